@@ -26,7 +26,7 @@ class CaptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """What the origin sent: it begins like `format`, which is one that we decode; no more is known."""
+    """What the origin sent. It begins like `format`, one that we decode; no more is known."""
 
     data: bytes
     format: str

@@ -15,12 +15,12 @@ class Rejected:
 
     draft: str
     reasons: tuple[str, ...]
-    """One sentence each, written for the captioner ("It is 212 characters long; 160 is the most")."""
+    """One sentence each, for the captioner ("It is 212 characters long; 160 is the most")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """All that a captioner may know besides the picture. `context` is data, never an instruction."""
+    """All that a captioner may know besides the picture. `context` is data, not instruction."""
 
     style: Style
     locale: str
