@@ -84,3 +84,5 @@ class Caption:
     source: SourceFacts
     sent_width_px: int
     sent_height_px: int
+    cached: bool | None = None
+    """Whether it was remembered or a twin's; None where no cache is configured."""

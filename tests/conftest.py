@@ -4,6 +4,14 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = [
+    "tests.servers.altwright",
+    "tests.servers.browser",
+    "tests.servers.model",
+    "tests.servers.origin",
+    "tests.servers.redis",
+]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -1,0 +1,109 @@
+"""The captioner for no configuration at all: it says what can be known from the pixels."""
+
+import io
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from PIL import Image
+
+from app.captioning.captioner import (
+    Ask,
+    CaptionUncertain,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+)
+from app.captioning.embedded.phrasebook import Phrases, load_phrases
+from app.captioning.embedded.sight import Sight
+from app.captioning.embedded.words import put_in_words
+from app.deadline import Deadline
+from app.sandbox.pool import ChildDied, ChildTimeout, JobRefused, PoolBusy
+from app.values import Draft, NormalisedImage
+
+HANDLER = "look"
+LOOK_TIMEOUT_S = 5.0
+"""Looking takes 0.1 s of processor time; the rest is for a machine under load."""
+
+
+class LookPool(Protocol):
+    """What is needed of app.sandbox.pool.ChildPool: the handler `look` runs `look.look_job`."""
+
+    async def run(
+        self,
+        handler: str,
+        data: bytes,
+        args: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        deadline: Deadline,
+    ) -> tuple[dict[str, Any], bytes]:
+        """Facts and bytes of one job. Raises ChildDied, ChildTimeout, JobRefused, PoolBusy."""
+        ...
+
+
+class EmbeddedCaptioner:
+    """Looks at a picture in a child process of the pool and says what it saw.
+
+    The pool belongs to whoever made it: `aclose` leaves it open.
+    """
+
+    name = "embedded"
+
+    def __init__(self, pool: LookPool) -> None:
+        self._pool = pool
+        self._phrases = load_phrases()
+
+    def is_usable(self) -> bool:
+        """Always: it depends on nothing outside."""
+        return True
+
+    async def draft(self, image: NormalisedImage, ask: Ask, deadline: Deadline) -> Draft:
+        """A true caption, `DECORATIVE` or `UNCERTAIN`; equal pixels give equal words.
+
+        Raises CaptionUncertain for a locale without phrases, and ModelTimeout, ModelUnavailable
+        or ModelError where the child could not look.
+        """
+        phrases = self._phrases_for(ask.locale)
+        sight = await self._look(image.jpeg, deadline)
+        if sight.verdict != "picture":
+            return Draft(sight.verdict.upper(), self.name)
+        wording = put_in_words(sight, ask, phrases)
+        return Draft(wording.text, self.name, cut=wording.cut)
+
+    async def check(self) -> str:
+        """Look at a drawn picture; says which locales can be written."""
+        drawn = io.BytesIO()
+        Image.new("RGB", (32, 32), "white").save(drawn, "JPEG")
+        await self._look(drawn.getvalue(), Deadline.after(LOOK_TIMEOUT_S))
+        return f"looked at a test picture; it writes {self._locales()}"
+
+    async def aclose(self) -> None:
+        """Nothing is held here."""
+
+    def _phrases_for(self, locale: str) -> Phrases:
+        """By language subtag: `en-GB` is written as `en`."""
+        found = self._phrases.get(locale.replace("_", "-").split("-")[0].lower())
+        if found is None:
+            raise CaptionUncertain(
+                f"The embedded captioner writes only {self._locales()}. Ask for one of these "
+                f"locales, or let the operator set a model."
+            )
+        return found
+
+    def _locales(self) -> str:
+        return ", ".join(self._phrases)
+
+    async def _look(self, jpeg: bytes, deadline: Deadline) -> Sight:
+        try:
+            facts, _ = await self._pool.run(
+                HANDLER, jpeg, {}, timeout_s=LOOK_TIMEOUT_S, deadline=deadline
+            )
+            return Sight.from_json(facts)
+        except ChildTimeout as error:
+            raise ModelTimeout(log_reason="looking at the picture took too long") from error
+        except PoolBusy as error:
+            raise ModelUnavailable(
+                log_reason="no child was free to look", retry_after_s=1
+            ) from error
+        except (ChildDied, JobRefused, KeyError, TypeError) as error:
+            raise ModelError(log_reason=f"looking failed: {type(error).__name__}") from error

@@ -1,0 +1,80 @@
+"""The phrases of each locale: whole sentences with slots, one TOML file per locale.
+
+No grammar is computed. A template is used where all its slots are known, and a colour comes in the
+ready-made form that the slot's place in the sentence needs: `tone` (after "in"), `item` (the
+adjective before or after the word for "item"), `ground` (the same for "ground"). A locale in which
+two forms are alike leaves the second table out. The slots: `colours` (up to three), `lead` (the
+first), `main` (the first, where it covers half or more), `plain` (the only one), `others` (all but
+the first), `share` and `extent` (how much the first colour and the item cover), `top` `bottom`
+`left` `right` `centre` `upper` `lower` (the colour there), `one` `many` (the item, by outline),
+`place`, `shadowed` and `bare` (the ground, with a shadow and without), `form`, `light`, and
+`uncoloured`, which is empty: it only lets its sentence through where there is no colour.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+Forms = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """Everything that one locale needs; tables are named as in the files."""
+
+    locale: str
+    conjunction: str
+    named: str
+    link: str
+    tone: Forms
+    item: Forms
+    ground: Forms
+    one: Forms
+    many: Forms
+    place: Forms
+    size: Forms
+    form: Forms
+    light: Forms
+    heads: Mapping[str, tuple[str, ...]]
+    """First sentences by kind, without their full stop, the fullest first."""
+    extras: Mapping[str, tuple[str, ...]]
+    """Further sentences by kind, the most telling first."""
+
+    def joined(self, tones: tuple[str, ...]) -> str:
+        """ "a", "a and b", "a, b and c"."""
+        if len(tones) < 2:
+            return "".join(tones)
+        return f"{', '.join(tones[:-1])} {self.conjunction} {tones[-1]}"
+
+
+def load_phrases() -> dict[str, Phrases]:
+    """Every phrase file of the package, by language subtag."""
+    folder = resources.files("app.captioning.embedded") / "phrases"
+    found = sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".toml")),
+        key=lambda entry: entry.name,
+    )
+    return {
+        name: _phrases(name, tomllib.loads(entry.read_text(encoding="utf-8")))
+        for entry in found
+        for name in [entry.name.removesuffix(".toml")]
+    }
+
+
+def _phrases(locale: str, data: dict[str, Any]) -> Phrases:
+    tables = {
+        name: data[name] for name in ("tone", "one", "many", "place", "size", "form", "light")
+    }
+    return Phrases(
+        locale=locale,
+        conjunction=data["and"],
+        named=data["named"],
+        link=data["link"],
+        item=data.get("item", data["tone"]),
+        ground=data.get("ground", data["tone"]),
+        heads={kind: tuple(lines) for kind, lines in data["heads"].items()},
+        extras={kind: tuple(lines) for kind, lines in data["extras"].items()},
+        **tables,
+    )

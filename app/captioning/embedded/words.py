@@ -1,0 +1,197 @@
+"""A sight in words: sentences that say what was seen and nothing else.
+
+Which sentence comes first depends on the kind of picture; how many follow depends on the style's
+limits and on the token ceiling. Whole sentences only: what does not fit is left out. Whatever else
+becomes known of a picture is one more slot, and one more line in each phrase file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from string import Formatter
+
+from app.captioning.captioner import Ask
+from app.captioning.embedded.context import name_in
+from app.captioning.embedded.phrasebook import Phrases
+from app.captioning.embedded.sight import Sight, Subject
+from app.captioning.styles.style import Style
+
+CHARS_PER_TOKEN = 4
+"""As the validator counts where the tokeniser is not known."""
+SOLID = 0.9
+"""From this share on a thing is of one colour: lettering and shading stay under the rest."""
+MAINLY = 0.5
+"""From this share on a colour is what most of it is."""
+
+Slots = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The caption's text, and whether the token ceiling made it shorter."""
+
+    text: str
+    cut: bool
+
+
+def put_in_words(sight: Sight, ask: Ask, phrases: Phrases) -> Wording:
+    """The caption of a picture that is worth describing, in the ask's style and ceiling."""
+    ceiling = ask.max_tokens * CHARS_PER_TOKEN
+    free = _compose(sight, ask, phrases, ask.style.max_chars)
+    if len(free) <= ceiling:
+        return Wording(free, cut=False)
+    return Wording(_compose(sight, ask, phrases, min(ceiling, ask.style.max_chars)), cut=True)
+
+
+def _compose(sight: Sight, ask: Ask, phrases: Phrases, most_chars: int) -> str:
+    kind = _topic(sight)
+    slots = _slots(sight, phrases)
+    extras = _usable(phrases.extras.get(kind, phrases.extras["scene"]), slots)
+    turned_down = ask.rejected.draft if ask.rejected else None
+    shortest = ""
+    for head in _heads(_usable(phrases.heads[kind], slots), ask, phrases):
+        shortest = head
+        if len(head) > most_chars or _repeats_too_often(head, ask.style):
+            continue
+        text = _extended(head, extras, ask, most_chars)
+        if text != turned_down:
+            return text
+    return shortest
+
+
+def _heads(usable: list[str], ask: Ask, phrases: Phrases) -> Iterator[str]:
+    """First sentences, the best first: with the name that the context gives, then without."""
+    sentences = [f"{head}." for head in usable]
+    # What was rejected once is not tried again with the part that pixels cannot vouch for.
+    name = None if ask.rejected else name_in(ask.context)
+    if name:
+        template = phrases.link if ask.role == "link" else phrases.named
+        for sentence in sentences:
+            yield template.format(name=name, caption=sentence[0].lower() + sentence[1:])
+    yield from sentences
+
+
+def _extended(head: str, extras: list[str], ask: Ask, most_chars: int) -> str:
+    """The head and as many further sentences as the style wants and the ceiling allows."""
+    style, text, count = ask.style, head, 1
+    wanted = _wanted_chars(style)
+    for extra in _in_order(extras, ask):
+        enough = len(text) >= wanted and count >= style.min_sentences
+        if enough or count >= style.max_sentences:
+            break
+        longer = f"{text} {extra}"
+        if len(longer) <= most_chars and not _repeats_too_often(longer, style):
+            text, count = longer, count + 1
+    return text
+
+
+def _wanted_chars(style: Style) -> int:
+    """How long a caption should get: a paragraph its aim, meta text its aim, alt text its least.
+
+    Alt text is heard, so it says the first sentence and stops; a style whose least length is more
+    than a short sentence wants to be filled.
+    """
+    return style.aim_chars if style.min_sentences > 1 or style.min_chars >= 40 else style.min_chars
+
+
+def _in_order(extras: list[str], ask: Ask) -> list[str]:
+    """Sentences that hold one of the keywords first: all of them are true as they stand."""
+    if not ask.style.uses_keywords:
+        return extras
+    keywords = [f" {word.casefold()} " for word in ask.keywords]
+    return sorted(extras, key=lambda extra: not any(k in _spaced(extra) for k in keywords))
+
+
+def _spaced(text: str) -> str:
+    words = "".join(c if c.isalnum() or c == "-" else " " for c in text.casefold())
+    return f" {' '.join(words.split())} "
+
+
+def _repeats_too_often(text: str, style: Style) -> bool:
+    if style.max_word_repeats is None:
+        return False
+    words = [word for word in _spaced(text).split() if len(word) > 3]
+    return any(words.count(word) > style.max_word_repeats for word in set(words))
+
+
+def _topic(sight: Sight) -> str:
+    """Which phrases fit: the kind, or what else makes the best first sentence."""
+    if sight.kind in ("photo", "graphic", "any") and sight.layers:
+        return "layers"
+    if sight.kind == "photo" and sight.is_grey:
+        return "grey"
+    if sight.kind == "any" and sight.ground:
+        is_faint = not sight.colours or sight.colours[0].colour == sight.ground
+        return "faint" if is_faint else "marks"
+    return sight.kind
+
+
+def _usable(templates: tuple[str, ...], slots: Slots) -> list[str]:
+    """The templates all of whose slots are known, filled."""
+    return [
+        template.format(**slots)
+        for template in templates
+        if all(field is None or field in slots for _, field, _, _ in Formatter().parse(template))
+    ]
+
+
+def _slots(sight: Sight, phrases: Phrases) -> Slots:
+    """What is known, each in the form that its place in a sentence needs."""
+    subject = sight.subject
+    shares = subject.colours if subject else sight.colours
+    names = [share.colour for share in shares][:3]
+    slots: Slots = {
+        "form": phrases.form[sight.form],
+        "light": phrases.light[sight.light],
+    }
+    if names:
+        slots["lead"] = phrases.tone[names[0]]
+        slots["item"] = phrases.item[names[0]]
+        slots["share"] = phrases.size[_size(shares[0].share)]
+        if shares[0].share >= MAINLY:
+            slots["main"] = phrases.tone[names[0]]
+        slots["colours"] = phrases.joined(tuple(phrases.tone[name] for name in names))
+        if names[1:]:
+            slots["others"] = phrases.joined(tuple(phrases.tone[name] for name in names[1:]))
+        elif shares[0].share >= SOLID:
+            slots["plain"] = phrases.tone[names[0]]
+    if sight.ground:
+        slots["ground"] = phrases.ground[sight.ground]
+    if sight.is_grey:
+        slots["uncoloured"] = ""
+    slots |= _where(sight, phrases)
+    if subject and sight.ground:
+        slots |= _of_subject(subject, sight.ground, slots, phrases)
+    return slots
+
+
+def _where(sight: Sight, phrases: Phrases) -> Slots:
+    """Colours of parts, where two opposite parts differ; one that does not tells nothing."""
+    slots: Slots = {}
+    regions, tone = sight.regions, phrases.tone
+    for one, other in (("top", "bottom"), ("left", "right")):
+        first, second = getattr(regions, one), getattr(regions, other)
+        is_said = bool(sight.layers) and one == "top"
+        if first and second and first != second and not is_said:
+            slots |= {one: tone[first], other: tone[second]}
+    if regions.centre and sight.colours and regions.centre != sight.colours[0].colour:
+        slots["centre"] = tone[regions.centre]
+    if sight.layers:
+        slots |= {"upper": tone[sight.layers[0]], "lower": tone[sight.layers[1]]}
+    return slots
+
+
+def _of_subject(subject: Subject, ground: str, slots: Slots, phrases: Phrases) -> Slots:
+    found: Slots = {}
+    if len(subject.colours) == 1:
+        found["one"] = phrases.one[subject.outline].format(**slots)
+    elif subject.colours:
+        found["many"] = phrases.many[subject.outline].format(**slots)
+    found["place"] = phrases.place[subject.place].format(**slots)
+    found["extent"] = phrases.size[_size(subject.area)]
+    found["shadowed" if subject.has_shadow else "bare"] = phrases.ground[ground]
+    return found
+
+
+def _size(area: float) -> str:
+    steps = (("small", 0.17), ("quarter", 0.29), ("third", 0.42), ("half", 0.6))
+    return next((name for name, below in steps if area < below), "most")

@@ -1,0 +1,37 @@
+"""What GET /v1/styles says of a style."""
+
+from app.captioning.styles.style import Style
+from app.captioning.validate.rules import RULES
+
+
+def describe(style: Style) -> dict[str, object]:
+    """Name, purpose, limits (characters, sentences) and the rules that its captions keep."""
+    return {
+        "name": style.name,
+        "purpose": style.purpose,
+        "limits": {
+            "min_chars": style.min_chars,
+            "aim_chars": style.aim_chars,
+            "max_chars": style.max_chars,
+            "warn_over_chars": style.warn_over_chars,
+            "min_sentences": style.min_sentences,
+            "max_sentences": style.max_sentences,
+            "max_word_repeats": style.max_word_repeats,
+        },
+        "uses_keywords": style.uses_keywords,
+        "rules": [
+            {"name": rule.name, "severity": rule.severity, "says": rule.says, "source": rule.source}
+            for rule in RULES
+            if _applies(rule.name, style)
+        ],
+    }
+
+
+def _applies(rule: str, style: Style) -> bool:
+    if rule == "repeated_words":
+        return style.max_word_repeats is not None
+    if rule == "banned_word":
+        return bool(style.banned)
+    if rule == "long_for_screen_readers":
+        return style.warn_over_chars is not None
+    return True

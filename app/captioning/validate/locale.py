@@ -1,0 +1,122 @@
+"""BCP 47 language tags: are they well formed, and how are they written properly.
+
+Grammar and canonical case: RFC 5646, sections 2.1 and 2.1.1.
+"""
+
+import re
+
+MAX_TAG_CHARS = 100
+
+# RFC 5646 2.1, `langtag`. Primary subtags of 4 letters are reserved and of 5 to 8 letters are
+# possible in form, but none was ever registered: what arrives there is "english" or "deutsch",
+# and its writer wants to be told. So the primary subtag is 2 or 3 letters here.
+_LANGTAG = re.compile(
+    r"(?P<language>[a-z]{2,3}(?:-[a-z]{3}){0,3})"
+    r"(?:-(?P<script>[a-z]{4}))?"
+    r"(?:-(?P<region>[a-z]{2}|[0-9]{3}))?"
+    r"(?P<variants>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)"
+    r"(?P<extensions>(?:-[0-9a-wy-z](?:-[a-z0-9]{2,8})+)*)"
+    r"(?P<private>-x(?:-[a-z0-9]{1,8})+)?"
+)
+_PRIVATE_USE = re.compile(r"x(?:-[a-z0-9]{1,8})+")
+
+# RFC 5646 2.1, `grandfathered`, each with the tag the IANA registry prefers; where it names none,
+# the tag stays as it is.
+_GRANDFATHERED = {
+    "art-lojban": "jbo",
+    "cel-gaulish": "cel-gaulish",
+    "en-gb-oed": "en-GB-oxendict",
+    "i-ami": "ami",
+    "i-bnn": "bnn",
+    "i-default": "i-default",
+    "i-enochian": "i-enochian",
+    "i-hak": "hak",
+    "i-klingon": "tlh",
+    "i-lux": "lb",
+    "i-mingo": "i-mingo",
+    "i-navajo": "nv",
+    "i-pwn": "pwn",
+    "i-tao": "tao",
+    "i-tay": "tay",
+    "i-tsu": "tsu",
+    "no-bok": "nb",
+    "no-nyn": "nn",
+    "sgn-be-fr": "sfb",
+    "sgn-be-nl": "vgt",
+    "sgn-ch-de": "sgg",
+    "zh-guoyu": "cmn",
+    "zh-hakka": "hak",
+    "zh-min": "zh-min",
+    "zh-min-nan": "nan",
+    "zh-xiang": "hsn",
+}
+
+# Every two-letter code of ISO 639-1, with the withdrawn ones that are still met (iw, in, ji, sh,
+# mo, jw). Another pair of letters is a slip, often a country's code in the language's place.
+_TWO_LETTERS = frozenset(
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy "
+    "da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu "
+    "hy hz ia id ie ig ii ik in io is it iu iw ja ji jv jw ka kg ki kj kk kl km kn ko kr ks ku kv "
+    "kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mo mr ms mt my na nb nd ne ng nl nn no nr "
+    "nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq "
+    "sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi "
+    "yo za zh zu".split()
+)
+
+
+def parse_locale(tag: str) -> str:
+    """The tag in its canonical case (`PT-br` is `pt-BR`).
+
+    Raises ValueError, naming the tag, where it is not a tag by RFC 5646 or where its language is
+    a code that nobody registered ("english", "xx").
+    """
+    if len(tag) > MAX_TAG_CHARS:
+        raise ValueError(f"The locale {tag[:40]!r}... is too long; write a tag like en or pt-BR.")
+    lowered = tag.lower()
+    if not tag.isascii():
+        raise _not_a_tag(tag)
+    if lowered in _GRANDFATHERED:
+        return _GRANDFATHERED[lowered]
+    if _PRIVATE_USE.fullmatch(lowered):
+        return lowered
+    match = _LANGTAG.fullmatch(lowered)
+    if match is None:
+        raise _not_a_tag(tag)
+    language, *extlangs = match["language"].split("-")
+    if len(language) == 2 and language not in _TWO_LETTERS:
+        raise _not_a_tag(tag)
+    if _has_twins(match["variants"].split("-")[1:]):
+        raise _not_a_tag(tag)
+    if _has_twins([s for s in match["extensions"].split("-") if len(s) == 1]):
+        raise _not_a_tag(tag)
+    parts = [language, *extlangs]
+    if match["script"]:
+        parts.append(match["script"].capitalize())
+    if match["region"]:
+        parts.append(match["region"].upper())
+    return "-".join(parts) + match["variants"] + match["extensions"] + (match["private"] or "")
+
+
+def language_of(locale: str) -> str:
+    """The primary language subtag in lower case: `de` of `de-AT`, `x` of `x-ours`."""
+    return locale.split("-", 1)[0].lower()
+
+
+def script_of(locale: str) -> str | None:
+    """The script subtag, if the tag names one: `Latn` of `sr-Latn-RS`."""
+    for subtag in locale.split("-")[1:]:
+        if len(subtag) == 1:
+            return None
+        if len(subtag) == 4 and subtag.isalpha():
+            return subtag.capitalize()
+    return None
+
+
+def _has_twins(subtags: list[str]) -> bool:
+    return len(set(subtags)) != len(subtags)
+
+
+def _not_a_tag(tag: str) -> ValueError:
+    return ValueError(
+        f"The locale {tag!r} is not a BCP 47 language tag; write one like en or pt-BR."
+    )

@@ -1,0 +1,152 @@
+"""JSON, HTML and markdown to plain lines that still know what they were."""
+
+import html
+import json
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "heading", "bullet", "number", "blank", "rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an answer without its markup."""
+
+    kind: Kind
+    text: str
+
+
+_ANSWER_KEYS = (
+    "alt_text", "alttext", "alt", "caption", "description", "text", "answer", "output", "response",
+    "result", "content", "final_answer", "message",
+)  # fmt: skip
+# Enough for a list of objects in an object; deeper answers are not captions.
+_MAX_DEPTH = 4
+_CUT_JSON = re.compile(
+    r'"(?:alt[_ -]?text|alt|caption|description)"\s*:\s*"((?:[^"\\]|\\.){1,4000}+)', re.IGNORECASE
+)
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
+_ALT = re.compile(
+    r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')", re.IGNORECASE
+)
+_TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9_-]{0,30}(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->")
+_BLOCK_TAG = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|section|figure)\b[^<>]{0,200}>", re.I)
+
+_HEADING = re.compile(r"#{1,6}\s+(.*)")
+_BULLET = re.compile(r"(?:[-*+•●▪◦‣·–—]|\u2192)\s+(.*)")
+_NUMBER = re.compile(r"\(?(?:\d{1,2})[.)]\s+(.*)")
+_RULE = re.compile(r"(?:[-*_=]\s?){3,80}")
+_IMAGE_LINK = re.compile(r"!\[([^\[\]\n]{0,500})\]\([^()\n]{0,2000}\)")
+_LINK = re.compile(r"\[([^\[\]\n]{1,500})\]\([^()\n]{0,2000}\)")
+_BOLD = re.compile(r"\*\*([^*\n]{1,2000})\*\*|(?<!\w)__([^_\n]{1,2000})__(?!\w)")
+_ITALIC = re.compile(
+    r"(?<![\w*])\*([^*\s][^*\n]{0,2000})\*(?![\w*])|(?<!\w)_([^_\s][^_\n]{0,2000})_(?!\w)"
+)
+_CODE = re.compile(r"`{1,2}([^`\n]{1,2000})`{1,2}")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
+_WHOLE_BOLD = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
+
+
+def unwrap_data(answer: str) -> str:
+    """The caption of a JSON answer or of an HTML image; otherwise the answer as it is."""
+    fenced = _in_fence(answer)
+    for candidate in (answer, fenced):
+        found = _from_json(candidate)
+        if found is not None:
+            return found
+    if fenced != answer:
+        before = answer[: answer.find("```")].strip() if "```" in answer else ""
+        # Only where nothing but a preamble stands before the fence is the fence the answer.
+        answer = fenced if len(before) < 200 and fenced.strip() else answer
+    alt = _ALT.search(answer)
+    if alt is not None:
+        return html.unescape(alt.group(1) or alt.group(2))
+    return answer
+
+
+def to_lines(answer: str) -> list[Line]:
+    """The answer's lines, each without markup."""
+    text = _BLOCK_TAG.sub("\n", answer)
+    text = html.unescape(_TAG.sub(" ", text))
+    text = _FENCE.sub("", text)
+    return [_line(raw.strip()) for raw in text.splitlines()]
+
+
+def _line(raw: str) -> Line:
+    raw = raw.lstrip("> ").strip() if raw.startswith(">") else raw
+    if not raw:
+        return Line("blank", "")
+    if _RULE.fullmatch(raw):
+        return Line("rule", "")
+    heading = _HEADING.fullmatch(raw)
+    if heading is not None:
+        return Line("heading", _plain(heading.group(1)).rstrip("# "))
+    bold = _WHOLE_BOLD.fullmatch(raw)
+    # A whole line in bold is a heading, unless it is a sentence: then it is an emphasised caption.
+    if bold is not None and not re.search(r"[.!?。！？]$", bold.group(1).strip()):
+        return Line("heading", _plain(bold.group(1)))
+    for kind, pattern in (("bullet", _BULLET), ("number", _NUMBER)):
+        match = pattern.fullmatch(raw)
+        if match is not None:
+            return Line("bullet" if kind == "bullet" else "number", _plain(match.group(1)))
+    return Line("text", _plain(raw))
+
+
+def _plain(text: str) -> str:
+    text = _IMAGE_LINK.sub(r"\1", text)
+    text = _LINK.sub(r"\1", text)
+    for pattern in (_BOLD, _ITALIC):
+        text = pattern.sub(lambda match: match.group(1) or match.group(2), text)
+    text = _CODE.sub(r"\1", text)
+    text = _ESCAPED.sub(r"\1", text)
+    # Half a pair, where the draft was cut in the middle of it.
+    return text.replace("**", "").strip()
+
+
+def _in_fence(answer: str) -> str:
+    marks = list(_FENCE.finditer(answer))
+    if not marks:
+        return answer
+    end = marks[1].start() if len(marks) > 1 else len(answer)
+    return answer[marks[0].end() : end].strip()
+
+
+def _from_json(text: str) -> str | None:
+    text = text.strip()
+    if text[:1] not in ("{", "[") and not (text[:1] == '"' == text[-1:] and len(text) > 1):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        cut = _CUT_JSON.search(text) if text[:1] == "{" or text[:2] == "[{" else None
+        return None if cut is None else _unescape(cut.group(1))
+    return _caption_in(value, _MAX_DEPTH)
+
+
+def _caption_in(value: object, depth: int) -> str | None:
+    if isinstance(value, str):
+        return value
+    if depth == 0:
+        return None
+    if isinstance(value, list):
+        return next((s for s in (_caption_in(item, depth - 1) for item in value) if s), None)
+    if not isinstance(value, dict):
+        return None
+    by_key = {
+        str(key).casefold().replace("-", "_").replace(" ", "_"): v for key, v in value.items()
+    }
+    if by_key.get("decorative") is True:
+        return "DECORATIVE"
+    for key in _ANSWER_KEYS:
+        if by_key.get(key):
+            return _caption_in(by_key[key], depth - 1)
+    only = list(by_key.values())
+    return _caption_in(only[0], depth - 1) if len(only) == 1 else None
+
+
+def _unescape(text: str) -> str:
+    try:
+        return str(json.loads(f'"{text.rstrip(chr(92))}"'))
+    except ValueError:
+        return text

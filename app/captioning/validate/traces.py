@@ -1,0 +1,102 @@
+"""Out with what a model thought and with the marks of its chat template.
+
+Everything here is a search for fixed strings: linear in the draft, which may be a megabyte.
+"""
+
+import re
+
+MAX_ANSWER_CHARS = 20_000
+"""What is left of a draft is cut to this before closer work: twenty times the longest caption."""
+
+
+def _any_of(*marks: str) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(mark) for mark in marks), re.IGNORECASE)
+
+
+# Seen in answers of Qwen, DeepSeek, GLM, Kimi-VL, Mistral, Gemma, Seed, MiniCPM, gpt-oss, Apriel.
+_THINKING_STARTS = _any_of(
+    "<think>", "<thinking>", "<thought>", "<reasoning>", "<analysis>", "<seed:think>",
+    "<|channel>", "<|channel|>", "◁think▷", "[THINK]", "<|think|>", "<|begin_of_thought|>",
+    "<scratchpad>",
+)  # fmt: skip
+_THINKING_ENDS = _any_of(
+    "</think>", "</thinking>", "</thought>", "</reasoning>", "</analysis>", "</seed:think>",
+    "<channel|>", "◁/think▷", "[/THINK]", "<|/think|>", "<|end_of_thought|>", "</scratchpad>",
+)  # fmt: skip
+_ANSWER_STARTS = _any_of(
+    "<|channel|>final<|message|>", "<|begin_of_box|>", "<|begin_of_solution|>", "<answer>",
+    "<final_answer>", "[BEGIN FINAL RESPONSE]",
+)  # fmt: skip
+_TURN_ENDS = _any_of(
+    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "<|return|>", "<|end_of_text|>",
+    "<|eos|>", "<|end_of_box|>", "<|end_of_solution|>", "</s>", "<eos>", "<end_of_turn>",
+    "<turn|>", "<end_of_utterance>", "<｜end▁of▁sentence｜>", "</answer>", "</final_answer>",
+    "[END FINAL RESPONSE]", "[/INST]", "[INST]", "<s>",
+)  # fmt: skip
+_TURN_HEADS = re.compile(
+    r"(?:<\|im_start\|>|<start_of_turn>|<\|start_header_id\|>|<\|start\|>|<\|turn>)"
+    r"[ \t]{0,4}(?:assistant|model|system|user)?(?:<\|end_header_id\|>|<\|message\|>)?",
+    re.IGNORECASE,
+)
+_TOKENS = re.compile(
+    r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>"
+    r"|\[(?:IMG|IMG_END)\]",
+    re.IGNORECASE,
+)
+_SPEAKER = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
+
+# How models begin that think aloud without a mark around it. Such a draft holds instructions,
+# doubts and half answers; no part of it is taken for a caption.
+_THINKS_ALOUD = re.compile(
+    r"(?:(?:okay|ok|alright|so|hmm|well|right|got it|first|now)[,.!:]?\s+(?:so,?\s+)?)*"
+    r"(?:the user(?:'s|’s)?\s|user (?:wants|asks|asked)|here are my reasoning"
+    r"|(?:i|we) (?:need|have|must|should|want|am asked|are asked|are given)\b|i['’]m (?:asked|given)"
+    r"|(?:let['’]s|let us) (?:see|tackle|start|begin|think|look|describe|analy[sz]e|go|try|create"
+    r"|figure|work|check|craft|draft|write)"
+    r"|let me (?:see|think|look|start|describe|analy[sz]e|check|try|craft|draft|write|tackle)"
+    r"|(?:my|the) (?:task|goal|job) is|(?:the )?(?:task|instructions?|prompt|rules?) (?:is|are|says?)"
+    r"|(?:step by step|thinking process|thought process|analysis of the request))",
+    re.IGNORECASE,
+)
+
+
+def strip_traces(draft: str) -> str:
+    """What the model said when it had done thinking, without template tokens.
+
+    Empty where it never got that far (an unclosed thinking mark).
+    """
+    text = _after_last(_ANSWER_STARTS, draft)
+    if text is None:
+        text = _without_thinking(draft)
+    text = _TURN_HEADS.sub("", text)
+    text = next((part for part in _TURN_ENDS.split(text) if part.strip()), "")
+    text = _TOKENS.sub(" ", text)
+    speaker = _SPEAKER.match(text)
+    if speaker is not None:
+        text = text[speaker.end() :]
+    return text.strip()[:MAX_ANSWER_CHARS]
+
+
+def thinks_aloud(answer: str) -> bool:
+    """True where the answer is the model's reasoning, although nothing marks it so."""
+    return _THINKS_ALOUD.match(answer.lstrip("*#-_> \n")[:400]) is not None
+
+
+def _without_thinking(draft: str) -> str:
+    start = _THINKING_STARTS.search(draft)
+    before = draft[: start.start()] if start else ""
+    after = _after_last(_THINKING_ENDS, draft)
+    if after is None:
+        return before if start else draft
+    again = _THINKING_STARTS.search(after)
+    if again is not None:
+        after = after[: again.start()]
+    # Some models answer first and think afterwards.
+    return after if after.strip() else before
+
+
+def _after_last(pattern: re.Pattern[str], text: str) -> str | None:
+    last = None
+    for last in pattern.finditer(text):
+        pass
+    return None if last is None else text[last.end() :]

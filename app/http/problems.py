@@ -1,0 +1,215 @@
+"""Problems on the wire (RFC 9457), made from the error classes and nowhere else."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+
+from app.errors import CaptionError, leaves
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE_BASE = "/docs#problem-"
+
+
+class Unauthorized(CaptionError):
+    """No key, or a wrong, expired or revoked one: one answer for all of them."""
+
+    code, status = "unauthorized", 401
+    title = "A valid API key is needed"
+    public = "Send a valid API key in the header `Authorization: Bearer KEY`."
+
+
+class RequestTooLarge(CaptionError):
+    """The body is over the limit."""
+
+    code, status = "request_too_large", 413
+    title = "The request body is too large"
+    public = (
+        "The request body is over the limit of 8 MiB. Send the image's URL, or a smaller image."
+    )
+
+
+class NotFound(CaptionError):
+    """No such path."""
+
+    code, status = "not_found", 404
+    title = "No such path"
+    public = "There is nothing at this path. GET /docs lists all paths."
+
+
+class MethodNotAllowed(CaptionError):
+    """The path exists, the method does not."""
+
+    code, status = "method_not_allowed", 405
+    title = "No such method here"
+    public = "This path does not take this method. GET /docs lists all paths and methods."
+
+
+class UnsupportedMediaType(CaptionError):
+    """The body is not declared as plain JSON."""
+
+    code, status = "unsupported_media_type", 415
+    title = "The body must be JSON"
+    public = "Send the body as JSON, uncompressed, with `Content-Type: application/json`."
+
+
+class InvalidRequest(CaptionError):
+    """The body is not valid JSON, or a field is wrong; `errors` says which and why."""
+
+    code, status = "invalid_request", 422
+    title = "The request is not valid"
+    public = "The request is not valid; `errors` says what to mend."
+
+    def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
+        """`errors` are pairs of a field's name (empty: the whole body) and a sentence."""
+        listed = [{"field": field, "message": message} for field, message in errors]
+        first = listed[0]
+        where = f"{first['field']}: " if first["field"] else ""
+        super().__init__(f"{where}{first['message']}", extra={"errors": listed})
+
+
+class RequestTimeout(CaptionError):
+    """The caller did not send its body in time."""
+
+    code, status = "request_timeout", 408
+    title = "The request body came too slowly"
+    public = "The request body did not arrive in time. Send it again."
+
+
+class RateLimited(CaptionError):
+    """The caller's own limit is used up."""
+
+    code, status = "rate_limited", 429
+    title = "Rate limit reached"
+    public = "This key's rate limit is used up. Try again after the time in Retry-After."
+
+
+def body_of(error: CaptionError, request_id: str) -> dict[str, Any]:
+    """The problem as a JSON object."""
+    return {
+        "type": _TYPE_BASE + error.code,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "retryable": error.retryable(),
+        "request_id": request_id,
+        **error.extra,
+    }
+
+
+def response_for(error: CaptionError, request_id: str) -> Response:
+    """The problem as a response, with Retry-After and WWW-Authenticate where they belong."""
+    response = Response(
+        json.dumps(body_of(error, request_id), ensure_ascii=False).encode("utf-8", "replace"),
+        status_code=error.status,
+        media_type=MEDIA_TYPE,
+    )
+    headers = MutableHeaders(raw=response.raw_headers)
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="altwright"'
+    return response
+
+
+def documented(*errors: type[CaptionError]) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: each status with an example of each code that has it."""
+    by_status: dict[int | str, list[type[CaptionError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {
+        status: {
+            "description": "; ".join(f"`{e.code}`: {_first_line(e)}" for e in classes),
+            "headers": _headers_of(classes),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {e.code: {"value": example_of(e)} for e in classes},
+                }
+            },
+        }
+        for status, classes in by_status.items()
+    }
+
+
+def example_of(error: type[CaptionError]) -> dict[str, Any]:
+    """What the problem looks like for a caller who gets its plain sentence."""
+    example = {
+        "type": _TYPE_BASE + error.code,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.public,
+        "code": error.code,
+        "retryable": error.retryable(),
+        "request_id": "01JD4W5Q8M3ZK7",
+    }
+    if error is InvalidRequest:
+        message = "Input should be less than or equal to 256"
+        example["errors"] = [{"field": "max_tokens", "message": message}]
+    return example
+
+
+def problem_schema() -> Mapping[str, Any]:
+    """The OpenAPI schema of a problem; its codes come from the error classes."""
+    codes = sorted({leaf.code for leaf in leaves()})
+    error_item = {
+        "type": "object",
+        "required": ["field", "message"],
+        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+    }
+    reason_item = {
+        "type": "object",
+        "required": ["code", "reason"],
+        "properties": {"code": {"type": "string"}, "reason": {"type": "string"}},
+    }
+    return {
+        "type": "object",
+        "title": "Problem",
+        "description": "An RFC 9457 problem. `code` is what programs switch on; `retryable` says "
+        "whether the same request may succeed later.",
+        "required": ["type", "title", "status", "detail", "code", "retryable", "request_id"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "What is wrong and what to do."},
+            "code": {"type": "string", "enum": codes},
+            "retryable": {"type": "boolean"},
+            "request_id": {"type": "string"},
+            "errors": {
+                "type": "array",
+                "items": error_item,
+                "description": "invalid_request only: one entry for each wrong field.",
+            },
+            "draft": {
+                "type": "string",
+                "description": "caption_rejected only: the last draft, for a reviewer.",
+            },
+            "reasons": {
+                "type": "array",
+                "items": reason_item,
+                "description": "caption_rejected only: the hard rules that the draft breaks.",
+            },
+        },
+    }
+
+
+def _first_line(error: type[CaptionError]) -> str:
+    return (error.__doc__ or error.title).split("\n", 1)[0]
+
+
+def _headers_of(classes: Iterable[type[CaptionError]]) -> dict[str, Any]:
+    headers: dict[str, Any] = {"X-Request-ID": {"schema": {"type": "string"}}}
+    for error in classes:
+        if error.status in (429, 503):
+            headers["Retry-After"] = {
+                "description": "Whole seconds, rounded up, where a time is known.",
+                "schema": {"type": "integer", "minimum": 1},
+            }
+        if error is Unauthorized:
+            headers["WWW-Authenticate"] = {"schema": {"type": "string"}}
+    return headers

@@ -1,0 +1,52 @@
+"""What the routes work with; made once by app.main, found on the request's state."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request
+
+from app.captioning.chain import Chain
+from app.captioning.styles.loader import StyleRegistry
+from app.drain import Drain
+from app.http.admission import Admission
+from app.http.auth import Gate
+from app.http.body import BodyReader
+from app.observability import Metrics
+from app.pipeline import Pipeline
+from app.sandbox.pool import ChildPool
+
+Readiness = Literal["ready", "starting", "draining", "no captioner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a route may need."""
+
+    pipeline: Pipeline
+    captioner: Chain
+    children: ChildPool
+    styles: StyleRegistry
+    gate: Gate
+    admission: Admission
+    bodies: BodyReader
+    drain: Drain
+    metrics: Metrics
+    request_timeout_s: float
+
+    def readiness(self) -> Readiness:
+        """Whether new captions should come here, and if not, why."""
+        if self.drain.is_draining:
+            return "draining"
+        if not self.children.is_ready():
+            return "starting"
+        if not self.captioner.is_usable():
+            return "no captioner"
+        return "ready"
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.state.services
+    return services
+
+
+ServicesHere = Annotated[Services, Depends(_services)]

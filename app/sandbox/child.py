@@ -1,0 +1,108 @@
+"""The child process: warms up, shuts every door, then does one job after the other.
+
+It is started by `process.py` with everything it needs in one JSON argument, and imports nothing
+of the server but its handlers. See `limits.py` for what it cannot do.
+"""
+
+import gc
+import importlib
+import mmap
+import os
+import sys
+import traceback
+from typing import Any
+
+from app.sandbox import limits, wire
+from app.sandbox.job import Handler, Input, Refuse
+
+
+def main(plan: dict[str, Any]) -> None:
+    """Serve until the parent's end of the socket closes."""
+    limits.die_with(plan["parent_pid"])
+    limits.step_back()
+    handlers = _warm(plan["handlers"])
+    # Mapped once, for good: with no descriptor to spare it could not be mapped again. It takes
+    # no memory until the parent writes a job's bytes into it.
+    inbox = mmap.mmap(plan["inbox"], plan["input_max_bytes"], prot=mmap.PROT_READ)
+    mapped = limits.mapped_bytes()
+    most = mapped + plan["memory_bytes"] if mapped else 0
+    gc.collect()
+    gc.freeze()
+    missing = limits.confine(most)
+    parent = _Parent(plan["socket"])
+    parent.say({"ready": True, "mapped_bytes": mapped, "missing": missing})
+    while (ask := parent.hear()) is not None:
+        data = Input(memoryview(inbox)[: ask["size"]])
+        answer = _do(handlers[ask["job"]], data, ask["args"], parent)
+        del data
+        gc.collect()  # an exception's frames hold pictures in circles; gone before "done" is said
+        parent.send(answer)
+
+
+def _warm(handlers: dict[str, str]) -> dict[str, Handler]:
+    found: dict[str, Handler] = {}
+    for name, place in handlers.items():
+        module_name, _, function = place.partition(":")
+        module = importlib.import_module(module_name)
+        if hasattr(module, "warm_up"):
+            module.warm_up()
+        found[name] = getattr(module, function)
+    return found
+
+
+def _do(handler: Handler, data: Input, args: dict[str, Any], parent: "_Parent") -> bytes:
+    parent.asked_for_room = False
+    try:
+        facts, result = handler(data, args, parent.room)
+        return wire.pack({"done": facts}, result)
+    except Refuse as error:
+        return wire.pack({"refused": [error.code, error.detail, error.reason[:500]]})
+    except MemoryError:
+        return wire.pack({"refused": ["memory", "It takes too much memory.", "MemoryError"]})
+    except Exception as error:  # noqa: BLE001 - one bad job must not end the child; it is reported
+        # The place, not the message: that may quote the stranger's file.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return wire.pack({"failed": f"{type(error).__name__} at {last.filename}:{last.lineno}"})
+
+
+class _Parent:
+    """The server, as its child sees it: a socket that is read and written blocking."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.asked_for_room = False
+
+    def room(self, amount_bytes: int) -> None:
+        """See `job.Room`."""
+        if self.asked_for_room:  # who waits while holding could wait for ever
+            raise RuntimeError("room is asked for once per job")
+        self.asked_for_room = True
+        self.say({"room": int(amount_bytes)})
+        answer = self.hear()
+        if answer is None:
+            sys.exit(0)
+        if not answer["go"]:
+            raise Refuse("memory", "It takes too much memory.", f"asked for {amount_bytes} bytes")
+
+    def say(self, message: dict[str, Any]) -> None:
+        self.send(wire.pack(message))
+
+    def send(self, packed: bytes) -> None:
+        rest = memoryview(packed)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def hear(self) -> dict[str, Any] | None:
+        """The parent's next message, None when it has gone."""
+        head = self._read(wire.HEAD.size)
+        return wire.unpack(self._read(wire.lengths(head)[0])) if head else None
+
+    def _read(self, amount: int) -> bytes:
+        parts = []
+        while amount:
+            part = os.read(self._descriptor, amount)
+            if not part:
+                return b""
+            parts.append(part)
+            amount -= len(part)
+        return b"".join(parts)

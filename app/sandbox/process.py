@@ -1,0 +1,373 @@
+"""One child process as the server sees it: how it is started, spoken to, limited and killed."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.budget import Budget
+from app.deadline import Deadline
+from app.sandbox import wire
+from app.sandbox.job import JsonValue
+
+logger = logging.getLogger(__name__)
+
+FREE_BYTES = 32 * 1024 * 1024
+"""What each child may take without asking: a 2 megapixel picture decoded, its copy and result."""
+
+_SLACK_BYTES = 64 * 1024 * 1024
+# Address space is more than memory: allocators map in steps, zeroed pages that nobody touches.
+
+_SLICE_BYTES = 1024 * 1024
+# One write of 1 MB into memory takes some 0.3 ms: as long as the event loop may be held.
+
+_FAREWELL_S = 1.0
+# To say "refused" after it was told that there is no room, a child needs a millisecond.
+
+_READ_AHEAD_BYTES = 1024 * 1024
+
+_START_TIMEOUT_S = 30.0
+
+_BOOT = (
+    "import sys, json; plan = json.loads(sys.argv[1]); sys.path[:] = plan['path']; "
+    "from app.sandbox.child import main; main(plan)"
+)
+
+
+class JobRefused(Exception):
+    """The handler said no. `code` is its own; `detail` is fit for a caller, `reason` for the log.
+
+    The code `memory` is ours: the job wanted more than it may ever have.
+    """
+
+    def __init__(self, code: str, detail: str, reason: str = "") -> None:
+        self.code = code
+        self.detail = detail
+        self.reason = reason
+        super().__init__(f"{code}: {reason or detail}")
+
+
+class ChildTimeout(Exception):
+    """The work itself took longer than it may. The child has been killed."""
+
+
+class ChildDied(Exception):
+    """The child ended in the middle of the job, or made no sense. It has been killed."""
+
+
+class PoolBusy(Exception):
+    """The deadline passed before the work was done: no child or no memory was free in time."""
+
+
+class _Starved(PoolBusy):
+    """No memory was free in time, and the child has let go of the job: it can be used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every child of one pool is started with."""
+
+    handlers: Mapping[str, str]
+    input_max_bytes: int
+    memory: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work for a child."""
+
+    handler: str
+    data: bytes
+    args: Mapping[str, JsonValue]
+    timeout_s: float
+    deadline: Deadline
+
+
+Result = tuple[dict[str, JsonValue], bytes]
+
+
+class ChildProcess:
+    """A warm child. It does one job at a time; `work` kills it where a job goes wrong."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        inbox: int,
+        words: int,
+        plan: Plan,
+    ) -> None:
+        self._process = process
+        self._reader, self._writer = streams
+        self._inbox = inbox
+        self._words = words
+        self._plan = plan
+        self._mapped_bytes = 0
+        self._closed = False
+        self.jobs = 0
+
+    @classmethod
+    async def start(cls, plan: Plan) -> "ChildProcess":
+        """A child that has imported its handlers and shut its doors.
+
+        Raises ChildDied with its last words where it cannot start.
+        """
+        with contextlib.ExitStack() as undo, contextlib.ExitStack() as theirs:
+            channel, their_channel = socket.socketpair()
+            undo.callback(channel.close)
+            theirs.callback(their_channel.close)
+            inbox = _anonymous_file()
+            undo.callback(os.close, inbox)
+            words, their_words = os.pipe()
+            undo.callback(os.close, words)
+            theirs.callback(os.close, their_words)
+            for end in (words, their_words):
+                # A child that chatters loses its words; it never waits for a reader.
+                os.set_blocking(end, False)
+            os.ftruncate(inbox, plan.input_max_bytes)
+            channel.setblocking(False)
+            streams = await asyncio.open_unix_connection(sock=channel, limit=_READ_AHEAD_BYTES)
+            # Not from a thread: the kernel kills a child when the thread that started it ends.
+            process = _spawn(plan, their_channel.fileno(), inbox, their_words)
+            undo.pop_all()
+        child = cls(process, streams, inbox, words, plan)
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                message, _ = await child._hear()
+            child._mapped_bytes = int(message["mapped_bytes"])
+            child._limit_memory(FREE_BYTES)
+        except BaseException as error:
+            await child.aclose()
+            if isinstance(error, Exception):
+                raise ChildDied(f"did not start: {str(error) or type(error).__name__}") from error
+            raise
+        if message.get("missing"):
+            logger.warning("child.unconfined", extra={"missing": message["missing"]})
+        return child
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """False once it has been killed, closed or found dead."""
+        return not self._closed and self._process.poll() is None
+
+    async def work(self, job: Job) -> Result:
+        """Do one job. Afterwards the child lives if this returned or raised JobRefused.
+
+        Raises JobRefused, ChildTimeout, ChildDied, PoolBusy.
+        """
+        taken = 0
+        self.jobs += 1
+        try:
+            async with _busy_after(job.deadline):
+                await self._fill(job.data)
+            self._say({"job": job.handler, "size": len(job.data), "args": dict(job.args)})
+            message, body, left_s = await self._hear_within(job.timeout_s, job.deadline)
+            if "room" in message:
+                taken = await self._make_room(message["room"], job.deadline)
+                message, body, _ = await self._hear_within(left_s, job.deadline)
+            return _judge(message, body)
+        except (JobRefused, _Starved):
+            raise
+        except OSError as error:
+            self.kill()
+            raise ChildDied(f"could not be given the job: {type(error).__name__}") from error
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            self._plan.memory.release(taken)
+            if not self._closed:
+                self._empty()
+
+    def kill(self) -> None:
+        """End it at once, whatever it is doing. `aclose` collects what is left of it."""
+        if not self._closed:
+            self._closed = True
+            self._process.kill()
+            self._writer.transport.abort()
+            os.close(self._inbox)
+
+    async def aclose(self) -> None:
+        """Kill it and wait until the kernel has let go of it."""
+        self.kill()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+        pause_s = 0.001
+        while self._process.poll() is None:
+            await asyncio.sleep(pause_s)
+            pause_s = min(0.05, pause_s * 2)
+        if self._words >= 0:
+            os.close(self._words)
+            self._words = -1
+
+    def last_words(self) -> str:
+        """What it wrote to its standard error in this job, cut and made harmless."""
+        # Decoders print warnings that quote the file: few, short, plain characters only.
+        text = self._overhear()[-300:]
+        return ascii(text.decode("ascii", "replace"))[1:-1]
+
+    def _overhear(self) -> bytes:
+        if self._words < 0:
+            return b""
+        try:
+            return os.read(self._words, 65_536)
+        except BlockingIOError:
+            return b""
+
+    async def _fill(self, data: bytes) -> None:
+        view = memoryview(data)
+        for at in range(0, len(view), _SLICE_BYTES):
+            if at:
+                await asyncio.sleep(0)
+            os.pwrite(self._inbox, view[at : at + _SLICE_BYTES], at)
+
+    def _empty(self) -> None:
+        # Truncating gives the memory back and takes the bytes out of the child's sight; the
+        # mapping over there stays good, because the length comes back.
+        os.ftruncate(self._inbox, 0)
+        os.ftruncate(self._inbox, self._plan.input_max_bytes)
+        self._limit_memory(FREE_BYTES)
+        self._overhear()
+
+    async def _make_room(self, amount: object, deadline: Deadline) -> int:
+        """Take what the child asked for out of the shared budget, and tell it; returns bytes."""
+        if not isinstance(amount, int) or amount < 0:
+            raise ChildDied("asked for room that is no number")
+        memory = self._plan.memory
+        extra = max(0, amount - FREE_BYTES)
+        if extra > memory.total:
+            self._say({"go": False})
+            return 0
+        if extra:
+            try:
+                async with _busy_after(deadline):
+                    await memory.acquire(extra)
+            except PoolBusy as error:
+                # The child is well: let it end the job, which spares everybody a new child.
+                self._say({"go": False})
+                await self._hear_within(_FAREWELL_S, Deadline.after(_FAREWELL_S))
+                raise _Starved(str(error)) from error
+        try:
+            self._limit_memory(FREE_BYTES + extra)
+            self._say({"go": True})
+        except BaseException:
+            memory.release(extra)
+            raise
+        return extra
+
+    def _limit_memory(self, amount_bytes: int) -> None:
+        """Hold the child to what it asked for: an estimate that a file lied about ends there."""
+        if not self._mapped_bytes or not hasattr(resource, "prlimit"):
+            return  # then the child's own limit, all that any job may have, is the only one
+        soft = self._mapped_bytes + amount_bytes + _SLACK_BYTES
+        hard = self._mapped_bytes + _most_bytes(self._plan)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(self._process.pid, resource.RLIMIT_AS, (min(soft, hard), hard))
+
+    def _say(self, message: Mapping[str, Any]) -> None:
+        self._writer.write(wire.pack(message))
+
+    async def _hear_within(
+        self, timeout_s: float, deadline: Deadline
+    ) -> tuple[dict[str, Any], bytes, float]:
+        """The child's next message, its body, and what is left of `timeout_s`."""
+        began = time.monotonic()
+        left_s = deadline.left_s()
+        try:
+            async with asyncio.timeout(min(timeout_s, left_s)):
+                message, body = await self._hear()
+        except TimeoutError as error:
+            if left_s < timeout_s:
+                raise PoolBusy("the deadline passed in the middle of the work") from error
+            raise ChildTimeout(f"more than {timeout_s:.1f} s") from error
+        return message, body, max(0.0, timeout_s - (time.monotonic() - began))
+
+    async def _hear(self) -> tuple[dict[str, Any], bytes]:
+        try:
+            head = await self._reader.readexactly(wire.HEAD.size)
+            text_bytes, body_bytes = wire.lengths(head)
+            text = await self._reader.readexactly(text_bytes)
+            body = await self._reader.readexactly(body_bytes) if body_bytes else b""
+            return wire.unpack(text), body
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise ChildDied(f"ended: {self.last_words() or 'without a word'}") from error
+        except wire.WireError as error:
+            raise ChildDied(f"talks nonsense: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def _busy_after(deadline: Deadline) -> AsyncIterator[None]:
+    try:
+        async with deadline.timeout():
+            yield
+    except TimeoutError as error:
+        raise PoolBusy("the deadline passed while waiting") from error
+
+
+def _judge(message: dict[str, Any], body: bytes) -> Result:
+    done, refused = message.get("done"), message.get("refused")
+    if isinstance(done, dict):
+        return done, body
+    if isinstance(refused, list) and len(refused) == 3:
+        raise JobRefused(*(str(part)[:500] for part in refused))
+    raise ChildDied(f"failed: {str(message.get('failed', 'no answer'))[:300]}")
+
+
+def _most_bytes(plan: Plan) -> int:
+    return FREE_BYTES + plan.memory.total + _SLACK_BYTES
+
+
+def _anonymous_file() -> int:
+    """A file that has no name and, where the system can, lives in memory."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("altwright-job", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _spawn(plan: Plan, channel: int, inbox: int, words: int) -> subprocess.Popen[bytes]:
+    # A fresh interpreter, not a fork of a server full of threads and secrets. -I and -S skip what
+    # a child has no use for (site, the user's folder); it finds modules where the server does.
+    root = str(Path(__file__).parents[2])
+    arguments = {
+        "path": [root, *(str(Path(entry).absolute()) for entry in sys.path)],
+        "parent_pid": os.getpid(),
+        "socket": channel,
+        "inbox": inbox,
+        "input_max_bytes": plan.input_max_bytes,
+        "memory_bytes": _most_bytes(plan),
+        "handlers": dict(plan.handlers),
+    }
+    environment = {
+        "LANG": "C.UTF-8",
+        # One child, one core: libraries that start threads of their own are told not to.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        # A second malloc arena reserves 64 MB of address space, which the limit would count.
+        "MALLOC_ARENA_MAX": "1",
+        **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+    }
+    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
+        [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=words,
+        pass_fds=(channel, inbox),
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+    )

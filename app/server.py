@@ -1,0 +1,165 @@
+"""Running the application: listening, draining on SIGTERM, several workers behind one port."""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from app.drain import Drain
+from app.main import create_app
+from app.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+LINGER_S = 1.5
+"""How long the listener stays open after SIGTERM: a load balancer that asks /readyz every second
+sees 503 before a connection is refused."""
+ANSWER_WITHIN_S = 16.0
+"""By when all work is answered after SIGTERM; what cannot be done by then says so itself."""
+FORCE_AFTER_S = 18.0
+"""When a connection that still hangs is cut, so that the process is gone within 20 seconds."""
+_BACKLOG = 2048
+_RESTART_PAUSE_S = 1.0
+
+
+class DrainingServer(uvicorn.Server):
+    """Uvicorn that leaves politely: not ready at once, listening on for a moment, exit code 0."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._stop_at_s: float | None = None
+        self._last_signal = 0
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGTERM and SIGINT; unlike uvicorn's, do not die of them again at the end."""
+        before = {
+            sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's own form
+        """Begin to drain; a second Ctrl+C stops at once."""
+        if self._stop_at_s is not None and sig == signal.SIGINT:
+            self.force_exit = self.should_exit = True
+            return
+        self._drain.begin()
+        if self._stop_at_s is None:
+            # At a terminal nobody's load balancer is watching.
+            self._stop_at_s = time.monotonic() + (0.0 if sig == signal.SIGINT else LINGER_S)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: shorten what is in work, and stop listening when it is time."""
+        if self._stop_at_s is not None:
+            self._drain.shorten(ANSWER_WITHIN_S)
+            if time.monotonic() >= self._stop_at_s:
+                self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError where the address is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and host == "::":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def run_worker(settings: Settings, sock: socket.socket) -> int:
+    """Serve on the socket until told to stop; the exit code."""
+    drain = Drain()
+    config = uvicorn.Config(
+        create_app(settings, drain=drain),
+        http="h11",  # docs/decisions/0004: bounds a request's head, which httptools does not
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
+        timeout_keep_alive=75,  # longer than the 60 s of common load balancers, so that they close
+        timeout_graceful_shutdown=int(FORCE_AFTER_S - LINGER_S),
+        backlog=_BACKLOG,
+    )
+    server = DrainingServer(config, drain)
+    server.run([sock])
+    return 0 if server.started else 1
+
+
+def run_workers(settings: Settings, sock: socket.socket) -> int:
+    """Keep `settings.workers` processes on one socket; replace one that dies; the exit code."""
+    metrics_dir = tempfile.mkdtemp(prefix="altwright-metrics-")
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics_dir}
+    stopping = False
+
+    def stop(_sig: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "app", "serve", "--listen-fd", str(sock.fileno())],
+            env=environment,
+            pass_fds=[sock.fileno()],
+            # A process group of its own: Ctrl+C reaches the workers through this process alone.
+            start_new_session=True,
+        )
+
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, stop)
+    workers = [start() for _ in range(settings.workers)]
+    try:
+        while not stopping:
+            time.sleep(0.1)
+            for index, worker in enumerate(workers):
+                if worker.poll() is not None and not stopping:
+                    _logger.warning(
+                        "a worker died and is replaced",
+                        extra={"pid": worker.pid, "exit_code": worker.returncode},
+                    )
+                    time.sleep(_RESTART_PAUSE_S)
+                    workers[index] = start()
+    finally:
+        for worker in workers:
+            worker.terminate()
+        codes = [worker.wait() for worker in workers]
+        shutil.rmtree(metrics_dir, ignore_errors=True)
+    return max(abs(code) for code in codes)
+
+
+def serve(settings: Settings, *, listen_fd: int | None = None) -> int:
+    """Serve by the settings. Raises OSError where the address cannot be listened on."""
+    if listen_fd is not None:
+        return run_worker(settings, socket.socket(fileno=listen_fd))
+    sock = listen(settings.host, settings.port)
+    host, port = sock.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    model = settings.model or "the embedded captioner"
+    _logger.info("listening on http://%s:%d with %s", shown, port, model)
+    if settings.workers > 1:
+        return run_workers(settings, sock)
+    return run_worker(settings, sock)

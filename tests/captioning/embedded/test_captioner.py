@@ -1,0 +1,100 @@
+"""The captioner behind its protocol, with a real child process behind it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.captioning.captioner import (
+    Ask,
+    CaptionUncertain,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+)
+from app.captioning.embedded.captioner import EmbeddedCaptioner
+from app.deadline import Deadline
+from app.sandbox.pool import ChildDied, ChildPool, ChildTimeout, PoolBusy
+from app.values import NormalisedImage, SourceFacts
+from tests.captioning.embedded import drawn
+from tests.captioning.embedded.test_words import CONCISE
+
+
+def normalised(jpeg: bytes) -> NormalisedImage:
+    return NormalisedImage(jpeg, 0, 0, SourceFacts(0, 0, "jpeg", len(jpeg), ""))
+
+
+def ask(locale: str = "en") -> Ask:
+    return Ask(CONCISE, locale, 64)
+
+
+@pytest.fixture
+async def captioner() -> AsyncIterator[EmbeddedCaptioner]:
+    pool = ChildPool(size=1, handlers={"look": "app.captioning.embedded.look:look_job"})
+    await pool.start()
+    try:
+        yield EmbeddedCaptioner(pool)
+    finally:
+        await pool.aclose()
+
+
+async def test_every_kind_of_picture_is_answered_from_the_child(captioner: EmbeddedCaptioner):
+    """Nothing is imported after the child's doors are shut: each path was warmed up."""
+    for makers, outcome in (
+        (drawn.WORTH_DESCRIBING, None),
+        (drawn.DECORATIVE, "DECORATIVE"),
+        (drawn.UNCERTAIN, "UNCERTAIN"),
+    ):
+        for name, make in makers.items():
+            draft = await captioner.draft(normalised(drawn.jpeg(make())), ask(), Deadline.after(10))
+            assert draft.model == "embedded"
+            assert (draft.text == outcome) if outcome else draft.text.endswith("."), name
+
+
+async def test_a_locale_is_matched_by_its_language(captioner: EmbeddedCaptioner):
+    """A region or script makes no other language."""
+    image = normalised(drawn.jpeg(drawn.ball("#d82828")))
+    plain = await captioner.draft(image, ask("en"), Deadline.after(10))
+    assert await captioner.draft(image, ask("en-GB"), Deadline.after(10)) == plain
+    german = await captioner.draft(image, ask("de-AT"), Deadline.after(10))
+    assert german.text.startswith("Ein einzelner runder roter Gegenstand")
+
+
+async def test_a_locale_without_phrases_is_uncertain_and_named(captioner: EmbeddedCaptioner):
+    """Never English by surprise."""
+    with pytest.raises(CaptionUncertain) as raised:
+        await captioner.draft(normalised(b""), ask("pl"), Deadline.after(10))
+    assert "writes only de, en, es, fr, hr" in raised.value.detail
+
+
+async def test_the_check_says_what_it_can_write(captioner: EmbeddedCaptioner):
+    """For the operator."""
+    assert "en" in await captioner.check()
+    assert captioner.is_usable()
+    await captioner.aclose()
+
+
+class Broken:
+    """A pool at the other end of which something goes wrong."""
+
+    def __init__(self, outcome: Exception | dict[str, object]) -> None:
+        self.outcome = outcome
+
+    async def run(self, handler, data, args, *, timeout_s, deadline):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome, b""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (ChildTimeout("5 s"), ModelTimeout),
+        (PoolBusy("full"), ModelUnavailable),
+        (ChildDied("gone"), ModelError),
+        ({"kind": "nonsense"}, ModelError),
+    ],
+)
+async def test_what_goes_wrong_in_the_child_has_its_own_error(outcome, expected):
+    """None of them is a bug of the caller."""
+    with pytest.raises(expected):
+        await EmbeddedCaptioner(Broken(outcome)).draft(normalised(b"x"), ask(), Deadline.after(5))

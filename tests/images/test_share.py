@@ -1,0 +1,87 @@
+"""Fetches share one budget of bytes: they wait for room instead of taking it."""
+
+import asyncio
+import base64
+
+import pytest
+
+from app.budget import Budget
+from app.deadline import Deadline
+from app.errors import CaptionError
+from app.images.fetch import Fetcher, FetchSettings
+from app.images.share import SMALL_BYTES
+from tests.images.origin import Origin, answer, jpeg, raw
+
+PICTURE = jpeg()
+
+
+def make_fetcher(budget: Budget, **settings: object) -> Fetcher:
+    values = {"allowed_networks": ["127.0.0.0/8"], "timeout_s": 3.0} | settings
+    return Fetcher(FetchSettings(**values), budget)
+
+
+async def test_bytes_are_held_until_the_block_ends() -> None:
+    """So that the decoder's input counts too."""
+    budget = Budget(1 << 28)
+    fetcher = make_fetcher(budget)
+    async with Origin(answer(PICTURE)) as origin:
+        async with fetcher.fetch(origin.url(), Deadline.after(5)):
+            assert budget.used == len(PICTURE)
+        assert budget.used == 0
+    async with fetcher.fetch(
+        "data:image/png;base64," + base64.b64encode(PICTURE).decode(), Deadline.after(5)
+    ):
+        assert budget.used == len(PICTURE)
+    assert budget.used == 0
+    await fetcher.aclose()
+
+
+async def test_large_images_wait_for_room_and_none_is_lost() -> None:
+    """More fetches than the budget has room for: they take turns, by arrival."""
+    big = PICTURE + bytes(5 * SMALL_BYTES)
+    many = 8
+    budget = Budget(many * SMALL_BYTES + len(big))
+    fetcher = make_fetcher(budget, max_bytes=len(big), timeout_s=2.0)
+    chunked = raw(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+        % (len(big), big)
+    )
+
+    async def one(url: str) -> int:
+        async with fetcher.fetch(url, Deadline.after(20)) as source:
+            assert budget.used <= budget.total
+            await asyncio.sleep(0.02)
+            return len(source.data)
+
+    async with Origin(chunked) as origin, Origin(answer(big)) as other:
+        sizes = await asyncio.gather(*(one(o.url()) for o in [origin, other] * (many // 2)))
+    assert sizes == [len(big)] * many
+    assert budget.used == 0
+    await fetcher.aclose()
+
+
+async def test_no_room_in_time_means_overloaded() -> None:
+    """The origin is not to blame, and the caller may come back."""
+    budget = Budget(SMALL_BYTES)
+    fetcher = make_fetcher(budget)
+    async with Origin(answer(PICTURE)) as origin, budget.hold(SMALL_BYTES):
+        with pytest.raises(CaptionError) as caught:
+            async with fetcher.fetch(origin.url(), Deadline.after(0.2)):
+                pass
+    assert caught.value.code == "overloaded"
+    assert caught.value.retry_after_s
+    assert origin.accepted == 0
+    await fetcher.aclose()
+
+
+async def test_waiting_for_room_does_not_use_up_the_downloads_time() -> None:
+    """The wait here is longer than the download's own limit."""
+    big = PICTURE + bytes(2 * SMALL_BYTES)
+    budget = Budget(4 * SMALL_BYTES)
+    fetcher = make_fetcher(budget, timeout_s=0.3)
+    await budget.acquire(3 * SMALL_BYTES)
+    async with Origin(answer(big)) as origin:
+        asyncio.get_running_loop().call_later(0.5, budget.release, 3 * SMALL_BYTES)
+        async with fetcher.fetch(origin.url(), Deadline.after(5)) as source:
+            assert source.data == big
+    await fetcher.aclose()

@@ -1,0 +1,418 @@
+"""The pool of child processes, with real children and jobs that misbehave as decoders do."""
+
+import asyncio
+import errno
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from app.budget import Budget
+from app.deadline import Deadline
+from app.sandbox.pool import ChildDied, ChildPool, ChildTimeout, JobRefused, PoolBusy
+from app.sandbox.process import FREE_BYTES
+from tests.sandbox import handlers
+
+MB = 1024 * 1024
+HANDLERS = {
+    name: f"tests.sandbox.handlers:{name}"
+    for name, thing in vars(handlers).items()
+    if callable(thing) and thing.__module__ == handlers.__name__
+}
+
+linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="these walls are Linux's")
+
+
+@asynccontextmanager
+async def children(size: int = 1, **settings: object) -> AsyncIterator[ChildPool]:
+    pool = ChildPool(size=size, handlers=HANDLERS, **settings)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+async def run(pool, handler, data=b"x", *, timeout_s=5.0, within_s=10.0, **args):
+    return await pool.run(
+        handler, data, args, timeout_s=timeout_s, deadline=Deadline.after(within_s)
+    )
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+async def test_a_job_gets_its_bytes_and_arguments_and_hands_back_facts_and_bytes():
+    """Data of any length, none included, goes there and comes back."""
+    async with children() as pool:
+        for data in (b"", b"abc", os.urandom(3 * MB)):
+            facts, body = await run(pool, "echo", data, letter="ž", deep=[1, {"a": None}])
+            assert body == data
+            assert facts["args"] == {"letter": "ž", "deep": [1, {"a": None}]}
+
+
+async def test_one_job_cannot_see_the_bytes_of_the_one_before():
+    """The input is emptied between jobs: what was there reads as nothing."""
+    async with children() as pool:
+        first, _ = await run(pool, "size", b"secret" * 1000)
+        facts, body = await run(pool, "echo", b"s")
+        assert facts["pid"] == first["pid"]
+        assert (facts["bytes"], body) == (1, b"s")
+
+
+async def test_64_mb_of_input_do_not_hold_up_the_event_loop():
+    """The loop is never away for more than some milliseconds while the input is written."""
+    async with children() as pool:
+        longest = 0.0
+
+        async def watch():
+            nonlocal longest
+            while True:
+                began = time.perf_counter()
+                await asyncio.sleep(0)
+                longest = max(longest, time.perf_counter() - began)
+
+        watching = asyncio.create_task(watch())
+        facts, _ = await run(pool, "size", bytes(64 * MB))
+        watching.cancel()
+        assert facts["bytes"] == 64 * MB
+        assert longest < 0.05
+
+
+async def test_more_input_than_was_agreed_is_refused_before_it_is_sent():
+    """The limit is the pool's own: no child is touched."""
+    async with children(input_max_bytes=1000) as pool:
+        with pytest.raises(ValueError, match="input_max_bytes"):
+            await run(pool, "echo", bytes(1001))
+
+
+async def test_a_refusal_keeps_the_child():
+    """Code, sentence and reason come through, and the same process goes on."""
+    async with children() as pool:
+        before = pool.pids()
+        with pytest.raises(JobRefused) as caught:
+            await run(pool, "refuse")
+        assert (caught.value.code, caught.value.detail) == ("nope", "This is not for us.")
+        assert caught.value.reason == "secret reason"
+        assert (await run(pool, "echo"))[0]["pid"] == before[0]
+        assert pool.lost == 0
+
+
+async def test_a_bug_in_a_handler_is_told_by_its_place_and_not_by_its_message():
+    """An exception's message may quote the stranger's file."""
+    async with children() as pool:
+        with pytest.raises(ChildDied, match=r"KeyError at .*handlers\.py:\d+") as caught:
+            await run(pool, "stumble")
+        assert "quote" not in str(caught.value)
+
+
+@pytest.mark.parametrize("job", ["crash", "nonsense", "starve", "nag"])
+async def test_a_child_that_dies_or_talks_nonsense_loses_its_own_job_only(job):
+    """The next job finds a child, after 30 s at the latest and in fact at once."""
+    async with children() as pool:
+        with pytest.raises((ChildDied, JobRefused)):
+            await run(pool, job, timeout_s=1)
+        assert (await run(pool, "echo", b"next"))[1] == b"next"
+
+
+async def test_a_result_over_the_limit_is_not_read():
+    """20 MB announced is nonsense before a byte of it is taken."""
+    async with children() as pool:
+        with pytest.raises(ChildDied, match="nonsense"):
+            await run(pool, "flood", bytes=20 * MB)
+
+
+async def test_the_last_words_of_a_dead_child_are_cut_to_plain_characters():
+    """What a decoder prints may quote the file, control characters included."""
+    async with children() as pool:
+        with pytest.raises(ChildDied) as caught:
+            await run(pool, "crash")
+        assert "last words" in str(caught.value)
+        assert str(caught.value).isascii()
+        assert "\x00" not in str(caught.value)
+
+
+async def test_a_chattering_child_is_not_held_up_by_its_own_words():
+    """640 KB on standard error that nobody reads do not block it."""
+    async with children() as pool:
+        assert await run(pool, "chatter", timeout_s=2) == ({}, b"")
+
+
+async def test_work_that_takes_too_long_is_killed_on_time():
+    """A child that hears no signal is gone soon after its time, and another is there."""
+    async with children() as pool:
+        (pid,) = pool.pids()
+        began = time.monotonic()
+        with pytest.raises(ChildTimeout):
+            await run(pool, "sleep", seconds=30, timeout_s=0.2)
+        assert time.monotonic() - began < 1
+        await run(pool, "echo")
+        assert is_gone(pid)
+
+
+async def test_waiting_for_a_child_ends_at_the_deadline_and_harms_nobody():
+    """The job in work is done; the one that waited is told, and took nothing with it."""
+    async with children() as pool:
+        working = asyncio.create_task(run(pool, "sleep", seconds=0.4))
+        await asyncio.sleep(0.05)
+        with pytest.raises(PoolBusy):
+            await run(pool, "echo", within_s=0.1)
+        await working
+        with pytest.raises(PoolBusy):
+            await run(pool, "echo", within_s=0)
+        assert pool.lost == 0
+        assert pool.waiting == 0
+
+
+async def test_jobs_are_done_in_the_order_they_came():
+    """First in, first out, over one child."""
+    async with children() as pool:
+        order = []
+
+        async def one(number):
+            await run(pool, "echo")
+            order.append(number)
+
+        await asyncio.gather(*(one(number) for number in range(20)))
+        assert order == list(range(20))
+
+
+async def test_a_caller_that_goes_away_stops_its_work():
+    """The child is killed if the job does not end by itself within a moment."""
+    async with children() as pool:
+        (pid,) = pool.pids()
+        working = asyncio.create_task(run(pool, "sleep", seconds=30, timeout_s=30))
+        await asyncio.sleep(0.1)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        await run(pool, "echo", within_s=3)
+        assert is_gone(pid)
+
+
+async def test_a_caller_that_goes_away_just_before_the_end_costs_no_child():
+    """A job of 50 ms whose caller has left is finished; its child is used again."""
+    async with children() as pool:
+        before = pool.pids()
+        working = asyncio.create_task(run(pool, "sleep", seconds=0.05))
+        await asyncio.sleep(0.02)
+        working.cancel()
+        await run(pool, "echo")
+        assert pool.pids() == before
+
+
+async def test_cancelling_one_that_waits_in_line_touches_no_child():
+    """Neither the child nor the ones behind it notice."""
+    async with children() as pool:
+        working = asyncio.create_task(run(pool, "sleep", seconds=0.2))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(run(pool, "echo"))
+        behind = asyncio.create_task(run(pool, "echo", b"behind"))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await working
+        assert (await behind)[1] == b"behind"
+        assert pool.lost == 0
+
+
+async def test_kill_9_under_20_concurrent_jobs_fails_exactly_the_one_in_that_child():
+    """Nineteen others are answered."""
+    async with children(size=2) as pool:
+        jobs = [asyncio.create_task(run(pool, "sleep", seconds=0.05)) for _ in range(20)]
+        await asyncio.sleep(0.12)
+        os.kill(pool.pids()[0], signal.SIGKILL)
+        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+        assert sum(isinstance(one, ChildDied) for one in outcomes) == 1
+        assert sum(isinstance(one, tuple) for one in outcomes) == 19
+        assert len(pool.pids()) == 2 or pool.is_ready()
+
+
+async def test_a_child_killed_while_idle_fails_nobody():
+    """It is found dead when its turn comes, and another is taken."""
+    async with children(size=2) as pool:
+        os.kill(pool.pids()[0], signal.SIGKILL)
+        await asyncio.sleep(0.1)
+        for _ in range(4):
+            await run(pool, "echo")
+        assert pool.lost == 1
+
+
+async def test_sigterm_does_not_end_a_child():
+    """Service managers send it to the whole group at a drain; jobs in work end first."""
+    async with children() as pool:
+        working = asyncio.create_task(run(pool, "sleep", seconds=0.2))
+        await asyncio.sleep(0.05)
+        os.kill(pool.pids()[0], signal.SIGTERM)
+        os.kill(pool.pids()[0], signal.SIGINT)
+        assert (await working)[1] == b""
+
+
+async def test_children_are_renewed_after_their_share_of_jobs_without_a_failure():
+    """Some tens of jobs over children that do five each: several processes, no job lost."""
+    async with children(size=1, max_jobs_per_child=5) as pool:
+        pids = set()
+        for _ in range(40):
+            facts, _ = await run(pool, "sleep", seconds=0.01)
+            pids.add(facts["pid"])
+        assert len(pids) > 1
+        assert pool.lost == 0
+        assert len(pool.pids()) <= 2
+
+
+async def test_large_jobs_wait_for_memory_in_turn():
+    """Two that would need more than all there is are done one after the other, no one refused."""
+    memory = Budget(100 * MB)
+    async with children(size=2, memory=memory) as pool:
+        ask = FREE_BYTES + 60 * MB
+        answers = await asyncio.gather(
+            *(
+                run(pool, "hoard", ask=ask, take=60 * MB, seconds=0.1, timeout_s=0.5)
+                for _ in range(6)
+            )
+        )
+        spans = sorted((facts["began"], facts["ended"]) for facts, _ in answers)
+        assert all(one[1] <= two[0] for one, two in pairwise(spans))
+        assert memory.used == 0
+
+
+async def test_waiting_for_memory_does_not_count_as_work_but_ends_at_the_deadline():
+    """The one that waited in vain is told so; its child lives and is used again."""
+    memory = Budget(100 * MB)
+    async with children(size=2, memory=memory) as pool:
+        ask = FREE_BYTES + 60 * MB
+        first = asyncio.create_task(run(pool, "hoard", ask=ask, take=MB, seconds=0.6))
+        await asyncio.sleep(0.1)
+        with pytest.raises(PoolBusy):
+            await run(pool, "hoard", ask=ask, take=MB, within_s=0.2)
+        await first
+        assert pool.lost == 0
+        assert memory.used == 0
+
+
+async def test_a_job_that_wants_more_than_there_is_at_all_is_refused():
+    """At once, with the code `memory`."""
+    async with children(memory=Budget(100 * MB)) as pool:
+        with pytest.raises(JobRefused) as caught:
+            await run(pool, "hoard", ask=200 * MB, take=1)
+        assert caught.value.code == "memory"
+
+
+@linux
+async def test_a_job_that_takes_more_than_it_asked_for_runs_into_its_limit():
+    """An estimate that a file lied about ends there, however much is free."""
+    memory = Budget(1000 * MB)
+    async with children(memory=memory) as pool:
+        for settings in ({}, {"ask": FREE_BYTES + 50 * MB}):
+            with pytest.raises(JobRefused) as caught:
+                await run(pool, "hoard", take=400 * MB, **settings)
+            assert caught.value.code == "memory"
+        await run(pool, "hoard", take=400 * MB, ask=410 * MB)
+        assert memory.used == 0
+
+
+async def test_memory_is_given_back_when_a_child_dies_holding_it():
+    """Timed out with 60 MB taken: they are free again."""
+    memory = Budget(100 * MB)
+    async with children(memory=memory) as pool:
+        with pytest.raises(ChildTimeout):
+            await run(pool, "hoard", ask=FREE_BYTES + 60 * MB, take=1, seconds=9, timeout_s=0.2)
+        assert memory.used == 0
+
+
+@linux
+async def test_a_child_can_open_nothing_reach_nothing_start_nothing():
+    """Files, sockets, processes, signals: each door answers an error."""
+    async with children() as pool:
+        facts, _ = await run(pool, "break_out")
+        names = facts.pop("environment")
+        assert set(facts.values()) <= {errno.EPERM, errno.EMFILE, errno.EACCES}, facts
+        assert not any("KEY" in name or "SECRET" in name for name in names)
+
+
+async def test_a_child_inherits_no_secret(monkeypatch):
+    """Its environment is made, not copied."""
+    monkeypatch.setenv("ALTWRIGHT_MODEL_API_KEY", "sk-secret")
+    async with children() as pool:
+        facts, _ = await run(pool, "break_out")
+        assert not [name for name in facts["environment"] if name.startswith("ALTWRIGHT")]
+
+
+async def test_closing_leaves_no_process_and_no_open_file():
+    """With a job in work, one in line, and one child just killed."""
+    before = open_files()
+    async with children(size=2) as pool:
+        pids = pool.pids()
+        jobs = [asyncio.create_task(run(pool, "sleep", seconds=30)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        os.kill(pids[0], signal.SIGKILL)
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    assert all(isinstance(one, PoolBusy | ChildDied | asyncio.CancelledError) for one in outcomes)
+    assert all(is_gone(pid) for pid in pids)
+    assert open_files() == before
+    assert not pool.is_ready()
+    with pytest.raises(PoolBusy):
+        await run(pool, "echo")
+
+
+async def test_a_pool_whose_children_cannot_start_says_why():
+    """A handler that is not there is a broken installation: no endless trying."""
+    pool = ChildPool(size=2, handlers={"x": "tests.sandbox.no_such_module:x"})
+    with pytest.raises(ChildDied, match=r"did not start: .*no_such_module"):
+        await pool.start()
+    assert not pool.is_ready()
+
+
+@linux
+async def test_children_die_with_their_parent_however_it_dies():
+    """A server that is killed outright leaves no busy child behind."""
+    script = (
+        "import asyncio, os\n"
+        "from app.sandbox.pool import ChildPool\n"
+        "from app.deadline import Deadline\n"
+        "async def main():\n"
+        "    pool = ChildPool(size=2, handlers={'s': 'tests.sandbox.handlers:sleep'})\n"
+        "    await pool.start()\n"
+        "    job = pool.run('s', b'', {'seconds': 60}, timeout_s=60, deadline=Deadline.after(60))\n"
+        "    asyncio.ensure_future(job)\n"
+        "    await asyncio.sleep(0.1)\n"
+        "    print(*pool.pids(), flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        os.sys.executable,
+        "-c",
+        script,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    pids = [int(pid) for pid in (await parent.stdout.readline()).split()]
+    assert len(pids) == 2
+    parent.kill()
+    await parent.wait()
+    for _ in range(100):
+        if all(_is_dead(pid) for pid in pids):
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("children outlived their parent")
+
+
+def _is_dead(pid: int) -> bool:
+    try:  # an orphan's zombie waits for whoever is init here
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
