@@ -45,6 +45,8 @@ from app.settings import Settings
 
 _logger = logging.getLogger(__name__)
 
+_START_AGAIN_S = 5.0
+
 
 CLIENT_GONE_STATUS = 499
 """nginx's number for a client that left; nobody reads it, only the log."""
@@ -147,11 +149,16 @@ async def _services(
 
 
 async def _start(children: ChildPool) -> None:
-    try:
-        await children.start()
-    except Exception:
-        # The server stays up and not ready: an orchestrator sees that and its log says why.
-        _logger.critical("no child process can start; captions cannot be made", exc_info=True)
+    while True:
+        try:
+            await children.start()
+        except Exception:
+            # The server stays up and not ready: an orchestrator sees that, its log says why, and
+            # where memory or descriptors were short it gets ready by itself.
+            _logger.critical("no child process can start; captions wait", exc_info=True)
+            await asyncio.sleep(_START_AGAIN_S)
+        else:
+            return
 
 
 def _captioners(settings: Settings, children: ChildPool) -> list[Captioner]:

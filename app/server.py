@@ -148,7 +148,8 @@ def run_workers(settings: Settings, sock: socket.socket) -> int:
             worker.terminate()
         codes = [worker.wait() for worker in workers]
         shutil.rmtree(metrics_dir, ignore_errors=True)
-    return max(abs(code) for code in codes)
+    # A worker that was only just starting dies of our own SIGTERM; it had nothing to answer.
+    return int(any(code not in (0, -signal.SIGTERM) for code in codes))
 
 
 def serve(settings: Settings, *, listen_fd: int | None = None) -> int:

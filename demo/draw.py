@@ -67,9 +67,10 @@ def draw_landscape() -> Image.Image:
     """A landscape: evening sky with a low sun, three ridges, a lake that reflects them."""
     width, height = 1200 * _SCALE, 800 * _SCALE
     horizon = 520 * _SCALE
-    sky = _gradient((width, horizon), (68, 110, 180), (250, 196, 130))
     picture = Image.new("RGB", (width, height))
-    picture.paste(sky, (0, 0))
+    picture.paste(_gradient((width, horizon // 2), (36, 92, 190), (142, 182, 232)), (0, 0))
+    lower = _gradient((width, horizon // 2), (142, 182, 232), (255, 206, 140))
+    picture.paste(lower, (0, horizon // 2))
     glow = Image.new("L", (width, horizon), 0)
     ImageDraw.Draw(glow).ellipse(_box(750, 190, 1030, 470), fill=190)
     glow = _blur(glow, 45)

@@ -38,6 +38,8 @@ def logged(emit: object) -> str:
     handler.setFormatter(LineFormatter())
     logger = logging.getLogger("altwright.test.formatter")
     logger.addHandler(handler)
+    logger.setLevel("INFO")
+    logger.propagate = False
     emit(logger)  # type: ignore[operator]
     return stream.getvalue()
 

@@ -151,7 +151,8 @@ class Chain(Captioner):
         ticket = link.breaker.admit() if link.captioner.is_usable() else None
         if ticket is None:
             raise ModelUnavailable(
-                log_reason="left alone after failures", retry_after_s=link.breaker.wait_s()
+                log_reason=f"{link.label} is left alone after failures",
+                retry_after_s=link.breaker.wait_s(),
             )
         if followed:
             deadline = deadline.sooner(deadline.left_s() * _SHARE)

@@ -21,8 +21,9 @@ _REFUSING = re.compile(
 )
 _TOO_MANY = re.compile(
     r"too large|too high|at most|less than|exceed|greater than|maximum value|must be in|above"
-    r"|out of range|range of"
+    r"|out of range|range of|maximum context"
 )
+_WINDOW = re.compile(r"context.{0,10}(?:length|window|size)")
 _NO_SYSTEM = re.compile(
     r"system (?:role|message|prompt|instruction)s?\b.{0,80}(?:not|unsupported|incompatible)"
     r"|(?:n['’]t|not|un)[ -]?support.{0,60}\bsystem\b|incompatible with system"
@@ -92,12 +93,12 @@ def lesson(sent: Dialect, temperature: float | None, complaint: Complaint) -> Di
     words, param = complaint.words, complaint.param.lower()
     refused: set[str] = set()
     name = sent.ceiling_name
-    if name is not None and re.search(rf"\b{name}\b", words):
-        if _REFUSING.search(words):
-            refused.add(name)
-        elif sent.headroom and _TOO_MANY.search(words):
-            most = sent.headroom // 2 if sent.headroom >= 512 else 0
-            return replace(sent, headroom=most, headroom_most=most)
+    names_ceiling = name is not None and re.search(rf"\b{name}\b", words) is not None
+    if name is not None and names_ceiling and _REFUSING.search(words):
+        refused.add(name)
+    elif sent.headroom and _TOO_MANY.search(words) and (names_ceiling or _WINDOW.search(words)):
+        most = sent.headroom // 2 if sent.headroom >= 512 else 0
+        return replace(sent, headroom=most, headroom_most=most)
     sends_temperature = temperature is not None and "temperature" not in sent.refused
     if sends_temperature and re.search(r"\btemperature\b", words):
         refused.add("temperature")

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -155,11 +155,16 @@ class _BoundedStream(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         count = 0
-        async for chunk in self._stream:
-            count += len(chunk)
-            if count > _BODY_BYTES:
-                raise UnfitBody("the answer is larger than 4 MiB")
-            yield chunk
+        chunks = self._stream.__aiter__()
+        try:
+            async for chunk in chunks:
+                count += len(chunk)
+                if count > _BODY_BYTES:
+                    raise UnfitBody("the answer is larger than 4 MiB")
+                yield chunk
+        finally:
+            if isinstance(chunks, AsyncGenerator):  # left in its middle, it would wait for the GC
+                await chunks.aclose()
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -129,7 +129,7 @@ def judge(status: int, headers: Mapping[str, str], complaint: Complaint, now_s: 
     `headers` have lower-case names; `now_s` is the wall clock, for waits that are moments.
     """
     words = complaint.words
-    if status < 400:
+    if 200 <= status < 300:
         status = complaint.status or _status_in_words(words)
     wait_s = named_wait_s(headers, complaint.raw, now_s)
     kind, reason = _kind(status, words, complaint)

@@ -51,6 +51,8 @@ class Normaliser:
         Raises ImageTooLarge (pixels), ImageUnsupported (no decoder), ImageCorrupt (broken, or too
         costly), Overloaded (no child or memory before `deadline`).
         """
+        if len(source.data) > self._pool.input_max_bytes:
+            raise ImageTooLarge(log_reason="more bytes than the children may be given")
         args: dict[str, JsonValue] = {
             "format": source.format,
             "longest_edge_px": self._settings.longest_edge_px,

@@ -82,7 +82,5 @@ def _finish(decoded: decode.Decoded, longest_px: int) -> Image.Image:
     turn = _UPRIGHT.get(decoded.orientation)
     if turn is not None:
         rgb = rgb.transpose(turn)
-    # A picture of its own, with no info of the source's: nothing of that can reach the file.
-    bare = Image.new("RGB", rgb.size)
-    bare.paste(rgb)
-    return bare
+    rgb.info = {}  # comment, profile and resolution would be written along
+    return rgb

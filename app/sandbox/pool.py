@@ -79,6 +79,11 @@ class ChildPool:
         """Children that died, hung or were told to stop, since the start."""
 
     @property
+    def input_max_bytes(self) -> int:
+        """The most that one job may be given."""
+        return self._plan.input_max_bytes
+
+    @property
     def waiting(self) -> int:
         """How many jobs stand in line."""
         return sum(not future.done() for future in self._waiting)

@@ -3,6 +3,7 @@
 It says what llmock cannot: content filters, reasoning, chosen usage, broken JSON, cut connections.
 """
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +59,10 @@ def aimock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aimock]:
     """One process for the session."""
     node = need("node", "nodejs")
     if not _CLI.is_file():
-        pytest.skip("install Node and run `npm ci --prefix tests/servers` to run this test")
+        sentence = "install Node and run `npm ci --prefix tests/servers` to run this test"
+        if "node" in os.environ.get("ALTWRIGHT_TEST_REQUIRE", "").split(","):
+            pytest.fail(sentence, pytrace=False)
+        pytest.skip(sentence)
     empty = tmp_path_factory.mktemp("aimock") / "empty.json"
     empty.write_text('{"fixtures": [{"match": {"userMessage": "\\u0000"}, "response": '
                      '{"content": "never"}}]}', encoding="utf-8")  # fmt: skip

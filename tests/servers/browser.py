@@ -106,7 +106,7 @@ class Page:
         """Pick a file in an `<input type=file>`."""
         root = self.send("DOM.getDocument")["root"]["nodeId"]
         node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve())])
 
     def html(self) -> str:
         """The document as it stands now."""

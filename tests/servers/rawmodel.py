@@ -1,7 +1,6 @@
 """The model's end of the wire, byte by byte: for what no finished server would send."""
 
 import asyncio
-import contextlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -23,6 +22,7 @@ class RawModel:
         self.left = asyncio.Event()
         """Set when a client hangs up while it waits for an answer."""
         self.base_url = ""
+        self.tasks: set[asyncio.Task[None]] = set()
 
     def say(
         self, body: bytes | str | Mapping[str, Any], status: int = 200, **headers: str
@@ -93,6 +93,9 @@ class RawModel:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -104,8 +107,8 @@ class RawModel:
                 self.requests.append(json.loads(body) if body else {})
                 act = self._acts.popleft() if len(self._acts) > 1 else self._acts[0]
                 await self._until_left(reader, act(writer))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # 3.11 logs a server task that ends cancelled as an error
         finally:
             writer.close()
 
@@ -113,13 +116,14 @@ class RawModel:
         """Runs the act; notices the client's leaving meanwhile."""
         act = asyncio.ensure_future(acting)
         gone = asyncio.ensure_future(_at_eof(reader))
-        await asyncio.wait({act, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not act.done():
-            self.left.set()
-        gone.cancel()
-        act.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-            await act
+        try:
+            await asyncio.wait({act, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not act.done():
+                self.left.set()
+        finally:
+            gone.cancel()
+            act.cancel()
+            await asyncio.gather(act, gone, return_exceptions=True)
 
 
 async def _at_eof(reader: asyncio.StreamReader) -> None:
@@ -154,7 +158,6 @@ async def raw_model() -> AsyncIterator[RawModel]:
         yield model
     finally:
         server.close()
-        for task in asyncio.all_tasks():
-            if task.get_coro().__qualname__.startswith("RawModel."):  # type: ignore[union-attr]
-                task.cancel()
+        for task in model.tasks:
+            task.cancel()
         await asyncio.sleep(0)

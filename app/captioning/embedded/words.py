@@ -19,6 +19,8 @@ CHARS_PER_TOKEN = 4
 """As the validator counts where the tokeniser is not known."""
 SOLID = 0.9
 """From this share on a thing is of one colour: lettering and shading stay under the rest."""
+MOST_OF_IT = 0.65
+"""Three colours that cover less are not what a whole picture is in: it has many."""
 MAINLY = 0.5
 """From this share on a colour is what most of it is."""
 
@@ -47,15 +49,17 @@ def _compose(sight: Sight, ask: Ask, phrases: Phrases, most_chars: int) -> str:
     slots = _slots(sight, phrases)
     extras = _usable(phrases.extras.get(kind, phrases.extras["scene"]), slots)
     turned_down = ask.rejected.draft if ask.rejected else None
-    shortest = ""
-    for head in _heads(_usable(phrases.heads[kind], slots), ask, phrases):
-        shortest = head
-        if len(head) > most_chars or _repeats_too_often(head, ask.style):
-            continue
-        text = _extended(head, extras, ask, most_chars)
-        if text != turned_down:
-            return text
-    return shortest
+    heads = list(_heads(_usable(phrases.heads[kind], slots), ask, phrases))
+    # A first sentence that is longer than is pleasant to hear is taken only where all are.
+    pleasant = min(most_chars, ask.style.warn_over_chars or most_chars)
+    for head_chars in (pleasant, most_chars):
+        for head in heads:
+            if len(head) > head_chars or _repeats_too_often(head, ask.style):
+                continue
+            text = _extended(head, extras, ask, most_chars)
+            if text != turned_down:
+                return text
+    return min(heads, key=len)
 
 
 def _heads(usable: list[str], ask: Ask, phrases: Phrases) -> Iterator[str]:
@@ -149,7 +153,8 @@ def _slots(sight: Sight, phrases: Phrases) -> Slots:
         slots["share"] = phrases.size[_size(shares[0].share)]
         if shares[0].share >= MAINLY:
             slots["main"] = phrases.tone[names[0]]
-        slots["colours"] = phrases.joined(tuple(phrases.tone[name] for name in names))
+        if sight.ground or sum(share.share for share in shares[:3]) >= MOST_OF_IT:
+            slots["colours"] = phrases.joined(tuple(phrases.tone[name] for name in names))
         if names[1:]:
             slots["others"] = phrases.joined(tuple(phrases.tone[name] for name in names[1:]))
         elif shares[0].share >= SOLID:

@@ -12,7 +12,8 @@ from app.captioning.validate import characters, markup, openers, sections, trace
 from app.captioning.validate.languages import Language, load_languages
 
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "'": "'", "‘": "’", "「": "」",
-           "『": "』", "”": "”", "`": "`", "(": ")", "[": "]", "*": "*", "_": "_", "‹": "›"}  # fmt: skip
+           "『": "』", "”": "”", "`": "`", "(": ")", "[": "]", "*": "*", "_": "_",
+           "‹": "›"}  # fmt: skip
 _MAX_ROUNDS = 5
 _COUNT = re.compile(
     r"\s*[(\[](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"

@@ -7,6 +7,7 @@ from app.captioning.styles.style import Style
 from app.captioning.validate import openers, sections
 from app.captioning.validate.language import scripts_in
 from app.captioning.validate.languages import Language, load_languages
+from app.captioning.validate.locale import language_of
 from app.captioning.validate.markup import Line
 from app.captioning.validate.sentences import words
 
@@ -16,8 +17,9 @@ _WRAPPING = re.compile(
     r"|^(?:#{1,6}|\*{1,3}|[-–])\s|\s#{2,6}\s|[•●▪]|\*\*|```"
 )
 _LABEL_INSIDE = re.compile(
-    r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)\s?[:：]",
-    re.I,
+    r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
+    r"\s?[:：]",
+    re.IGNORECASE,
 )
 _THIS_PICTURE = re.compile(
     r"\b(?:this|the (?:provided|given|attached|above|following)) "
@@ -26,7 +28,8 @@ _THIS_PICTURE = re.compile(
 )
 _FILE_NAME = re.compile(
     r"\S*\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic|ico|psd)[.\"')\]]*$"
-    r"|(?:img|dsc|dscn|dscf|pxl|image|photo|screenshot|screen shot|untitled|file|scan|picture)[ _-]*[\d_() -]{2,40}$"
+    r"|(?:img|dsc|dscn|dscf|pxl|image|photo|screenshot|screen shot|untitled|file|scan|picture)"
+    r"[ _-]*[\d_() -]{2,40}$"
     r"|(?:\.{0,2}/|[a-z]:\\)\S+$",
     re.IGNORECASE,
 )
@@ -40,8 +43,10 @@ _DOMAIN = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = re.compile(
-    r"</?[a-z][a-z0-9-]{0,20}(?:\s[^<>]{0,300})?/?>|&(?:[a-z]{2,8}|#\d{1,6});|\]\(|\\(?:frac|text|begin|boxed|n)\b|\$\$"
-    r"|[{}]|\b\w+\(\)|=>|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bconsole\.|\bfunction\(|\bconst \w+\s?="
+    r"</?[a-z][a-z0-9-]{0,20}(?:\s[^<>]{0,300})?/?>|&(?:[a-z]{2,8}|#\d{1,6});|\]\("
+    r"|\\(?:frac|text|begin|boxed|n)\b|\$\$"
+    r"|[{}]|\b\w+\(\)|\w\(\"|\w\.\w+\(|//|=>"
+    r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bconsole\.|\bfunction\(|\bconst \w+\s?="
     r"|\\u[0-9a-f]{4}",
     re.IGNORECASE,
 )
@@ -61,6 +66,9 @@ _ODD_TOKEN = re.compile(
 )
 _ODD_SHARE = 0.25
 _FOREIGN_LETTERS_SHARE = 0.15
+_LETTERS = re.compile(r"[^\W\d_]{2,60}")
+# Where Latin letters stand inside words ("Tシャツ", "T恤").
+_MIXES_LETTERS = frozenset({"ja", "zh", "ko", "cmn", "yue", "nan", "wuu", "hak"})
 _LONGEST_WORD = 45
 """Longer than any word of a caption; the longest in English dictionaries has 45 letters."""
 _SHINGLE_WORDS = 7
@@ -95,7 +103,9 @@ def placeholder(caption: str) -> str | None:
         return "It is a placeholder, not a description."
     if _FILE_NAME.search(caption) if " " not in caption else _FILE_NAME.fullmatch(caption):
         return "It is a file name, not a description."
-    if re.search(r"\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic)[.\"')]*$", caption, re.I):
+    if re.search(
+        r"\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic)[.\"')]*$", caption, re.IGNORECASE
+    ):
         return "It ends in a file name."
     return None
 
@@ -121,12 +131,18 @@ def about_itself(unquoted: str, style: Style, languages: tuple[Language, ...]) -
     return None
 
 
-def gibberish(caption: str, unquoted: str) -> str | None:
+def gibberish(caption: str, unquoted: str, locale: str) -> str | None:
     """Letters of many scripts at once, or broken tokens instead of words."""
+    if language_of(locale) not in _MIXES_LETTERS and any(
+        map(_mixes_scripts, _LETTERS.findall(unquoted))
+    ):
+        return "It mixes two scripts in one word."
     found = scripts_in(unquoted)
     east_asian = sum(found.pop(script, 0) for script in ("CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
     if east_asian:
         found["EAST ASIAN"] = east_asian
+    if east_asian > max(3, 0.25 * sum(found.values())) and language_of(locale) not in _MIXES_LETTERS:
+        return "It mixes in words of another script."
     total, main = sum(found.values()), max(found.values(), default=0)
     if len(found) >= 4 or (len(found) >= 3 and total - main > _FOREIGN_LETTERS_SHARE * total):
         return "It mixes several scripts; write words of one language."
@@ -139,6 +155,18 @@ def gibberish(caption: str, unquoted: str) -> str | None:
     if len(caption) >= 12 and signs + digits > 0.5 * len(caption.replace(" ", "")):
         return "It is made of signs and digits instead of words."
     return None
+
+
+def _mixes_scripts(word: str) -> bool:
+    """True for "negó说实"; Greek letters stand in units and names of particles."""
+    return (
+        not word.isascii()
+        and len(
+            scripts_in(word).keys()
+            - {"GREEK", "MICRO", "SUPERSCRIPT", "MODIFIER", "MASCULINE", "FEMININE"}
+        )
+        > 1
+    )
 
 
 def has_emoji(caption: str) -> bool:

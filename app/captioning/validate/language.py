@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.captioning.validate.locale import language_of, script_of
+from app.captioning.validate.sentences import WIDE
 
 MIN_CHARS = 45
 """Below this no text is rejected on the identifier's word (measured: errors grow fast there)."""
@@ -26,11 +27,12 @@ _MARGIN_WITHOUT_NAMES = 2.0
 
 # Of the identifier's 140 languages those that captions are asked for in; the rest are close kin of
 # larger ones (Aragonese, Venetian, Nigerian Pidgin) and only take short texts away from them.
-_KNOWN = frozenset(
-    "ar az bg bn bs ca cs da de el en es et fa fi fr ga gu he hi hr hu hy id is it ja ka kk km kn "
-    "ko lo lt lv mk ml mn mr ms mt my ne nl no pa pl pt ro ru si sk sl sq sr sv ta te th tl tr uk "
-    "ur uz vi zh".split()
-)
+_KNOWN_WORDS = """
+ar az bg bn bs ca cs da de el en es et fa fi fr ga gu he hi hr hu hy id is it ja ka kk km kn ko
+lo lt lv mk ml mn mr ms mt my ne nl no pa pl pt ro ru si sk sl sq sr sv ta te th tl tr uk ur uz
+vi zh
+"""
+_KNOWN = frozenset(_KNOWN_WORDS.split())
 # Read alike: an identifier tells them apart by chance, and a reader of one reads the other.
 _KIN = (
     frozenset({"hr", "bs", "sr", "sh", "me", "cnr", "hbs"}),
@@ -78,10 +80,11 @@ _SCRIPTS: dict[str, frozenset[str]] = {
     # Written in Latin letters today; older texts and some countries differ.
     **dict.fromkeys(("az", "uz", "tk", "ku", "sh"), _LATIN | _CYRILLIC | frozenset({"ARABIC"})),
 }
-_LATIN_SCRIPT = frozenset(
-    "af bs ca cs cy da de en eo es et eu fi fo fr fy ga gd gl hr ht hu id is it la lb lt lv mg ms mt "
-    "nb nl nn no oc pl pt qu rm ro sk sl so sq sv sw tl tr vi xh yo zu".split()
-)
+_LATIN_SCRIPT_WORDS = """
+af bs ca cs cy da de en eo es et eu fi fo fr fy ga gd gl hr ht hu id is it la lb lt lv mg ms mt
+nb nl nn no oc pl pt qu rm ro sk sl so sq sv sw tl tr vi xh yo zu
+"""
+_LATIN_SCRIPT = frozenset(_LATIN_SCRIPT_WORDS.split())
 # ISO 15924 codes to the first word of Unicode's character names.
 _NAMED_SCRIPTS = {
     "Latn": _LATIN,
@@ -177,9 +180,10 @@ def _is_wrong_script(bare: str, locale: str) -> bool | None:
     found = scripts_in(bare)
     total = sum(found.values())
     foreign = total - sum(found[script] for script in expected)
-    if foreign < _MIN_SCRIPT_LETTERS or foreign < _FOREIGN_SHARE * total:
+    # A wide character says twice as much.
+    if foreign + len(WIDE.findall(bare)) < _MIN_SCRIPT_LETTERS or foreign < _FOREIGN_SHARE * total:
         return None
-    if expected & {"LATIN"} or foreign - found["LATIN"] >= _MIN_SCRIPT_LETTERS:
+    if expected & _LATIN or foreign - found["LATIN"] >= _MIN_SCRIPT_LETTERS:
         return True
     # Latin letters in a Japanese or Russian caption may be a brand; a sentence of them is not.
     return found["LATIN"] >= 2 * _MIN_SCRIPT_LETTERS and total - foreign < _MIN_SCRIPT_LETTERS

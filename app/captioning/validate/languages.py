@@ -1,8 +1,8 @@
 """What is known of each language: one TOML file in `locales/`, read once per process.
 
 The files hold phrases, not regular expressions. A phrase may hold `{n}` (a group of the file's
-`nouns`), alternatives `(a|b|)` and nothing else; a space stands for white space. Case does not
-matter. See locales/en.toml, which explains every key.
+`nouns`), alternatives `(a|b|)` and an optional space ` ?`, and nothing else. Case does not matter.
+See locales/en.toml, which explains every key.
 """
 
 import functools
@@ -163,16 +163,16 @@ def _expand(phrases: Iterable[str], nouns: Mapping[str, tuple[str, ...]]) -> lis
 
 def _phrase(phrase: str, nouns: Mapping[str, tuple[str, ...]]) -> str:
     out = []
-    for token in re.findall(r"\{\w+\}|[(|)]|[^{(|)]+", phrase):
-        if token.startswith("{"):
-            out.append(f"(?:{'|'.join(re.escape(noun) for noun in nouns[token[1:-1]])})")
-        elif token == "(":
+    for part in re.findall(r"\{\w+\}|[(|)]|[^{(|)]+", phrase):
+        if part.startswith("{"):
+            out.append(f"(?:{'|'.join(re.escape(noun) for noun in nouns[part[1:-1]])})")
+        elif part == "(":
             out.append("(?:")
-        elif token in "|)":
-            out.append(token)
+        elif part in "|)":
+            out.append(part)
         else:
             # Models write either apostrophe.
-            out.append(re.escape(token).replace("'", "['’]"))
+            out.append(re.escape(part).replace("'", "['’]").replace(r"\ \?", r"\s?"))
     return "".join(out)
 
 

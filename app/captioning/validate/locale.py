@@ -53,15 +53,15 @@ _GRANDFATHERED = {
 
 # Every two-letter code of ISO 639-1, with the withdrawn ones that are still met (iw, in, ji, sh,
 # mo, jw). Another pair of letters is a slip, often a country's code in the language's place.
-_TWO_LETTERS = frozenset(
-    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy "
-    "da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu "
-    "hy hz ia id ie ig ii ik in io is it iu iw ja ji jv jw ka kg ki kj kk kl km kn ko kr ks ku kv "
-    "kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mo mr ms mt my na nb nd ne ng nl nn no nr "
-    "nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq "
-    "sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi "
-    "yo za zh zu".split()
-)
+_TWO_LETTERS_WORDS = """
+aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da
+de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz
+ia id ie ig ii ik in io is it iu iw ja ji jv jw ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la
+lb lg li ln lo lt lu lv mg mh mi mk ml mn mo mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj
+om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su sv
+sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+"""
+_TWO_LETTERS = frozenset(_TWO_LETTERS_WORDS.split())
 
 
 def parse_locale(tag: str) -> str:
@@ -72,9 +72,7 @@ def parse_locale(tag: str) -> str:
     """
     if len(tag) > MAX_TAG_CHARS:
         raise ValueError(f"The locale {tag[:40]!r}... is too long; write a tag like en or pt-BR.")
-    lowered = tag.lower()
-    if not tag.isascii():
-        raise _not_a_tag(tag)
+    lowered = tag.lower() if tag.isascii() else ""
     if lowered in _GRANDFATHERED:
         return _GRANDFATHERED[lowered]
     if _PRIVATE_USE.fullmatch(lowered):
@@ -85,9 +83,8 @@ def parse_locale(tag: str) -> str:
     language, *extlangs = match["language"].split("-")
     if len(language) == 2 and language not in _TWO_LETTERS:
         raise _not_a_tag(tag)
-    if _has_twins(match["variants"].split("-")[1:]):
-        raise _not_a_tag(tag)
-    if _has_twins([s for s in match["extensions"].split("-") if len(s) == 1]):
+    singletons = [s for s in match["extensions"].split("-") if len(s) == 1]
+    if _has_twins(match["variants"].split("-")[1:]) or _has_twins(singletons):
         raise _not_a_tag(tag)
     parts = [language, *extlangs]
     if match["script"]:

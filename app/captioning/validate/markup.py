@@ -31,7 +31,9 @@ _ALT = re.compile(
     r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')", re.IGNORECASE
 )
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9_-]{0,30}(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->")
-_BLOCK_TAG = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|section|figure)\b[^<>]{0,200}>", re.I)
+_BLOCK_TAG = re.compile(
+    r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|section|figure)\b[^<>]{0,200}>", re.IGNORECASE
+)
 
 _HEADING = re.compile(r"#{1,6}\s+(.*)")
 _BULLET = re.compile(r"(?:[-*+•●▪◦‣·–—]|\u2192)\s+(.*)")

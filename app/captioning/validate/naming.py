@@ -7,16 +7,19 @@ from app.captioning.validate.language import without_quotes
 from app.captioning.validate.languages import Language
 
 _AGENCIES = re.compile(
-    r"\b(?:getty ?images?|shutterstock|adobe ?stock|istock(?:photo)?|alamy|depositphotos|dreamstime|"
+    r"\b(?:getty ?images?|shutterstock|adobe ?stock|"
+    r"istock(?:photo)?|alamy|depositphotos|dreamstime|"
     r"unsplash|pexels|pixabay|123rf|bigstock(?:photo)?|freepik|flickr|wikimedia commons|"
     r"associated press|agence france-presse|reuters)\b|\bgetty\b",
     re.IGNORECASE,
 )
 _CREDIT = re.compile(
     r"©|\(c\)\s?\d{4}|\bcopyright(?:ed)?\s?(?:\d{4}|by|of|:|\()|\ball rights reserved\b|"
-    r"\b(?:photo|image|picture|photography|photograph|illustration|artwork|video)\s?(?:by|credits?|courtesy)\b[:\s]|"
+    r"\b(?:photo|image|picture|photography|photograph|illustration|artwork|video)"
+    r"\s?(?:by|credits?|courtesy)\b[:\s]|"
     r"\bphotographed by\b|\b(?:photographer|credits?|photo credits?)\s?:\s|\bcourtesy of\b|"
-    r"\bfotos?\s?:\s|\bcrédits?\s(?:photo|images?)\b|\balle rechte vorbehalten\b|\btous droits réservés\b|"
+    r"\bfotos?\s?:\s|\bcrédits?\s(?:photo|images?)\b|"
+    r"\balle rechte vorbehalten\b|\btous droits réservés\b|"
     r"\btodos los derechos reservados\b|\btutti i diritti riservati\b|\bsva prava pridržana\b|"
     r"\bвсе права защищены\b|版权所有|無断転載",
     re.IGNORECASE,

@@ -14,23 +14,26 @@ _KIND = re.compile(
     r"(?:image|photo|photograph|picture|pic|snapshot|graphic|screenshot|screen shot) of ",
     re.IGNORECASE,
 )
-_SAYS_NOTHING = frozenset(
-    "color colour colored coloured full-color beautiful stunning detailed clear high-quality nice "
-    "simple stock digital sharp vivid vibrant professional generic single close high quality real "
-    "high-resolution lovely great sample example".split()
-)
+_SAYS_NOTHING_WORDS = """
+color colour colored coloured full-color beautiful stunning detailed clear high-quality nice
+simple stock digital sharp vivid vibrant professional generic single close high quality real
+high-resolution lovely great sample example
+"""
+_SAYS_NOTHING = frozenset(_SAYS_NOTHING_WORDS.split())
 # These say where the camera stood: worth keeping, with "view" in the noun's place.
-_VIEWS = frozenset(
-    "close-up closeup aerial overhead wide wide-angle panoramic black and white black-and-white side "
-    "front rear top-down top satellite low-angle high-angle night night-time nighttime macro micro "
-    "microscope underwater bird's-eye interior exterior eye-level cropped zoomed-in detail medium "
-    "infrared thermal x-ray sepia blurry blurred monochrome distant partial".split()
-)
+_VIEWS_WORDS = """
+close-up closeup aerial overhead wide wide-angle panoramic black and white black-and-white side
+front rear top-down top satellite low-angle high-angle night night-time nighttime macro micro
+microscope underwater bird's-eye interior exterior eye-level cropped zoomed-in detail medium
+infrared thermal x-ray sepia blurry blurred monochrome distant partial
+"""
+_VIEWS = frozenset(_VIEWS_WORDS.split())
 # "A child holding a photo of ...": the photo is in the picture, it is not the picture.
-_IN_THE_PICTURE = frozenset(
-    "of a an the with holding holds at and showing displaying shows her his their its my our on in "
-    "by taking framed painting".split()
-)
+_IN_THE_PICTURE_WORDS = """
+of a an the with holding holds at and showing displaying shows her his their its my our on in by
+taking framed painting
+"""
+_IN_THE_PICTURE = frozenset(_IN_THE_PICTURE_WORDS.split())
 
 
 def without_opener(text: str, languages: tuple[Language, ...]) -> str:
@@ -80,7 +83,7 @@ def _one_round(text: str, languages: tuple[Language, ...]) -> str | None:
         if all(word in _SAYS_NOTHING for word in how):
             return rest
         kept = [word for word in how if word not in _SAYS_NOTHING]
-        return f"{' '.join(kept)} view of {rest}" if set(kept) <= _VIEWS else None
+        return f"{' '.join(kept)} view of {rest}" if not _VIEWS.isdisjoint(kept) else None
     for one in languages:
         for pattern, instead in one.rewrites:
             match = pattern.match(text)
@@ -105,7 +108,7 @@ def _stands(rest: str, language: Language) -> bool:
 
 
 def _kind_of_picture(text: str, languages: tuple[Language, ...]) -> tuple[list[str], str] | None:
-    """("aerial",) and "a beach" of "An aerial photo of a beach"; None where that is not the form."""
+    """(["aerial"], "a beach") of "An aerial photo of a beach"; None for another form."""
     match = _KIND.match(text) if languages[-1].code == "en" else None
     if match is None:
         return None

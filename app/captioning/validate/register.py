@@ -55,7 +55,7 @@ def is_sign(caption: str) -> bool:
     return caption[0] in '"“„«「' and caption.rstrip(".")[-1] in '"”“»」'
 
 
-def comma_list(caption: str, unquoted: str, style: Style) -> str | None:
+def comma_list(unquoted: str, style: Style) -> str | None:
     """Terms between commas instead of prose. Where keywords are welcome the measure is stricter."""
     pieces = [piece.strip() for piece in re.split(r"[,;，、；]", unquoted) if piece.strip()]
     is_number = [not any(map(str.isalpha, piece)) for piece in pieces]

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import pairwise
 
 from app.captioning.styles.style import Style
 from app.captioning.validate.languages import Language
@@ -71,7 +72,5 @@ def _sentences(text: str) -> bool:
     """A sentence twice in a row, or three times anywhere."""
     said = [" ".join(words(part)) for part in split(text)]
     long = Counter(part for part in said if len(part) >= 25)
-    in_a_row = any(
-        one == other and len(one) >= 25 for one, other in zip(said, said[1:], strict=False)
-    )
+    in_a_row = any(one == other and len(one) >= 25 for one, other in pairwise(said))
     return in_a_row or any(count > 2 for count in long.values())

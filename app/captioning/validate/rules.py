@@ -11,8 +11,8 @@ from typing import Literal
 
 from app.captioning.styles.style import Style
 from app.captioning.validate import form, language, naming, register, repetition
-from app.captioning.validate.languages import Language
 from app.captioning.validate.language import without_quotes
+from app.captioning.validate.languages import Language
 
 Severity = Literal["hard", "soft"]
 
@@ -103,7 +103,7 @@ def _about_itself(said: Said) -> str | None:
 
 
 def _gibberish(said: Said) -> str | None:
-    return form.gibberish(said.caption, said.unquoted)
+    return form.gibberish(said.caption, said.unquoted, said.locale)
 
 
 def _emoji(said: Said) -> str | None:
@@ -120,7 +120,7 @@ def _repeated_words(said: Said) -> str | None:
 
 
 def _comma_list(said: Said) -> str | None:
-    return register.comma_list(said.caption, said.unquoted, said.style)
+    return register.comma_list(said.unquoted, said.style)
 
 
 def _long_for_screen_readers(said: Said) -> str | None:
@@ -148,25 +148,111 @@ _WCAG = "WCAG 2.2, 1.1.1 and failure F30"
 
 RULES: tuple[Rule, ...] = (
     Rule("empty", "hard", "It says something.", _WCAG, _empty),
-    Rule("about_itself", "hard", "It speaks of the picture, never of the model, its task or its reader's request.", "answers of models", _about_itself),
-    Rule("loop", "hard", "It does not say the same phrase again and again.", "answers of models", _loop),
-    Rule("gibberish", "hard", "It is made of words of one language.", "answers of models", _gibberish),
-    Rule("wrapping_left", "hard", "It is the caption alone: no preamble, label, heading, list or token.", "answers of models", _wrapping_left),
+    Rule(
+        "about_itself",
+        "hard",
+        "It speaks of the picture, never of the model, its task or its reader's request.",
+        "answers of models",
+        _about_itself,
+    ),
+    Rule(
+        "loop",
+        "hard",
+        "It does not say the same phrase again and again.",
+        "answers of models",
+        _loop,
+    ),
+    Rule(
+        "gibberish", "hard", "It is made of words of one language.", "answers of models", _gibberish
+    ),
+    Rule(
+        "wrapping_left",
+        "hard",
+        "It is the caption alone: no preamble, label, heading, list or token.",
+        "answers of models",
+        _wrapping_left,
+    ),
     Rule("placeholder", "hard", "It is not a placeholder or a file name.", _WCAG, _placeholder),
-    Rule("redundant_opener", "hard", 'It does not begin with "image of", "this photo" or the like.', f"{_W3C}; GOV.UK; double-great/alt-text", _redundant_opener),
-    Rule("wrong_language", "hard", "It is in the language of the locale.", "the request", _wrong_language),
-    Rule("url_or_markup", "hard", "It holds no URL, e-mail address, markup or code.", "answers of models", _url_or_markup),
-    Rule("attribution", "hard", "It holds no credit line or agency that the context does not give.", "answers of models", _attribution),
+    Rule(
+        "redundant_opener",
+        "hard",
+        'It does not begin with "image of", "this photo" or the like.',
+        f"{_W3C}; GOV.UK; double-great/alt-text",
+        _redundant_opener,
+    ),
+    Rule(
+        "wrong_language",
+        "hard",
+        "It is in the language of the locale.",
+        "the request",
+        _wrong_language,
+    ),
+    Rule(
+        "url_or_markup",
+        "hard",
+        "It holds no URL, e-mail address, markup or code.",
+        "answers of models",
+        _url_or_markup,
+    ),
+    Rule(
+        "attribution",
+        "hard",
+        "It holds no credit line or agency that the context does not give.",
+        "answers of models",
+        _attribution,
+    ),
     Rule("emoji", "hard", "It holds no emoji.", "double-great/alt-text", _emoji),
-    Rule("banned_word", "hard", "It uses none of the style's banned words.", "the style", _banned_word),
+    Rule(
+        "banned_word",
+        "hard",
+        "It uses none of the style's banned words.",
+        "the style",
+        _banned_word,
+    ),
     Rule("too_long", "hard", "It is not longer than the style's cap.", "the style", _too_long),
-    Rule("too_short", "hard", "It is not shorter than the style's floor, unless it is a sign's text or was truncated.", "the style; GitHub's alt text scanner", _too_short),
-    Rule("sentence_count", "hard", "It has as many sentences as the style allows.", "the style", _sentences),
-    Rule("comma_list", "hard", "It is prose, not a list of terms between commas.", "search engines on keyword stuffing", _comma_list),
-    Rule("repeated_words", "hard", "It uses a content word no more often than the style allows.", "search engines on keyword stuffing", _repeated_words),
-    Rule("long_for_screen_readers", "soft", "It is short enough to be heard in one go.", "double-great/alt-text", _long_for_screen_readers),
+    Rule(
+        "too_short",
+        "hard",
+        "It is not shorter than the style's floor, unless it is a sign's text or was truncated.",
+        "the style; GitHub's alt text scanner",
+        _too_short,
+    ),
+    Rule(
+        "sentence_count",
+        "hard",
+        "It has as many sentences as the style allows.",
+        "the style",
+        _sentences,
+    ),
+    Rule(
+        "comma_list",
+        "hard",
+        "It is prose, not a list of terms between commas.",
+        "search engines on keyword stuffing",
+        _comma_list,
+    ),
+    Rule(
+        "repeated_words",
+        "hard",
+        "It uses a content word no more often than the style allows.",
+        "search engines on keyword stuffing",
+        _repeated_words,
+    ),
+    Rule(
+        "long_for_screen_readers",
+        "soft",
+        "It is short enough to be heard in one go.",
+        "double-great/alt-text",
+        _long_for_screen_readers,
+    ),
     Rule("short", "soft", "It has 20 characters or more.", "GitHub's alt text scanner", _short),
-    Rule("unverified_name", "soft", "Its proper names come from the context.", "NHS and GOV.UK on describing people", _unverified_name),
+    Rule(
+        "unverified_name",
+        "soft",
+        "Its proper names come from the context.",
+        "NHS and GOV.UK on describing people",
+        _unverified_name,
+    ),
     Rule("no_words", "soft", "It is made of words that can be read out.", _WCAG, _no_words),
-)  # fmt: skip
+)
 """In the order in which they are told."""

@@ -19,8 +19,9 @@ _OPTION = re.compile(
 )
 # Alternatives by their registers: "1. Short: ...", "2. Detailed: ...".
 _VARIANT = re.compile(
-    r"(?:short(?:er)?|concise|brief|simple|basic|long(?:er)?|detailed|descriptive|seo[\w -]{0,20}|formal"
-    r"|neutral|factual|kurz|courte?|corta|breve|krótk[aio])(?: version)?\s?(?:\([^()]{0,40}\))?:\s+",
+    r"(?:short(?:er)?|concise|brief|simple|basic|long(?:er)?|detailed|descriptive|seo[\w -]{0,20}"
+    r"|formal|neutral|factual|kurz|courte?|corta|breve|krótk[aio])"
+    r"(?: version)?\s?(?:\([^()]{0,40}\))?:\s+",
     re.IGNORECASE,
 )
 # After a label: "Alt text (98 characters):", "Caption -".
@@ -44,7 +45,7 @@ class _Part:
 def caption_prose(
     lines: Sequence[Line], languages: tuple[Language, ...], *, is_long: bool
 ) -> Prose:
-    """The caption's own paragraph: a catalogue's part, the first alternative, or all prose there is.
+    """The caption's own paragraph: a catalogue's part, the first alternative, or all the prose.
 
     `is_long` prefers a catalogue's description to its caption.
     """
@@ -166,9 +167,9 @@ def _paragraphs(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:
 def _titled(texts: list[str]) -> list[str]:
     """A first line without a full stop over lines of sentences is their title."""
     first, _, rest = texts[0].partition("\n")
-    if rest and not sentences.is_whole(first) and sentences.is_whole(rest) and len(first) < 100:
-        if first[:1].isupper() and rest[:1].isupper():
-            return [" ".join(rest.split())]
+    is_title = len(first) < 100 and first[:1].isupper() and not sentences.is_whole(first)
+    if rest and is_title and rest[:1].isupper() and sentences.is_whole(rest):
+        return [" ".join(rest.split())]
     return [" ".join(texts[0].split())]
 
 

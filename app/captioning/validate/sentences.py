@@ -9,10 +9,11 @@ _CLOSING = "\"'”’»›“)]」』】）"
 _BREAK = re.compile(
     rf"[.!?…؟۔।]+[{re.escape(_CLOSING)}]*\s+|[。！？．]+[{re.escape(_CLOSING)}]*\s*"
 )
-_ABBREVIATIONS = frozenset(
-    "st mr mrs ms dr prof no mt ft ave rd jr sr vs etc approx inc ltd co corp dept fig figs vol ed "
-    "e.g i.e cf ca bzw z.b d.h usw nr str hl tel np tzv tj itd npr sv ul čl bl ev öv kl ok".split()
-)
+_ABBREVIATIONS_WORDS = """
+st mr mrs ms dr prof no mt ft ave rd jr sr vs etc approx inc ltd co corp dept fig figs vol ed
+e.g i.e cf ca bzw z.b d.h usw nr str hl tel np tzv tj itd npr sv ul čl bl ev öv kl ok
+"""
+_ABBREVIATIONS = frozenset(_ABBREVIATIONS_WORDS.split())
 _LAST_TOKEN = re.compile(r"[^\s]{1,20}$")
 
 WIDE = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
@@ -96,10 +97,10 @@ def _ends_here(text: str, mark: int, after: int, found: str) -> bool:
     if len(found.strip(_CLOSING + " \t\n")) > 1:
         return True
     before = _LAST_TOKEN.search(text, max(0, mark - 20), mark)
-    token = before.group().lstrip("(\"'“„«") if before else ""
-    if len(token) == 1 and token.isalpha() and token.isupper():
+    word = before.group().lstrip("(\"'“„«") if before else ""
+    if len(word) == 1 and word.isalpha() and word.isupper():
         return False  # an initial: "J. Smith"
-    return token.casefold() not in _ABBREVIATIONS or token.casefold() == "no" and token.islower()
+    return word.casefold() not in _ABBREVIATIONS or word == "no"
 
 
 def _breaks_at(text: str, index: int) -> bool:

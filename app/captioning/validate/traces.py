@@ -50,11 +50,13 @@ _SPEAKER = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGN
 _THINKS_ALOUD = re.compile(
     r"(?:(?:okay|ok|alright|so|hmm|well|right|got it|first|now)[,.!:]?\s+(?:so,?\s+)?)*"
     r"(?:the user(?:'s|’s)?\s|user (?:wants|asks|asked)|here are my reasoning"
-    r"|(?:i|we) (?:need|have|must|should|want|am asked|are asked|are given)\b|i['’]m (?:asked|given)"
+    r"|(?:i|we) (?:need|have|must|should|want|am asked|are asked|are given)\b"
+    r"|i['’]m (?:asked|given)"
     r"|(?:let['’]s|let us) (?:see|tackle|start|begin|think|look|describe|analy[sz]e|go|try|create"
     r"|figure|work|check|craft|draft|write)"
     r"|let me (?:see|think|look|start|describe|analy[sz]e|check|try|craft|draft|write|tackle)"
-    r"|(?:my|the) (?:task|goal|job) is|(?:the )?(?:task|instructions?|prompt|rules?) (?:is|are|says?)"
+    r"|(?:my|the) (?:task|goal|job) is|(?:the )?(?:task|instructions?|prompt|rules?)"
+    r" (?:is|are|says?)"
     r"|(?:step by step|thinking process|thought process|analysis of the request))",
     re.IGNORECASE,
 )
@@ -96,7 +98,5 @@ def _without_thinking(draft: str) -> str:
 
 
 def _after_last(pattern: re.Pattern[str], text: str) -> str | None:
-    last = None
-    for last in pattern.finditer(text):
-        pass
-    return None if last is None else text[last.end() :]
+    end = max((match.end() for match in pattern.finditer(text)), default=None)
+    return None if end is None else text[end:]

@@ -1,4 +1,4 @@
-"""Judging a draft: clean, ways out, refusals, length, rules. Pure, and the same answer every time."""
+"""Judging a draft: clean, ways out, refusals, length, rules. Pure: equal drafts, equal verdicts."""
 
 from dataclasses import dataclass
 from typing import Literal

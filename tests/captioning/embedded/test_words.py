@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 import pytest
+from PIL import Image
 
 from app.captioning.captioner import Ask, Rejected
 from app.captioning.embedded.colours import NAMES
@@ -11,7 +12,9 @@ from app.captioning.embedded.look import look
 from app.captioning.embedded.phrasebook import load_phrases
 from app.captioning.embedded.sight import Sight
 from app.captioning.embedded.words import put_in_words
+from app.captioning.styles.loader import StyleRegistry
 from app.captioning.styles.style import Style
+from app.captioning.validate.verdict import judge
 from tests.captioning.embedded import drawn
 
 PHRASES = load_phrases()
@@ -115,6 +118,15 @@ def test_captions_read_as_expected(sights):
     )
 
 
+def test_a_picture_of_very_many_colours_is_not_reduced_to_three():
+    """A colour wheel is not "in green, blue and purple"."""
+    hues = Image.linear_gradient("L").rotate(90).resize((600, 300), Image.Resampling.NEAREST)
+    full = Image.new("L", hues.size, 255)
+    wheel = Image.merge("HSV", (hues, full, full.point(lambda v: v - 20))).convert("RGB")
+    wheel = wheel.quantize(24).convert("RGB")
+    assert say(look(drawn.jpeg(wheel))).endswith("in many colours.")
+
+
 def test_a_name_from_the_context_stands_first(sights):
     """The only place a name may come from."""
     text = say(sights["product"], context="  Blue hoodie ")
@@ -204,3 +216,17 @@ def test_every_colour_keeps_the_limits_in_every_place(sights, locale: str, form:
         for max_tokens in (32, 256):
             text = say(long, form, locale, max_tokens=max_tokens)
             assert len(text) <= min(form.max_chars, 4 * max_tokens), (name, text)
+
+
+@pytest.mark.parametrize("locale", PHRASES)
+def test_every_caption_passes_the_validator(sights, locale: str):
+    """Our own hard rules, with the styles as they are shipped."""
+    for name, sight in sights.items():
+        for form in StyleRegistry.load().values():
+            for max_tokens in (32, 64, 256):
+                said = put_in_words(sight, Ask(form, locale, max_tokens), PHRASES[locale])
+                verdict = judge(
+                    said.text, style=form, locale=locale, max_tokens=max_tokens, cut=said.cut
+                )
+                assert not verdict.hard, (name, said.text, verdict.hard)
+                assert verdict.caption == said.text, name

@@ -1,0 +1,92 @@
+"""Picture files that Pillow does not write, made by hand, and profiles of our own."""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterable
+
+from PIL import Image
+
+
+def encoded(picture: Image.Image, image_format: str, **options) -> bytes:
+    """The file of a picture."""
+    file = io.BytesIO()
+    picture.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def quadrants(size=(160, 80)) -> Image.Image:
+    """Red, green; blue, yellow: each way of turning it wrongly shows."""
+    width, height = size
+    picture = Image.new("RGB", size, (230, 220, 20))
+    picture.paste((220, 20, 20), (0, 0, width // 2, height // 2))
+    picture.paste((20, 180, 20), (width // 2, 0, width, height // 2))
+    picture.paste((20, 20, 220), (0, height // 2, width // 2, height))
+    return picture
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """One chunk of a PNG."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(
+    size, depth: int, colour: int, rows: bytes, before: Iterable[bytes] = (), level: int = 1
+) -> bytes:
+    """A PNG of any depth and colour type. `rows`: each row with its filter byte in front."""
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)),
+            *before,
+            chunk(b"IDAT", zlib.compress(rows, level)),
+            chunk(b"IEND", b""),
+        )
+    )
+
+
+def tiff(entries: Iterable[tuple[int, int, int, int]], tail: bytes = b"") -> bytes:
+    """A little-endian TIFF of one directory: (tag, type, count, value) each."""
+    entries = sorted(entries)
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + b"\0\0\0\0" + tail
+
+
+def scans_repeated(jpeg: bytes, times: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again."""
+    last = jpeg.rindex(b"\xff\xda")
+    return jpeg[:-2] + jpeg[last:-2] * times + b"\xff\xd9"
+
+
+# Display P3's primaries, adapted to D50 (as Apple's own profile has them).
+P3_TO_XYZ = ((0.51512, 0.29198, 0.15710), (0.24120, 0.69225, 0.06657), (-0.00105, 0.04189, 0.78407))
+
+
+def p3_profile(gamma: float = 2.2) -> bytes:
+    """An ICC profile (v2, matrix and curve) of Display P3's primaries with a plain gamma."""
+
+    def xyz(values) -> bytes:
+        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(v * 65536) for v in values))
+
+    columns = list(zip(*P3_TO_XYZ, strict=True))
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    tags = {
+        b"wtpt": xyz((0.9642, 1.0, 0.8249)),
+        b"rXYZ": xyz(columns[0]),
+        b"gXYZ": xyz(columns[1]),
+        b"bXYZ": xyz(columns[2]),
+        b"rTRC": curve,
+        b"gTRC": curve,
+        b"bTRC": curve,
+    }
+    table, data, at = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, body in tags.items():
+        table += name + struct.pack(">II", at + len(data), len(body))
+        data += body
+    body = struct.pack(">I", len(tags)) + table + data
+    header = struct.pack(
+        ">I4sI4s4s4s", 128 + len(body), b"lcms", 0x02100000, b"mntr", b"RGB ", b"XYZ "
+    )
+    header += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp")
+    header = header.ljust(68, b"\0") + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + body
