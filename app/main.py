@@ -21,6 +21,7 @@ from app.captioning.precheck import Prechecked
 from app.captioning.remote import RemoteCaptioner
 from app.captioning.styles.loader import StyleRegistry
 from app.captioning.validate.language import warm_up
+from app.deadline import Deadline
 from app.drain import Drain
 from app.errors import CaptionError
 from app.http.admission import Admission
@@ -42,12 +43,15 @@ from app.observability import Metrics
 from app.pipeline import Pipeline
 from app.sandbox.pool import ChildPool, children_for_this_machine
 from app.settings import Settings
+from app.values import SourceImage
 
 _logger = logging.getLogger(__name__)
 
 _START_AGAIN_S = 5.0
 
 
+SMALLER_PX = 640
+"""What a model gets that refused the picture as too large: about a quarter of the pixels."""
 CLIENT_GONE_STATUS = 499
 """nginx's number for a client that left; nobody reads it, only the log."""
 
@@ -163,7 +167,18 @@ async def _start(children: ChildPool) -> None:
 
 def _captioners(settings: Settings, children: ChildPool) -> list[Captioner]:
     """The chain in order: the model, its fallbacks, and the embedded one last or alone."""
-    chain: list[Captioner] = [RemoteCaptioner(remote) for remote in settings.remotes()]
+    smaller = Normaliser(
+        settings.image.model_copy(update={"longest_edge_px": SMALLER_PX}), children
+    )
+
+    async def shrink(jpeg: bytes) -> bytes:
+        source = SourceImage(data=jpeg, format="jpeg")
+        image = await smaller.normalise(source, Deadline.after(settings.image.decode_timeout_s))
+        return image.jpeg
+
+    chain: list[Captioner] = [
+        RemoteCaptioner(remote, shrink=shrink) for remote in settings.remotes()
+    ]
     if not chain or settings.embedded_fallback:
         chain.append(EmbeddedCaptioner(children))
     return chain

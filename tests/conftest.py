@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
+    "tests.servers.aimock",
     "tests.servers.altwright",
     "tests.servers.browser",
     "tests.servers.model",

@@ -167,8 +167,10 @@ def _load_without_end(data: Input, scale: int) -> Image.Image:
     Where nothing but the marker is missing, what follows the data makes no difference to the
     picture. A picture that has been cut takes its last part from there, and gives itself away.
     """
-    one = _load_jpeg(_Continued(data, b"\xff\xd9"), scale)
-    other = _load_jpeg(_Continued(data, b"\x55" * 4096 + b"\xff\xd9"), scale)
+    # Half a marker at the very end would make another marker with what follows.
+    rest = Input(data.view[:-1]) if data.view[-1] == 0xFF else data
+    one = _load_jpeg(_Continued(rest, b"\xff\xd9"), scale)
+    other = _load_jpeg(_Continued(rest, b"\x55" * 4096 + b"\xff\xd9"), scale)
     if ImageChops.difference(one, other).getbbox() is not None:
         raise Refuse("corrupt", "", "the JPEG is cut short")
     return one

@@ -82,5 +82,7 @@ def _finish(decoded: decode.Decoded, longest_px: int) -> Image.Image:
     turn = _UPRIGHT.get(decoded.orientation)
     if turn is not None:
         rgb = rgb.transpose(turn)
+    if rgb is picture:
+        rgb = picture.copy()  # saving a picture that came from a file looks for that file
     rgb.info = {}  # comment, profile and resolution would be written along
     return rgb

@@ -6,9 +6,6 @@ import pytest
 
 from app.captioning.exchange import Shrink
 from app.captioning.remote import RemoteCaptioner, RemoteSettings
-from tests.servers.aimock import aimock, aimock_server
-
-__all__ = ["aimock", "aimock_server"]
 
 
 class Naps:

@@ -208,8 +208,8 @@ def _regions(names: Names) -> Regions:
 
 def _lead(names: Names) -> str | None:
     """The colour that covers at least half of an area."""
-    first = shares(names, least=0.5, most=1)
-    return first[0].colour if first else None
+    first = shares(names, least=0.0, most=1)
+    return first[0].colour if first and first[0].share >= 0.5 else None
 
 
 def _layers(names: Names) -> tuple[str, str] | None:

@@ -109,6 +109,14 @@ def test_two_bands_are_told_from_top_to_bottom():
     assert seen(drawn.bands()).layers == ("light blue", "green")
 
 
+def test_a_part_is_mostly_a_colour_only_where_half_of_it_is():
+    """A third of red on black is no red part."""
+    image = Image.new("RGB", (600, 600), "#151515")
+    image.paste("#d82828", (0, 0, 600, 70))
+    image.paste("#2b9a40", (150, 400, 600, 600))
+    assert (seen(image).regions.top, seen(image).regions.bottom) == ("black", "green")
+
+
 def test_a_page_is_told_with_its_ink_and_its_paper():
     """The ink is what differs most from its surroundings."""
     dark = seen(drawn.page("#14205a", "white"))
