@@ -98,7 +98,7 @@ async def _services(
     settings: Settings, drain: Drain, metrics: Metrics, stack: AsyncExitStack
 ) -> Services:
     children = ChildPool(
-        size=children_for_this_machine(),
+        size=children_for_this_machine(settings.workers),
         handlers={
             "normalise": "app.images.render:render",
             "look": "app.captioning.embedded.look:look_job",

@@ -148,6 +148,18 @@ class Metrics:
             registry=registry,
             multiprocess_mode="min",
         )
+        self.children_lost = Gauge(
+            "altwright_children_lost",
+            "Decoding processes that died, hung or were told to stop, since the start.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.children_waiting = Gauge(
+            "altwright_children_waiting",
+            "Jobs that wait for a decoding process.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self.limit_store_up = Gauge(
             "altwright_rate_limit_store_up",
             "1 while the shared store of rate limits answers, 0 while each process counts alone.",

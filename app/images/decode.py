@@ -182,9 +182,14 @@ def _decode_other(
     plugin = _PLUGINS.get(image_format)
     if plugin is None or plugin not in Image.OPEN:
         raise Refuse("unsupported", "", f"no decoder for {image_format}")
+    file_bytes = len(data.view)
+    if image_format == "webp":  # its decoder takes its canvases as soon as it opens the file
+        width, height = headers.peek_size(image_format, data.view) or (0, 0)
+        room(width * height * _WEBP_BYTES_PER_PIXEL + 2 * file_bytes)
     picture = Image.open(cast("BinaryIO", data), formats=(plugin,))
     check(picture.size)
-    room(_cost_bytes(image_format, picture, len(data.view)))
+    if image_format != "webp":
+        room(_cost_bytes(image_format, picture, file_bytes))
     picture.load()
     check(picture.size)
     orientation = 1
@@ -200,8 +205,6 @@ def _cost_bytes(image_format: str, picture: Image.Image, file_bytes: int) -> int
     pixels = picture.size[0] * picture.size[1]
     held = pixels * _BYTES_PER_PIXEL.get(picture.mode, _CANVAS_BYTES_PER_PIXEL)
     match image_format:
-        case "webp":
-            return pixels * _WEBP_BYTES_PER_PIXEL + 2 * file_bytes
         case "avif" | "heic":
             return pixels * _ISO_MEDIA_BYTES_PER_PIXEL + 3 * file_bytes
         case "tiff":

@@ -1,59 +1,14 @@
 """The pool of child processes, with real children and jobs that misbehave as decoders do."""
 
 import asyncio
-import errno
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
-from app.budget import Budget
-from app.deadline import Deadline
 from app.sandbox.pool import ChildDied, ChildPool, ChildTimeout, JobRefused, PoolBusy
-from app.sandbox.process import FREE_BYTES
-from tests.sandbox import handlers
-
-MB = 1024 * 1024
-HANDLERS = {
-    name: f"tests.sandbox.handlers:{name}"
-    for name, thing in vars(handlers).items()
-    if callable(thing) and thing.__module__ == handlers.__name__
-}
-
-linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="these walls are Linux's")
-
-
-@asynccontextmanager
-async def children(size: int = 1, **settings: object) -> AsyncIterator[ChildPool]:
-    pool = ChildPool(size=size, handlers=HANDLERS, **settings)
-    await pool.start()
-    try:
-        yield pool
-    finally:
-        await pool.aclose()
-
-
-async def run(pool, handler, data=b"x", *, timeout_s=5.0, within_s=10.0, **args):
-    return await pool.run(
-        handler, data, args, timeout_s=timeout_s, deadline=Deadline.after(within_s)
-    )
-
-
-def open_files() -> int:
-    return len(list(Path("/dev/fd").iterdir()))
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+from tests.sandbox.pools import MB, children, is_gone, open_files, run
 
 
 async def test_a_job_gets_its_bytes_and_arguments_and_hands_back_facts_and_bytes():
@@ -273,84 +228,6 @@ async def test_children_are_renewed_after_their_share_of_jobs_without_a_failure(
         assert len(pool.pids()) <= 2
 
 
-async def test_large_jobs_wait_for_memory_in_turn():
-    """Two that would need more than all there is are done one after the other, no one refused."""
-    memory = Budget(100 * MB)
-    async with children(size=2, memory=memory) as pool:
-        ask = FREE_BYTES + 60 * MB
-        answers = await asyncio.gather(
-            *(
-                run(pool, "hoard", ask=ask, take=60 * MB, seconds=0.1, timeout_s=0.5)
-                for _ in range(6)
-            )
-        )
-        spans = sorted((facts["began"], facts["ended"]) for facts, _ in answers)
-        assert all(one[1] <= two[0] for one, two in pairwise(spans))
-        assert memory.used == 0
-
-
-async def test_waiting_for_memory_does_not_count_as_work_but_ends_at_the_deadline():
-    """The one that waited in vain is told so; its child lives and is used again."""
-    memory = Budget(100 * MB)
-    async with children(size=2, memory=memory) as pool:
-        ask = FREE_BYTES + 60 * MB
-        first = asyncio.create_task(run(pool, "hoard", ask=ask, take=MB, seconds=0.6))
-        await asyncio.sleep(0.1)
-        with pytest.raises(PoolBusy):
-            await run(pool, "hoard", ask=ask, take=MB, within_s=0.2)
-        await first
-        assert pool.lost == 0
-        assert memory.used == 0
-
-
-async def test_a_job_that_wants_more_than_there_is_at_all_is_refused():
-    """At once, with the code `memory`."""
-    async with children(memory=Budget(100 * MB)) as pool:
-        with pytest.raises(JobRefused) as caught:
-            await run(pool, "hoard", ask=200 * MB, take=1)
-        assert caught.value.code == "memory"
-
-
-@linux
-async def test_a_job_that_takes_more_than_it_asked_for_runs_into_its_limit():
-    """An estimate that a file lied about ends there, however much is free."""
-    memory = Budget(1000 * MB)
-    async with children(memory=memory) as pool:
-        for settings in ({}, {"ask": FREE_BYTES + 50 * MB}):
-            with pytest.raises(JobRefused) as caught:
-                await run(pool, "hoard", take=400 * MB, **settings)
-            assert caught.value.code == "memory"
-        await run(pool, "hoard", take=400 * MB, ask=410 * MB)
-        assert memory.used == 0
-
-
-async def test_memory_is_given_back_when_a_child_dies_holding_it():
-    """Timed out with 60 MB taken: they are free again."""
-    memory = Budget(100 * MB)
-    async with children(memory=memory) as pool:
-        with pytest.raises(ChildTimeout):
-            await run(pool, "hoard", ask=FREE_BYTES + 60 * MB, take=1, seconds=9, timeout_s=0.2)
-        assert memory.used == 0
-
-
-@linux
-async def test_a_child_can_open_nothing_reach_nothing_start_nothing():
-    """Files, sockets, processes, signals: each door answers an error."""
-    async with children() as pool:
-        facts, _ = await run(pool, "break_out")
-        names = facts.pop("environment")
-        assert set(facts.values()) <= {errno.EPERM, errno.EMFILE, errno.EACCES}, facts
-        assert not any("KEY" in name or "SECRET" in name for name in names)
-
-
-async def test_a_child_inherits_no_secret(monkeypatch):
-    """Its environment is made, not copied."""
-    monkeypatch.setenv("ALTWRIGHT_MODEL_API_KEY", "sk-secret")
-    async with children() as pool:
-        facts, _ = await run(pool, "break_out")
-        assert not [name for name in facts["environment"] if name.startswith("ALTWRIGHT")]
-
-
 async def test_closing_leaves_no_process_and_no_open_file():
     """With a job in work, one in line, and one child just killed."""
     before = open_files()
@@ -374,45 +251,3 @@ async def test_a_pool_whose_children_cannot_start_says_why():
     with pytest.raises(ChildDied, match=r"did not start: .*no_such_module"):
         await pool.start()
     assert not pool.is_ready()
-
-
-@linux
-async def test_children_die_with_their_parent_however_it_dies():
-    """A server that is killed outright leaves no busy child behind."""
-    script = (
-        "import asyncio, os\n"
-        "from app.sandbox.pool import ChildPool\n"
-        "from app.deadline import Deadline\n"
-        "async def main():\n"
-        "    pool = ChildPool(size=2, handlers={'s': 'tests.sandbox.handlers:sleep'})\n"
-        "    await pool.start()\n"
-        "    job = pool.run('s', b'', {'seconds': 60}, timeout_s=60, deadline=Deadline.after(60))\n"
-        "    asyncio.ensure_future(job)\n"
-        "    await asyncio.sleep(0.1)\n"
-        "    print(*pool.pids(), flush=True)\n"
-        "    await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
-    )
-    parent = await asyncio.create_subprocess_exec(
-        os.sys.executable,
-        "-c",
-        script,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    pids = [int(pid) for pid in (await parent.stdout.readline()).split()]
-    assert len(pids) == 2
-    parent.kill()
-    await parent.wait()
-    for _ in range(100):
-        if all(_is_dead(pid) for pid in pids):
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("children outlived their parent")
-
-
-def _is_dead(pid: int) -> bool:
-    try:  # an orphan's zombie waits for whoever is init here
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True

@@ -16,14 +16,14 @@ _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "'":
            "‹": "›"}  # fmt: skip
 _MAX_ROUNDS = 5
 _COUNT = re.compile(
-    r"\s*[(\[](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"
+    r"\s?[(\[](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"
     r"\d{1,4}\s?(?:characters?|chars?|words?|tokens?|zeichen|wörter|caract[eèé]res|caracteres|"
     r"caratteri|znak\w{0,3}|tekens|tecken|tegn|merkkiä|字|文字|자)[^()\[\]]{0,40}[)\]]\s*$",
     re.IGNORECASE,
 )  # fmt: skip
 # What Microsoft Office appends to the alt texts that it writes.
 _OFFICE = re.compile(
-    r"[\s.,]*(?:AI-generated content may be incorrect|Description (?:automatically )?generated"
+    r"[\s.,]{0,6}(?:AI-generated content may be incorrect|Description (?:automatically )?generated"
     r"(?: with \w+(?: \w+)? confidence)?|Automatically generated)\.?\s*$",
     re.IGNORECASE,
 )

@@ -27,7 +27,7 @@ _THIS_PICTURE = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAME = re.compile(
-    r"\S*\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic|ico|psd)[.\"')\]]*$"
+    r"\S{0,300}\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic|ico|psd)[.\"')\]]{0,4}$"
     r"|(?:img|dsc|dscn|dscf|pxl|image|photo|screenshot|screen shot|untitled|file|scan|picture)"
     r"[ _-]*[\d_() -]{2,40}$"
     r"|(?:\.{0,2}/|[a-z]:\\)\S+$",

@@ -6,8 +6,10 @@ ENDS = ".!?…。！？．؟۔।"
 _CLOSING = "\"'”’»›“)]」』】）"
 # A sentence ends at a mark, its closing quotes, and then white space or (in scripts that put none)
 # the next character.
+# Runs are bounded, or a draft of nothing but full stops would take quadratic time.
 _BREAK = re.compile(
-    rf"[.!?…؟۔।]+[{re.escape(_CLOSING)}]*\s+|[。！？．]+[{re.escape(_CLOSING)}]*\s*"
+    rf"[.!?…؟۔।]{{1,8}}[{re.escape(_CLOSING)}]{{0,4}}\s+"
+    rf"|[。！？．]{{1,8}}[{re.escape(_CLOSING)}]{{0,4}}\s{{0,4}}"
 )
 _ABBREVIATIONS_WORDS = """
 st mr mrs ms dr prof no mt ft ave rd jr sr vs etc approx inc ltd co corp dept fig figs vol ed

@@ -5,8 +5,8 @@ Everything here is a search for fixed strings: linear in the draft, which may be
 
 import re
 
-MAX_ANSWER_CHARS = 20_000
-"""What is left of a draft is cut to this before closer work: twenty times the longest caption."""
+MAX_ANSWER_CHARS = 8_000
+"""What is left of a draft is cut to this before closer work: eight times our longest caption."""
 
 
 def _any_of(*marks: str) -> re.Pattern[str]:
