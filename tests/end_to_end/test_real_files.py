@@ -1,0 +1,152 @@
+"""What real files become on their way to a model, seen at the model's end of the wire."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from llmock.testing import LLMockServer
+from PIL import Image
+
+from tests.pictures import data_url, jpeg
+from tests.servers.altwright import Altwright
+from tests.servers.model import ModelServer
+from tests.servers.origin import Origin
+from tests.servers.redis import RedisServer
+
+GOOD = "Two tabby cats sleep side by side on a bright red sofa."
+
+
+@pytest.fixture(scope="module")
+def modelled(llmock_server: LLMockServer) -> Iterator[Altwright]:
+    """A server that asks a model."""
+    with Altwright(
+        MODEL="m", MODEL_BASE_URL=llmock_server.base_url("openai"), MODEL_API_KEY="k"
+    ) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("formats/9643x10328.jpg", (9643, 10328)),
+        ("formats/cmyk.jpg", None),
+        ("formats/cmyk-icc.jpg", None),
+        ("formats/256_color_palette.png", None),
+        ("formats/16-bit-grey-alpha.png", None),
+        ("formats/gradient_msb_16bperchannel.tif", None),
+        ("formats/image.avif", None),
+        ("formats/image.webp", None),
+        ("formats/animated.gif", None),
+        ("formats/gain-map.jpg", None),
+        ("formats/full-transparent.png", None),
+        ("formats/940x2.png", (940, 2)),
+        ("orientation/Landscape_3.jpg", None),
+        ("orientation/Landscape_6.jpg", None),
+        ("orientation/Landscape_8.jpg", None),
+        ("orientation/Portrait_5.jpg", None),
+        ("orientation/Portrait_6.jpg", None),
+    ],
+)
+def test_a_real_file_reaches_the_model_small_upright_and_bare(
+    modelled: Altwright,
+    model_server: ModelServer,
+    origin: Origin,
+    corpora: Path,
+    name: str,
+    size: tuple[int, int] | None,
+) -> None:
+    model_server.reply(GOOD)
+    url = origin.serve("/file", (corpora / "images" / name).read_bytes())
+    body = modelled.caption(url).json()
+    assert body.get("caption") == GOOD, body
+    (call,) = model_server.calls()
+    (sent,) = call.images
+    with Image.open(io.BytesIO(sent)) as image:
+        assert image.format == "JPEG"
+        assert image.mode == "RGB"
+        assert max(image.size) <= 1200
+        assert image.size == (body["image"]["sent_width"], body["image"]["sent_height"])
+        assert not image.getexif()
+        assert "icc_profile" not in image.info
+    facts = body["image"]
+    if size:
+        assert (facts["width"], facts["height"]) == size
+    if name.startswith("orientation/"):
+        upright_is_wide = "Landscape" in name
+        assert (facts["width"] > facts["height"]) == upright_is_wide
+        assert (facts["sent_width"] > facts["sent_height"]) == upright_is_wide
+
+
+def test_several_styles_and_locales_are_one_picture_and_a_call_each(
+    modelled: Altwright, model_server: ModelServer, origin: Origin
+) -> None:
+    model_server.reply(GOOD, times=None)
+    url = origin.serve("/a.jpg", jpeg())
+    answer = modelled.captions(url, styles=["concise", "seo"], locales=["en", "en-GB"])
+    results = answer.json()["results"]
+    asked = [(one["style"], one["locale"]) for one in results]
+    assert asked == [("concise", "en"), ("concise", "en-GB"), ("seo", "en"), ("seo", "en-GB")]
+    calls = model_server.calls()
+    assert len({call.images[0] for call in calls}) == 1
+    assert len(origin.requests) == 1
+
+
+def test_the_prompt_carries_what_the_caller_said_and_not_where_the_picture_lies(
+    modelled: Altwright, model_server: ModelServer, origin: Origin
+) -> None:
+    model_server.reply("Blue disc in the Kestrel 350 ml range, on a plain white ground.")
+    url = origin.serve("/secret-place.jpg", jpeg())
+    modelled.caption(
+        url, style="seo", context="Kestrel 350 ml", keywords=["blue disc"], locale="en"
+    )
+    (call,) = model_server.calls()
+    assert "Kestrel 350 ml" in call.text
+    assert "blue disc" in call.text
+    assert "DECORATIVE" in call.text
+    assert "UNCERTAIN" in call.text
+    assert "secret-place" not in call.text
+    assert call.body["temperature"] == 0.2
+
+
+def test_the_cache_answers_equal_requests_once(
+    model_server: ModelServer, redis_server: RedisServer, origin: Origin
+) -> None:
+    model_server.reply(GOOD, times=None)
+    with Altwright(
+        MODEL="m", MODEL_BASE_URL=model_server.base_url, MODEL_API_KEY="k",
+        CACHE_URL=redis_server.url,
+    ) as server:  # fmt: skip
+        url = origin.serve("/a.jpg", jpeg())
+        answers = [server.caption(url, metadata={"n": str(n)}) for n in range(3)]
+        assert [one.headers["x-cache"] for one in answers] == ["miss", "hit", "hit"]
+        assert [one.json()["metadata"] for one in answers] == [{"n": "0"}, {"n": "1"}, {"n": "2"}]
+        assert answers[1].json()["usage"] == {"input_tokens": 0, "output_tokens": 0}
+        assert len(model_server.calls()) == 1
+        several = server.captions(url, styles=["concise", "seo"])
+        assert several.headers["x-cache"] == "miss"
+        redis_server.stop()
+        assert server.caption(data_url(jpeg())).status_code == 200
+
+
+def test_the_precheck_spares_the_model_blank_pictures(model_server: ModelServer) -> None:
+    model_server.reply(GOOD, times=None)
+    blank = io.BytesIO()
+    Image.new("RGB", (400, 300), "white").save(blank, "PNG")
+    with Altwright(
+        MODEL="m", MODEL_BASE_URL=model_server.base_url, MODEL_API_KEY="k", PRECHECK="true"
+    ) as server:
+        body = server.caption(data_url(blank.getvalue(), "image/png")).json()
+        assert (body["decorative"], body["model"]) == (True, "embedded")
+        assert model_server.calls() == []
+        assert server.caption(data_url(jpeg())).json()["caption"] == GOOD
+
+
+def test_the_next_captioner_answers_where_the_first_is_down(model_server: ModelServer) -> None:
+    model_server.fail(500, times=None)
+    with Altwright(
+        MODEL="m", MODEL_BASE_URL=model_server.base_url, MODEL_API_KEY="k", EMBEDDED_FALLBACK="true"
+    ) as server:
+        body = server.caption(data_url(jpeg())).json()
+        assert body["model"] == "embedded"
+        assert "blue" in body["caption"].lower()
