@@ -15,6 +15,7 @@ from types import FrameType
 
 import uvicorn
 
+from app.connections import bounded, most_connections, raise_descriptor_limit
 from app.drain import Drain
 from app.main import create_app
 from app.settings import Settings
@@ -92,10 +93,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run_worker(settings: Settings, sock: socket.socket) -> int:
     """Serve on the socket until told to stop; the exit code."""
+    raise_descriptor_limit()
     drain = Drain()
     config = uvicorn.Config(
         create_app(settings, drain=drain),
-        http="h11",  # docs/decisions/0004: bounds a request's head, which httptools does not
+        http=bounded(most=most_connections()),
         loop="asyncio",
         ws="none",
         lifespan="on",
