@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from app.connections import bounded, most_connections, raise_descriptor_limit
 from app.drain import Drain
@@ -140,7 +141,10 @@ def run_workers(settings: Settings, sock: socket.socket) -> int:
         while not stopping:
             time.sleep(0.1)
             for index, worker in enumerate(workers):
-                if worker.poll() is not None and not stopping:
+                if worker.poll() == STARTUP_FAILURE:
+                    _logger.error("a worker cannot start; starting it again would not help")
+                    stopping = True
+                elif worker.returncode is not None and not stopping:
                     _logger.warning(
                         "a worker died and is replaced",
                         extra={"pid": worker.pid, "exit_code": worker.returncode},
@@ -152,6 +156,8 @@ def run_workers(settings: Settings, sock: socket.socket) -> int:
             worker.terminate()
         codes = [worker.wait() for worker in workers]
         shutil.rmtree(metrics_dir, ignore_errors=True)
+    if any(code == STARTUP_FAILURE for code in codes):
+        return STARTUP_FAILURE
     # A worker that was only just starting dies of our own SIGTERM; it had nothing to answer.
     return int(any(code not in (0, -signal.SIGTERM) for code in codes))
 
