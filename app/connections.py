@@ -8,6 +8,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_TIMEOUT_S = 15.0
 """For a request's head, from the first byte or from connecting. uvicorn has no such limit: whoever
 sends one header a minute would hold a connection for ever."""
+SEND_TIMEOUT_S = 30.0
+"""For a client that stopped reading to go on: an answer that nobody takes is memory."""
 _RESERVED_DESCRIPTORS = 512
 """For what is done for those who are connected: origins, models, children, files."""
 _FEWEST_CONNECTIONS = 64
@@ -37,6 +39,8 @@ class BoundedH11(H11Protocol):
     most = 0
     """Set by `bounded()`: connections past this are closed at once."""
     head_timeout_s = HEAD_TIMEOUT_S
+    send_timeout_s = SEND_TIMEOUT_S
+    _send_timer: asyncio.TimerHandle | None = None
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -61,7 +65,24 @@ class BoundedH11(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._stop()
+        self._stop_sending()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client takes nothing: it has some time, then its answer is dropped."""
+        super().pause_writing()
+        self._stop_sending()
+        self._send_timer = self.loop.call_later(self.send_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It took some."""
+        self._stop_sending()
+        super().resume_writing()
+
+    def _stop_sending(self) -> None:
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
 
     def _watch(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
@@ -80,6 +101,9 @@ class BoundedH11(H11Protocol):
             self.transport.abort()
 
 
-def bounded(*, most: int, head_timeout_s: float = HEAD_TIMEOUT_S) -> type[H11Protocol]:
+def bounded(
+    *, most: int, head_timeout_s: float = HEAD_TIMEOUT_S, send_timeout_s: float = SEND_TIMEOUT_S
+) -> type[H11Protocol]:
     """The protocol with these limits: uvicorn takes a class."""
-    return type("BoundedH11", (BoundedH11,), {"most": most, "head_timeout_s": head_timeout_s})
+    limits = {"most": most, "head_timeout_s": head_timeout_s, "send_timeout_s": send_timeout_s}
+    return type("BoundedH11", (BoundedH11,), limits)

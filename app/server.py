@@ -26,9 +26,9 @@ _logger = logging.getLogger(__name__)
 LINGER_S = 1.5
 """How long the listener stays open after SIGTERM: a load balancer that asks /readyz every second
 sees 503 before a connection is refused."""
-ANSWER_WITHIN_S = 16.0
+ANSWER_WITHIN_S = 13.0
 """By when all work is answered after SIGTERM; what cannot be done by then says so itself."""
-FORCE_AFTER_S = 18.0
+FORCE_AFTER_S = 15.0
 """When a connection that still hangs is cut, so that the process is gone within 20 seconds."""
 _BACKLOG = 2048
 _RESTART_PAUSE_S = 1.0

@@ -1,5 +1,6 @@
 """A connection that asks for nothing is not held for ever."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -8,21 +9,29 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from app.connections import bounded
 from app.server import listen
 
 HEAD_TIMEOUT_S = 0.6
 MOST = 20
+SEND_TIMEOUT_S = 0.4
+LARGE_BYTES = 64 * 1024 * 1024
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    body = b"x" * LARGE_BYTES if scope["path"] == "/large" else b"here"
+    await PlainTextResponse(body)(scope, receive, send)
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[tuple[str, int]]:
     """A server with little patience."""
     config = uvicorn.Config(
-        PlainTextResponse("here"),
-        http=bounded(most=MOST, head_timeout_s=HEAD_TIMEOUT_S),
+        answer,
+        http=bounded(most=MOST, head_timeout_s=HEAD_TIMEOUT_S, send_timeout_s=SEND_TIMEOUT_S),
         log_config=None,
         lifespan="off",
     )
@@ -77,6 +86,20 @@ def test_an_idle_connection_between_requests_is_kept(address: tuple[str, int]) -
             while not told.endswith(b"here"):
                 told += client.recv(65536)
             time.sleep(HEAD_TIMEOUT_S * 1.5)
+
+
+def test_a_client_that_takes_nothing_is_dropped(address: tuple[str, int]) -> None:
+    """An answer that nobody reads is memory."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(address)
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(SEND_TIMEOUT_S * 3)
+        got = 0
+        with contextlib.suppress(ConnectionError):
+            while data := client.recv(1 << 20):
+                got += len(data)
+    assert got < LARGE_BYTES
 
 
 def test_one_connection_too_many_is_closed_and_the_others_work(address: tuple[str, int]) -> None:
