@@ -10,7 +10,7 @@ import httpx2
 import openai
 from pydantic import SecretStr
 
-_BODY_BYTES = 4 * 1024 * 1024
+_BODY_BYTES = 2 * 1024 * 1024
 """A caption's answer has some kilobytes; a megabyte is still read and judged, more is not."""
 _CONNECT_S = 5.0
 """As the SDK's own default."""
@@ -168,7 +168,7 @@ class _BoundedStream(httpx2.AsyncByteStream):
             async for chunk in chunks:
                 count += len(chunk)
                 if count > _BODY_BYTES:
-                    raise UnfitBody("the answer is larger than 4 MiB")
+                    raise UnfitBody("the answer is larger than 2 MiB")
                 yield chunk
         finally:
             if isinstance(chunks, AsyncGenerator):  # left in its middle, it would wait for the GC
