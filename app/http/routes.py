@@ -291,6 +291,9 @@ async def _while_connected(request: Request, work: Callable[[], Awaitable[_T]]) 
         working.cancel()
         # The work lets go of its connection, child and place before the request is over.
         await asyncio.gather(working, leaving, return_exceptions=True)
+        # A task holds its error, the error its frames, and one of them the picture: without this
+        # circle it is freed now and not when the collector next looks.
+        del working, leaving
 
 
 async def _left(request: Request) -> None:

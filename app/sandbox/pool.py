@@ -167,6 +167,9 @@ class ChildPool:
         except asyncio.CancelledError:
             asyncio.get_running_loop().call_later(_GRACE_S, work.cancel)
             raise
+        finally:
+            # Else task, error, traceback and this frame hold each other, and all of them the input.
+            del work
 
     async def _work(self, child: ChildProcess, job: Job) -> Result:
         try:

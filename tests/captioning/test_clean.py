@@ -165,3 +165,36 @@ def test_hostile_drafts_take_linear_time(piece: str) -> None:
     assert whole < 6 * max(half, 0.005)
     # 143 times the length of `whole`; a quadratic search would take 20,000 times as long.
     assert seconds(1_000_000) < 150 * max(whole, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("draft", "caption"),
+    [
+        ("A photograph that captures a dog on a beach.", "A dog on a beach."),
+        ("An overhead photograph showing a fire pit.", "Overhead view of a fire pit."),
+        ("This scene captures a dog on a beach.", "A dog on a beach."),
+        ("We are drawn into a street at night.", "A street at night."),
+        ("The building is a brewery and distillery .", "The building is a brewery and distillery."),
+        (f"<style>p {{ color: red }}</style><p>{DOG}</p><script>x()</script>", DOG),
+    ],
+)
+def test_what_real_answers_taught(draft: str, caption: str) -> None:
+    """Openers in other words, marks set off by a space, and what a page says to machines."""
+    assert clean(draft, "en").text == caption
+
+
+@pytest.mark.parametrize(
+    ("locale", "draft", "caption"),
+    [
+        ("ja", "もちろんです！代替テキスト：茶色い犬が砂浜を走る。", "茶色い犬が砂浜を走る。"),
+        ("zh", "当然！替代文本：一只棕色的狗在沙滩上。", "一只棕色的狗在沙滩上。"),
+        ("zh", "好的，这是替代文本：一只棕色的狗在沙滩上。", "一只棕色的狗在沙滩上。"),
+        ("ja", "茶色い犬が砂浜を走る。空は青い。", "茶色い犬が砂浜を走る。空は青い。"),
+        ("ko", "물론입니다! 대체 텍스트: 갈색 개가 해변을 달린다.", "갈색 개가 해변을 달린다."),
+    ],
+)
+def test_scripts_without_spaces_are_unwrapped_and_get_none(
+    locale: str, draft: str, caption: str
+) -> None:
+    """A full-width mark takes no space after it."""
+    assert clean(draft, locale).text == caption

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from app.captioning.prompt import FRAME
 from app.captioning.styles.loader import StyleRegistry
 from app.captioning.validate.rules import RULES
 from app.captioning.validate.verdict import judge
@@ -50,6 +51,19 @@ def codes(
         ("A dog on a beach 🐕 in summer.", "emoji"),
         ("Ein brauner Hund läuft an einem Sandstrand entlang und bellt.", "wrong_language"),
         ("CY qualify ленplace ডগ 图 shirely", "gibberish"),
+        ("A ,A 201rowsline rowsksroteyes of of co . .", "gibberish"),
+        ('; 名 "闭引导 BeY non indent "b mag cross tokay', "gibberish"),
+        ('",- () vá ConcurrentHashMap)', "gibberish"),
+        (".removeAttribute", "gibberish"),
+        ("Gleichzeitig#she-effes!s! s-oh,s-oh!", "gibberish"),
+        ("A dog on a b\ufffd\ufffdch in summer.", "wrapping_left"),
+        ("Sun position: Behind the camera. Tide stage: Low, with mudflats.", "wrapping_left"),
+        ("Canon EOS R6 with RF 24-105mm f/4L lens. ISO: 400.", "wrapping_left"),
+        ("Do not take it out of the.", "unfinished"),
+        ("A brown dog on a beach,", "unfinished"),
+        ("Jane Doe, 2020, 01:02:50 GMT, 600x400 pixels, JPEG, PNG, 100%", "comma_list"),
+        ("1-2 factual sentences describing the main visible subject.", "about_itself"),
+        ("A dog on a beach ▶ in summer.", "emoji"),
     ],
 )
 def test_hard_rules_reject(draft: str, code: str) -> None:
@@ -76,6 +90,12 @@ def test_hard_rules_reject(draft: str, code: str) -> None:
         "A T-shirt at €12.50 on a wooden hanger.",
         "Keyboard with the → key highlighted.",
         "Dr. Smith’s office at No. 5 St. James Street.",
+        "Left: a mug with a handle. Right: the same mug, broken.",
+        "Canon RF 50mm f/1.8 lens on a white ground.",
+        ".NET logo on a purple ground.",
+        "...and justice for all: cover of a record with a statue.",
+        "A light painting picture showing rays of light in a street.",
+        "Table of results: 10, 20, 30, 40, 50 and 60 per cent.",
     ],
 )
 def test_honest_captions_pass(draft: str) -> None:
@@ -83,8 +103,10 @@ def test_honest_captions_pass(draft: str) -> None:
     assert codes(draft) == []
 
 
-def test_a_credit_that_the_context_gives_is_no_invention() -> None:
-    """The context is where names come from."""
+def test_an_agency_that_the_context_names_is_no_invention() -> None:
+    """The context is where names come from; a credit stays one."""
+    credit = "A dog on a beach, photo by Jane Doe."
+    assert "attribution" in codes(credit, context=credit)
     draft = "A dog beside the Shutterstock stand."
     assert "attribution" in codes(draft)
     assert codes(draft, context="Trade fair: the Shutterstock stand") == []
@@ -135,7 +157,36 @@ def test_every_rule_is_documented() -> None:
     assert all(rule.says.endswith(".") and rule.source for rule in RULES)
 
 
+@pytest.mark.parametrize(
+    ("locale", "caption", "names"),
+    [
+        ("hr", "Stari šator čuva žuti čamac kraj đačkog doma.", False),
+        ("hr", "Crveni tramvaj vozi kroz Žitnjak.", True),
+        ("pl", "Duży żubr śpi pod świerkiem obok łąki.", False),
+        ("sr-Cyrl", "Мали брод плови поред Београда.", True),
+        ("sr-Cyrl", "Мали брод плови поред шуме и ђачког дома.", False),
+        ("cs", "Malý člun pluje kolem žluté řeky v údolí.", False),
+    ],
+)
+def test_a_small_letter_of_any_alphabet_begins_no_name(
+    locale: str, caption: str, names: bool
+) -> None:
+    """š, č and ž are letters of Latin Extended-A, where capitals and small ones alternate."""
+    assert ("unverified_name" in judge(caption, style=CONCISE, locale=locale).soft) == names
+
+
+def test_a_lost_letter_is_never_stored() -> None:
+    """U+FFFD stands where a letter was: in every style, in any place."""
+    for name in STYLES.names():
+        for draft in ("\ufffd dog runs along a beach.", "A dog on a be\ufffdch.", "A dog \ufffd."):
+            assert not judge(draft, style=STYLES[name], locale="en").is_valid
+
+
 def test_instructions_said_back_are_no_caption() -> None:
-    """A small model repeats its prompt."""
+    """A small model repeats its prompt: the style's or the frame's."""
     draft = "Say what the picture shows and what it is there for, the most important thing first."
     assert "about_itself" in codes(draft)
+    # What stands before a colon may be a preamble, and is cleaned away.
+    for sentence in (one for one in FRAME if ":" not in one):
+        assert "about_itself" in codes(sentence), sentence
+    assert "about_itself" in codes("Nothing before or after it, no quotes around it.")

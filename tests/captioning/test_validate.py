@@ -97,10 +97,27 @@ def test_headroom_does_not_lengthen_the_caption() -> None:
     assert len(verdict.caption) <= 128
     assert verdict.caption.endswith("room.")
     assert verdict.truncated
-    free = judge(draft, style=STYLES["detailed"], locale="en", max_tokens=32)
-    assert not free.truncated
-    overran = judge(draft, style=STYLES["detailed"], locale="en", max_tokens=32, output_tokens=80)
-    assert overran.truncated
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "output_tokens", "is_cut"),
+    [(64, 60, False), (64, 80, True), (64, None, True), (32, 20, True)],
+)
+def test_the_ceiling_is_held_where_the_models_server_did_not(
+    max_tokens: int, output_tokens: int | None, is_cut: bool
+) -> None:
+    """Over 256 characters: 60 tokens are believed; 80, none and 20 are not."""
+    draft = " ".join([f"Part {n} tells of one more thing in this wide room." for n in range(6)])
+    assert 64 * 4 < len(draft) <= 64 * 8
+    verdict = judge(
+        draft,
+        style=STYLES["detailed"],
+        locale="en",
+        max_tokens=max_tokens,
+        output_tokens=output_tokens,
+    )
+    assert verdict.truncated == is_cut
+    assert len(verdict.caption) <= max_tokens * (4 if is_cut else 8)
 
 
 def test_a_truncated_caption_need_not_reach_its_register() -> None:

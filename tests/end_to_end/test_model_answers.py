@@ -1,4 +1,4 @@
-"""Whatever a model's server sends in a 200 becomes a caption or one of our problems, never a 500."""
+"""Whatever a model's server sends in a 200 becomes a caption or a problem, never a 500."""
 
 import asyncio
 import json

@@ -1,7 +1,9 @@
 """What GET /v1/styles says of a style."""
 
 from app.captioning.styles.style import Style
-from app.captioning.validate.rules import RULES
+from app.captioning.validate.rules import RULES, Rule
+
+_BANNED_SHOWN = 50
 
 
 def describe(style: Style) -> dict[str, object]:
@@ -20,11 +22,25 @@ def describe(style: Style) -> dict[str, object]:
         },
         "uses_keywords": style.uses_keywords,
         "rules": [
-            {"name": rule.name, "severity": rule.severity, "says": rule.says, "source": rule.source}
+            {
+                "name": rule.name,
+                "severity": rule.severity,
+                "says": _says(rule, style),
+                "source": rule.source,
+            }
             for rule in RULES
             if _applies(rule.name, style)
         ],
     }
+
+
+def _says(rule: Rule, style: Style) -> str:
+    """The rule's sentence; of banned words it names the first, so that callers know them."""
+    if rule.name != "banned_word":
+        return rule.says
+    shown = ", ".join(f'"{word}"' for word in style.banned[:_BANNED_SHOWN])
+    more = len(style.banned) - _BANNED_SHOWN
+    return f"It uses none of these words: {shown}{f' and {more} more' if more > 0 else ''}."
 
 
 def _applies(rule: str, style: Style) -> bool:

@@ -28,6 +28,10 @@ _OFFICE = re.compile(
     re.IGNORECASE,
 )
 _PREAMBLE_IN_LINE = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
+# "a brewery and distillery ." of tokenisers that join words with spaces.
+_LOOSE_STOP = re.compile(r"(?<=\w)\s(?=[.,](?:\s|$))")
+# Full-width marks take no space after them.
+_AFTER_INTERJECTION = re.compile(r"\s?(?:[!.,:—–-]+\s+|[：！。，、]+\s*)")
 _ECHO = re.compile(
     r"\s*(?:in (?:one|a single|two) sentences?|to do this)[.:]\s*(?=[A-Z])", re.IGNORECASE
 )
@@ -53,7 +57,10 @@ def clean(draft: str, locale: str, *, is_long: bool = False) -> Cleaned:
     answer = markup.unwrap_data(answer)
     prose = sections.caption_prose(markup.to_lines(answer), languages, is_long=is_long)
     text = _unwrap(characters.normalise(" ".join(prose.text.split())), languages)
-    text = openers.without_openers(text, languages)
+    shorter = openers.without_openers(text, languages)
+    if shorter != text:  # "This is the alt text: ..." has a label behind the opener
+        shorter = _without_label(shorter, languages)
+    text = _LOOSE_STOP.sub("", shorter)
     return Cleaned(text, leftover="outline" if prose.is_outline else "")
 
 
@@ -85,7 +92,7 @@ def _without_preamble(text: str, languages: tuple[Language, ...]) -> str:
         match = one.interjection.match(text)
         # "Sure! A dog ..." but not "Sure-footed goats" or "Certainly the oldest ...".
         if match is not None:
-            mark = re.match(r"\s?[!.,:：！。，—–-]+\s+", text[match.end() :] + " ")
+            mark = _AFTER_INTERJECTION.match(text[match.end() :] + " ")
             if mark is not None and len(text) > match.end() + mark.end():
                 return openers.capitalised(text[match.end() + mark.end() :])
     return text

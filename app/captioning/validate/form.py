@@ -3,8 +3,9 @@
 import functools
 import re
 
+from app.captioning.prompt import FRAME
 from app.captioning.styles.style import Style
-from app.captioning.validate import openers, sections
+from app.captioning.validate import openers, sections, sentences
 from app.captioning.validate.language import scripts_in
 from app.captioning.validate.languages import Language, load_languages
 from app.captioning.validate.locale import language_of
@@ -33,6 +34,19 @@ _FILE_NAME = re.compile(
     r"|(?:\.{0,2}/|[a-z]:\\)\S+$",
     re.IGNORECASE,
 )
+# What a sentence is announced by in an outline ("Sun position: ...", "Tide stage: ..."). Sides and
+# parts of a picture are described in the same form by people.
+_OUTLINE_ITEM = re.compile(
+    r"(?!(?:left|right|top|bottom|cent(?:er|re)|middle|before|after|fore|back|figure|fig|panel|row)"
+    r"\b)[^\W\d_][\w'’-]{1,20}(?: [\w'’-]{1,20}){0,3}[:：]\s",
+    re.IGNORECASE,
+)
+# Settings of a camera: its sensitivity or shutter speed, beside another one.
+_CAMERA_SETTING = re.compile(
+    r"\b(?P<sure>ISO:?\s?\d{2,6}|1/\d{2,4}\s?s(?:ec)?|shutter speed)\b|\b(?:f/\d|\d{2,3}\s?mm)\b"
+    r"|\b(?:aperture|white balance|exposure compensation):",
+    re.IGNORECASE,
+)
 _URL = re.compile(
     r"\b(?:https?|ftp|file|data|javascript):\S|\bwww\.\w|%[0-9A-F]{2}\S{0,40}%[0-9A-F]{2}"
     r"|[\w.+-]{1,64}@[\w-]{1,63}\.\w{2,}",
@@ -50,8 +64,8 @@ _MARKUP = re.compile(
     r"|\\u[0-9a-f]{4}",
     re.IGNORECASE,
 )
-# Unicode's blocks of pictures. Plain arrows, stars of a rating and dingbats in text forms stay out:
-# a keyboard's "→" key is text. What follows U+FE0F is drawn as an emoji whatever it is.
+# Unicode's emoji, also those that have a plain form. Other arrows and stars of a rating stay out: a
+# keyboard's "→" key is text. What follows U+FE0F is drawn as an emoji whatever it is.
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u2604\u260e\u2611\u2614\u2615\u2618\u261d\u2620\u2622\u2623\u2626"
     "\u262a\u262e\u262f\u2638-\u263a\u2640\u2642\u2648-\u2653\u2660\u2663\u2665\u2666\u2668\u267b\u267f"
@@ -59,12 +73,26 @@ _EMOJI = re.compile(
     "\u26c8\u26ce\u26cf\u26d1\u26d3\u26d4\u26e9\u26ea\u26f0-\u26f5\u26f7-\u26fa\u26fd\u2702\u2705"
     "\u2708-\u270d\u270f\u2712\u2714\u2716\u271d\u2721\u2728\u2733\u2734\u2744\u2747\u274c\u274e"
     "\u2753-\u2755\u2757\u2763\u2764\u2795-\u2797\u27a1\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55"
-    "\u231a\u231b\u23e9-\u23f3\u23f8-\u23fa\ufe0f\u20e3]"
+    "\u231a\u231b\u23e9-\u23f3\u23f8-\u23fa\ufe0f\u20e3"
+    # Drawn as text by some and as a picture by others; what they are called differs as much.
+    "\u203c\u2049\u2139\u2194-\u2199\u21a9\u21aa\u2328\u23cf\u24c2\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe"
+    "\u265f\u267e\u2934\u2935\u2b05-\u2b07\u3030\u303d\u3297\u3299]"
 )
 _ODD_TOKEN = re.compile(
-    r"[a-z][A-Z]|[A-Za-z]\d+[A-Za-z]|[#$^~_=\\{}|<>]|[A-Za-z][!?;:)(\"][A-Za-z]"
+    r"[a-z][A-Z]|[A-Za-z]\d+[A-Za-z]|[#$^~_=\\{}|<>]|[A-Za-z][!?;:,)(\"][A-Za-z]"
 )
 _ODD_SHARE = 0.25
+# Tokens that stand in no honest text: ",A", a lone full stop, "201rowsline", "AAAAA".
+_BROKEN_TOKEN = re.compile(r",\w|[.,;]$|\d{2,}[a-z]{5,}|.*?([a-z])\1{3,}", re.IGNORECASE)
+_DOUBLED = re.compile(
+    r"\b(?:of of|the the|a a|and and|in in|to to|is is|with with|on on)\b", re.IGNORECASE
+)
+_BROKEN_SHARE = 0.2
+# ".NET" and "...and justice for all" begin with their marks, and so does a quotation.
+_BAD_START = re.compile(r"[\"'“„«(]?\s?(?:[;:,!?)\]}/\\]|\.(?![A-Z.]))")
+_OPEN_END = re.compile(r"[,;–—(&/+-]$")
+# The words of English that no sentence ends in; other languages' particles do end sentences.
+_OPEN_ENGLISH_END = re.compile(r"\b(?:an?|the|of|and|or)[.]?$", re.IGNORECASE)
 _FOREIGN_LETTERS_SHARE = 0.15
 _LETTERS = re.compile(r"[^\W\d_]{2,60}")
 # Where Latin letters stand inside words ("Tシャツ", "T恤").
@@ -74,7 +102,7 @@ _LONGEST_WORD = 45
 _SHINGLE_WORDS = 7
 
 
-def wrapping_left(caption: str, languages: tuple[Language, ...]) -> str | None:
+def wrapping_left(caption: str, unquoted: str, languages: tuple[Language, ...]) -> str | None:
     """A label, preamble, bullet or token that cleaning did not get rid of."""
     if _WAY_OUT.match(caption):
         return "Answer with DECORATIVE or UNCERTAIN and nothing else, or with a caption."
@@ -85,8 +113,23 @@ def wrapping_left(caption: str, languages: tuple[Language, ...]) -> str | None:
         return "It has labelled parts; answer with the caption alone."
     if _WRAPPING.search(caption):
         return "It holds list marks, headings or tokens; write plain text."
+    labelled = [bool(_OUTLINE_ITEM.match(part)) for part in sentences.split(caption)]
+    if labelled[:1] == [True] and 1 < sum(labelled) >= len(labelled) / 2:
+        return "It is an outline with labels; write plain sentences."
+    settings = list(_CAMERA_SETTING.finditer(unquoted))
+    if len(settings) > 1 and any(found["sure"] for found in settings):
+        return "It lists the camera's settings; say what the picture shows."
     if caption.rstrip("\"' ").endswith((":", "：")):
         return "It ends in a colon, as if something followed."
+    return None
+
+
+def unfinished(caption: str, locale: str) -> str | None:
+    """It ends where something has to follow, although nothing cut it."""
+    if _OPEN_END.search(caption) or (
+        language_of(locale) == "en" and " " in caption and _OPEN_ENGLISH_END.search(caption)
+    ):
+        return "It ends in the middle of a sentence; finish it."
     return None
 
 
@@ -124,7 +167,7 @@ def about_itself(unquoted: str, style: Style, languages: tuple[Language, ...]) -
     if any(one.about_itself.search(unquoted) or one.refusal.match(unquoted) for one in languages):
         return "It speaks of yourself, the task or the request; describe only the picture."
     said = words(unquoted)
-    told = _shingles(style.prompt)
+    told = _shingles((style.prompt, *FRAME))
     for start in range(len(said) - _SHINGLE_WORDS + 1):
         if tuple(said[start : start + _SHINGLE_WORDS]) in told:
             return "It repeats the instructions; describe the picture."
@@ -147,9 +190,15 @@ def gibberish(caption: str, unquoted: str, locale: str) -> str | None:
     main = max(found.values(), default=0)
     if len(found) >= 4 or (len(found) >= 3 and total - main > _FOREIGN_LETTERS_SHARE * total):
         return "It mixes several scripts; write words of one language."
+    if _BAD_START.match(caption):
+        return "It begins with a mark that begins no sentence."
     tokens = caption.split()
+    broken = sum(bool(_BROKEN_TOKEN.match(token)) for token in tokens)
+    broken += len(_DOUBLED.findall(unquoted))
+    if broken >= 2 and broken > _BROKEN_SHARE * len(tokens):
+        return "It is not made of words."
     odd = sum(bool(_ODD_TOKEN.search(token)) for token in tokens)
-    if odd >= 4 and odd > _ODD_SHARE * len(tokens):
+    if odd >= 2 and (odd == len(tokens) or (odd >= 4 and odd > _ODD_SHARE * len(tokens))):
         return "It is not made of words."
     signs = sum(not (char.isalnum() or char.isspace()) for char in caption)
     digits = sum(map(str.isdigit, caption))
@@ -184,9 +233,10 @@ def no_words(caption: str) -> str | None:
 
 
 @functools.lru_cache(maxsize=64)
-def _shingles(prompt: str) -> frozenset[tuple[str, ...]]:
-    told = words(prompt)
+def _shingles(told: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """Every run of seven words within one of the texts."""
     return frozenset(
-        tuple(told[start : start + _SHINGLE_WORDS])
-        for start in range(len(told) - _SHINGLE_WORDS + 1)
+        tuple(said[start : start + _SHINGLE_WORDS])
+        for said in map(words, told)
+        for start in range(len(said) - _SHINGLE_WORDS + 1)
     )

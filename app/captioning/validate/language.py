@@ -168,6 +168,11 @@ def is_wrong_language(text: str, locale: str) -> bool:
     return _lead_over(identifier, nameless, kin) > _MARGIN_WITHOUT_NAMES
 
 
+def count_as_one(code: str, other: str) -> bool:
+    """Whether a text in one language passes for the other: hr and sr, cs and sk, da and nb..."""
+    return other in _kin_of(code)
+
+
 def scripts_in(text: str) -> Counter[str]:
     """How many letters of each script; Han, kana together, as Japanese mixes them."""
     return Counter(_script(char) for char in text if char.isalpha())

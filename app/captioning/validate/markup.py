@@ -31,6 +31,10 @@ _ALT = re.compile(
     r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')", re.IGNORECASE
 )
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9_-]{0,30}(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->")
+# What stands between these tags is for machines.
+_UNSEEN = re.compile(
+    r"<(script|style|title)\b[^<>]{0,1000}>.{0,2000}?</\1>", re.IGNORECASE | re.DOTALL
+)
 _BLOCK_TAG = re.compile(
     r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|section|figure)\b[^<>]{0,200}>", re.IGNORECASE
 )
@@ -69,7 +73,7 @@ def unwrap_data(answer: str) -> str:
 
 def to_lines(answer: str) -> list[Line]:
     """The answer's lines, each without markup."""
-    text = _BLOCK_TAG.sub("\n", answer)
+    text = _BLOCK_TAG.sub("\n", _UNSEEN.sub(" ", answer))
     text = html.unescape(_TAG.sub(" ", text))
     text = _FENCE.sub("", text)
     return [_line(raw.strip()) for raw in text.splitlines()]

@@ -24,19 +24,23 @@ _CREDIT = re.compile(
     r"\bвсе права защищены\b|版权所有|無断転載",
     re.IGNORECASE,
 )
-_NAME = re.compile(
-    r"(?<![.!?:…]\s)(?<!^)(?<![\w'’“\"(-])[A-Z\u00c0-\u00de\u0100-\u017e\u0400-\u042f][\w'’-]+"
-)
+_WORD = re.compile(r"(?<![.!?:…]\s)(?<!^)(?<![\w'’“\"(-])[^\W\d_][\w'’-]+")
 
 
 def attribution(caption: str, context: str) -> str | None:
-    """A credit or an agency that the context does not name."""
-    told = context.casefold()
-    for pattern in (_CREDIT, _AGENCIES):
-        match = pattern.search(caption)
-        if match is not None and match.group().strip().casefold() not in told:
-            return f'It holds a credit ("{match.group().strip()}"); leave credits out.'
-    return None
+    """A credit, or an agency that the context does not name.
+
+    A credit is none of a caption's business even where the page has one, and an order hidden in a
+    page must not bring one in.
+    """
+    credit = _CREDIT.search(caption)
+    agency = _AGENCIES.search(caption)
+    if agency is not None and agency.group().strip().casefold() in context.casefold():
+        agency = None
+    found = credit or agency
+    if found is None:
+        return None
+    return f'It holds a credit ("{found.group().strip()}"); leave credits out.'
 
 
 def banned_word(caption: str, banned: tuple[str, ...]) -> str | None:
@@ -65,7 +69,8 @@ def unverified_name(caption: str, context: str, languages: tuple[Language, ...])
     text = without_quotes(caption)
     if own.capitalises_nouns:
         return None
-    found = [match.group() for match in _NAME.finditer(text) if not match.group().isupper()]
+    words = [match.group() for match in _WORD.finditer(text)]
+    found = [word for word in words if word[0].isupper() and not word.isupper()]
     if len(found) > 0.6 * max(1, len(text.split())):
         return None
     told = context.casefold()

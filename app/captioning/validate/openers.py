@@ -1,6 +1,7 @@
 """Openers that say no more than "there is a picture": away with them, where the rest stands."""
 
 import re
+from dataclasses import dataclass
 
 from app.captioning.validate import sentences
 from app.captioning.validate.languages import Language
@@ -11,7 +12,8 @@ _MIN_REST_CHARS = 3
 # "A close-up photo of a bee", "A wedding photo of two women": what kind of picture it is.
 _KIND = re.compile(
     r"(?:(?P<article>an?|the|this) )?(?P<how>(?:[\w'’-]+,? ){1,4})"
-    r"(?:image|photo|photograph|picture|pic|snapshot|graphic|screenshot|screen shot) of ",
+    r"(?:image|photo|photograph|picture|pic|snapshot|graphic|screenshot|screen shot)"
+    r" (?P<link>of|(?:(?:that|which) )?(?:shows|depicts|captures)|showing|depicting|capturing) ",
     re.IGNORECASE,
 )
 _SAYS_NOTHING_WORDS = """
@@ -36,6 +38,15 @@ taking framed painting
 _IN_THE_PICTURE = frozenset(_IN_THE_PICTURE_WORDS.split())
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """`aerial`, `of` and `a beach` of "An aerial photo of a beach"."""
+
+    how: list[str]
+    link: str
+    rest: str
+
+
 def without_opener(text: str, languages: tuple[Language, ...]) -> str:
     """The text without redundant openers at its start, capitalised; else as it was."""
     original = text
@@ -49,20 +60,23 @@ def without_opener(text: str, languages: tuple[Language, ...]) -> str:
 
 def without_openers(text: str, languages: tuple[Language, ...]) -> str:
     """The same for every sentence of a paragraph."""
-    return " ".join(without_opener(part, languages) for part in sentences.split(text)) or text
+    return sentences.join(without_opener(part, languages) for part in sentences.split(text)) or text
 
 
 def has_opener(text: str, languages: tuple[Language, ...]) -> bool:
-    """True where the text starts with an opener of one of the languages."""
-    return (
-        any(
-            one.opener.match(text)
-            or one.cased_opener.match(text)
-            or any(pattern.match(text) for pattern, _ in one.rewrites)
-            for one in languages
-        )
-        or _kind_of_picture(text, languages) is not None
-    )
+    """True where the text starts with an opener of one of the languages.
+
+    "A light painting picture showing rays" is none: what kind of picture it is says something.
+    """
+    if any(
+        one.opener.match(text)
+        or one.cased_opener.match(text)
+        or any(pattern.match(text) for pattern, _ in one.rewrites)
+        for one in languages
+    ):
+        return True
+    kind = _kind_of_picture(text, languages)
+    return kind is not None and kind.link == "of"
 
 
 def capitalised(text: str) -> str:
@@ -79,11 +93,10 @@ def capitalised(text: str) -> str:
 def _one_round(text: str, languages: tuple[Language, ...]) -> str | None:
     kind = _kind_of_picture(text, languages)
     if kind is not None:
-        how, rest = kind
-        if all(word in _SAYS_NOTHING for word in how):
-            return rest
-        kept = [word for word in how if word not in _SAYS_NOTHING]
-        return f"{' '.join(kept)} view of {rest}" if not _VIEWS.isdisjoint(kept) else None
+        if all(word in _SAYS_NOTHING for word in kind.how):
+            return kind.rest
+        kept = [word for word in kind.how if word not in _SAYS_NOTHING]
+        return f"{' '.join(kept)} view of {kind.rest}" if not _VIEWS.isdisjoint(kept) else None
     for one in languages:
         for pattern, instead in one.rewrites:
             match = pattern.match(text)
@@ -107,12 +120,14 @@ def _stands(rest: str, language: Language) -> bool:
     return word is not None and word.group(1).casefold() in language.stands_before
 
 
-def _kind_of_picture(text: str, languages: tuple[Language, ...]) -> tuple[list[str], str] | None:
-    """(["aerial"], "a beach") of "An aerial photo of a beach"; None for another form."""
+def _kind_of_picture(text: str, languages: tuple[Language, ...]) -> _Kind | None:
+    """The parts of "An aerial photo of a beach"; None for another form."""
     match = _KIND.match(text) if languages[-1].code == "en" else None
     if match is None:
         return None
     how = [word.strip(",").casefold() for word in match["how"].split()]
     if any(word in _IN_THE_PICTURE - {"and"} for word in how) or how[-1] == "and":
         return None
-    return how, text[match.end() :]
+    if how[0] == "this":  # "This image shows": without a word for its kind
+        return None
+    return _Kind(how, match["link"].casefold(), text[match.end() :])

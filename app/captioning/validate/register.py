@@ -58,10 +58,14 @@ def is_sign(caption: str) -> bool:
 def comma_list(unquoted: str, style: Style) -> str | None:
     """Terms between commas instead of prose. Where keywords are welcome the measure is stricter."""
     pieces = [piece.strip() for piece in re.split(r"[,;，、；]", unquoted) if piece.strip()]
+    # A number may stand between terms ("2020, 600x400, JPEG, 100%"), and a row of numbers is none.
     is_number = [not any(map(str.isalpha, piece)) for piece in pieces]
     run = longest = words_in_run = 0
     for piece, number in zip(pieces, is_number, strict=True):
-        is_term = len(piece.split()) <= 3 and len(piece) <= 30 and not number
+        if number:
+            words_in_run += 1
+            continue
+        is_term = len(piece.split()) <= 3 and len(piece) <= 30
         run = run + 1 if is_term else 0
         longest = max(longest, run)
         words_in_run += len(piece.split()) if is_term else 0

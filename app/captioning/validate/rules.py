@@ -65,7 +65,11 @@ def _sentences(said: Said) -> str | None:
 def _wrapping_left(said: Said) -> str | None:
     if said.leftover == "outline":
         return "It is an outline or a list; write plain sentences."
-    return form.wrapping_left(said.caption, said.languages)
+    return form.wrapping_left(said.caption, said.unquoted, said.languages)
+
+
+def _unfinished(said: Said) -> str | None:
+    return None if said.is_truncated else form.unfinished(said.caption, said.locale)
 
 
 def _redundant_opener(said: Said) -> str | None:
@@ -172,6 +176,13 @@ RULES: tuple[Rule, ...] = (
         "answers of models",
         _wrapping_left,
     ),
+    Rule(
+        "unfinished",
+        "hard",
+        "It does not end in the middle of a sentence.",
+        "answers of models",
+        _unfinished,
+    ),
     Rule("placeholder", "hard", "It is not a placeholder or a file name.", _WCAG, _placeholder),
     Rule(
         "redundant_opener",
@@ -197,7 +208,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "attribution",
         "hard",
-        "It holds no credit line or agency that the context does not give.",
+        "It holds no credit line, and no picture agency that the context does not name.",
         "answers of models",
         _attribution,
     ),

@@ -1,8 +1,10 @@
 """Sentences and words: where they end, and cutting a text there. Pure text, any language."""
 
 import re
+from collections.abc import Iterable
 
 ENDS = ".!?…。！？．؟۔।"
+_WIDE_ENDS = ("。", "！", "？", "．", "」", "』")
 _CLOSING = "\"'”’»›“)]」』】）"
 # A sentence ends at a mark, its closing quotes, and then white space or (in scripts that put none)
 # the next character.
@@ -26,6 +28,14 @@ _NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\
 def split(text: str) -> list[str]:
     """The sentences of one paragraph, each without white space around it."""
     return [text[start:end].strip() for start, end in _spans(text) if text[start:end].strip()]
+
+
+def join(sentences: Iterable[str]) -> str:
+    """One paragraph of sentences; after a full-width mark there is no space."""
+    out = ""
+    for sentence in sentences:
+        out += f" {sentence}" if out and not out.endswith(_WIDE_ENDS) else sentence
+    return out
 
 
 def is_whole(text: str) -> bool:

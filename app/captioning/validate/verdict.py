@@ -13,6 +13,8 @@ Outcome = Literal["caption", "decorative", "uncertain", "refused"]
 
 CHARS_PER_TOKEN = 4
 """What one token counts for where the model was given more of them than the caption may have."""
+_MOST_CHARS_PER_TOKEN = 8
+"""No prose has more (English about 4.5): who counts fewer tokens than this has miscounted."""
 _LONG_FORM_MIN_CHARS = 100
 # Long enough for an apology with its reasons; a description that begins with one is longer still.
 _REFUSAL_MAX_CHARS = 1200
@@ -60,7 +62,8 @@ def judge(
 
     `cut` says that the token ceiling ended the draft; `had_headroom` that the model was given more
     than `max_tokens`, so that the ceiling is held here, at 4 characters a token. It is held too
-    where the model's server counted more `output_tokens` than it was allowed. `final` says that
+    where the model's server counted more `output_tokens` than it was allowed, counted none, or
+    cannot have counted right. `final` says that
     nobody will be asked again: a first sentence that is short for its register is then kept.
     """
     knowledge = load_languages()
@@ -69,7 +72,11 @@ def judge(
     if way_out is not None:
         return Verdict(way_out, "", (), (), truncated=False)
     languages = knowledge.of(locale)
-    ceiling = _ceiling_chars(max_tokens, had_headroom=had_headroom, output_tokens=output_tokens)
+    ceiling = None
+    if max_tokens is not None and (
+        had_headroom or not _was_kept(cleaned.text, max_tokens, output_tokens)
+    ):
+        ceiling = max_tokens * CHARS_PER_TOKEN
     caption, truncated = _within_ceiling(cleaned.text, ceiling, languages, cut=cut)
     caption = _within_register(caption, style, is_final=final, is_truncated=truncated)
     said = Said(
@@ -128,13 +135,13 @@ def _is_refusal(text: str, knowledge: Languages) -> bool:
     )
 
 
-def _ceiling_chars(
-    max_tokens: int | None, *, had_headroom: bool, output_tokens: int | None
-) -> int | None:
-    if max_tokens is None:
-        return None
-    overran = output_tokens is not None and output_tokens > max_tokens
-    return max_tokens * CHARS_PER_TOKEN if had_headroom or overran else None
+def _was_kept(text: str, max_tokens: int, output_tokens: int | None) -> bool:
+    """Whether the model's server kept the ceiling by itself, as far as can be told."""
+    return (
+        output_tokens is not None
+        and output_tokens <= max_tokens
+        and len(text) <= output_tokens * _MOST_CHARS_PER_TOKEN
+    )
 
 
 def _within_ceiling(
@@ -161,7 +168,9 @@ def _within_register(text: str, style: Style, *, is_final: bool, is_truncated: b
     parts = sentences.split(text)
     if len(text) <= style.max_chars and len(parts) <= style.max_sentences:
         return text
-    shorter = sentences.cut_at_sentence(" ".join(parts[: style.max_sentences]), style.max_chars)
+    shorter = sentences.cut_at_sentence(
+        sentences.join(parts[: style.max_sentences]), style.max_chars
+    )
     full = style.min_chars if is_final else max(style.min_chars, register.SHORT_CHARS)
     if is_truncated:
         full = min(full, register.SHORT_CHARS)

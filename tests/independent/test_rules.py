@@ -1,0 +1,76 @@
+"""The second judge finds what it is for: it could not vouch for anything otherwise."""
+
+import pytest
+
+from tests.independent import alt_text
+from tests.independent.alt_text import broken as npm_broken
+from tests.independent.rules import broken
+from tests.servers.need import need
+
+GOOD = "Two tabby cats sleep on a pink blanket beside two remote controls."
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    """Node, with the package that judges."""
+    program = need("node", "nodejs")
+    if not alt_text.PACKAGE.is_dir():
+        pytest.skip("run `npm ci --prefix tests/servers` to run this test")
+    return program
+
+
+@pytest.mark.parametrize(
+    ("caption", "style", "locale", "rule"),
+    [
+        (GOOD[:5], "concise", "en", "too_short"),
+        (GOOD * 3, "concise", "en", "too_long"),
+        (GOOD, "detailed", "en", "too_short"),
+        ("A photo of two cats.", "concise", "en", "opener"),
+        ("Slika prikazuje dvije mačke.", "concise", "hr", "opener"),
+        ("Alt text: two cats.", "concise", "en", "label"),
+        ("Sure, two cats on a sofa.", "concise", "en", "preamble"),
+        ("- Two cats on a sofa.", "concise", "en", "bullet"),
+        ("Two cats<|im_end|> on a sofa.", "concise", "en", "token"),
+        ("Two cats, © Getty.", "concise", "en", "credit"),
+        ("Two cats at https://example.com.", "concise", "en", "address"),
+        ("I cannot see two cats.", "concise", "en", "itself"),
+        ("Two cats 🐈 on a sofa.", "concise", "en", "emoji"),
+        ("IMG_1.jpg", "concise", "en", "placeholder"),
+        ("A cat on a cat on a cat on a sofa.", "concise", "en", "loop"),
+        ("Two cats on a\u200b sofa.", "concise", "en", "control"),
+        ("Cats, sofa, pink, blanket, remote, tabby, sleeping, indoor room", "seo", "en", "stuffed"),
+        ("One. Two. Three. Four cats.", "concise", "en", "sentences"),
+        (
+            "Zwei Katzen schlafen auf der Decke neben einem Sofa und einer Lampe mit dem Schirm.",
+            "concise",
+            "en",
+            "language_de",
+        ),
+    ],
+)
+def test_each_rule_can_be_broken(caption: str, style: str, locale: str, rule: str) -> None:
+    assert rule in broken(caption, style, locale)
+
+
+def test_a_good_caption_breaks_none() -> None:
+    assert broken(GOOD, "concise") == set()
+    assert broken(GOOD, "seo") == set()
+
+
+def test_npms_judge_agrees_on_the_plainest(node: str) -> None:
+    captions = [
+        GOOD,
+        "A photo of two cats.",
+        "Two cats 🐈.",
+        "spacer",
+        "A man taking a photo of it.",
+    ]
+    assert npm_broken(node, captions) == [
+        [],
+        ["contains-unhelpful-word"],
+        ["avoid-emoji"],
+        ["is-unhelpful", "should-not-start-with"],
+        ["contains-unhelpful-word"],
+    ]
+    long = "A man in a dark blue coat who stands on a bridge is taking a photograph of it."
+    assert npm_broken(node, [long]) == [[]]
