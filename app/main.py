@@ -17,6 +17,7 @@ from app.cache import CaptionCache
 from app.captioning.captioner import Captioner
 from app.captioning.chain import Chain
 from app.captioning.embedded.captioner import EmbeddedCaptioner
+from app.captioning.embedded.reader import TextReader, is_installed
 from app.captioning.precheck import Prechecked
 from app.captioning.remote import RemoteCaptioner
 from app.captioning.styles.loader import StyleRegistry
@@ -41,7 +42,7 @@ from app.images.normalise import Normaliser
 from app.images.share import SMALL_BYTES
 from app.observability import Metrics
 from app.pipeline import Pipeline
-from app.sandbox.pool import ChildPool, children_for_this_machine
+from app.sandbox.pool import MEMORY_BYTES, ChildPool, children_for_this_machine
 from app.settings import Settings
 from app.values import SourceImage
 
@@ -97,12 +98,14 @@ def _lifespan(settings: Settings, drain: Drain, metrics: Metrics) -> Lifespan:
 async def _services(
     settings: Settings, drain: Drain, metrics: Metrics, stack: AsyncExitStack
 ) -> Services:
+    memory = Budget(MEMORY_BYTES)
     children = ChildPool(
         size=children_for_this_machine(settings.workers),
         handlers={
             "normalise": "app.images.render:render",
             "look": "app.captioning.embedded.look:look_job",
         },
+        memory=memory,
         input_max_bytes=settings.fetch.max_bytes,
     )
     stack.push_async_callback(children.aclose)
@@ -116,7 +119,8 @@ async def _services(
         Budget(settings.concurrency * SMALL_BYTES + 2 * settings.fetch.max_bytes),
     )
     stack.push_async_callback(fetcher.aclose)
-    chain = Chain(_captioners(settings, children))
+    reader = _reader(settings, memory, stack)
+    chain = Chain(_captioners(settings, children, reader))
     stack.push_async_callback(chain.aclose)
     captioner: Captioner = chain
     if settings.precheck and settings.model is not None:
@@ -165,7 +169,23 @@ async def _start(children: ChildPool) -> None:
             return
 
 
-def _captioners(settings: Settings, children: ChildPool) -> list[Captioner]:
+def _reader(settings: Settings, memory: Budget, stack: AsyncExitStack) -> TextReader | None:
+    """The reader of text, warming up, where the embedded captioner writes and it is installed."""
+    if settings.remotes() and not settings.embedded_fallback:
+        return None
+    if not is_installed():
+        _logger.warning("text in pictures is not read: the extra `embedded` is not installed")
+        return None
+    reader = TextReader(memory)
+    stack.push_async_callback(reader.aclose)
+    starting = asyncio.create_task(reader.start())
+    stack.callback(starting.cancel)
+    return reader
+
+
+def _captioners(
+    settings: Settings, children: ChildPool, reader: TextReader | None
+) -> list[Captioner]:
     """The chain in order: the model, its fallbacks, and the embedded one last or alone."""
     smaller = Normaliser(
         settings.image.model_copy(update={"longest_edge_px": SMALLER_PX}), children
@@ -180,7 +200,7 @@ def _captioners(settings: Settings, children: ChildPool) -> list[Captioner]:
         RemoteCaptioner(remote, shrink=shrink) for remote in settings.remotes()
     ]
     if not chain or settings.embedded_fallback:
-        chain.append(EmbeddedCaptioner(children))
+        chain.append(EmbeddedCaptioner(children, reader))
     return chain
 
 

@@ -8,7 +8,9 @@ first), `main` (the first, where it covers half or more), `plain` (the only one)
 the first), `share` and `extent` (how much the first colour and the item cover), `top` `bottom`
 `left` `right` `centre` `upper` `lower` (the colour there), `one` `many` (the item, by outline),
 `place`, `shadowed` and `bare` (the ground, with a shadow and without), `form`, `light`, and
-`uncoloured`, which is empty: it only lets its sentence through where there is no colour.
+`uncoloured`, which is empty: it only lets its sentence through where there is no colour. Of the
+text in the picture, in quotation marks: `quoted` (what leaps to the eye), `heading` (what stands at
+its top), `more` (what the first sentence left out) and `unsaid` (all, where it left out all).
 """
 
 import tomllib
@@ -26,6 +28,10 @@ class Phrases:
 
     locale: str
     conjunction: str
+    quotes: tuple[str, str]
+    """Opening and closing quotation marks, with a space inside where the language sets one."""
+    reads: str
+    """A whole sentence about the text in the picture."""
     named: str
     link: str
     tone: Forms
@@ -41,6 +47,10 @@ class Phrases:
     """First sentences by kind, without their full stop, the fullest first."""
     extras: Mapping[str, tuple[str, ...]]
     """Further sentences by kind, the most telling first."""
+
+    def quoted(self, *texts: str) -> str:
+        """The texts, each in quotation marks, joined."""
+        return self.joined(tuple(f"{self.quotes[0]}{text}{self.quotes[1]}" for text in texts))
 
     def joined(self, tones: tuple[str, ...]) -> str:
         """ "a", "a and b", "a, b and c"."""
@@ -70,6 +80,8 @@ def _phrases(locale: str, data: dict[str, Any]) -> Phrases:
     return Phrases(
         locale=locale,
         conjunction=data["and"],
+        quotes=(data["quotes"][0], data["quotes"][1]),
+        reads=data["extras"]["text"][0],
         named=data["named"],
         link=data["link"],
         item=data.get("item", data["tone"]),
