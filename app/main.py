@@ -110,7 +110,8 @@ async def _services(
     )
     stack.push_async_callback(children.aclose)
     # The children warm up while the port is already open: /healthz answers, /readyz says starting.
-    starting = asyncio.create_task(_start(children))
+    reader = _reader(settings, memory, stack)
+    starting = asyncio.create_task(_start(children, reader))
     stack.callback(starting.cancel)
     warming = asyncio.create_task(asyncio.to_thread(warm_up))
     stack.callback(warming.cancel)
@@ -119,7 +120,6 @@ async def _services(
         Budget(settings.concurrency * SMALL_BYTES + 2 * settings.fetch.max_bytes),
     )
     stack.push_async_callback(fetcher.aclose)
-    reader = _reader(settings, memory, stack)
     chain = Chain(_captioners(settings, children, reader))
     stack.push_async_callback(chain.aclose)
     captioner: Captioner = chain
@@ -156,7 +156,13 @@ async def _services(
     )
 
 
-async def _start(children: ChildPool) -> None:
+async def _start(children: ChildPool, reader: TextReader | None) -> None:
+    await _start_decoding(children)
+    if reader is not None:  # after them: loading its models takes a core for a second
+        await reader.start()
+
+
+async def _start_decoding(children: ChildPool) -> None:
     while True:
         try:
             await children.start()
@@ -170,7 +176,7 @@ async def _start(children: ChildPool) -> None:
 
 
 def _reader(settings: Settings, memory: Budget, stack: AsyncExitStack) -> TextReader | None:
-    """The reader of text, warming up, where the embedded captioner writes and it is installed."""
+    """The reader of text where the embedded captioner writes and it is installed."""
     if settings.remotes() and not settings.embedded_fallback:
         return None
     if not is_installed():
@@ -178,8 +184,6 @@ def _reader(settings: Settings, memory: Budget, stack: AsyncExitStack) -> TextRe
         return None
     reader = TextReader(memory)
     stack.push_async_callback(reader.aclose)
-    starting = asyncio.create_task(reader.start())
-    stack.callback(starting.cancel)
     return reader
 
 

@@ -23,10 +23,6 @@ LOOK_TIMEOUT_S = 5.0
 """Looking takes 0.1 s of processor time; the rest is for a machine under load."""
 
 
-_NOTHING_TO_READ = frozenset({"spacer", "blank", "divider", "gradient"})
-"""Reasons to call a picture decorative that leave no room for a letter."""
-
-
 class LookPool(Protocol):
     """What is needed of app.sandbox.pool.ChildPool: the handler `look` runs `look.look_job`."""
 
@@ -46,7 +42,7 @@ class LookPool(Protocol):
 class Reads(Protocol):
     """What is needed of reader.TextReader."""
 
-    async def read(self, jpeg: bytes, deadline: Deadline, *, is_scene: bool) -> tuple[Block, ...]:
+    async def read(self, jpeg: bytes, deadline: Deadline, *, is_sparse: bool) -> tuple[Block, ...]:
         """What can surely be read. Raises Overloaded where its turn does not come in time."""
         ...
 
@@ -114,11 +110,9 @@ class EmbeddedCaptioner:
 
     async def _look_and_read(self, jpeg: bytes, deadline: Deadline) -> Sight:
         sight = await self._look(jpeg, deadline)
-        if self._reader is None or sight.reason in _NOTHING_TO_READ:
+        if self._reader is None or not sight.may_hold_text:
             return sight
-        # Of what seems to say nothing, only text that leaps to the eye proves the contrary.
-        is_scene = sight.kind == "photo" or sight.verdict != "picture"
-        text = await self._reader.read(jpeg, deadline, is_scene=is_scene)
+        text = await self._reader.read(jpeg, deadline, is_sparse=sight.is_sparse)
         return sight.with_text(text)
 
     async def _look(self, jpeg: bytes, deadline: Deadline) -> Sight:

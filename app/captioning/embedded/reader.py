@@ -76,10 +76,10 @@ class TextReader:
         """End the children."""
         await self._pool.aclose()
 
-    async def read(self, jpeg: bytes, deadline: Deadline, *, is_scene: bool) -> tuple[Block, ...]:
+    async def read(self, jpeg: bytes, deadline: Deadline, *, is_sparse: bool) -> tuple[Block, ...]:
         """What can surely be read, in reading order; empty where the picture cannot be read.
 
-        `is_scene`: it is a photograph, where only lettering that stands out is looked for. Raises
+        `is_sparse`: only lettering that stands out is looked for, which takes less time. Raises
         Overloaded where the turn of this picture does not come in time.
         """
         try:
@@ -89,7 +89,7 @@ class TextReader:
                 return ()
             self._expect_a_turn(deadline)
             facts, _ = await self._pool.run(
-                HANDLER, jpeg, {"is_scene": is_scene}, timeout_s=READ_TIMEOUT_S, deadline=deadline
+                HANDLER, jpeg, {"is_sparse": is_sparse}, timeout_s=READ_TIMEOUT_S, deadline=deadline
             )
             return _blocks(facts)
         except (PoolBusy, TimeoutError) as error:

@@ -34,6 +34,7 @@ ENLARGED = 2.0
 """Small pictures are made larger, up to this, so that letters of 8 px are found."""
 LEAST_SIDE_PX = 64
 """The finder's grid is 32 px: a flatter picture is put on a wider ground."""
+LEAST_HEIGHT_PX = 6
 MOST_LINES = 24
 MOST_WIDTH_PX = 6_000
 """Of all lines together, each at the reader's 48 px: 0.1 s for 1,000 px."""
@@ -67,18 +68,18 @@ class Reader:
         )
         self._cv2: Any = cv2
 
-    def blocks(self, picture: Image.Image, *, is_scene: bool) -> tuple[Block, ...]:
+    def blocks(self, picture: Image.Image, *, is_sparse: bool) -> tuple[Block, ...]:
         """What can surely be read, in reading order."""
-        lines = self.lines(picture, is_scene=is_scene)
+        lines = self.lines(picture, is_sparse=is_sparse)
         return in_blocks(tuple(filter(is_sure, lines)), *picture.size)
 
-    def lines(self, picture: Image.Image, *, is_scene: bool) -> tuple[Line, ...]:
+    def lines(self, picture: Image.Image, *, is_sparse: bool) -> tuple[Line, ...]:
         """Every line that was found and is prominent enough to be read, sure or not.
 
-        `is_scene`: a photograph; the full size is looked at only where the coarse one has text.
+        `is_sparse`: the full size is looked at only where the coarse one has text.
         """
         bgr: Rgb = np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:, :, ::-1])
-        if is_scene and not self._corners(bgr, COARSE_PX):
+        if is_sparse and not self._corners(bgr, COARSE_PX):
             return ()
         chosen = _most_prominent(self._corners(bgr, FULL_PX))
         if not chosen:
@@ -106,7 +107,8 @@ class Reader:
         found = (
             [] if boxes is None else [np.asarray(box, dtype=np.float32) / scale for box in boxes]
         )
-        return [box.clip((0, 0), (width, height)).astype(np.float32) for box in found]
+        clipped = (box.clip((0, 0), (width, height)).astype(np.float32) for box in found)
+        return [box for box in clipped if _may_be_text(box, min(width, height))]
 
 
 def read_job(
@@ -118,7 +120,7 @@ def read_job(
         picture.draft("RGB", (LONGEST_EDGE_PX, LONGEST_EDGE_PX))
         upright = picture.convert("RGB")
     upright.thumbnail((LONGEST_EDGE_PX, LONGEST_EDGE_PX))
-    blocks = _reader().blocks(upright, is_scene=bool(args.get("is_scene")))
+    blocks = _reader().blocks(upright, is_sparse=bool(args.get("is_sparse")))
     return {"blocks": [asdict(block) for block in blocks]}, b""
 
 
@@ -132,7 +134,7 @@ def warm_up() -> None:
     encoded = io.BytesIO()
     drawn.save(encoded, "JPEG")
     encoded.seek(0)
-    facts, _ = read_job(encoded, {"is_scene": True}, lambda _: None)
+    facts, _ = read_job(encoded, {"is_sparse": True}, lambda _: None)
     if not facts["blocks"]:
         raise RuntimeError("the reader cannot read its own test picture")
 
@@ -162,10 +164,15 @@ def _size(corners: Corners) -> tuple[float, float]:
     return (down, across) if down > 1.5 * across else (across, down)
 
 
+def _may_be_text(corners: Corners, short_px: int) -> bool:
+    """A line is longer than it is high; a single tall sign is a wheel, a sleeve or a rim."""
+    length, height = _size(corners)
+    return height >= LEAST_HEIGHT_PX and (length > 1.3 * height or height < 0.3 * short_px)
+
+
 def _most_prominent(found: list[Corners]) -> list[Corners]:
     """As many lines as there is time for: the tallest first, of equally tall ones the upper."""
     sized = [(corners, *_size(corners)) for corners in found]
-    sized = [one for one in sized if one[2] >= 4 and one[1] >= 4]
     tallest = max((height for _, _, height in sized), default=1.0)
     # Heights within a quarter of each other are one size of print.
     sized.sort(key=lambda one: (round(math.log(tallest / one[2], 1.25)), one[0][:, 1].min()))

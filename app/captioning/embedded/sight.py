@@ -72,6 +72,16 @@ class Sight:
     text: tuple[Block, ...] = ()
     """What can be read in it, in reading order; empty where nobody has read."""
 
+    @property
+    def may_hold_text(self) -> bool:
+        """False where no letter could hide."""
+        return self.reason not in {"spacer", "blank", "divider", "gradient"}
+
+    @property
+    def is_sparse(self) -> bool:
+        """Text is the exception in it, and only what stands out is worth looking for."""
+        return self.kind in ("photo", "cutout") or self.verdict != "picture"
+
     def with_text(self, text: tuple[Block, ...]) -> "Sight":
         """The same with what was read in it: a picture with a word in it says something."""
         says_a_word = any(sum(map(str.isalpha, block.text)) >= WORD_LETTERS for block in text)
