@@ -120,7 +120,8 @@ def _count(tally: Tally, labelled: Labelled, sight: Sight) -> None:
         tally.colours += 1
         shares = sight.subject.colours if sight.subject else sight.colours
         names = [share.colour for share in shares]
-        if not set(names[:1]) & set(labelled.colours):
+        inks = {block.ink for block in sight.text} if sight.kind == "shapes" else set()
+        if not {*names[:1], *inks} & set(labelled.colours):
             tally.wrong_colours.append(f"{labelled.name}: {names}")
     if labelled.words:
         read = set(_plain(" ".join(block.text for block in sight.text)))

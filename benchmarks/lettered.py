@@ -67,7 +67,7 @@ class Labelled:
     words: tuple[str, ...] = ()
     """Every word that is written in it."""
     kinds: tuple[str, ...] = ()
-    """Kinds that would be right; empty: not judged."""
+    """Kinds that would be right (`any` is the neutral truth); empty: not judged."""
     colours: tuple[str, ...] = ()
     """What stands on the ground, or the whole, must lead with one of these."""
     verdict: str = "picture"
@@ -228,7 +228,9 @@ def _chart(name: str, face: str | None, chance: random.Random) -> Labelled:
 def _without_text() -> Iterator[Labelled]:
     rng = np.random.default_rng(5)
     for number in range(6):
-        yield Labelled(f"scene without text {number}", _grain(number, (960, 640)), (), ("photo",))
+        yield Labelled(
+            f"scene without text {number}", _grain(number, (960, 640)), (), ("photo", "any")
+        )
     noise = Image.fromarray(rng.integers(0, 256, (500, 700, 3), dtype=np.uint8))
     y, x = np.indices((480, 480)) // 40
     yield Labelled("noise", noise, verdict="decorative")

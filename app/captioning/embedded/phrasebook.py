@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from string import Formatter
 from typing import Any
 
 Forms = Mapping[str, str]
@@ -30,8 +31,6 @@ class Phrases:
     conjunction: str
     quotes: tuple[str, str]
     """Opening and closing quotation marks, with a space inside where the language sets one."""
-    reads: str
-    """A whole sentence about the text in the picture."""
     named: str
     link: str
     tone: Forms
@@ -52,11 +51,20 @@ class Phrases:
         """The texts, each in quotation marks, joined."""
         return self.joined(tuple(f"{self.quotes[0]}{text}{self.quotes[1]}" for text in texts))
 
+    def plainly_quoted(self, text: str) -> str:
+        """The plainest first sentence that quotes a text."""
+        template = next(t for t in reversed(self.heads["any"]) if set(_fields(t)) == {"quoted"})
+        return f"{template.format(quoted=self.quoted(text))}."
+
     def joined(self, tones: tuple[str, ...]) -> str:
         """ "a", "a and b", "a, b and c"."""
         if len(tones) < 2:
             return "".join(tones)
         return f"{', '.join(tones[:-1])} {self.conjunction} {tones[-1]}"
+
+
+def _fields(template: str) -> list[str]:
+    return [field for _, field, _, _ in Formatter().parse(template) if field]
 
 
 def load_phrases() -> dict[str, Phrases]:
@@ -81,7 +89,6 @@ def _phrases(locale: str, data: dict[str, Any]) -> Phrases:
         locale=locale,
         conjunction=data["and"],
         quotes=(data["quotes"][0], data["quotes"][1]),
-        reads=data["extras"]["text"][0],
         named=data["named"],
         link=data["link"],
         item=data.get("item", data["tone"]),

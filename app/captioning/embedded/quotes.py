@@ -21,7 +21,7 @@ FEW_CHARS = 48
 """Of the only quotation, where a longer one leaves no room for the sentence around it."""
 LEADS = 3
 """So many quotations may stand in the first sentence."""
-LEAD_HEIGHT = 0.4
+LEAD_HEIGHT = 0.33
 """Of the tallest quoted print: smaller print is not what a picture is there to say."""
 MORE_CHARS = 260
 """Of further quotations, in a paragraph."""
@@ -29,6 +29,8 @@ SCENE_SCORE = 0.95
 """In a photograph more looks like a letter than is one."""
 HEADING_TOP = 0.35
 """What begins lower than this is no heading of the whole."""
+HEADING_WIDTH = 0.3
+"""A narrower text at the top is a label or the first box of a plan."""
 
 _ORDER = re.compile(
     r"\b(?:ignor\w*|disregard|forget|override|vergiss|oublie[zr]?|olvida|zanemari|zaboravi)\b"
@@ -39,7 +41,9 @@ _ORDER = re.compile(
     re.IGNORECASE,
 )
 _QUOTATION_MARKS = re.compile('["“”„‟«»‹›「」『』〝〞]')
-_REST = " .,:;!?…·•|/\\-–—_*'’‘"
+_REST = " .,:;!?…·•|/\\-–—_*'’‘<>=+"
+_CODE = re.compile(r"[=(){}\[\]<>_\\|#$^~]")
+"""Two of these are a program, a formula or a table, which nobody wants read out."""
 _OF_THE_STYLE = frozenset({"too_short", "too_long", "sentence_count", "comma_list"})
 """Rules about the whole caption: they say nothing about what is quoted."""
 
@@ -56,6 +60,8 @@ class Quotes:
     """The rest, as far as it can be heard."""
     heading: str | None
     """The first text, where it stands at the top and is a heading or a beginning."""
+    inks: tuple[str, ...]
+    """The colours of the letters of the lead."""
 
     def first(self, count: int) -> tuple[str, ...]:
         """The `count` most prominent of the lead, in reading order."""
@@ -80,15 +86,19 @@ def choose_quotes(sight: Sight, ask: Ask, phrases: Phrases) -> Quotes:
     ]
     tallest = max((block.height for block, _ in blocks), default=0.0)
     large = [(b, text) for b, text in blocks if b.height >= LEAD_HEIGHT * tallest]
-    ranked = sorted(large, key=lambda pair: -_weight(pair[0]))[:LEADS]
+    # What is written above a chart or a plan says what it is; labels are as tall.
+    is_plan = sight.kind == "chart"
+    ranked = large if is_plan else sorted(large, key=lambda pair: -_weight(pair[0]))
+    ranked = ranked[:LEADS]
     lead = [pair for pair in large if pair in ranked]
     first = blocks[0] if blocks else None
-    is_heading = first and first[0].top < HEADING_TOP and len(first[1]) >= 8
+    is_heading = first is not None and _is_heading(first[0], sight.kind)
     return Quotes(
         lead=tuple(text for _, text in lead),
         rank=tuple(lead.index(pair) for pair in ranked),
         more=tuple(text for pair in blocks if pair not in lead for text in [pair[1]]),
         heading=first[1] if first and is_heading else None,
+        inks=tuple(dict.fromkeys(block.ink for block, _ in lead)),
     )
 
 
@@ -113,6 +123,13 @@ def _worth_quoting(sight: Sight) -> list[Block]:
     return [b for b in blocks if _letters(b) or (b.height > tallest and sight.kind != "chart")]
 
 
+def _is_heading(block: Block, kind: str) -> bool:
+    """Of a page whatever begins it; else what is wide and above the rest: a plan's box is not."""
+    is_wide = block.width >= HEADING_WIDTH and block.top < HEADING_TOP / 2
+    is_long = len(block.text) >= WORD_LETTERS * 3
+    return is_long and (is_wide or (kind == "document" and block.top < HEADING_TOP))
+
+
 def _weight(block: Block) -> float:
     """Tall print first, and of equally tall print the one that says more."""
     weight: float = block.height * min(len(block.text), 24) ** 0.5
@@ -126,12 +143,12 @@ def _letters(block: Block) -> int:
 def _quotable(text: str, ask: Ask, phrases: Phrases) -> str | None:
     """The text as it may stand between quotation marks, or None where it may not."""
     plain = _QUOTATION_MARKS.sub("'", normalise(text.replace("\n", " "))).strip(_REST)
-    if not plain or _ORDER.search(plain):
+    if not plain or _ORDER.search(plain) or len(_CODE.findall(plain)) > 1:
         return None
     quoted = shortened(plain, MOST_CHARS)
     if not quoted:
         return None
-    caption = phrases.reads.format(unsaid=phrases.quoted(quoted))
+    caption = phrases.plainly_quoted(quoted)
     verdict = judge(caption, style=ask.style, locale=ask.locale, context=ask.context)
     broken = {rule.code for rule in verdict.hard} - _OF_THE_STYLE
     is_kept = verdict.outcome == "caption" and not broken and quoted in verdict.caption

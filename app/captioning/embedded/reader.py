@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from app.budget import Budget
+from app.captioning.embedded.colours import NAMES
 from app.captioning.embedded.lines import Block
 from app.deadline import Deadline
 from app.errors import Overloaded
@@ -117,6 +118,15 @@ def _blocks(facts: dict[str, Any]) -> tuple[Block, ...]:
             height=float(block["height"]),
             top=float(block["top"]),
             lines=int(block["lines"]),
+            width=float(block["width"]),
+            ink=_known(str(block["ink"])),
         )
         for block in found[:64]
     )
+
+
+def _known(colour: str) -> str:
+    """A name of ours. Raises ValueError on any other: a child may say what it likes."""
+    if colour not in NAMES:
+        raise ValueError("not a colour")
+    return colour

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from app.captioning.embedded.lines import Block, Line, in_blocks, is_sure
+from app.captioning.embedded.colours import name_of, to_oklab
+from app.captioning.embedded.lines import Block, Line, in_blocks, is_sure, without_labels
+from app.sandbox.job import Refuse
 
 Rgb = NDArray[np.uint8]
 Corners = NDArray[np.float32]
@@ -71,7 +73,7 @@ class Reader:
     def blocks(self, picture: Image.Image, *, is_sparse: bool) -> tuple[Block, ...]:
         """What can surely be read, in reading order."""
         lines = self.lines(picture, is_sparse=is_sparse)
-        return in_blocks(tuple(filter(is_sure, lines)), *picture.size)
+        return in_blocks(without_labels(tuple(filter(is_sure, lines))), *picture.size)
 
     def lines(self, picture: Image.Image, *, is_sparse: bool) -> tuple[Line, ...]:
         """Every line that was found and is prominent enough to be read, sure or not.
@@ -86,11 +88,11 @@ class Reader:
             return ()
         crops = self._engine.crop_text_regions(bgr, chosen)
         read = self._engine.recognize_txt(crops)
-        lines = zip(chosen, read.txts, read.scores, strict=True)
+        lines = zip(chosen, crops, read.txts, read.scores, strict=True)
         height, width = bgr.shape[:2]
         return tuple(
-            _line(corners, text, float(score), width, height)
-            for corners, text, score in lines
+            _line(corners, text, float(score), (width, height), _ink(crop))
+            for corners, crop, text, score in lines
             if text.strip()
         )
 
@@ -116,9 +118,13 @@ def read_job(
 ) -> tuple[dict[str, Any], bytes]:
     """The child's side: JPEG bytes in, the fields of each Block out."""
     room(ROOM_BYTES)
-    with Image.open(io.BytesIO(data.read()), formats=("JPEG", "PNG")) as picture:
-        picture.draft("RGB", (LONGEST_EDGE_PX, LONGEST_EDGE_PX))
-        upright = picture.convert("RGB")
+    try:
+        with Image.open(io.BytesIO(data.read()), formats=("JPEG", "PNG")) as picture:
+            picture.draft("RGB", (LONGEST_EDGE_PX, LONGEST_EDGE_PX))
+            upright = picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:
+        # Refused, not failed: a child that fails is replaced, and its models are loaded again.
+        raise Refuse("unreadable", "It is no picture.", type(error).__name__) from error
     upright.thumbnail((LONGEST_EDGE_PX, LONGEST_EDGE_PX))
     blocks = _reader().blocks(upright, is_sparse=bool(args.get("is_sparse")))
     return {"blocks": [asdict(block) for block in blocks]}, b""
@@ -185,10 +191,25 @@ def _most_prominent(found: list[Corners]) -> list[Corners]:
     return chosen
 
 
-def _line(corners: Corners, text: str, score: float, width: int, height: int) -> Line:
+def _ink(crop: Rgb) -> str:
+    """The letters' colour: what differs most from the rim of the crop, which is their ground."""
+    sampled = crop[:: max(1, crop.shape[0] // 64), :: max(1, crop.shape[1] // 256), ::-1]
+    lab = to_oklab(np.ascontiguousarray(sampled))
+    rim = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
+    distance = np.sqrt(((lab - np.median(rim, axis=0)) ** 2).sum(axis=2))
+    pure = distance >= 0.9 * np.percentile(distance, 98)
+    return name_of(np.median(lab[pure], axis=0))
+
+
+def _line(corners: Corners, text: str, score: float, size: tuple[int, int], ink: str) -> Line:
+    width, height = size
     left, top = (float(v) for v in corners.min(axis=0))
     right, bottom = (float(v) for v in corners.max(axis=0))
     tall = round(_size(corners)[1], 1)
-    return Line(
-        text, score, left / width, top / height, right / width, bottom / height, height_px=tall
-    )
+    edges = (left / width, top / height, right / width, bottom / height)
+    return Line(text, score, *edges, height_px=tall, ink=ink, is_tilted=_is_tilted(corners))
+
+
+def _is_tilted(corners: Corners) -> bool:
+    across, down = np.abs(corners[1] - corners[0])
+    return bool(min(across, down) > 0.3 * max(across, down))

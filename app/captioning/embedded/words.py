@@ -6,10 +6,11 @@ becomes known of a picture is one more slot, and one more line in each phrase fi
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Formatter
 
 from app.captioning.captioner import Ask
+from app.captioning.embedded.colours import Share
 from app.captioning.embedded.context import name_in
 from app.captioning.embedded.phrasebook import Phrases
 from app.captioning.embedded.quotes import FEW_CHARS, Quotes, choose_quotes, shortened
@@ -84,7 +85,8 @@ class _Beginning:
 def _beginnings(sight: Sight, ask: Ask, phrases: Phrases) -> Iterator[_Beginning]:
     """First sentences, the best first: with much of the text, with less, with none."""
     quotes = choose_quotes(sight, ask, phrases)
-    topic, slots = _topic(sight, quotes), _slots(sight, phrases)
+    topic = _topic(sight, quotes)
+    slots = _slots(_with_ink(sight, topic, quotes), phrases)
     extras = phrases.extras.get(topic, phrases.extras["scene"])
     # What was rejected once is not tried again with the part that pixels cannot vouch for.
     name = None if ask.rejected else name_in(ask.context)
@@ -103,6 +105,23 @@ def _beginnings(sight: Sight, ask: Ask, phrases: Phrases) -> Iterator[_Beginning
     ours = tuple(_usable(extras, slots))
     for head in _usable(phrases.heads[topic], slots):
         yield _Beginning(f"{head}.", ours, is_ours=True)
+
+
+def _with_ink(sight: Sight, topic: str, quotes: Quotes) -> Sight:
+    """What stands on a ground is lettering and shapes: thin letters leave no area of their own."""
+    if topic not in ("shapes", "marks", "faint") or not quotes.inks:
+        return sight
+    shares = {share.colour: share for share in sight.colours}
+    inks = tuple(shares.get(ink, Share(ink, 0.0)) for ink in quotes.inks if ink != sight.ground)
+    others = tuple(share for share in sight.colours if share.colour not in quotes.inks)
+    shown = (*inks, *others) if topic != "faint" else inks
+    # With a colour whose area is not known, no share is known: neither "most" nor "all".
+    known = (
+        shown
+        if all(share.share for share in shown)
+        else tuple(replace(share, share=0.0) for share in shown)
+    )
+    return replace(sight, colours=known)
 
 
 def _quoting(quotes: Quotes, phrases: Phrases) -> Iterator[tuple[tuple[str, ...], Slots]]:
