@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the rest goes nowhere, quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     create = actions.add_parser("create", help="make a key; it is printed once and never stored")
     create.add_argument("name", help="who will use it; stands in logs")
     create.add_argument("--limit", help="such as 60/minute;5000/day; without it RATE_LIMIT")
-    create.add_argument("--days", type=int, help="how many days until it expires")
+    create.add_argument("--days", type=_days, help="how many days until it expires")
     create.set_defaults(run=_keys_create)
     listing = actions.add_parser("list", help="names, limits and expiry")
     listing.set_defaults(run=_keys_list)
@@ -81,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     openapi.set_defaults(run=_openapi)
     return parser
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < 1:
+        raise argparse.ArgumentTypeError("a key is good for at least one day")
+    return days
 
 
 def _serve(arguments: argparse.Namespace) -> int:

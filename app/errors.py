@@ -56,7 +56,7 @@ class Overloaded(CaptionError):
     """No room: the queue is full, the wait was too long, or the server is draining."""
 
     code, status = "overloaded", 503
-    title = "The server is full"
+    title = "No room right now"
     public = "The server is full. Try again after the time in Retry-After."
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -68,6 +69,7 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would be built from Host, which callers choose
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan(settings, drain, metrics),
     )
@@ -132,6 +134,8 @@ async def _services(
     cache = CaptionCache(settings.cache_url) if settings.cache_url else None
     if cache is not None:
         stack.push_async_callback(cache.aclose)
+    judges = ThreadPoolExecutor(1, thread_name_prefix="judge")
+    stack.callback(judges.shutdown, wait=False, cancel_futures=True)
     styles = StyleRegistry.load(settings.styles_dir)
     keys = KeyRing((key.get_secret_value() for key in settings.api_keys), settings.keys_file)
     return Services(
@@ -149,9 +153,10 @@ async def _services(
         styles=styles,
         gate=Gate(keys, limits),
         admission=Admission(settings.concurrency, settings.queue, drain),
-        bodies=BodyReader(settings.request_timeout_s),
+        bodies=BodyReader(settings.request_timeout_s, drain),
         drain=drain,
         metrics=metrics,
+        judges=judges,
         request_timeout_s=settings.request_timeout_s,
     )
 

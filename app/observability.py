@@ -30,6 +30,8 @@ def safe_url(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "(unreadable URL)"
+    if not parts.netloc:
+        return "(unreadable URL)"
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"[:300]
 
@@ -70,6 +72,24 @@ class LineFormatter(logging.Formatter):
         return "".join(c if c.isprintable() else " " for c in line)
 
 
+class OnceASecond(logging.Filter):
+    """Lets one line a second through.
+
+    For asyncio's own logger: out of descriptors it writes ten thousand equal lines a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_s = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this record's second had no line yet."""
+        if record.created < self._next_s:
+            return False
+        self._next_s = record.created + 1
+        return True
+
+
 def configure_logging(level: str = "INFO") -> None:
     """Log lines to standard error; libraries that log URLs at INFO speak from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
@@ -83,6 +103,7 @@ def configure_logging(level: str = "INFO") -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").addFilter(OnceASecond())
     # A full disk or a closed pipe behind standard error must not bring the server down, nor print
     # a traceback for each lost line.
     logging.raiseExceptions = False

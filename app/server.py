@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
+from app.connections import bounded, most_connections, raise_descriptor_limit
 from app.drain import Drain
 from app.main import create_app
 from app.settings import Settings
@@ -24,9 +26,9 @@ _logger = logging.getLogger(__name__)
 LINGER_S = 1.5
 """How long the listener stays open after SIGTERM: a load balancer that asks /readyz every second
 sees 503 before a connection is refused."""
-ANSWER_WITHIN_S = 16.0
+ANSWER_WITHIN_S = 13.0
 """By when all work is answered after SIGTERM; what cannot be done by then says so itself."""
-FORCE_AFTER_S = 18.0
+FORCE_AFTER_S = 15.0
 """When a connection that still hangs is cut, so that the process is gone within 20 seconds."""
 _BACKLOG = 2048
 _RESTART_PAUSE_S = 1.0
@@ -92,10 +94,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run_worker(settings: Settings, sock: socket.socket) -> int:
     """Serve on the socket until told to stop; the exit code."""
+    raise_descriptor_limit()
     drain = Drain()
     config = uvicorn.Config(
         create_app(settings, drain=drain),
-        http="h11",  # docs/decisions/0004: bounds a request's head, which httptools does not
+        http=bounded(most=most_connections()),
         loop="asyncio",
         ws="none",
         lifespan="on",
@@ -138,7 +141,10 @@ def run_workers(settings: Settings, sock: socket.socket) -> int:
         while not stopping:
             time.sleep(0.1)
             for index, worker in enumerate(workers):
-                if worker.poll() is not None and not stopping:
+                if worker.poll() == STARTUP_FAILURE:
+                    _logger.error("a worker cannot start; starting it again would not help")
+                    stopping = True
+                elif worker.returncode is not None and not stopping:
                     _logger.warning(
                         "a worker died and is replaced",
                         extra={"pid": worker.pid, "exit_code": worker.returncode},
@@ -150,6 +156,8 @@ def run_workers(settings: Settings, sock: socket.socket) -> int:
             worker.terminate()
         codes = [worker.wait() for worker in workers]
         shutil.rmtree(metrics_dir, ignore_errors=True)
+    if any(code == STARTUP_FAILURE for code in codes):
+        return STARTUP_FAILURE
     # A worker that was only just starting dies of our own SIGTERM; it had nothing to answer.
     return int(any(code not in (0, -signal.SIGTERM) for code in codes))
 

@@ -23,7 +23,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from app.captioning.endpoint import key_for
 from app.captioning.remote import RemoteSettings
+from app.captioning.styles.loader import StyleRegistry
 from app.http.keys import KeysFileError, read_keys_file
 from app.http.limits import parse_limits
 from app.images.fetch import FetchSettings
@@ -40,16 +42,20 @@ class SettingsProblem(ValueError):
     """A setting is wrong. Its text is one line: the variable, the value (no secret's), the mend."""
 
 
-def _json_list(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed = json.loads(value)
-    except ValueError:
-        parsed = None
-    if not isinstance(parsed, list):
-        raise ValueError('must be a JSON list, for instance ["one", "two"]')  # noqa: TRY004 - pydantic turns ValueError alone into a problem of this field
-    return parsed
+def _json_list(example: str) -> BeforeValidator:
+    def parsed(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            found = json.loads(value)
+        except ValueError:
+            found = None
+        if not isinstance(found, list):
+            # pydantic turns ValueError alone into a problem of this field
+            raise ValueError(f"must be a JSON list, for instance {example}")  # noqa: TRY004
+        return found
+
+    return BeforeValidator(parsed)
 
 
 class Settings(BaseSettings):
@@ -72,7 +78,7 @@ class Settings(BaseSettings):
     """The port to listen on; 0 takes a free one and prints it."""
     workers: int = Field(1, ge=1, le=64)
     """Server processes behind the one port."""
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_json_list)] = ()
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode, _json_list('["a-long-secret"]')] = ()
     """Keys as a JSON list of secrets, for small set-ups."""
     keys_file: Path | None = None
     """Hashed keys with name, limit and expiry (`python -m app keys`), reread on change."""
@@ -94,7 +100,11 @@ class Settings(BaseSettings):
     """Low, so that equal jobs get nearly equal answers."""
     model_retry_wait_max_s: float = Field(10.0, ge=0, le=120)
     """Seconds that a model's server may ask us to wait before the next captioner is asked."""
-    fallbacks: Annotated[tuple[RemoteSettings, ...], NoDecode, BeforeValidator(_json_list)] = ()
+    fallbacks: Annotated[
+        tuple[RemoteSettings, ...],
+        NoDecode,
+        _json_list('[{"model": "llava", "base_url": "http://127.0.0.1:11434/v1"}]'),
+    ] = ()
     """Further models as a JSON list of objects with model, base_url and api_key, in order."""
     embedded_fallback: bool = False
     """The embedded captioner as the last of the chain."""
@@ -140,18 +150,12 @@ class Settings(BaseSettings):
             raise ValueError("must be redis://host:port/db")
         return value
 
-    @field_validator("model_base_url")
-    @classmethod
-    def _is_a_web_address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("must be a URL such as http://127.0.0.1:11434/v1")
-        return value
-
     @field_validator("styles_dir")
     @classmethod
-    def _is_a_folder(cls, value: Path | None) -> Path | None:
+    def _is_a_folder_of_styles(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
             raise ValueError("is not a folder; make it, or unset the variable")
+        StyleRegistry.load(value)  # StyleFileError says which file and key
         return value
 
     @field_validator("keys_file")
@@ -179,6 +183,19 @@ class Settings(BaseSettings):
                 if getattr(self, name):
                     msg = f"{_PREFIX}{name.upper()} is set, but {_PREFIX}MODEL is not: set it too"
                     raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _has_models_that_can_be_asked(self) -> Self:
+        try:
+            for remote in self.remotes():
+                key_for(remote.base_url, remote.api_key)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            name = (
+                f"{_PREFIX}MODEL_{first['loc'][0]}".upper() if first["loc"] else _PREFIX + "MODEL"
+            )
+            raise ValueError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
         return self
 
     @classmethod
@@ -281,8 +298,9 @@ def _unparsable_line(error: SettingsError) -> str:
                 json.loads(value)
             except ValueError:
                 if value[:1] in "[{" or name.endswith(("PORTS", "NETWORKS", "FETCH", "IMAGE")):
+                    example = '["10.0.0.0/8"]' if name.endswith("NETWORKS") else "[80, 443]"
                     return _one_line(
-                        f"{name}={_shown(name, value)}: must be JSON, for instance [80, 443]"
+                        f"{name}={_shown(name, value)}: must be a JSON list, for instance {example}"
                     )
     return _one_line(str(error))
 

@@ -90,5 +90,5 @@ class CaptionUncertain(CaptionError):
     """The captioner said that it cannot tell what the picture shows."""
 
     code, status = "caption_uncertain", 422
-    title = "Nobody can tell what it shows"
+    title = "A person should write this one"
     public = "The captioner cannot tell what this image shows. A person should write this text."

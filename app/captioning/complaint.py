@@ -55,6 +55,10 @@ def read_complaint(body: bytes) -> Complaint:
     return Complaint(plain, frozenset(word.lower() for word in quoted), raw=text)
 
 
+_EVENTS_CHARS, _EVENT_LINES = 65_536, 100
+"""Of an event stream: the error stands in its first event, and a stream can be made of millions."""
+
+
 def parsed(text: str) -> object:
     """The JSON value that the text is, or that the first event of a stream carries; else None."""
     stripped = text.strip().removeprefix("\ufeff")
@@ -62,7 +66,7 @@ def parsed(text: str) -> object:
         return next(
             (
                 value
-                for line in stripped.splitlines()
+                for line in stripped[:_EVENTS_CHARS].splitlines()[:_EVENT_LINES]
                 if line.startswith("data:")
                 and (value := parsed(line.removeprefix("data:"))) is not None
             ),

@@ -10,7 +10,7 @@ import httpx2
 import openai
 from pydantic import SecretStr
 
-_BODY_BYTES = 4 * 1024 * 1024
+_BODY_BYTES = 2 * 1024 * 1024
 """A caption's answer has some kilobytes; a megabyte is still read and judged, more is not."""
 _CONNECT_S = 5.0
 """As the SDK's own default."""
@@ -50,20 +50,28 @@ class Reply:
     body: bytes
 
 
+def key_for(base_url: str | None, api_key: SecretStr | None) -> str | None:
+    """The key to send there, None for a server that may need none.
+
+    Raises ValueError where OpenAI itself would be asked without a key.
+    """
+    key = api_key.get_secret_value() if api_key is not None else None
+    if key is None and base_url is None:
+        key = os.environ.get("OPENAI_API_KEY") or None
+    if key is None and not (base_url or os.environ.get("OPENAI_BASE_URL")):
+        raise ValueError(
+            "there is no API key for OpenAI: set ALTWRIGHT_MODEL_API_KEY (or OPENAI_API_KEY), or "
+            "ALTWRIGHT_MODEL_BASE_URL for a server that needs none"
+        )
+    return key
+
+
 class Endpoint:
     """The server behind one base URL. Connections are kept and shared by all calls."""
 
     def __init__(self, base_url: str | None, api_key: SecretStr | None) -> None:
         """Raises ValueError where OpenAI itself would be asked without a key."""
-        own_url = base_url or os.environ.get("OPENAI_BASE_URL")
-        key = api_key.get_secret_value() if api_key is not None else None
-        if key is None and base_url is None:
-            key = os.environ.get("OPENAI_API_KEY") or None
-        if key is None and own_url is None:
-            raise ValueError(
-                "there is no API key: set ALTWRIGHT_MODEL_API_KEY (or OPENAI_API_KEY), or "
-                "ALTWRIGHT_MODEL_BASE_URL for a server that needs none"
-            )
+        key = key_for(base_url, api_key)
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=key or _NO_KEY,
@@ -160,7 +168,7 @@ class _BoundedStream(httpx2.AsyncByteStream):
             async for chunk in chunks:
                 count += len(chunk)
                 if count > _BODY_BYTES:
-                    raise UnfitBody("the answer is larger than 4 MiB")
+                    raise UnfitBody("the answer is larger than 2 MiB")
                 yield chunk
         finally:
             if isinstance(chunks, AsyncGenerator):  # left in its middle, it would wait for the GC

@@ -150,7 +150,7 @@ class RemoteCaptioner(Captioner):
             self.name, "", "Answer with the word OK.", _grey_square(), _CHECK_TOKENS
         )
         deadline = Deadline.after(self._settings.timeout_s)
-        seen = f"{self.name} at {self._endpoint.base_url} answers and takes pictures"
+        seen = f"{self.name} at {self._endpoint.base_url} answers a question with a picture"
         try:
             await self._exchange(question, deadline, patient=False).run()
         except Silent:

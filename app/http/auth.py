@@ -25,7 +25,9 @@ class Gate:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         caller = self._keys.find(token.strip() if scheme.lower() == "bearer" else None)
         if caller is None:
-            raise Unauthorized
+            # Who guesses keys is for the operator's log alone.
+            host = request.client.host if request.client else "unknown"
+            raise Unauthorized(log_reason=f"no valid key from {host}")
         return caller
 
     async def admit(self, request: Request, response: Response) -> Caller:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from app.budget import Budget
+from app.drain import Drain
 from app.errors import Overloaded
 from app.http.problems import (
     InvalidRequest,
@@ -23,6 +23,9 @@ _SMALL_BODY_BYTES = 64 * 1024
 """A body without an inline picture is far below this; it needs no share of the budget."""
 BODIES_IN_FLIGHT_BYTES = 96 * 1024 * 1024
 """All large bodies together. Raw, parsed and decoded they take about three times this."""
+BODIES_OF_CALLER_BYTES = BODIES_IN_FLIGHT_BYTES // 4
+"""So that one caller cannot lock all others' large bodies out."""
+_STEP_BYTES = 256 * 1024
 _DISCARD_MAX_BYTES = 4 * MAX_BODY_BYTES
 _DISCARD_MAX_S = 3.0
 
@@ -30,14 +33,17 @@ _Body = TypeVar("_Body", bound=BaseModel)
 
 
 class BodyReader:
-    """Reads bodies against one budget of bytes."""
+    """Reads bodies against one budget of bytes, of which one caller gets a quarter at the most."""
 
-    def __init__(self, timeout_s: float) -> None:
-        self._budget = Budget(BODIES_IN_FLIGHT_BYTES)
+    def __init__(self, timeout_s: float, drain: Drain) -> None:
+        self._free_bytes = BODIES_IN_FLIGHT_BYTES
+        self._of_caller: dict[str, int] = {}
         self._timeout_s = timeout_s
+        self._drain = drain
+        self._parsing = asyncio.Lock()
 
     @asynccontextmanager
-    async def read(self, request: Request, model: type[_Body]) -> AsyncIterator[_Body]:
+    async def read(self, request: Request, model: type[_Body], caller: str) -> AsyncIterator[_Body]:
         """The valid body; its share of memory is held until the block ends.
 
         Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout, InvalidRequest, and
@@ -48,21 +54,65 @@ class BodyReader:
         if declared is not None and declared > MAX_BODY_BYTES:
             await _discard(request)
             raise RequestTooLarge
-        share = 0
-        if declared is None or declared > _SMALL_BODY_BYTES:
-            share = declared if declared is not None else MAX_BODY_BYTES
-            if not self._budget.try_acquire(share):
-                raise Overloaded(log_reason="too many large bodies in flight", retry_after_s=1)
+        share = _Share(self, caller)
         try:
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    raw = await _read_bounded(request)
+                async with self._drain.limit(self._timeout_s):
+                    raw = await _read_bounded(request, share)
             except TimeoutError:
                 raise RequestTimeout from None
-            yield _parse(raw, model)
+            yield await self._parse(raw, model)
         finally:
-            if share:
-                self._budget.release(share)
+            share.release()
+
+    def take(self, caller: str, amount: int) -> bool:
+        """Take bytes of the budget for a caller, or nothing."""
+        held = self._of_caller.get(caller, 0)
+        if amount > self._free_bytes or held + amount > BODIES_OF_CALLER_BYTES:
+            return False
+        self._free_bytes -= amount
+        self._of_caller[caller] = held + amount
+        return True
+
+    def give_back(self, caller: str, amount: int) -> None:
+        """Undo `take`."""
+        self._free_bytes += amount
+        left = self._of_caller.pop(caller, 0) - amount
+        if left > 0:
+            self._of_caller[caller] = left
+
+    async def _parse(self, raw: bytearray, model: type[_Body]) -> _Body:
+        if len(raw) <= _SMALL_BODY_BYTES:
+            return _parse(raw, model)
+        # One large body at a time, and others' requests in between.
+        async with self._parsing:
+            body = _parse(raw, model)
+            await asyncio.sleep(0)
+        return body
+
+
+class _Share:
+    """What one body has taken of the budget: it grows with what has arrived, not with what was
+    announced, so that a body that only drips holds next to nothing."""
+
+    def __init__(self, reader: BodyReader, caller: str) -> None:
+        self._reader = reader
+        self._caller = caller
+        self._held = 0
+
+    def cover(self, length: int) -> None:
+        """Raises Overloaded where the budget has no room for a body of this length so far."""
+        if length <= _SMALL_BODY_BYTES or length <= self._held:
+            return
+        more = min(MAX_BODY_BYTES, length + _STEP_BYTES) - self._held
+        if not self._reader.take(self._caller, more):
+            raise Overloaded(log_reason="too many large bodies in flight", retry_after_s=1)
+        self._held += more
+
+    def release(self) -> None:
+        if self._held:
+            self._reader.give_back(self._caller, self._held)
+            self._held = 0
 
 
 def _require_json(request: Request) -> None:
@@ -76,13 +126,16 @@ def _require_json(request: Request) -> None:
 
 
 def _declared_length(request: Request) -> int | None:
+    if "transfer-encoding" in request.headers:
+        return None  # it overrides Content-Length (RFC 9112, 6.3)
     text = request.headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-async def _read_bounded(request: Request) -> bytearray:
+async def _read_bounded(request: Request, share: _Share) -> bytearray:
     raw = bytearray()
     async for chunk in request.stream():
+        share.cover(len(raw) + len(chunk))
         raw += chunk
         if len(raw) > MAX_BODY_BYTES:
             raw.clear()

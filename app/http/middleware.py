@@ -38,6 +38,10 @@ class AroundEveryRequest:
         scope.setdefault("state", {})["request_id"] = request_id
         began_s = time.monotonic()
         status = 0
+        sent = Headers(scope=scope)
+        # Two lengths for one body: what a proxy before us took for the end may not be ours, so
+        # nothing that follows on this connection is believed (RFC 9112, 6.1).
+        is_ambiguous = "content-length" in sent and "transfer-encoding" in sent
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -51,7 +55,7 @@ class AroundEveryRequest:
                 headers.setdefault("Content-Security-Policy", "default-src 'none'")
                 headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
                 headers.setdefault("Cache-Control", "no-store")
-                if self._is_draining():
+                if is_ambiguous or self._is_draining():
                     headers["Connection"] = "close"
             await send(message)
 

@@ -1,11 +1,13 @@
 """Pages for people: the playground and the API documentation, with every asset served by us."""
 
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from app.errors import leaves
 from app.http.problems import NotFound
 
 pages = APIRouter(include_in_schema=False)
@@ -43,8 +45,22 @@ async def playground_file(name: str) -> Response:
 
 @pages.get("/docs")
 async def docs() -> Response:
-    """Swagger UI over /openapi.json; works with no internet."""
-    return _page(_own("docs.html"), _DOCS_POLICY)
+    """Swagger UI over /openapi.json, and every problem under the address that its `type` names."""
+    page = _own("docs.html").read_text(encoding="utf-8").replace("<!-- problems -->", _problems())
+    return Response(
+        page,
+        media_type=_MEDIA_TYPES["html"],
+        headers={"Content-Security-Policy": _DOCS_POLICY, "Cache-Control": "no-cache"},
+    )
+
+
+def _problems() -> str:
+    rows = (
+        f'<dt id="problem-{leaf.code}"><code>{leaf.code}</code> ({leaf.status})</dt>'
+        f"<dd>{escape(leaf.public)}</dd>"
+        for leaf in sorted(leaves(), key=lambda leaf: (leaf.status, leaf.code))
+    )
+    return "\n".join(rows)
 
 
 @pages.get("/docs/{name}")

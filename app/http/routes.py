@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
@@ -101,8 +102,8 @@ async def caption_one(request: Request, response: Response, here: ServicesHere) 
 
     The caption that comes back obeys every hard rule: it can be stored unread.
     """
-    await here.gate.admit(request, response)
-    async with here.bodies.read(request, CaptionBody) as body:
+    caller = await here.gate.admit(request, response)
+    async with here.bodies.read(request, CaptionBody, caller.name) as body:
         _require_known(here, [body.style], "style")
         _log_url(request, body.image_url)
         caption = await _admitted(
@@ -127,8 +128,8 @@ async def caption_several(
     A caption that fails stands in its place as a problem. Where the picture itself fails, the
     whole answer is that problem.
     """
-    await here.gate.admit(request, response)
-    async with here.bodies.read(request, CaptionsBody) as body:
+    caller = await here.gate.admit(request, response)
+    async with here.bodies.read(request, CaptionsBody, caller.name) as body:
         _require_known(here, body.styles, "styles")
         _log_url(request, body.image_url)
         requests = body.requests()
@@ -159,16 +160,20 @@ async def caption_several(
 )
 async def check_caption(request: Request, response: Response, here: ServicesHere) -> CheckAnswer:
     """The rules that the text breaks, and the text as cleaning leaves it. No model is called."""
-    await here.gate.admit(request, response)
-    async with here.bodies.read(request, CheckBody) as body:
+    caller = await here.gate.admit(request, response)
+    async with here.bodies.read(request, CheckBody, caller.name) as body:
         _require_known(here, [body.style], "style")
-        # A thread: the rules take a millisecond or two for an ordinary text, more for a long one.
-        verdict = await asyncio.to_thread(
-            judge,
-            body.caption,
-            style=here.styles[body.style],
-            locale=body.locale,
-            context=body.context,
+        # A thread of the rules' own: they take a millisecond for an ordinary text, more for a
+        # long one, and no other work of the server waits behind them.
+        verdict = await asyncio.get_running_loop().run_in_executor(
+            here.judges,
+            partial(
+                judge,
+                body.caption,
+                style=here.styles[body.style],
+                locale=body.locale,
+                context=body.context,
+            ),
         )
         return CheckAnswer(
             ok=not verdict.hard and verdict.outcome in ("caption", "decorative"),
@@ -208,6 +213,18 @@ async def readyz(response: Response, here: ServicesHere) -> Health:
     if status != "ready":
         response.status_code = 503
     return Health(status=status, captioners=dict(here.captioner.states()))
+
+
+@service.head("/healthz", include_in_schema=False)
+async def healthz_head() -> Response:
+    """As GET, for balancers that probe with HEAD."""
+    return Response()
+
+
+@service.head("/readyz", include_in_schema=False)
+async def readyz_head(here: ServicesHere) -> Response:
+    """As GET, for balancers that probe with HEAD."""
+    return Response(status_code=200 if here.readiness() == "ready" else 503)
 
 
 @service.get(

@@ -42,7 +42,12 @@ _EXAMPLE_ANSWER: JsonDict = {
     "metadata": {"row": "17000"},
 }
 
+_MANY = 100
+"""More than any list or object of a request may have."""
+
 Keyword = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+MetadataKey = Annotated[str, StringConstraints(max_length=200)]
+MetadataValue = Annotated[str, StringConstraints(max_length=2_000)]
 Locale = Annotated[str, Field(description="A BCP 47 tag, for instance `en`, `pt-BR`, `zh-Hant`.")]
 
 
@@ -50,6 +55,18 @@ class _Request(BaseModel):
     """No request takes a field that it does not know: a typo must not pass silently."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_made_to_be_expensive(cls, value: object) -> object:
+        """A million wrong items would each become an error of its own before the first is told."""
+        if isinstance(value, dict):
+            if len(value) > _MANY:
+                raise ValueError(f"has {len(value):,} fields; send only those that there are")
+            for name, inner in value.items():
+                if isinstance(inner, list | dict) and len(inner) > _MANY:
+                    raise ValueError(f"{name[:50]} has {len(inner):,} items; that is too many")
+        return value
 
 
 class _Job(_Request):
@@ -81,10 +98,11 @@ class _Job(_Request):
         max_length=10,
         description="Terms that `seo` works in where they are true of the image.",
     )
-    metadata: dict[str, str] = Field(
+    metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,
         max_length=30,
-        description="Returned as it came, so that a queue can match answers to jobs.",
+        description="Returned as it came, so that a queue can match answers to jobs: up to 30 "
+        "strings of up to 2,000 characters.",
     )
 
     @field_validator("image_url")
@@ -149,10 +167,16 @@ class CaptionBody(_Job):
 class CaptionsBody(_Job):
     """POST /v1/image/captions: several styles and locales of one picture."""
 
-    styles: list[str] = Field(min_length=1, examples=[["concise", "seo", "detailed"]])
+    styles: list[str] = Field(
+        min_length=1, max_length=MAX_RESULTS, examples=[["concise", "seo", "detailed"]]
+    )
     locale: Locale = "en"
     locales: list[str] | None = Field(
-        None, min_length=1, description="Instead of `locale`.", examples=[["en", "de"]]
+        None,
+        min_length=1,
+        max_length=MAX_RESULTS,
+        description="Instead of `locale`.",
+        examples=[["en", "de"]],
     )
 
     model_config = ConfigDict(
@@ -204,7 +228,7 @@ class CaptionsBody(_Job):
 class CheckBody(_Request):
     """POST /v1/caption/check: a text that a person or another tool wrote."""
 
-    caption: str = Field(max_length=10_000, examples=["A white mug on a plain white ground."])
+    caption: str = Field(max_length=5_000, examples=["A white mug on a plain white ground."])
     style: str = Field("concise", examples=["concise"])
     locale: Locale = "en"
     context: str | None = Field(None, max_length=2_000)

@@ -1,5 +1,6 @@
 """What the routes work with; made once by app.main, found on the request's state."""
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -31,6 +32,7 @@ class Services:
     bodies: BodyReader
     drain: Drain
     metrics: Metrics
+    judges: Executor
     request_timeout_s: float
 
     def readiness(self) -> Readiness:

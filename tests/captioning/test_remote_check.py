@@ -62,14 +62,14 @@ async def test_a_check_shows_the_model_a_picture(
 ) -> None:
     """One call that proves key, name and sight."""
     seen = await remotes(model_server.base_url).check()
-    assert seen == f"a-model at {model_server.base_url}/ answers and takes pictures"
+    assert seen == f"a-model at {model_server.base_url}/ answers a question with a picture"
     assert len(model_server.calls()[0].images) == 1
 
 
 async def test_a_check_of_a_reasoning_model_passes(remotes: Remotes, aimock: Aimock) -> None:
     """Silence at a check's small ceiling is no fault."""
     aimock.always({"content": " ", "reasoning": "Let me look.", "finishReason": "length"})
-    assert "answers and takes pictures" in await remotes(aimock.base_url).check()
+    assert "answers a question with a picture" in await remotes(aimock.base_url).check()
 
 
 CHECKS = [

@@ -175,6 +175,12 @@ def test_pages_and_their_assets_are_served_by_us_alone(altwright: Altwright, pat
         assert 'src="//' not in answer.text
 
 
+def test_the_type_of_a_problem_leads_to_its_explanation(altwright: Altwright) -> None:
+    told = altwright.caption("file:///etc/passwd").json()
+    path, _, anchor = told["type"].partition("#")
+    assert f'id="{anchor}"' in altwright.get(path).text
+
+
 @pytest.mark.parametrize("name", ["../keys.py", "%2e%2e/keys.py", "nothing.js", "__init__.py"])
 def test_no_other_file_is_served(altwright: Altwright, name: str) -> None:
     assert altwright.get(f"/playground/{name}").status_code == 404

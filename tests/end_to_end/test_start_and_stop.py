@@ -55,7 +55,11 @@ def run(*arguments: str, cwd: Path = ROOT, **settings: str) -> subprocess.Comple
         ({"MODEL_TEMPERATURE": "hot"}, ["ALTWRIGHT_MODEL_TEMPERATURE=hot"]),
         ({"MODEL_BASE_URL": "http://127.0.0.1:1/v1"}, ["ALTWRIGHT_MODEL"]),
         ({"MODEL": "m", "FALLBACKS": '[{"modell": "x"}]'}, ["ALTWRIGHT_FALLBACKS", "model"]),
-        ({"MODEL": "m", "FALLBACKS": "x"}, ["ALTWRIGHT_FALLBACKS", "JSON list"]),
+        ({"MODEL": "m", "FALLBACKS": "x"}, ["ALTWRIGHT_FALLBACKS", "JSON list", "base_url"]),
+        ({"MODEL": "m"}, ["ALTWRIGHT_MODEL_API_KEY", "MODEL_BASE_URL"]),
+        ({"MODEL": "m", "MODEL_BASE_URL": "host/v1"}, ["ALTWRIGHT_MODEL_BASE_URL", "scheme"]),
+        ({"MODEL": "m", "MODEL_API_KEY": "a hunter2"}, ["ALTWRIGHT_MODEL_API_KEY", "spaces"]),
+        ({"STYLES_DIR": str(ROOT / "tests/bad_styles")}, ["ALTWRIGHT_STYLES_DIR", "poem.toml"]),
         ({"CACHE_URL": "memcached://h"}, ["ALTWRIGHT_CACHE_URL", "redis://"]),
         ({"HOST": "0.0.0.0"}, ["ALTWRIGHT_HOST=0.0.0.0", "API_KEYS", "ALLOW_ANONYMOUS"]),
         ({"CONCURRENCY": "-1"}, ["ALTWRIGHT_CONCURRENCY=-1"]),
@@ -135,11 +139,19 @@ def test_openapi_prints_the_document() -> None:
     assert json.loads(done.stdout)["info"]["title"] == "Altwright"
 
 
+def wait_for(server: Altwright, line: str) -> None:
+    """Until /metrics has this line."""
+    until = time.monotonic() + 20
+    while line not in server.get("/metrics").text:
+        assert time.monotonic() < until, f"{line} did not come"
+        time.sleep(0.02)
+
+
 @pytest.fixture
 def slow(llmock_server: LLMockServer) -> ModelServer:
-    """A model that takes two seconds."""
+    """A model that takes three seconds."""
     model = ModelServer(llmock_server)
-    model.delay(2, times=None)
+    model.delay(3, times=None)
     model.reply("Two tabby cats sleep on a red sofa.", times=None)
     return model
 
@@ -156,7 +168,7 @@ def test_sigterm_answers_what_is_in_work_and_ends_with_0(slow: ModelServer) -> N
         threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
             thread.start()
-        time.sleep(0.8)
+        wait_for(server, "altwright_requests_in_work 8.0")
         server.terminate()
         began = time.monotonic()
         time.sleep(0.15)
@@ -197,7 +209,7 @@ def test_sigterm_shortens_work_that_would_outlast_the_process(llmock_server: LLM
 
         thread = threading.Thread(target=ask)
         thread.start()
-        time.sleep(0.8)
+        wait_for(server, "altwright_requests_in_work 1.0")
         began = time.monotonic()
         server.terminate()
         assert server.process.wait(21) == 0

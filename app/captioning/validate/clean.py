@@ -101,8 +101,8 @@ def _without_quotes(text: str) -> str:
         inner = end[1:-1]
         if text[0] in inner or end[-1] in inner:
             return text
-        # A whole answer in one pair of quotes may be a sign's text, short and in capitals.
-        if text[0] not in "`*_([" and inner.isupper() and len(inner) < 40:
+        # A whole answer in one pair of quotes may be a sign's text: very short, or in capitals.
+        if text[0] not in "`*_([" and (len(inner) < 8 or (inner.isupper() and len(inner) < 40)):
             return text
         text = inner.strip()
     return text

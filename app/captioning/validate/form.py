@@ -141,12 +141,10 @@ def gibberish(caption: str, unquoted: str, locale: str) -> str | None:
     east_asian = sum(found.pop(script, 0) for script in ("CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
     if east_asian:
         found["EAST ASIAN"] = east_asian
-    if (
-        east_asian > max(3, 0.25 * sum(found.values()))
-        and language_of(locale) not in _MIXES_LETTERS
-    ):
+    total = sum(found.values())
+    if east_asian > max(3, 0.25 * total) and language_of(locale) not in _MIXES_LETTERS:
         return "It mixes in words of another script."
-    total, main = sum(found.values()), max(found.values(), default=0)
+    main = max(found.values(), default=0)
     if len(found) >= 4 or (len(found) >= 3 and total - main > _FOREIGN_LETTERS_SHARE * total):
         return "It mixes several scripts; write words of one language."
     tokens = caption.split()

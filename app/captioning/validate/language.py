@@ -20,6 +20,8 @@ from app.captioning.validate.sentences import WIDE
 MIN_CHARS = 45
 """Below this no text is rejected on the identifier's word (measured: errors grow fast there)."""
 _MIN_REST_LETTERS = 16
+_FEWEST_LETTERS = 3
+_SHORT_LETTERS = 30
 _LONGEST_WORD = 45
 # The difference of log-likelihoods that py3langid must see between its choice and the locale.
 _MARGIN = 8.0
@@ -154,12 +156,16 @@ def is_wrong_language(text: str, locale: str) -> bool:
         return False
     # Whatever speaks for the locale saves the text: the words around a quoted label, or the words
     # between names. Where hardly anything is left, it has nothing to say.
+    letters = sum(map(str.isalpha, bare))
+    if letters > _FEWEST_LETTERS:
+        # Few words around a quotation tell little: they must be as far off as the whole.
+        margin = _MARGIN if letters < _SHORT_LETTERS else 0.0
+        if _lead_over(identifier, bare, kin) <= margin:
+            return False
     nameless = _NAME.sub(" ", bare)
-    return all(
-        _lead_over(identifier, part, kin) > margin
-        for part, margin in ((bare, 0.0), (nameless, _MARGIN_WITHOUT_NAMES))
-        if sum(map(str.isalpha, part)) > (_MIN_REST_LETTERS if part is nameless else 3)
-    )
+    if sum(map(str.isalpha, nameless)) <= _MIN_REST_LETTERS:
+        return True
+    return _lead_over(identifier, nameless, kin) > _MARGIN_WITHOUT_NAMES
 
 
 def scripts_in(text: str) -> Counter[str]:

@@ -116,7 +116,9 @@ def _in_fence(answer: str) -> str:
 
 def _from_json(text: str) -> str | None:
     text = text.strip()
-    if text[:1] not in ("{", "[") and not (text[:1] == '"' == text[-1:] and len(text) > 1):
+    # A JSON string is taken apart only for its escapes: plain quotes may be a sign's.
+    is_string = len(text) > 1 and text[0] == text[-1] == '"' and "\\" in text
+    if text[:1] not in ("{", "[") and not is_string:
         return None
     try:
         value = json.loads(text)

@@ -47,7 +47,7 @@ def short(caption: str) -> str | None:
 
 def is_sign(caption: str) -> bool:
     """The text of a logo or a sign: all capitals, digits, or in quotes."""
-    if not any(map(str.isalnum, caption)) or len(caption) > _SIGN_MAX_CHARS:
+    if sum(map(str.isalnum, caption)) < 2 or len(caption) > _SIGN_MAX_CHARS:
         return False
     letters = [char for char in caption if char.isalpha()]
     if all(char.isupper() for char in letters):

@@ -57,7 +57,9 @@ def caption_prose(
                 prose = _prose(part.lines, languages, is_long=is_long)
                 if prose.text:
                     return prose
-    return _prose(parts[0].lines, languages, is_long=is_long) if parts else Prose("")
+    prose = _prose(parts[0].lines, languages, is_long=is_long)
+    # Nothing but a label or a heading: said as it is, for the rules to judge.
+    return prose if prose.text else Prose(" ".join(line.text for line in lines if line.text))
 
 
 def _parts(lines: Sequence[Line], languages: tuple[Language, ...]) -> list[_Part]:

@@ -48,7 +48,7 @@ _SPEAKER = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGN
 # How models begin that think aloud without a mark around it. Such a draft holds instructions,
 # doubts and half answers; no part of it is taken for a caption.
 _THINKS_ALOUD = re.compile(
-    r"(?:(?:okay|ok|alright|so|hmm|well|right|got it|first|now)[,.!:]?\s+(?:so,?\s+)?)*"
+    r"(?:(?:okay|ok|alright|so|hmm|well|right|got it|first|now)[,.!:]?\s+){0,6}+"
     r"(?:the user(?:'s|’s)?\s|user (?:wants|asks|asked)|here are my reasoning"
     r"|(?:i|we) (?:need|have|must|should|want|am asked|are asked|are given)\b"
     r"|i['’]m (?:asked|given)"
@@ -70,7 +70,7 @@ def strip_traces(draft: str) -> str:
     text = _after_last(_ANSWER_STARTS, draft)
     if text is None:
         text = _without_thinking(draft)
-    text = _TURN_HEADS.sub("", text)
+    text = _TURN_HEADS.sub("", text[: 4 * MAX_ANSWER_CHARS])
     text = next((part for part in _TURN_ENDS.split(text) if part.strip()), "")
     text = _TOKENS.sub(" ", text)
     speaker = _SPEAKER.match(text)

@@ -1,0 +1,112 @@
+"""A connection that asks for nothing is not held for ever."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from app.connections import bounded
+from app.server import listen
+
+HEAD_TIMEOUT_S = 0.6
+MOST = 20
+SEND_TIMEOUT_S = 0.4
+LARGE_BYTES = 64 * 1024 * 1024
+ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    body = b"x" * LARGE_BYTES if scope["path"] == "/large" else b"here"
+    await PlainTextResponse(body)(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[str, int]]:
+    """A server with little patience."""
+    config = uvicorn.Config(
+        answer,
+        http=bounded(most=MOST, head_timeout_s=HEAD_TIMEOUT_S, send_timeout_s=SEND_TIMEOUT_S),
+        log_config=None,
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    sock = listen("127.0.0.1", 0)
+    where: tuple[str, int] = sock.getsockname()
+    thread = threading.Thread(target=server.run, args=([sock],))
+    thread.start()
+    yield where
+    server.should_exit = True
+    thread.join(10)
+    sock.close()
+
+
+def until_closed(client: socket.socket) -> float:
+    """Seconds until the server hangs up."""
+    began = time.monotonic()
+    try:
+        while client.recv(65536):
+            pass
+    except ConnectionError:
+        pass
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHo", ASK + b"GET / HT"])
+def test_a_head_that_does_not_end_is_given_up(address: tuple[str, int], sent: bytes) -> None:
+    """The third connection was answered once and then began a second request."""
+    with socket.create_connection(address, 10) as client:
+        client.sendall(sent)
+        assert HEAD_TIMEOUT_S / 2 < until_closed(client) < HEAD_TIMEOUT_S + 3
+
+
+def test_a_header_now_and_then_does_not_buy_more_time(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, 10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n")
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < 5:
+                client.sendall(b"X-A: 1\r\n")
+                time.sleep(0.1)
+        except ConnectionError:
+            pass
+        assert time.monotonic() - began < HEAD_TIMEOUT_S + 3
+
+
+def test_an_idle_connection_between_requests_is_kept(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, 10) as client:
+        for _ in range(3):
+            client.sendall(ASK)
+            told = b""
+            while not told.endswith(b"here"):
+                told += client.recv(65536)
+            time.sleep(HEAD_TIMEOUT_S * 1.5)
+
+
+def test_a_client_that_takes_nothing_is_dropped(address: tuple[str, int]) -> None:
+    """An answer that nobody reads is memory."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(address)
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(SEND_TIMEOUT_S * 3)
+        got = 0
+        with contextlib.suppress(ConnectionError):
+            while data := client.recv(1 << 20):
+                got += len(data)
+    assert got < LARGE_BYTES
+
+
+def test_one_connection_too_many_is_closed_and_the_others_work(address: tuple[str, int]) -> None:
+    clients = [socket.create_connection(address, 10) for _ in range(MOST)]
+    with socket.create_connection(address, 10) as last:
+        assert until_closed(last) < HEAD_TIMEOUT_S / 2
+    clients[0].sendall(ASK)
+    assert clients[0].recv(65536).startswith(b"HTTP/1.1 200")
+    for client in clients:
+        client.close()
