@@ -102,7 +102,7 @@ async def _services(
 ) -> Services:
     memory = Budget(MEMORY_BYTES)
     children = ChildPool(
-        size=children_for_this_machine(settings.workers),
+        size=children_for_this_machine(settings.workers) + 1,
         handlers={
             "normalise": "app.images.render:render",
             "look": "app.captioning.embedded.look:look_job",
@@ -119,7 +119,7 @@ async def _services(
     stack.callback(warming.cancel)
     fetcher = Fetcher(
         settings.fetch,
-        Budget(settings.concurrency * SMALL_BYTES + 2 * settings.fetch.max_bytes),
+        Budget(settings.concurrency * SMALL_BYTES + settings.fetch.max_bytes),
     )
     stack.push_async_callback(fetcher.aclose)
     chain = Chain(_captioners(settings, children, reader))
@@ -221,7 +221,7 @@ def _observer(metrics: Metrics) -> Callable[[str, str, float], None]:
     return observe
 
 
-def _render_problem(request: Request, error: Exception) -> Response:
+async def _render_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, CaptionError)  # noqa: S101 - what Starlette hands to this handler
     request.state.code = error.code
     if error.log_reason:
@@ -232,15 +232,15 @@ def _render_problem(request: Request, error: Exception) -> Response:
     return response
 
 
-def _render_http_exception(request: Request, error: Exception) -> Response:
+async def _render_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what Starlette hands to this handler
     own = MethodNotAllowed() if error.status_code == 405 else NotFound()
-    response = _render_problem(request, own)
+    response = await _render_problem(request, own)
     response.headers.update(error.headers or {})  # Allow, for 405
     return response
 
 
-def _note_client_gone(request: Request, _error: Exception) -> Response:
+async def _note_client_gone(request: Request, _error: Exception) -> Response:
     request.state.code = "client_gone"
     return Response(status_code=CLIENT_GONE_STATUS)
 

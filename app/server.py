@@ -1,5 +1,7 @@
 """Running the application: listening, draining on SIGTERM, several workers behind one port."""
 
+import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -12,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -31,6 +34,8 @@ ANSWER_WITHIN_S = 13.0
 FORCE_AFTER_S = 15.0
 """When a connection that still hangs is cut, so that the process is gone within 20 seconds."""
 _BACKLOG = 2048
+_HEAR_OUT_S = 0.3
+"""For a request that is on its way over a connection that was accepted at the last moment."""
 _RESTART_PAUSE_S = 1.0
 
 
@@ -72,6 +77,37 @@ class DrainingServer(uvicorn.Server):
             if time.monotonic() >= self._stop_at_s:
                 self.should_exit = True
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept whoever is in the kernel's queue, hear them out, then close as uvicorn does.
+
+        A listener that is closed resets the connections that nobody has accepted yet, and uvicorn
+        hangs up on those that have not sent their request: both were let in, and are answered.
+        """
+        loop = asyncio.get_running_loop()
+        queues = [sock.dup() for sock in sockets or []]
+        for server in self.servers:
+            server.close()
+        late = []
+        for queue in queues:
+            queue.setblocking(False)
+            with contextlib.suppress(OSError):  # BlockingIOError: the queue is empty
+                while len(late) < _BACKLOG:
+                    late.append(queue.accept()[0])
+            queue.close()
+        await asyncio.gather(
+            *(loop.connect_accepted_socket(self._protocol, one) for one in late),
+            return_exceptions=True,
+        )
+        await asyncio.sleep(_HEAR_OUT_S)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
 
 def listen(host: str, port: int) -> socket.socket:

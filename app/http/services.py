@@ -46,7 +46,7 @@ class Services:
         return "ready"
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.state.services
     return services
 

@@ -20,6 +20,10 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length: TEM, RST0..7, SOI."""
 
 
+_SEGMENTS_MAX = 10_000
+"""Before the first scan: cameras and editors write under a hundred (a profile or XMP of some MB in
+pieces of 64 KB). Millions of empty ones cost Pillow seconds and an object each."""
+
 _LOOK_BYTES = 1024 * 1024
 
 
@@ -51,9 +55,12 @@ class JpegHeader:
 def read_jpeg(view: memoryview) -> JpegHeader | None:
     """The header of a JPEG; None where no frame and scan are found."""
     frame: tuple[int, Size, tuple[Size, ...]] | None = None
-    at = 2
+    at, passed = 2, 0
     while (found := _next_marker(view, at)) is not None:
         marker, at = found
+        passed += 1
+        if passed > _SEGMENTS_MAX:
+            return None
         if marker in _ALONE:
             continue
         if marker == _EOI or at + 2 > len(view):

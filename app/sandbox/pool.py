@@ -23,6 +23,7 @@ from app.sandbox.process import (
     Plan,
     PoolBusy,
     Result,
+    TooLargeHere,
 )
 
 __all__ = [
@@ -45,6 +46,9 @@ MEMORY_BYTES = 560 * 1024 * 1024
 150 megapixels in Pillow's 4 bytes each just fits, and gets it alone. With the server's own 250 MB
 and four children's 20 MB each the process tree stays under 1 GiB."""
 
+EXPRESS_BYTES = 1024 * 1024
+"""Of a job that the express child takes: most web pictures. It gives back what asks for memory, so
+that a few costly pictures in the other children do not hold up everyone's cheap ones."""
 _BACKOFF_S, _BACKOFF_MAX_S = 0.1, 5.0
 
 
@@ -73,7 +77,7 @@ class ChildPool:
         """Children that have done their share: whether the one in their place is there."""
         self._dying: set[ChildProcess] = set()
         self._idle: deque[ChildProcess] = deque()
-        self._waiting: deque[asyncio.Future[ChildProcess]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[ChildProcess], bool]] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._open = False
         self.lost = 0
@@ -87,7 +91,7 @@ class ChildPool:
     @property
     def waiting(self) -> int:
         """How many jobs stand in line."""
-        return sum(not future.done() for future in self._waiting)
+        return sum(not future.done() for future, _ in self._waiting)
 
     def pids(self) -> list[int]:
         """The process ids of the children, for whoever measures or kills them."""
@@ -119,7 +123,7 @@ class ChildPool:
     async def aclose(self) -> None:
         """End every child and every job; whoever waits gets PoolBusy."""
         self._open = False
-        for future in self._waiting:
+        for future, _ in self._waiting:
             if not future.done():
                 future.set_exception(PoolBusy("closing"))
         self._waiting.clear()
@@ -148,8 +152,15 @@ class ChildPool:
         """
         if len(data) > self._plan.input_max_bytes:
             raise ValueError("more data than input_max_bytes")
-        child = await self._next_child(deadline)
         job = Job(handler, data, args, timeout_s, deadline)
+        may_express = len(data) <= EXPRESS_BYTES
+        child = await self._next_child(deadline, may_express)
+        try:
+            return await self._run_in(child, job)
+        except TooLargeHere:
+            return await self._run_in(await self._next_child(deadline, False), job)
+
+    async def _run_in(self, child: ChildProcess, job: Job) -> Result:
         work = self._soon(self._work(child, job))
         try:
             return await asyncio.shield(work)
@@ -169,16 +180,15 @@ class ChildPool:
         finally:
             self._welcome_back(child)
 
-    async def _next_child(self, deadline: Deadline) -> ChildProcess:
+    async def _next_child(self, deadline: Deadline, may_express: bool) -> ChildProcess:
         if not self._open or not deadline.left_s():
             raise PoolBusy("closed" if not self._open else "the deadline had passed")
-        while self._idle:
-            child = self._idle.popleft()
+        while (child := self._first_idle(may_express)) is not None:
             if child.is_alive():
                 return child
             self._bury(child)  # somebody else killed it while it was idle
         future: asyncio.Future[ChildProcess] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        self._waiting.append((future, may_express))
         try:
             async with deadline.timeout():
                 return await future
@@ -189,10 +199,20 @@ class ChildPool:
                 raise PoolBusy("no child was free before the deadline") from error
             raise
 
+    def _first_idle(self, may_express: bool) -> ChildProcess | None:
+        for child in self._idle:
+            if may_express or not child.is_express:
+                self._idle.remove(child)
+                return child
+        return None
+
     def _hand_over(self, child: ChildProcess) -> None:
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
+        for waiting in list(self._waiting):
+            future, may_express = waiting
+            if future.done():
+                self._waiting.remove(waiting)
+            elif may_express or not child.is_express:
+                self._waiting.remove(waiting)
                 future.set_result(child)
                 return
         self._idle.append(child)
@@ -227,17 +247,20 @@ class ChildPool:
         await child.aclose()
         self._dying.discard(child)
 
-    async def _add(self) -> None:
+    async def _add(self, *, express: bool = False) -> None:
         child = await ChildProcess.start(self._plan)
+        child.is_express = express or (
+            self._size > 1 and not any(other.is_express for other in self._children)
+        )
         self._children.add(child)
         self._hand_over(child)
 
-    async def _grow(self) -> None:
+    async def _grow(self, *, express: bool = False) -> None:
         """Start one child, however long that takes."""
         pause_s = _BACKOFF_S
         while self._open:
             try:
-                await self._add()
+                await self._add(express=express)
             except (ChildDied, OSError) as error:
                 logger.error("child.start_failed", extra={"reason": str(error)})  # noqa: TRY400
                 await asyncio.sleep(pause_s)
@@ -247,7 +270,7 @@ class ChildPool:
 
     async def _relieve(self, old: ChildProcess) -> None:
         """Put a fresh child in the place of one that has done its share; that goes when idle."""
-        await self._grow()
+        await self._grow(express=old.is_express)
         if old in self._idle:
             self._idle.remove(old)
             self._dismiss(old)

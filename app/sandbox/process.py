@@ -70,6 +70,10 @@ class PoolBusy(Exception):
     """The deadline passed before the work was done: no child or no memory was free in time."""
 
 
+class TooLargeHere(Exception):
+    """The job wants more memory than an express child may have; the child can be used again."""
+
+
 class _Starved(PoolBusy):
     """No memory was free in time, and the child has let go of the job: it can be used again."""
 
@@ -116,6 +120,7 @@ class ChildProcess:
         self._mapped_bytes = 0
         self._closed = False
         self.jobs = 0
+        self.is_express = False
 
     @classmethod
     async def start(cls, plan: Plan) -> "ChildProcess":
@@ -177,10 +182,10 @@ class ChildProcess:
             self._say({"job": job.handler, "size": len(job.data), "args": dict(job.args)})
             message, body, left_s = await self._hear_within(job.timeout_s, job.deadline)
             if "room" in message:
-                taken = await self._make_room(message["room"], job.deadline)
+                taken = await self._make_room(message["room"], job)
                 message, body, _ = await self._hear_within(left_s, job.deadline)
             return _judge(message, body)
-        except (JobRefused, _Starved):
+        except (JobRefused, _Starved, TooLargeHere):
             raise
         except OSError as error:
             self.kill()
@@ -243,19 +248,27 @@ class ChildProcess:
         self._limit_memory(FREE_BYTES)
         self._overhear()
 
-    async def _make_room(self, amount: object, deadline: Deadline) -> int:
-        """Take what the child asked for out of the shared budget, and tell it; returns bytes."""
+    async def _make_room(self, amount: object, job: Job) -> int:
+        """Take what the child asked for out of the shared budget, and tell it; returns bytes.
+
+        The copy of the input that lies in the inbox is counted with it.
+        """
         if not isinstance(amount, int) or amount < 0:
             raise ChildDied("asked for room that is no number")
         memory = self._plan.memory
         extra = max(0, amount - FREE_BYTES)
+        if extra and self.is_express:
+            self._say({"go": False})
+            await self._hear_within(_FAREWELL_S, Deadline.after(_FAREWELL_S))
+            raise TooLargeHere
         if extra > memory.total:
             self._say({"go": False})
             return 0
-        if extra:
+        taken = extra + len(job.data) if extra else 0
+        if taken:
             try:
-                async with _busy_after(deadline):
-                    await memory.acquire(extra)
+                async with _busy_after(job.deadline):
+                    await memory.acquire(taken)
             except PoolBusy as error:
                 # The child is well: let it end the job, which spares everybody a new child.
                 self._say({"go": False})
@@ -265,9 +278,9 @@ class ChildProcess:
             self._limit_memory(FREE_BYTES + extra)
             self._say({"go": True})
         except BaseException:
-            memory.release(extra)
+            memory.release(taken)
             raise
-        return extra
+        return taken
 
     def _limit_memory(self, amount_bytes: int) -> None:
         """Hold the child to what it asked for: an estimate that a file lied about ends there."""
