@@ -1,5 +1,6 @@
 """The captioner for no configuration at all: it says what can be known from the pixels."""
 
+import asyncio
 import io
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -80,7 +81,8 @@ class EmbeddedCaptioner:
         sight = await self._looks.at(image.jpeg, deadline)
         if sight.verdict != "picture":
             return Draft(sight.verdict.upper(), self.name)
-        wording = put_in_words(sight, ask, phrases)
+        # Judging what may be quoted takes 5 ms, too long to hold the event loop.
+        wording = await asyncio.to_thread(put_in_words, sight, ask, phrases)
         return Draft(wording.text, self.name, cut=wording.cut)
 
     async def check(self) -> str:
