@@ -12,7 +12,7 @@ LOCK_ARGS ?=
 # uv works with the Python that is there; it need not have 3.11 itself to resolve for it.
 export UV_PYTHON_DOWNLOADS := never
 
-LOCK := $(BIN)/uv pip compile pyproject.toml --extra heic --universal --python-version 3.11 \
+LOCK := $(BIN)/uv pip compile pyproject.toml --extra heic --extra embedded --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help

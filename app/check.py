@@ -7,13 +7,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.budget import Budget
 from app.captioning.embedded.captioner import EmbeddedCaptioner
+from app.captioning.embedded.reader import TextReader, is_installed
 from app.captioning.remote import RemoteCaptioner
 from app.captioning.styles.loader import StyleRegistry
 from app.deadline import Deadline
 from app.http.keys import KeyRing
 from app.images.normalise import Normaliser
-from app.sandbox.pool import ChildPool
+from app.sandbox.pool import MEMORY_BYTES, ChildPool
 from app.settings import Settings
 from app.values import SourceImage
 
@@ -55,7 +57,10 @@ async def parts_of(settings: Settings) -> AsyncIterator[list[Part]]:
             stack.push_async_callback(captioner.aclose)
             parts.append((f"model {remote.model}", captioner.check))
         if settings.model is None or settings.embedded_fallback:
-            parts.append(("model embedded", EmbeddedCaptioner(children).check))
+            reader = TextReader(Budget(MEMORY_BYTES)) if is_installed() else None
+            if reader is not None:
+                stack.push_async_callback(reader.aclose)
+            parts.append(("model embedded", lambda: _embedded(children, reader)))
         yield parts
 
 
@@ -76,6 +81,17 @@ async def _decoding(settings: Settings, children: ChildPool) -> str:
     source = SourceImage(data=_ONE_PIXEL, format="gif")
     await Normaliser(settings.image, children).normalise(source, Deadline.after(10))
     return "a picture went through a decoding process"
+
+
+async def _embedded(children: ChildPool, reader: TextReader | None) -> str:
+    if reader is None:
+        saw = await EmbeddedCaptioner(children).check()
+        return f"{saw} (install the extra `embedded` to have it read)"
+    starting = asyncio.create_task(reader.start())
+    try:
+        return await EmbeddedCaptioner(children, reader).check()
+    finally:
+        starting.cancel()
 
 
 async def _redis(url: str) -> str:

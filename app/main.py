@@ -18,6 +18,7 @@ from app.cache import CaptionCache
 from app.captioning.captioner import Captioner
 from app.captioning.chain import Chain
 from app.captioning.embedded.captioner import EmbeddedCaptioner
+from app.captioning.embedded.reader import TextReader, is_installed
 from app.captioning.precheck import Prechecked
 from app.captioning.remote import RemoteCaptioner
 from app.captioning.styles.loader import StyleRegistry
@@ -42,7 +43,7 @@ from app.images.normalise import Normaliser
 from app.images.share import SMALL_BYTES
 from app.observability import Metrics
 from app.pipeline import Pipeline
-from app.sandbox.pool import ChildPool, children_for_this_machine
+from app.sandbox.pool import MEMORY_BYTES, ChildPool, children_for_this_machine
 from app.settings import Settings
 from app.values import SourceImage
 
@@ -99,17 +100,20 @@ def _lifespan(settings: Settings, drain: Drain, metrics: Metrics) -> Lifespan:
 async def _services(
     settings: Settings, drain: Drain, metrics: Metrics, stack: AsyncExitStack
 ) -> Services:
+    memory = Budget(MEMORY_BYTES)
     children = ChildPool(
         size=children_for_this_machine(settings.workers) + 1,
         handlers={
             "normalise": "app.images.render:render",
             "look": "app.captioning.embedded.look:look_job",
         },
+        memory=memory,
         input_max_bytes=settings.fetch.max_bytes,
     )
     stack.push_async_callback(children.aclose)
     # The children warm up while the port is already open: /healthz answers, /readyz says starting.
-    starting = asyncio.create_task(_start(children))
+    reader = _reader(settings, memory, stack)
+    starting = asyncio.create_task(_start(children, reader))
     stack.callback(starting.cancel)
     warming = asyncio.create_task(asyncio.to_thread(warm_up))
     stack.callback(warming.cancel)
@@ -118,7 +122,7 @@ async def _services(
         Budget(settings.concurrency * SMALL_BYTES + settings.fetch.max_bytes),
     )
     stack.push_async_callback(fetcher.aclose)
-    chain = Chain(_captioners(settings, children))
+    chain = Chain(_captioners(settings, children, reader))
     stack.push_async_callback(chain.aclose)
     captioner: Captioner = chain
     if settings.precheck and settings.model is not None:
@@ -157,7 +161,13 @@ async def _services(
     )
 
 
-async def _start(children: ChildPool) -> None:
+async def _start(children: ChildPool, reader: TextReader | None) -> None:
+    await _start_decoding(children)
+    if reader is not None:  # after them: loading its models takes a core for a second
+        await reader.start()
+
+
+async def _start_decoding(children: ChildPool) -> None:
     while True:
         try:
             await children.start()
@@ -170,7 +180,21 @@ async def _start(children: ChildPool) -> None:
             return
 
 
-def _captioners(settings: Settings, children: ChildPool) -> list[Captioner]:
+def _reader(settings: Settings, memory: Budget, stack: AsyncExitStack) -> TextReader | None:
+    """The reader of text where the embedded captioner writes and it is installed."""
+    if settings.remotes() and not settings.embedded_fallback:
+        return None
+    if not is_installed():
+        _logger.warning("text in pictures is not read: the extra `embedded` is not installed")
+        return None
+    reader = TextReader(memory)
+    stack.push_async_callback(reader.aclose)
+    return reader
+
+
+def _captioners(
+    settings: Settings, children: ChildPool, reader: TextReader | None
+) -> list[Captioner]:
     """The chain in order: the model, its fallbacks, and the embedded one last or alone."""
     smaller = Normaliser(
         settings.image.model_copy(update={"longest_edge_px": SMALLER_PX}), children
@@ -185,7 +209,7 @@ def _captioners(settings: Settings, children: ChildPool) -> list[Captioner]:
         RemoteCaptioner(remote, shrink=shrink) for remote in settings.remotes()
     ]
     if not chain or settings.embedded_fallback:
-        chain.append(EmbeddedCaptioner(children))
+        chain.append(EmbeddedCaptioner(children, reader))
     return chain
 
 

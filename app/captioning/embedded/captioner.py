@@ -1,22 +1,21 @@
 """The captioner for no configuration at all: it says what can be known from the pixels."""
 
+import asyncio
 import io
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from PIL import Image
 
-from app.captioning.captioner import (
-    Ask,
-    CaptionUncertain,
-    ModelError,
-    ModelTimeout,
-    ModelUnavailable,
-)
+from app.captioning.captioner import Ask, CaptionUncertain
+from app.captioning.embedded.lines import Block
 from app.captioning.embedded.phrasebook import Phrases, load_phrases
+from app.captioning.embedded.shared import SharedLooks
 from app.captioning.embedded.sight import Sight
 from app.captioning.embedded.words import put_in_words
+from app.captioning.faults import NoTimeLeft, RequestFault
 from app.deadline import Deadline
+from app.errors import Overloaded
 from app.sandbox.pool import ChildDied, ChildTimeout, JobRefused, PoolBusy
 from app.values import Draft, NormalisedImage
 
@@ -41,16 +40,31 @@ class LookPool(Protocol):
         ...
 
 
+class Reads(Protocol):
+    """What is needed of reader.TextReader."""
+
+    async def read(self, jpeg: bytes, deadline: Deadline, *, is_sparse: bool) -> tuple[Block, ...]:
+        """What can surely be read. Raises Overloaded where its turn does not come in time."""
+        ...
+
+    async def is_ready(self) -> bool:
+        """Waits until the models are loaded, or have failed to; whether they are."""
+        ...
+
+
 class EmbeddedCaptioner:
     """Looks at a picture in a child process of the pool and says what it saw.
 
-    The pool belongs to whoever made it: `aclose` leaves it open.
+    With a `reader` it quotes the text as well; without one it only looks. Pool and reader belong
+    to whoever made them: `aclose` leaves them open.
     """
 
     name = "embedded"
 
-    def __init__(self, pool: LookPool) -> None:
+    def __init__(self, pool: LookPool, reader: Reads | None = None) -> None:
         self._pool = pool
+        self._reader = reader
+        self._looks = SharedLooks(self._look_and_read)
         self._phrases = load_phrases()
 
     def is_usable(self) -> bool:
@@ -60,14 +74,15 @@ class EmbeddedCaptioner:
     async def draft(self, image: NormalisedImage, ask: Ask, deadline: Deadline) -> Draft:
         """A true caption, `DECORATIVE` or `UNCERTAIN`; equal pixels give equal words.
 
-        Raises CaptionUncertain for a locale without phrases, and ModelTimeout, ModelUnavailable
-        or ModelError where the child could not look.
+        Raises CaptionUncertain for a locale without phrases, Overloaded where no child was free in
+        time, and ModelTimeout or ModelError where the child could not look.
         """
         phrases = self._phrases_for(ask.locale)
-        sight = await self._look(image.jpeg, deadline)
+        sight = await self._looks.at(image.jpeg, deadline)
         if sight.verdict != "picture":
             return Draft(sight.verdict.upper(), self.name)
-        wording = put_in_words(sight, ask, phrases)
+        # Judging what may be quoted takes 5 ms, too long to hold the event loop.
+        wording = await asyncio.to_thread(put_in_words, sight, ask, phrases)
         return Draft(wording.text, self.name, cut=wording.cut)
 
     async def check(self) -> str:
@@ -75,7 +90,9 @@ class EmbeddedCaptioner:
         drawn = io.BytesIO()
         Image.new("RGB", (32, 32), "white").save(drawn, "JPEG")
         await self._look(drawn.getvalue(), Deadline.after(LOOK_TIMEOUT_S))
-        return f"looked at a test picture; it writes {self._locales()}"
+        does_read = self._reader is not None and await self._reader.is_ready()
+        text = "reads text" if does_read else "does not read text"
+        return f"looked at a test picture; it writes {self._locales()} and {text}"
 
     async def aclose(self) -> None:
         """Nothing is held here."""
@@ -93,17 +110,23 @@ class EmbeddedCaptioner:
     def _locales(self) -> str:
         return ", ".join(self._phrases)
 
+    async def _look_and_read(self, jpeg: bytes, deadline: Deadline) -> Sight:
+        sight = await self._look(jpeg, deadline)
+        if self._reader is None or not sight.may_hold_text:
+            return sight
+        text = await self._reader.read(jpeg, deadline, is_sparse=sight.is_sparse)
+        return sight.with_text(text)
+
     async def _look(self, jpeg: bytes, deadline: Deadline) -> Sight:
+        # None of these says anything about the next picture, so none is for a breaker to count.
         try:
             facts, _ = await self._pool.run(
                 HANDLER, jpeg, {}, timeout_s=LOOK_TIMEOUT_S, deadline=deadline
             )
             return Sight.from_json(facts)
         except ChildTimeout as error:
-            raise ModelTimeout(log_reason="looking at the picture took too long") from error
+            raise NoTimeLeft(log_reason="looking at the picture took too long") from error
         except PoolBusy as error:
-            raise ModelUnavailable(
-                log_reason="no child was free to look", retry_after_s=1
-            ) from error
+            raise Overloaded(log_reason="no child was free to look", retry_after_s=1) from error
         except (ChildDied, JobRefused, KeyError, TypeError) as error:
-            raise ModelError(log_reason=f"looking failed: {type(error).__name__}") from error
+            raise RequestFault(log_reason=f"looking failed: {type(error).__name__}") from error

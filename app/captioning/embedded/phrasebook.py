@@ -8,13 +8,16 @@ first), `main` (the first, where it covers half or more), `plain` (the only one)
 the first), `share` and `extent` (how much the first colour and the item cover), `top` `bottom`
 `left` `right` `centre` `upper` `lower` (the colour there), `one` `many` (the item, by outline),
 `place`, `shadowed` and `bare` (the ground, with a shadow and without), `form`, `light`, and
-`uncoloured`, which is empty: it only lets its sentence through where there is no colour.
+`uncoloured`, which is empty: it only lets its sentence through where there is no colour. Of the
+text in the picture, in quotation marks: `quoted` (what leaps to the eye), `heading` (what stands at
+its top), `more` (what the first sentence left out) and `unsaid` (all, where it left out all).
 """
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from string import Formatter
 from typing import Any
 
 Forms = Mapping[str, str]
@@ -26,6 +29,8 @@ class Phrases:
 
     locale: str
     conjunction: str
+    quotes: tuple[str, str]
+    """Opening and closing quotation marks, with a space inside where the language sets one."""
     named: str
     link: str
     tone: Forms
@@ -42,11 +47,24 @@ class Phrases:
     extras: Mapping[str, tuple[str, ...]]
     """Further sentences by kind, the most telling first."""
 
+    def quoted(self, *texts: str) -> str:
+        """The texts, each in quotation marks, joined."""
+        return self.joined(tuple(f"{self.quotes[0]}{text}{self.quotes[1]}" for text in texts))
+
+    def plainly_quoted(self, text: str) -> str:
+        """The plainest first sentence that quotes a text."""
+        template = next(t for t in reversed(self.heads["any"]) if set(_fields(t)) == {"quoted"})
+        return f"{template.format(quoted=self.quoted(text))}."
+
     def joined(self, tones: tuple[str, ...]) -> str:
         """ "a", "a and b", "a, b and c"."""
         if len(tones) < 2:
             return "".join(tones)
         return f"{', '.join(tones[:-1])} {self.conjunction} {tones[-1]}"
+
+
+def _fields(template: str) -> list[str]:
+    return [field for _, field, _, _ in Formatter().parse(template) if field]
 
 
 def load_phrases() -> dict[str, Phrases]:
@@ -70,6 +88,7 @@ def _phrases(locale: str, data: dict[str, Any]) -> Phrases:
     return Phrases(
         locale=locale,
         conjunction=data["and"],
+        quotes=(data["quotes"][0], data["quotes"][1]),
         named=data["named"],
         link=data["link"],
         item=data.get("item", data["tone"]),

@@ -1,9 +1,10 @@
 """What can be known of a picture from its pixels alone: colours, layout, light, format."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from app.captioning.embedded.colours import Share
+from app.captioning.embedded.lines import Block
 
 Verdict = Literal["picture", "decorative", "uncertain"]
 
@@ -17,6 +18,9 @@ word mark). icon: a tiny flat picture. graphic: flat colours without a plain gro
 rectangles on a plain ground. document: rows of text-like marks. drawing: thin lines on a plain
 ground. photo: continuous tones everywhere (a painting looks the same: words must allow for it).
 """
+
+WORD_LETTERS = 3
+"""Noise and tiles are read as one or two letters, never as three sure ones."""
 
 Form = Literal["square", "landscape", "upright", "panorama", "column"]
 Light = Literal["dark", "middling", "bright"]
@@ -65,6 +69,24 @@ class Sight:
     regions: Regions
     layers: tuple[str, str] | None
     """Colour of an upper and of a lower band that divide the whole picture between them."""
+    text: tuple[Block, ...] = ()
+    """What can be read in it, in reading order; empty where nobody has read."""
+
+    @property
+    def may_hold_text(self) -> bool:
+        """False where no letter could hide."""
+        return self.reason not in {"spacer", "blank", "divider", "gradient"}
+
+    @property
+    def is_sparse(self) -> bool:
+        """Text is the exception in it, and only what stands out is worth looking for."""
+        return self.kind in ("photo", "cutout") or self.verdict != "picture"
+
+    def with_text(self, text: tuple[Block, ...]) -> "Sight":
+        """The same with what was read in it: a picture with a word in it says something."""
+        says_a_word = any(sum(map(str.isalpha, block.text)) >= WORD_LETTERS for block in text)
+        verdict = "picture" if says_a_word else self.verdict
+        return replace(self, verdict=verdict, text=text)
 
     def to_json(self) -> dict[str, Any]:
         """A dict that survives JSON."""
@@ -79,6 +101,7 @@ class Sight:
             "subject": subject and Subject(**{**subject, "colours": _shares(subject["colours"])}),
             "regions": Regions(**data["regions"]),
             "layers": layers and (layers[0], layers[1]),
+            "text": tuple(Block(**block) for block in data["text"]),
         }
         return cls(**{**data, **rest})
 

@@ -6,14 +6,17 @@ becomes known of a picture is one more slot, and one more line in each phrase fi
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Formatter
 
 from app.captioning.captioner import Ask
+from app.captioning.embedded.colours import Share
 from app.captioning.embedded.context import name_in
 from app.captioning.embedded.phrasebook import Phrases
+from app.captioning.embedded.quotes import FEW_CHARS, Quotes, choose_quotes, shortened
 from app.captioning.embedded.sight import Sight, Subject
 from app.captioning.styles.style import Style
+from app.captioning.validate.verdict import judge
 
 CHARS_PER_TOKEN = 4
 """As the validator counts where the tokeniser is not known."""
@@ -23,6 +26,9 @@ MOST_OF_IT = 0.65
 """Three colours that cover less are not what a whole picture is in: it has many."""
 MAINLY = 0.5
 """From this share on a colour is what most of it is."""
+
+LAYOUT_BLOCKS = 5
+"""So many separate texts are a page, a screen or a plan, whatever else there is."""
 
 Slots = dict[str, str]
 
@@ -45,33 +51,98 @@ def put_in_words(sight: Sight, ask: Ask, phrases: Phrases) -> Wording:
 
 
 def _compose(sight: Sight, ask: Ask, phrases: Phrases, most_chars: int) -> str:
-    kind = _topic(sight)
-    slots = _slots(sight, phrases)
-    extras = _usable(phrases.extras.get(kind, phrases.extras["scene"]), slots)
+    found = list(_beginnings(sight, ask, phrases))
     turned_down = ask.rejected.draft if ask.rejected else None
-    heads = list(_heads(_usable(phrases.heads[kind], slots), ask, phrases))
     # A first sentence that is longer than is pleasant to hear is taken only where all are.
     pleasant = min(most_chars, ask.style.warn_over_chars or most_chars)
     for head_chars in (pleasant, most_chars):
-        for head in heads:
-            if len(head) > head_chars or _repeats_too_often(head, ask.style):
+        for begun in found:
+            if len(begun.head) > head_chars or _repeats_too_often(begun.head, ask.style):
                 continue
-            text = _extended(head, extras, ask, most_chars)
-            if text != turned_down:
+            text = _extended(begun.head, list(begun.extras), ask, most_chars)
+            if text != turned_down and (begun.is_ours or _obeys(text, ask)):
                 return text
-    return min(heads, key=len)
+    return min((begun.head for begun in found if begun.is_ours), key=len)
 
 
-def _heads(usable: list[str], ask: Ask, phrases: Phrases) -> Iterator[str]:
-    """First sentences, the best first: with the name that the context gives, then without."""
-    sentences = [f"{head}." for head in usable]
+def _obeys(text: str, ask: Ask) -> bool:
+    """Whether a caption with strangers' words in it keeps our own rules as a whole."""
+    cut = len(text) < ask.style.min_chars
+    verdict = judge(text, style=ask.style, locale=ask.locale, context=ask.context, cut=cut)
+    return verdict.outcome == "caption" and not verdict.hard and verdict.caption == text
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """A first sentence, and the sentences that may follow it, the most telling first."""
+
+    head: str
+    extras: tuple[str, ...]
+    is_ours: bool
+    """No word of it comes from the picture's text or from the context."""
+
+
+def _beginnings(sight: Sight, ask: Ask, phrases: Phrases) -> Iterator[_Beginning]:
+    """First sentences, the best first: with much of the text, with less, with none."""
+    quotes = choose_quotes(sight, ask, phrases)
+    topic = _topic(sight, quotes)
+    slots = _slots(_with_ink(sight, topic, quotes), phrases)
+    extras = phrases.extras.get(topic, phrases.extras["scene"])
     # What was rejected once is not tried again with the part that pixels cannot vouch for.
     name = None if ask.rejected else name_in(ask.context)
-    if name:
-        template = phrases.link if ask.role == "link" else phrases.named
+    for said, words in _quoting(quotes, phrases):
+        rest = quotes.besides(said)
+        told = {"more" if said else "unsaid": phrases.quoted(*rest)} if rest else {}
+        more = tuple(_usable((*phrases.extras["text"], *extras), slots | told))
+        heads = [head for head in phrases.heads[topic] if _quotes_by(head, words)]
+        sentences = [f"{head}." for head in _usable(tuple(heads), slots | words)]
+        for sentence in sentences if name else ():
+            template = phrases.link if ask.role == "link" else phrases.named
+            rewritten = sentence[0].lower() + sentence[1:]
+            yield _Beginning(template.format(name=name, caption=rewritten), more, is_ours=False)
         for sentence in sentences:
-            yield template.format(name=name, caption=sentence[0].lower() + sentence[1:])
-    yield from sentences
+            yield _Beginning(sentence, more, is_ours=not words and not rest)
+    ours = tuple(_usable(extras, slots))
+    for head in _usable(phrases.heads[topic], slots):
+        yield _Beginning(f"{head}.", ours, is_ours=True)
+
+
+def _with_ink(sight: Sight, topic: str, quotes: Quotes) -> Sight:
+    """What stands on a ground is lettering and shapes: thin letters leave no area of their own."""
+    if topic not in ("shapes", "marks", "faint") or not quotes.inks:
+        return sight
+    shares = {share.colour: share for share in sight.colours}
+    inks = tuple(shares.get(ink, Share(ink, 0.0)) for ink in quotes.inks if ink != sight.ground)
+    others = tuple(share for share in sight.colours if share.colour not in quotes.inks)
+    shown = (*inks, *others) if topic != "faint" else inks
+    # With a colour whose area is not known, no share is known: neither "most" nor "all".
+    known = (
+        shown
+        if all(share.share for share in shown)
+        else tuple(replace(share, share=0.0) for share in shown)
+    )
+    return replace(sight, colours=known)
+
+
+def _quoting(quotes: Quotes, phrases: Phrases) -> Iterator[tuple[tuple[str, ...], Slots]]:
+    """Ways to quote, the fullest first: the texts that are said, and the slots that say them."""
+    if quotes.heading:
+        for heading in (quotes.heading, shortened(quotes.heading, FEW_CHARS)):
+            if heading:
+                yield (heading,), {"heading": phrases.quoted(heading)}
+    for count in range(len(quotes.rank), 0, -1):
+        texts = quotes.first(count)
+        yield texts, {"quoted": phrases.quoted(*texts)}
+    few = shortened(quotes.first(1)[0], FEW_CHARS) if quotes.rank else ""
+    if few:
+        yield (few,), {"quoted": phrases.quoted(few)}
+    yield (), {}
+
+
+def _quotes_by(template: str, words: Slots) -> bool:
+    """Whether a template quotes by just these slots."""
+    fields = {field for _, field, _, _ in Formatter().parse(template)}
+    return fields & {"quoted", "heading"} == set(words)
 
 
 def _extended(head: str, extras: list[str], ask: Ask, most_chars: int) -> str:
@@ -117,8 +188,14 @@ def _repeats_too_often(text: str, style: Style) -> bool:
     return any(words.count(word) > style.max_word_repeats for word in set(words))
 
 
-def _topic(sight: Sight) -> str:
+def _topic(sight: Sight, quotes: Quotes) -> str:
     """Which phrases fit: the kind, or what else makes the best first sentence."""
+    if (
+        sight.kind in ("any", "graphic", "shapes")
+        and len(sight.text) >= LAYOUT_BLOCKS
+        and quotes.lead
+    ):
+        return "layout"
     if sight.kind in ("photo", "graphic", "any") and sight.layers:
         return "layers"
     if sight.kind == "photo" and sight.is_grey:

@@ -9,10 +9,10 @@ from app.captioning.captioner import (
     CaptionUncertain,
     ModelError,
     ModelTimeout,
-    ModelUnavailable,
 )
 from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.deadline import Deadline
+from app.errors import Overloaded
 from app.sandbox.pool import ChildDied, ChildPool, ChildTimeout, PoolBusy
 from app.values import NormalisedImage, SourceFacts
 from tests.captioning.embedded import drawn
@@ -89,7 +89,7 @@ class Broken:
     ("outcome", "expected"),
     [
         (ChildTimeout("5 s"), ModelTimeout),
-        (PoolBusy("full"), ModelUnavailable),
+        (PoolBusy("full"), Overloaded),
         (ChildDied("gone"), ModelError),
         ({"kind": "nonsense"}, ModelError),
     ],

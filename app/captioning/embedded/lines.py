@@ -1,0 +1,169 @@
+"""Lines of text as they were read, and the blocks that they make, in reading order."""
+
+from dataclasses import dataclass, replace
+
+ROW_OVERLAP = 0.5
+"""Pieces whose heights overlap so far stand in one row."""
+ROW_GAP = 0.7
+"""Letter heights between two pieces of one row; a wider gap starts another column."""
+LINE_GAP = 0.9
+"""Line heights between two lines of one block: ordinary leading is under a half."""
+SURE = 0.9
+"""On 42 real pictures all 10 readings below it were wrong, and of those above it one ("CRD", which
+was CARD in a fancy letter)."""
+SURE_LETTERS = 2
+"""A single sign is what texture, rims and wheels are read as."""
+ALIGNED = 1.5
+"""Line heights between the beginnings, the ends or the middles of two lines of one block."""
+STRAIGHT_LINES = 3
+"""Beside so many straight lines a tilted one is a label; beside fewer it may be all there is."""
+LIKE_HEIGHT = 1.25
+"""Lines of one block are of one size; a heading is larger than what it heads by more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One run of text. Edges are shares of the picture's width and height, 0..1."""
+
+    text: str
+    score: float
+    """How sure the reader is, 0..1."""
+    left: float
+    top: float
+    right: float
+    bottom: float
+    height_px: float
+    """Height of the line, letters and a little around them, in pixels of the picture."""
+    ink: str
+    """The name of the letters' colour."""
+    is_tilted: bool = False
+    """It neither lies nor stands: as the labels of an axis, or print on a thing that lies askew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines of one size that stand below each other, joined as they are read."""
+
+    text: str
+    score: float
+    """That of its least sure line."""
+    height: float
+    """Height of its lines as a share of the picture's longer side."""
+    top: float
+    """Where it begins, 0 (the picture's upper edge) to 1."""
+    lines: int
+    width: float
+    """Of its widest line, 0 to 1 (the picture's width)."""
+    ink: str
+    """The name of its letters' colour, that of its first line."""
+
+
+def is_sure(line: Line) -> bool:
+    """Whether it is text at all: sure, more than one sign, and made of letters and digits."""
+    signs = [char for char in line.text if not char.isspace()]
+    words = sum(char.isalnum() for char in signs)
+    return (
+        line.score >= SURE
+        and words >= SURE_LETTERS
+        and words >= 0.7 * len(signs)
+        and len(set(line.text.casefold())) > 1
+    )
+
+
+def without_labels(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Without the tilted lines, where most of the others lie straight: an axis' labels."""
+    straight = tuple(line for line in lines if not line.is_tilted)
+    return straight if len(straight) >= STRAIGHT_LINES else lines
+
+
+def in_blocks(lines: tuple[Line, ...], width_px: int, height_px: int) -> tuple[Block, ...]:
+    """The lines put together to blocks, from top to bottom and from left to right."""
+    columns: list[list[Line]] = []
+    for line in _rows_joined(lines, width_px / max(height_px, 1)):
+        fitting = (lines for lines in columns if _continues(lines[-1], line, width_px, height_px))
+        nearest = max(fitting, key=lambda lines: lines[-1].bottom, default=None)
+        if nearest is None:
+            columns.append([line])
+        else:
+            nearest.append(line)
+    longer_px = max(width_px, height_px, 1)
+    blocks = [
+        Block(
+            text=_joined(tuple(line.text for line in column)),
+            score=min(line.score for line in column),
+            height=max(line.height_px for line in column) / longer_px,
+            top=column[0].top,
+            lines=len(column),
+            width=max(line.right - line.left for line in column),
+            ink=column[0].ink,
+        )
+        for column in columns
+    ]
+    return tuple(blocks)
+
+
+def _rows_joined(lines: tuple[Line, ...], aspect: float) -> list[Line]:
+    """Pieces that stand in one row and close to each other, as one line; rows from the top."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: (line.top + line.bottom) / 2):
+        row = next((row for row in rows if _is_beside(row[-1], line)), None)
+        if row is None:
+            rows.append([line])
+        else:
+            row.append(line)
+    found: list[Line] = []
+    for row in rows:
+        row.sort(key=lambda line: line.left)
+        whole = row[0]
+        for line in row[1:]:
+            height = min(whole.bottom - whole.top, line.bottom - line.top)
+            gap = (line.left - whole.right) * aspect
+            if gap < ROW_GAP * height and _are_alike(whole, line):
+                whole = _together(whole, line)
+            else:
+                found.append(whole)
+                whole = line
+        found.append(whole)
+    return found
+
+
+def _is_beside(one: Line, other: Line) -> bool:
+    overlap = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return overlap > ROW_OVERLAP * min(one.bottom - one.top, other.bottom - other.top)
+
+
+def _are_alike(one: Line, other: Line) -> bool:
+    small, large = sorted((one.height_px, other.height_px))
+    return large <= LIKE_HEIGHT * max(small, 1e-6)
+
+
+def _together(one: Line, other: Line) -> Line:
+    return replace(
+        one,
+        text=f"{one.text} {other.text}",
+        score=min(one.score, other.score),
+        top=min(one.top, other.top),
+        right=max(one.right, other.right),
+        bottom=max(one.bottom, other.bottom),
+        height_px=max(one.height_px, other.height_px),
+    )
+
+
+def _continues(above: Line, below: Line, width_px: int, height_px: int) -> bool:
+    """Whether a line goes on below another: near, of one size, and set flush or centred."""
+    gap_px = (below.top - above.bottom) * height_px
+    middles = ((line.left + line.right) / 2 for line in (above, below))
+    apart = (above.left - below.left, above.right - below.right, next(middles) - next(middles))
+    is_set_below = min(map(abs, apart)) * width_px < ALIGNED * above.height_px
+    is_near = -0.5 * above.height_px < gap_px < LINE_GAP * above.height_px
+    return _are_alike(above, below) and is_near and is_set_below
+
+
+def _joined(texts: tuple[str, ...]) -> str:
+    """Lines in one: a word that is broken at a hyphen keeps it, and gets no space behind it."""
+    whole = texts[0].strip()
+    for text in texts[1:]:
+        text = text.strip()
+        is_broken = whole.endswith("-") and whole[-2:-1].isalpha() and text[:1].islower()
+        whole = f"{whole}{text}" if is_broken else f"{whole} {text}"
+    return whole
