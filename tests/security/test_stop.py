@@ -105,7 +105,7 @@ def test_a_caller_that_goes_away_ends_its_decode(altwright: Altwright, origin: O
     asyncio.run(run())
     began = time.monotonic()
     assert altwright.caption(data_url(jpeg())).status_code == 200
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
 
 
 def progressive(size: tuple[int, int]) -> bytes:
