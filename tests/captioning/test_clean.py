@@ -62,6 +62,8 @@ def test_wrapping_comes_off(draft: str) -> None:
     ("locale", "draft", "caption"),
     [
         ("en", "A photo of a dog on a beach.", "A dog on a beach."),
+        ("en", "Image of a red barn in the snow.", "A red barn in the snow."),
+        ("en", "Photo of a wooden bridge.", "A wooden bridge."),
         ("en", "An aerial photograph of a harbour.", "Aerial view of a harbour."),
         ("en", "The image is a photograph of two cats.", "Two cats."),
         ("en", "In this picture, we can see two cats.", "Two cats."),
