@@ -74,7 +74,9 @@ def judge_head(response: httpx.Response, max_bytes: int) -> Head:
             "to. Serve the image file as it is.",
             log_reason=f"content-encoding {coding[:40]!r}",
         )
-    expected = _length(response.headers.get("content-length"))
+    # Chunks override a Content-Length (RFC 9112, 6.3), which then says nothing of the body.
+    chunked = "transfer-encoding" in response.headers
+    expected = None if chunked else _length(response.headers.get("content-length"))
     if expected is not None and expected > max_bytes:
         raise too_large(max_bytes)
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
@@ -90,6 +92,14 @@ def partial_image() -> ImageCorrupt:
     return ImageCorrupt(
         "The image's server sent only a part of the image (status 206). Use a URL that gives the "
         "whole file."
+    )
+
+
+def crumbled_image() -> ImageCorrupt:
+    """The refusal of a body that comes in pieces of a few bytes."""
+    return ImageCorrupt(
+        "The image's server sent the image in very many very small pieces. Serve the image file as "
+        "it is."
     )
 
 

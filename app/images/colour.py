@@ -30,6 +30,8 @@ def flattener(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 def _opaque(piece: Image.Image) -> Image.Image:
     if piece.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in piece.info:
+        if piece.mode == "La":  # Pillow knows no way from there to RGBA
+            piece = piece.convert("LA")
         layer = piece.convert("RGBA")
         ground = Image.new("RGB", piece.size, WHITE)
         ground.paste(layer, mask=layer)
@@ -60,11 +62,13 @@ def _range(picture: Image.Image) -> tuple[float, float]:
 
 
 def _to_8_bits(piece: Image.Image, scale: float, offset: float) -> Image.Image:
-    info = piece.info
+    key = piece.info.get("transparency")
     deep = piece if piece.mode == "F" else piece.convert("I")
     grey = deep.point(lambda value: value * scale + (offset + 0.5)).convert("L")
-    if isinstance(info.get("transparency"), int):
-        grey.info["transparency"] = round(info["transparency"] * scale + offset)
+    if isinstance(key, int) and deep.mode == "I":
+        # In the file's own depth: 257 values that differ come out as one grey.
+        opaque = deep.point([255 * (value != key) for value in range(65_536)], "L")
+        return Image.merge("LA", (grey, opaque))
     return grey
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from PIL import AvifImagePlugin, Image, ImageChops, JpegImagePlugin
+from PIL import AvifImagePlugin, Image, ImageChops, ImageFile, JpegImagePlugin
 
-from app.images import headers
-from app.images.colour import mend_colour_key
-from app.images.fit import draft_scale
-from app.images.headers import JpegHeader, Size
+from app.images import cicp, costs, headers, mend, turbo, vips
+from app.images.fit import draft_scale, eighths, fit
+from app.images.headers import JpegHeader, Size, WebpHeader
+from app.images.png import PicturePart
 from app.sandbox.job import Input, Refuse, Room
 
 _PLUGINS = {
@@ -27,21 +27,23 @@ _PLUGINS = {
     "heic": "HEIF",
 }
 
+_WEBP_WHOLE_PX = 2_000_000
+# Below, Pillow takes its 16 bytes for each without asking, and its libwebp is a fifth faster than
+# the one in libvips' wheels; above, the scaling inside the decoder wins, and keeps it small.
+
+_BESIDE = ("icc_profile", "gamma", "srgb")
+"""What a PNG says of its colours."""
+
+_SECOND_TRY_BYTES = 24 * 1024 * 1024
+# 6 megapixels: within what every child has without asking (FREE_BYTES in app/sandbox).
+
 _SCANS_ALLOWED = 24
 # Encoders write up to 14 scans for three components and 18 for four (libjpeg's own script).
 _SCANS_MAX = 100
 _SCAN_PIXELS_MAX = 3_000_000_000
 # Each scan passes over the whole picture: 1.5 thousand million pixels a second were measured.
 
-_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
-"""What Pillow holds a pixel of each mode in; every other mode takes 4."""
 _CANVAS_BYTES_PER_PIXEL = 4
-
-_ORIENTATION_TAG, _BITS_TAG, _SAMPLES_TAG, _ROWS_TAG = 274, 258, 277, 278
-_TILE_WIDTH_TAG, _TILE_HEIGHT_TAG = 322, 323
-
-# Planes are up to 3 samples of 2 bytes where they are deep; then RGB(A) twice and Pillow's own.
-_ISO_MEDIA_BYTES_PER_PIXEL = 16
 # libwebp's animation decoder keeps two canvases, hands out a third, and Pillow makes a fourth.
 _WEBP_BYTES_PER_PIXEL = 16
 
@@ -89,6 +91,12 @@ def decode(
     try:
         if image_format == "jpeg":
             return _decode_jpeg(data, longest_edge_px, check, room)
+        if vips.is_ready() and image_format == "png":
+            return _stream_png(data, longest_edge_px, check, room)
+        if vips.is_ready() and image_format == "webp":
+            webp = headers.read_webp(data.view)
+            if webp is not None and webp.width_px * webp.height_px > _WEBP_WHOLE_PX:
+                return _stream_webp(data, webp, longest_edge_px, room)
         return _decode_other(image_format, data, check, room)
     except (Refuse, MemoryError):
         raise
@@ -121,11 +129,28 @@ def _decode_jpeg(
     _check_scans(header)
     scale = draft_scale(size, longest_edge_px)
     room(header.coefficient_bytes() + 4 * (-(-size[0] // scale)) * (-(-size[1] // scale)))
-    try:
-        picture = _load_jpeg(data, scale)
-    except OSError:
-        picture = _load_without_end(data, scale)
+    picture = _scale_jpeg(data, header, longest_edge_px) or _load_any_jpeg(data, scale)
     return Decoded(picture, size, headers.read_orientation(picture.info.get("exif", b"")))
+
+
+def _scale_jpeg(data: Input, header: JpegHeader, longest_px: int) -> Image.Image | None:
+    """What needs scaling, by the decoder that can best; None where it cannot."""
+    size = (header.width_px, header.height_px)
+    if max(size) <= longest_px:
+        return None
+    pixels = turbo.read_jpeg(data.view, header, eighths(size, longest_px), longest_px)
+    if pixels is not None:
+        data.seek(0)
+        # Opened only, for what stands beside the pixels: profile and orientation.
+        pixels.info = JpegImagePlugin.JpegImageFile(cast("BinaryIO", data)).info
+    return pixels
+
+
+def _load_any_jpeg(data: Input, scale: int) -> Image.Image:
+    try:
+        return _load_jpeg(data, scale)
+    except OSError:
+        return _load_without_end(data, scale)
 
 
 def _check_scans(header: JpegHeader) -> None:
@@ -176,6 +201,45 @@ def _load_without_end(data: Input, scale: int) -> Image.Image:
     return one
 
 
+def _stream_png(
+    data: Input, longest_px: int, check: Callable[[Size | None], None], room: Room
+) -> Decoded:
+    # Opened by Pillow only for what stands beside the pixels: profile, gamma, orientation.
+    said = Image.open(cast("BinaryIO", PicturePart(data.view)), formats=("PNG",))
+    size = said.size
+    check(size)
+    to_px = fit(size, longest_px)
+    try:
+        header = vips.open_png(data.view)
+    except vips.VipsRefused:
+        # libpng minds what no eye sees: a thousand comments, a broken one.
+        return _decode_other("png", data, check, room)
+    room(vips.png_bytes(header, to_px))
+    try:
+        picture = vips.read_png(header, to_px)
+    except vips.VipsRefused:
+        # Room is asked for once: Pillow has the say where that costs no more than a child may
+        # have anyway.
+        if size[0] * size[1] * _CANVAS_BYTES_PER_PIXEL > _SECOND_TRY_BYTES:
+            raise
+        return _load("png", said, data, check)
+    picture.info = {name: said.info[name] for name in _BESIDE if name in said.info}
+    if told := cicp.of_png(data.view):
+        picture.info["icc_profile"] = told
+    exif = said.info.get("exif") or headers.png_exif(data.view)
+    return Decoded(picture, size, headers.read_orientation(exif))
+
+
+def _stream_webp(data: Input, header: WebpHeader, longest_px: int, room: Room) -> Decoded:
+    size = (header.width_px, header.height_px)
+    to_px = fit(size, longest_px)
+    room(vips.webp_bytes(header, to_px))
+    picture = vips.read_webp(data.view, header, to_px)
+    if header.profile:
+        picture.info["icc_profile"] = header.profile
+    return Decoded(picture, size, headers.read_orientation(header.exif))
+
+
 def _decode_other(
     image_format: str, data: Input, check: Callable[[Size | None], None], room: Room
 ) -> Decoded:
@@ -186,43 +250,29 @@ def _decode_other(
     if image_format == "webp":  # its decoder takes its canvases as soon as it opens the file
         width, height = headers.peek_size(image_format, data.view) or (0, 0)
         room(width * height * _WEBP_BYTES_PER_PIXEL + 2 * file_bytes)
-    picture = Image.open(cast("BinaryIO", data), formats=(plugin,))
+    file = data
+    if image_format == "png":
+        file = PicturePart(data.view)
+    elif image_format == "avif" and (places := headers.repeated_associations(data.view)):
+        file = mend.ToldApart(data, places)
+    picture = Image.open(cast("BinaryIO", file), formats=(plugin,))
+    if image_format == "tiff" and mend.is_deep_and_planar(picture):
+        picture = mend.open_with_libtiff(data)
     check(picture.size)
     if image_format != "webp":
-        room(_cost_bytes(image_format, picture, file_bytes))
-    picture.load()
-    check(picture.size)
+        room(costs.whole_bytes(image_format, picture, data.view))
+    return _load(image_format, picture, data, check)
+
+
+def _load(
+    image_format: str,
+    picture: ImageFile.ImageFile,
+    data: Input,
+    check: Callable[[Size | None], None],
+) -> Decoded:
+    shown = mend.load(image_format, picture, data.view)
+    check(shown.size)
     orientation = 1
-    if image_format == "png":
-        mend_colour_key(picture, headers.png_depth(data.view))
     if image_format in ("png", "webp", "avif"):  # TIFF's and HEIC's decoders have applied it
-        orientation = headers.read_orientation(picture.info.get("exif", b""))
-    return Decoded(picture, picture.size, orientation)
-
-
-def _cost_bytes(image_format: str, picture: Image.Image, file_bytes: int) -> int:
-    """At most so much will be held while the picture is decoded, the file itself not counted."""
-    pixels = picture.size[0] * picture.size[1]
-    held = pixels * _BYTES_PER_PIXEL.get(picture.mode, _CANVAS_BYTES_PER_PIXEL)
-    match image_format:
-        case "avif" | "heic":
-            return pixels * _ISO_MEDIA_BYTES_PER_PIXEL + 3 * file_bytes
-        case "tiff":
-            return _tiff_bytes(picture, held) + file_bytes
-        case "gif":
-            return held + pixels  # the frame, and its place on the canvas
-        case _:
-            return held
-
-
-def _tiff_bytes(picture: Image.Image, held: int) -> int:
-    tags = picture.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
-    width, height = picture.size
-    bits = tags.get(_BITS_TAG, (8,))
-    sample_bytes = -(-max(bits if isinstance(bits, tuple) else (bits,)) // 8)
-    rows = min(int(tags.get(_ROWS_TAG, height)), max(width, height))
-    # libtiff reads a strip or a tile at a time into a buffer of its own.
-    piece_px = int(tags.get(_TILE_WIDTH_TAG, width)) * int(tags.get(_TILE_HEIGHT_TAG, rows))
-    buffer: int = piece_px * sample_bytes * int(tags.get(_SAMPLES_TAG, 1))
-    turned: int = 2 if tags.get(_ORIENTATION_TAG, 1) != 1 else 1
-    return held * turned + buffer
+        orientation = headers.read_orientation(shown.info.get("exif", b""))
+    return Decoded(shown, shown.size, orientation)

@@ -26,6 +26,8 @@ _MAX_DIALLED = 4
 HEAD_MAX_BYTES = 256 * 1024
 """Before the answer's head is complete, interim answers (103) included. Browsers allow as much."""
 
+_BODY_READ_BYTES = 256 * 1024
+
 
 class ImageUnreachable(CaptionError):
     """No answer that could be used: DNS, connection, TLS, or a failure at the origin's side.
@@ -155,7 +157,10 @@ class GuardedStream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Raises ImageUnreachable where the head does not end, ImageTooLarge in the body."""
-        data = await self._stream.read(max_bytes, timeout)
+        # httpcore asks for 64 KiB at a time, and a picture has several times that; asyncio has as
+        # much as this in hand anyway. In the head it would be taken for too long a one.
+        most = max(max_bytes, _BODY_READ_BYTES) if self._in_body else max_bytes
+        data = await self._stream.read(most, timeout)
         self._left -= len(data)
         if self._left >= 0:
             return data

@@ -1,7 +1,6 @@
 """Brings the image behind a URL, from public places only and within every limit."""
 
 import asyncio
-import io
 import logging
 import ssl
 import time
@@ -21,6 +20,7 @@ from app.images.answer import (
     Head,
     ImageDenied,
     ImageNotFound,
+    crumbled_image,
     judge_head,
     partial_image,
     redirect_of,
@@ -66,6 +66,11 @@ _ANSWER_FIRST_S = 0.02
 _STALE_TRIES = 3
 """Kept-alive connections that may turn out closed, before a failure counts."""
 _WIRE_SLACK_BYTES = 256 * 1024
+_PIECES_FREE, _PIECE_BYTES = 4096, 512
+"""Each piece takes some 50 us of the event loop, however small it is: past the first ones, which
+are for small pictures, they must have a size. Servers write kilobytes at a time."""
+_PIECES_A_TURN = 128
+"""All pieces in 64 KB that have come can be taken without a pause: others' requests go between."""
 _ROOM_RETRY_AFTER_S = 5.0
 """Room for a large image comes free when another is done, within seconds."""
 
@@ -114,7 +119,7 @@ class _Run:
     dialled: bool = False
     """This hop opened a connection of its own."""
     connected: bool = False
-    waits_for_room: bool = True
+    waits_for_room: bool = False
     seen: set[ImageUrl] = field(default_factory=set)
 
     async def trace(self, event: str, _: Mapping[str, object]) -> None:
@@ -156,7 +161,7 @@ class _Run:
 class Fetcher:
     """Downloads images for strangers. One for the process, used by many requests at once.
 
-    `budget` counts the bytes in flight over all fetches: see `Share` for how large it must be.
+    `budget` counts the bytes in flight over all fetches, beyond what each may hold: see `Share`.
     """
 
     def __init__(
@@ -239,8 +244,6 @@ class Fetcher:
             return source
         url = parse(image_url)
         run.place = url.place
-        await run.room(SMALL_BYTES)
-        run.waits_for_room = False
         run.allow(asyncio.get_running_loop().time() + self._settings.timeout_s)
         return await self._download(url, run)
 
@@ -311,13 +314,13 @@ class Fetcher:
         body = _Body(self._settings.max_bytes, head, run)
         raw = cast("AsyncGenerator[bytes, None]", response.aiter_raw())  # so it is, in httpx
         async with aclosing(raw) as chunks:
-            beginning = await body.read(chunks, SNIFF_BYTES)
+            beginning = bytes((await body.read(chunks, SNIFF_BYTES))[:SNIFF_BYTES])
             try:
-                name = sniff(beginning[:SNIFF_BYTES])
+                name = sniff(beginning)
             except ImageUnsupported:
-                if not is_web_page(beginning[:SNIFF_BYTES]):
+                if not is_web_page(beginning):
                     raise
-                page = await body.read(chunks, PAGE_BYTES)
+                page = bytes(await body.read(chunks, PAGE_BYTES))
                 raise page_refusal(page, url, redirected=run.redirects > 0) from None
             data = await body.read(chunks, None)
         if head.whole_bytes is not None and len(data) != head.whole_bytes:
@@ -332,21 +335,45 @@ class _Body:
     def __init__(self, max_bytes: int, head: Head, run: _Run) -> None:
         self._max_bytes = max_bytes
         self._most_bytes = max_bytes if head.expected_bytes is None else head.expected_bytes
+        self._is_length_known = head.expected_bytes is not None
         self._run = run
         self._size = 0
-        # BytesIO hands out its own buffer, so that 64 MiB do not become 128 for a moment.
-        self._buffer = io.BytesIO()
+        self._pieces = 0
+        # Taken at once where its length is known: a buffer that grows leaves holes in the heap,
+        # 100 MB after a few large images. What nothing is written to takes no memory.
+        self._buffer = bytearray(min(self._most_bytes, SMALL_BYTES) if self._is_length_known else 0)
 
-    async def read(self, chunks: AsyncIterator[bytes], until_bytes: int | None) -> bytes:
-        """All that came, once it is `until_bytes` or the whole. Raises ImageTooLarge."""
+    async def read(self, chunks: AsyncIterator[bytes], until_bytes: int | None) -> memoryview:
+        """All that came, once it is `until_bytes` or the whole.
+
+        Raises ImageTooLarge, and ImageCorrupt where it comes in crumbs.
+        """
         while until_bytes is None or self._size < until_bytes:
             chunk = await anext(chunks, None)
             if chunk is None:
                 break
-            self._size += len(chunk)
-            if self._size > self._max_bytes:
+            size = self._size + len(chunk)
+            await self._note_piece(size)
+            if size > self._max_bytes:
                 raise too_large(self._max_bytes)
-            if not self._run.share.covers(self._size):
-                await self._run.room(max(self._size, self._most_bytes))
-            self._buffer.write(chunk)
-        return self._buffer.getvalue()
+            if not self._run.share.covers(size):
+                await self._run.room(max(size, self._most_bytes))
+            if size > len(self._buffer):
+                self._enlarge(size)
+            self._buffer[self._size : size] = chunk
+            self._size = size
+        return memoryview(self._buffer)[: self._size].toreadonly()
+
+    async def _note_piece(self, size: int) -> None:
+        self._pieces += 1
+        if (self._pieces - _PIECES_FREE) * _PIECE_BYTES > size:
+            raise crumbled_image()
+        if self._pieces % _PIECES_A_TURN == 0:
+            await asyncio.sleep(0)
+
+    def _enlarge(self, size: int) -> None:
+        """A new buffer and not a longer one: what is large then has pages of its own."""
+        wanted = self._most_bytes if self._is_length_known else 2 * len(self._buffer)
+        larger = bytearray(max(size, min(wanted, self._max_bytes)))
+        larger[: self._size] = memoryview(self._buffer)[: self._size]
+        self._buffer = larger

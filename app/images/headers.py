@@ -6,6 +6,7 @@ allocated, and what cannot be read is None: the decoder then has the say.
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 Size = tuple[int, int]
@@ -25,6 +26,9 @@ _SEGMENTS_MAX = 10_000
 pieces of 64 KB). Millions of empty ones cost Pillow seconds and an object each."""
 
 _LOOK_BYTES = 1024 * 1024
+
+_BOXES_MAX = 1000
+"""Side by side in an AVIF: a dozen is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,51 @@ def peek_size(image_format: str, view: memoryview) -> Size | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class WebpHeader:
+    """A WebP of one frame, and where its profile and EXIF lie."""
+
+    width_px: int
+    height_px: int
+    lossless: bool
+    alpha: bool
+    profile: bytes | None
+    exif: bytes
+
+
+_CHUNKS_MAX = 1_000
+# A WebP of one frame has at most six by the specification, and unknown ones that nobody writes.
+
+
+def read_webp(view: memoryview) -> WebpHeader | None:
+    """The header of a WebP of one frame; None for an animation and for what is no plain WebP."""
+    size = peek_size("webp", view)
+    found: dict[bytes, bytes] = {}
+    at = 12
+    for _ in range(_CHUNKS_MAX):
+        if at + 8 > len(view):
+            break
+        kind, length = bytes(view[at : at + 4]), int.from_bytes(view[at + 4 : at + 8], "little")
+        if kind not in found:
+            wanted = length if kind in (b"ICCP", b"EXIF") else 10
+            found[kind] = bytes(view[at + 8 : at + 8 + min(length, wanted)])
+        at += 8 + length + length % 2
+    lossless = b"VP8L" in found
+    if size is None or b"ANIM" in found or b"ANMF" in found or lossless == (b"VP8 " in found):
+        return None
+    if lossless and len(found[b"VP8L"]) < 5:
+        return None
+    said = found.get(b"VP8X", b"\0")
+    alpha = b"ALPH" in found or (lossless and found[b"VP8L"][4] & 0x10 > 0)
+    return WebpHeader(
+        *size,
+        lossless=lossless,
+        alpha=alpha or bool(said[0] & 0x10),
+        profile=found.get(b"ICCP"),
+        exif=found.get(b"EXIF", b""),
+    )
+
+
 def _peek_webp(head: bytes) -> Size | None:
     # WebP container specification: VP8X has 24 bits less one, VP8L 14 bits less one, VP8 14 bits.
     kind = head[12:16]
@@ -132,6 +181,23 @@ def _peek_webp(head: bytes) -> Size | None:
         width, height = struct.unpack_from("<HH", head, 26)
         return width & 0x3FFF, height & 0x3FFF
     return None
+
+
+_PNG_CHUNKS_MAX = 100_000
+# Encoders cut the pixels into pieces of 8 KB and more: 64 MiB are 8,000 chunks.
+
+
+def png_exif(view: memoryview) -> bytes:
+    """The EXIF of a PNG wherever it stands; empty where there is none."""
+    at = 8
+    for _ in range(_PNG_CHUNKS_MAX):
+        if at + 8 > len(view):
+            break
+        length, kind = struct.unpack_from(">I4s", view, at)
+        if kind == b"eXIf":
+            return bytes(view[at + 8 : at + 8 + length])
+        at += 12 + length
+    return b""
 
 
 def png_depth(view: memoryview) -> int:
@@ -159,3 +225,45 @@ def read_orientation(exif: bytes) -> int:
             (value,) = struct.unpack_from(order + ("I" if kind == 4 else "H"), exif, at + 8)
             return value if 1 <= value <= 8 else 1
     return 1
+
+
+def repeated_associations(view: memoryview) -> list[int]:
+    """Where an AVIF has further boxes of property associations (ipma) of one kind: their flags.
+
+    HEIF allows one for each version and flags (ISO 23008-12, 9.3.1); some encoders write one for
+    each item, which browsers read and libavif's parser, as Pillow sets it, refuses.
+    """
+    found: list[int] = []
+    seen: set[bytes] = set()
+    for start, end in boxes(view, 0, len(view), b"meta"):
+        for inner, inner_end in boxes(view, start + 4, end, b"iprp"):  # 4: version and flags
+            for at, _ in boxes(view, inner, inner_end, b"ipma"):
+                kind = bytes(view[at : at + 4])
+                if kind in seen:
+                    found.append(at + 1)
+                seen.add(kind)
+    return found[:255]
+
+
+def boxes(view: memoryview, at: int, end: int, name: bytes) -> Iterator[tuple[int, int]]:
+    """The contents of the boxes of that name (ISO 14496-12, 4.2), none of a length of 64 bits."""
+    for _ in range(_BOXES_MAX):
+        if at + 8 > end:
+            return
+        length = int.from_bytes(view[at : at + 4], "big") or end - at
+        if length < 8 or at + length > end:
+            return
+        if view[at + 4 : at + 8] == name:
+            yield at + 8, at + length
+        at += length
+
+
+def avif_is_deep(view: memoryview) -> bool:
+    """Whether any picture in an AVIF says that its samples have more than 8 bits (av1C)."""
+    for start, end in boxes(view, 0, len(view), b"meta"):
+        for middle, middle_end in boxes(view, start + 4, end, b"iprp"):
+            for inner, inner_end in boxes(view, middle, middle_end, b"ipco"):
+                for at, _ in boxes(view, inner, inner_end, b"av1C"):
+                    if bytes(view[at + 2 : at + 3]) and view[at + 2] & 0x40:  # high_bitdepth
+                        return True
+    return False

@@ -11,11 +11,12 @@ from app.images.addresses import Address
 Lookup = Callable[[str], Sequence[str]]
 """A blocking look-up: a name's addresses as text, in order of preference. Raises OSError."""
 
-THREADS = 32
+THREADS = 128
 """asyncio's own pool has 6 threads on 2 cores, and 12 slow names kept it from everyone (measured).
 
-A look-up cannot be stopped: glibc may hold a thread for half a minute after the caller has gone.
-A waiting thread costs some 30 KB, so there are enough for half of the requests in work.
+A look-up cannot be stopped: glibc may hold a thread for half a minute after the caller has gone,
+and for a minute where it has search domains to try. A waiting thread costs some 30 KB and a
+descriptor, so there are enough for all names that two callers may ask for in a minute.
 """
 TIMEOUT_S = 3.0
 """A name that takes longer costs its own request only; most take under 0.1 s."""

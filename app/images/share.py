@@ -5,22 +5,16 @@ from typing import Self
 
 from app.budget import Budget
 
-SMALL_BYTES = 2 * 1024 * 1024
-"""What each fetch takes first; most pictures of the web stay below it."""
+SMALL_BYTES = 1024 * 1024
+"""What each fetch may hold without asking; most pictures of the web stay below it."""
 
 
 class Share:
-    """A fetch's part of the budget, given back when its block ends.
+    """What a fetch holds of the budget beyond SMALL_BYTES, given back when its block ends.
 
-    A fetch takes SMALL_BYTES first, and once more, all that it can come to need, before it grows
-    past that. Waiting for the second while holding the first cannot lock up as long as the
-    budget's total covers every small share and one whole image:
-
-        total >= fetches at once * SMALL_BYTES + max_bytes
-
-    since then the first in line gets its room as soon as those who have theirs are done, and
-    they wait for nothing. With a smaller total fetches may wait for each other until a deadline
-    ends one of them.
+    The first SMALL_BYTES are bounded by how many requests are in work at once: a small picture
+    waits for nobody, however many large ones wait for their turn. A fetch that needs more asks
+    once, for all that it can come to need, so that no two can wait for each other.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -28,22 +22,25 @@ class Share:
         self.held_bytes = 0
 
     async def grow_to(self, size_bytes: int) -> None:
-        """Hold at least `size_bytes`; waits its turn. Never asks for more than there is at all."""
-        more = min(size_bytes, self._budget.total) - self.held_bytes
+        """Have room for `size_bytes`; waits its turn. Never asks for more than there is at all."""
+        more = self._beyond_small(size_bytes) - self.held_bytes
         if more > 0:
             await self._budget.acquire(more)
             self.held_bytes += more
 
     def shrink_to(self, size_bytes: int) -> None:
-        """Give back what is held beyond `size_bytes`."""
-        spare = self.held_bytes - size_bytes
+        """Give back what is held beyond the need for `size_bytes`."""
+        spare = self.held_bytes - self._beyond_small(size_bytes)
         if spare > 0:
             self.held_bytes -= spare
             self._budget.release(spare)
 
     def covers(self, size_bytes: int) -> bool:
-        """Whether so many bytes are held, or all that there are."""
-        return self.held_bytes >= min(size_bytes, self._budget.total)
+        """Whether there is room for so many bytes, or all that there is is held."""
+        return self.held_bytes >= self._beyond_small(size_bytes)
+
+    def _beyond_small(self, size_bytes: int) -> int:
+        return min(max(0, size_bytes - SMALL_BYTES), self._budget.total)
 
     def __enter__(self) -> Self:
         return self

@@ -58,8 +58,10 @@ _REFUSED: tuple[tuple[bytes, str, str], ...] = (
     (b"%!PS", "a PostScript file", _RASTER),
     (b"8BPS", "a Photoshop file (PSD)", _RASTER),
     (b"gimp xcf", "a GIMP file (XCF)", _RASTER),
+    (b"\x00\x00\x02\x00\x00\x00\x00\x00", "a Targa picture (TGA)", _RASTER),
+    (b"\x00\x00\x0a\x00\x00\x00\x00\x00", "a Targa picture (TGA)", _RASTER),
     (b"\x00\x00\x01\x00", "an icon (ICO)", _RASTER),
-    (b"\x00\x00\x02\x00", "a cursor (CUR)", _RASTER),
+    (b"\x00\x00\x02\x00", "a cursor (CUR)", _RASTER),  # Targa's has no entries
     (b"icns", "an icon (ICNS)", _RASTER),
     (b"\xff\x0a", "JPEG XL", _RASTER),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL", _RASTER),
@@ -72,6 +74,18 @@ _REFUSED: tuple[tuple[bytes, str, str], ...] = (
     (b"v/1\x01", "OpenEXR", _RASTER),
     (b"#?RADIANCE", "Radiance HDR", _RASTER),
     (b"FUJIFILMCCD-RAW", "a camera raw file", _RASTER),
+    (b"II\xbc\x01", "JPEG XR", _RASTER),
+    (b"\x8aMNG\r\n\x1a\n", "MNG", _STILL),
+    (b"\x8bJNG\r\n\x1a\n", "JNG", _RASTER),
+    (b"BPG\xfb", "BPG", _RASTER),
+    (b"FLIF", "FLIF", _RASTER),
+    (b"#?RGBE", "Radiance HDR", _RASTER),
+    (b"SIMPLE  =", "a FITS file", _RASTER),
+    (b"/* XPM */", "XPM", _RASTER),
+    (b"IIRO", "a camera raw file", _RASTER),
+    (b"IIU\x00", "a camera raw file", _RASTER),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document", _WHOLE_IMAGE),
+    (b"{\\rtf", "a text document (RTF)", _WHOLE_IMAGE),
     (b"\x1aE\xdf\xa3", "a video (WebM or Matroska)", _STILL),
     (b"FLV\x01", "a video (Flash)", _STILL),
     (b"\x00\x00\x01\xba", "a video (MPEG)", _STILL),
@@ -79,14 +93,21 @@ _REFUSED: tuple[tuple[bytes, str, str], ...] = (
     (b"0&\xb2u\x8ef\xcf\x11", "a video (Windows Media)", _STILL),
     (b"OggS", "an Ogg video or sound file", _STILL),
     (b"ID3", "a sound file (MP3)", _WHOLE_IMAGE),
+    (b"\xff\xfb", "a sound file (MP3)", _WHOLE_IMAGE),
     (b"fLaC", "a sound file (FLAC)", _WHOLE_IMAGE),
     (b"PK\x03\x04", "a ZIP archive or office document", _WHOLE_IMAGE),
     (b"Rar!\x1a", "a RAR archive", _WHOLE_IMAGE),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _WHOLE_IMAGE),
     (b"\x1f\x8b", "gzip-compressed data", "Send the image itself, uncompressed."),
+    (b"BZh", "bzip2-compressed data", "Send the image itself, uncompressed."),
+    (b"\xfd7zXZ\x00", "xz-compressed data", "Send the image itself, uncompressed."),
     (b"\x28\xb5\x2f\xfd", "zstd-compressed data", "Send the image itself, uncompressed."),
     (b"version https://git-lfs.github.com/spec", "a Git LFS pointer", _WHOLE_IMAGE),
 )
+
+_NETPBM = re.compile(rb"P[1-7][\s#]")
+# Boxes that old QuickTime files begin with, where newer ones say their brand.
+_MOVIE_BOXES = frozenset({b"moov", b"mdat", b"wide", b"pnot", b"skip"})
 
 # Sizes of the DIB header that follows a BMP's file header: "BM" alone also begins plain words.
 _DIB_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
@@ -129,7 +150,7 @@ def sniff(head: bytes) -> str:
     for magic, name, advice in _REFUSED:
         if head.startswith(magic):
             raise _refusal(name, advice)
-    raise _refuse_text(head)
+    raise _refuse_rest(head)
 
 
 def is_web_page(head: bytes) -> bool:
@@ -147,6 +168,8 @@ def _sniff_riff(head: bytes) -> str:
     kind = head[8:12]
     if kind == b"WEBP":
         return "webp"
+    if kind == b"WAVE":
+        raise _refusal("a sound file (WAV)", _WHOLE_IMAGE)
     if kind == b"AVI ":
         raise _refusal("a video (AVI)", _STILL)
     raise _refusal("a RIFF file that is no WebP", _RASTER)
@@ -161,6 +184,12 @@ def _sniff_iso_media(head: bytes) -> str:
     if major in _HEIC_BRANDS:
         # mif1 and msf1 are the family's common names: the compatible brands say which member.
         return "avif" if major in (b"mif1", b"msf1") and brands & _AVIF_BRANDS else "heic"
+    # A reader that knows any of the brands may read the file (ISO 14496-12, 4.3). Minimised files
+    # (mif3) state theirs in the place of the version.
+    if brands & _AVIF_BRANDS or head[8:16] == b"mif3avif":
+        return "avif"
+    if brands & (_HEIC_BRANDS - {b"mif1", b"msf1"}):
+        return "heic"
     if major == b"crx ":
         raise _refusal("a camera raw file (CR3)", _RASTER)
     if major in (b"M4A ", b"M4B "):
@@ -168,6 +197,15 @@ def _sniff_iso_media(head: bytes) -> str:
     if major == b"qt  ":
         raise _refusal("a video (QuickTime)", _STILL)
     raise _refusal("a video (MP4)", _STILL)
+
+
+def _refuse_rest(head: bytes) -> ImageUnsupported:
+    """Name what has no magic number of its own."""
+    if head[4:8] in _MOVIE_BOXES and head[:2] in (b"\x00\x00", b"\x00\x01"):
+        return _refusal("a video (QuickTime)", _STILL)
+    if _NETPBM.match(head):
+        return _refusal("a Netpbm picture (PPM, PGM, PBM)", _RASTER)
+    return _refuse_text(head)
 
 
 def _refuse_text(head: bytes) -> ImageUnsupported:

@@ -37,7 +37,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         backend: httpcore.AsyncNetworkBackend,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
+        self._pool = _Pool(
             ssl_context=ssl_context or ssl.create_default_context(cafile=certifi.where()),
             # Whoever fetches was admitted already: a second queue here would hide from the
             # deadline what it waits for.
@@ -80,6 +80,55 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
+
+
+class _Pool(httpcore.AsyncConnectionPool):
+    """httpcore's pool, with connections that are let go of however their request ends."""
+
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
+        return _Connection(super().create_connection(origin))
+
+
+class _Connection(httpcore.AsyncConnectionInterface):
+    """A connection that is closed where its request is cancelled before a byte is sent.
+
+    httpcore 1.0.9 leaves such a one open, neither idle nor closed, in the pool for ever: callers
+    who go away at the right moment would use up all descriptors.
+    """
+
+    def __init__(self, inner: httpcore.AsyncConnectionInterface) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        try:
+            return await self._inner.handle_async_request(request)
+        except httpcore.ConnectionNotAvailable:
+            raise  # another request has it; the pool looks for one more
+        except BaseException:
+            if not self._inner.is_idle() and not self._inner.is_closed():
+                await self._inner.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def info(self) -> str:
+        return self._inner.info()
+
+    def can_handle_request(self, origin: httpcore.Origin) -> bool:
+        return self._inner.can_handle_request(origin)
+
+    def is_available(self) -> bool:
+        return self._inner.is_available()
+
+    def has_expired(self) -> bool:
+        return self._inner.has_expired()
+
+    def is_idle(self) -> bool:
+        return self._inner.is_idle()
+
+    def is_closed(self) -> bool:
+        return self._inner.is_closed()
 
 
 class _Body(httpx.AsyncByteStream):

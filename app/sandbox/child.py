@@ -10,33 +10,39 @@ import mmap
 import os
 import sys
 import traceback
-from typing import Any
+from typing import Any, TypeAlias
 
 from app.sandbox import limits, wire
 from app.sandbox.job import Handler, Input, Refuse
+
+Answer: TypeAlias = tuple[dict[str, Any], bytes]
+"""What a job came to, and the bytes that it made."""
 
 
 def main(plan: dict[str, Any]) -> None:
     """Serve until the parent's end of the socket closes."""
     limits.die_with(plan["parent_pid"])
-    limits.step_back()
+    limits.step_back(plan["niceness"])
     handlers = _warm(plan["handlers"])
     # Mapped once, for good: with no descriptor to spare it could not be mapped again. It takes
     # no memory until the parent writes a job's bytes into it.
     inbox = mmap.mmap(plan["inbox"], plan["input_max_bytes"], prot=mmap.PROT_READ)
-    mapped = limits.mapped_bytes()
+    memory = limits.OwnMemory()
+    mapped = memory.mapped_bytes()
     most = mapped + plan["memory_bytes"] if mapped else 0
     gc.collect()
     gc.freeze()
     missing = limits.confine(most)
-    parent = _Parent(plan["socket"])
+    parent = _Parent(plan["socket"], plan["free_bytes"])
     parent.say({"ready": True, "mapped_bytes": mapped, "missing": missing})
     while (ask := parent.hear()) is not None:
         data = Input(memoryview(inbox)[: ask["size"]])
-        answer = _do(handlers[ask["job"]], data, ask["args"], parent)
+        answer, result = _do(handlers[ask["job"]], data, ask["args"], parent)
         del data
         gc.collect()  # an exception's frames hold pictures in circles; gone before "done" is said
-        parent.send(answer)
+        memory.give_back()
+        answer["mapped_bytes"] = memory.mapped_bytes()
+        parent.send(wire.pack(answer, result))
 
 
 def _warm(handlers: dict[str, str]) -> dict[str, Handler]:
@@ -50,26 +56,27 @@ def _warm(handlers: dict[str, str]) -> dict[str, Handler]:
     return found
 
 
-def _do(handler: Handler, data: Input, args: dict[str, Any], parent: "_Parent") -> bytes:
+def _do(handler: Handler, data: Input, args: dict[str, Any], parent: "_Parent") -> Answer:
     parent.asked_for_room = False
     try:
         facts, result = handler(data, args, parent.room)
-        return wire.pack({"done": facts}, result)
     except Refuse as error:
-        return wire.pack({"refused": [error.code, error.detail, error.reason[:500]]})
+        return {"refused": [error.code, error.detail, error.reason[:500]]}, b""
     except MemoryError:
-        return wire.pack({"refused": ["memory", "It takes too much memory.", "MemoryError"]})
+        return {"refused": ["memory", "It takes too much memory.", "MemoryError"]}, b""
     except Exception as error:  # noqa: BLE001 - one bad job must not end the child; it is reported
         # The place, not the message: that may quote the stranger's file.
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return wire.pack({"failed": f"{type(error).__name__} at {last.filename}:{last.lineno}"})
+        return {"failed": f"{type(error).__name__} at {last.filename}:{last.lineno}"}, b""
+    return {"done": facts}, result
 
 
 class _Parent:
     """The server, as its child sees it: a socket that is read and written blocking."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, free_bytes: int) -> None:
         self._descriptor = descriptor
+        self._free_bytes = free_bytes
         self.asked_for_room = False
 
     def room(self, amount_bytes: int) -> None:
@@ -77,6 +84,8 @@ class _Parent:
         if self.asked_for_room:  # who waits while holding could wait for ever
             raise RuntimeError("room is asked for once per job")
         self.asked_for_room = True
+        if amount_bytes <= self._free_bytes:
+            return  # nobody has to be asked for that, and more the kernel would not give
         self.say({"room": int(amount_bytes)})
         answer = self.hear()
         if answer is None:

@@ -1,4 +1,11 @@
-"""How many child processes a server wants."""
+"""How many processes N cores want: this is the one place that decides it, and says why.
+
+A caption of 1 megapixel costs the event loop 6 ms and a decoding child 11, one of 12 megapixels 6
+and 36 (docs/performance.md). So one loop keeps two children busy with small pictures and six with
+large ones, and a worker for each three cores, `WORKERS = ceil(cores / 3)`, leaves none idle with
+either. Each worker starts one child for each core that falls to it, and an express child (pool.py)
+that is idle unless cheap pictures wait behind costly ones.
+"""
 
 import math
 import os
@@ -7,7 +14,7 @@ from pathlib import Path
 _CGROUP = Path("/sys/fs/cgroup")
 
 MOST_CHILDREN = 4
-"""Per server process. Each holds some 30 MB when idle and a decoded picture when busy; past four
+"""Per server process. Each holds some 40 MB when idle and a decoded picture when busy; past four
 decoding cores one event loop is the narrow place, and another worker the better use of a core."""
 
 
@@ -25,7 +32,8 @@ def children_for_this_machine(workers: int = 1) -> int:
     """One child a core, shared out over the server's workers: 1 to MOST_CHILDREN.
 
     Decoding is all processor time, so more children than cores only hold more memory. The event
-    loop is not given a core of its own: at a loaded server it uses a tenth of one.
+    loop is not given a core of its own: it goes first by its niceness, and the children share what
+    it leaves.
     """
     return max(1, min(MOST_CHILDREN, usable_cores() // max(1, workers)))
 

@@ -72,6 +72,9 @@ _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE3 = 435
 _CLONE_THREAD = 0x00010000
 
+_KEPT_BYTES = 16 * 1024 * 1024
+# What the next picture of ordinary size will use again: clearing its pages anew would cost 2 ms.
+
 # Classic BPF (linux/filter.h): load a word, jump if equal, jump if a bit is set, return.
 _LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
 _RET_ALLOW, _RET_ERRNO = 0x7FFF0000, 0x00050000
@@ -102,26 +105,48 @@ def die_with(parent_pid: int) -> None:
         os._exit(0)
 
 
-def step_back() -> None:
+def step_back(niceness: int) -> None:
     """Let the server go first: for the processor, and for the out-of-memory killer."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A drain is announced to the whole group by service managers; jobs in work end first.
         signal.signal(number, signal.SIG_IGN)
-    # 5: a saturated machine still answers /healthz; a lone decode is not slowed.
-    os.nice(5)
+    if sys.platform == "linux":
+        # A batch process that wakes does not push another aside.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    os.nice(niceness)
     try:
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     except OSError:
         return  # not Linux, or /proc is read-only: the kernel's own choice then
 
 
-def mapped_bytes() -> int:
-    """Address space that this process has mapped; 0 where it cannot be known."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+class OwnMemory:
+    """What this process has mapped and holds, from a file opened before the doors are shut."""
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # not Linux, or no /proc
+            self._file = None
+        self._held_bytes = self._read()[1]
+
+    def mapped_bytes(self) -> int:
+        """Address space; 0 where it cannot be known."""
+        return self._read()[0]
+
+    def give_back(self) -> None:
+        """Return what the allocator kept of large pictures: up to 100 MB, which no limit counts."""
+        if self._read()[1] > self._held_bytes + _KEPT_BYTES:
+            ctypes.CDLL(None).malloc_trim(0)
+
+    def _read(self) -> tuple[int, int]:
+        """Bytes mapped, and bytes of memory held that are this process's own."""
+        if self._file is None:
+            return 0, 0
+        os.lseek(self._file, 0, os.SEEK_SET)
+        mapped, resident, shared = os.read(self._file, 200).split()[:3]
+        page = os.sysconf("SC_PAGE_SIZE")
+        return int(mapped) * page, (int(resident) - int(shared)) * page
 
 
 def confine(address_space_bytes: int) -> list[str]:

@@ -41,10 +41,11 @@ _GRACE_S = 0.25
 # A job whose caller has gone may still end by itself in this time: most do, and a child that is
 # killed costs a start of 200 ms of processor time, which a caller must not get for nothing.
 
-MEMORY_BYTES = 560 * 1024 * 1024
-"""For all children of a server together, beside what each may take without asking. A picture of
-150 megapixels in Pillow's 4 bytes each just fits, and gets it alone. With the server's own 250 MB
-and four children's 20 MB each the process tree stays under 1 GiB."""
+MEMORY_BYTES = 464 * 1024 * 1024
+"""For all children of a server together, beside what each may take without asking: a progressive
+JPEG of 100 megapixels, a HEIC of 48, a PNG of any size. With the server's own 160 MB, 200 MB of
+downloads and bodies, and 60 MB for each child the process tree stays under 1 GiB
+(benchmarks.memory)."""
 
 EXPRESS_BYTES = 1024 * 1024
 """Of a job that the express child takes: most web pictures. It gives back what asks for memory, so
@@ -107,7 +108,7 @@ class ChildPool:
         Raises ChildDied where not one can start: then something is wrong with the installation.
         """
         self._open = True
-        first = [self._soon(self._add()) for _ in range(self._size)]
+        first = [self._soon(self._add(express=lane)) for lane in self._lanes()]
         try:
             outcomes = await asyncio.gather(*first, return_exceptions=True)
         except asyncio.CancelledError:
@@ -117,8 +118,13 @@ class ChildPool:
         if len(failures) == self._size:
             await self.aclose()
             raise failures[0]
-        for _ in failures:
-            self._soon(self._grow())
+        for lane, outcome in zip(self._lanes(), outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                self._soon(self._grow(express=lane))
+
+    def _lanes(self) -> list[bool]:
+        """For each child, whether it is the express one: the first, unless it is alone."""
+        return [self._size > 1 and number == 0 for number in range(self._size)]
 
     async def aclose(self) -> None:
         """End every child and every job; whoever waits gets PoolBusy."""
@@ -139,7 +145,7 @@ class ChildPool:
     async def run(
         self,
         handler: str,
-        data: bytes,
+        data: bytes | memoryview,
         args: Mapping[str, JsonValue],
         *,
         timeout_s: float,
@@ -227,7 +233,8 @@ class ChildPool:
         if self._relieved.get(child):
             self._dismiss(child)
             return
-        if child.jobs >= self._max_jobs_per_child and child not in self._relieved and self._open:
+        done = child.jobs >= self._max_jobs_per_child or child.has_swollen
+        if done and child not in self._relieved and self._open:
             self._relieved[child] = False
             self._soon(self._relieve(child))
         self._hand_over(child)
@@ -236,7 +243,7 @@ class ChildPool:
         """Let go of a dead child and start another, unless that is on its way already."""
         self.lost += 1
         if child not in self._relieved and self._open:
-            self._soon(self._grow())
+            self._soon(self._grow(express=child.is_express))
         self._dismiss(child)
 
     def _dismiss(self, child: ChildProcess) -> None:
@@ -250,15 +257,12 @@ class ChildPool:
         await child.aclose()
         self._dying.discard(child)
 
-    async def _add(self, *, express: bool = False) -> None:
-        child = await ChildProcess.start(self._plan)
-        child.is_express = express or (
-            self._size > 1 and not any(other.is_express for other in self._children)
-        )
+    async def _add(self, *, express: bool) -> None:
+        child = await ChildProcess.start(self._plan, express=express)
         self._children.add(child)
         self._hand_over(child)
 
-    async def _grow(self, *, express: bool = False) -> None:
+    async def _grow(self, *, express: bool) -> None:
         """Start one child, however long that takes."""
         pause_s = _BACKOFF_S
         while self._open:

@@ -26,8 +26,17 @@ logger = logging.getLogger(__name__)
 FREE_BYTES = 32 * 1024 * 1024
 """What each child may take without asking: a 2 megapixel picture decoded, its copy and result."""
 
+KEPT_BYTES = 12 * 1024 * 1024
+"""Of freed memory that a child does not give back to the system. By default glibc gives all of it
+back, and the kernel clears each page anew: 1,900 pages and 4 ms for a picture of 1 megapixel, more
+than a third of its decoding. One buffer of over half of this still has pages of its own."""
+
 _SLACK_BYTES = 64 * 1024 * 1024
 # Address space is more than memory: allocators map in steps, zeroed pages that nobody touches.
+
+_GROWTH_BYTES = 64 * 1024 * 1024
+# A heap keeps the address space of what it has freed between two things it still needs. The limit
+# counts that, so it is allowed for; a child with more of it makes way for a fresh one.
 
 _SLICE_BYTES = 1024 * 1024
 # One write of 1 MB into memory takes some 0.3 ms: as long as the event loop may be held.
@@ -37,7 +46,16 @@ _FAREWELL_S = 1.0
 
 _READ_AHEAD_BYTES = 1024 * 1024
 
+_ANSWER_BYTES = 512 * 1024
+# A picture of 1200 px has up to 300 KB. The kernel gives twice what is asked, within its own limit.
+
 _START_TIMEOUT_S = 30.0
+
+NICENESS, EXPRESS_NICENESS = 10, 5
+# A saturated server still has to refuse, answer /healthz and talk to models at once, and its event
+# loop wakes for a millisecond at a time: a child weighs a tenth of it (sched(7)). Cheap pictures
+# weigh three times as much as costly ones. A lone decode is not slowed; beside busy neighbours it
+# still gets a tenth, where SCHED_IDLE would get next to nothing.
 
 _BOOT = (
     "import sys, json; plan = json.loads(sys.argv[1]); sys.path[:] = plan['path']; "
@@ -92,7 +110,7 @@ class Job:
     """One piece of work for a child."""
 
     handler: str
-    data: bytes
+    data: bytes | memoryview
     args: Mapping[str, JsonValue]
     timeout_s: float
     deadline: Deadline
@@ -111,6 +129,8 @@ class ChildProcess:
         inbox: int,
         words: int,
         plan: Plan,
+        *,
+        express: bool,
     ) -> None:
         self._process = process
         self._reader, self._writer = streams
@@ -118,12 +138,15 @@ class ChildProcess:
         self._words = words
         self._plan = plan
         self._mapped_bytes = 0
+        self._grown_bytes = 0
         self._closed = False
+        self._is_widened = False
         self.jobs = 0
-        self.is_express = False
+        self.is_express = express
+        """Whether it does only what needs little memory, and goes before its siblings."""
 
     @classmethod
-    async def start(cls, plan: Plan) -> "ChildProcess":
+    async def start(cls, plan: Plan, *, express: bool = False) -> "ChildProcess":
         """A child that has imported its handlers and shut its doors.
 
         Raises ChildDied with its last words where it cannot start.
@@ -132,6 +155,8 @@ class ChildProcess:
             channel, their_channel = socket.socketpair()
             undo.callback(channel.close)
             theirs.callback(their_channel.close)
+            # The child's whole answer in one piece: half of it would wake the server for nothing.
+            their_channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ANSWER_BYTES)
             inbox = _anonymous_file()
             undo.callback(os.close, inbox)
             words, their_words = os.pipe()
@@ -144,9 +169,10 @@ class ChildProcess:
             channel.setblocking(False)
             streams = await asyncio.open_unix_connection(sock=channel, limit=_READ_AHEAD_BYTES)
             # Not from a thread: the kernel kills a child when the thread that started it ends.
-            process = _spawn(plan, their_channel.fileno(), inbox, their_words)
+            niceness = EXPRESS_NICENESS if express else NICENESS
+            process = _spawn(plan, their_channel.fileno(), inbox, their_words, niceness)
             undo.pop_all()
-        child = cls(process, streams, inbox, words, plan)
+        child = cls(process, streams, inbox, words, plan, express=express)
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 message, _ = await child._hear()
@@ -175,6 +201,7 @@ class ChildProcess:
         Raises JobRefused, ChildTimeout, ChildDied, PoolBusy.
         """
         taken = 0
+        self._is_widened = False
         self.jobs += 1
         try:
             async with _busy_after(job.deadline):
@@ -184,6 +211,7 @@ class ChildProcess:
             if "room" in message:
                 taken = await self._make_room(message["room"], job)
                 message, body, _ = await self._hear_within(left_s, job.deadline)
+            self._note_growth(message)
             return _judge(message, body)
         except (JobRefused, _Starved, TooLargeHere):
             raise
@@ -197,6 +225,11 @@ class ChildProcess:
             self._plan.memory.release(taken)
             if not self._closed:
                 self._empty()
+
+    @property
+    def has_swollen(self) -> bool:
+        """Whether so much address space is lost to holes in its heap that a fresh one is better."""
+        return self._grown_bytes > _GROWTH_BYTES
 
     def kill(self) -> None:
         """End it at once, whatever it is doing. `aclose` collects what is left of it."""
@@ -233,7 +266,7 @@ class ChildProcess:
         except BlockingIOError:
             return b""
 
-    async def _fill(self, data: bytes) -> None:
+    async def _fill(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
         for at in range(0, len(view), _SLICE_BYTES):
             if at:
@@ -245,7 +278,8 @@ class ChildProcess:
         # mapping over there stays good, because the length comes back.
         os.ftruncate(self._inbox, 0)
         os.ftruncate(self._inbox, self._plan.input_max_bytes)
-        self._limit_memory(FREE_BYTES)
+        if self._is_widened:
+            self._limit_memory(FREE_BYTES)
         self._overhear()
 
     async def _make_room(self, amount: object, job: Job) -> int:
@@ -275,6 +309,7 @@ class ChildProcess:
                 await self._hear_within(_FAREWELL_S, Deadline.after(_FAREWELL_S))
                 raise _Starved(str(error)) from error
         try:
+            self._is_widened = True
             self._limit_memory(FREE_BYTES + extra)
             self._say({"go": True})
         except BaseException:
@@ -286,10 +321,16 @@ class ChildProcess:
         """Hold the child to what it asked for: an estimate that a file lied about ends there."""
         if not self._mapped_bytes or not hasattr(resource, "prlimit"):
             return  # then the child's own limit, all that any job may have, is the only one
-        soft = self._mapped_bytes + amount_bytes + _SLACK_BYTES
+        grown = min(self._grown_bytes, _GROWTH_BYTES)
+        soft = self._mapped_bytes + grown + amount_bytes + _SLACK_BYTES
         hard = self._mapped_bytes + _most_bytes(self._plan)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             resource.prlimit(self._process.pid, resource.RLIMIT_AS, (min(soft, hard), hard))
+
+    def _note_growth(self, message: Mapping[str, Any]) -> None:
+        mapped = message.get("mapped_bytes")
+        if isinstance(mapped, int):
+            self._grown_bytes = max(0, mapped - self._mapped_bytes)
 
     def _say(self, message: Mapping[str, Any]) -> None:
         self._writer.write(wire.pack(message))
@@ -352,17 +393,21 @@ def _anonymous_file() -> int:
         return os.dup(file.fileno())
 
 
-def _spawn(plan: Plan, channel: int, inbox: int, words: int) -> subprocess.Popen[bytes]:
+def _spawn(
+    plan: Plan, channel: int, inbox: int, words: int, niceness: int
+) -> subprocess.Popen[bytes]:
     # A fresh interpreter, not a fork of a server full of threads and secrets. -I and -S skip what
     # a child has no use for (site, the user's folder); it finds modules where the server does.
     root = str(Path(__file__).parents[2])
     arguments = {
         "path": [root, *(str(Path(entry).absolute()) for entry in sys.path)],
         "parent_pid": os.getpid(),
+        "niceness": niceness,
         "socket": channel,
         "inbox": inbox,
         "input_max_bytes": plan.input_max_bytes,
         "memory_bytes": _most_bytes(plan),
+        "free_bytes": FREE_BYTES,
         "handlers": dict(plan.handlers),
     }
     environment = {
@@ -372,6 +417,9 @@ def _spawn(plan: Plan, channel: int, inbox: int, words: int) -> subprocess.Popen
         "OPENBLAS_NUM_THREADS": "1",
         # A second malloc arena reserves 64 MB of address space, which the limit would count.
         "MALLOC_ARENA_MAX": "1",
+        # What one small picture was decoded in is kept for the next (see KEPT_BYTES).
+        "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES // 2),
+        "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
         **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
     }
     return subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
@@ -382,5 +430,7 @@ def _spawn(plan: Plan, channel: int, inbox: int, words: int) -> subprocess.Popen
         pass_fds=(channel, inbox),
         env=environment,
         cwd="/",
-        start_new_session=True,
+        # A process group, not a session: Linux shares the processor between sessions alike
+        # (sched_autogroup), and niceness says nothing any more.
+        process_group=0,
     )

@@ -6,10 +6,21 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
+from app.images import libvips, turbo
 
-@pytest.fixture
-def pillow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What the handler's `warm_up` does in a child, as far as this process may keep it."""
+
+@pytest.fixture(params=["every decoder", "Pillow alone"])
+def pillow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the handler's `warm_up` does in a child, as far as this process may keep it.
+
+    Once with every decoder that is installed, and once with Pillow alone, as on a system for which
+    the others have no wheels: results are held to the same.
+    """
+    if request.param == "Pillow alone":
+        monkeypatch.setattr(libvips, "_libvips", None)
+        monkeypatch.setattr(turbo, "simplejpeg", None)
+    else:
+        assert libvips.is_ready()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     Image.init()
     with warnings.catch_warnings():

@@ -52,6 +52,37 @@ def tiff(entries: Iterable[tuple[int, int, int, int]], tail: bytes = b"") -> byt
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + b"\0\0\0\0" + tail
 
 
+def one_association_each(avif: bytes) -> bytes:
+    """An AVIF whose one box of property associations (ipma) has become a box for each item."""
+    at = avif.index(b"ipma") - 4
+    (length,) = struct.unpack_from(">I", avif, at)
+    body = avif[at + 8 : at + length]
+    assert body[:4] == b"\0\0\0\0"
+    boxes, offset = b"", 8
+    for _ in range(int.from_bytes(body[4:8], "big")):
+        end = offset + 3 + body[offset + 2]
+        entry = body[:4] + b"\0\0\0\1" + body[offset:end]
+        boxes += struct.pack(">I4s", 8 + len(entry), b"ipma") + entry
+        offset = end
+    changed = bytearray(avif[:at] + boxes + avif[at + length :])
+    more = len(boxes) - length
+    for name in (b"meta", b"iprp"):
+        box = changed.index(name) - 4
+        struct.pack_into(">I", changed, box, struct.unpack_from(">I", changed, box)[0] + more)
+    return bytes(_moved(changed, more))
+
+
+def _moved(avif: bytearray, by: int) -> bytearray:
+    """All places in the item location box (iloc, version 0, 4-byte offsets) moved by so much."""
+    at = avif.index(b"iloc") + 4
+    assert avif[at : at + 6] == b"\0\0\0\0\x44\0"
+    items = int.from_bytes(avif[at + 6 : at + 8], "big")
+    for index in range(items):
+        place = at + 8 + index * 14 + 6
+        struct.pack_into(">I", avif, place, struct.unpack_from(">I", avif, place)[0] + by)
+    return avif
+
+
 def scans_repeated(jpeg: bytes, times: int) -> bytes:
     """A progressive JPEG whose last scan comes again and again."""
     last = jpeg.rindex(b"\xff\xda")

@@ -343,6 +343,27 @@ async def test_cancelling_closes_the_connection_and_frees_the_budget() -> None:
     await fetcher.aclose()
 
 
+async def test_a_fetch_that_is_cancelled_at_any_step_leaves_no_connection() -> None:
+    """Also between connecting and sending, where httpcore alone forgets it for ever."""
+    fetcher = make_fetcher(timeout_s=30)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"
+    async with Origin(raw(head + PICTURE, silence)) as origin:
+
+        async def one() -> None:
+            async with fetcher.fetch(origin.url(), Deadline.after(30)):
+                pass
+
+        for steps in range(80):
+            task = asyncio.create_task(one())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert fetcher.transport.open_connections == 0, f"after {steps} steps"
+    await fetcher.aclose()
+
+
 async def test_nothing_is_logged_of_a_query(caplog: pytest.LogCaptureFixture) -> None:
     """It may be a signature, and so may a redirect's."""
     caplog.set_level("INFO")

@@ -96,18 +96,18 @@ async def test_a_decode_that_takes_too_long_costs_too_much():
 async def test_more_memory_than_there_is_costs_too_much():
     """Refused from the header."""
     async with normaliser(memory=Budget(10 * MB)) as normalise:
-        data = drawn.encoded(Image.new("RGBA", (4000, 3000)), "png")
-        error = await outcome(normalise, data, "png")
+        data = drawn.encoded(Image.new("RGBA", (4000, 3000)), "tiff")
+        error = await outcome(normalise, data, "tiff")
     assert isinstance(error, ImageCorrupt)
     assert "costs too much" in error.detail
 
 
 async def test_large_pictures_wait_for_memory_and_are_all_decoded():
-    """Eight of 48 MB each where two fit; the budget is whole afterwards."""
-    memory = Budget(40 * MB)
-    data = drawn.encoded(Image.new("RGB", (4000, 3000), "teal"), "png")
+    """Eight of 84 MB each where one fits; the budget is whole afterwards."""
+    memory = Budget(100 * MB)
+    data = drawn.encoded(Image.new("RGB", (4000, 3000), "teal"), "tiff")
     async with normaliser(size=2, memory=memory) as normalise:
-        images = await asyncio.gather(*(outcome(normalise, data, "png") for _ in range(8)))
+        images = await asyncio.gather(*(outcome(normalise, data, "tiff") for _ in range(8)))
     assert all(isinstance(image, NormalisedImage) for image in images)
     assert memory.used == 0
 
@@ -303,6 +303,28 @@ async def test_every_real_picture_is_normalised(corpora: Path):
             assert min(900, longest) <= max(picture.size) <= 1200, path.name
             assert not picture.getexif()
             assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+
+
+async def test_a_number_below_zero_in_a_header_costs_no_child():
+    """As room to ask for it killed the child that asked: 200 ms of work for 200 bytes."""
+    file = io.BytesIO()
+    Image.new("L", (64, 64)).save(file, "TIFF", compression="tiff_lzw")
+    at = file.getvalue().index(b"\x16\x01\x03\x00\x01\x00\x00\x00")  # RowsPerStrip, one SHORT
+    patch = struct.pack("<HHIi", 278, 9, 1, -(2**30))  # one SLONG
+    data = file.getvalue()[:at] + patch + file.getvalue()[at + len(patch) :]
+    async with normaliser() as normalise:
+        error = await outcome(normalise, data, "tiff")
+        assert isinstance(error, ImageCorrupt)
+        assert normalise._pool.lost == 0
+
+
+async def test_150_megapixels_of_png_are_normalised_in_a_small_room():
+    """Read row by row: as much as the limit allows, in a tenth of what all its pixels take."""
+    data = drawn.png((12_247, 12_247), 8, 2, bytes(12_247 * (3 * 12_247 + 1)))
+    async with normaliser(memory=Budget(100 * MB)) as normalise:
+        image = await outcome(normalise, data, "png")
+    assert (image.source.width_px, image.source.height_px) == (12_247, 12_247)
+    assert (image.width_px, image.height_px) == (1200, 1200)
 
 
 async def test_the_99_megapixel_jpeg_is_normalised_in_a_small_room(corpora: Path):

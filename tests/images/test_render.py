@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from app.images import decode
+from app.images import decode, vips
 from app.images.fit import shrink
 from app.images.render import render
 from app.sandbox.job import Input, Refuse
@@ -173,13 +173,19 @@ def test_too_many_pixels_are_refused_before_memory_is_asked_for(image_format):
     ],
 )
 def test_memory_is_asked_for_by_the_pixels(image_format, options):
-    """At least what the decoder will hold, and no more than twenty times the pixels."""
+    """At least what the decoder will hold, and no more than twenty times the pixels.
+
+    What is read row by row, or scaled by its decoder, asks for less than its pixels.
+    """
+    streamed = vips.is_ready() and image_format in ("png", "webp")
     pixels = 1600 * 1000
     asked = []
     data = drawn.encoded(Image.new("RGB", (1600, 1000), "navy"), image_format, **options)
     see(data, image_format, room=asked.append)
     (amount,) = asked
     least = {"gif": 1, "jpeg": 3}.get(image_format, 4)
+    if streamed:
+        least = 1
     assert pixels * least <= amount <= pixels * 20 + 3 * len(data)
 
 

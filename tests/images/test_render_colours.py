@@ -82,6 +82,46 @@ def test_lab_is_turned_into_rgb():
     assert is_close(colour_of(drawn.encoded(lab, "tiff"), "tiff"), (200, 60, 40), by=6)
 
 
+def made_tiff(size, bits, photometric, samples, planes, *more):
+    """An uncompressed TIFF, a strip for each of `planes`; `more`: (tag, SHORT values) each."""
+    arrays = [(258, (bits,) * samples), *more]
+    count = 7 + len(arrays) + (samples > 1)
+    tail, entries, begin = b"", [], 8 + 2 + 12 * count + 4
+    for tag, values in arrays:
+        inline = len(values) < 3
+        value = values[0] if inline else begin + len(tail)
+        entries.append((tag, 3, len(values), value))
+        tail += b"" if inline else struct.pack(f"<{len(values)}H", *values)
+    places = []
+    for plane in planes:
+        places.append(begin + len(tail))
+        tail += plane
+    for tag, values in [(273, places), (279, [len(plane) for plane in planes])]:
+        value = values[0] if len(values) == 1 else begin + len(tail)
+        entries.append((tag, 4, len(values), value))
+        tail += b"" if len(values) == 1 else struct.pack(f"<{len(values)}I", *values)
+    plain = {256: size[0], 257: size[1], 259: 1, 262: photometric, 277: samples}
+    entries += [(tag, 3, 1, value) for tag, value in plain.items()]
+    if samples > 1:
+        entries.append((284, 3, 1, 2))
+    assert len(entries) == count
+    return drawn.tiff(entries, tail)
+
+
+def test_deep_samples_plane_by_plane_keep_their_colours():
+    """Pillow's own reader takes the 16-bit samples of such a TIFF for twice as many bytes."""
+    planes = [struct.pack("<H", value * 256) * 1024 for value in (200, 100, 50)]
+    assert is_close(colour_of(made_tiff((32, 32), 16, 2, 3, planes), "tiff"), (200, 100, 50))
+
+
+def test_a_palette_written_in_8_bits_is_not_black():
+    """A TIFF's palette has 16 bits; some scanners' leave the upper 8 empty."""
+    data = made_tiff(
+        (32, 32), 8, 3, 1, [b"\7" * 1024], (320, (200,) * 256 + (100,) * 256 + (50,) * 256)
+    )
+    assert is_close(colour_of(data, "tiff"), (200, 100, 50))
+
+
 @pytest.mark.parametrize("image_format", ["png", "gif", "bmp", "tiff"])
 def test_palette_and_one_bit_pictures_keep_their_colours(image_format):
     """Indices are looked up before anything is averaged."""
@@ -110,11 +150,27 @@ def test_transparency_is_seen_on_white(mode, colour, expected, image_format):
     assert is_close(colour_of(data, image_format), expected)
 
 
+def test_grey_multiplied_with_its_transparency_is_seen_on_white():
+    """TIFF's associated alpha: 64 at half strength lets half of the white through."""
+    data = bytearray(drawn.encoded(flat("LA", (64, 128)), "tiff"))
+    at = data.index(struct.pack("<HHI", 338, 3, 1)) + 8
+    data[at] = 1
+    assert is_close(colour_of(bytes(data), "tiff"), (191, 191, 191))
+
+
 @pytest.mark.parametrize("image_format", ["webp", "avif"])
 def test_transparency_of_modern_formats_is_seen_on_white(image_format):
     """A see-through red."""
     data = drawn.encoded(flat("RGBA", (255, 0, 0, 128)), image_format, quality=95)
     assert is_close(colour_of(data, image_format), (255, 127, 127), by=8)
+
+
+def test_an_avif_with_a_box_of_associations_for_each_item_is_shown():
+    """Some encoders write transparency like that; browsers read it."""
+    data = drawn.encoded(flat("RGBA", (255, 0, 0, 128)), "avif", quality=95)
+    data = drawn.one_association_each(data)
+    assert data.count(b"ipma") == 2
+    assert is_close(colour_of(data, "avif"), (255, 127, 127), by=8)
 
 
 def test_what_a_transparent_pixel_hides_does_not_bleed():
@@ -136,6 +192,22 @@ def test_a_gif_with_a_transparent_colour_is_seen_on_white():
     assert is_close(colour_of(data, "gif", (0.5, 0.1)), (200, 10, 10))
 
 
+@pytest.mark.parametrize("background", [0, 1])
+def test_what_the_first_frame_of_a_gif_leaves_free_is_white(background):
+    """No browser paints the stated background colour, nor the first one of the palette."""
+    frame = Image.new("P", (16, 16), 2)
+    frame.putpalette([10, 200, 10, 10, 10, 200, 200, 10, 10])
+    data = bytearray(drawn.encoded(frame, "gif", optimize=False, background=background))
+    data[6:10] = struct.pack("<HH", 48, 32)  # the canvas, larger than the frame
+    at = data.index(b",\0\0\0\0\x10\0\x10\0")
+    data[at + 1 : at + 5] = struct.pack("<HH", 8, 4)
+    seen, facts = see(bytes(data), "gif")
+    assert (facts["width"], facts["height"]) == (48, 32)
+    assert is_close(seen.getpixel((16, 12)), (200, 10, 10), by=24)
+    for free in [(2, 1), (40, 12), (16, 28)]:
+        assert is_close(seen.getpixel(free), (255, 255, 255), by=24)
+
+
 @pytest.mark.parametrize(
     ("depth", "colour_type", "row", "key"),
     [
@@ -152,6 +224,15 @@ def test_a_colour_named_transparent_is_so_at_every_depth(depth, colour_type, row
     transparent = drawn.chunk(b"tRNS", struct.pack(f">{len(key)}H", *key))
     data = drawn.png((16, 16), depth, colour_type, (b"\0" + row) * 16, before=[transparent])
     assert is_close(colour_of(data, "png"), (255, 255, 255))
+
+
+def test_a_deep_grey_next_to_the_transparent_one_stays():
+    """255 and 256 of 65,535 are one grey in 8 bits, and only one of them is transparent."""
+    transparent = drawn.chunk(b"tRNS", struct.pack(">H", 255))
+    row = b"\0" + struct.pack(">H", 255) * 16 + struct.pack(">H", 256) * 16
+    seen, _ = see(drawn.png((32, 16), 16, 0, row * 16, before=[transparent]), "png")
+    assert is_close(seen.getpixel((4, 8)), (255, 255, 255))
+    assert is_close(seen.getpixel((28, 8)), (1, 1, 1))
 
 
 def test_a_linear_png_is_shown_brighter():

@@ -121,3 +121,25 @@ async def test_closing_ends_every_wait() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     go_on.set()
+
+
+async def test_all_names_that_a_caller_may_ask_for_in_a_minute_leave_room_for_others() -> None:
+    """Each may hang for as long: of 32 threads one key could keep every one."""
+    go_on = threading.Event()
+
+    def lookup(name: str) -> list[str]:
+        if name != "good.example":
+            go_on.wait(10)
+        return ["192.0.2.1"]
+
+    resolver = Resolver(lookup=lookup, timeout_s=0.5)
+    slow = [resolver.resolve(f"{number}.example") for number in range(60)]
+    try:
+        *lost, found = await asyncio.gather(
+            *slow, resolver.resolve("good.example"), return_exceptions=True
+        )
+        assert all(isinstance(one, NameNotResolved) for one in lost)
+        assert found == (ip_address("192.0.2.1"),)
+    finally:
+        go_on.set()
+        await resolver.aclose()

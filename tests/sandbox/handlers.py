@@ -58,6 +58,16 @@ def hoard(data: Input, args: dict, room: Room) -> Answer:
     return {"began": began, "ended": time.monotonic(), "pid": os.getpid()}, b""
 
 
+_KEPT: list[bytearray] = []
+
+
+def crumble(data: Input, args: dict, room: Room) -> Answer:
+    """Leave a hole in the heap: much in small pieces, of which the last one stays."""
+    room(args["take"])
+    _KEPT[:] = [bytearray(b"x" * 60_000) for _ in range(args["take"] // 60_000)][-1:]
+    return {"pid": os.getpid()}, b""
+
+
 def nag(data: Input, args: dict, room: Room) -> Answer:
     """Ask twice."""
     room(1)
@@ -67,7 +77,7 @@ def nag(data: Input, args: dict, room: Room) -> Answer:
 
 def nonsense(data: Input, args: dict, room: Room) -> Answer:
     """Say what is no message, past the child's own sender."""
-    for descriptor in range(3, 100):
+    for descriptor in range(3, 4096):
         with contextlib.suppress(OSError):
             os.write(descriptor, b"\x00\x00\x00\x04\x00\x00\x00\x00nope")
     time.sleep(5)
@@ -76,7 +86,7 @@ def nonsense(data: Input, args: dict, room: Room) -> Answer:
 
 def starve(data: Input, args: dict, room: Room) -> Answer:
     """Ask for room that is no number."""
-    for descriptor in range(3, 100):
+    for descriptor in range(3, 4096):
         with contextlib.suppress(OSError):
             os.write(descriptor, wire.pack({"room": "all"}))
     time.sleep(5)

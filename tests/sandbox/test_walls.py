@@ -11,6 +11,7 @@ import pytest
 from app.budget import Budget
 from app.sandbox.pool import ChildTimeout, JobRefused, PoolBusy
 from app.sandbox.process import FREE_BYTES
+from benchmarks.tree import resident_bytes
 from tests.sandbox.pools import MB, children, run
 
 linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="these walls are Linux's")
@@ -65,6 +66,30 @@ async def test_a_job_that_takes_more_than_it_asked_for_runs_into_its_limit():
             assert caught.value.code == "memory"
         await run(pool, "hoard", take=400 * MB, ask=410 * MB)
         assert memory.used == 0
+
+
+@linux
+async def test_memory_that_a_job_freed_goes_back_to_the_system():
+    """No limit counts what an idle child holds: after large pictures that was 100 MB in each."""
+    async with children() as pool:
+        (pid,) = pool.pids()
+        before = resident_bytes(pid)
+        await run(pool, "crumble", take=48 * MB)
+        assert resident_bytes(pid) < before + 24 * MB
+        assert pool.pids() == [pid]
+
+
+@linux
+async def test_a_child_whose_heap_is_full_of_holes_makes_way_for_a_fresh_one():
+    """Its address space would not do for the next ordinary picture; nobody loses a job for it."""
+    async with children() as pool:
+        (pid,) = pool.pids()
+        await run(pool, "crumble", take=96 * MB)
+        async with asyncio.timeout(5):
+            while (facts := (await run(pool, "hoard", take=24 * MB))[0])["pid"] == pid:
+                await asyncio.sleep(0.05)
+        assert pool.pids() == [facts["pid"]]
+        assert pool.lost == 0
 
 
 async def test_memory_is_given_back_when_a_child_dies_holding_it():
