@@ -2,18 +2,25 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import httpx2
-import openai
 from pydantic import SecretStr
+
+from app.captioning.body import Body
+
+if TYPE_CHECKING:
+    import openai
 
 _BODY_BYTES = 2 * 1024 * 1024
 """A caption's answer has some kilobytes; a megabyte is still read and judged, more is not."""
 _CONNECT_S = 5.0
 """As the SDK's own default."""
+_ABOUT_US = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
+"""What the SDK tells every server about our machine: nobody's business, and ten more headers."""
 _NO_KEY = "none-needed"
 """Ollama, vLLM and llama.cpp ask for no key, but the SDK for one that is not empty."""
 
@@ -71,46 +78,71 @@ class Endpoint:
 
     def __init__(self, base_url: str | None, api_key: SecretStr | None) -> None:
         """Raises ValueError where OpenAI itself would be asked without a key."""
-        key = key_for(base_url, api_key)
-        self._client = openai.AsyncOpenAI(
-            base_url=base_url,
-            api_key=key or _NO_KEY,
-            max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(
-                limits=_LIMITS,
-                # A redirect would carry picture and context to a place that nobody configured.
-                follow_redirects=False,
-                event_hooks={"response": [_bounded]},
-            ),
-        )
-        headers: dict[str, str | openai.Omit] = {"Accept-Encoding": "identity"}
-        if base_url is not None:
-            # The environment's OpenAI account is no business of another server.
-            headers |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
-        self._headers = headers
-        self.base_url = str(self._client.base_url)
-        self.secrets: tuple[str, ...] = (self._client.api_key,)
+        self._given_url = base_url
+        self._key = key_for(base_url, api_key) or _NO_KEY
+        self._making = threading.Lock()
+        self._made: openai.AsyncOpenAI | None = None
+        self.secrets: tuple[str, ...] = (self._key,)
         """What must never be logged."""
 
-    async def complete(self, parameters: dict[str, Any], timeout_s: float) -> Reply:
-        """One chat completion, whatever its status. Raises ConnectionFailed or TimeoutError."""
+    @property
+    def base_url(self) -> str:
+        """Where the server's API begins."""
+        return str(self._client().base_url)
+
+    def warm_up(self) -> None:
+        """Import the SDK, which takes half a second, and make its client; in any thread."""
+        self._client()
+
+    def _client(self) -> "openai.AsyncOpenAI":
+        with self._making:
+            if self._made is None:
+                self._made = _client_for(self._given_url, self._key)
+            return self._made
+
+    def _headers(self) -> dict[str, "str | openai.Omit"]:
+        from openai import Omit
+
+        headers: dict[str, str | Omit] = {"Accept-Encoding": "identity"}
+        headers |= {f"X-Stainless-{name}": Omit() for name in _ABOUT_US}
+        headers |= {"X-Stainless-Retry-Count": Omit(), "X-Stainless-Read-Timeout": Omit()}
+        if self._given_url is not None:
+            # The environment's OpenAI account is no business of another server.
+            headers |= {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
+        return headers
+
+    async def complete(self, body: Body, timeout_s: float) -> Reply:
+        """One chat completion, whatever its status.
+
+        Raises ConnectionFailed or TimeoutError.
+        """
+        client = self._client()
+        headers = self._headers() | {"Content-Length": str(body.length_bytes)}
+        import openai
+
         async with asyncio.timeout(timeout_s):
             try:
-                answer = await self._client.chat.completions.with_raw_response.create(
-                    **parameters, extra_headers=self._headers, timeout=_timeout(timeout_s)
+                answer = await client.post(
+                    "/chat/completions",
+                    cast_to=httpx2.Response,
+                    content=body,
+                    options={"headers": headers, "timeout": _timeout(timeout_s)},
                 )
             except openai.OpenAIError as error:
                 return _reply_or_raise(error)
-            return _reply(answer.http_response)
+            return _reply(answer)
 
     async def models(self, timeout_s: float) -> Reply:
         """The list of models, whatever its status. Raises ConnectionFailed or TimeoutError."""
+        client, headers = self._client(), self._headers()
+        import openai
+
         async with asyncio.timeout(timeout_s):
             try:
-                answer = await self._client.get(
+                answer = await client.get(
                     "/models",
                     cast_to=httpx2.Response,
-                    options={"headers": self._headers, "timeout": _timeout(timeout_s)},
+                    options={"headers": headers, "timeout": _timeout(timeout_s)},
                 )
             except openai.OpenAIError as error:
                 return _reply_or_raise(error)
@@ -118,7 +150,24 @@ class Endpoint:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._client.close()
+        if self._made is not None:
+            await self._made.close()
+
+
+def _client_for(base_url: str | None, key: str) -> "openai.AsyncOpenAI":
+    import openai  # half a second, in which the server would not answer yet
+
+    return openai.AsyncOpenAI(
+        base_url=base_url,
+        api_key=key,
+        max_retries=0,
+        http_client=openai.DefaultAsyncHttpxClient(
+            limits=_LIMITS,
+            # A redirect would carry picture and context to a place that nobody configured.
+            follow_redirects=False,
+            event_hooks={"response": [_bounded]},
+        ),
+    )
 
 
 def _timeout(seconds: float) -> httpx2.Timeout:
@@ -130,8 +179,10 @@ def _reply(response: httpx2.Response) -> Reply:
     return Reply(response.status_code, headers, response.content)
 
 
-def _reply_or_raise(error: openai.OpenAIError) -> Reply:
+def _reply_or_raise(error: "openai.OpenAIError") -> Reply:
     """The SDK raises for every status but 2xx; here an answer is an answer."""
+    import openai
+
     if isinstance(error, openai.APIStatusError):
         return _reply(error.response)
     cause = error.__cause__

@@ -1,15 +1,16 @@
 """One ask's talk with a model's server: as many calls as it takes to be understood, no more."""
 
 import asyncio
-import base64
 import logging
 import random
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.captioning.answer import Answer, Nonsense, read_answer
+from app.captioning.body import Body
 from app.captioning.captioner import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
 from app.captioning.complaint import Complaint, loggable, read_complaint
 from app.captioning.dialect import Dialect, lesson
@@ -135,14 +136,15 @@ class Exchange:
         given_s = min(terms.timeout_s, self._deadline.left_s())
         if given_s <= 0:
             raise NoTimeLeft(log_reason=f"no time was left to ask {question.model}")
-        url = "data:image/jpeg;base64," + base64.b64encode(question.jpeg).decode("ascii")
+        place = secrets.token_hex(16)
         parameters: dict[str, Any] = {
             "model": question.model,
-            "messages": sent.messages(question.system, question.user, url),
+            "messages": sent.messages(question.system, question.user, place),
             **sent.parameters(question.max_tokens, terms.temperature),
         }
         try:
-            return await self._endpoint.complete(parameters, given_s)
+            body = Body(parameters, place, question.jpeg)
+            return await self._endpoint.complete(body, given_s)
         except TimeoutError:
             had_a_chance = given_s >= min(terms.timeout_s, _FAIR_S)
             reason = f"{question.model} gave no answer within {given_s:.1f} s"

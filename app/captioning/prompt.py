@@ -3,12 +3,8 @@
 import json
 
 from app.captioning.captioner import Ask, Rejected
-from app.captioning.styles.style import Style
 from app.captioning.validate.languages import load_languages
 from app.captioning.validate.locale import language_of, script_of
-
-PROMPT_VERSION = "1"
-"""Changes when the frame does; answers that were stored under another version are not equal."""
 
 _ROLES = {
     "hero": "It leads its page: say what it shows, in the page's sense.",
@@ -39,11 +35,6 @@ _NOW = "Write the caption of this picture now."
 FRAME = (*_RULES, *_ROLES.values(), _CONTEXT, _KEYWORDS, _NOW)
 """Every sentence that a model is told whatever the style: a draft must not say them back."""
 _SCRIPTS = {"Latn": "Latin", "Cyrl": "Cyrillic", "Hans": "simplified", "Hant": "traditional"}
-
-
-def prompt_version(style: Style) -> str:
-    """One word for all that shapes the prompt besides the request itself."""
-    return f"{style.version}-{PROMPT_VERSION}"
 
 
 def system_text(ask: Ask) -> str:

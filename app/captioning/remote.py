@@ -164,6 +164,10 @@ class RemoteCaptioner(Captioner):
             raise type(error)(log_reason=where, retry_after_s=error.retry_after_s) from None
         return seen
 
+    def warm_up(self) -> None:
+        """Load what the first call needs; takes half a second, in any thread."""
+        self._endpoint.warm_up()
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._endpoint.aclose()

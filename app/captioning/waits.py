@@ -23,14 +23,21 @@ _UNIT_S = {
 
 _NUMBER = r"\d{1,15}(?:\.\d{1,18})?"
 _UNITS = "|".join(sorted(_UNIT_S, key=len, reverse=True))
-_STEP = re.compile(rf"({_NUMBER})\s?({_UNITS})(?![a-zµμ])", re.IGNORECASE)
+_STEP = re.compile(rf"({_NUMBER}|(?:an?|one)(?=\s))\s?({_UNITS})(?![a-zµμ])", re.IGNORECASE)
 _BETWEEN_STEPS = re.compile(r"\s*(?:,|and)?\s*", re.IGNORECASE)
 
 # What may stand between the words and the number: "in", "after", "in about", `": "`; no full stop,
 # so that "try again later. Limit 20" names nothing.
-_GAP = r"[^\d.\n]{1,24}?(?=\d)"
+# A number below zero is none.
+_GAP = r"[^\d.\n]{1,24}?(?=(?<!-)\d|(?<=\s)(?:an?|one)\s)"
 _ASKED_TO_WAIT = re.compile(
-    rf"\b(?:try(?:ing)? again|retry(?:ing)?|wait(?:ing)?){_GAP}", re.IGNORECASE
+    rf"\b(?:try(?:ing)? again|retry(?:ing)?|wait(?:ing)?|come back|cool[ -]?down){_GAP}",
+    re.IGNORECASE,
+)
+_UNTIL = re.compile(
+    r"\b(?:try again|retry|wait|resets?|available|until)\b[^\d\n]{1,24}?"
+    r"(?P<moment>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)",
+    re.IGNORECASE,
 )
 _FREE_AGAIN = re.compile(rf"\b(?:reset|resets|available(?: again)?){_GAP}", re.IGNORECASE)
 
@@ -42,6 +49,9 @@ _MEMBER = re.compile(
 )
 
 _RESET = re.compile(r"(?:[a-z-]*-)?ratelimit-(?:(?P<a>.+)-)?reset(?:-(?P<b>.+))?")
+# The header of the IETF's draft, in its older and its newer form: `limit=9, remaining=0, reset=17`
+# and `"default";r=0;t=22`; only with nothing left.
+_LEFT_AND_RESET = re.compile(r"\b(?:remaining|r)=0\b.{0,40}?\b(?:reset|t)=(?P<s>\d{1,9})\b")
 _A_TIMESTAMP = 1e9
 """A number this large is a moment (1e9 is September 2001), not a number of seconds."""
 
@@ -54,7 +64,12 @@ def named_wait_s(headers: Mapping[str, str], body: str, now_s: float) -> float |
     The x-ratelimit-reset-* headers count only where nothing else names a wait: they say when a
     limit is full again, not when this request fits.
     """
-    named = [wait for wait in (_retry_after_s(headers, now_s), body_wait_s(body)) if wait]
+    waits = (
+        _retry_after_s(headers, now_s),
+        body_wait_s(body),
+        *(_until_s(found["moment"], now_s) for found in _UNTIL.finditer(body[:_SEARCHED_CHARS])),
+    )
+    named = [wait for wait in waits if wait]
     if named:
         return min(max(named), _LONGEST_S)
     reset = _reset_s(headers, now_s)
@@ -68,7 +83,8 @@ def duration_s(text: str) -> float | None:
     """
     total, at = None, 0
     while (step := _STEP.match(text, at)) is not None:
-        total = (total or 0.0) + float(step[1]) * _UNIT_S[step[2].lower()]
+        number = float(step[1]) if step[1][0].isdigit() else 1.0  # "an hour"
+        total = (total or 0.0) + number * _UNIT_S[step[2].lower()]
         between = _BETWEEN_STEPS.match(text, step.end())
         at = between.end() if between else step.end()
     return total
@@ -106,9 +122,10 @@ def _retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
     if exact is not None:
         return exact / 1000
     value = headers.get("retry-after", "")
-    plain = _number(value)
-    if plain is not None:
-        return plain
+    # Sent twice (by the server and by a proxy before it), a header's values stand between commas.
+    plain = [_number(part) for part in value.split(",")]
+    if all(part is not None for part in plain):
+        return max(part for part in plain if part is not None)
     return duration_s(value.strip()) or _until_s(value, now_s)
 
 
@@ -117,6 +134,9 @@ def _reset_s(headers: Mapping[str, str], now_s: float) -> float | None:
     exhausted: list[float] = []
     unknown: list[float] = []
     for name, value in headers.items():
+        if name == "ratelimit" and (structured := _LEFT_AND_RESET.search(value)) is not None:
+            exhausted.append(float(structured["s"]))
+            continue
         match = _RESET.fullmatch(name)
         if match is None:
             continue

@@ -233,7 +233,9 @@ async def test_closing_closes_all() -> None:
 
 def remote(base_url: str, **settings: object) -> RemoteCaptioner:
     values = {"model": "first", "base_url": base_url, "timeout_s": 0.3, **settings}
-    return RemoteCaptioner(RemoteSettings.model_validate(values))
+    captioner = RemoteCaptioner(RemoteSettings.model_validate(values))
+    captioner.warm_up()  # importing the SDK takes longer than some of these timeouts
+    return captioner
 
 
 async def test_over_the_wire_a_model_that_hangs_is_followed_by_the_next(

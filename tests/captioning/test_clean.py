@@ -48,6 +48,9 @@ DOG = "A brown dog runs along a sandy beach."
         f"Option 1: {DOG}\nOption 2: A dog.",
         f"Here are three options:\n\n1. {DOG}\n2. A wet dog.\n3. A beach with a dog.",
         f"{DOG}\n\nWould you like me to change anything?",
+        f"{DOG} Let me know if you need anything else!",
+        f"{DOG} I hope this helps. Would you like a shorter version?",
+        f"{DOG} #dog #beach",
         f"{DOG} (37 characters)",
         "A brown\u200b dog runs\u202e along a\u00a0sandy\u00ad beach.\x00",
         f"{DOG} Description automatically generated with medium confidence",
@@ -150,7 +153,8 @@ def test_characters_are_normalised() -> None:
     "piece",
     ["<", ".", " .", '"', "**", "* ", "[", "(", "a: ", "<think>", "</think>", '{"a":', "- ", "a",
      "\n", "the image shows ", "a photo of ", "Caption: ", "sure, ", "okay so ", "'a ", "1. ", "图",
-     "_a"],
+     "_a", "Fig. 1: ", "based on ", "captured at dusk, this image ", " in this image", "“a. ",
+     "in this a b c image, ", "auf dem bild ist ein zu ", "1-2 a b c ", "a visual "],
 )  # fmt: skip
 def test_hostile_drafts_take_linear_time(piece: str) -> None:
     """Twice the draft never takes many times as long, and a megabyte is over within seconds."""
@@ -159,9 +163,9 @@ def test_hostile_drafts_take_linear_time(piece: str) -> None:
 
     def seconds(chars: int) -> float:
         draft = piece * (chars // len(piece))
-        started = time.perf_counter()
+        started = time.thread_time()  # not the clock on the wall: other tests run beside this one
         judge(draft, style=style, locale="en")
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     half, whole = min(seconds(3500) for _ in range(2)), min(seconds(7000) for _ in range(2))
     assert whole < 6 * max(half, 0.005)
@@ -200,3 +204,70 @@ def test_scripts_without_spaces_are_unwrapped_and_get_none(
 ) -> None:
     """A full-width mark takes no space after it."""
     assert clean(draft, locale).text == caption
+
+
+@pytest.mark.parametrize(
+    ("draft", "caption"),
+    [
+        ("The animal in this image is a toucan.", "The animal is a toucan."),
+        ("There are three oranges in the image.", "There are three oranges."),
+        ("Three spoons are visible in the image.", "Three spoons are visible."),
+        ("In this detailed photograph, two cats sleep.", "Two cats sleep."),
+        ("Captured at dusk, this image showcases a bridge.", "Captured at dusk, a bridge."),
+        ("Based on her scrubs, the woman is a nurse.", "The woman is a nurse."),
+        ("The image has three parts that show a study.", "Three parts that show a study."),
+        ("An exploded image of a stylus.", "Exploded view of a stylus."),
+        ("A group photo of five runners.", "Five runners."),
+        ("Figure 2 - Screenshot of a menu.", "Figure 2 - A menu."),
+        (f"{DOG} Here are its key features:\n\n1. **Fur**: brown\n2. **Legs**: four", DOG),
+        (f"{DOG} Key features include:\n\n- **Fur:** brown\n- **Legs:** four", DOG),
+        (f"Sure! Here is one: {DOG}", DOG),
+        ("Et billede, der viser en hund. Automatisk genereret beskrivelse", "En hund"),
+    ],
+)
+def test_what_answers_of_other_models_taught(draft: str, caption: str) -> None:
+    """Openers in the middle, lead-ins, and a list that follows a whole description."""
+    locale = "da" if draft.startswith("Et ") else "en"
+    assert clean(draft, locale).text == caption
+
+
+@pytest.mark.parametrize(
+    ("locale", "draft", "caption"),
+    [
+        ("es", "Ilustración de un corazón.", "Ilustración de un corazón."),
+        (
+            "es",
+            "Una captura de pantalla sobre el caché.",
+            "Una captura de pantalla sobre el caché.",
+        ),
+        ("de", "Auf dem Bild ist ein Hund zu sehen, der rennt.", "Ein Hund, der rennt."),
+        ("en", "Pictured is a dog on a beach.", "A dog on a beach."),
+        ("en", "The following image shows a dog.", "A dog."),
+        ("en", "Photograph: a dog on a beach.", "A dog on a beach."),
+        ("cs", "Fotografie hnědého psa.", "Fotografie hnědého psa."),
+        ("ja", "設定画面のスクリーンショット。右に地図がある。", "設定画面。右に地図がある。"),
+    ],
+)
+def test_other_languages_keep_what_is_no_opener(locale: str, draft: str, caption: str) -> None:
+    """An illustration says what kind of picture it is; a sentence keeps its full stop."""
+    assert clean(draft, locale).text == caption
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A flow chart of three stages: making an idea, a design and a test.",
+        'A post on a social network: the text reads "Stitching in the break".',
+        "Great Wall of China: a tower in the mist.",
+        "My garden in May: roses and a bench.",
+        "The same actor as in the previous picture with captions: which, college, they.",
+        "The top image shows a key, the bottom image shows it pressed.",
+        "The picture frame on the wall is empty.",
+        "The visual appearance of the three targets.",
+        "Accuracy in degrees (clock: -1.8, compass: -0.6, noise: 2.1).",
+        "A woman stands in the picture gallery.",
+    ],
+)
+def test_people_s_texts_are_not_cut_at_a_colon(text: str) -> None:
+    """What stands before a colon goes only where it announces a caption."""
+    assert clean(text, "en").text == text

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from app.captioning.styles.loader import StyleRegistry
 from app.captioning.validate.language import is_wrong_language, warm_up
 from app.captioning.validate.languages import load_languages
 from app.captioning.validate.locale import parse_locale
+from app.captioning.validate.verdict import judge
+
+CONCISE = StyleRegistry.load()["concise"]
 
 POLISH = "Czarny kot śpi na czerwonej kanapie obok dwóch pilotów do telewizora."
 _PROMISED = "en de fr es it pt nl pl cs hr sl sr bs hu sv da nb fi tr uk ru ja ko zh ar"
@@ -90,6 +94,47 @@ def test_the_script_decides_for_short_texts_too() -> None:
 def test_text_on_a_package_does_not_flip_the_judgement(caption: str) -> None:
     """Quoted words are the picture's, not the caption's."""
     assert not is_wrong_language(caption, "en")
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [
+        ("ja", "CrUX DashboardのCore Web Vitalsの概要"),
+        ("ja", "Related Website Sets のデモ。"),
+        ("ko", "Performance insights 패널에서의 LCP"),
+        ("zh", "Lighthouse 报告在 Chrome 中打开。"),
+        ("ru", "Проверка заголовка Cache-Control на вкладке Headers"),
+        ("uk", "Кросівки Nike Air Max 270 чорного кольору на білому тлі"),
+        ("ar", "هاتف Samsung Galaxy S24 Ultra أسود على خلفية بيضاء"),
+    ],
+)
+def test_names_in_latin_letters_leave_a_language_what_it_is(locale: str, text: str) -> None:
+    """Shops and manuals are full of them."""
+    assert not is_wrong_language(text, locale)
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [
+        ("ja", "The sign of 麦当劳 hangs above the door of the restaurant in the street."),
+        ("zh", "犬が砂浜を走っています。海はとても青いです。"),
+        ("ja", "一只棕色的狗在沙滩上奔跑，嘴里叼着一个红色的球。"),
+        ("ko", "一只棕色的狗在沙滩上奔跑，嘴里叼着一个红色的球。"),
+        ("ko", "茶色い犬が砂浜を走っている。海はとても青い。"),
+        ("ru", "Export of a recording with its analysis to the disk."),
+    ],
+)
+def test_a_few_own_letters_do_not_make_a_language(locale: str, text: str) -> None:
+    """A sign in an English sentence, and Japanese grammar in Chinese."""
+    assert is_wrong_language(text, locale)
+
+
+def test_words_that_someone_searched_for_have_a_language_of_their_own() -> None:
+    """What an image search writes before them goes, the title stays."""
+    title = "Danmarks første lydoptagelser og hvad der blev af dem i tiden derefter"
+    assert judge(f"Image result for {title}", style=CONCISE, locale="en").caption == title
+    assert judge(f"Image result for {title}", style=CONCISE, locale="en").is_valid
+    assert not judge(title, style=CONCISE, locale="en").is_valid
 
 
 def test_loading_is_safe_from_several_threads() -> None:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from app.captioning.captioner import Ask, Rejected
-from app.captioning.prompt import prompt_version, system_text, user_text
+from app.captioning.prompt import system_text, user_text
 from app.captioning.styles.loader import StyleRegistry
 
 STYLES = StyleRegistry.load()
@@ -78,8 +78,3 @@ def test_the_second_ask_shows_the_draft_and_why_it_failed() -> None:
     text = user_text(dataclasses.replace(ASK, rejected=rejected))
     assert "It says the same thing again and again." in text
     assert len(text) < 3000
-
-
-def test_the_version_changes_with_the_style() -> None:
-    """Stored answers of another prompt are not equal."""
-    assert prompt_version(STYLES["concise"]) != prompt_version(STYLES["seo"])

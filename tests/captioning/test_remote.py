@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.captioning.captioner import ModelTimeout
+from app.captioning.prompt import user_text
 from app.captioning.remote import RemoteCaptioner
 from app.deadline import Deadline
 from app.values import Draft
@@ -43,6 +44,20 @@ async def test_a_picture_goes_out_inline_with_its_two_texts(
     assert set(image["image_url"]) == {"url"}  # no `detail`: low would blur text
 
 
+async def test_texts_of_every_kind_and_the_picture_go_out_as_they_are(
+    remotes: Remotes, model_server: ModelServer
+) -> None:
+    """The body is put together here: quotes, escapes, emoji and base64 break nothing in it."""
+    context = (
+        'A "cup"\\ \t\u2028 \x00 \U0001f375 data:image/jpeg;base64,AAAA \u0000 {"url": 1} %s Tee'
+    )
+    await draft(remotes(model_server.base_url), context=context)
+    [call] = model_server.calls()
+    assert call.images == [picture().jpeg]
+    texts = [part["text"] for part in call.body["messages"][1]["content"] if "text" in part]
+    assert texts == [user_text(ask(context=context))]
+
+
 async def test_no_temperature_is_sent_where_none_is_set(
     remotes: Remotes, model_server: ModelServer
 ) -> None:
@@ -68,6 +83,7 @@ async def test_a_server_that_needs_no_key_gets_none_of_ours(
     assert "mine" not in without
     assert f"authorization: bearer {KEY}" in with_key
     assert "accept-encoding: identity" in with_key
+    assert "stainless" not in with_key, "the SDK's words on our system and versions"
 
 
 async def test_without_a_base_url_the_sdks_own_variables_count(

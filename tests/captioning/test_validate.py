@@ -29,6 +29,7 @@ def test_decorative_is_a_success_in_any_wrapping(draft: str) -> None:
 def test_a_way_out_counts_only_as_the_whole_answer() -> None:
     """A decorative vase is a vase."""
     assert judge("UNCERTAIN", style=CONCISE, locale="en").outcome == "uncertain"
+    assert judge("UNCERTAIN: too blurred", style=CONCISE, locale="en").outcome == "uncertain"
     assert judge("Decorative vase with dried flowers.", style=CONCISE, locale="en").is_valid
 
 
@@ -37,6 +38,8 @@ def test_a_way_out_counts_only_as_the_whole_answer() -> None:
     [
         "I'm sorry, but I can't help with that.",
         "I'm not able to identify the person in the image.",
+        "The response was filtered due to the prompt triggering our content management policy.",
+        "Unfortunately, as a text-based AI, I'm unable to view images. Please describe it to me.",
         "I apologize, but I cannot generate alt text. Please upload an image.",
         "Es tut mir leid, aber ich kann dieses Bild nicht beschreiben.",
         "Je suis désolé, mais je ne peux pas décrire cette image.",
@@ -185,3 +188,40 @@ def test_texts_that_people_wrote_pass(corpora: Path) -> None:
     short = [text for text in texts if len(text) <= CONCISE.max_chars]
     rejected = [text for text in short if not judge(text, style=CONCISE, locale="en").is_valid]
     assert len(rejected) <= 5, rejected
+
+
+def test_the_last_ask_keeps_a_first_sentence_that_is_short() -> None:
+    """Before it the model is asked again; afterwards a short caption is better than none."""
+    draft = (
+        "A brown dog runs. Behind it the sea is wide and grey and full of waves, with a ship far "
+        "out that seems to "
+        "stand still, and above all of it a few clouds drift from left to right in the wind."
+    )
+    first = judge(draft, style=CONCISE, locale="en")
+    assert [broken.code for broken in first.hard] == ["too_long"]
+    last = judge(draft, style=CONCISE, locale="en", final=True)
+    assert (last.caption, last.soft) == ("A brown dog runs.", ("short",))
+    assert last.is_valid
+
+
+def test_a_good_caption_survives_a_remark_behind_it() -> None:
+    """What was cut away counts only where it shows a train of thought."""
+    good = "A large concert takes place in an indoor arena, and many phones are held up."
+    remark = "I cannot tell who is on the stage. Please provide more of the context for that."
+    filler = (
+        "The light on the stage is blue and red and seems to change all of the time, from one "
+        "song to the next. "
+    )
+    assert judge(f"{good} {filler}{remark}", style=CONCISE, locale="en").caption == good
+    thought = "Wait, the instructions say that I should mention the colour of the stage."
+    assert not judge(f"{good} {filler}{thought}", style=CONCISE, locale="en").is_valid
+
+
+def test_a_sentence_that_ends_in_figure_ends() -> None:
+    """Only a legend's own number does not, where the text begins with it."""
+    verdict = judge(
+        "The light falls on the central figure. The wall is red. The floor is dark.",
+        style=CONCISE,
+        locale="en",
+    )
+    assert verdict.caption == "The light falls on the central figure. The wall is red."

@@ -146,3 +146,44 @@ def test_every_wait_that_providers_were_seen_to_name_is_found(corpora: Path) -> 
         says = re.search(r"(?:again in|retry after|retry in) \d", body) is not None
         found = named_wait_s(row["headers"] or {}, body, NOW_S)
         assert (found is not None) == (says or row["kind"] == "headers"), row
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ("Too many requests; come back in 10 seconds", 10),
+        ("Try again in about an hour", 3600),
+        ("retry in a minute", 60),
+        ("A cooldown of 30 seconds applies.", 30),
+        ("retry as soon as you can", None),
+        ("try again in a few minutes", None),
+        ("try again in -5s", None),
+        ("try again in 99999999999999999999 seconds", None),
+        ("Limit resets at 2026-09-21T14:13:50Z.", 30),
+        ("try again at 2026-09-21T14:13:00Z", None),
+    ],
+)
+def test_words_and_moments_in_a_body_are_read(body: str, seconds: float | None) -> None:
+    """Numbers in words, moments, and what names no wait after all."""
+    assert wait(body) == (pytest.approx(seconds) if seconds else None)
+
+
+def test_a_header_that_was_sent_twice_counts_with_its_longer_wait() -> None:
+    """HTTP joins the values of a header with commas."""
+    assert wait(retry_after="5, 10") == 10
+    assert wait(retry_after="5, soon") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("limit=100, remaining=0, reset=17", 17),
+        ('"default";r=0;t=22', 22),
+        ("limit=100, remaining=3, reset=17", None),
+    ],
+)
+def test_the_header_of_the_draft_is_read_where_nothing_is_left(
+    value: str, seconds: float | None
+) -> None:
+    """RateLimit, in its older and its newer form."""
+    assert wait(ratelimit=value) == seconds

@@ -20,6 +20,8 @@ from app.captioning.embedded.view import edge_strength
 
 RIM_SHARE = 0.85
 """So much of the border must have the ground's colour: a thing may touch one side."""
+LEAST_GROUND = 0.15
+"""Less of the picture is a frame around it and not what things stand on."""
 NEAR = 0.045
 """OKLab distance that still is the ground: JPEG noise and a white sweep's vignette stay in it."""
 SHADOW_EDGE = 0.022
@@ -56,6 +58,8 @@ def find_ground(lab: Pixels) -> Ground | None:
     if float((_distance(rim, middle) < NEAR).mean()) < RIM_SHARE:
         return None
     near = _distance(lab, middle) < NEAR
+    if float(near.mean()) < LEAST_GROUND:
+        return None
     sharpness = edge_strength(lab)
     soft = near | _soft_shadow(lab, middle, sharpness)
     whole = ~touching_border(near)
@@ -75,7 +79,10 @@ def find_ground(lab: Pixels) -> Ground | None:
         subject |= shrunk(grown(subject, 2), 2)
         subject |= ~touching_border(~subject)
     painted = _core(subject & ~_see_through(lab, middle, subject))
-    return Ground(name_of(middle), middle, subject, painted, parts, has_shadow or shadows > 0)
+    # What the picture's lower edge cuts off stands on no ground that could be seen: a pale sleeve
+    # or an arm's soft rim is no shadow.
+    has_shadow = (has_shadow or shadows > 0) and not subject[-1].any()
+    return Ground(name_of(middle), middle, subject, painted, parts, has_shadow)
 
 
 def _parts(mask: Mask, is_shadow: Callable[[Mask], bool]) -> tuple[Mask, tuple[Box, ...], int]:

@@ -4,16 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.captioning.embedded.colours import NAMES
+from app.captioning.embedded.colour_names import NAMES
 from app.captioning.embedded.ground import NEAR, Ground
 from app.captioning.embedded.regions import Box, Mask, boxes, grown, label, shrunk
 from app.captioning.embedded.sight import Kind
-from app.captioning.embedded.view import Names, Plane, View, box_mean, edge_strength, steps
+from app.captioning.embedded.view import Names, Plane, View, box_mean
 
 ICON_PX = 32
 FLAT_STEP = 0.012
 """Neighbours closer than this are one flat colour; JPEG at quality 80 stays under it."""
 SHARP_STEP = 0.06
+BLOCK_PX, STEADY_TONES = 16, 6
+STEADY = 0.85
+"""Of `Make.steady`: graphics and plain grounds over 0.98, studio photographs under 0.5."""
+PHOTO_PX = 100
+"""In fewer pixels an icon's shading looks like a photograph's."""
+TEXT_ROWS = 8
+"""Fewer even rows are also the seams of a balloon, shelves or a table."""
 THIN = 0.97
 """Share of marks that are strokes: pen drawings and text 1.0, the leanest product seen 0.4."""
 
@@ -32,26 +39,42 @@ class Make:
     """Edge pixels that run along a row or a column."""
     stroke: float
     """Marks that are thin: gone when two pixels are taken off each side."""
+    steady: float
+    """Of the 16 px blocks in one tone those in one of six tones: flat colour 1.0, the smooth ground
+    of a studio photograph or a sky under 0.5, though it is as flat from pixel to pixel."""
 
 
 def make_of(view: View, ground: Ground | None) -> Make:
     """Measure how the picture is made."""
     fine = view.fine
-    edges = edge_strength(fine)
-    cells = np.floor(fine / np.array([0.04, 0.03, 0.03], dtype=np.float32)).astype(np.int32) + 40
-    codes = (cells[..., 0] * 128 + cells[..., 1]) * 128 + cells[..., 2]
-    counts = np.sort(np.bincount(codes.ravel()))[::-1] / codes.size
-    across, down = (np.abs(step) for step in steps(fine[..., 0]))
+    edges = view.edges
+    cells = np.floor(fine / np.array([0.04, 0.03, 0.03], dtype=np.float32)).astype(np.int32) + 16
+    codes = (cells[..., 0] * 32 + cells[..., 1]) * 32 + cells[..., 2]
+    counts = np.bincount(codes.ravel(), minlength=5) / codes.size
+    across, down = (np.abs(step) for step in view.steps)
     larger, smaller = np.maximum(across, down), np.minimum(across, down)
     sharp = larger > SHARP_STEP
     straight = (sharp & (smaller < 0.15 * larger)).sum() / max(int(sharp.sum()), 1)
     return Make(
         flat=float((edges < FLAT_STEP).mean()),
         toned=float(((edges >= FLAT_STEP) & (edges < SHARP_STEP)).mean()),
-        few=float(counts[:5].sum()),
+        few=float(np.partition(counts, -5)[-5:].sum()),
         straight=float(straight),
         stroke=_stroke(view, ground),
+        steady=_steady(fine[..., 0]),
     )
+
+
+def _steady(lightness: Plane) -> float:
+    rows, columns = lightness.shape[0] // BLOCK_PX, lightness.shape[1] // BLOCK_PX
+    if not rows or not columns:
+        return 0.0
+    whole = lightness[: rows * BLOCK_PX, : columns * BLOCK_PX]
+    blocks = whole.reshape(rows, BLOCK_PX, columns, BLOCK_PX)
+    even = np.ptp(blocks, axis=(1, 3)) < FLAT_STEP
+    tones = (blocks.mean(axis=(1, 3))[even] * 250).astype(np.intp)
+    counts = np.bincount(tones, minlength=STEADY_TONES)
+    return float(np.partition(counts, -STEADY_TONES)[-STEADY_TONES:].sum() / max(1, tones.size))
 
 
 def _stroke(view: View, ground: Ground | None) -> float:
@@ -73,26 +96,26 @@ def kind_of(view: View, ground: Ground | None, make: Make, names: Names) -> Kind
     # A thing with print on it is a thing; a page's own lines stand apart and are thin.
     if ground is not None and make.stroke < THIN and is_single(view, ground):
         return "cutout"
-    if text_rows(view.fine[..., 0]):
+    if text_rows(view.fine[..., 0]) >= TEXT_ROWS:
         return "document"
     if ground is not None:
         return _kind_on_ground(view, ground, make)
     if make.few < 0.55 and make.flat < 0.75 and make.straight < 0.5 and make.toned > 0.1:
-        return "photo" if short_px >= 64 else "any"
-    if make.few > 0.7 and make.flat > 0.5 and make.toned < 0.2:
-        return "graphic"
-    return "any"
+        return "photo" if short_px >= PHOTO_PX else "any"
+    is_flat = make.few > 0.7 and make.flat > 0.5 and make.toned < 0.2
+    return "graphic" if is_flat and make.steady > STEADY and make.straight > 0.4 else "any"
 
 
 def _kind_on_ground(view: View, ground: Ground, make: Make) -> Kind:
     if make.stroke > THIN:
         is_large = min(view.width_px, view.height_px) >= 64
         return "drawing" if is_large and make.flat > 0.5 else "any"
-    return "shapes" if make.flat > 0.4 and 2 <= len(ground.parts) <= 40 else "any"
+    is_flat = make.flat > 0.4 and not 0 < make.steady < STEADY
+    return "shapes" if is_flat and 2 <= len(ground.parts) <= 40 else "any"
 
 
 def is_single(view: View, ground: Ground) -> bool:
-    """One thing that stands free: at least two opposite-free sides, neither dust nor everything."""
+    """One thing: neither dust nor everything, and what reaches from side to side leaves ground."""
     if not ground.parts:
         return False
     main, total = ground.parts[0], sum(part.area for part in ground.parts)
@@ -101,7 +124,7 @@ def is_single(view: View, ground: Ground) -> bool:
         main.top <= 1 and main.bottom >= height - 1
     )
     share = total / (width * height)
-    return main.area >= 0.95 * total and not spans and 0.01 < share < 0.9
+    return main.area >= 0.95 * total and 0.01 < share < (0.6 if spans else 0.9)
 
 
 def text_rows(lightness: Plane) -> int:
@@ -137,17 +160,32 @@ def _rows_of(ink: Mask) -> int:
 
 
 def _has_chart_blocks(view: View, ground: Ground, names: Names) -> bool:
-    """At least three flat rectangles directly on the ground, three of them in one line."""
+    """At least three flat rectangles directly on the ground, three of them bars."""
     if ground.colour not in {"white", "off-white", "light grey", "black", "dark grey"}:
         return False
     blocks, union = _blocks(view, ground, names)
     if len(blocks) < 3:
         return False
-    edges = ([b.bottom for b in blocks], [b.top for b in blocks], [b.left for b in blocks])
-    aligned = max(sum(abs(a - b) <= 2 for b in side) for side in edges for a in side)
     ring = grown(union, 4) & ~grown(union, 2)
     near = np.sqrt(((view.lab - ground.lab) ** 2).sum(axis=2)) < 2 * NEAR
-    return aligned >= 3 and float(near[ring].mean()) > 0.55
+    return _has_bars(blocks) and float(near[ring].mean()) > 0.55
+
+
+def _has_bars(blocks: list[Box]) -> bool:
+    """Three that begin on one line, equally thick and not equally long: boxes and pictures in a
+    row are equally long."""
+    standing = [(box.bottom, box.width, box.height) for box in blocks]
+    lying = [(box.left, box.height, box.width) for box in blocks]
+    for bars in (standing, lying):
+        for line, thickness, _ in bars:
+            alike = [
+                length
+                for begin, thick, length in bars
+                if abs(begin - line) <= 2 and abs(thick - thickness) <= max(1, 0.1 * thickness)
+            ]
+            if len(alike) >= 3 and max(alike) > 1.2 * min(alike):
+                return True
+    return False
 
 
 def _blocks(view: View, ground: Ground, names: Names) -> tuple[list[Box], Mask]:

@@ -10,17 +10,17 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from app.captioning.embedded.colour_names import NAMES, Share
 from app.captioning.embedded.colours import (
     GREYS_ONLY,
-    NAMES,
-    Share,
+    SHADES,
     is_shade,
     name_indices,
     name_of,
     shares,
 )
 from app.captioning.embedded.ground import Ground, find_ground
-from app.captioning.embedded.kinds import kind_of, make_of
+from app.captioning.embedded.kinds import STEADY, Make, kind_of, make_of
 from app.captioning.embedded.regions import Box, Mask, shrunk
 from app.captioning.embedded.sight import (
     Form,
@@ -35,6 +35,15 @@ from app.captioning.embedded.sight import (
 from app.captioning.embedded.view import Names, View, box_mean, open_view
 from app.captioning.embedded.worth import judge
 
+MARK = 0.1
+"""OKLab distance from the ground at which something stands on it."""
+MOST_MARKS, MOST_TONED = 0.35, 0.35
+"""Of a picture: more of it is not marks on a ground, and a ground is flat, not shaded."""
+FAINT = 0.3
+"""The largest distance of faint marks from their ground."""
+APART = 0.6
+"""A thing is on one side where it ends before so much of the way to the other."""
+
 ROOM_BYTES = 48 * 1024 * 1024
 """Address space of one look, whatever the picture: measured 32 MB at 1200 px."""
 
@@ -46,7 +55,10 @@ def look(jpeg: bytes) -> Sight:
     names = name_indices(view.lab)
     if verdict == "picture":
         ground = find_ground(view.lab)
-        kind = kind_of(view, ground, make_of(view, ground), names)
+        make = make_of(view, ground)
+        kind = kind_of(view, ground, make, names)
+        if kind == "any" and ground and not _bears_marks(view, ground, make):
+            ground = None
     else:
         ground, kind = None, "any"
     return Sight(
@@ -94,6 +106,19 @@ def _samples() -> Iterator[Image.Image]:
         yield Image.fromarray(drawn).convert("RGB")
 
 
+def _bears_marks(view: View, ground: Ground, make: Make) -> bool:
+    """Whether it is a plain ground with marks on it, rather than a scene with a plain rim."""
+    distance = np.sqrt(((view.lab - ground.lab) ** 2).sum(axis=2))
+    marks = distance >= MARK
+    is_plain = make.toned <= MOST_TONED and not 0 < make.steady < STEADY
+    if float(marks.mean()) > MOST_MARKS or not is_plain:
+        return False
+    is_strong = float(distance.max()) > FAINT
+    return not is_strong or _colours(view, name_indices(view.lab), ground, "any") != (
+        Share(ground.colour, 1.0),
+    )
+
+
 def _form(view: View) -> Form:
     if view.aspect >= 2.2:
         return "panorama"
@@ -123,7 +148,7 @@ def _colours(view: View, names: Names, ground: Ground | None, kind: Kind) -> tup
         return _some(shares(names, least=0.09, most=2 if kind == "icon" else 4), names)
     if kind == "drawing":
         return (Share(_line_colour(view, ground), 1.0),)
-    marks = np.sqrt(((view.lab - ground.lab) ** 2).sum(axis=2)) >= 0.1
+    marks = np.sqrt(((view.lab - ground.lab) ** 2).sum(axis=2)) >= MARK
     inner = shrunk(marks)
     marks = inner if inner.sum() > 0.3 * marks.sum() else marks
     if not marks.any():
@@ -184,14 +209,18 @@ def _outline(box: Box, subject: Mask) -> Outline:
 
 def _place(box: Box, width: int, height: int) -> Place:
     if box.width * box.height > 0.65 * width * height:
-        return "filling"
+        return "on"
     aside = (box.left + box.right) / 2 / width - 0.5
     below = (box.top + box.bottom) / 2 / height - 0.5
     if max(abs(aside), abs(below)) < 0.12:
         return "centre"
     if abs(aside) >= abs(below):
-        return "left" if aside < 0 else "right"
-    return "top" if below < 0 else "bottom"
+        side: Place = "left" if aside < 0 else "right"
+        reach = box.right / width if aside < 0 else 1 - box.left / width
+    else:
+        side = "top" if below < 0 else "bottom"
+        reach = box.bottom / height if below < 0 else 1 - box.top / height
+    return side if reach < APART else "on"
 
 
 def _regions(names: Names) -> Regions:
@@ -230,7 +259,6 @@ def _band(names: Names) -> Share | None:
     if names.size == 0:
         return None
     counts = np.bincount(names.ravel(), minlength=len(NAMES)) / names.size
-    lead = NAMES[int(counts.argmax())]
-    share = float(sum(counts[i] for i, name in enumerate(NAMES) if is_shade(lead, name)))
-    share = max(share, float(counts.max()))
-    return Share(lead, share) if share >= 0.75 and counts.max() >= 0.4 else None
+    lead = int(counts.argmax())
+    share = max(float(counts[SHADES[lead]].sum()), float(counts[lead]))
+    return Share(NAMES[lead], share) if share >= 0.75 and counts[lead] >= 0.55 else None

@@ -4,13 +4,15 @@ No grammar is computed. A template is used where all its slots are known, and a 
 ready-made form that the slot's place in the sentence needs: `tone` (after "in"), `item` (the
 adjective before or after the word for "item"), `ground` (the same for "ground"). A locale in which
 two forms are alike leaves the second table out. The slots: `colours` (up to three), `lead` (the
-first), `main` (the first, where it covers half or more), `plain` (the only one), `others` (all but
-the first), `share` and `extent` (how much the first colour and the item cover), `top` `bottom`
-`left` `right` `centre` `upper` `lower` (the colour there), `one` `many` (the item, by outline),
-`place`, `shadowed` and `bare` (the ground, with a shadow and without), `form`, `light`, and
-`uncoloured`, which is empty: it only lets its sentence through where there is no colour. Of the
-text in the picture, in quotation marks: `quoted` (what leaps to the eye), `heading` (what stands at
-its top), `more` (what the first sentence left out) and `unsaid` (all, where it left out all).
+first), `main` (the first, where it covers half or more), `others` (all but the first), `share` and
+`extent` (how much the first colour and the item cover), `top` `bottom` `left` `right` `centre`
+`upper` `lower` (the colour there), `one` `many` (the item, by outline; what is of several colours
+may be a person or several things, so the word for it must allow for both), `place`, `shadowed` (the
+ground, where a shadow lies on it), `form`, `light`, and `uncoloured`, which is empty: it only lets
+its sentence through where there is no colour. Of the text in the picture, in quotation marks:
+`quoted` (what leaps to the eye; `text` and `Text` are the word for it, one or several, as in "with
+the text" and at the beginning), `heading` (what stands at its top), `more` (what the first sentence
+left out) and `unsaid` (all, where it left out all).
 """
 
 import tomllib
@@ -33,6 +35,7 @@ class Phrases:
     """Opening and closing quotation marks, with a space inside where the language sets one."""
     named: str
     link: str
+    text: Forms
     tone: Forms
     item: Forms
     ground: Forms
@@ -51,10 +54,16 @@ class Phrases:
         """The texts, each in quotation marks, joined."""
         return self.joined(tuple(f"{self.quotes[0]}{text}{self.quotes[1]}" for text in texts))
 
+    def quotation(self, *texts: str) -> dict[str, str]:
+        """The slots that quote the texts."""
+        number = "one" if len(texts) == 1 else "many"
+        word = self.text[number]
+        return {"quoted": self.quoted(*texts), "text": word, "Text": self.text[number.title()]}
+
     def plainly_quoted(self, text: str) -> str:
         """The plainest first sentence that quotes a text."""
-        template = next(t for t in reversed(self.heads["any"]) if set(_fields(t)) == {"quoted"})
-        return f"{template.format(quoted=self.quoted(text))}."
+        plain = (t for t in reversed(self.heads["any"]) if set(_fields(t)) == {"text", "quoted"})
+        return f"{next(plain).format(**self.quotation(text))}."
 
     def joined(self, tones: tuple[str, ...]) -> str:
         """ "a", "a and b", "a, b and c"."""
@@ -83,7 +92,8 @@ def load_phrases() -> dict[str, Phrases]:
 
 def _phrases(locale: str, data: dict[str, Any]) -> Phrases:
     tables = {
-        name: data[name] for name in ("tone", "one", "many", "place", "size", "form", "light")
+        name: data[name]
+        for name in ("text", "tone", "one", "many", "place", "size", "form", "light")
     }
     return Phrases(
         locale=locale,

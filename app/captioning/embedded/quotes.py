@@ -27,6 +27,8 @@ MORE_CHARS = 260
 """Of further quotations, in a paragraph."""
 SCENE_SCORE = 0.95
 """In a photograph more looks like a letter than is one."""
+SHORT_HEIGHT = 0.8
+"""Of the tallest print, for a text of one or two letters."""
 HEADING_TOP = 0.35
 """What begins lower than this is no heading of the whole."""
 HEADING_WIDTH = 0.3
@@ -41,9 +43,15 @@ _ORDER = re.compile(
     re.IGNORECASE,
 )
 _QUOTATION_MARKS = re.compile('["“”„‟«»‹›「」『』〝〞]')
-_REST = " .,:;!?…·•|/\\-–—_*'’‘<>=+"
+_REST = " .,:;!?…·•|/\\-–—_*'’‘<>=+→←↑↓▶◀▲▼►◄"
+_BETWEEN = frozenset({"&", "+", "-", "–", "—", "/", "=", "x", "×", "%"})
+"""Signs that stand between two words; any other sign that stands alone is a button or a mark."""
+_ASIDE = re.compile(r"\((\w[\w .,'’&/+-]*)\)")
+"""A word in brackets, which is no code."""
+_ADDRESS = re.compile(r"[©℗]|\b[\w-]+\.[a-z]{2,}/|@\w+[/.]|\bCC[ -]BY\b", re.IGNORECASE)
 _CODE = re.compile(r"[=(){}\[\]<>_\\|#$^~]")
 """Two of these are a program, a formula or a table, which nobody wants read out."""
+_CJK, _FEW_CJK = 0x2E80, 2
 _OF_THE_STYLE = frozenset({"too_short", "too_long", "sentence_count", "comma_list"})
 """Rules about the whole caption: they say nothing about what is quoted."""
 
@@ -84,6 +92,7 @@ def choose_quotes(sight: Sight, ask: Ask, phrases: Phrases) -> Quotes:
         for block in _worth_quoting(sight)
         if (text := _quotable(block.text, ask, phrases)) is not None
     ]
+    blocks = _said_once(blocks)
     tallest = max((block.height for block, _ in blocks), default=0.0)
     large = [(b, text) for b, text in blocks if b.height >= LEAD_HEIGHT * tallest]
     # What is written above a chart or a plan says what it is; labels are as tall.
@@ -102,6 +111,16 @@ def choose_quotes(sight: Sight, ask: Ask, phrases: Phrases) -> Quotes:
     )
 
 
+def _said_once(blocks: list[tuple[Block, str]]) -> list[tuple[Block, str]]:
+    """Of equal texts the tallest."""
+    tallest: dict[str, Block] = {}
+    for block, text in blocks:
+        known = tallest.setdefault(text.casefold(), block)
+        if block.height > known.height:
+            tallest[text.casefold()] = block
+    return [(block, text) for block, text in blocks if tallest[text.casefold()] is block]
+
+
 def shortened(text: str, most_chars: int) -> str:
     """The text, or its first whole words and an ellipsis."""
     if len(text) <= most_chars:
@@ -115,6 +134,9 @@ def _worth_quoting(sight: Sight) -> list[Block]:
     if sight.kind == "icon":
         return []
     blocks = [block for block in sight.text if block.text.strip(_REST)]
+    most = max((block.height for block in blocks), default=0.0)
+    # Two letters are a mark or a button's sign unless they are what the picture shows.
+    blocks = [b for b in blocks if _signs(b) >= WORD_LETTERS or b.height >= SHORT_HEIGHT * most]
     if sight.kind == "photo":
         blocks = [b for b in blocks if b.score >= SCENE_SCORE and _letters(b) >= WORD_LETTERS]
     tallest = max((block.height for block in blocks if _letters(block)), default=0.0)
@@ -127,7 +149,9 @@ def _is_heading(block: Block, kind: str) -> bool:
     """Of a page whatever begins it; else what is wide and above the rest: a plan's box is not."""
     is_wide = block.width >= HEADING_WIDTH and block.top < HEADING_TOP / 2
     is_long = len(block.text) >= WORD_LETTERS * 3
-    return is_long and (is_wide or (kind == "document" and block.top < HEADING_TOP))
+    if kind == "document":
+        return is_long and block.is_first and block.top < HEADING_TOP
+    return is_long and is_wide
 
 
 def _weight(block: Block) -> float:
@@ -136,14 +160,20 @@ def _weight(block: Block) -> float:
     return weight
 
 
+def _signs(block: Block) -> int:
+    return sum(map(str.isalnum, block.text))
+
+
 def _letters(block: Block) -> int:
     return sum(map(str.isalpha, block.text))
 
 
 def _quotable(text: str, ask: Ask, phrases: Phrases) -> str | None:
     """The text as it may stand between quotation marks, or None where it may not."""
-    plain = _QUOTATION_MARKS.sub("'", normalise(text.replace("\n", " "))).strip(_REST)
-    if not plain or _ORDER.search(plain) or len(_CODE.findall(plain)) > 1:
+    plain = _without_signs(_QUOTATION_MARKS.sub("'", normalise(text.replace("\n", " "))))
+    if not plain or _ORDER.search(plain) or _ADDRESS.search(text):
+        return None
+    if len(_CODE.findall(_ASIDE.sub(r"\1", plain))) > 1:
         return None
     quoted = shortened(plain, MOST_CHARS)
     if not quoted:
@@ -153,3 +183,14 @@ def _quotable(text: str, ask: Ask, phrases: Phrases) -> str | None:
     broken = {rule.code for rule in verdict.hard} - _OF_THE_STYLE
     is_kept = verdict.outcome == "caption" and not broken and quoted in verdict.caption
     return quoted if is_kept else None
+
+
+def _without_signs(text: str) -> str:
+    """The text without bullets, arrows and the marks of buttons, which are read as odd signs."""
+    words = [word for word in text.split() if word in _BETWEEN or any(map(str.isalnum, word))]
+    plain = " ".join(words)
+    latin = sum("a" <= letter.casefold() <= "ɏ" for letter in plain)
+    if latin >= WORD_LETTERS and sum(ord(sign) >= _CJK for sign in plain) <= _FEW_CJK:
+        # Beside Latin letters a Chinese sign or two are buttons: three bars, a box, a plus.
+        plain = " ".join("".join(s if ord(s) < _CJK else " " for s in plain).split())
+    return plain.strip(_REST)

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from app.budget import Budget
-from app.captioning.embedded.colours import NAMES
+from app.captioning.embedded.colour_names import NAMES
 from app.captioning.embedded.lines import Block
 from app.deadline import Deadline
 from app.errors import Overloaded
@@ -21,6 +21,8 @@ TYPICAL_S = 0.7
 """What one picture takes, for telling how long the line is."""
 SPARE_S = 1.0
 """Left of a request's time when a reading ends: to put it in words and to answer."""
+MODELS_BYTES = 128 * 1024 * 1024
+"""What the child that reads holds for its models, 156 MB in all: less for everybody's pictures."""
 INPUT_MAX_BYTES = 16_777_216
 """A normalised picture has under 1 MB at 1200 px, and under 8 MB at the largest setting."""
 _START_AGAIN_S = 30.0
@@ -120,6 +122,7 @@ def _blocks(facts: dict[str, Any]) -> tuple[Block, ...]:
             lines=int(block["lines"]),
             width=float(block["width"]),
             ink=_known(str(block["ink"])),
+            is_first=bool(block["is_first"]),
         )
         for block in found[:64]
     )

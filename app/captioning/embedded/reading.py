@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from app.captioning.embedded.colours import name_of, to_oklab
-from app.captioning.embedded.lines import Block, Line, in_blocks, is_sure, without_labels
+from app.captioning.embedded.lines import Block, Line, in_blocks, trusted, without_labels
 from app.sandbox.job import Refuse
 
 Rgb = NDArray[np.uint8]
@@ -37,6 +37,9 @@ ENLARGED = 2.0
 LEAST_SIDE_PX = 64
 """The finder's grid is 32 px: a flatter picture is put on a wider ground."""
 LEAST_HEIGHT_PX = 6
+EDGE_PX, CUT_CONTRAST = 2, 0.5
+"""So near the picture's edge, with so much of a line's contrast in the last column of pixels, a
+letter is cut off; letters that end before the edge leave it blank."""
 MOST_LINES = 24
 MOST_WIDTH_PX = 6_000
 """Of all lines together, each at the reader's 48 px: 0.1 s for 1,000 px."""
@@ -73,28 +76,28 @@ class Reader:
     def blocks(self, picture: Image.Image, *, is_sparse: bool) -> tuple[Block, ...]:
         """What can surely be read, in reading order."""
         lines = self.lines(picture, is_sparse=is_sparse)
-        return in_blocks(without_labels(tuple(filter(is_sure, lines))), *picture.size)
+        return in_blocks(without_labels(trusted(lines)), *picture.size, found=lines)
 
     def lines(self, picture: Image.Image, *, is_sparse: bool) -> tuple[Line, ...]:
-        """Every line that was found and is prominent enough to be read, sure or not.
+        """Every line that was found, sure or not; without text where there was no time to read it.
 
         `is_sparse`: the full size is looked at only where the coarse one has text.
         """
         bgr: Rgb = np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:, :, ::-1])
         if is_sparse and not self._corners(bgr, COARSE_PX):
             return ()
-        chosen = _most_prominent(self._corners(bgr, FULL_PX))
+        chosen, unread = _most_prominent(self._corners(bgr, FULL_PX))
         if not chosen:
             return ()
         crops = self._engine.crop_text_regions(bgr, chosen)
         read = self._engine.recognize_txt(crops)
         lines = zip(chosen, crops, read.txts, read.scores, strict=True)
-        height, width = bgr.shape[:2]
-        return tuple(
-            _line(corners, text, float(score), (width, height), _ink(crop))
+        size = (bgr.shape[1], bgr.shape[0])
+        told = [
+            _line(corners, _whole_words(text, corners, bgr), float(score), size, _ink(crop))
             for corners, crop, text, score in lines
-            if text.strip()
-        )
+        ]
+        return (*told, *(_line(corners, "", 0.0, size, "black") for corners in unread))
 
     def _corners(self, bgr: Rgb, most_px: int) -> list[Corners]:
         """Where lines stand, in pixels of the picture."""
@@ -176,19 +179,42 @@ def _may_be_text(corners: Corners, short_px: int) -> bool:
     return height >= LEAST_HEIGHT_PX and (length > 1.3 * height or height < 0.3 * short_px)
 
 
-def _most_prominent(found: list[Corners]) -> list[Corners]:
-    """As many lines as there is time for: the tallest first, of equally tall ones the upper."""
+def _most_prominent(found: list[Corners]) -> tuple[list[Corners], list[Corners]]:
+    """As many lines as there is time for: the tallest first, of equally tall ones the upper.
+
+    And the others, which nobody reads.
+    """
     sized = [(corners, *_size(corners)) for corners in found]
     tallest = max((height for _, _, height in sized), default=1.0)
     # Heights within a quarter of each other are one size of print.
     sized.sort(key=lambda one: (round(math.log(tallest / one[2], 1.25)), one[0][:, 1].min()))
-    chosen, left_px = [], float(MOST_WIDTH_PX)
-    for corners, length, height in sized[:MOST_LINES]:
+    chosen: list[Corners] = []
+    unread: list[Corners] = []
+    left_px = float(MOST_WIDTH_PX)
+    for corners, length, height in sized:
         width = max(320.0, 48 * length / height)
-        if width <= left_px:
-            chosen.append(corners)
-            left_px -= width
-    return chosen
+        is_chosen = width <= left_px and len(chosen) < MOST_LINES
+        (chosen if is_chosen else unread).append(corners)
+        left_px -= width if is_chosen else 0
+    return chosen, unread
+
+
+def _whole_words(text: str, corners: Corners, bgr: Rgb) -> str:
+    """The text without a word that the picture's edge cuts off: ink runs over the edge there."""
+    if _is_tilted(corners):
+        return text.strip()
+    left, top = (max(0, int(v)) for v in corners.min(axis=0))
+    right, bottom = (int(v) for v in np.ceil(corners.max(axis=0)))
+    grey = bgr[top:bottom, left:right].mean(axis=2)
+    words = text.split()
+    if not grey.size or not words:
+        return ""
+    contrast = CUT_CONTRAST * np.ptp(grey)
+    if right >= bgr.shape[1] - EDGE_PX and np.ptp(grey[:, -1]) > contrast:
+        words = words[:-1]
+    if left <= EDGE_PX and np.ptp(grey[:, 0]) > contrast:
+        words = words[1:]
+    return " ".join(words)
 
 
 def _ink(crop: Rgb) -> str:

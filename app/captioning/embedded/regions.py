@@ -32,60 +32,74 @@ class Box:
 def label(mask: Mask) -> tuple[NDArray[np.intp], int]:
     """Number the 4-connected regions from 1; 0 is outside. Also how many there are.
 
-    Works on runs of each row with a union-find, so its cost follows the number of runs.
+    Works on the runs of each row, so its cost follows their number.
     """
     rows, starts, ends = _runs(mask)
-    parent = list(range(len(rows)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    above = 0
-    for i, (row, start, end) in enumerate(zip(rows, starts, ends, strict=True)):
-        while above < i and (
-            rows[above] < row - 1 or (rows[above] == row - 1 and ends[above] <= start)
-        ):
-            above += 1
-        j = above
-        while j < i and rows[j] == row - 1 and starts[j] < end:
-            parent[root(i)] = root(j)
-            j += 1
-    roots = np.array([root(i) for i in range(len(rows))], dtype=np.intp)
-    _, numbers = np.unique(roots, return_inverse=True)
+    parent = _joined(len(rows), *_touching(rows, starts, ends, mask.shape[1]))
+    roots, numbers = np.unique(parent, return_inverse=True)
     labels = np.zeros(mask.shape, dtype=np.intp)
-    for number, row, start, end in zip(numbers, rows, starts, ends, strict=True):
-        labels[row, start:end] = number + 1
-    return labels, int(numbers.max()) + 1 if len(rows) else 0
+    # The runs lie in the order of the mask's pixels.
+    labels[mask] = np.repeat(numbers + 1, ends - starts)
+    return labels, len(roots)
 
 
-def _runs(mask: Mask) -> tuple[list[int], list[int], list[int]]:
+Run = NDArray[np.intp]
+"""A number for each run: its row, or where it starts, or where it ends."""
+
+
+def _runs(mask: Mask) -> tuple[Run, Run, Run]:
     padded = np.zeros((mask.shape[0], mask.shape[1] + 2), dtype=np.int8)
     padded[:, 1:-1] = mask
     change = np.diff(padded, axis=1)
     rows, starts = np.nonzero(change == 1)
     _, ends = np.nonzero(change == -1)
-    return rows.tolist(), starts.tolist(), ends.tolist()
+    return rows, starts, ends
+
+
+def _touching(rows: Run, starts: Run, ends: Run, width: int) -> tuple[Run, Run]:
+    """Pairs of runs that lie below each other and overlap."""
+    # A run's row and column as one number, in which all runs are sorted.
+    row, above = rows * (width + 2), (rows - 1) * (width + 2)
+    first = np.searchsorted(row + ends, above + starts, side="right")
+    behind = np.searchsorted(row + starts, above + ends, side="left")
+    counts = (behind - first).clip(0)
+    lower = np.repeat(np.arange(len(rows)), counts)
+    offsets = np.arange(len(lower)) - np.repeat(counts.cumsum() - counts, counts)
+    return lower, np.repeat(first, counts) + offsets
+
+
+def _joined(count: int, one: Run, other: Run) -> Run:
+    """The least run that each run hangs together with, by way of the pairs."""
+    parent = np.arange(count)
+    while True:
+        left, right = parent[one], parent[other]
+        apart = left != right
+        if not apart.any():
+            return parent
+        np.minimum.at(parent, np.maximum(left, right)[apart], np.minimum(left, right)[apart])
+        while ((further := parent[parent]) != parent).any():
+            parent = further
 
 
 def boxes(labels: NDArray[np.intp], count: int) -> list[Box]:
     """The box of each region, in the order of its number."""
     if not count:
         return []
-    y, x = np.nonzero(labels)
-    number = labels[y, x] - 1
-    height, width = labels.shape
-    left, top = np.full(count, width), np.full(count, height)
-    right, bottom = np.zeros(count, dtype=np.intp), np.zeros(count, dtype=np.intp)
-    np.minimum.at(left, number, x)
-    np.minimum.at(top, number, y)
-    np.maximum.at(right, number, x + 1)
-    np.maximum.at(bottom, number, y + 1)
-    area = np.bincount(number, minlength=count)
+    top, bottom = _extent(labels, count)
+    left, right = _extent(labels.T, count)
+    area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     edges = (left, top, right, bottom, area)
     return [Box(*(int(v) for v in row)) for row in zip(*edges, strict=True)]
+
+
+def _extent(labels: NDArray[np.intp], count: int) -> tuple[Run, Run]:
+    """The first row of each region, and the one behind its last."""
+    rows, columns = np.nonzero(labels)
+    number = labels[rows, columns] - 1
+    first, behind = np.empty(count, dtype=np.intp), np.empty(count, dtype=np.intp)
+    behind[number] = rows + 1  # the last one stays
+    first[number[::-1]] = rows[::-1]
+    return first, behind
 
 
 def touching_border(mask: Mask) -> Mask:

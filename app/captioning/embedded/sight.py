@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from app.captioning.embedded.colours import Share
+from app.captioning.embedded.colour_names import Share
 from app.captioning.embedded.lines import Block
 
 Verdict = Literal["picture", "decorative", "uncertain"]
@@ -25,7 +25,7 @@ WORD_LETTERS = 3
 Form = Literal["square", "landscape", "upright", "panorama", "column"]
 Light = Literal["dark", "middling", "bright"]
 Outline = Literal["tall", "wide", "round", "plain"]
-Place = Literal["centre", "left", "right", "top", "bottom", "filling"]
+Place = Literal["centre", "left", "right", "top", "bottom", "on"]
 
 
 @dataclass(frozen=True, slots=True)

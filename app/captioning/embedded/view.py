@@ -32,6 +32,10 @@ class View:
     """At most COLOUR_EDGE_PX long."""
     fine: Pixels
     """At most FINE_EDGE_PX long."""
+    edges: Plane
+    """`edge_strength` of `fine`."""
+    steps: tuple[Plane, Plane]
+    """`steps` of the lightness of `fine`."""
 
     @property
     def aspect(self) -> float:
@@ -50,7 +54,15 @@ def open_view(jpeg: bytes) -> View:
     rgb = image.convert("RGB")
     fine = _reduced(rgb, FINE_EDGE_PX)
     small = _reduced(fine, COLOUR_EDGE_PX)
-    return View(width_px, height_px, to_oklab(np.asarray(small)), to_oklab(np.asarray(fine)))
+    lab = to_oklab(np.asarray(fine))
+    return View(
+        width_px=width_px,
+        height_px=height_px,
+        lab=to_oklab(np.asarray(small)),
+        fine=lab,
+        edges=edge_strength(lab),
+        steps=steps(lab[..., 0]),
+    )
 
 
 def _reduced(image: Image.Image, longest_edge_px: int) -> Image.Image:
@@ -84,6 +96,15 @@ def edge_strength(lab: Pixels) -> Plane:
     ):
         np.maximum(part, step, out=part)
     return strength
+
+
+def percentiles(plane: Plane, *percents: float) -> list[float]:
+    """Values of 0..2 below which so many per cent lie, true to 1/4096."""
+    # Counted, not sorted: of a quarter of a million values in a tenth of the time.
+    counts = np.bincount((plane.clip(0, 2) * 4096).astype(np.intp).ravel())
+    below = counts.cumsum()
+    places = np.searchsorted(below, np.array(percents) / 100 * below[-1], side="left")
+    return [(float(place) + 0.5) / 4096 for place in places]
 
 
 def box_mean(plane: Plane, radius_px: int) -> Plane:

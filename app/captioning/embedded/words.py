@@ -7,10 +7,11 @@ becomes known of a picture is one more slot, and one more line in each phrase fi
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from statistics import median
 from string import Formatter
 
 from app.captioning.captioner import Ask
-from app.captioning.embedded.colours import Share
+from app.captioning.embedded.colour_names import Share
 from app.captioning.embedded.context import name_in
 from app.captioning.embedded.phrasebook import Phrases
 from app.captioning.embedded.quotes import FEW_CHARS, Quotes, choose_quotes, shortened
@@ -21,7 +22,9 @@ from app.captioning.validate.verdict import judge
 CHARS_PER_TOKEN = 4
 """As the validator counts where the tokeniser is not known."""
 SOLID = 0.9
-"""From this share on a thing is of one colour: lettering and shading stay under the rest."""
+"""From this share on a whole picture is in one colour: lettering and shading are the rest."""
+NEARLY_AS_MUCH = 0.7
+"""Of the third colour's share: then the fourth is named as well."""
 MOST_OF_IT = 0.65
 """Three colours that cover less are not what a whole picture is in: it has many."""
 MAINLY = 0.5
@@ -29,6 +32,8 @@ MAINLY = 0.5
 
 LAYOUT_BLOCKS = 5
 """So many separate texts are a page, a screen or a plan, whatever else there is."""
+LINE_WIDTH = 0.4
+"""Of the picture's width: on a page of text most lines are longer, in a list or a form shorter."""
 
 Slots = dict[str, str]
 
@@ -59,7 +64,7 @@ def _compose(sight: Sight, ask: Ask, phrases: Phrases, most_chars: int) -> str:
         for begun in found:
             if len(begun.head) > head_chars or _repeats_too_often(begun.head, ask.style):
                 continue
-            text = _extended(begun.head, list(begun.extras), ask, most_chars)
+            text = _extended(begun, ask, most_chars)
             if text != turned_down and (begun.is_ours or _obeys(text, ask)):
                 return text
     return min((begun.head for begun in found if begun.is_ours), key=len)
@@ -78,6 +83,8 @@ class _Beginning:
 
     head: str
     extras: tuple[str, ...]
+    fillers: tuple[str, ...]
+    """Sentences that say little: only for a caption that would be too short."""
     is_ours: bool
     """No word of it comes from the picture's text or from the context."""
 
@@ -88,6 +95,7 @@ def _beginnings(sight: Sight, ask: Ask, phrases: Phrases) -> Iterator[_Beginning
     topic = _topic(sight, quotes)
     slots = _slots(_with_ink(sight, topic, quotes), phrases)
     extras = phrases.extras.get(topic, phrases.extras["scene"])
+    fillers = tuple(_usable(phrases.extras["filler"], slots))
     # What was rejected once is not tried again with the part that pixels cannot vouch for.
     name = None if ask.rejected else name_in(ask.context)
     for said, words in _quoting(quotes, phrases):
@@ -99,12 +107,13 @@ def _beginnings(sight: Sight, ask: Ask, phrases: Phrases) -> Iterator[_Beginning
         for sentence in sentences if name else ():
             template = phrases.link if ask.role == "link" else phrases.named
             rewritten = sentence[0].lower() + sentence[1:]
-            yield _Beginning(template.format(name=name, caption=rewritten), more, is_ours=False)
+            named = template.format(name=name, caption=rewritten)
+            yield _Beginning(named, more, fillers, is_ours=False)
         for sentence in sentences:
-            yield _Beginning(sentence, more, is_ours=not words and not rest)
+            yield _Beginning(sentence, more, fillers, is_ours=not words and not rest)
     ours = tuple(_usable(extras, slots))
     for head in _usable(phrases.heads[topic], slots):
-        yield _Beginning(f"{head}.", ours, is_ours=True)
+        yield _Beginning(f"{head}.", ours, fillers, is_ours=True)
 
 
 def _with_ink(sight: Sight, topic: str, quotes: Quotes) -> Sight:
@@ -132,27 +141,28 @@ def _quoting(quotes: Quotes, phrases: Phrases) -> Iterator[tuple[tuple[str, ...]
                 yield (heading,), {"heading": phrases.quoted(heading)}
     for count in range(len(quotes.rank), 0, -1):
         texts = quotes.first(count)
-        yield texts, {"quoted": phrases.quoted(*texts)}
+        yield texts, phrases.quotation(*texts)
     few = shortened(quotes.first(1)[0], FEW_CHARS) if quotes.rank else ""
     if few:
-        yield (few,), {"quoted": phrases.quoted(few)}
+        yield (few,), phrases.quotation(few)
     yield (), {}
 
 
 def _quotes_by(template: str, words: Slots) -> bool:
     """Whether a template quotes by just these slots."""
     fields = {field for _, field, _, _ in Formatter().parse(template)}
-    return fields & {"quoted", "heading"} == set(words)
+    return fields & {"quoted", "heading"} == set(words) & {"quoted", "heading"}
 
 
-def _extended(head: str, extras: list[str], ask: Ask, most_chars: int) -> str:
+def _extended(begun: _Beginning, ask: Ask, most_chars: int) -> str:
     """The head and as many further sentences as the style wants and the ceiling allows."""
-    style, text, count = ask.style, head, 1
-    wanted = _wanted_chars(style)
-    for extra in _in_order(extras, ask):
+    style, text, count = ask.style, begun.head, 1
+    extras = _in_order(list(begun.extras), ask)
+    for place, extra in enumerate((*extras, *begun.fillers)):
+        wanted = _wanted_chars(style) if place < len(extras) else style.min_chars
         enough = len(text) >= wanted and count >= style.min_sentences
         if enough or count >= style.max_sentences:
-            break
+            continue
         longer = f"{text} {extra}"
         if len(longer) <= most_chars and not _repeats_too_often(longer, style):
             text, count = longer, count + 1
@@ -190,12 +200,16 @@ def _repeats_too_often(text: str, style: Style) -> bool:
 
 def _topic(sight: Sight, quotes: Quotes) -> str:
     """Which phrases fit: the kind, or what else makes the best first sentence."""
-    if (
-        sight.kind in ("any", "graphic", "shapes")
-        and len(sight.text) >= LAYOUT_BLOCKS
-        and quotes.lead
-    ):
+    is_laid_out = len(sight.text) >= LAYOUT_BLOCKS
+    if is_laid_out and quotes.lead and sight.kind in ("any", "graphic", "shapes", "drawing"):
         return "layout"
+    if sight.kind == "document" and is_laid_out and quotes.lead:
+        widths = [block.width for block in sight.text for _ in range(block.lines)]
+        return "document" if median(widths) >= LINE_WIDTH else "layout"
+    if sight.kind == "photo" and is_laid_out:
+        return "any"  # a plan with soft shades, more likely than a scene full of signs
+    if sight.kind == "drawing" and sight.text:
+        return "marks"  # letters are thin lines too
     if sight.kind in ("photo", "graphic", "any") and sight.layers:
         return "layers"
     if sight.kind == "photo" and sight.is_grey:
@@ -219,7 +233,8 @@ def _slots(sight: Sight, phrases: Phrases) -> Slots:
     """What is known, each in the form that its place in a sentence needs."""
     subject = sight.subject
     shares = subject.colours if subject else sight.colours
-    names = [share.colour for share in shares][:3]
+    many = shares[3:] and shares[3].share >= NEARLY_AS_MUCH * shares[2].share
+    names = [share.colour for share in shares][: 4 if many else 3]
     slots: Slots = {
         "form": phrases.form[sight.form],
         "light": phrases.light[sight.light],
@@ -230,12 +245,11 @@ def _slots(sight: Sight, phrases: Phrases) -> Slots:
         slots["share"] = phrases.size[_size(shares[0].share)]
         if shares[0].share >= MAINLY:
             slots["main"] = phrases.tone[names[0]]
-        if sight.ground or sum(share.share for share in shares[:3]) >= MOST_OF_IT:
+        is_all = len(names) > 1 or shares[0].share >= SOLID
+        if sight.ground or (is_all and sum(s.share for s in shares[: len(names)]) >= MOST_OF_IT):
             slots["colours"] = phrases.joined(tuple(phrases.tone[name] for name in names))
         if names[1:]:
             slots["others"] = phrases.joined(tuple(phrases.tone[name] for name in names[1:]))
-        elif shares[0].share >= SOLID:
-            slots["plain"] = phrases.tone[names[0]]
     if sight.ground:
         slots["ground"] = phrases.ground[sight.ground]
     if sight.is_grey:
@@ -270,7 +284,8 @@ def _of_subject(subject: Subject, ground: str, slots: Slots, phrases: Phrases) -
         found["many"] = phrases.many[subject.outline].format(**slots)
     found["place"] = phrases.place[subject.place].format(**slots)
     found["extent"] = phrases.size[_size(subject.area)]
-    found["shadowed" if subject.has_shadow else "bare"] = phrases.ground[ground]
+    if subject.has_shadow:
+        found["shadowed"] = phrases.ground[ground]
     return found
 
 

@@ -8,13 +8,14 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from app.captioning.validate import characters, markup, openers, sections, traces
+from app.captioning.validate import characters, markup, openers, sections, sentences, traces
 from app.captioning.validate.languages import Language, load_languages
 
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "'": "'", "‘": "’", "「": "」",
            "『": "』", "”": "”", "`": "`", "(": ")", "[": "]", "*": "*", "_": "_",
            "‹": "›"}  # fmt: skip
 _MAX_ROUNDS = 5
+_HASHTAGS = re.compile(r"(?:\s+#[^\W\d]\w{0,60}){1,30}\s*$")
 _COUNT = re.compile(
     r"\s?[(\[](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"
     r"\d{1,4}\s?(?:characters?|chars?|words?|tokens?|zeichen|wörter|caract[eèé]res|caracteres|"
@@ -24,7 +25,14 @@ _COUNT = re.compile(
 # What Microsoft Office appends to the alt texts that it writes.
 _OFFICE = re.compile(
     r"[\s.,]{0,6}(?:AI-generated content may be incorrect|Description (?:automatically )?generated"
-    r"(?: with \w+(?: \w+)? confidence)?|Automatically generated)\.?\s*$",
+    r"(?: with \w+(?: \w+)? confidence)?|Automatically generated"
+    r"|Automatisk genereret beskrivelse|Automatisk generert beskrivelse"
+    r"|Automatiskt genererad beskrivning|Automatisch generierte Beschreibung"
+    r"|Automatisch gegenereerde beschrijving|Description générée automatiquement"
+    r"(?: avec un niveau de confiance \w+)?|Descripción generada automáticamente"
+    r"(?: con confianza \w+)?|Descrizione generata automaticamente|Descrição gerada automaticamente"
+    r"|Opis wygenerowany automatycznie|Popis byl vytvořen automaticky|Kuvaus luotu automaattisesti"
+    r"|Автоматически созданное описание|自動的に生成された説明|描述已自动生成)\.?\s*$",
     re.IGNORECASE,
 )
 _PREAMBLE_IN_LINE = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
@@ -37,12 +45,24 @@ _ECHO = re.compile(
 )
 
 
+# What search engines write before the words that someone searched for, in the page's language.
+_SEARCHED = re.compile(
+    r"(?:image results? for|billedresultat for|bilderesultat for|bildresultat för|bildergebnis für"
+    r"|afbeeldingsresultaat voor|résultat de recherche d['’]images pour|risultati? immagini per"
+    r"|resultado de imagen (?:para|de)|resultado de imagem para|wynik obrazu dla"
+    r"|výsledek obrázku pro|slikovni rezultat za|картинки по запросу) ",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Cleaned:
     """The caption inside a draft, one paragraph, and what about the draft cannot be mended."""
 
     text: str
     leftover: Literal["", "reasoning", "outline"] = ""
+    is_searched: bool = False
+    """Words that someone searched for: a title or name, which has a language of its own."""
 
 
 def clean(draft: str, locale: str, *, is_long: bool = False) -> Cleaned:
@@ -55,13 +75,17 @@ def clean(draft: str, locale: str, *, is_long: bool = False) -> Cleaned:
     if traces.thinks_aloud(answer):
         return Cleaned(" ".join(answer.split()), leftover="reasoning")
     answer = markup.unwrap_data(answer)
+    searched = _SEARCHED.match(answer)
+    if searched is not None:
+        answer = answer[searched.end() :]
     prose = sections.caption_prose(markup.to_lines(answer), languages, is_long=is_long)
     text = _unwrap(characters.normalise(" ".join(prose.text.split())), languages)
     shorter = openers.without_openers(text, languages)
     if shorter != text:  # "This is the alt text: ..." has a label behind the opener
         shorter = _without_label(shorter, languages)
     text = _LOOSE_STOP.sub("", shorter)
-    return Cleaned(text, leftover="outline" if prose.is_outline else "")
+    leftover: Literal["", "outline"] = "outline" if prose.is_outline else ""
+    return Cleaned(text, leftover, is_searched=searched is not None)
 
 
 def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
@@ -75,7 +99,17 @@ def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
         text = re.sub(r"^(?:[-*•●▪#>]+|\d{1,2}[.)])\s+", "", text)
         if text == before:
             break
-    return text.strip(" `*|\\")
+    return _without_remarks(text.strip(" `*|\\"), languages)
+
+
+def _without_remarks(text: str, languages: tuple[Language, ...]) -> str:
+    """Without "Let me know if you need anything else!" and hashtags behind the caption."""
+    text = _HASHTAGS.sub("", text)
+    parts = sentences.split(text)
+    kept = len(parts)
+    while kept > 1 and any(one.remark.match(parts[kept - 1]) for one in languages):
+        kept -= 1
+    return text if kept == len(parts) else sentences.join(parts[:kept])
 
 
 def _without_label(text: str, languages: tuple[Language, ...]) -> str:
@@ -86,7 +120,7 @@ def _without_label(text: str, languages: tuple[Language, ...]) -> str:
 def _without_preamble(text: str, languages: tuple[Language, ...]) -> str:
     text = _ECHO.sub("", text, count=1) if _ECHO.match(text) else text
     head = _PREAMBLE_IN_LINE.match(text)
-    if head is not None and sections.is_preamble(head.group().strip(), languages):
+    if head is not None and sections.announces_inline(head.group(), languages):
         return text[head.end() :]
     for one in languages:
         match = one.interjection.match(text)

@@ -12,10 +12,36 @@ from app.captioning.validate.locale import language_of
 from app.captioning.validate.markup import Line
 from app.captioning.validate.sentences import words
 
+# A prompt said back: "1-2 factual sentences covering the subject", "Use only the metadata that".
+_ORDER = re.compile(
+    r"\b\d{1,3}\s?(?:[-–—]|to|or)\s?\d{1,3}[ -](?:[a-z-]+ ){0,3}"
+    r"(?:words?|sentences?|characters?|keywords?|terms?)\b"
+    r"|^if (?:the (?:image|photo|picture|context)|you|unsure|unclear|nothing)\b"
+    r"|\b\d{1,4} (?:words|sentences|characters|keywords|terms) (?:or (?:less|fewer|more)"
+    r"|max(?:imum)?|at most|remaining)\b"
+    r"|(?:^|[.!?:]\s)(?:(?:please|always|only) )?"
+    r"(?:be (?:specific|concise|factual|brief|sure)|make sure|focus on"
+    r"|(?:avoid|ensure|omit|mention|include|limit|return|output|provide|write|describe)"
+    r" (?:only|just|exactly|an?|the|this|no|one|two|any|all|each|your|what|that|in|\d+)"
+    r"|use (?:only|just|an?|the|this|these|that|plain|British)"
+    r"|do not|don['’]t|keep (?:it|the (?:title|caption|description|text)))\b(?! (?-i:[A-Z]))",
+    re.IGNORECASE,
+)
+# What models say to themselves on the way to a caption.
+_THOUGHT = re.compile(
+    r"\bthe user (?:wants|asks|asked|is asking|has asked|needs|requested|says|said|also wants)\b"
+    r"|\b(?:I|we) (?:should|need to|must|have to) (?:mention|describe|write|avoid|include|keep|make"
+    r"|focus|produce|create|provide|be|say|use|note|not|check)\b|(?:^|[.!?]\s)(?:Wait|Hmm|Actually),"
+    r"|\b(?:the|my) (?:instructions?|prompt|hints?) (?:say|says|ask|asks|state|states|require)\b",
+    re.IGNORECASE,
+)
 _WAY_OUT = re.compile(r"(?:DECORATIVE|UNCERTAIN)\b")
 _WRAPPING = re.compile(
     r"<[|｜/]|[|｜]>|\[/?(?:INST|THINK|IMG)\]|</?(?:think|s|bos|eos|pad|unk|image)\b|[◁▷▁]|�"
-    r"|^(?:#{1,6}|\*{1,3}|[-–])\s|\s#{2,6}\s|[•●▪]|\*\*|```"
+    # What stands for a name in a template: "[person3] is serving".
+    r"|\[(?i:person|object|name|insert|redacted|your|location|brand|text|city|state|date|place"
+    r"|product|title)\b[^\[\]]{0,40}\]"
+    r"|\[(?:person|object)\d|^(?:#{1,6}|\*{1,3}|[-–])\s|\s#{2,6}\s|[•●▪]|\*\*|```"
 )
 _LABEL_INSIDE = re.compile(
     r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
@@ -57,10 +83,12 @@ _DOMAIN = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = re.compile(
-    r"</?[a-z][a-z0-9-]{0,20}(?:\s[^<>]{0,300})?/?>|&(?:[a-z]{2,8}|#\d{1,6});|\]\("
+    # What a browser reads as markup (HTML, 13.2.5.6), closed or not: "<svg/onload=...", "<!--".
+    r"<[a-z/!?]|\bon[a-z]{4,20}\s?=|&(?:[a-z]{2,8}|#\d{1,6}|#x[0-9a-f]{1,6});|\]\("
     r"|\\(?:frac|text|begin|boxed|n)\b|\$\$"
-    r"|[{}]|\b\w+\(\)|\w\(\"|\w\.\w+\(|//|=>"
-    r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bconsole\.|\bfunction\(|\bconst \w+\s?="
+    # The bare name of a function ("the fill() page", "console.time()") is a name, a call is code.
+    r"|[{}]|\w\(\"|\w\.\w+\((?!\))|//|=>"
+    r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bfunction\(|\bconst \w+\s?="
     r"|\\u[0-9a-f]{4}",
     re.IGNORECASE,
 )
@@ -89,10 +117,12 @@ _DOUBLED = re.compile(
 )
 _BROKEN_SHARE = 0.2
 # ".NET" and "...and justice for all" begin with their marks, and so does a quotation.
-_BAD_START = re.compile(r"[\"'“„«(]?\s?(?:[;:,!?)\]}/\\]|\.(?![A-Z.]))")
-_OPEN_END = re.compile(r"[,;–—(&/+-]$")
+_BAD_START = re.compile(r"[\"'“„«(]?\s?(?:[;:,!?)\]}/\\=]|\.(?![A-Z.]))")
+# "Python 3.9+" and "A+" are whole.
+_OPEN_END = re.compile(r"(?<![\dA-F])[+-]$|[,;–—&/]$|[(\[“„«][\"'“„«(\[]?$|\s\"$")
 # The words of English that no sentence ends in; other languages' particles do end sentences.
-_OPEN_ENGLISH_END = re.compile(r"\b(?:an?|the|of|and|or)[.]?$", re.IGNORECASE)
+# "Vitamin A" and the last of "based, on, a." are words of their own.
+_OPEN_ENGLISH_END = re.compile(r"(?<!, )\b(?:an?|the|of|and|or)[.]?$")
 _FOREIGN_LETTERS_SHARE = 0.15
 _LETTERS = re.compile(r"[^\W\d_]{2,60}")
 # Where Latin letters stand inside words ("Tシャツ", "T恤").
@@ -144,6 +174,8 @@ def placeholder(caption: str) -> str | None:
     """A word that stands for a missing text, or the name of a file."""
     if caption.casefold().strip(" .!?\"'[]()<>-_:*") in load_languages().placeholders:
         return "It is a placeholder, not a description."
+    if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", caption):
+        return "It is a name for machines, not a description."
     if _FILE_NAME.search(caption) if " " not in caption else _FILE_NAME.fullmatch(caption):
         return "It is a file name, not a description."
     if re.search(
@@ -162,11 +194,21 @@ def url_or_markup(caption: str, unquoted: str) -> str | None:
     return None
 
 
-def about_itself(unquoted: str, style: Style, languages: tuple[Language, ...]) -> str | None:
-    """It speaks of the model or its task, or says its own instructions back."""
-    if any(one.about_itself.search(unquoted) or one.refusal.match(unquoted) for one in languages):
+def about_itself(
+    unquoted: str, whole: str, style: Style, languages: tuple[Language, ...]
+) -> str | None:
+    """It speaks of the model or its task, or says instructions back.
+
+    Of what was cut away only a train of thought and our own instructions count: a good caption may
+    have a remark to the reader behind it.
+    """
+    if (
+        any(one.about_itself.search(unquoted) or one.refusal.match(unquoted) for one in languages)
+        or _ORDER.search(unquoted)
+        or _THOUGHT.search(whole)
+    ):
         return "It speaks of yourself, the task or the request; describe only the picture."
-    said = words(unquoted)
+    said = words(whole)
     told = _shingles((style.prompt, *FRAME))
     for start in range(len(said) - _SHINGLE_WORDS + 1):
         if tuple(said[start : start + _SHINGLE_WORDS]) in told:
@@ -197,12 +239,13 @@ def gibberish(caption: str, unquoted: str, locale: str) -> str | None:
     broken += len(_DOUBLED.findall(unquoted))
     if broken >= 2 and broken > _BROKEN_SHARE * len(tokens):
         return "It is not made of words."
-    odd = sum(bool(_ODD_TOKEN.search(token)) for token in tokens)
+    # "eCommerce" four times is a shop, not four broken words.
+    odd = sum(bool(_ODD_TOKEN.search(token)) for token in {token.strip(",.") for token in tokens})
     if odd >= 2 and (odd == len(tokens) or (odd >= 4 and odd > _ODD_SHARE * len(tokens))):
         return "It is not made of words."
     signs = sum(not (char.isalnum() or char.isspace()) for char in caption)
     digits = sum(map(str.isdigit, caption))
-    if len(caption) >= 12 and signs + digits > 0.5 * len(caption.replace(" ", "")):
+    if len(caption) >= 12 and signs + digits > 0.6 * len(caption.replace(" ", "")):
         return "It is made of signs and digits instead of words."
     return None
 

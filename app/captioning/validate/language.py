@@ -52,10 +52,11 @@ _KIN = (
 )
 
 _CYRILLIC, _LATIN = frozenset({"CYRILLIC"}), frozenset({"LATIN"})
+_HAN = frozenset({"CJK"})
 _SCRIPTS: dict[str, frozenset[str]] = {
     **dict.fromkeys(("ru", "uk", "bg", "mk", "be", "kk", "ky", "mn", "tg", "tt", "ba"), _CYRILLIC),
     "sr": _CYRILLIC | _LATIN,
-    "zh": frozenset({"CJK"}),
+    "zh": _HAN,
     "ja": frozenset({"CJK", "HIRAGANA", "KATAKANA"}),
     "ko": frozenset({"HANGUL", "CJK"}),
     **dict.fromkeys(("ar", "fa", "ur", "ps", "ug", "sd"), frozenset({"ARABIC"})),
@@ -92,8 +93,8 @@ _NAMED_SCRIPTS = {
     "Latn": _LATIN,
     "Cyrl": _CYRILLIC,
     "Arab": frozenset({"ARABIC"}),
-    "Hans": frozenset({"CJK"}),
-    "Hant": frozenset({"CJK"}),
+    "Hans": _HAN,
+    "Hant": _HAN,
     "Deva": frozenset({"DEVANAGARI"}),
     "Grek": frozenset({"GREEK"}),
     "Hebr": frozenset({"HEBREW"}),
@@ -101,12 +102,21 @@ _NAMED_SCRIPTS = {
 # Fewest letters for the script to decide: three Han characters may be a sign that was copied.
 _MIN_SCRIPT_LETTERS = 8
 _FOREIGN_SHARE = 0.6
+# "Lighthouse のデモ" is Japanese around a name; a wide character counts as two letters.
+_MIN_OWN_LETTERS = 6
+# Letters of names there may be to each of the caption's own; beyond that the identifier decides.
+_NAMES_SHARE = 4
+# Japanese grammar; Chinese has none of it.
+_MIN_HIRAGANA = 6
+# A Japanese name of a place or an office has no kana either; nobody writes a sentence so.
+_MIN_HAN_ALONE = 14
 
 _QUOTED = re.compile(
     r"\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|„[^“”\n]{1,300}[“”]|«[^»\n]{1,300}»|»[^«\n]{1,300}«"
     r"|「[^」\n]{1,300}」|『[^』\n]{1,300}』|‘[^’\n]{1,300}’|(?<!\w)'[^'\n]{1,300}'(?!\w)"
 )
 _NAME = re.compile(r"(?<![.!?:] )(?<!^)(?<!\w)[^\W\d_a-z][^\W_]*(?:[-'’.&][^\W_]+)*")
+_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f][\w'’.&/-]*")
 _SCRIPT_OF_NAME = {"IDEOGRAPHIC": "CJK", "FULLWIDTH": "LATIN", "HALFWIDTH": "KATAKANA"}
 
 
@@ -145,6 +155,11 @@ def is_wrong_language(text: str, locale: str) -> bool:
         return wrong_script
     # A token that long is no word (a hash, an address), and fools the identifier.
     whole = " ".join(word for word in text.split() if len(word) <= _LONGEST_WORD)
+    if _LATIN.isdisjoint(_expected_scripts(locale) or _LATIN):
+        # Names in Latin letters are all that an identifier sees of a Russian or Japanese caption.
+        without = " ".join(_LATIN_WORD.sub(" ", whole).split())
+        if 2 * sum(map(str.isalpha, without)) > sum(map(str.isalpha, whole)):
+            whole, bare = without, _LATIN_WORD.sub(" ", bare)
     if len(whole) < MIN_CHARS:
         return False
     warm_up()
@@ -175,6 +190,9 @@ def count_as_one(code: str, other: str) -> bool:
 
 def scripts_in(text: str) -> Counter[str]:
     """How many letters of each script; Han, kana together, as Japanese mixes them."""
+    if text.isascii():
+        letters = sum(map(str.isalpha, text))
+        return Counter(LATIN=letters) if letters else Counter()
     return Counter(_script(char) for char in text if char.isalpha())
 
 
@@ -191,13 +209,23 @@ def _is_wrong_script(bare: str, locale: str) -> bool | None:
     found = scripts_in(bare)
     total = sum(found.values())
     foreign = total - sum(found[script] for script in expected)
+    kana = found["HIRAGANA"] + found["KATAKANA"]
+    if expected == _HAN and found["HIRAGANA"] >= _MIN_HIRAGANA:
+        return True
+    if "HIRAGANA" in expected and kana == 0 and found["CJK"] >= _MIN_HAN_ALONE:
+        return True
+    if "HANGUL" in expected and found["CJK"] + kana >= max(_MIN_SCRIPT_LETTERS, found["HANGUL"]):
+        return True
     # A wide character says twice as much.
     if foreign + len(WIDE.findall(bare)) < _MIN_SCRIPT_LETTERS or foreign < _FOREIGN_SHARE * total:
         return None
     if expected & _LATIN or foreign - found["LATIN"] >= _MIN_SCRIPT_LETTERS:
         return True
     # Latin letters in a Japanese or Russian caption may be a brand; a sentence of them is not.
-    return found["LATIN"] >= 2 * _MIN_SCRIPT_LETTERS and total - foreign < _MIN_SCRIPT_LETTERS
+    own = total - foreign + len(WIDE.findall(bare))
+    if found["LATIN"] < 2 * _MIN_SCRIPT_LETTERS or found["LATIN"] <= _NAMES_SHARE * own:
+        return False
+    return True if own < _MIN_OWN_LETTERS else None
 
 
 def _expected_scripts(locale: str) -> frozenset[str] | None:

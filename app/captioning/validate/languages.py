@@ -51,7 +51,7 @@ class _File(BaseModel):
     capitalises_nouns: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # there is one of each; comparing all takes time
 class Language:
     """One language's phrases, compiled. Every pattern ignores case."""
 
@@ -59,6 +59,8 @@ class Language:
     name: str
     """In English."""
     own_name: str
+    nouns: frozenset[str]
+    """Words for "picture" in every case, in lower case."""
     opener: re.Pattern[str]
     """Matches at the start of a text; what follows stands by itself."""
     cased_opener: re.Pattern[str]
@@ -132,6 +134,7 @@ def _compile(code: str, file: _File) -> Language:
         code=code,
         name=file.name,
         own_name=file.own_name,
+        nouns=frozenset(noun.casefold() for group in file.nouns.values() for noun in group),
         opener=_at_start(expand(file.openers)),
         cased_opener=_at_start(expand(file.cased_openers)),
         stands_before=frozenset(word.casefold() for word in file.stands_before),

@@ -9,6 +9,8 @@ SHORT_CHARS = 20
 """Below this a caption is warned of (GitHub's alt text scanner draws the same line)."""
 _TRUNCATED_MIN_CHARS = 8
 _SIGN_MAX_CHARS = 60
+# "429", "€12.50", "24/7", "-20 %", "8:30": one number as it stands on a sign.
+_NUMBER = re.compile(r"[€$£¥+-]?\s?\d+(?:[.,:/-]\d+){0,2}\s?[€$£¥%°+]?\.?")
 
 
 def too_short(caption: str, style: Style, *, is_truncated: bool) -> str | None:
@@ -50,6 +52,8 @@ def is_sign(caption: str) -> bool:
     if sum(map(str.isalnum, caption)) < 2 or len(caption) > _SIGN_MAX_CHARS:
         return False
     letters = [char for char in caption if char.isalpha()]
+    if not letters:
+        return _NUMBER.fullmatch(caption) is not None
     if all(char.isupper() for char in letters):
         return len(set(caption.casefold())) > 1
     return caption[0] in '"“„«「' and caption.rstrip(".")[-1] in '"”“»」'
@@ -60,12 +64,14 @@ def comma_list(unquoted: str, style: Style) -> str | None:
     pieces = [piece.strip() for piece in re.split(r"[,;，、；]", unquoted) if piece.strip()]
     # A number may stand between terms ("2020, 600x400, JPEG, 100%"), and a row of numbers is none.
     is_number = [not any(map(str.isalpha, piece)) for piece in pieces]
+    # Noun phrases of three words may be headings that a person lists; keywords are shorter.
+    longest_term = 3 if style.max_word_repeats is not None else 2
     run = longest = words_in_run = 0
     for piece, number in zip(pieces, is_number, strict=True):
         if number:
             words_in_run += 1
             continue
-        is_term = len(piece.split()) <= 3 and len(piece) <= 30
+        is_term = len(piece.split()) <= longest_term and len(piece) <= 30
         run = run + 1 if is_term else 0
         longest = max(longest, run)
         words_in_run += len(piece.split()) if is_term else 0

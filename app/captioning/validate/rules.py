@@ -32,6 +32,8 @@ class Said:
     languages: tuple[Language, ...]
     context: str
     is_truncated: bool
+    is_searched: bool = False
+    """A title or name that someone searched for; it has a language of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def _placeholder(said: Said) -> str | None:
 
 
 def _wrong_language(said: Said) -> str | None:
-    if not language.is_wrong_language(said.caption, said.locale):
+    if said.is_searched or not language.is_wrong_language(said.caption, said.locale):
         return None
     own = said.languages[0]
     name = own.name if own.code != "en" or said.locale.startswith("en") else "that language"
@@ -103,7 +105,8 @@ def _loop(said: Said) -> str | None:
 def _about_itself(said: Said) -> str | None:
     if said.leftover == "reasoning":
         return "It is a train of thought, not a caption; answer with the caption alone."
-    return form.about_itself(without_quotes(said.whole), said.style, said.languages)
+    whole = without_quotes(said.whole)
+    return form.about_itself(said.unquoted, whole, said.style, said.languages)
 
 
 def _gibberish(said: Said) -> str | None:

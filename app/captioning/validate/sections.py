@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.captioning.validate import sentences
+from app.captioning.validate import openers, sentences
 from app.captioning.validate.languages import Language
 from app.captioning.validate.markup import Line
 
@@ -24,6 +24,16 @@ _VARIANT = re.compile(
     r"(?: version)?\s?(?:\([^()]{0,40}\))?:\s+",
     re.IGNORECASE,
 )
+# Labels that are words of any caption too.
+_SAYS_LITTLE = frozenset({"answer", "output", "response", "result", "scene", "overview", "summary",
+                          "narration", "svar", "resultat", "resultado", "risultato", "respuesta",
+                          "resposta", "risposta", "réponse", "résultat", "antwort", "ergebnis",
+                          "wynik", "odpowiedź", "opis", "beschreibung", "description"})  # fmt: skip
+_ANNOUNCEMENT_MAX_CHARS = 60
+# How an announcement begins that needs no name for what it announces.
+_HERE = frozenset({"here", "below", "hier", "voici", "aquí", "aqui", "ecco", "oto", "zde", "zdaj",
+                   "evo", "tukaj", "ovdje", "ovde", "íme", "här", "her", "tässä", "işte", "вот",
+                   "ось", "ево"})  # fmt: skip
 # After a label: "Alt text (98 characters):", "Caption -".
 _LABEL_END = re.compile(r"\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—]\s+")
 
@@ -87,7 +97,7 @@ def label_of(line: Line, languages: tuple[Language, ...]) -> tuple[Section, str]
         rest = line.text[match.end() :]
         mark = _LABEL_END.match(rest)
         if mark is not None:
-            return kind, rest[mark.end() :].strip("* ")
+            return kind, openers.capitalised(rest[mark.end() :].strip("* "))
         # A label alone on its line: a heading, or the catalogue's own way.
         if not rest.strip() and (line.kind == "heading" or kind != "option"):
             return kind, ""
@@ -119,6 +129,7 @@ def _prose(lines: Sequence[Line], languages: tuple[Language, ...], *, is_long: b
     paragraphs = _paragraphs(lines)
     while paragraphs and paragraphs[0][0] == "text" and is_preamble(paragraphs[0][1][0], languages):
         paragraphs.pop(0)
+    paragraphs = _without_lead_ins(paragraphs)
     said: list[str] = []
     for kind, texts in paragraphs:
         if kind == "heading":
@@ -140,14 +151,83 @@ def is_preamble(paragraph: str, languages: tuple[Language, ...]) -> bool:
     """True for a line that only announces the caption ("Here is an alt text for the image:")."""
     text = paragraph.strip()
     if text.endswith((":", "：")):
-        lead = text[:-1]
-        return len(text) < 300 and (
-            any(one.preamble.match(lead) or one.interjection.match(lead) for one in languages)
-            or any(pattern.search(lead) for kind, pattern in _labels(languages)[:2])
+        lead = _after_interjections(text[:-1], languages)
+        return (
+            len(text) < 300
+            and lead is not None
+            and (
+                any(one.preamble.match(lead) or one.interjection.match(lead) for one in languages)
+                or _names_of_captions(languages).search(lead) is not None
+            )
         )
-    return len(text) < 40 and any(
-        one.interjection.fullmatch(text.rstrip(".! ")) for one in languages
+    return len(text) < 40 and _is_interjection(text, languages)
+
+
+def announces_inline(head: str, languages: tuple[Language, ...]) -> bool:
+    """True where the words up to a colon announce what follows on the same line.
+
+    Stricter than for a line by itself: "A flow chart of three stages: ..." and "Great Wall of
+    China: ..." are captions.
+    """
+    lead = _after_interjections(head.strip().rstrip(":："), languages)
+    if lead is None:
+        return False
+    # "Great, a caption" but not "Great Wall of China".
+    return _announces(lead, languages) or any(
+        found is not None and re.match(r"[,.!—–]|$", lead[found.end() :]) is not None
+        for found in (one.interjection.match(lead) for one in languages)
     )
+
+
+def _after_interjections(text: str, languages: tuple[Language, ...]) -> str | None:
+    """The last sentence where only "Sure!" stands before it; None where a sentence does."""
+    *before, lead = sentences.split(text) or [text]
+    return lead if all(_is_interjection(one, languages) for one in before) else None
+
+
+def _is_interjection(text: str, languages: tuple[Language, ...]) -> bool:
+    return any(one.interjection.fullmatch(text.rstrip(".! ")) for one in languages)
+
+
+def _announces(lead: str, languages: tuple[Language, ...]) -> bool:
+    """True where the words before a colon speak of the caption that follows."""
+    names_it = _names_of_captions(languages).search(lead) is not None
+    for one in languages:
+        begins = one.preamble.match(lead)
+        if begins is not None and (
+            names_it
+            or 2 * len(begins.group()) > len(lead)
+            or re.split(r"[\s'’]", lead, maxsplit=1)[0].casefold() in _HERE
+            or any(re.search(rf"\b{re.escape(noun)}\b", lead.casefold()) for noun in one.nouns)
+        ):
+            return True
+    return names_it and len(lead) < _ANNOUNCEMENT_MAX_CHARS
+
+
+@functools.lru_cache(maxsize=64)
+def _names_of_captions(languages: tuple[Language, ...]) -> re.Pattern[str]:
+    """Labels that name nothing but a caption: "alt text", not "picture" or "answer"."""
+    names = [
+        label
+        for one in languages
+        for label in (*one.labels, *one.long_labels)
+        if label.replace("\\", "") not in one.nouns | _SAYS_LITTLE
+    ]
+    return re.compile(
+        rf"(?<!\w)(?:{'|'.join(sorted(names, key=len, reverse=True))})(?!\w)", re.IGNORECASE
+    )
+
+
+def _without_lead_ins(paragraphs: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
+    """Without the sentence that leads over to a list, where others stand before it."""
+    kept: list[tuple[str, list[str]]] = []
+    for kind, texts in paragraphs:
+        parts = sentences.split(texts[0]) if kind == "text" else []
+        if len(parts) > 1 and parts[-1].endswith((":", "：")):
+            kept.append((kind, [sentences.join(parts[:-1])]))
+        else:
+            kept.append((kind, texts))
+    return kept
 
 
 def _paragraphs(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:

@@ -1,5 +1,6 @@
 """Sentences and words: where they end, and cutting a text there. Pure text, any language."""
 
+import bisect
 import re
 from collections.abc import Iterable
 
@@ -9,6 +10,7 @@ _CLOSING = "\"'”’»›“)]」』】）"
 # A sentence ends at a mark, its closing quotes, and then white space or (in scripts that put none)
 # the next character.
 # Runs are bounded, or a draft of nothing but full stops would take quadratic time.
+_CLOSED_BY = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«"}
 _BREAK = re.compile(
     rf"[.!?…؟۔।]{{1,8}}[{re.escape(_CLOSING)}]{{0,4}}\s+"
     rf"|[。！？．]{{1,8}}[{re.escape(_CLOSING)}]{{0,4}}\s{{0,4}}"
@@ -19,6 +21,13 @@ e.g i.e cf ca bzw z.b d.h usw nr str hl tel np tzv tj itd npr sv ul čl bl ev ö
 """
 _ABBREVIATIONS = frozenset(_ABBREVIATIONS_WORDS.split())
 _LAST_TOKEN = re.compile(r"[^\s]{1,20}$")
+# "Figure 3. Daily use": a figure's number before its legend is no sentence.
+_FIGURE_NUMBER = re.compile(
+    r"(?:fig(?:ure)?|table|abb(?:ildung)?)(?:\.? ?\d{1,3}[a-z]?)?$", re.IGNORECASE
+)
+_QUOTE = re.compile(r'["“”„«»]')
+# What is quoted for longer than this was never closed.
+_QUOTED_MAX_CHARS = 300
 
 WIDE = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 """Characters that hold about as much as two letters of an alphabet: kana, Han, Hangul."""
@@ -92,7 +101,10 @@ def words(text: str) -> list[str]:
 
 def _spans(text: str) -> list[tuple[int, int]]:
     spans, start = [], 0
+    quoted = _quoted(text)
     for match in _BREAK.finditer(text):
+        if match.end() < len(text) and _is_within(quoted, match.end()):
+            continue
         if _ends_here(text, match.start(), match.end(), match.group()):
             spans.append((start, match.end()))
             start = match.end()
@@ -101,9 +113,33 @@ def _spans(text: str) -> list[tuple[int, int]]:
     return spans
 
 
+def _quoted(text: str) -> list[tuple[int, int]]:
+    """Where quotations stand, in order: a sign's sentences do not end the caption's own."""
+    quoted: list[tuple[int, int]] = []
+    opened = ""
+    start = 0
+    for match in _QUOTE.finditer(text):
+        at, mark = match.start(), match.group()
+        if opened and (mark in _CLOSED_BY[opened]):
+            if at - start <= _QUOTED_MAX_CHARS:
+                quoted.append((start, at))
+            opened = ""
+        # A straight mark after a character is the sign for inches, or closes what never opened.
+        elif mark in _CLOSED_BY and (mark != '"' or not text[at - 1 : at].strip(" (")):
+            opened, start = mark, at
+    return quoted
+
+
+def _is_within(spans: list[tuple[int, int]], index: int) -> bool:
+    found = bisect.bisect_right(spans, (index, len(spans))) - 1
+    return found >= 0 and spans[found][0] < index <= spans[found][1]
+
+
 def _ends_here(text: str, mark: int, after: int, found: str) -> bool:
     if found[0] != ".":
         return True
+    if mark < 20 and _FIGURE_NUMBER.fullmatch(text[:mark]):
+        return False
     if text[after : after + 1].islower():
         return False  # "approx. two", "19. století"
     if len(found.strip(_CLOSING + " \t\n")) > 1:

@@ -49,7 +49,11 @@ _SPEAKER = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGN
 # doubts and half answers; no part of it is taken for a caption.
 _THINKS_ALOUD = re.compile(
     r"(?:(?:okay|ok|alright|so|hmm|well|right|got it|first|now)[,.!:]?\s+){0,6}+"
-    r"(?:the user(?:'s|’s)?\s|user (?:wants|asks|asked)|here are my reasoning"
+    r"(?:the user(?:'s|’s)? (?:want|ask|request|provid|upload|sent|gave|give|said|sa[iy]|need|input"
+    r"|prompt|question|instruct|would like|is (?:ask|request|want|look|seek|providing)"
+    r"|has (?:ask|provid|upload|request|given|sent|shared|specified|instructed)|shared|specif"
+    r"|mention|task|query|message|just (?:want|ask))"
+    r"|user (?:wants|asks|asked)|here are my reasoning"
     r"|(?:i|we) (?:need|have|must|should|want|am asked|are asked|are given)\b"
     r"|i['’]m (?:asked|given)"
     r"|(?:let['’]s|let us) (?:see|tackle|start|begin|think|look|describe|analy[sz]e|go|try|create"

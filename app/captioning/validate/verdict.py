@@ -1,5 +1,6 @@
 """Judging a draft: clean, ways out, refusals, length, rules. Pure: equal drafts, equal verdicts."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -89,6 +90,7 @@ def judge(
         languages=languages,
         context=context or "",
         is_truncated=truncated,
+        is_searched=cleaned.is_searched,
     )
     return _verdict(said)
 
@@ -113,7 +115,8 @@ def _way_out(cleaned: Cleaned, knowledge: Languages) -> Outcome | None:
     word = cleaned.text.strip(" .!:*_\"'`()[]").casefold()
     if word == "decorative":
         return "decorative"
-    if word == "uncertain":
+    # The prompt's own word, with the reason that nobody asked for.
+    if word == "uncertain" or re.match(r"UNCERTAIN\s?[:.,;—–-]", cleaned.text):
         return "uncertain"
     return "refused" if _is_refusal(cleaned.text, knowledge) else None
 

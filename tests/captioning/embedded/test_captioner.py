@@ -56,7 +56,7 @@ async def test_a_locale_is_matched_by_its_language(captioner: EmbeddedCaptioner)
     plain = await captioner.draft(image, ask("en"), Deadline.after(10))
     assert await captioner.draft(image, ask("en-GB"), Deadline.after(10)) == plain
     german = await captioner.draft(image, ask("de-AT"), Deadline.after(10))
-    assert german.text.startswith("Ein einzelner runder roter Gegenstand")
+    assert german.text.startswith("Ein runder roter Gegenstand")
 
 
 async def test_a_locale_without_phrases_is_uncertain_and_named(captioner: EmbeddedCaptioner):

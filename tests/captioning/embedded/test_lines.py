@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from app.captioning.embedded.lines import Line, in_blocks, is_sure, without_labels
+from app.captioning.embedded.lines import Line, in_blocks, is_sure, trusted, without_labels
 
 WIDTH, HEIGHT = 1000, 500
 
@@ -73,10 +73,11 @@ def test_hyphens_are_kept_as_they_are_printed(one: str, other: str, whole: str):
 @pytest.mark.parametrize(
     ("text", "score", "sure"),
     [
-        ("saleor", 0.93, True),
+        ("saleor", 0.96, True),
         ("50", 1.0, True),
         ("W3C", 0.99, True),
         ("commmrce", 0.70, False),
+        ("togethex", 0.91, False),
         ("8", 0.99, False),
         ("食", 0.95, False),
         ("IIIIII", 0.99, False),
@@ -94,3 +95,40 @@ def test_tilted_labels_are_left_out_beside_straight_text_only():
     tilted = dataclasses.replace(line("February", 100, 400, 80), is_tilted=True)
     assert without_labels((*straight, tilted)) == tuple(straight)
     assert without_labels((tilted,)) == (tilted,)
+
+
+def test_entries_of_a_list_are_no_sentence():
+    """A menu's words stand by themselves, however near; a paragraph's lines do not."""
+    menu = [
+        line(word, 100, 100 + 45 * n, 120) for n, word in enumerate(("Home", "Orders", "Sales"))
+    ]
+    assert texts(*menu) == ["Home", "Orders", "Sales"]
+    prose = [line("some words of a longer line", 100, 100 + 45 * n, 600) for n in range(3)]
+    assert len(texts(*prose)) == 1
+
+
+def test_boxes_of_a_plan_are_not_joined():
+    """They stand farther apart than lines do."""
+    assert len(texts(line("Draft", 100, 100, 100), line("Final", 100, 155, 100))) == 2
+
+
+def test_a_row_is_beside_all_of_its_pieces():
+    """A tall neighbour does not pull the second line of a sign into the row of its first."""
+    first, second = line("TANGENT", 20, 30, 150, 60), line("LABS", 19, 95, 115, 60)
+    neighbour = line("oscar", 400, 65, 150, 55)
+    assert "TANGENT LABS" in texts(first, second, neighbour)
+
+
+def test_what_stands_before_a_block_is_known_though_it_was_not_read():
+    """A page begins with its first line, read or not."""
+    heading, unread = line("Chapter one", 100, 100, 300), line("", 100, 20, 300, score=0.0)
+    assert in_blocks((heading,), WIDTH, HEIGHT)[0].is_first
+    assert not in_blocks((heading,), WIDTH, HEIGHT, found=(heading, unread))[0].is_first
+
+
+def test_type_that_is_strange_to_the_reader_is_not_believed():
+    """Black letter is read with some confidence, and wrong; a page of ordinary print is kept."""
+    strange = tuple(line("Borwort", 0, 50 * n, 200, score=0.955) for n in range(5))
+    assert trusted(strange) == ()
+    ordinary = tuple(line("Vorwort", 0, 50 * n, 200, score=0.99) for n in range(4))
+    assert len(trusted((*ordinary, strange[0]))) == 5

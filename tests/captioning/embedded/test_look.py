@@ -42,7 +42,7 @@ def test_a_white_product_on_white_is_not_lost():
         ((660, 350, 860, 560), "right", "plain"),
         ((250, 30, 650, 200), "top", "wide"),
         ((250, 650, 650, 820), "bottom", "wide"),
-        ((50, 40, 850, 800), "filling", "plain"),
+        ((50, 40, 850, 800), "on", "plain"),
     ],
 )
 def test_where_a_product_stands_and_how_it_is_shaped(box, place: str, outline: str):
@@ -172,3 +172,35 @@ def test_no_size_is_too_small_to_look_at(size: tuple[int, int], make):
     """Any picture gets an answer."""
     image = make("#d82828") if make is drawn.ball else make()
     assert look(drawn.jpeg(image.resize(size))).verdict in {"picture", "decorative", "uncertain"}
+
+
+def test_a_studio_photograph_is_no_flat_graphic():
+    """Its ground is as flat from pixel to pixel, but it drifts from one side to the other."""
+    ground = Image.linear_gradient("L").resize((900, 900)).point(lambda v: 200 + v // 6)
+    image = Image.merge("RGB", (ground, ground, ground.point(lambda v: v - 12)))
+    image.paste("#303030", (330, 250, 570, 800))
+    assert seen(image).kind not in ("graphic", "shapes", "cutout")
+
+
+def test_pictures_in_a_row_are_no_bars():
+    """Of one size and on one line: a shop's page. Bars differ in length."""
+    image = Image.new("RGB", (900, 600), "white")
+    for n, colour in enumerate(("#1f5fd0", "#f08018", "#2b9a40", "#d82828")):
+        image.paste(colour, (60 + 210 * n, 200, 210 + 210 * n, 400))
+    assert seen(image).kind != "chart"
+
+
+def test_a_thin_frame_is_no_ground():
+    """A window with a dark border is not something on black."""
+    image = Image.new("RGB", (600, 800), "#151515")
+    image.paste("white", (10, 40, 590, 790))
+    image.paste("#1f5fd0", (250, 200, 350, 300))
+    assert seen(image).ground != "black"
+
+
+def test_what_the_edge_cuts_off_throws_no_shadow():
+    """The soft rim of an arm beside white is none, and no ground is seen to hold one."""
+    image = drawn.product("#1f5fd0").crop((0, 0, 900, 650))
+    subject = seen(image).subject
+    assert subject is not None
+    assert not subject.has_shadow

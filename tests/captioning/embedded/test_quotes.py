@@ -36,14 +36,14 @@ def say(sight: Sight, *blocks: Block, style: str = "concise", locale: str = "en"
 
 SAID = {
     ("product", "en"): (
-        "A single tall blue item with the text “saleor”, in the centre of a plain white ground."
+        "A tall blue item with the text “saleor”, in the centre of a plain white ground."
     ),
     ("product", "de"): (
-        "Ein einzelner hoher blauer Gegenstand mit dem Text „saleor“, in der Mitte eines "
+        "Ein hoher blauer Gegenstand mit dem Text „saleor“, in der Mitte eines "
         "einfarbig weißen Grundes."
     ),
     ("ball", "hr"): (
-        "Jedan okrugao crveni predmet s tekstom „saleor”, u sredini na jednobojnoj bijeloj podlozi."
+        "Okrugao crveni predmet s tekstom „saleor”, u sredini na jednobojnoj bijeloj podlozi."
     ),
     ("page", "fr"): "Une page de texte avec les mots « saleor ».",
     ("scene", "es"): "Una escena con detalle fotográfico y el texto «saleor».",
@@ -70,9 +70,9 @@ def test_what_leaps_to_the_eye_is_quoted_in_reading_order(sights):
 
 def test_a_page_is_told_by_how_it_begins_and_a_chart_by_its_heading(sights):
     """Both only where that stands at the top."""
-    assert say(sights["page"], block("Annual report of the board", top=0.05)).startswith(
-        "A page of text that begins “Annual report of the board”"
-    )
+    assert say(
+        sights["page"], block("Annual report of the board", top=0.05, is_first=True)
+    ).startswith("A page of text that begins “Annual report of the board”")
     assert say(sights["chart"], block("Visitors per quarter", top=0.03)).startswith(
         "A chart or diagram headed “Visitors per quarter”"
     )
@@ -190,3 +190,52 @@ def test_nothing_read_is_nothing_quoted(sights):
     """And no slot is filled with nothing."""
     quotes = choose_quotes(sights["product"], Ask(STYLES["concise"], "en", 64), PHRASES["en"])
     assert (quotes.lead, quotes.more, quotes.heading) == ((), (), None)
+
+
+@pytest.mark.parametrize(
+    ("read", "quoted"),
+    [
+        ("三 Policies", "“Policies”"),
+        ("啡Product Details", "“Product Details”"),
+        ("Settings » Users", "“Settings Users”"),
+        ("Shop & Go", "“Shop & Go”"),
+        ("(h1) SpaceTeddy (draft)", "“(h1) SpaceTeddy (draft)”"),
+        ("大売り出し", "“大売り出し”"),
+    ],
+)
+def test_the_signs_of_buttons_are_not_quoted(sights, read: str, quoted: str):
+    """They are read as odd signs beside the words."""
+    assert quoted in say(sights["banner"], block(read))
+
+
+def test_equal_texts_are_quoted_once_and_two_letters_only_where_they_stand_out(sights):
+    """A brand in the logo and in the footer; a sign on a button."""
+    text = (block("garmsby", 0.1), block("garmsby", 0.05, 0.5), block("GD", 0.04, 0.7))
+    said = say(sights["banner"], *text, style="detailed")
+    assert said.count("garmsby") == 1
+    assert "GD" not in said
+
+
+def test_several_texts_are_words_and_one_is_a_text(sights):
+    """In each locale the noun before the quotations agrees with them."""
+    two = (block("left side", 0.1), block("right side", 0.1, 0.6))
+    assert "the words “left side” and “right side”" in say(sights["banner"], *two)
+    assert "Die Texte „left side“ und" in say(sights["word mark"], *two, locale="de")
+    assert "Le texte « left side »" in say(sights["word mark"], two[0], locale="fr")
+
+
+def test_lettering_is_no_drawing_and_a_form_is_no_page(sights):
+    """Letters are thin lines as well; short texts in many places are a layout."""
+    assert "drawing" not in say(sights["line drawing"], block("Just a raw cell"))
+    form = tuple(block(f"Field {n} of it", 0.03, n / 10, width=0.2) for n in range(6))
+    assert say(sights["page"], *form).startswith("A layout of short texts")
+
+
+@pytest.mark.parametrize("locale", PHRASES)
+def test_a_narration_of_a_short_word_mark_is_long_enough(sights, locale: str):
+    """One word on white leaves little to tell, and a rule asks for a paragraph."""
+    for name in ("word mark", "faint text", "banner", "line drawing", "flag"):
+        for light in ("bright", "dark", "middling"):
+            sight = dataclasses.replace(sights[name], form="square", light=light)
+            said = say(sight, block("Forbes", 0.3), style="detailed", locale=locale)
+            assert len(said) >= STYLES["detailed"].min_chars, (name, said)
