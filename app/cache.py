@@ -11,9 +11,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from app.values import Caption, NormalisedImage
 
 _logger = logging.getLogger(__name__)
@@ -34,7 +31,8 @@ class CacheKey:
     sent: tuple[int, int]
     style: str
     style_version: str
-    prompt_version: str
+    answers_version: str
+    """Of the prompts, rules and languages that the caption was made under."""
     locale: str
     context: str | None
     role: str | None
@@ -46,7 +44,7 @@ class CacheKey:
         """The key in Redis; a hash, so that no context of a caller stands in it."""
         fields = [
             _FORMAT, self.image_sha256, self.sent, self.style, self.style_version,
-            self.prompt_version, self.locale, self.context, self.role, self.keywords,
+            self.answers_version, self.locale, self.context, self.role, self.keywords,
             self.max_tokens, self.model,
         ]  # fmt: skip
         return "altwright:caption:" + hashlib.sha256(json.dumps(fields).encode()).hexdigest()
@@ -56,6 +54,11 @@ class CaptionCache:
     """Remembers finished captions; twins that are in work at the same time share one."""
 
     def __init__(self, url: str) -> None:
+        # A tenth of a second of the start, which who has no Redis need not wait for.
+        from redis.asyncio import Redis
+        from redis.exceptions import RedisError
+
+        self._failures = (RedisError, OSError, TimeoutError)
         self._redis = Redis.from_url(
             url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
         )
@@ -139,7 +142,7 @@ class CaptionCache:
         try:
             async with asyncio.timeout(2 * _TIMEOUT_S):
                 answer = await ask()
-        except (RedisError, OSError, TimeoutError) as error:
+        except self._failures as error:
             self._next_try_s = time.monotonic() + _PAUSE_S
             _logger.warning(
                 "the cache does not answer; going on without",

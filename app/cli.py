@@ -143,7 +143,7 @@ def _check(_arguments: argparse.Namespace) -> int:
 
     failed = asyncio.run(run())
     if failed:
-        print(f"{failed} of the parts do not work", file=sys.stderr)
+        print(f"{failed} {'part does' if failed == 1 else 'parts do'} not work", file=sys.stderr)
     return EXIT_FAILED if failed else EXIT_OK
 
 

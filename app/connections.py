@@ -3,6 +3,7 @@
 import asyncio
 import resource
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_TIMEOUT_S = 15.0
@@ -10,9 +11,15 @@ HEAD_TIMEOUT_S = 15.0
 sends one header a minute would hold a connection for ever."""
 SEND_TIMEOUT_S = 30.0
 """For a client that stopped reading to go on: an answer that nobody takes is memory."""
+_HEAD_MAX_BYTES = 64 * 1024
+_CHUNKS_FREE, _CHUNK_BYTES = 256, 512
+"""A chunk of a body takes some 20 us of the event loop, however small it is: past the first ones,
+which cost what a request does, they must have a size. Chunks of one byte at a megabyte a second
+held every other request for four seconds, and no key was asked for."""
 _RESERVED_DESCRIPTORS = 512
 """For what is done for those who are connected: origins, models, children, files."""
 _FEWEST_CONNECTIONS = 64
+_JOINED_BYTES = 16 * 1024
 
 
 def raise_descriptor_limit() -> int:
@@ -33,6 +40,70 @@ def most_connections() -> int:
     return max(_FEWEST_CONNECTIONS, soft - _RESERVED_DESCRIPTORS)
 
 
+class _Counting(h11.Connection):
+    """One connection's parser, which takes a body in crumbs for no HTTP at all."""
+
+    _chunks = 0
+    _body_bytes = 0
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        event = super().next_event()
+        if isinstance(event, h11.Data):
+            self._chunks += 1
+            self._body_bytes += len(event.data)
+            if (self._chunks - _CHUNKS_FREE) * _CHUNK_BYTES > self._body_bytes:
+                raise h11.RemoteProtocolError("chunks of a few bytes")
+        elif isinstance(event, h11.Request):
+            self._chunks = self._body_bytes = 0
+        return event
+
+
+class _JoinedWrites(asyncio.Transport):
+    """Sends what is written in one turn of the loop in one piece: an answer's head and its body.
+
+    uvicorn writes them one after the other; each on its own is a packet, a system call, and on a
+    busy machine a reader that is woken for half of it.
+    """
+
+    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._inner = inner
+        self._loop = loop
+        self._pending: list[bytes | bytearray | memoryview] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._pending:
+            self._loop.call_soon(self._flush)
+        self._pending.append(data)
+        if len(data) > _JOINED_BYTES:  # is copied for nothing, and may have to wait for its reader
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._inner.close()
+
+    def abort(self) -> None:
+        self._pending.clear()
+        self._inner.abort()
+
+    def is_closing(self) -> bool:
+        return self._inner.is_closing()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self._inner.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._inner.resume_reading()
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, []
+        if pending and not self._inner.is_closing():
+            self._inner.write(pending[0] if len(pending) == 1 else b"".join(pending))
+
+
 class BoundedH11(H11Protocol):
     """uvicorn's HTTP/1.1, with a time for the head of a request and a number of connections."""
 
@@ -45,7 +116,8 @@ class BoundedH11(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock; refuse one connection too many."""
-        super().connection_made(transport)
+        self.conn = _Counting(h11.SERVER, _HEAD_MAX_BYTES)
+        super().connection_made(_JoinedWrites(transport, self.loop))
         if len(self.connections) > self.most:
             transport.abort()
             return
@@ -55,6 +127,13 @@ class BoundedH11(H11Protocol):
         """The clock runs from the first byte of a head to its last."""
         super().data_received(data)
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Nothing that is said can be told apart from an answer that has begun: hang up then."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.abort()
 
     def on_response_complete(self) -> None:
         """Wait for the next head: idle connections have uvicorn's own limit, begun ones ours."""

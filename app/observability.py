@@ -69,6 +69,8 @@ class LineFormatter(logging.Formatter):
                 f"exception={record.exc_info[0].__name__}: {record.exc_info[1]} at {where}"
             )
         line = redact(" ".join(words))[:_LONGEST_LINE]
+        if line.isprintable():
+            return line
         return "".join(c if c.isprintable() else " " for c in line)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,9 +18,9 @@ from app.captioning.captioner import (
     ModelTimeout,
     Rejected,
 )
-from app.captioning.prompt import PROMPT_VERSION
 from app.captioning.styles.loader import StyleRegistry
 from app.captioning.validate.verdict import Verdict, judge
+from app.captioning.version import answers_version
 from app.deadline import Deadline
 from app.drain import Drain
 from app.errors import CaptionError, Overloaded
@@ -101,8 +102,13 @@ class Pipeline:
         async with AsyncExitStack() as held:  # the source's share of memory, until it is decoded
             async with self._stage("fetch", deadline, ImageTimeout):
                 source = await held.enter_async_context(self.fetcher.fetch(image_url, deadline))
-            async with self._stage("normalise", deadline, Overloaded):
-                return await self.normaliser.normalise(source, deadline)
+            try:
+                async with self._stage("normalise", deadline, Overloaded):
+                    return await self.normaliser.normalise(source, deadline)
+            except CaptionError as error:
+                del source
+                _clear_frames(error)
+                raise
 
     async def _caption_or_error(
         self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
@@ -140,7 +146,7 @@ class Pipeline:
             sent=(image.width_px, image.height_px),
             style=request.style,
             style_version=self.styles[request.style].version,
-            prompt_version=PROMPT_VERSION,
+            answers_version=answers_version(),
             locale=request.locale,
             context=request.context,
             role=request.role,
@@ -163,7 +169,7 @@ class Pipeline:
             keywords=request.keywords,
         )
         draft = await self.captioner.draft(image, ask, deadline)
-        verdict = _judge(draft, ask)
+        verdict = await _judged(draft, ask)
         if not verdict.hard:
             return _caption(image, request, draft, verdict)
         for broken in verdict.hard:
@@ -176,7 +182,7 @@ class Pipeline:
             input_tokens=_sum(draft.input_tokens, second.input_tokens),
             output_tokens=_sum(draft.output_tokens, second.output_tokens),
         )
-        verdict = _judge(second, ask)
+        verdict = await _judged(second, ask, is_last=True)
         if verdict.hard:
             for broken in verdict.hard:
                 self.metrics.rejected_drafts.labels(broken.code).inc()
@@ -200,8 +206,28 @@ class Pipeline:
             self.metrics.stage_seconds.labels(name).observe(time.monotonic() - began_s)
 
 
-def _judge(draft: Draft, ask: Ask) -> Verdict:
-    """The verdict; the model's own ways out become their errors."""
+async def _judged(draft: Draft, ask: Ask, *, is_last: bool = False) -> Verdict:
+    """The verdict, in a thread where the draft is long: a hostile one takes a fifth of a second."""
+    if len(draft.text) <= _DRAFT_MAX_CHARS:
+        return _judge(draft, ask, is_last=is_last)
+    return await asyncio.to_thread(_judge, draft, ask, is_last=is_last)
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let go of the source, up to 64 MB, that an error's frames hold until it is answered.
+
+    Its share of memory is given to the next one before.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def _judge(draft: Draft, ask: Ask, *, is_last: bool) -> Verdict:
+    """The verdict; the model's own ways out become their errors.
+
+    `is_last`: nobody is asked again, so a draft that is too long is cut to what its floor allows.
+    """
     verdict = judge(
         draft.text,
         style=ask.style,
@@ -211,6 +237,7 @@ def _judge(draft: Draft, ask: Ask) -> Verdict:
         cut=draft.cut,
         had_headroom=draft.had_headroom,
         output_tokens=draft.output_tokens,
+        final=is_last,
     )
     if verdict.outcome == "uncertain":
         raise CaptionUncertain

@@ -35,9 +35,13 @@ ANSWER_WITHIN_S = 13.0
 FORCE_AFTER_S = 15.0
 """When a connection that still hangs is cut, so that the process is gone within 20 seconds."""
 _BACKLOG = 2048
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Numbers of mallopt's parameters in glibc's malloc.h."""
-_OWN_PAGES_BYTES = 256 * 1024
+_OWN_PAGES_BYTES = 512 * 1024 + 4096
+"""Larger than the buffers of an ordinary caption, so that these are used again: fresh pages for
+each of them took a millisecond of the kernel's time. With twice as much the heap kept 60 MiB more
+after large pictures and bodies, as small pieces lay above large holes."""
+_KEPT_BYTES = 8 * 1024 * 1024
 _HEAR_OUT_S = 0.3
 """For a request that is on its way over a connection that was accepted at the last moment."""
 _RESTART_PAUSE_S = 1.0
@@ -136,11 +140,12 @@ def _give_memory_back() -> None:
     """Tell glibc to hand large buffers back to the system when they are freed.
 
     By default it learns from each freed buffer to keep the next one of up to 32 MB in its heap.
-    Elsewhere this does nothing.
+    Small ones stay there, up to _KEPT_BYTES of them. Elsewhere this does nothing.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _OWN_PAGES_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_ARENA_MAX, 2)
 
 

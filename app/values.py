@@ -28,7 +28,7 @@ class CaptionRequest:
 class SourceImage:
     """What the origin sent. It begins like `format`, one that we decode; no more is known."""
 
-    data: bytes
+    data: bytes | memoryview
     format: str
     """jpeg, png, webp, gif, bmp, tiff, avif or heic."""
 

@@ -8,8 +8,11 @@ pytest_plugins = [
     "tests.servers.aimock",
     "tests.servers.altwright",
     "tests.servers.browser",
+    "tests.servers.chaos",
+    "tests.servers.databases",
     "tests.servers.model",
     "tests.servers.origin",
+    "tests.servers.rabbitmq",
     "tests.servers.redis",
 ]
 

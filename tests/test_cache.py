@@ -68,7 +68,7 @@ async def test_the_second_equal_request_costs_nothing(cache: CaptionCache) -> No
         {"sent": (5, 5)},
         {"style": "seo"},
         {"style_version": "v2"},
-        {"prompt_version": "p2"},
+        {"answers_version": "p2"},
         {"locale": "de"},
         {"context": "Mug"},
         {"role": "link"},

@@ -22,6 +22,8 @@ ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    while scope["path"] == "/read" and (await receive()).get("more_body"):
+        pass
     body = b"x" * LARGE_BYTES if scope["path"] == "/large" else b"here"
     await PlainTextResponse(body)(scope, receive, send)
 
@@ -88,6 +90,22 @@ def test_an_idle_connection_between_requests_is_kept(address: tuple[str, int]) -
             time.sleep(HEAD_TIMEOUT_S * 1.5)
 
 
+def test_an_answer_s_head_and_body_come_in_one_piece(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=5) as client:
+        for _ in range(3):
+            client.sendall(ASK)
+            answer = client.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert answer.endswith(b"\r\n\r\nhere")
+
+
+def test_an_answer_that_ends_its_connection_is_sent_first(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=5) as client:
+        client.sendall(ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+        assert answer.endswith(b"\r\n\r\nhere")
+
+
 def test_a_client_that_takes_nothing_is_dropped(address: tuple[str, int]) -> None:
     """An answer that nobody reads is memory."""
     with socket.socket() as client:
@@ -110,3 +128,31 @@ def test_one_connection_too_many_is_closed_and_the_others_work(address: tuple[st
     assert clients[0].recv(65536).startswith(b"HTTP/1.1 200")
     for client in clients:
         client.close()
+
+
+@pytest.mark.parametrize("path", ["/read", "/"])
+def test_a_body_in_crumbs_is_no_request(address: tuple[str, int], path: str) -> None:
+    """Before its end; where it has been answered already, the connection ends."""
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(address, 10) as client:
+        client.sendall(head.encode())
+        time.sleep(0.1)
+        client.sendall(b"1\r\nx\r\n" * 1_000)
+        client.settimeout(3)
+        told = b""
+        with contextlib.suppress(ConnectionError):
+            while more := client.recv(65536):
+                told += more
+    assert told.startswith(b"HTTP/1.1 400 ") if path == "/read" else told.endswith(b"here")
+
+
+def test_a_body_in_small_chunks_is_a_request(address: tuple[str, int]) -> None:
+    """As clients send it that write a body word by word; over and over again."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(address, 10) as client:
+        for _ in range(5):
+            client.sendall(head + b"4\r\nwhat\r\n" * 200 + b"0\r\n\r\n")
+            told = b""
+            while not told.endswith(b"here"):
+                told += client.recv(65536)
+            assert told.startswith(b"HTTP/1.1 200 ")

@@ -6,12 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.errors import leaves
 from app.main import create_app
 from app.settings import Settings
 from tests.servers.altwright import Altwright
+from tests.servers.need import need
 
 ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -51,6 +55,31 @@ def test_the_python_prints_three_captions(altwright: Altwright) -> None:
     printed = run(block_after("The same from Python", "python"), altwright, sys.executable, "-c")
     assert [line.split(" - ")[0] for line in printed.splitlines()] == ["concise", "seo", "detailed"]
     assert all("Harbour mug" in line for line in printed.splitlines())
+
+
+def test_the_sdk_and_its_command_caption_a_file(
+    altwright: Altwright, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALTWRIGHT_URL", altwright.url)
+    python = block_after("## From Python and from the shell", "python")
+    assert run(python, altwright, sys.executable, "-c").startswith('alt="Harbour mug: ')
+    shell = block_after("## From Python and from the shell", "sh")
+    here = shell.replace(".venv/bin", str(BIN))
+    assert run(here, altwright, "bash", "-c").count("\n") == 1
+
+
+def test_a_folder_is_filled_and_reviewed_and_a_page_is_verified(
+    altwright: Altwright, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ALTWRIGHT_URL", altwright.url)
+    here = block_after("## A whole catalogue", "sh").replace(".venv/bin", str(BIN))
+    backfill, review, verify = here.replace("alt.csv", f"{tmp_path}/alt.csv").splitlines()
+    run(backfill, altwright, "bash", "-c")
+    assert (tmp_path / "alt.csv").read_text(encoding="utf-8").count(",ai,en,embedded,") == 3
+    page = tmp_path / "review.html"
+    assert "3 pictures" in run(review.replace(page.name, str(page)), altwright, "bash", "-c")
+    need("chromium", "chromium")
+    assert "1 page: 0 violations" in run(verify, altwright, "bash", "-c")
 
 
 def test_every_setting_and_its_default_is_documented() -> None:

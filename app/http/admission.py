@@ -33,15 +33,21 @@ class Admission:
         """Requests waiting for a place."""
         return self._places.waiting
 
+    def refusal(self) -> Overloaded | None:
+        """What a request that came now would be told at once; None where it may come in or wait."""
+        if self._drain.is_draining:
+            return Overloaded("The server is restarting. Try again in a second.", retry_after_s=1)
+        if self._places.used >= self._places.total and self._places.waiting >= self._queue:
+            return Overloaded(log_reason="queue full", retry_after_s=self._retry_after_s())
+        return None
+
     @asynccontextmanager
     async def place(self, deadline: Deadline) -> AsyncIterator[None]:
         """Hold one place. Raises Overloaded at once where the queue is full or the server stops,
         and at the deadline where no place came free."""
-        if self._drain.is_draining:
-            raise Overloaded("The server is restarting. Try again in a second.", retry_after_s=1)
+        if (refusal := self.refusal()) is not None:
+            raise refusal
         if not self._places.try_acquire(1):
-            if self._places.waiting >= self._queue:
-                raise Overloaded(log_reason="queue full", retry_after_s=self._retry_after_s())
             try:
                 async with self._drain.limit(deadline.left_s()):
                     await self._places.acquire(1)

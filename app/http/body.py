@@ -21,10 +21,12 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 """Room for a data: URL of a six-megabyte picture; anything larger is better sent as a URL."""
 _SMALL_BODY_BYTES = 64 * 1024
 """A body without an inline picture is far below this; it needs no share of the budget."""
-BODIES_IN_FLIGHT_BYTES = 96 * 1024 * 1024
+BODIES_IN_FLIGHT_BYTES = 64 * 1024 * 1024
 """All large bodies together. Raw, parsed and decoded they take about three times this."""
-BODIES_OF_CALLER_BYTES = BODIES_IN_FLIGHT_BYTES // 4
+BODIES_OF_CALLER_BYTES = 24 * 1024 * 1024
 """So that one caller cannot lock all others' large bodies out."""
+_NAME_MAX_CHARS = 100
+"""Of a name in an error: a field that there is not may be called by eight megabytes."""
 _STEP_BYTES = 256 * 1024
 _STRUCTURE = (b"[", b"{", b",")
 _STRUCTURE_MAX = 100_000
@@ -66,7 +68,9 @@ class BodyReader:
                     raw = await _read_bounded(request, share)
             except TimeoutError:
                 raise RequestTimeout from None
-            yield await self._parse(raw, model)
+            body = await self._parse(raw, model)
+            del raw  # up to 8 MiB, which nobody needs while the caption is made
+            yield body
         finally:
             share.release()
 
@@ -182,7 +186,7 @@ def _parse(raw: bytearray, model: type[_Body]) -> _Body:
 
 
 def _field_of(path: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in path)
+    return ".".join(str(part)[:_NAME_MAX_CHARS] for part in path)
 
 
 def _sentence(kind: str, message: str) -> str:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 from limits import RateLimitItem, parse_many
 from limits.strategies import RateLimiter
-from redis.exceptions import RedisError
 from slowapi import Limiter
 from slowapi.util import get_remote_address
+
+import app.http.windows  # noqa: F401 - `limits` finds a store by the name that it registered
 
 _logger = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ _STORE_TIMEOUT_S = 0.25
 _STORE_PAUSE_S = 5.0
 """After a failure the store is left alone this long, so that it costs one request in five seconds
 a quarter of a second, not every request."""
+_OWN_MEMORY = "windows://"
+"""app.http.windows: what RATE_LIMIT_STORE=memory:// means here."""
 _SCOPE = "captions"
 """One budget over all caption routes."""
 
@@ -70,8 +73,14 @@ class CaptionLimits:
     ) -> None:
         """`on_store` is told whether the shared store answers, whenever that changes."""
         self._default = default
-        self._local = _limiter("memory://")
-        self._shared = None if store_url.startswith("memory:") else _limiter(store_url)
+        self._local = _limiter(_OWN_MEMORY)
+        self._shared: Limiter | None = None
+        self._failures: tuple[type[Exception], ...] = (OSError, TimeoutError)
+        if not store_url.startswith("memory:"):
+            from redis.exceptions import RedisError  # a tenth of a second, and only for a Redis
+
+            self._shared = _limiter(store_url)
+            self._failures = (RedisError, *self._failures)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="limits")
         self._store_is_up = True
         self._next_try_s = 0.0
@@ -88,7 +97,7 @@ class CaptionLimits:
                 )
                 # The socket's own timeout ends the thread; this one ends the wait for a thread.
                 allowance = await asyncio.wait_for(work, 2 * _STORE_TIMEOUT_S)
-            except (RedisError, OSError, TimeoutError) as error:
+            except self._failures as error:
                 self._store_failed(error)
             else:
                 self._store_answers()
@@ -139,7 +148,7 @@ def caller_of_address(host: str) -> str:
 
 def _limiter(store_url: str) -> Limiter:
     options: dict[str, str] = {}
-    if not store_url.startswith("memory:"):
+    if store_url != _OWN_MEMORY:
         options = {  # slowapi types its options as strings and hands them on as they are
             "socket_timeout": _STORE_TIMEOUT_S,  # type: ignore[dict-item]
             "socket_connect_timeout": _STORE_TIMEOUT_S,  # type: ignore[dict-item]

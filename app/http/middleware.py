@@ -72,8 +72,8 @@ class AroundEveryRequest:
             self._finish(scope, status, time.monotonic() - began_s)
 
     def _finish(self, scope: Scope, status: int, took_s: float) -> None:
-        route = getattr(scope.get("route"), "path", "(none)")
         state = scope["state"]
+        route = state.get("route") or getattr(scope.get("route"), "path", "(none)")
         code = state.get("code", "ok" if status else "client_gone")
         self._observe(route, code, took_s)
         if route in ("/healthz", "/readyz", "/metrics"):

@@ -173,6 +173,7 @@ async def check_caption(request: Request, response: Response, here: ServicesHere
                 style=here.styles[body.style],
                 locale=body.locale,
                 context=body.context,
+                final=True,
             ),
         )
         return CheckAnswer(

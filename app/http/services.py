@@ -1,5 +1,6 @@
 """What the routes work with; made once by app.main, found on the request's state."""
 
+import asyncio
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -33,13 +34,15 @@ class Services:
     drain: Drain
     metrics: Metrics
     judges: Executor
+    practising: "asyncio.Task[None]"
+    """What the first caption needs is being loaded; not ready before."""
     request_timeout_s: float
 
     def readiness(self) -> Readiness:
         """Whether new captions should come here, and if not, why."""
         if self.drain.is_draining:
             return "draining"
-        if not self.children.is_ready():
+        if not self.children.is_ready() or not self.practising.done():
             return "starting"
         if not self.captioner.is_usable():
             return "no captioner"

@@ -12,7 +12,7 @@ from starlette.types import Message
 from app.drain import Drain
 from app.errors import Overloaded
 from app.http.body import BODIES_OF_CALLER_BYTES, MAX_BODY_BYTES, BodyReader
-from app.http.problems import InvalidRequest, RequestTimeout, RequestTooLarge
+from app.http.problems import InvalidRequest, RequestTimeout, RequestTooLarge, response_for
 from app.http.schemas import CaptionBody, CaptionsBody
 
 GOOD = {"image_url": "https://example.com/a.jpg"}
@@ -68,6 +68,15 @@ async def test_a_million_wrong_items_are_one_error(body: dict[str, object]) -> N
     assert len(told.value.extra["errors"]) == 1  # type: ignore[arg-type]
     assert peak < 30 * len(raw)
     assert took < 10
+
+
+@pytest.mark.parametrize("body", [{"x" * 7_000_000: 1}, {"metadata": {"x" * 7_000_000: "1"}}])
+async def test_a_name_of_megabytes_is_not_said_back(body: dict[str, object]) -> None:
+    """An answer that nobody takes is held for half a minute, and it said the name twice."""
+    raw = json.dumps({**GOOD, **body}).encode()
+    with pytest.raises(InvalidRequest) as told:
+        await read(BodyReader(5, Drain()), request([raw]))
+    assert len(response_for(told.value, "id").body) < 1_000
 
 
 async def test_a_length_beside_chunks_does_not_hide_the_chunks() -> None:

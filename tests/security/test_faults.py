@@ -214,7 +214,7 @@ def test_a_captioner_that_fails_is_left_alone_and_tried_again(model_server: Mode
         began = time.monotonic()
         answer = server.caption(PICTURE)
         assert (answer.status_code, answer.json()["code"]) == (503, "model_unavailable")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 1
         assert 1 <= int(answer.headers["retry-after"]) <= 6
         assert len(model_server.calls()) == calls, "it was not asked"
         model_server.reset()
@@ -261,4 +261,4 @@ def test_health_stays_quick_while_redis_is_paused(redis_server: RedisServer) -> 
     assert set(asked.codes()) == {"image_url_forbidden"}
     assert set(health.codes()) == {"ok"}
     assert asked.percentile_ms(1) < 2000
-    assert health.percentile_ms(1) < 2000
+    assert health.percentile_ms(1) < 500

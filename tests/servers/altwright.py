@@ -88,6 +88,10 @@ class Altwright:
         """POST /v1/image/captions."""
         return self.post("/v1/image/captions", {"image_url": image_url, **fields})
 
+    def warm_up(self, image_url: str) -> None:
+        """Ask until it captions: the first ones wait for the models of the text reader."""
+        self._until(lambda: self.caption(image_url).status_code == 200, "caption")
+
     def post(self, path: str, body: object, **more: object) -> httpx.Response:
         """POST a JSON body."""
         return self.http.post(self.url + path, json=body, **more)  # type: ignore[arg-type]

@@ -90,13 +90,14 @@ class Page:
                 raise AssertionError(f"not true within {timeout_s:.0f} seconds: {condition}")
             time.sleep(0.05)
 
-    def press(self, key: str) -> None:
-        """One key, as a keyboard sends it (`Tab`, `Enter`, ` `)."""
-        codes = {"Tab": 9, "Enter": 13, " ": 32}
-        text = {"Enter": "\r", " ": " "}.get(key, "")
+    def press(self, key: str, *, ctrl: bool = False) -> None:
+        """One key, as a keyboard sends it (`Tab`, `Enter`, ` `, `a`)."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "/": 191}
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
         for kind in ("keyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, text=text,
-                      windowsVirtualKeyCode=codes[key])  # fmt: skip
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, text="" if ctrl else text,
+                      modifiers=2 if ctrl else 0,
+                      windowsVirtualKeyCode=codes.get(key, ord(key[0].upper())))  # fmt: skip
 
     def type(self, text: str) -> None:
         """Text into whatever has the focus."""
@@ -107,6 +108,10 @@ class Page:
         root = self.send("DOM.getDocument")["root"]["nodeId"]
         node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve())])
+
+    def downloads(self, folder: Path) -> None:
+        """Put what the page lets a person download into `folder`."""
+        self.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     def html(self) -> str:
         """The document as it stands now."""

@@ -19,6 +19,7 @@ class RawModel:
         """The JSON bodies that came; {} for a GET."""
         self.heads: list[str] = []
         self.connections = 0
+        self.asked = asyncio.Event()
         self.left = asyncio.Event()
         """Set when a client hangs up while it waits for an answer."""
         self.base_url = ""
@@ -105,6 +106,7 @@ class RawModel:
                 body = await reader.readexactly(length)
                 self.heads.append(head)
                 self.requests.append(json.loads(body) if body else {})
+                self.asked.set()
                 act = self._acts.popleft() if len(self._acts) > 1 else self._acts[0]
                 await self._until_left(reader, act(writer))
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
