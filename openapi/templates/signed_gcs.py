@@ -1,0 +1,27 @@
+"""Caption a picture of a private Google Cloud Storage bucket: python signed_gcs.py BUCKET NAME
+
+The URL that is sent works for this one object and five minutes. Credentials come from where
+Google's libraries find them. A service account's key signs by itself and asks nobody; without one
+(on Compute Engine, Cloud Run) hand `service_account_email` and `access_token` to
+`generate_signed_url`.
+"""
+
+import sys
+from datetime import timedelta
+
+from altwright import Altwright
+from google.cloud import storage
+
+LIFETIME = timedelta(minutes=5)
+
+
+def signed_url(client: storage.Client, bucket: str, name: str) -> str:
+    """A URL that reads this object until LIFETIME is over."""
+    blob = client.bucket(bucket).blob(name)
+    url: str = blob.generate_signed_url(version="v4", expiration=LIFETIME, method="GET")
+    return url
+
+
+if __name__ == "__main__":
+    with Altwright() as altwright:
+        print(altwright.caption(signed_url(storage.Client(), sys.argv[1], sys.argv[2])))

@@ -1,0 +1,365 @@
+"""`altwright backfill` and `altwright backfill init-db`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from typer.core import TyperGroup
+
+from altwright.aio import AsyncAltwright
+from altwright.backfill import database
+from altwright.backfill.audit import names as audit_names
+from altwright.backfill.cautions import SETS, Rules
+from altwright.backfill.columns import guess
+from altwright.backfill.estimate import Estimate, estimate
+from altwright.backfill.job import DiskFull, Ended, backfill
+from altwright.backfill.journal import Unwritable
+from altwright.backfill.outcomes import Judge
+from altwright.backfill.progress import Prices
+from altwright.backfill.run import Manner
+from altwright.backfill.sources import SourceBroke
+from altwright.backfill.spec import Places, Spec, open_places
+from altwright.backfill.stop import Stop, Why
+from altwright.backfill.summary import Summary
+from altwright.backfill.targets import init_db
+from altwright.cli.bar import Bar, duration
+from altwright.cli.config import find_server
+from altwright.cli.exits import Exit
+from altwright.cli.terminal import complain, say
+from altwright.cli.worker import Broker, QueueName, needed
+from altwright.errors import WrongUse
+
+_EPILOG = (
+    "Exit codes: 0 everything is asked and nothing failed; 1 some rows failed or are broken, and "
+    "stay for the next run; 2 the command is wrong; 74 the disk is full; 75 try again later; "
+    "77 the key is wrong; 130 and 143 stopped by a signal. "
+    "Audit columns of a table: altwright backfill init-db."
+)
+_EXITS = {
+    Why.WRONG_KEY: Exit.WRONG_KEY,
+    Why.WRONG_SERVER: Exit.USAGE,
+    Why.LATER: Exit.LATER,
+    Why.DISK: Exit.IO_ERROR,
+    Why.INTERRUPTED: Exit.INTERRUPTED,
+    Why.TERMINATED: Exit.TERMINATED,
+}
+_IN_DATABASE = "altwright_runs, _rows and _answers in the same database, made where missing"
+_PER = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
+        "d": 86_400, "day": 86_400}  # fmt: skip
+
+
+class _BackfillOrInitDb(TyperGroup):
+    """`backfill SOURCE` runs one; `backfill init-db` is the only other word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - own type
+        """Put `run` before what is no command."""
+        if not args or args[0] not in self.commands:
+            args = ["run", *args]
+        found: list[str] = super().parse_args(ctx, args)
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """The word that nobody typed does not show in the usage either."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return ("" if name == "run" else name), command, rest
+
+
+app = typer.Typer(
+    cls=_BackfillOrInitDb,
+    help="Fill the blank alt texts of a file, a folder or a table.",
+    rich_markup_mode=None,
+)
+
+Words = Optional[list[str]]  # noqa: UP045 - Typer evaluates this, on Python 3.10 too
+Word = Optional[str]  # noqa: UP045
+Column = Annotated[
+    Words,
+    typer.Option("--column", metavar="ROLE=NAME", help="Which column is what: image=photo_url."),
+]
+Styles = Annotated[
+    str, typer.Option("--styles", metavar="LIST", help="The first is the alt text: concise,seo.")
+]
+Locales = Annotated[
+    str, typer.Option("--locales", metavar="LIST", help="The first is the alt text's: en,de.")
+]
+Table = Annotated[str, typer.Option("--table", metavar="NAME", help="Of a database.")]
+
+
+@app.command(epilog=_EPILOG, hidden=True)
+def run(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A .csv, .jsonl or .parquet, a folder, a URL.")
+    ],
+    to: Annotated[
+        Word, typer.Option("--to", metavar="FILE", help="The new file; else back into --table.")
+    ] = None,
+    table: Table = "",
+    query: Annotated[
+        str, typer.Option("--query", metavar="SQL", help="Read what it finds, by its key.")
+    ] = "",
+    column: Column = None,
+    base: Annotated[
+        str,
+        typer.Option(
+            "--base", metavar="URL", help="Before images that are relative; a folder too."
+        ),
+    ] = "",
+    encoding: Annotated[str, typer.Option("--encoding", metavar="NAME", help="Of a CSV.")] = "",
+    journal: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--journal", metavar="FILE", help="Where it is remembered what was answered."),
+    ] = None,
+    styles: Styles = "concise",
+    locales: Locales = "en",
+    max_tokens: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--max-tokens", min=32, max=256, help="A ceiling; 256 where detailed."),
+    ] = None,
+    hold: Annotated[
+        str, typer.Option("--hold", metavar="LIST", help="Never write unseen: " + ", ".join(SETS))
+    ] = "",
+    hold_column: Annotated[
+        Words, typer.Option("--hold-column", metavar="NAME=VALUE,...", help="Nor such rows.")
+    ] = None,
+    hold_pattern: Annotated[
+        Words, typer.Option("--hold-pattern", metavar="REGEX", help="Nor where this is found.")
+    ] = None,
+    hold_locale: Annotated[
+        Words, typer.Option("--hold-locale", metavar="TAG", help="Nor in this language.")
+    ] = None,
+    only_estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would take; nothing is called.")
+    ] = False,
+    limit: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--limit", min=1, metavar="N", help="Pictures of this run: a pilot."),
+    ] = None,
+    rate: Annotated[
+        Word, typer.Option("--rate", metavar="N/UNIT", help="At most: 24/min, 2/s, 5000/day.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, max=256)] = 8,
+    price_in: Annotated[
+        float, typer.Option("--price-in", min=0, help="Money for a million tokens in.")
+    ] = 0.0,
+    price_out: Annotated[
+        float, typer.Option("--price-out", min=0, help="Money for a million tokens out.")
+    ] = 0.0,
+    patience: Annotated[
+        float,
+        typer.Option("--patience", min=0, metavar="MIN", help="For a server that is away."),
+    ] = 15.0,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+    queue: Annotated[
+        Word, typer.Option("--queue", metavar="celery", help="Put rows on a queue: see worker.")
+    ] = None,
+    broker: Broker = None,
+    queue_name: QueueName = "altwright",
+    run_name: Annotated[
+        str, typer.Option("--run", metavar="NAME", help="Of a queue's run; else the table's.")
+    ] = "",
+    window: Annotated[
+        int, typer.Option("--window", min=1, help="Rows that are on the queue at once.")
+    ] = 10_000,
+    again_after: Annotated[
+        float,
+        typer.Option("--again-after", min=1, metavar="S", help="Send a row again that is lost."),
+    ] = 900.0,
+    base_url: Annotated[
+        Word, typer.Option("--base-url", metavar="URL", help="Where the server listens.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Seconds that one call may take.")
+    ] = 35.0,
+) -> None:
+    """Fill the blank alt texts of a file, a folder or a table; audited, resumable.
+
+    The same command goes on where an earlier one was stopped or killed.
+    """
+    asked = _list(styles, "--styles")
+    spec = Spec(
+        source=source,
+        to=to or "",
+        table=table,
+        query=query,
+        base=base,
+        encoding=encoding,
+        chosen=tuple(column or ()),
+        styles=asked,
+        locales=_list(locales, "--locales"),
+        # Its paragraph would end where the contract's 64 tokens end.
+        max_tokens=max_tokens or (256 if "detailed" in asked else None),
+    )
+    rules = Rules.of(
+        [each for each in hold.split(",") if each], hold_column or (), hold_pattern or (),
+        hold_locale or (),
+    )  # fmt: skip
+    manner = Manner(
+        concurrency=concurrency,
+        per_second=None if rate is None else _per_second(rate),
+        limit=limit,
+        patience_s=patience * 60,
+        longest_wait_s=patience * 60,
+    )
+    prices = Prices(price_in, price_out)
+    places = open_places(spec)
+    path = journal or spec.journal
+    _show_plan(places, _IN_DATABASE if queue else str(path), rules)
+    judge = Judge(spec.asked, rules, places.table.room() if places.table else {})
+    bar = Bar(prices)
+    try:
+        if only_estimate:
+            _show_estimate(estimate(places, path, judge, manner, prices, bar.scanning), as_json)
+            return
+        if queue is not None:
+            ended = _feed(
+                queue, broker, places, judge, prices, bar,
+                window=window, again_after_s=again_after, run=run_name, limit=limit,
+                queue_name=queue_name, patience_s=patience * 60,
+            )  # fmt: skip
+            _show_end(ended.summary, ended.stop, as_json)
+            raise typer.Exit(_exit(ended.summary, ended.stop))
+        server = find_server(base_url)
+        ended = backfill(
+            places, path, judge, manner, prices,
+            lambda: AsyncAltwright(server.api_key, server.base_url, timeout, max_retries=0), bar,
+        )  # fmt: skip
+    except (DiskFull, Unwritable) as error:
+        complain(str(error))
+        raise typer.Exit(Exit.IO_ERROR) from None
+    except SourceBroke as error:
+        complain(f"{error}. Nothing was asked.")
+        raise typer.Exit(Exit.LATER if error.may_pass else Exit.IO_ERROR) from None
+    finally:
+        bar.close()
+    _show_end(ended.summary, ended.stop, as_json)
+    raise typer.Exit(_exit(ended.summary, ended.stop))
+
+
+@app.command("init-db", epilog=_EPILOG)
+def init_database(
+    url: Annotated[str, typer.Argument(metavar="URL", help="postgresql://user@host/name")],
+    table: Table,
+    column: Column = None,
+    styles: Styles = "concise,seo",
+    locales: Locales = "en",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the statements and change nothing.")
+    ] = False,
+) -> None:
+    """Add the audit columns that a table lacks; all may be NULL, nothing else changes."""
+    spec = Spec(url, styles=_list(styles, "--styles"), locales=_list(locales, "--locales"))
+    engine = database.connect(url)
+    there = [each.name for each in database.table(engine, table).columns]
+    statements = init_db.missing_columns(engine, table, guess(there, column or ()), spec.asked)
+    if not statements:
+        say(f"{table} has every audit column: {', '.join(audit_names(spec.asked))}")
+        return
+    if not dry_run:
+        init_db.add(engine, statements)
+    for name, statement in statements.items():
+        say(statement if dry_run else f"added {name}")
+
+
+def _feed(
+    queue: str,
+    broker: str | None,
+    places: Places,
+    judge: Judge,
+    prices: Prices,
+    bar: Bar,
+    *,
+    queue_name: str,
+    **manner: Any,  # noqa: ANN401 - the fields of Manner
+) -> Ended:
+    if queue != "celery":
+        raise WrongUse(f"--queue is celery, not {queue!r}.")
+    if broker is None:
+        raise WrongUse("Name the broker: --broker URL, or ALTWRIGHT_BROKER_URL.")
+    try:
+        from altwright.backfill.queue import feed
+    except ModuleNotFoundError as error:
+        raise needed(error) from None
+    return feed.feed(places, judge, feed.Manner(queue=queue_name, **manner), prices, broker, bar)
+
+
+def _show_plan(places: Places, journal: str, rules: Rules) -> None:
+    for line in (
+        f"source      {places.source.shown}",
+        *places.columns.lines(),
+        f"target      {places.target.shown}",
+        f"journal     {journal}",
+    ):
+        typer.echo(line, err=True)
+    for note in places.source.notes:
+        complain(note)
+    if places.table is not None and places.table.missing:
+        complain(
+            f"the table has no column {', '.join(places.table.missing)}: these stay in the "
+            "journal alone (altwright backfill init-db adds them)"
+        )
+    if absent := rules.missing(places.source.columns):
+        raise WrongUse(
+            f"--hold-column {absent[0]!r} is no column. There are: "
+            f"{', '.join(places.source.columns)}."
+        )
+
+
+def _show_estimate(found: Estimate, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(found.as_data()))
+        return
+    how = "measured on the answers so far" if found.tokens_are_measured else "assumed"
+    money = "" if found.money is None else f", {found.money:,.2f} by your prices"
+    say(
+        f"{found.rows:,} rows: {found.described:,} described, {found.broken:,} broken, "
+        f"{found.done:,} answered before, {found.blank:,} to do"
+    )
+    say(
+        f"{found.repeated_urls:,} repeat a URL with the same context, "
+        f"{found.repeated_contents:,} the bytes of another file: no calls; "
+        f"{found.same_picture_elsewhere:,} show a picture again in another context"
+    )
+    calls = "call" if found.calls == 1 else "calls"
+    say(
+        f"{found.calls:,} {calls}, {found.input_tokens:,} tokens in, {found.output_tokens:,} out "
+        f"({how}){money}"
+    )
+    say(f"{duration(found.seconds)} at this rate and concurrency")
+
+
+def _show_end(summary: Summary, stop: Stop | None, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(summary.as_data(), ensure_ascii=False))
+    else:
+        for line in summary.lines():
+            say(line)
+    if stop is not None:
+        complain(stop.sentence)
+
+
+def _exit(summary: Summary, stop: Stop | None) -> Exit:
+    if stop is not None:
+        return _EXITS[stop.why]
+    return Exit.FAILED if summary.broken or summary.outcomes["failed"] else Exit.OK
+
+
+def _list(text: str, option: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+    if not found:
+        raise WrongUse(f"{option} names nothing.")
+    return found
+
+
+def _per_second(rate: str) -> float:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/|per )\s*([a-z]+)\s*", rate.lower())
+    if found is None or found[2].rstrip("s") not in {each.rstrip("s") for each in _PER}:
+        raise WrongUse(f"--rate is a number and a unit (24/min, 2/s, 5000/day), not {rate!r}.")
+    per = next(n for name, n in _PER.items() if name.rstrip("s") == found[2].rstrip("s"))
+    number = float(found[1])
+    if not number:
+        raise WrongUse("--rate is over 0.")
+    return number / per

@@ -1,0 +1,219 @@
+"""`altwright review` and `altwright apply`: a person looks, decides, and it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional, Union
+
+import typer
+
+from altwright.backfill.apply import Applied, apply_to_table, plan
+from altwright.backfill.database import connect, is_database
+from altwright.backfill.decisions import Decisions
+from altwright.backfill.decisions import read as read_decisions
+from altwright.backfill.journal import Counts, Journal
+from altwright.backfill.review.choice import LIMIT, choose
+from altwright.backfill.review.items import HELD_OUTCOME, item_of, run_id
+from altwright.backfill.review.page import Run, page
+from altwright.backfill.review.thumbnails import thumbs
+from altwright.backfill.rows import AltSource
+from altwright.backfill.spec import Spec, open_places
+from altwright.backfill.targets.table import TableTarget
+from altwright.cli.exits import Exit
+from altwright.cli.terminal import complain, one_line, say
+from altwright.errors import WrongUse
+
+if TYPE_CHECKING:
+    from altwright.backfill.queue.outcomes import QueueOutcomes
+
+AnyJournal = Union[Journal, "QueueOutcomes"]
+RunName = Annotated[str, typer.Option("--run", metavar="NAME", help="Of a queue in a database.")]
+_SHOWN = 50
+"""Decisions that were not applied and are told one by one."""
+_DONE = {
+    "approve": "approved",
+    "edit": "edited",
+    "decorative": "decorative",
+    "blank": "left blank",
+}
+
+
+def review(
+    journal: Annotated[
+        str, typer.Argument(metavar="JOURNAL", help="Of a backfill; of a queue, its database.")
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The page.")] = Path(
+        "review.html"
+    ),
+    outcome: Annotated[
+        str, typer.Option("--outcome", metavar="LIST", help="Only these: held,uncertain,ai.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Pictures on the page.")] = LIMIT,
+    sample: Annotated[
+        Optional[int],  # noqa: UP045 - Typer evaluates this, on Python 3.10 too
+        typer.Option("--sample", min=0, help="Of what a model wrote, so many drawn at random."),
+    ] = None,
+    no_web: Annotated[
+        bool, typer.Option("--no-web-pictures", help="The page loads nothing from the web.")
+    ] = False,
+    run: RunName = "",
+) -> None:
+    """Write one HTML page in which a person looks at a backfill's texts, edits and approves them.
+
+    Local pictures are inside it, made small; those on the web are loaded from there. It saves a
+    file of decisions, which altwright apply writes.
+    """
+    wanted = [each.strip() for each in outcome.split(",") if each.strip()]
+    with _opened(journal, run) as opened:
+        chosen = choose(opened, labels=wanted, limit=limit, sample=sample)
+        about = Run(
+            id=run_id(opened.facts),
+            source=opened.facts.source,
+            made_at=datetime.now(timezone.utc).strftime("%d %B %Y, %H:%M UTC"),
+            outcomes=_by_label(opened.counts()),
+            left_out=chosen.left_out,
+        )
+    small = thumbs((row.image for row, _ in chosen.pairs), link=not no_web)
+    items = [
+        item_of(number, row, made, thumb)
+        for number, ((row, made), thumb) in enumerate(zip(chosen.pairs, small, strict=True), 1)
+    ]
+    try:
+        # Bytes: the page's policy knows its script by its hash, line ends included.
+        to.write_bytes(page(about, items).encode("utf-8", "replace"))
+    except OSError as error:
+        raise WrongUse(f"{to} cannot be written: {error.strerror}.") from None
+    left = f", {chosen.left_out:,} more are not on it" if chosen.left_out else ""
+    say(f"{to}: {len(items):,} picture{'' if len(items) == 1 else 's'}{left}")
+
+
+def apply(
+    decisions: Annotated[Path, typer.Argument(metavar="DECISIONS", help="As the page saved it.")],
+    journal: Annotated[
+        str,
+        typer.Option("--journal", metavar="JOURNAL", help="By default the run's in this folder."),
+    ] = "",
+    run: RunName = "",
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            envvar="ALTWRIGHT_DATABASE_URL",
+            help="Of the table, where its password is needed.",
+        ),
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="What was done as JSON.")] = False,
+) -> None:
+    """Write what a person decided, wherever the text is still the one that was looked at.
+
+    Repeated it changes nothing. Exit code 1 says that somebody changed a row since: theirs stays.
+    """
+    read = read_decisions(decisions)
+    word = journal or str(_find_journal(read))
+    if dry_run:
+        with _opened(word, run) as opened:
+            _same_run(opened, read, word)
+            applied = plan(opened, read).applied
+    elif is_database(word):
+        with _opened(word, run) as opened:
+            _same_run(opened, read, word)
+            applied = _apply(opened, word, read, database or word)
+    else:
+        with Journal.open(Path(word)) as locked:
+            _same_run(locked, read, word)
+            applied = _apply(locked, word, read, database)
+    _tell(applied, as_json=as_json, is_dry=dry_run)
+    if applied.waiting:
+        raise typer.Exit(Exit.LATER)
+    raise typer.Exit(Exit.FAILED if applied.left else Exit.OK)
+
+
+def _apply(opened: AnyJournal, word: str, read: Decisions, database: str) -> Applied:
+    places = open_places(Spec.of(opened.facts, database_url=database))
+    if places.facts.target != opened.facts.target:
+        raise WrongUse(f"{word} is the journal of another target: {opened.facts.target}.")
+    if isinstance(places.target, TableTarget):
+        return apply_to_table(opened, plan(opened, read), places.target)
+    if not isinstance(opened, Journal):
+        raise WrongUse("A queue's run writes into a table.")
+    places.target.check(opened)
+    made = plan(opened, read)
+    opened.decide(list(made.decided.values()))
+    try:
+        places.target.write(opened)
+    except OSError as error:
+        raise WrongUse(f"{places.target.shown}: {error.strerror}.") from None
+    return made.applied
+
+
+@contextlib.contextmanager
+def _opened(word: str, run: str) -> Iterator[AnyJournal]:
+    """A journal to read: a file, or the run of a queue in a database."""
+    if not is_database(word):
+        with Journal.read(Path(word)) as journal:
+            yield journal
+        return
+    if not run:
+        raise WrongUse("Name the queue's run: --run NAME; it is the table's, where none was named.")
+    from altwright.backfill.queue.outcomes import QueueOutcomes  # SQLAlchemy is an extra
+
+    engine = connect(word)
+    try:
+        yield QueueOutcomes(engine, run)
+    finally:
+        engine.dispose()
+
+
+def _find_journal(read: Decisions) -> Path:
+    """The one in this folder whose page it was."""
+    for path in sorted(Path().glob("*.journal")):
+        with Journal.read(path) as opened:
+            if run_id(opened.facts) == read.run:
+                return path
+    raise WrongUse("The journal of that run is not in this folder: name it with --journal FILE.")
+
+
+def _same_run(opened: AnyJournal, read: Decisions, word: str) -> None:
+    if run_id(opened.facts) != read.run:
+        which = "that database" if is_database(word) else word
+        raise WrongUse(f"The decisions are about another run than that of {which}.")
+
+
+def _by_label(counts: Counts) -> dict[str, int]:
+    found = {each.value: number for each, number in counts.by_state.items()}
+    uncertain = AltSource.UNCERTAIN.value
+    found[uncertain] = found.get(uncertain, 0) - counts.held
+    return {**found, HELD_OUTCOME: counts.held}
+
+
+def _tell(applied: Applied, *, as_json: bool, is_dry: bool) -> None:
+    kinds = Counter(applied.made.values())
+    if as_json:
+        said = {
+            "applied": {kind: kinds[kind] for kind in _DONE},
+            "before": applied.before,
+            "left": applied.left,
+            "waiting": applied.waiting,
+        }
+        say(json.dumps(said, ensure_ascii=False))
+        return
+    told = {**applied.left, **applied.waiting}
+    for key, why in list(told.items())[:_SHOWN]:
+        complain(f"row {one_line(key)}: {why}")
+    if len(told) > _SHOWN:
+        complain(f"and {len(told) - _SHOWN} more (--json has all)")
+    counted = ", ".join(f"{kinds[kind]} {word}" for kind, word in _DONE.items() if kinds[kind])
+    word = "would be applied" if is_dry else "applied"
+    before = f", {applied.before} applied before" if applied.before else ""
+    left = f", {len(applied.left)} not applied" if applied.left else ""
+    waiting = f", {len(applied.waiting)} could not be written yet" if applied.waiting else ""
+    say(f"{len(applied.made)} {word}{f' ({counted})' if counted else ''}{before}{left}{waiting}")

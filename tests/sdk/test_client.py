@@ -1,0 +1,417 @@
+"""The clients against the real server: answers, errors, settings, connections."""
+
+import inspect
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import altwright as sdk
+import httpx
+import pytest
+from altwright import AsyncAltwright, Caption, FailedCaption
+
+from tests.pictures import data_url, jpeg
+from tests.sdk.shells import MakeClient
+from tests.servers.altwright import Altwright
+from tests.servers.chaos import Chaos, problem, raw
+from tests.servers.model import ModelServer
+from tests.servers.origin import Origin
+
+KEY = "a-key-for-tests"
+URL = data_url(jpeg((200, 150)))
+
+
+def test_a_caption_holds_what_the_server_answers(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
+    told = altwright.caption(URL, style="seo", metadata={"row": "7"}).json()
+    caption = make_client(base_url=altwright.url).caption(URL, style="seo", metadata={"row": "7"})
+    assert isinstance(caption, Caption)
+    assert str(caption) == caption.caption == told["caption"]
+    assert (caption.style, caption.locale, caption.model) == ("seo", "en", "embedded")
+    assert caption.metadata == {"row": "7"}
+    assert caption.image.sha256 == told["image"]["sha256"]
+    assert caption.usage.input_tokens is None
+    assert caption.request_id
+
+
+def test_every_field_reaches_the_server_under_its_name(
+    chaos: Chaos, make_client: MakeClient
+) -> None:
+    fields = {
+        "style": "seo",
+        "max_tokens": 96,
+        "locale": "de",
+        "context": "Hafenbecher",
+        "role": "product",
+        "keywords": ["becher"],
+        "metadata": {"a": "b"},
+    }
+    make_client(base_url=chaos.url).caption(URL, **fields)
+    assert chaos.seen[-1].json() == {"image_url": URL, **fields}
+    assert chaos.seen[-1].path == "/v1/image/caption"
+
+
+def test_what_is_not_said_is_left_to_the_server(chaos: Chaos, make_client: MakeClient) -> None:
+    make_client(base_url=chaos.url).caption(URL)
+    assert chaos.seen[-1].json() == {"image_url": URL}
+
+
+def test_several_styles_and_locales_come_in_the_order_asked(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
+    client = make_client(base_url=altwright.url)
+    results = client.captions(URL, styles=["concise", "seo"], locales=["en", "de"])
+    assert [(each.style, each.locale) for each in results] == [
+        ("concise", "en"), ("concise", "de"), ("seo", "en"), ("seo", "de"),
+    ]  # fmt: skip
+    assert all(isinstance(each, Caption) for each in results)
+
+
+def test_one_failing_result_does_not_lose_the_others(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
+    # The embedded captioner writes no Japanese.
+    good, bad = make_client(base_url=altwright.url).captions(
+        URL, styles=["concise"], locales=["en", "ja"]
+    )
+    assert isinstance(good, Caption)
+    assert isinstance(bad, FailedCaption)
+    assert isinstance(bad.problem, sdk.CaptionUncertain)
+    assert (bad.locale, bad.problem.status, bad.problem.retryable) == ("ja", 422, False)
+
+
+def test_a_text_is_checked_and_cleaned(altwright: Altwright, make_client: MakeClient) -> None:
+    client = make_client(base_url=altwright.url)
+    good = client.check("A white mug on a plain white ground.", style="concise", locale="en")
+    assert good.ok
+    assert str(good) == good.caption == "A white mug on a plain white ground."
+    bad = client.check("IMG_2041.jpg")
+    assert not bad.ok
+    assert bad.hard
+
+
+def test_styles_tell_purpose_limits_and_rules(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
+    styles = {style.name: style for style in make_client(base_url=altwright.url).styles()}
+    assert {"concise", "seo", "detailed"} <= set(styles)
+    assert styles["concise"].limits.max_chars == 160
+    assert styles["seo"].uses_keywords
+    assert {rule.severity for rule in styles["concise"].rules} <= {"hard", "soft"}
+
+
+def test_a_wrong_key_is_unauthorized_and_shows_nowhere(make_client: MakeClient) -> None:
+    with Altwright(API_KEYS=json.dumps([KEY])) as server:
+        right = make_client(api_key=KEY + "\n", base_url=server.url)
+        assert right.caption(URL).caption
+        wrong = make_client(api_key="wrong-key", base_url=server.url)
+        with pytest.raises(sdk.Unauthorized) as told:
+            wrong.caption(URL)
+        assert (told.value.status, told.value.code) == (401, "unauthorized")
+        assert not told.value.retryable
+        assert "wrong-key" not in f"{told.value} {told.value!r} {wrong.client!r}"
+        assert KEY not in repr(right.client)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "field"),
+    [
+        ({"style": "poem"}, sdk.InvalidRequest, "style"),
+        ({"max_tokens": 31}, sdk.InvalidRequest, "max_tokens"),
+        ({"locale": "english please"}, sdk.InvalidRequest, "locale"),
+        ({"role": "banner"}, sdk.InvalidRequest, "role"),
+    ],
+)
+def test_a_wrong_field_is_named(
+    altwright: Altwright,
+    make_client: MakeClient,
+    fields: dict[str, object],
+    error: type[sdk.Problem],
+    field: str,
+) -> None:
+    with pytest.raises(error) as told:
+        make_client(base_url=altwright.url).caption(URL, **fields)
+    assert told.value.errors[0].field == field
+    assert told.value.errors[0].message
+    assert told.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/404", sdk.ImageNotFound),
+        ("/403", sdk.ImageDenied),
+        ("/huge", sdk.ImageTooLarge),
+        ("/html.jpg", sdk.ImageUnsupported),
+        ("/500", sdk.ImageUnreachable),
+    ],
+)
+def test_a_picture_that_cannot_be_had_is_an_image_problem(
+    modelled: Altwright,
+    origin: Origin,
+    make_client: MakeClient,
+    path: str,
+    error: type[sdk.ImageProblem],
+) -> None:
+    with pytest.raises(error) as told:
+        make_client(base_url=modelled.url, max_retries=0).caption(origin.url(path))
+    assert told.value.status == error.expected_status
+    assert told.value.code == error.code
+    assert told.value.request_id
+    assert told.value.retryable == (told.value.status >= 500)
+
+
+def test_a_private_address_is_forbidden(altwright: Altwright, make_client: MakeClient) -> None:
+    with pytest.raises(sdk.ImageUrlForbidden):
+        make_client(base_url=altwright.url).caption("http://10.0.0.1/a.jpg")
+
+
+def test_a_rejected_caption_brings_its_draft_and_reasons(
+    modelled: Altwright, model_server: ModelServer, make_client: MakeClient
+) -> None:
+    model_server.reply("IMG_2041.jpg", times=None)
+    with pytest.raises(sdk.CaptionRejected) as told:
+        make_client(base_url=modelled.url).caption(URL)
+    assert told.value.draft
+    assert told.value.reasons[0].code
+    assert told.value.reasons[0].reason
+
+
+def test_an_uncertain_model_is_a_caption_problem(
+    modelled: Altwright, model_server: ModelServer, make_client: MakeClient
+) -> None:
+    model_server.reply("UNCERTAIN", times=None)
+    with pytest.raises(sdk.CaptionProblem) as told:
+        make_client(base_url=modelled.url).caption(URL)
+    assert isinstance(told.value, sdk.CaptionUncertain)
+
+
+def test_caption_or_gives_the_default_for_whatever_failed(
+    altwright: Altwright, make_client: MakeClient, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    client = make_client(base_url=altwright.url, max_retries=0)
+    assert client.caption_or(URL, None).caption
+    assert client.caption_or(URL, "a photo", locale="ja") == "a photo"
+    assert client.caption_or(tmp_path / "missing.jpg", None) is None
+    assert client.caption_or("mug.jpg", None) is None
+    nobody = make_client(base_url=f"http://127.0.0.1:{free_port()}", max_retries=0)
+    assert nobody.caption_or("https://example.com/a.jpg?secret=1", "") == ""
+    assert "caption_uncertain" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_an_unreachable_server_is_one_clear_sentence(make_client: MakeClient) -> None:
+    port = free_port()
+    with pytest.raises(sdk.ConnectionFailed) as told:
+        make_client(base_url=f"http://127.0.0.1:{port}", max_retries=0).styles()
+    assert f"127.0.0.1:{port} cannot be reached" in str(told.value)
+    assert told.value.retryable
+    assert told.value.status is None
+    assert told.value.request_id
+
+
+def test_another_program_at_the_address_is_told_as_such(
+    chaos: Chaos, make_client: MakeClient
+) -> None:
+    page = (
+        b"HTTP/1.1 %d OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+    )
+    client = make_client(base_url=chaos.url, max_retries=0)
+    for status in (200, 404, 502):
+        chaos.then(raw(page[0] % status))
+        with pytest.raises(sdk.UnexpectedAnswer) as told:
+            client.styles()
+        assert told.value.status == status
+        assert told.value.retryable == (status >= 500)
+        assert "text/html" in str(told.value)
+    chaos.then(raw(page[1]))
+    with pytest.raises(sdk.UnexpectedAnswer, match="redirects"):
+        client.styles()
+
+
+def test_an_answer_without_an_end_is_not_kept(chaos: Chaos, make_client: MakeClient) -> None:
+    endless = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * 20_000_000
+    chaos.then(raw(endless, then_close=True))
+    with pytest.raises(sdk.UnexpectedAnswer, match="does not end"):
+        make_client(base_url=chaos.url, max_retries=0).styles()
+
+
+def test_a_code_of_a_newer_server_is_a_plain_problem(chaos: Chaos, make_client: MakeClient) -> None:
+    chaos.then(problem(418, "teapot"))
+    with pytest.raises(sdk.Problem) as told:
+        make_client(base_url=chaos.url).styles()
+    assert type(told.value) is sdk.Problem
+    assert (told.value.code, told.value.status, told.value.retryable) == ("teapot", 418, False)
+
+
+def test_key_and_address_come_from_the_environment(
+    chaos: Chaos, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALTWRIGHT_URL", chaos.url + "/")
+    monkeypatch.setenv("ALTWRIGHT_API_KEY", KEY)
+    make_client().styles()
+    assert chaos.seen[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert chaos.seen[-1].path == "/v1/styles"
+    monkeypatch.setenv("ALTWRIGHT_API_KEY", "")
+    make_client().styles()
+    assert "authorization" not in chaos.seen[-1].headers
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"base_url": "captions.example.com"}, "no http"),
+        ({"base_url": "https://user:pw@example.com"}, "without a user"),
+        ({"base_url": "http://example.com:99999"}, "broken"),
+        ({"base_url": "https://example.com/?key=1"}, "without \\?"),
+        ({"api_key": "two words"}, "API key"),
+        ({"api_key": "schlüssel"}, "API key"),
+        ({"timeout": 0}, "timeout"),
+        ({"max_retries": -1}, "max_retries"),
+    ],
+)
+def test_an_argument_that_cannot_be_right_is_refused_at_once(
+    make_client: MakeClient, arguments: dict[str, object], words: str
+) -> None:
+    with pytest.raises(sdk.WrongUse, match=words) as told:
+        make_client(**arguments)
+    assert isinstance(told.value, ValueError)
+    assert "pw" not in str(told.value)
+    assert "schlüssel" not in str(told.value)
+
+
+def test_with_options_changes_what_is_named_and_shares_the_connections(
+    chaos: Chaos, make_client: MakeClient
+) -> None:
+    shell = make_client(base_url=chaos.url, api_key=KEY)
+    shell.styles()
+    first = shell.client
+    shell.client = first.with_options(api_key=None, timeout=None)
+    shell.styles()
+    assert "authorization" not in chaos.seen[-1].headers
+    assert "timeout=None" in repr(shell.client)
+    shell.client = first
+    shell.styles()
+    assert chaos.seen[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert chaos.connections == 1
+
+
+def test_a_client_that_was_handed_in_is_used_and_not_closed(altwright: Altwright) -> None:
+    seen: list[str] = []
+    hooks = {"request": [lambda request: seen.append(request.url.path)]}
+    with httpx.Client(event_hooks=hooks) as http:
+        with sdk.Altwright(base_url=altwright.url, http_client=http) as client:
+            client.styles()
+            assert list(client.caption_many([URL]))
+        assert seen == ["/v1/styles", "/v1/image/caption"]
+        assert not http.is_closed
+
+
+async def test_an_async_client_that_was_handed_in_is_used_and_not_closed(
+    altwright: Altwright,
+) -> None:
+    async with httpx.AsyncClient() as http:
+        async with AsyncAltwright(base_url=altwright.url, http_client=http) as client:
+            await client.styles()
+        assert not http.is_closed
+
+
+def test_a_closed_client_says_so(altwright: Altwright) -> None:
+    with sdk.Altwright(base_url=altwright.url) as client:
+        client.styles()
+    with pytest.raises(sdk.WrongUse, match="closed"):
+        client.styles()
+
+
+def test_one_client_serves_many_threads_over_few_connections(chaos: Chaos) -> None:
+    told: list[Caption] = []
+    with sdk.Altwright(base_url=chaos.url) as client:
+        threads = [
+            threading.Thread(target=lambda: told.append(client.caption(URL))) for _ in range(12)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(told) == 12
+        opened = chaos.connections
+        assert opened <= 12
+        client.caption(URL)
+        assert chaos.connections == opened
+
+
+def run_script(script: str) -> None:
+    """In a process of its own, where a child may be forked and loops may be left behind."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_worker_opens_connections_of_its_own(chaos: Chaos) -> None:
+    run_script(
+        "import os, altwright\n"
+        f"client = altwright.Altwright(base_url={chaos.url!r})\n"
+        "client.styles()\n"
+        "child = os.fork()\n"
+        "client.styles()\n"
+        "if child: assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    assert len(chaos.seen) == 3
+    assert chaos.connections == 2
+
+
+def test_an_async_client_outlives_an_event_loop(chaos: Chaos) -> None:
+    run_script(
+        "import asyncio, altwright\n"
+        f"client = altwright.AsyncAltwright(base_url={chaos.url!r})\n"
+        "assert asyncio.run(client.styles()) == asyncio.run(client.styles())\n"
+    )
+    assert len(chaos.seen) == 2
+
+
+def test_errors_survive_pickling() -> None:
+    error = sdk.CaptionRejected(
+        "no", status=422, request_id="r", draft="d", reasons=[sdk.Reason("a", "b")]
+    )
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is sdk.CaptionRejected
+    assert (str(again), again.draft, again.reasons, again.status, again.request_id) == (
+        "no", "d", (sdk.Reason("a", "b"),), 422, "r",
+    )  # fmt: skip
+
+
+def test_both_clients_have_the_same_methods_and_parameters() -> None:
+    def shape(client: type, names: Callable[[str], str]) -> dict[str, list[str]]:
+        members = inspect.getmembers(client, inspect.isfunction)
+        return {
+            names(name): list(inspect.signature(member).parameters)
+            for name, member in members
+            if not name.startswith("_")
+        }
+
+    assert shape(sdk.Altwright, str) == shape(
+        AsyncAltwright, lambda name: {"aclose": "close"}.get(name, name)
+    )
+    assert inspect.signature(sdk.Altwright) == inspect.signature(AsyncAltwright).replace(
+        parameters=[
+            parameter.replace(annotation=str(parameter.annotation).replace("AsyncClient", "Client"))
+            for parameter in inspect.signature(AsyncAltwright).parameters.values()
+        ]
+    )
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port

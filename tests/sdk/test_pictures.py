@@ -1,0 +1,235 @@
+"""Local pictures: the server gets a small sound one, or the caller one sentence."""
+
+import base64
+import hashlib
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import altwright as sdk
+import pytest
+from altwright.pictures import MAX_FILE_BYTES, MAX_SENT_BYTES, Prepared, prepare
+from PIL import Image, ImageCms
+
+from tests.pictures import jpeg, photograph_like
+from tests.sdk.shells import MakeClient
+from tests.servers.altwright import Altwright
+
+
+def sent(prepared: Prepared) -> Image.Image:
+    """What the server will see."""
+    return Image.open(io.BytesIO(data_of(prepared)))
+
+
+def data_of(prepared: Prepared) -> bytes:
+    """The bytes inside the data: URL."""
+    return base64.b64decode(prepared.image_url.partition(",")[2], validate=True)
+
+
+def encoded(image: Image.Image, kind: str, **more: Any) -> bytes:
+    """The image as a file of this kind."""
+    file = io.BytesIO()
+    image.save(file, kind, **more)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["path", "bytes", "bytearray", "file", "stream", "pillow"])
+def test_every_form_of_a_picture_is_captioned(
+    altwright: Altwright, make_client: MakeClient, tmp_path: Path, form: str
+) -> None:
+    data = photograph_like((1600, 900))
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    client = make_client(base_url=altwright.url)
+    with path.open("rb") as opened, Image.open(path) as image:
+        picture = {
+            "path": path,
+            "bytes": data,
+            "bytearray": bytearray(data),
+            "file": opened,
+            "stream": io.BytesIO(data),
+            "pillow": image,
+        }[form]
+        caption = client.caption(picture)
+    assert caption.caption
+    assert (caption.image.width, caption.image.height) == (1600, 900)
+    assert max(caption.image.sent_width, caption.image.sent_height) <= 1200
+    if form != "pillow":
+        assert caption.image.sha256 == hashlib.sha256(data).hexdigest()
+        assert (caption.image.bytes, caption.image.format) == (len(data), "jpeg")
+    assert caption.url is None
+
+
+def test_a_small_picture_is_sent_as_it_is() -> None:
+    data = encoded(Image.new("P", (300, 200)), "PNG")
+    prepared = prepare(data)
+    assert data_of(prepared) == data
+    assert prepared.image_url.startswith("data:image/png;base64,")
+    assert prepared.local is None
+
+
+def test_a_large_picture_is_shrunk_and_keeps_its_ratio() -> None:
+    prepared = prepare(photograph_like((3000, 2000)))
+    assert sent(prepared).size == (1200, 800)
+    assert sent(prepared).format == "JPEG"
+    assert prepared.local is not None
+    assert (prepared.local.width, prepared.local.height) == (3000, 2000)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_shrunk_picture_stands_upright(orientation: int) -> None:
+    stored = Image.new("RGB", (1600, 1400), "white")
+    stored.paste("red", (0, 0, 800, 700))  # the stored picture's upper left
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    prepared = prepare(encoded(stored, "JPEG", exif=exif))
+    image = sent(prepared).convert("RGB")
+    width, height = image.size
+    corners = {
+        "tl": image.getpixel((50, 50)),
+        "tr": image.getpixel((width - 50, 50)),
+        "bl": image.getpixel((50, height - 50)),
+        "br": image.getpixel((width - 50, height - 50)),
+    }
+    # Where EXIF 2.32, 4.6.4 puts row 0 and column 0 of each orientation.
+    expected = {1: "tl", 2: "tr", 3: "br", 4: "bl", 5: "tl", 6: "tr", 7: "br", 8: "bl"}[orientation]
+    [red] = [name for name, pixel in corners.items() if pixel[1] < 100]  # type: ignore[index]
+    assert red == expected
+    assert (width > height) == (orientation < 5)
+    assert prepared.local is not None
+    assert (prepared.local.width > prepared.local.height) == (orientation < 5)
+    assert not dict(sent(prepared).getexif())
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_is_laid_on_white(mode: str) -> None:
+    clear = Image.new("RGBA", (1400, 700), (0, 0, 0, 0))
+    image = clear.convert(mode) if mode != "P" else clear.quantize()
+    prepared = prepare(encoded(image, "PNG"))
+    assert min(sent(prepared).convert("L").tobytes()) > 250
+
+
+def test_sixteen_bits_of_grey_are_not_clipped_to_white() -> None:
+    image = Image.new("I;16", (1400, 700), 32_768)
+    grey = sent(prepare(encoded(image, "PNG"))).convert("L").getpixel((600, 300))
+    assert isinstance(grey, int)
+    assert 120 < grey < 136
+
+
+def test_cmyk_becomes_what_a_browser_shows() -> None:
+    image = Image.new("CMYK", (1400, 700), (255, 0, 0, 0))
+    pixel = sent(prepare(encoded(image, "JPEG"))).convert("RGB").getpixel((600, 300))
+    assert isinstance(pixel, tuple)
+    assert pixel[0] < 60
+    assert pixel[2] > 180
+
+
+def test_colours_of_a_profile_become_srgb_and_the_profile_goes() -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.new("RGB", (1400, 700), (200, 30, 30))
+    shown = sent(prepare(encoded(image, "JPEG", icc_profile=lab, comment=b"secret")))
+    assert "icc_profile" not in shown.info
+    assert "comment" not in shown.info
+    broken = prepare(encoded(image, "JPEG", icc_profile=b"nonsense"))
+    assert sent(broken).size == (1200, 600)
+
+
+def test_a_callers_own_image_is_left_as_it_was() -> None:
+    image = Image.new("RGBA", (1500, 1500), (1, 2, 3, 4))
+    image.info["comment"] = "mine"
+    prepare(image)
+    assert image.size == (1500, 1500)
+    assert image.mode == "RGBA"
+    assert image.info == {"comment": "mine"}
+
+
+def test_a_format_that_pillow_does_not_know_is_left_to_the_server(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
+    client = make_client(base_url=altwright.url)
+    with pytest.raises(sdk.ImageUnsupported, match=r"(?i)svg"):
+        client.caption(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+    with pytest.raises(sdk.ImageUnsupported):
+        client.caption(b"this is a text")
+    heic = b"\0\0\0\x18ftypheic" + bytes(2000)
+    assert data_of(prepare(heic)) == heic
+    assert prepare(heic).image_url.startswith("data:image/heic;")
+
+
+def test_a_broken_picture_is_left_to_the_server(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
+    with pytest.raises(sdk.ImageCorrupt):
+        make_client(base_url=altwright.url).caption(jpeg((2000, 1000))[:9000])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder / "missing.jpg", "There is no file"),
+        (lambda folder: folder, "is a directory"),
+        (lambda folder: folder / "empty.jpg", "is empty"),
+        (lambda folder: folder / "huge.jpg", "200.0 MiB; pictures of up to 64.0 MiB"),
+        (lambda folder: folder / "nul\0.jpg", "cannot be read"),
+        (lambda folder: b"", "is empty"),
+        (lambda folder: bytes(MAX_SENT_BYTES + 1), "not a picture"),
+        (lambda folder: Path("/dev/zero"), "pictures of up to 64.0 MiB"),
+    ],
+)
+def test_a_file_that_cannot_be_sent_is_one_clear_sentence(
+    tmp_path: Path, make: Any, words: str
+) -> None:
+    (tmp_path / "empty.jpg").touch()
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(200 * 1024 * 1024)
+    with pytest.raises(sdk.UnreadablePicture, match=words) as told:
+        prepare(make(tmp_path))
+    assert str(told.value).count(".") <= 5
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("mug.jpg", "pathlib.Path"),
+        ("file:///etc/passwd", "not an http"),
+        ("", "not an http"),
+        (7, "an int"),
+        (None, "a NoneType"),
+        (io.StringIO("text"), "mode 'rb'"),
+    ],
+)
+def test_what_is_no_picture_is_wrong_use(value: Any, words: str) -> None:
+    with pytest.raises(sdk.WrongUse, match=words):
+        prepare(value)
+
+
+def test_a_string_never_reads_a_file(tmp_path: Path) -> None:
+    # A URL that came from a stranger must not be able to name a file of ours.
+    path = tmp_path / "mug.jpg"
+    path.write_bytes(jpeg())
+    with pytest.raises(sdk.WrongUse, match=r"pathlib\.Path"):
+        prepare(str(path))
+
+
+def test_without_pillow_small_files_pass_and_large_ones_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = jpeg((2000, 1000))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert data_of(prepare(data)) == data
+    with pytest.raises(sdk.UnreadablePicture, match=r"altwright\[images\]"):
+        prepare(data + bytes(MAX_SENT_BYTES))
+
+
+def test_the_largest_picture_fits_into_the_servers_limit_with_all_fields(
+    altwright: Altwright, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = jpeg()
+    data += bytes(MAX_SENT_BYTES - len(data))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    caption = make_client(base_url=altwright.url).caption(
+        data, context="ü" * 2000, metadata={str(n): "ü" * 2000 for n in range(30)}
+    )
+    assert caption.image.bytes == MAX_SENT_BYTES < MAX_FILE_BYTES

@@ -1,0 +1,147 @@
+"""The examples for private buckets, offline: generated keys, the clouds' own SDKs, a real fetch.
+
+An origin on loopback stands where the cloud would: it takes the URL whatever its signature, which
+is the cloud's to judge. What is judged here is that the whole URL gets there, is good for minutes
+only, and that its signature gets nowhere else.
+"""
+
+import base64
+import logging
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import altwright as sdk
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from google.cloud import storage
+from google.oauth2 import service_account
+
+from openapi.templates import signed_cloudfront, signed_gcs, signed_s3
+from tests.pictures import jpeg
+from tests.servers.altwright import Altwright
+from tests.servers.origin import Origin
+
+MOST = timedelta(minutes=5)
+_BITS = 2048
+
+
+@pytest.fixture(scope="module")
+def key() -> rsa.RSAPrivateKey:
+    """Nobody's key."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+
+
+def pem(key: rsa.RSAPrivateKey) -> bytes:
+    """As a file would hold it."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+@pytest.fixture
+def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials in the environment, and nothing of this machine's own."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-that-signs")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def gcs(key: rsa.RSAPrivateKey, **options: str) -> storage.Client:
+    """A client with a service account's key."""
+    account = {
+        "client_email": "captions@example.iam.gserviceaccount.com",
+        "private_key": pem(key).decode(),
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+    credentials = service_account.Credentials.from_service_account_info(account)
+    return storage.Client("example", credentials, client_options=options or None)
+
+
+@pytest.fixture
+def signed(
+    request: pytest.FixtureRequest,
+    _aws: None,
+    key: rsa.RSAPrivateKey,
+    origin: Origin,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """A signed URL of each cloud, for the origin in the cloud's place."""
+    path = {"s3": "/private/mug.jpg", "gcs": "/private/mug.jpg", "cloudfront": "/mug.jpg"}
+    address = origin.serve(path[request.param], jpeg())
+    if request.param == "s3":
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", origin.url(""))
+        return signed_s3.signed_url("private", "mug.jpg", region="eu-central-1")
+    if request.param == "gcs":
+        client = gcs(key, api_endpoint=origin.url(""))
+        return signed_gcs.signed_url(client, "private", "mug.jpg")
+    return signed_cloudfront.signed_url(address, "K2JCJMDEHXQW5F", pem(key))
+
+
+def ends(url: str) -> datetime:
+    """When a signed URL stops being good, as it says itself."""
+    query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    if "expires" in query:
+        return datetime.fromtimestamp(int(query["expires"]), UTC)
+    prefix = "x-amz" if "x-amz-date" in query else "x-goog"
+    began = datetime.strptime(query[f"{prefix}-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return began + timedelta(seconds=int(query[f"{prefix}-expires"]))
+
+
+@pytest.mark.parametrize("signed", ["s3", "gcs", "cloudfront"], indirect=True)
+def test_a_signed_url_is_short_lived_and_captioned_and_its_signature_stays_in_it(
+    altwright: Altwright, origin: Origin, signed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From the example to the bucket's door and back."""
+    now = datetime.now(UTC)
+    assert now < ends(signed) <= now + MOST + timedelta(seconds=2)
+    query = urlsplit(signed).query
+    assert query
+    with (
+        caplog.at_level(logging.DEBUG, "altwright"),
+        sdk.Altwright(base_url=altwright.url) as client,
+    ):
+        caption = client.caption(signed)
+        failed = client.caption_or(signed.replace("mug.jpg", "missing.jpg"), None)
+    assert caption.caption
+    assert failed is None
+    assert origin.requests[0].target.partition("?")[2] == query
+    with pytest.raises(sdk.WrongUse, match="signed"):
+        caption.og_image()
+    [signature] = [v[0] for k, v in parse_qs(query).items() if k.lower().endswith("signature")]
+    kept = "\n".join([*altwright.log, caplog.text, repr(caption), str(caption)])
+    assert "image_not_found" in kept
+    assert signature not in kept
+    assert query not in kept
+
+
+@pytest.mark.usefixtures("_aws")
+def test_each_cloud_is_named_as_it_is(key: rsa.RSAPrivateKey) -> None:
+    """Without an origin in its place: regional host, version 4, the object's own path."""
+    s3 = urlsplit(signed_s3.signed_url("private", "a b/mug.jpg", region="eu-central-1"))
+    assert s3.netloc == "private.s3.eu-central-1.amazonaws.com"
+    assert s3.path == "/a%20b/mug.jpg"
+    assert parse_qs(s3.query)["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    google = urlsplit(signed_gcs.signed_url(gcs(key), "private", "a b/mug.jpg"))
+    assert (google.netloc, google.path) == ("storage.googleapis.com", "/private/a%20b/mug.jpg")
+    assert parse_qs(google.query)["X-Goog-Algorithm"] == ["GOOG4-RSA-SHA256"]
+
+
+def test_cloudfronts_signature_is_good_for_its_url(key: rsa.RSAPrivateKey) -> None:
+    """Verified with the public half, as CloudFront does."""
+    url = "https://d111111abcdef8.cloudfront.net/mug.jpg"
+    query = parse_qs(urlsplit(signed_cloudfront.signed_url(url, "K2JCJMDEHXQW5F", pem(key))).query)
+    policy = (
+        f'{{"Statement":[{{"Resource":"{url}","Condition":'
+        f'{{"DateLessThan":{{"AWS:EpochTime":{query["Expires"][0]}}}}}}}]}}'
+    )
+    unquoted = query["Signature"][0].translate(str.maketrans("-_~", "+=/"))
+    signature = base64.b64decode(unquoted, validate=True)
+    key.public_key().verify(signature, policy.encode(), padding.PKCS1v15(), hashes.SHA1())
+    assert query["Key-Pair-Id"] == ["K2JCJMDEHXQW5F"]
