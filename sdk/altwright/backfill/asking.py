@@ -1,0 +1,45 @@
+"""A question as the client's own arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from altwright.backfill.audit import Asked
+from altwright.backfill.rows import Row
+from altwright.backfill.tickets import Question
+from altwright.errors import WrongUse
+from altwright.pictures import Picture
+
+
+def request_of(row: Row, question: Question, asked: Asked) -> tuple[Picture, dict[str, Any]]:
+    """The picture and the options of `caption` (a single text) or `captions`.
+
+    Raises WrongUse, with a code, where the row itself is at fault.
+    """
+    options: dict[str, Any] = {
+        "max_tokens": asked.max_tokens,
+        "context": row.context or None,
+        "keywords": row.tags[:10] if "seo" in question.styles and row.tags else None,
+    }
+    if question.is_single:
+        options |= {"style": question.styles[0], "locale": question.locales[0]}
+    else:
+        options |= {"styles": question.styles, "locales": question.locales}
+    return _picture(row.image, is_local=bool(row.content)), options
+
+
+def _picture(image: str, *, is_local: bool) -> Picture:
+    if is_local:
+        return Path(image)
+    if not image.strip():
+        raise _no_picture("no_image", "The row names no image.")
+    if not image[:8].lower().startswith(("http://", "https://", "data:")):
+        raise _no_picture("not_a_url", f"{image[:80]!r} is no http(s):// URL: see --base.")
+    return image
+
+
+def _no_picture(code: str, sentence: str) -> WrongUse:
+    error = WrongUse(sentence)
+    error.code = code
+    return error

@@ -1,0 +1,434 @@
+"""The memory of a backfill: one SQLite file beside the run, written before anything else is.
+
+Rows that were seen, answers that were paid for, and what of them has reached the target. A row goes
+pending -> recorded -> written; each arrow is one transaction, so that a kill leaves it at one end.
+Every answer is on the disk before its text is written anywhere (WAL, synchronous=FULL: a commit
+outlives a power cut too, and costs a few milliseconds against a call that costs seconds).
+
+One process writes (`Journal.open` takes a lock), any number read (`Journal.read`). Not for several
+threads at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from altwright.backfill import records, tables
+from altwright.backfill.lock import Lock
+from altwright.backfill.rows import AltSource, Answer, Outcome, Row
+from altwright.errors import WrongUse
+
+_PAGE = 256
+"""Rows that are held in memory at once, however many there are."""
+_BUSY_MS = 10_000
+"""A reader that checkpoints holds the file for milliseconds; more is a program that hangs."""
+
+NOT_WRITTEN, WRITTEN, KEPT = 0, 1, 2
+"""What became of an outcome in the target; kept: a person had filled the row meanwhile."""
+
+Judge = Callable[[Row, Answer], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a journal is for: it is not used for anything else. No password stands in it."""
+
+    source: str
+    target: str
+    settings: Mapping[str, object]
+    """Columns, styles, locales, rules: what changes the answers or where they go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One call to make, for one row or for several that would ask the same."""
+
+    ask: str
+    row: Row
+    rows: int
+    answer: Answer | None
+    """What an earlier try brought: texts in it are paid for and not asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Where a run stands."""
+
+    by_state: Mapping[AltSource, int]
+    held: int
+    written: int
+    kept: int
+    """Filled by a person before the answer could be written: theirs stayed."""
+    asks: int
+    """Different pictures in different contexts."""
+    answered: int
+    attempts: int
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def rows(self) -> int:
+        """All that were blank when they were seen."""
+        return sum(self.by_state.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Rows that wait for an answer, and what of them is the same."""
+
+    rows: int
+    asks: int
+    """Calls to make: pictures in different contexts."""
+    pictures: int
+    """Different pictures, as far as URLs and local files tell."""
+    same_bytes: int
+    """Questions that are saved because two local files hold the same picture."""
+    answered_twice: int
+    """Of the answers that there are: those whose picture, by its bytes, another one has."""
+
+
+class Unwritable(WrongUse):
+    """The disk is full, the folder is not there, or may not be written."""
+
+
+class Journal:
+    """See the module. `open` to write, `read` to look."""
+
+    def __init__(self, path: Path, lock: Lock | None) -> None:
+        self.path = path
+        self._lock = lock
+        address = f"{path.resolve().as_uri()}?mode={'ro' if lock is None else 'rwc'}"
+        self._db = sqlite3.connect(
+            address, uri=True, isolation_level=None, check_same_thread=False,
+            timeout=_BUSY_MS / 1000,
+        )  # fmt: skip
+        self._pass = 0
+
+    @classmethod
+    def open(cls, path: Path, facts: Facts | None = None) -> Journal:
+        """Open or, where `facts` are given, make it. Raises WrongUse with one sentence."""
+        if facts is None and not path.exists():
+            raise WrongUse(f"There is no journal {path}.")
+        try:
+            lock = Lock(path)
+        except (OSError, sqlite3.Error) as error:
+            raise Unwritable(f"{path} cannot be written: {error}.") from None
+        try:
+            journal = cls(path, lock)
+            journal._prepare(facts)
+        except sqlite3.OperationalError as error:
+            lock.release()
+            raise Unwritable(f"{path} cannot be written: {error}.") from None
+        except sqlite3.DatabaseError as error:
+            lock.release()
+            raise WrongUse(f"{path} cannot be used as a journal: {error}.") from None
+        except WrongUse:
+            lock.release()
+            raise
+        return journal
+
+    @classmethod
+    def read(cls, path: Path) -> Journal:
+        """Open to read, also while a run writes. Raises WrongUse with one sentence."""
+        if not path.exists():
+            raise WrongUse(f"There is no journal {path}.")
+        try:
+            journal = cls(path, None)
+            journal._check_version()
+        except sqlite3.DatabaseError as error:
+            raise WrongUse(f"{path} cannot be read as a journal: {error}.") from None
+        return journal
+
+    def close(self) -> None:
+        """Close it and let others work with it."""
+        self._db.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Journal:  # noqa: PYI034 - typing.Self is 3.11's
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # What it is for
+
+    @property
+    def facts(self) -> Facts:
+        """What it was made for."""
+        [text] = self._db.execute("SELECT facts FROM run").fetchone()
+        return Facts(**json.loads(text))
+
+    @property
+    def target_stamps(self) -> list[str]:
+        """What the target file may look like, the newest first; none before it is written."""
+        [stamps] = self._db.execute("SELECT target_stamp FROM run").fetchone()
+        return str(stamps).split()
+
+    def set_target_stamps(self, *stamps: str) -> None:
+        """Remember what the target file looks like, to see later whether somebody changed it."""
+        self._db.execute("UPDATE run SET target_stamp = ?", (" ".join(stamps),))
+
+    # Rows come in
+
+    def begin_pass(self) -> None:
+        """The source is about to be read from its beginning."""
+        with self._transaction():
+            self._db.execute("UPDATE run SET pass = pass + 1")
+            [self._pass] = self._db.execute("SELECT pass FROM run").fetchone()
+
+    def see(self, rows: Sequence[Row]) -> None:
+        """Rows that are blank in the source, in one transaction.
+
+        A row that is known with the same picture and context keeps its outcome; it will be written
+        again, for it is blank. With another picture or context it is as if it were new.
+        """
+        with self._transaction():
+            self._db.executemany(
+                tables.SEE,
+                [(r.key, r.ask, records.row_to_text(r), r.place, self._pass) for r in rows],
+            )
+
+    def end_pass(self, judge: Judge) -> Iterator[tuple[str, int, int]]:
+        """The source has been read to its end.
+
+        Rows that wait and were not seen any more are forgotten: they are gone, or a person filled
+        them. New rows whose question was answered before get that answer. Yields (key, first line,
+        later line) of rows with the key of another one and a different picture; these are left out.
+        """
+        with self._transaction():
+            self._db.execute(tables.FORGET, (self._pass,))
+        while self._settle_twins(judge):
+            pass
+        yield from self._db.execute(tables.CLASHES, (self._pass,))
+
+    # What is to be done
+
+    def to_do(self) -> Iterator[Ask]:
+        """Questions without an answer, in the order of the source, each once.
+
+        Read in pages as they are taken; what fails meanwhile does not come again in this round.
+        """
+        after = 0
+        while True:
+            page = self._db.execute(tables.TO_DO, (after, _PAGE)).fetchall()
+            for row_id, ask, row, count, answer in page:
+                after = row_id
+                known = None if answer is None else records.answer_from_text(answer)
+                yield Ask(ask, records.row_from_text(row), count, known)
+            if len(page) < _PAGE:
+                return
+
+    def count_to_do(self) -> int:
+        """How many questions `to_do` will yield."""
+        [count] = self._db.execute(tables.COUNT_TO_DO).fetchone()
+        return int(count)
+
+    # What was answered
+
+    def record(
+        self, answers: Iterable[tuple[str, Answer]], judge: Judge
+    ) -> dict[str, list[Outcome]]:
+        """Answers as they came, and what they mean for each row that asked, in one transaction.
+
+        Returns the outcomes of each ask. What it raises (sqlite3.Error) leaves nothing half
+        recorded.
+        """
+        outcomes: dict[str, list[Outcome]] = {}
+        with self._transaction():
+            for ask, answer in answers:
+                judged = [(row_id, judge(row, answer)) for row_id, row in self._waiting(ask)]
+                for row_id, outcome in judged:
+                    self._set_outcome(row_id, outcome)
+                settled = bool(judged) and judged[0][1].alt_source is not AltSource.FAILED
+                self._keep(ask, answer, settled=settled)
+                outcomes[ask] = [outcome for _, outcome in judged]
+        return outcomes
+
+    def outcomes(self, *states: AltSource) -> Iterator[tuple[Row, Outcome]]:
+        """Rows that have an outcome, in the order of the source; only those of `states` if named.
+
+        Read in pages: memory is flat, and nothing is locked between them.
+        """
+        wanted = json.dumps([state.value for state in states or AltSource])
+        after = 0
+        while True:
+            page = self._db.execute(tables.OUTCOMES, (after, wanted, _PAGE)).fetchall()
+            for row_id, *texts in page:
+                after = row_id
+                yield _read_outcome(*texts)
+            if len(page) < _PAGE:
+                return
+
+    def outcome(self, key: str) -> tuple[Row, Outcome] | None:
+        """One row's; None where it has none."""
+        found = self._db.execute(tables.OUTCOME, (key,)).fetchone()
+        return None if found is None else _read_outcome(*found)
+
+    def outcomes_of(self, keys: Sequence[str]) -> dict[str, tuple[Row, Outcome]]:
+        """Those of so many rows at once; who has none is left out."""
+        found = self._db.execute(tables.OUTCOMES_OF, (json.dumps(list(keys)),)).fetchall()
+        return {key: _read_outcome(*texts) for key, *texts in found}
+
+    def keep(self, ask: str, answer: Answer) -> None:
+        """A part of an answer, before the rest is asked for again: it is paid for."""
+        with self._transaction():
+            self._keep(ask, answer, settled=False)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Rows that a person filled before they were asked about."""
+        with self._transaction():
+            self._db.executemany(tables.FORGET_ROW, [(key,) for key in keys])
+
+    def review(self, key: str, outcome: Outcome) -> None:
+        """Another outcome in place of what there was; it waits to be written."""
+        self.decide([replace(outcome, key=key)])
+
+    def decide(self, outcomes: Iterable[Outcome]) -> None:
+        """Decisions in place of what there was, in one transaction; they wait to be written."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE rows SET state = ?, outcome = ?, written = 0 WHERE key = ?",
+                [
+                    (each.alt_source.value, records.outcome_to_text(each), each.key)
+                    for each in outcomes
+                ],
+            )
+
+    # What reached the target
+
+    def unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
+        """The next outcomes that the target does not have; `skip` are keys that have to wait."""
+        left_out = json.dumps(list(skip))
+        found = self._db.execute(tables.UNWRITTEN, (left_out, limit)).fetchall()
+        return [_read_outcome(*each) for each in found]
+
+    def mark(self, written: Mapping[str, int]) -> None:
+        """Say of each key whether it is WRITTEN or KEPT, after the target's commit."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE rows SET written = ? WHERE key = ?",
+                [(what, key) for key, what in written.items()],
+            )
+
+    def mark_all_written(self) -> None:
+        """A whole file has been written."""
+        self._db.execute("UPDATE rows SET written = 1 WHERE outcome IS NOT NULL")
+
+    # Where it stands
+
+    def counts(self) -> Counts:
+        """Of everything so far, earlier runs included."""
+        states = {AltSource(s): n for s, n in self._db.execute(
+            "SELECT state, count(*) FROM rows GROUP BY state")}  # fmt: skip
+        held, written, kept, asks = self._db.execute(tables.COUNT_ROWS).fetchone()
+        answers = self._db.execute(tables.COUNT_ANSWERS).fetchone()
+        return Counts(states, held, written, kept, asks, *answers)
+
+    def repeats(self) -> Repeats:
+        """Of what is to be done: how much is asked more than once."""
+        rows, asks, pictures, named, answered = self._db.execute(tables.REPEATS).fetchone()
+        return Repeats(rows, asks, pictures, named - asks, answered)
+
+    # Inside
+
+    def _prepare(self, facts: Facts | None) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        [version] = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            if facts is None:
+                raise WrongUse(f"{self.path} is no journal of a backfill.")
+            self._create(facts)
+        self._check_version()
+        if facts is not None and (different := differences(self.facts, facts)):
+            raise WrongUse(
+                f"{self.path} is the journal of another run ({different}): name another one with "
+                "--journal, or delete it to begin anew."
+            )
+        [self._pass] = self._db.execute("SELECT pass FROM run").fetchone()
+
+    def _create(self, facts: Facts) -> None:
+        with self._transaction():
+            for statement in tables.SCHEMA.split(";"):
+                self._db.execute(statement)
+            said = {"source": facts.source, "target": facts.target, "settings": facts.settings}
+            self._db.execute("INSERT INTO run (one, facts) VALUES (1, ?)", (json.dumps(said),))
+            self._db.execute(f"PRAGMA user_version = {tables.VERSION}")
+
+    def _check_version(self) -> None:
+        [version] = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            raise WrongUse(f"{self.path} is no journal of a backfill.")
+        if version != tables.VERSION:
+            raise WrongUse(
+                f"{self.path} was written by another version of altwright (format {version}, "
+                f"this one reads {tables.VERSION})."
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _waiting(self, ask: str) -> list[tuple[int, Row]]:
+        found = self._db.execute(tables.WAITING, (ask,))
+        return [(row_id, records.row_from_text(row)) for row_id, row in found]
+
+    def _set_outcome(self, row_id: int, outcome: Outcome) -> None:
+        self._db.execute(
+            "UPDATE rows SET state = ?, outcome = ?, written = 0 WHERE id = ?",
+            (outcome.alt_source.value, records.outcome_to_text(outcome), row_id),
+        )
+
+    def _keep(self, ask: str, answer: Answer, *, settled: bool) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
+            (ask, records.answer_to_text(answer), int(settled), answer.attempts,
+             answer.input_tokens, answer.output_tokens),
+        )  # fmt: skip
+
+    def _settle_twins(self, judge: Judge) -> int:
+        """Some rows that are new and whose question is answered; how many they were."""
+        found = self._db.execute(tables.TWINS, (_PAGE,)).fetchall()
+        with self._transaction():
+            for row_id, row, answer in found:
+                known = records.answer_from_text(answer)
+                self._set_outcome(row_id, judge(records.row_from_text(row), known))
+        return len(found)
+
+
+def _read_outcome(row: str, outcome: str, answer: str | None) -> tuple[Row, Outcome]:
+    found = records.outcome_from_text(outcome)
+    if answer is not None:
+        found = replace(found, answer=records.answer_from_text(answer))
+    return records.row_from_text(row), found
+
+
+def differences(ours: Facts, theirs: Facts) -> str:
+    """Why a journal of one is not a journal of the other; empty: it is."""
+    if ours.source != theirs.source:
+        return f"its source is {ours.source}"
+    if ours.target != theirs.target:
+        return f"its target is {ours.target}"
+    now = json.loads(json.dumps(theirs.settings))
+    names = sorted({*ours.settings, *now})
+    changed = [name for name in names if ours.settings.get(name) != now.get(name)]
+    return f"with other {', '.join(changed)}" if changed else ""

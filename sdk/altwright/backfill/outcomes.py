@@ -1,0 +1,107 @@
+"""What an answer means for a row: the one place that decides what may be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from altwright.backfill.audit import Asked
+from altwright.backfill.cautions import Rules, held
+from altwright.backfill.rows import HELD, AltSource, Answer, Outcome, Row, Text, search_text
+
+_SETTLED_CODES = {
+    "caption_uncertain": AltSource.UNCERTAIN,
+    "caption_refused": AltSource.REJECTED,
+    "caption_rejected": AltSource.REJECTED,
+}
+"""The picture is there and a person should write: to ask again would be to go round in circles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """How a run judges; the same answer and row always come to the same outcome."""
+
+    asked: Asked
+    rules: Rules = field(default_factory=Rules)
+    room: Mapping[str, int] = field(default_factory=dict)
+    """Characters that a field's column takes; a longer text is not cut but goes to review."""
+
+    def __call__(self, row: Row, answer: Answer) -> Outcome:
+        """The outcome; its text may be written where `audit.is_writable` says so."""
+        if answer.code or not answer.texts:
+            return Outcome(row.key, AltSource.FAILED, answer, reasons=(answer.code or "no_answer",))
+        first = answer.texts[0]
+        reasons = tuple(_reasons(answer.texts))
+        if any(is_open(text) for text in answer.texts) or (
+            first.code and first.code not in _SETTLED_CODES
+        ):
+            return Outcome(row.key, AltSource.FAILED, answer, reasons=reasons)
+        if first.code:
+            source = _SETTLED_CODES[first.code]
+            return Outcome(row.key, source, answer, reasons=reasons, draft=first.draft)
+        outcome = self._written(row, answer, reasons)
+        kept_back = tuple(f"{HELD}{reason}" for reason in self._held(row, outcome))
+        if not kept_back:
+            return outcome
+        return Outcome(
+            row.key,
+            AltSource.UNCERTAIN,
+            answer,
+            reasons=(*kept_back, *reasons),
+            warnings=outcome.warnings,
+            draft=first.text,
+        )
+
+    def _written(self, row: Row, answer: Answer, reasons: tuple[str, ...]) -> Outcome:
+        first = answer.texts[0]
+        seo = next((t.text for t in answer.texts if t.style == "seo" and not t.code), "")
+        return Outcome(
+            row.key,
+            AltSource.DECORATIVE if first.decorative else AltSource.AI,
+            answer,
+            alt="" if first.decorative else first.text,
+            alt_locale=first.locale,
+            alt_model=first.model,
+            seo=seo,
+            reasons=reasons,
+            warnings=first.warnings,
+            search_text=search_text(first.text, row.tags, row.file_name),
+        )
+
+    def _held(self, row: Row, outcome: Outcome) -> list[str]:
+        found = list(held(row, outcome.texts, self.rules))
+        fields = self.asked.fields()
+        for pair, text in outcome.texts.items():
+            name = fields.get(pair, "")
+            if name in self.room and len(text) > self.room[name]:
+                found.append(
+                    f"{len(text)} characters, and the column of {name} takes {self.room[name]}"
+                )
+        return found
+
+
+def refused_by_table(outcome: Outcome, words: str) -> Outcome:
+    """The table will never take this, as its database says: a person has to see why."""
+    return replace(
+        outcome,
+        alt_source=AltSource.UNCERTAIN,
+        alt="",
+        seo="",
+        draft=outcome.alt,
+        reasons=(f"{HELD}the table does not take it ({words})", *outcome.reasons),
+    )
+
+
+def is_open(text: Text) -> bool:
+    """Whether it failed in a way that may pass: the next run asks for it again."""
+    return bool(text.code) and text.retryable
+
+
+def _reasons(texts: tuple[Text, ...]) -> list[str]:
+    found = []
+    for number, text in enumerate(texts):
+        where = f"{text.style} {text.locale}: " if number else ""
+        if text.code:
+            found.append(where + text.code)
+        found += [where + reason for reason in text.reasons]
+    return found

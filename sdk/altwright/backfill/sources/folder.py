@@ -1,0 +1,59 @@
+"""A folder of pictures, with the folders in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from altwright.backfill.sources.source import Broken, Record
+from altwright.errors import WrongUse
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
+)
+
+
+class Folder:
+    """Its pictures in the order of their names; the key is the path inside the folder."""
+
+    primary_key = "file"
+    columns: Sequence[str] = ("file",)
+    notes: Sequence[str] = ()
+
+    def __init__(self, path: Path) -> None:
+        """Raises WrongUse where it cannot be listed."""
+        self.path = path
+        try:
+            os.scandir(path).close()
+        except OSError as error:
+            raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+
+    @property
+    def shown(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    def read(self) -> Iterator[Record | Broken]:
+        """Every file with a picture's suffix. Links to folders are not followed."""
+        number = 0
+        closed: list[OSError] = []
+        for where, folders, files in os.walk(self.path, onerror=closed.append):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if name.startswith(".") or Path(name).suffix.lower() not in SUFFIXES:
+                    continue
+                number += 1
+                inside = Path(where, name).relative_to(self.path).as_posix()
+                yield _named(number, inside)
+        for error in closed:
+            yield Broken(0, f"cannot be read ({error.strerror})", str(error.filename))
+
+
+def _named(number: int, inside: str) -> Record | Broken:
+    try:
+        inside.encode()
+    except UnicodeEncodeError:
+        shown = inside.encode("utf-8", "replace").decode()
+        return Broken(number, "has a name that is not UTF-8: rename it", shown)
+    return Record(number, {"file": inside})

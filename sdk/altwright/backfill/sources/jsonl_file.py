@@ -1,0 +1,55 @@
+"""JSON lines: one object a line."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from altwright.backfill.sources.source import Broken, Record
+from altwright.errors import WrongUse
+
+_LOOK_AHEAD = 100
+"""Objects need not all have the same keys; those of so many are taken for the columns."""
+
+
+class JsonlFile:
+    """A file of JSON lines, in UTF-8."""
+
+    primary_key = None
+
+    def __init__(self, path: Path) -> None:
+        """Reads its beginning. Raises WrongUse with one sentence."""
+        self._path = path
+        self.notes: list[str] = []
+        try:
+            first = list(itertools.islice(self.read(), _LOOK_AHEAD))
+        except OSError as error:
+            raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+        names = (name for each in first if isinstance(each, Record) for name in each.values)
+        self.columns: Sequence[str] = list(dict.fromkeys(names))
+        if not self.columns:
+            raise WrongUse(f"{path} does not begin with JSON objects, one a line.")
+
+    @property
+    def shown(self) -> str:
+        """Its path."""
+        return str(self._path)
+
+    def read(self) -> Iterator[Record | Broken]:
+        """Every object; what is none stands in its place."""
+        with self._path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+                except (ValueError, RecursionError) as error:
+                    why = f"is not valid JSON ({error})"
+                else:
+                    if isinstance(value, dict):
+                        yield Record(number, value)
+                        continue
+                    why = "is not a JSON object"
+                yield Broken(number, why, line.decode("utf-8", "replace").rstrip("\r\n"))

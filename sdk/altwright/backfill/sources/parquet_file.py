@@ -1,0 +1,86 @@
+"""Parquet, read a batch at a time through pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from altwright.backfill.extras import pyarrow
+from altwright.backfill.sources.source import Broken, Record
+from altwright.errors import WrongUse
+
+BATCH = 1_000
+"""Rows in memory at once."""
+
+
+class ParquetFile:
+    """A Parquet file."""
+
+    primary_key = None
+    notes: Sequence[str] = ()
+
+    def __init__(self, path: Path) -> None:
+        """Reads its footer. Raises WrongUse with one sentence."""
+        self._path = path
+        pa = pyarrow()
+        try:
+            with self._opened() as file:
+                self.schema: Any = file.schema_arrow
+        except OSError as error:
+            raise WrongUse(f"{path} cannot be read: {error.strerror or error}.") from None
+        except pa.ArrowException as error:
+            raise WrongUse(f"{path} is not a Parquet file: {error}.") from None
+        self.columns: Sequence[str] = list(self.schema.names)
+
+    @property
+    def shown(self) -> str:
+        """Its path."""
+        return str(self._path)
+
+    def read(self) -> Iterator[Record | Broken]:
+        """Every record, numbered from 1."""
+        number = 0
+        for batch in self.batches():
+            for values in records_of(batch):
+                number += 1
+                yield Record(number, values)
+
+    def batches(self) -> Iterator[Any]:
+        """Arrow's own batches, with the types of the file."""
+        with self._opened() as file:
+            yield from file.iter_batches(batch_size=BATCH)
+
+    def _opened(self) -> _Opened:
+        import pyarrow.parquet
+
+        # Without pre-buffering memory stays flat for row groups of any size.
+        opened: _Opened = pyarrow.parquet.ParquetFile(self._path, pre_buffer=False)
+        return opened
+
+
+class _Opened(Protocol):
+    schema_arrow: Any
+
+    def iter_batches(self, batch_size: int) -> Iterator[Any]: ...
+
+    def __enter__(self) -> _Opened: ...  # noqa: PYI034 - typing.Self is 3.11's
+
+    def __exit__(self, *told: object) -> None: ...
+
+
+def records_of(batch: Any) -> Iterator[dict[str, object]]:  # noqa: ANN401 - pyarrow has no types
+    """The rows of a batch as Python's values; pictures and other bytes are left out."""
+    import pyarrow as pa
+
+    columns: list[list[object]] = []
+    for column in batch.columns:
+        if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            columns.append([None] * len(column))
+            continue
+        try:
+            columns.append(column.to_pylist())
+        except (ValueError, pa.ArrowException):  # Python has no nanoseconds
+            columns.append(column.cast(pa.string()).to_pylist())
+    for cells in zip(*columns, strict=True):
+        yield dict(zip(batch.schema.names, cells, strict=True))

@@ -1,0 +1,268 @@
+"""A new file: every record of the source, with the audit fields, in the source's own format.
+
+Written under another name and renamed when it is whole: nobody ever sees half of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from altwright.backfill import audit, extras
+from altwright.backfill.audit import Asked
+from altwright.backfill.columns import Columns, as_text, is_blank, row_of
+from altwright.backfill.journal import Journal
+from altwright.backfill.rows import AltSource
+from altwright.backfill.sources import Broken, Record, Source, SourceBroke, read
+from altwright.backfill.sources.csv_file import CsvFile, Dialect
+from altwright.backfill.sources.jsonl_file import JsonlFile
+from altwright.backfill.sources.parquet_file import ParquetFile, records_of
+from altwright.errors import WrongUse
+
+SUFFIXES = {
+    ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+"""Formats by the file's name."""
+_PAGE = 500
+"""Records in memory at once."""
+
+
+class FileTarget:
+    """One file, written whole from the source and the journal whenever a run ends."""
+
+    def __init__(
+        self, path: Path, source: Source, columns: Columns, asked: Asked, base: str
+    ) -> None:
+        """Raises WrongUse where the name tells no format, or another one than the source has."""
+        self._path = path
+        self._source = source
+        self._columns = columns
+        self._asked = asked
+        self._base = base
+        self.shown = str(path)
+        self._format = SUFFIXES.get(path.suffix.lower(), "")
+        if not self._format:
+            raise WrongUse(f"{path}: a target is .csv, .jsonl or .parquet.")
+        own = {CsvFile: "csv", JsonlFile: "jsonl", ParquetFile: "parquet"}.get(type(source))
+        if own is not None and own != self._format:
+            raise WrongUse(f"{path}: a target has the format of its source, {own}.")
+        if not path.parent.is_dir():
+            raise WrongUse(f"{path}: there is no folder {path.parent}.")
+        if path.exists() and Path(source.shown).exists() and path.samefile(source.shown):
+            raise WrongUse(f"{path} is the source itself: name a new file.")
+
+    def check(self, journal: Journal) -> None:
+        """Raises WrongUse where a file is there that is not this run's, or was changed since."""
+        if not self._path.exists():
+            return
+        if not journal.target_stamps:
+            raise WrongUse(f"{self._path} is there already: name a new file, or move it away.")
+        if _stamp(self._path) not in journal.target_stamps:
+            raise WrongUse(
+                f"{self._path} was changed since it was written: move it away, so that nothing in "
+                "it is lost."
+            )
+
+    def write(self, journal: Journal) -> int:
+        """Write it. How many broken pieces of the source stand in a file beside it.
+
+        Raises OSError, and leaves what was there as it was then.
+        """
+        part = self._path.with_name(f".{self._path.name}.part")
+        beside = self._path.with_name(f"{self._path.name}.broken")
+        beside_part = self._path.with_name(f".{self._path.name}.broken.part")
+        try:
+            with self._opened(part) as out, beside_part.open("w", encoding="utf-8") as rest:
+                broken = 0
+                for page in _pages(self._source, rest):
+                    broken += page.broken
+                    out.add(page, self._told(page.records, journal))
+            # First the journal knows what will be there: a kill in between, or a disk that is full,
+            # must not make our own file a stranger's.
+            stamp = _stamp(part)
+            there = [_stamp(self._path)] if self._path.exists() else []
+            journal.set_target_stamps(stamp, *there)
+            _move(part, self._path)
+            if broken:
+                _move(beside_part, beside)
+        finally:
+            part.unlink(missing_ok=True)
+            beside_part.unlink(missing_ok=True)
+        journal.set_target_stamps(stamp)
+        journal.mark_all_written()
+        return broken
+
+    def _told(self, records: Sequence[Record], journal: Journal) -> list[dict[str, str]]:
+        """For each record the columns that are set, by name."""
+        rows = {
+            record.place: row_of(record.values, self._columns, place=record.place, base=self._base)
+            for record in records
+            if is_blank(record.values, self._columns)
+        }
+        found = journal.outcomes_of([row.key for row in rows.values()])
+        told: list[dict[str, str]] = []
+        for record in records:
+            row = rows.get(record.place)
+            if row is None:
+                told.append({})
+                continue
+            known = found.get(row.key)
+            if known is None or not known[0].asks_as(row):
+                told.append({self._columns.named("alt_source"): AltSource.PENDING.value})
+                continue
+            values = audit.values(known[1], self._asked)
+            told.append({self._columns.named(name): text for name, text in values.items()})
+        return told
+
+    def _opened(self, part: Path) -> _Out:
+        own = list(self._source.columns)
+        audited = [self._columns.named(name) for name in audit.names(self._asked)]
+        names = [*own, *(name for name in dict.fromkeys(audited) if name not in own)]
+        if self._format == "csv":
+            given = self._source.dialect if isinstance(self._source, CsvFile) else None
+            mark = "\t" if self._path.suffix.lower() == ".tsv" else ","
+            return _CsvOut(part, names, given or Dialect("utf-8", mark, "\n"))
+        if self._format == "jsonl":
+            return _JsonlOut(part)
+        given_file = self._source if isinstance(self._source, ParquetFile) else None
+        return _ParquetOut(part, names, audited, given_file)
+
+
+def _stamp(path: Path) -> str:
+    """Changes when anybody writes into the file; a rename leaves it."""
+    about = path.stat()
+    return f"{about.st_size}:{about.st_mtime_ns}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    records: list[Record]
+    broken: int = 0
+    batch: Any = None
+    """Arrow's own, where the source is Parquet: its types are kept."""
+
+
+def _pages(source: Source, rest: IO[str]) -> Iterator[_Page]:
+    """The source in pieces; what is broken goes to `rest`, as it stands."""
+    if isinstance(source, ParquetFile):
+        number = 0
+        for batch in _batches(source):
+            records = [Record(number + n, v) for n, v in enumerate(records_of(batch), 1)]
+            number += len(records)
+            yield _Page(records, batch=batch)
+        return
+    everything = read(source)
+    while True:
+        taken = list(itertools.islice(everything, _PAGE))
+        broken = [each for each in taken if isinstance(each, Broken)]
+        rest.writelines(f"{each.text}\n" for each in broken)
+        if not taken:
+            return
+        yield _Page([each for each in taken if isinstance(each, Record)], len(broken))
+
+
+def _batches(source: ParquetFile) -> Iterator[Any]:
+    import pyarrow as pa
+
+    try:
+        yield from source.batches()
+    except (OSError, pa.ArrowException) as error:
+        raise SourceBroke(f"{source.shown} is damaged: {error}", may_pass=False) from error
+
+
+def _move(part: Path, path: Path) -> None:
+    """On the disk, then in its place: a power cut leaves the old one or the new one."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+class _Out(Protocol):
+    def add(self, page: _Page, told: list[dict[str, str]]) -> None: ...
+
+    def __enter__(self) -> _Out: ...  # noqa: PYI034 - typing.Self is 3.11's
+
+    def __exit__(self, *told: object) -> None: ...
+
+
+class _CsvOut:
+    def __init__(self, part: Path, names: Sequence[str], dialect: Dialect) -> None:
+        # Whatever came in, UTF-8 goes out: captions are in any language.
+        encoding = "utf-8-sig" if dialect.has_bom else "utf-8"
+        self._file = part.open("w", encoding=encoding, errors="surrogateescape", newline="")
+        self._names = names
+        self._csv = csv.writer(
+            self._file, delimiter=dialect.delimiter, lineterminator=dialect.line_end
+        )
+        self._csv.writerow(names)
+
+    def add(self, page: _Page, told: list[dict[str, str]]) -> None:
+        for record, set_to in zip(page.records, told, strict=True):
+            values = {**record.values, **set_to}
+            self._csv.writerow([as_text(values.get(name)) for name in self._names])
+
+    def __enter__(self) -> _CsvOut:  # noqa: PYI034
+        return self
+
+    def __exit__(self, *told: object) -> None:
+        self._file.close()
+
+
+class _JsonlOut:
+    def __init__(self, part: Path) -> None:
+        self._file = part.open("w", encoding="utf-8")
+
+    def add(self, page: _Page, told: list[dict[str, str]]) -> None:
+        for record, set_to in zip(page.records, told, strict=True):
+            line = json.dumps({**record.values, **set_to}, ensure_ascii=False, default=as_text)
+            self._file.write(line + "\n")
+
+    def __enter__(self) -> _JsonlOut:  # noqa: PYI034
+        return self
+
+    def __exit__(self, *told: object) -> None:
+        self._file.close()
+
+
+class _ParquetOut:
+    """Audit columns are text; every other column keeps its type, and its bytes."""
+
+    def __init__(
+        self, part: Path, names: Sequence[str], audited: Sequence[str], source: ParquetFile | None
+    ) -> None:
+        pa = extras.needed("pyarrow", "Parquet", "backfill")
+        import pyarrow.parquet
+
+        self._names = names
+        self._kept = [name for name in (source.columns if source else ()) if name not in audited]
+        kinds = {name: source.schema.field(name).type for name in self._kept} if source else {}
+        self._schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+        self._writer = pyarrow.parquet.ParquetWriter(part, self._schema)
+
+    def add(self, page: _Page, told: list[dict[str, str]]) -> None:
+        import pyarrow as pa
+
+        columns = []
+        for name in self._names:
+            if name in self._kept:
+                columns.append(page.batch.column(name))
+                continue
+            cells = [
+                set_to.get(name, as_text(record.values.get(name)) or None)
+                for record, set_to in zip(page.records, told, strict=True)
+            ]
+            columns.append(pa.array(cells, pa.string()))
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+
+    def __enter__(self) -> _ParquetOut:  # noqa: PYI034
+        return self
+
+    def __exit__(self, *told: object) -> None:
+        self._writer.close()

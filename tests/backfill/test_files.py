@@ -1,0 +1,322 @@
+"""A catalogue in a file: what comes out, and that nothing of it is lost whenever it is killed."""
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from altwright.backfill.journal import Journal
+
+from tests.backfill.catalogue import Command, item, read_csv, until, write_csv
+from tests.pictures import data_url, jpeg, photograph_like
+from tests.servers.altwright import Altwright
+from tests.servers.chaos import Chaos
+from tests.servers.moody import CAPTION, SEO, Moody
+
+CSV = ("in.csv", "--to", "out.csv")
+
+
+def test_blank_rows_are_filled_and_every_column_is_kept(command: Command, moody: Moody) -> None:
+    rows = [
+        item(1, moody.picture(1), price="9.50"),
+        {**item(2, moody.picture(2), price="007"), "alt": "A person wrote this."},
+        {**item(3, moody.picture(3), price=""), "alt": "   "},
+    ]
+    write_csv(command.folder / "in.csv", rows)
+    summary = command.summary(*CSV, "--styles", "concise,seo")
+    first, second, third = read_csv(command.folder / "out.csv")
+    assert second == {**rows[1], **{name: "" for name in first if name not in rows[1]}}
+    for found, row in ((first, rows[0]), (third, rows[2])):
+        assert found["alt"] == CAPTION
+        assert found["seo"] == SEO
+        assert found["alt_source"] == "ai"
+        assert (found["alt_locale"], found["alt_model"]) == ("en", "moody-1")
+        assert found["search_text"] == f"{CAPTION} | {row['id']}.jpg"
+        assert (found["price"], found["name"]) == (row["price"], row["name"])
+    assert (summary["described"], summary["outcomes"]["ai"]) == (1, 2)
+    assert summary["calls"] == 2
+
+
+def test_styles_and_languages_of_a_picture_are_one_call(
+    altwright: Altwright, make_chaos: Callable[[str], Chaos], tmp_path: Path
+) -> None:
+    chaos = make_chaos(altwright.url)
+    command = Command(chaos.url, tmp_path)
+    image = data_url(photograph_like((320, 200)))
+    write_csv(tmp_path / "in.csv", [item(n, image) for n in (1, 2)])
+    words = ("--styles", "concise,seo,detailed", "--locales", "en,de")
+    assert command.summary(*CSV, *words)["calls"] == 2
+    asked = [seen.json() for seen in chaos.seen if seen.body]
+    assert [(each["styles"], each["locales"]) for each in asked] == [
+        (["concise", "seo", "detailed"], ["en", "de"])
+    ] * 2
+    for row in read_csv(tmp_path / "out.csv"):
+        assert (row["alt_source"], row["alt_locale"]) == ("ai", "en")
+        for field in ("alt", "seo", "detailed"):
+            assert " a scene " in row[field]
+            assert " eine Szene " in row[f"{field}_de"]
+
+
+def test_equal_rows_are_asked_once_and_answered_all(command: Command, moody: Moody) -> None:
+    rows = [{**item(1, moody.picture("same")), "id": str(n)} for n in range(1, 21)]
+    write_csv(command.folder / "in.csv", rows)
+    summary = command.summary(*CSV)
+    assert moody.log.calls == 1
+    assert summary["outcomes"]["ai"] == 20
+    assert {row["alt"] for row in read_csv(command.folder / "out.csv")} == {CAPTION}
+
+
+def test_what_a_person_should_write_goes_to_review_and_not_round_again(
+    command: Command, moody: Moody
+) -> None:
+    moody.moods.refused_every, moody.moods.uncertain_every = 5, 7
+    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 15)))
+    summary = command.summary(*CSV)
+    assert summary["outcomes"]["rejected"] == 2
+    assert summary["outcomes"]["uncertain"] == 2
+    rows = {row["id"]: row for row in read_csv(command.folder / "out.csv")}
+    assert (rows["5"]["alt"], rows["5"]["alt_source"]) == ("", "rejected")
+    assert (rows["7"]["alt"], rows["7"]["reasons"]) == ("", "caption_uncertain")
+    calls = moody.log.calls
+    assert command.summary(*CSV)["calls"] == 0
+    # Nor where the first run's result is the next one's source.
+    command.summary("out.csv", "--to", "again.csv")
+    assert moody.log.calls == calls
+
+
+def test_rows_that_a_rule_holds_are_not_written(command: Command, moody: Moody) -> None:
+    rows = [item(n, moody.picture(n), kind="medical" if n == 2 else "") for n in (1, 2, 3)]
+    write_csv(command.folder / "in.csv", rows)
+    summary = command.summary(*CSV, "--hold-column", "kind=medical")
+    assert (summary["outcomes"]["uncertain"], summary["held"]) == (1, 1)
+    held = read_csv(command.folder / "out.csv")[1]
+    assert (held["alt"], held["alt_source"]) == ("", "uncertain")
+    assert held["reasons"].startswith("held: ")
+
+
+def test_a_failed_row_is_tried_again_by_the_next_run(command: Command, moody: Moody) -> None:
+    rows = [item(1, moody.picture("missing-1")), item(2, moody.picture(2)), item(3, "mug.jpg")]
+    write_csv(command.folder / "in.csv", rows)
+    summary = command.summary(*CSV, expect=1)
+    assert summary["outcomes"]["failed"] == 2
+    found = read_csv(command.folder / "out.csv")
+    assert [row["reasons"] for row in found] == ["image_not_found", "", "not_a_url"]
+    rows[0]["image_url"] = moody.picture(1)
+    write_csv(command.folder / "in.csv", rows)
+    assert command.summary(*CSV, expect=1)["outcomes"]["failed"] == 1
+    assert read_csv(command.folder / "out.csv")[0]["alt"] == CAPTION
+    assert moody.log.good.total() == 2
+
+
+def test_an_estimate_calls_nothing_and_leaves_nothing(command: Command, moody: Moody) -> None:
+    rows = [item(n % 30, moody.picture(n % 30)) | {"id": str(n)} for n in range(40)]
+    rows[0]["alt"] = "Described."
+    write_csv(command.folder / "in.csv", rows)
+    found = command.summary(
+        *CSV, "--estimate", "--price-in", "1", "--price-out", "2", "--rate", "24/min"
+    )
+    assert (found["rows"], found["described"], found["blank"]) == (40, 1, 39)
+    assert (found["calls"], found["repeated_urls"]) == (30, 9)
+    assert found["seconds"] == pytest.approx(30 * 60 / 24)
+    assert found["money"] == pytest.approx(30 * (1_500 + 2 * 40) / 1e6, abs=0.01)
+    assert moody.log.calls == 0
+    assert sorted(path.name for path in command.folder.iterdir()) == ["in.csv"]
+
+
+def test_a_pilot_asks_for_so_many_and_the_next_run_for_the_rest(
+    command: Command, moody: Moody
+) -> None:
+    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 31)))
+    assert command.summary(*CSV, "--limit", "10")["outcomes"]["pending"] == 20
+    assert Counter(row["alt_source"] for row in read_csv(command.folder / "out.csv")) == {
+        "ai": 10, "pending": 20,
+    }  # fmt: skip
+    assert command.summary(*CSV)["calls"] == 20
+    assert moody.log.good.total() == 30
+
+
+def test_calls_do_not_begin_faster_than_the_rate(command: Command, moody: Moody) -> None:
+    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 13)))
+    assert command.summary(*CSV, "--rate", "300/min")["seconds"] >= 11 / 5
+
+
+def test_killed_at_random_nothing_is_lost_and_nothing_is_paid_for_twice(
+    command: Command, moody: Moody
+) -> None:
+    moods = moody.moods
+    moods.too_many, moods.reset, moods.took_s = 0.05, 0.03, 0.05
+    moods.slow, moods.slow_s = 0.02, 0.8
+    moods.refused_every, moods.uncertain_every = 31, 37
+    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 301)))
+    chance = random.Random(11)
+    kills = 5
+    for _ in range(kills):
+        calls = moody.log.calls
+        process = command.start(*CSV)
+        until(lambda calls=calls: moody.log.calls >= calls + 15, process)
+        time.sleep(chance.random() * 0.4)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (command.folder / "out.csv").exists()
+    command.summary(*CSV)
+    rows = read_csv(command.folder / "out.csv")
+    assert [row["id"] for row in rows] == [str(n) for n in range(1, 301)]
+    assert Counter(row["alt_source"] for row in rows) == {
+        "ai": 283, "rejected": 9, "uncertain": 8,
+    }  # fmt: skip
+    twice = moody.log.good.total() - len(moody.log.good)
+    assert len(moody.log.good) == 283
+    assert twice <= kills * 8, "more than what was in flight at the kills"
+
+
+def test_json_lines_keep_what_is_in_them(command: Command, moody: Moody) -> None:
+    objects = [
+        {"sku": 7, "src": moody.picture(1), "title": "Mug, row-1", "sizes": [1, {"a": None}]},
+        {"sku": 8, "src": moody.picture(2), "title": "row-2", "alt": "Described."},
+    ]
+    lines = [json.dumps(each) for each in objects]
+    text = "\n".join([lines[0], '{"sku": 9,', "", "[1]", lines[1]])
+    (command.folder / "in.jsonl").write_text(text + "\n")
+    done = command.run("in.jsonl", "--to", "out.jsonl")
+    assert done.returncode == 1
+    assert "broken: line 2 is not valid JSON" in done.stderr
+    assert "broken: line 4 is not a JSON object" in done.stderr
+    first, second = map(json.loads, (command.folder / "out.jsonl").read_text().splitlines())
+    assert {**first, **objects[0]} == first
+    assert (first["alt"], first["alt_source"]) == (CAPTION, "ai")
+    assert second == objects[1]
+    beside = (command.folder / "out.jsonl.broken").read_text().splitlines()
+    assert beside == ['{"sku": 9,', "[1]"]
+
+
+def test_parquet_keeps_its_types(command: Command, moody: Moody) -> None:
+    table = pa.table(
+        {
+            "id": pa.array([1, 2, 3], pa.int32()),
+            "image_url": [moody.picture(n) for n in (1, 2, 3)],
+            "name": ["row-1", "row-2", "row-3"],
+            "alt_text": [None, "Described.", ""],
+            "tags": [["a", "b"], None, []],
+            "raw": pa.array([b"\0", None, b"\1"], pa.binary()),
+            "at": pa.array([1, 2, None], pa.timestamp("ns")),
+        }
+    )
+    pa.parquet.write_table(table, command.folder / "in.parquet")
+    command.summary("in.parquet", "--to", "out.parquet")
+    found = pa.parquet.read_table(command.folder / "out.parquet")
+    for name in ("id", "image_url", "name", "tags", "raw", "at"):
+        assert found.column(name).equals(table.column(name)), name
+    assert found.column("alt_text").to_pylist() == [CAPTION, "Described.", CAPTION]
+    assert found.column("alt_source").to_pylist() == ["ai", None, "ai"]
+    assert found.column("search_text").to_pylist()[0] == f"{CAPTION} | a, b | 1.jpg"
+
+
+def test_a_folder_of_pictures_becomes_a_file(command: Command, moody: Moody) -> None:
+    for name in ("b.jpg", "sub/c.jpeg"):
+        path = command.folder / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg((40, 30)))
+    (command.folder / "pictures/a.png").write_bytes(b"no picture")
+    (command.folder / "pictures/notes.txt").write_text("no picture either")
+    summary = command.summary("pictures", "--to", "out.csv", expect=1)
+    rows = {row["file"]: row for row in read_csv(command.folder / "out.csv")}
+    assert list(rows) == ["a.png", "b.jpg", "sub/c.jpeg"]
+    assert rows["b.jpg"]["alt"] == rows["sub/c.jpeg"]["alt"] == CAPTION
+    assert rows["a.png"]["alt_source"] == "failed"
+    # Two files with the same bytes are one picture.
+    assert moody.log.good.total() == 1
+    assert summary["outcomes"]["ai"] == 2
+
+
+def test_relative_images_get_what_stands_before_them(command: Command, moody: Moody) -> None:
+    base = moody.picture("x").rpartition("/")[0]
+    write_csv(command.folder / "in.csv", [item(1, "/one.jpg"), item(2, moody.picture(2))])
+    assert command.summary(*CSV, "--base", base)["outcomes"]["ai"] == 2
+
+
+def test_the_target_is_never_something_that_somebody_else_wrote(
+    command: Command, moody: Moody
+) -> None:
+    write_csv(command.folder / "in.csv", [item(1, moody.picture(1))])
+    out = command.folder / "out.csv"
+    out.write_text("mine\n")
+    done = command.run(*CSV)
+    assert (done.returncode, moody.log.calls) == (2, 0)
+    assert "is there already" in done.stderr
+    out.unlink()
+    command.summary(*CSV)
+    out.write_text(out.read_text().replace("White", "Black"))
+    done = command.run(*CSV)
+    assert done.returncode == 2
+    assert "was changed since it was written" in done.stderr
+    assert "Black" in out.read_text()
+
+
+def test_a_kill_between_the_journal_and_the_rename_leaves_the_file_ours(
+    command: Command, moody: Moody
+) -> None:
+    write_csv(command.folder / "in.csv", [item(1, moody.picture(1))])
+    command.summary(*CSV)
+    with Journal.open(command.folder / "out.csv.journal") as journal:
+        # As it is when the journal knows of the next file, and the old one still stands there.
+        journal.set_target_stamps("1:1", *journal.target_stamps)
+    assert command.summary(*CSV)["calls"] == 0
+
+
+def test_columns_are_shown_before_anything_runs(command: Command, moody: Moody) -> None:
+    (command.folder / "in.csv").write_text(
+        f"Variant SKU;Image Src;Title\nx;{moody.picture(1)};row-1\n"
+    )
+    done = command.run(*CSV, "--estimate", "--column", "key=Variant SKU")
+    assert done.returncode == 0
+    for line in ("image       Image Src", "key         Variant SKU", "context     Title"):
+        assert line in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("header", "words", "sentence"),
+    [
+        ("id,name", (), "No column looks like an image's URL"),
+        (
+            "id,image",
+            ("--column", "alt=legend"),
+            "There is no column 'legend'. There are: id, image.",
+        ),
+        ("id,image,id", (), "more than one column 'id'"),
+        ("id,image", ("--rate", "fast"), "--rate is a number and a unit"),
+        ("id,image", ("--hold-column", "kind=x"), "'kind' is no column"),
+        ("id,image", ("--styles", "poetic"), "The server has no style 'poetic'"),
+    ],
+)
+def test_a_wrong_command_says_what_there_is(
+    command: Command, moody: Moody, header: str, words: tuple[str, ...], sentence: str
+) -> None:
+    cells = ",".join([moody.picture(1)] * len(header.split(",")))
+    (command.folder / "in.csv").write_text(f"{header}\n{cells}\n")
+    done = command.run(*CSV, *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert moody.log.calls == 0
+
+
+def test_plain_lines_where_there_is_no_terminal(command: Command, moody: Moody) -> None:
+    write_csv(command.folder / "in.csv", [item(1, moody.picture(1))])
+    done = command.run(*CSV)
+    assert "\x1b" not in done.stderr + done.stdout
+    assert "1 rows: 0 described, 1 blank; 1 call to make" in done.stderr
+    assert "1 ai" in done.stdout
+
+
+def test_the_journal_of_another_run_is_refused(command: Command, moody: Moody) -> None:
+    write_csv(command.folder / "in.csv", [item(1, moody.picture(1))])
+    command.summary(*CSV)
+    done = command.run(*CSV, "--locales", "de")
+    assert done.returncode == 2
+    assert "is the journal of another run (with other locales)" in done.stderr
+    assert Path(command.folder / "out.csv.journal").exists()

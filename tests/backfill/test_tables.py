@@ -1,0 +1,266 @@
+"""Write-back into a table: what a person wrote stays, whoever was first."""
+
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.backfill.catalogue import Command, until
+from tests.servers.moody import CAPTION, SEO, Moody
+
+TABLE = ("--table", "products")
+
+
+@pytest.fixture(params=["postgresql", "mysql", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shop.db'}"
+    found: str = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    """What the editors of the shop use."""
+    engine = sa.create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def products(engine: sa.Engine, moody: Moody, count: int, *, audited: bool = True) -> sa.Table:
+    """A table of mugs; every fifth is described, every seventh of the others was done by a person
+    on purpose: `alt` blank, `alt_source` human."""
+    columns = [sa.Column("alt_source", sa.String(32))] if audited else []
+    table = sa.Table(
+        "products", sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("image_url", sa.String(500)), sa.Column("name", sa.String(100)),
+        sa.Column("alt", sa.String(300)), *columns,
+    )  # fmt: skip
+    table.create(engine)
+    rows = [
+        {"id": n, "image_url": moody.picture(n), "name": f"Mug, row-{n}",
+         "alt": f"Described {n}" if n % 5 == 0 else (None, "", "  ")[n % 3]}
+        for n in range(1, count + 1)
+    ]  # fmt: skip
+    if audited:
+        rows = [{**row, "alt_source": "human" if row["id"] % 7 == 0 else None} for row in rows]
+    with engine.begin() as connection:
+        connection.execute(table.insert(), rows)
+    return table
+
+
+def contents(engine: sa.Engine, table: str = "products") -> dict[int, dict[str, object]]:
+    """Every row by its key."""
+    with engine.connect() as connection:
+        found = connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY id")).mappings()
+        return {row["id"]: dict(row) for row in found}
+
+
+def test_blank_rows_are_filled_and_no_other_is_touched(
+    command: Command, moody: Moody, engine: sa.Engine, url: str
+) -> None:
+    products(engine, moody, 40)
+    before = contents(engine)
+    added = command.run("init-db", url, *TABLE, "--styles", "concise,seo")
+    assert added.returncode == 0
+    assert "added seo" in added.stdout
+    assert "alt_source" not in added.stdout
+    summary = command.summary(url, *TABLE, "--styles", "concise,seo")
+    assert "postgres:" not in summary["source"]
+    after = contents(engine)
+    blank = [n for n in before if n % 5 and n % 7]
+    for n, row in after.items():
+        if n in blank:
+            assert (row["alt"], row["alt_source"], row["seo"]) == (CAPTION, "ai", SEO)
+            assert row["search_text"] == f"{CAPTION} | {n}.jpg"
+        else:
+            assert {name: row[name] for name in before[n]} == before[n]
+            assert row["seo"] is None
+    assert summary["rows"] == 40
+    assert summary["outcomes"]["ai"] == summary["written"] == len(blank)
+    again = command.summary(url, *TABLE, "--styles", "concise,seo")
+    assert (again["calls"], again["kept"]) == (0, 0)
+
+
+def test_an_editor_who_works_meanwhile_loses_nothing(
+    command: Command, moody: Moody, engine: sa.Engine, url: str
+) -> None:
+    """The run is killed twice; the editor fills, blanks nothing, and marks rows as human."""
+    count = 150
+    moody.moods.took_s = 0.05
+    table = products(engine, moody, count)
+    stop = threading.Event()
+    wrote: dict[int, str] = {}
+
+    def edit() -> None:
+        chance = random.Random(3)
+        while not stop.is_set():
+            n = chance.randrange(1, count + 1)
+            words = {"alt": f"Edited {n} by hand", "alt_source": "human"}
+            with engine.begin() as connection:
+                connection.execute(table.update().where(table.c.id == n).values(words))
+            wrote[n] = words["alt"]
+            time.sleep(0.02)
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    try:
+        for _ in range(2):
+            calls = moody.log.calls
+            process = command.start(url, *TABLE)
+            until(lambda calls=calls: moody.log.calls >= calls + 25, process)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        command.summary(url, *TABLE)
+    finally:
+        stop.set()
+        editor.join()
+    assert len(wrote) > 30
+    for n, row in contents(engine).items():
+        if n in wrote:
+            assert (row["alt"], row["alt_source"]) == (wrote[n], "human")
+        elif n % 5 and n % 7:
+            assert (row["alt"], row["alt_source"]) == (CAPTION, "ai"), n
+    assert moody.log.good.total() - len(moody.log.good) <= 2 * 8
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_row_that_was_filled_before_its_turn_is_not_paid_for(
+    command: Command, moody: Moody, engine: sa.Engine, url: str
+) -> None:
+    moody.moods.took_s = 0.05
+    table = products(engine, moody, 70)
+    process = command.start(url, *TABLE, "--concurrency", "1")
+    until(lambda: moody.log.calls >= 2, process)
+    with engine.begin() as connection:
+        words = {"alt": "By hand", "alt_source": "human"}
+        connection.execute(table.update().where(table.c.id > 50).values(words))
+    assert process.wait(60) == 0
+    assert max(moody.log.good) <= 50
+    assert {row["alt"] for n, row in contents(engine).items() if n > 50} == {"By hand"}
+
+
+@pytest.mark.parametrize("url", ["mysql"], indirect=True)
+def test_without_audit_columns_only_the_text_is_written(
+    command: Command, moody: Moody, engine: sa.Engine, url: str
+) -> None:
+    moody.moods.uncertain_every = 3
+    products(engine, moody, 9, audited=False)
+    done = command.run(url, *TABLE)
+    assert done.returncode == 0
+    assert "the table has no column alt_source" in done.stderr
+    assert [n for n, row in contents(engine).items() if row["alt"] == CAPTION] == [1, 2, 4, 7, 8]
+    calls = moody.log.calls
+    assert command.summary(url, *TABLE)["calls"] == 0
+    assert moody.log.calls == calls
+
+
+def test_a_query_is_read_by_its_key_and_written_to_the_table(
+    command: Command, moody: Moody, engine: sa.Engine, url: str
+) -> None:
+    products(engine, moody, 20)
+    query = "SELECT id, image_url, name AS context, alt, alt_source FROM products WHERE id < 10"
+    summary = command.summary(url, *TABLE, "--query", query)
+    assert summary["outcomes"]["ai"] == 7  # without 5 and 7
+    assert {n for n, row in contents(engine).items() if row["alt"] == CAPTION} < set(range(10))
+    made = command.summary(url, "--query", query, "--to", "out.csv", "--journal", "other")
+    assert (made["rows"], made["calls"]) == (9, 0)
+
+
+def test_a_text_that_the_column_has_no_room_for_goes_to_review(
+    command: Command, moody: Moody, postgresql: str
+) -> None:
+    engine = sa.create_engine(postgresql)
+    with engine.begin() as connection:
+        connection.execute(sa.text(
+            "CREATE TYPE origin AS ENUM ('ai', 'human', 'uncertain', 'failed');"
+            "CREATE TABLE pictures (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), url text,"
+            " alt varchar(10), alt_source origin, alt_reviewed_at timestamptz)"))  # fmt: skip
+        connection.execute(
+            sa.text("INSERT INTO pictures (url) VALUES (:url)"), {"url": moody.picture(1)}
+        )
+    summary = command.summary(postgresql, "--table", "pictures")
+    assert (summary["held"], summary["outcomes"]["uncertain"]) == (1, 1)
+    with engine.connect() as connection:
+        row = connection.execute(sa.text("SELECT alt, alt_source FROM pictures")).one()
+    assert tuple(row) == (None, "uncertain")
+    engine.dispose()
+
+
+def test_rows_that_somebody_holds_are_written_when_they_are_free(
+    command: Command, moody: Moody, tmp_path: Path
+) -> None:
+    """A database that is locked for longer than anybody waits: 75, and nothing is asked twice."""
+    path = tmp_path / "shop.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    products(engine, moody, 8)
+    engine.dispose()
+    url = f"sqlite:///{path}?timeout=0.2"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    done = command.run(url, *TABLE)
+    assert done.returncode == 75, done.stderr
+    assert "6 rows could not be written (database is locked)" in done.stderr
+    assert moody.log.good.total() == 6
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert command.summary(url, *TABLE)["written"] == 6
+    assert moody.log.good.total() == 6
+
+
+def test_binary_keys_and_colons_in_queries_are_understood(
+    command: Command, moody: Moody, mysql: str
+) -> None:
+    engine = sa.create_engine(mysql)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TABLE media (id binary(16) PRIMARY KEY, url text, note text, alt text)")
+        )
+        for n in (1, 2):
+            connection.execute(
+                sa.text("INSERT INTO media VALUES (unhex(md5(:n)), :url, :note, NULL)"),
+                {"n": str(n), "url": moody.picture(n), "note": " :a 50% "},
+            )  # fmt: skip
+    query = "SELECT id, url, alt FROM media WHERE note = ' :a 50% '"
+    assert command.summary(mysql, "--table", "media", "--query", query)["written"] == 2
+    with engine.connect() as connection:
+        assert set(connection.execute(sa.text("SELECT alt FROM media")).scalars()) == {CAPTION}
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--table", "nothing"), "There is no table 'nothing'"),
+        ((), "Name what to read: --table NAME, or --query"),
+        (("--query", "SELECT nothing"), "The query does not run"),
+        (("--query", "SELECT 1 AS id, 'x' AS image UNION ALL SELECT 1, 'y'", *TABLE),
+         "'id' is no key: 1 is there twice"),
+        ((*TABLE, "--column", "alt=legend"), "There is no column 'legend'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_place_says_what_is_there(
+    command: Command, moody: Moody, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    engine = sa.create_engine(url)
+    products(engine, moody, 1)
+    engine.dispose()
+    done = command.run(url, *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+
+
+def test_a_database_that_is_not_there_is_told_without_its_password(command: Command) -> None:
+    done = command.run("postgresql://shop:hunter2@127.0.0.1:1/shop", *TABLE)
+    assert done.returncode == 2
+    assert "does not take a connection" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
