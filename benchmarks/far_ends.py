@@ -4,32 +4,22 @@ One small asyncio program without a framework, so that what is measured is Altwr
 Run by the benchmarks themselves; prints its port, serves until its standard input closes.
 """
 
+import argparse
 import asyncio
-import io
 import json
-import random
 import sys
 
-from PIL import Image
+from benchmarks import photographs
+from benchmarks.photographs import Photograph
 
-MEGAPIXELS = {"1mp": (1224, 816), "12mp": (4000, 3000), "24mp": (6000, 4000), "42mp": (7952, 5304)}
 _ANSWER = "A brown wooden bench beside a gravel path in a park with tall green trees."
 
 
-def picture(size: tuple[int, int]) -> bytes:
-    """A JPEG with the detail of a photograph: smooth areas, edges and a little grain."""
-    rng = random.Random(7)  # the same picture every time
-    small = Image.new("RGB", (96, 64))
-    small.putdata([tuple(rng.randrange(256) for _ in range(3)) for _ in range(96 * 64)])
-    smooth = small.resize(size, Image.Resampling.BICUBIC)
-    grain = Image.effect_noise(size, 24).convert("RGB")
-    out = io.BytesIO()
-    Image.blend(smooth, grain, 0.12).save(out, "JPEG", quality=85)
-    return out.getvalue()
-
-
 async def _serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pictures: dict[str, bytes]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    pictures: dict[str, bytes],
+    delay_s: float,
 ) -> None:
     answer = json.dumps(
         {
@@ -55,13 +45,14 @@ async def _serve(
                 if name.lower() == b"content-length":
                     await reader.readexactly(int(value))
             if request.startswith(b"POST"):
+                await asyncio.sleep(delay_s)
                 kind, body = b"application/json", answer
             else:
                 name_asked = request.split(b" ")[1].decode().strip("/").removesuffix(".jpg")
-                kind, body = b"image/jpeg", pictures[name_asked]
+                kind, body = b"image/jpeg", pictures.get(name_asked, b"")
             writer.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s"
-                % (kind, len(body), body)
+                b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s"
+                % (b"200 OK" if body else b"404 Not Found", kind, len(body), body)
             )
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -72,9 +63,15 @@ async def _serve(
 
 async def main() -> None:
     """Serve the pictures that the arguments name until standard input closes."""
-    pictures = {name: picture(MEGAPIXELS[name]) for name in sys.argv[1:]}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds the model takes")
+    arguments = parser.parse_args()
+    drawn = [Photograph(name, "baseline") for name in arguments.names]
+    photographs.ready(drawn)
+    pictures = {one.size: one.path.read_bytes() for one in drawn}
     server = await asyncio.start_server(
-        lambda r, w: _serve(r, w, pictures), "127.0.0.1", 0, limit=1 << 20
+        lambda r, w: _serve(r, w, pictures, arguments.delay), "127.0.0.1", 0, limit=1 << 20
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)

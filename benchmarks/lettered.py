@@ -17,7 +17,7 @@ FACES = (
     "LiberationSansNarrow-Bold.ttf",
     "LiberationSerif-Italic.ttf",
 )
-"""Drawn with where they are installed; else with the one that Pillow brings."""
+"""Drawn with where they are installed; for one that is not, with the first that is."""
 
 SIGNS = {
     "en": ("Winter Sale", "Up to 30% off", "Open until 9 pm", "Fresh Bread Daily", "T-Shirt"),
@@ -100,7 +100,8 @@ def _faces() -> list[str | None]:
         if Path(folder).is_dir()
         for path in Path(folder).rglob("*.ttf")
     }
-    return [found[name] for name in FACES if name in found] or [None]
+    instead = next((found[name] for name in FACES if name in found), None)
+    return [found.get(name, instead) for name in FACES]
 
 
 def _font(face: str | None, size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:

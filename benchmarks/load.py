@@ -63,8 +63,10 @@ def caption(image_url: str, **fields: object) -> bytes:
 class Connection:
     """One kept-alive connection, which is opened anew where the server closed it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, own_address: str | None = None) -> None:
+        """`own_address` is the address to come from, of 127.0.0.0/8: another caller."""
         parts = urlsplit(url)
+        self._from = (own_address, 0) if own_address else None
         self._address = (parts.hostname or "", parts.port or 80)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -86,7 +88,7 @@ class Connection:
 
     async def _ask(self, message: bytes, began_s: float) -> Answer:
         if self._streams is None:
-            self._streams = await asyncio.open_connection(*self._address)
+            self._streams = await asyncio.open_connection(*self._address, local_addr=self._from)
         reader, writer = self._streams
         writer.write(message)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -139,14 +141,24 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 async def closed_loop(
-    url: str, messages: Sequence[bytes], *, in_flight: int, seconds: float, pause_s: float = 0.0
+    url: str,
+    messages: Sequence[bytes],
+    *,
+    in_flight: int,
+    seconds: float,
+    pause_s: float = 0.0,
+    own_addresses: bool = False,
 ) -> Told:
-    """`in_flight` callers, each asking again as soon as it is answered (and `pause_s` later)."""
+    """`in_flight` callers, each asking again as soon as it is answered (and `pause_s` later).
+
+    With `own_addresses` each comes from an address of its own.
+    """
     told = Told()
     until_s = time.perf_counter() + seconds
 
     async def caller(number: int) -> None:
-        async with Connection(url) as connection:
+        own = f"127.0.1.{number + 1}" if own_addresses else None
+        async with Connection(url, own_address=own) as connection:
             turn = number
             while time.perf_counter() < until_s:
                 told.answers.append(await connection.ask(messages[turn % len(messages)]))

@@ -26,17 +26,17 @@ from typing import IO, Any, TypeVar
 
 import httpx
 
-from benchmarks.far_ends import MEGAPIXELS
+from benchmarks.photographs import SIZES
 
 _T = TypeVar("_T")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def far_ends(names: list[str]) -> Iterator[str]:
-    """The origin and the model; its address."""
+def far_ends(names: list[str], *, delay_s: float = 0.0) -> Iterator[str]:
+    """The origin and the model, which takes `delay_s` for an answer; its address."""
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.far_ends", *names],
+        [sys.executable, "-m", "benchmarks.far_ends", *names, f"--delay={delay_s}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -90,6 +90,12 @@ def cpu_seconds(pid: int) -> float:
     own = sum(int(field) for field in stat[11:15]) / _TICKS
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return own + sum(cpu_seconds(int(child)) for child in children)
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """Processor time of a process alone."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in stat[11:13]) / _TICKS
 
 
 def one_by_one(url: str, picture: str, count: int) -> list[float]:
@@ -157,7 +163,7 @@ def row(name: str, far: str, url: str, pid: int, arguments: argparse.Namespace) 
 def main() -> None:
     """Measure, print a table, write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", nargs="+", default=["1mp"], choices=list(MEGAPIXELS))
+    parser.add_argument("--pictures", nargs="+", default=["1mp"], choices=list(SIZES))
     parser.add_argument("--count", type=int, default=100, help="captions asked one by one")
     parser.add_argument("--in-flight", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=10.0)

@@ -31,9 +31,14 @@ def resident_bytes(pid: int) -> int:
     return 0
 
 
+def parts_bytes(pid: int) -> list[int]:
+    """Memory of a process and of each of its descendants, nothing counted twice."""
+    return [resident_bytes(one) for one in (pid, *descendants(pid))]
+
+
 def tree_bytes(pid: int) -> int:
-    """Memory of a process and all its descendants together, nothing counted twice."""
-    return sum(resident_bytes(one) for one in (pid, *descendants(pid)))
+    """Memory of a process and all its descendants together."""
+    return sum(parts_bytes(pid))
 
 
 def descriptors(pid: int) -> int:
@@ -46,6 +51,8 @@ class Peak:
     """The most that a tree held while it was watched, and each sample with its moment."""
 
     bytes: int = 0
+    parts: list[int] = field(default_factory=list)
+    """What each process held at the peak, the server itself first."""
     samples: list[tuple[float, int]] = field(default_factory=list)
 
     @property
@@ -61,9 +68,11 @@ def watched(pid: int, every_s: float = 0.1) -> Iterator[Peak]:
 
     def watch() -> None:
         while True:
-            held = tree_bytes(pid)
+            parts = parts_bytes(pid)
+            held = sum(parts)
             peak.samples.append((time.monotonic(), held))
-            peak.bytes = max(peak.bytes, held)
+            if held > peak.bytes:
+                peak.bytes, peak.parts = held, parts
             if over.wait(every_s):
                 return
 

@@ -1,0 +1,1 @@
+"""`make bench`: what a caption costs here, and what other programs take for its parts."""
