@@ -34,7 +34,7 @@ def options(command: str) -> set[str]:
         ("review", REVIEW, set()),
         ("apply", REVIEW, {"--database"}),
         ("verify", REVIEW, {"--tabs", "--chromium"}),
-        ("worker", MIGRATION, {"--pool", "--per-second", "--broker", "--database"}),
+        ("worker", MIGRATION, {"--pool", "--per-second", "--database"}),
     ],
 )
 def test_every_option_is_on_its_page(command: str, page: str, left_out: set[str]) -> None:

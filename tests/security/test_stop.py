@@ -87,6 +87,7 @@ def until_idle(server: Altwright, within_s: float) -> None:
 
 def test_a_caller_that_goes_away_ends_its_fetch(altwright: Altwright, origin: Origin) -> None:
     """The origin's connection closes long before its deadline."""
+    altwright.warm_up(PICTURE)  # the text reader's process comes after /readyz, and has descriptors
     sockets = tree.descriptors(altwright.process.pid)
 
     async def run() -> None:
