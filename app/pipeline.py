@@ -62,7 +62,9 @@ class Fetches(Protocol):
 class Normalises(Protocol):
     """Turns what came into what a captioner sees."""
 
-    async def normalise(self, source: SourceImage, deadline: Deadline) -> NormalisedImage: ...
+    async def normalise(
+        self, source: SourceImage, deadline: Deadline, *, caller: str = ""
+    ) -> NormalisedImage: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Pipeline:
 
     async def caption(self, request: CaptionRequest, deadline: Deadline) -> Caption:
         """One caption. Raises the CaptionError that explains why there is none."""
-        image = await self._picture(request.image_url, deadline)
+        image = await self._picture(request, deadline)
         return await self._caption_of(image, request, deadline)
 
     async def captions(
@@ -90,7 +92,7 @@ class Pipeline:
         Raises only what concerns the picture; a caption that fails stands in its place as the
         error, so that the others are not lost.
         """
-        image = await self._picture(requests[0].image_url, deadline)
+        image = await self._picture(requests[0], deadline)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._caption_or_error(image, request, deadline))
@@ -98,13 +100,15 @@ class Pipeline:
             ]
         return [task.result() for task in tasks]
 
-    async def _picture(self, image_url: str, deadline: Deadline) -> NormalisedImage:
+    async def _picture(self, request: CaptionRequest, deadline: Deadline) -> NormalisedImage:
         async with AsyncExitStack() as held:  # the source's share of memory, until it is decoded
             async with self._stage("fetch", deadline, ImageTimeout):
-                source = await held.enter_async_context(self.fetcher.fetch(image_url, deadline))
+                source = await held.enter_async_context(
+                    self.fetcher.fetch(request.image_url, deadline)
+                )
             try:
                 async with self._stage("normalise", deadline, Overloaded):
-                    return await self.normaliser.normalise(source, deadline)
+                    return await self.normaliser.normalise(source, deadline, caller=request.caller)
             except CaptionError as error:
                 del source
                 _clear_frames(error)

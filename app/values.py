@@ -22,6 +22,8 @@ class CaptionRequest:
     role: Role | None = None
     keywords: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    caller: str = ""
+    """Whose job it is: callers take turns where work has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class SourceImage:
     data: bytes | memoryview
     format: str
     """jpeg, png, webp, gif, bmp, tiff, avif or heic."""
+    host: str = ""
+    """Where it came from, after redirects; empty for a data URL."""
 
 
 @dataclass(frozen=True, slots=True)

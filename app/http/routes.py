@@ -106,8 +106,9 @@ async def caption_one(request: Request, response: Response, here: ServicesHere) 
     async with here.bodies.read(request, CaptionBody, caller.name) as body:
         _require_known(here, [body.style], "style")
         _log_url(request, body.image_url)
+        job = body.request(caller.name)
         caption = await _admitted(
-            request, here, lambda deadline: here.pipeline.caption(body.request(), deadline)
+            request, here, lambda deadline: here.pipeline.caption(job, deadline)
         )
         _note_cache(response, [caption])
         return CaptionAnswer.of(caption, body.metadata)
@@ -132,7 +133,7 @@ async def caption_several(
     async with here.bodies.read(request, CaptionsBody, caller.name) as body:
         _require_known(here, body.styles, "styles")
         _log_url(request, body.image_url)
-        requests = body.requests()
+        requests = body.requests(caller.name)
         results = await _admitted(
             request, here, lambda deadline: here.pipeline.captions(requests, deadline)
         )

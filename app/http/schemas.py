@@ -151,7 +151,7 @@ class CaptionBody(_Job):
         parse_locale(value)
         return value
 
-    def request(self) -> CaptionRequest:
+    def request(self, caller: str) -> CaptionRequest:
         """The job as the pipeline takes it."""
         return CaptionRequest(
             image_url=self.image_url,
@@ -161,6 +161,7 @@ class CaptionBody(_Job):
             context=self.context,
             role=self.role,
             keywords=tuple(self.keywords),
+            caller=caller,
         )
 
 
@@ -208,7 +209,7 @@ class CaptionsBody(_Job):
             raise ValueError(msg)
         return self
 
-    def requests(self) -> list[CaptionRequest]:
+    def requests(self, caller: str) -> list[CaptionRequest]:
         """One job for each result, styles outer, locales inner."""
         return [
             CaptionRequest(
@@ -219,6 +220,7 @@ class CaptionsBody(_Job):
                 context=self.context,
                 role=self.role,
                 keywords=tuple(self.keywords),
+                caller=caller,
             )
             for style in self.styles
             for locale in self.locales or [self.locale]

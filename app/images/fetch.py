@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import mmap
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -69,8 +70,8 @@ _WIRE_SLACK_BYTES = 256 * 1024
 _PIECES_FREE, _PIECE_BYTES = 4096, 512
 """Each piece takes some 50 us of the event loop, however small it is: past the first ones, which
 are for small pictures, they must have a size. Servers write kilobytes at a time."""
-_PIECES_A_TURN = 128
-"""All pieces in 64 KB that have come can be taken without a pause: others' requests go between."""
+_PIECES_A_TURN = 16
+"""Of 64 KB each they are a megabyte and a millisecond: others' requests go between."""
 _ROOM_RETRY_AFTER_S = 5.0
 """Room for a large image comes free when another is done, within seconds."""
 
@@ -191,7 +192,7 @@ class Fetcher:
         ImageNotFound, ImageDenied, ImageUnreachable, ImageTimeout, ImageTooLarge,
         ImageUnsupported, ImageCorrupt, and Overloaded where no room came free in time.
         """
-        with Share(self._budget) as share:
+        async with Share(self._budget) as share:
             yield await self._bring(image_url, deadline, share)
 
     async def _bring(self, image_url: str, deadline: Deadline, share: Share) -> SourceImage:
@@ -326,7 +327,7 @@ class Fetcher:
         if head.whole_bytes is not None and len(data) != head.whole_bytes:
             raise partial_image()
         run.share.shrink_to(len(data))
-        return SourceImage(data=data, format=name)
+        return SourceImage(data=data, format=name, host=url.host_header)
 
 
 class _Body:
@@ -339,9 +340,10 @@ class _Body:
         self._run = run
         self._size = 0
         self._pieces = 0
-        # Taken at once where its length is known: a buffer that grows leaves holes in the heap,
-        # 100 MB after a few large images. What nothing is written to takes no memory.
-        self._buffer = bytearray(min(self._most_bytes, SMALL_BYTES) if self._is_length_known else 0)
+        # Taken at once where its length is known: a buffer that grows leaves holes in the heap.
+        self._buffer: bytearray | mmap.mmap = bytearray(
+            min(self._most_bytes, SMALL_BYTES) if self._is_length_known else 0
+        )
 
     async def read(self, chunks: AsyncIterator[bytes], until_bytes: int | None) -> memoryview:
         """All that came, once it is `until_bytes` or the whole.
@@ -372,8 +374,11 @@ class _Body:
             await asyncio.sleep(0)
 
     def _enlarge(self, size: int) -> None:
-        """A new buffer and not a longer one: what is large then has pages of its own."""
-        wanted = self._most_bytes if self._is_length_known else 2 * len(self._buffer)
-        larger = bytearray(max(size, min(wanted, self._max_bytes)))
+        """A new buffer and not a longer one; past what is small, once and for all."""
+        larger: bytearray | mmap.mmap
+        if size > SMALL_BYTES:
+            larger = self._run.share.memory(max(size, min(self._most_bytes, self._max_bytes)))
+        else:
+            larger = bytearray(max(size, 2 * len(self._buffer)))
         larger[: self._size] = memoryview(self._buffer)[: self._size]
         self._buffer = larger

@@ -46,9 +46,12 @@ class Normaliser:
         self._settings = settings
         self._pool = pool
 
-    async def normalise(self, source: SourceImage, deadline: Deadline) -> NormalisedImage:
+    async def normalise(
+        self, source: SourceImage, deadline: Deadline, *, caller: str = ""
+    ) -> NormalisedImage:
         """Upright, opaque, sRGB, without metadata, longest edge within the limit.
 
+        Where children are few, callers take turns, and so do the hosts of one caller's pictures.
         Raises ImageTooLarge (pixels), ImageUnsupported (no decoder), ImageCorrupt (broken, or too
         costly), Overloaded (no child or memory before `deadline`).
         """
@@ -66,6 +69,7 @@ class Normaliser:
                 args,
                 timeout_s=self._settings.decode_timeout_s,
                 deadline=deadline,
+                turn=(caller, source.host),
             )
         except JobRefused as refusal:
             raise self._error(refusal, source) from refusal

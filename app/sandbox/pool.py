@@ -1,6 +1,6 @@
 """A few warm child processes, and the line in front of them.
 
-Jobs are done first come, first served. A child that dies, hangs or is told to stop takes its own
+Callers take turns (line.py). A child that dies, hangs or is told to stop takes its own
 job with it and no other; another is started in its place while the rest work on.
 """
 
@@ -14,6 +14,7 @@ from app.budget import Budget
 from app.deadline import Deadline
 from app.sandbox.cores import children_for_this_machine
 from app.sandbox.job import JsonValue
+from app.sandbox.line import Line, Turn
 from app.sandbox.process import (
     ChildDied,
     ChildProcess,
@@ -78,7 +79,9 @@ class ChildPool:
         """Children that have done their share: whether the one in their place is there."""
         self._dying: set[ChildProcess] = set()
         self._idle: deque[ChildProcess] = deque()
-        self._waiting: deque[tuple[asyncio.Future[ChildProcess], bool]] = deque()
+        self._line: Line[ChildProcess] = Line()
+        self._turns: dict[ChildProcess, Turn] = {}
+        """Whose job each child does, or has just done."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._open = False
         self.lost = 0
@@ -92,7 +95,7 @@ class ChildPool:
     @property
     def waiting(self) -> int:
         """How many jobs stand in line."""
-        return sum(not future.done() for future, _ in self._waiting)
+        return len(self._line)
 
     def pids(self) -> list[int]:
         """The process ids of the children, for whoever measures or kills them."""
@@ -129,10 +132,7 @@ class ChildPool:
     async def aclose(self) -> None:
         """End every child and every job; whoever waits gets PoolBusy."""
         self._open = False
-        for future, _ in self._waiting:
-            if not future.done():
-                future.set_exception(PoolBusy("closing"))
-        self._waiting.clear()
+        self._line.close(PoolBusy("closing"))
         self._idle.clear()
         tasks = list(self._tasks)
         for task in tasks:
@@ -150,21 +150,24 @@ class ChildPool:
         *,
         timeout_s: float,
         deadline: Deadline,
+        turn: Turn = (),
     ) -> tuple[dict[str, JsonValue], bytes]:
         """Run one job in a child: its facts and its bytes.
 
         `timeout_s` bounds the work alone, `deadline` everything, the wait for a child and for
-        memory included. Raises JobRefused (the handler's no), ChildTimeout, ChildDied, PoolBusy.
+        memory included. `turn` says whose job it is. Raises JobRefused (the handler's no),
+        ChildTimeout, ChildDied, PoolBusy.
         """
         if len(data) > self._plan.input_max_bytes:
             raise ValueError("more data than input_max_bytes")
         job = Job(handler, data, args, timeout_s, deadline)
         may_express = len(data) <= EXPRESS_BYTES
-        child = await self._next_child(deadline, may_express)
+        child = await self._next_child(deadline, turn, may_express=may_express)
         try:
             return await self._run_in(child, job)
         except TooLargeHere:
-            return await self._run_in(await self._next_child(deadline, False), job)
+            child = await self._next_child(deadline, turn, may_express=False)
+            return await self._run_in(child, job)
 
     async def _run_in(self, child: ChildProcess, job: Job) -> Result:
         work = self._soon(self._work(child, job))
@@ -189,15 +192,17 @@ class ChildPool:
         finally:
             self._welcome_back(child)
 
-    async def _next_child(self, deadline: Deadline, may_express: bool) -> ChildProcess:
+    async def _next_child(
+        self, deadline: Deadline, turn: Turn, *, may_express: bool
+    ) -> ChildProcess:
         if not self._open or not deadline.left_s():
             raise PoolBusy("closed" if not self._open else "the deadline had passed")
         while (child := self._first_idle(may_express)) is not None:
             if child.is_alive():
+                self._turns[child] = turn
                 return child
             self._bury(child)  # somebody else killed it while it was idle
-        future: asyncio.Future[ChildProcess] = asyncio.get_running_loop().create_future()
-        self._waiting.append((future, may_express))
+        future = self._line.join(may_express=may_express, turn=turn)
         try:
             async with deadline.timeout():
                 return await future
@@ -216,15 +221,13 @@ class ChildPool:
         return None
 
     def _hand_over(self, child: ChildProcess) -> None:
-        for waiting in list(self._waiting):
-            future, may_express = waiting
-            if future.done():
-                self._waiting.remove(waiting)
-            elif may_express or not child.is_express:
-                self._waiting.remove(waiting)
-                future.set_result(child)
-                return
-        self._idle.append(child)
+        called = self._line.call(is_express=child.is_express, in_work=self._turns.values())
+        if called is None:
+            self._turns.pop(child, None)
+            self._idle.append(child)
+        else:
+            self._turns[child] = called.turn
+            called.future.set_result(child)
 
     def _welcome_back(self, child: ChildProcess) -> None:
         if not child.is_alive():
@@ -248,6 +251,7 @@ class ChildPool:
 
     def _dismiss(self, child: ChildProcess) -> None:
         self._children.discard(child)
+        self._turns.pop(child, None)
         self._relieved.pop(child, None)
         self._dying.add(child)
         if self._open:  # else `aclose` sees to it

@@ -39,7 +39,8 @@ _GROWTH_BYTES = 64 * 1024 * 1024
 # counts that, so it is allowed for; a child with more of it makes way for a fresh one.
 
 _SLICE_BYTES = 1024 * 1024
-# One write of 1 MB into memory takes some 0.3 ms: as long as the event loop may be held.
+# One write of 1 MB into memory takes some 0.3 ms, giving it back 0.2: as long as the event loop may
+# be held.
 
 _FAREWELL_S = 1.0
 # To say "refused" after it was told that there is no room, a child needs a millisecond.
@@ -224,7 +225,7 @@ class ChildProcess:
         finally:
             self._plan.memory.release(taken)
             if not self._closed:
-                self._empty()
+                await self._empty_or_die(len(job.data))
 
     @property
     def has_swollen(self) -> bool:
@@ -273,9 +274,19 @@ class ChildProcess:
                 await asyncio.sleep(0)
             os.pwrite(self._inbox, view[at : at + _SLICE_BYTES], at)
 
-    def _empty(self) -> None:
+    async def _empty_or_die(self, size: int) -> None:
+        try:
+            await self._empty(size)
+        except BaseException:
+            self.kill()  # the next job must not see these bytes
+            raise
+
+    async def _empty(self, size: int) -> None:
         # Truncating gives the memory back and takes the bytes out of the child's sight; the
         # mapping over there stays good, because the length comes back.
+        for at in range(size - size % _SLICE_BYTES, 0, -_SLICE_BYTES):
+            os.ftruncate(self._inbox, at)
+            await asyncio.sleep(0)
         os.ftruncate(self._inbox, 0)
         os.ftruncate(self._inbox, self._plan.input_max_bytes)
         if self._is_widened:

@@ -44,7 +44,7 @@ async def test_an_image_comes_back_byte_for_byte() -> None:
     """Its format is told from its bytes, whatever the label says."""
     async with Origin(answer(PICTURE, headers={"Content-Type": "text/html"})) as origin:
         source = await fetch(origin.url())
-    assert source == SourceImage(data=PICTURE, format="jpeg")
+    assert source == SourceImage(data=PICTURE, format="jpeg", host=f"127.0.0.1:{origin.port}")
     head = origin.heads[0].lower()
     assert b"accept-encoding: identity" in head
     assert f"host: 127.0.0.1:{origin.port}".encode() in head

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import mmap
 
 import pytest
 
@@ -39,6 +40,20 @@ async def test_bytes_are_held_until_the_block_ends() -> None:
     ):
         assert budget.used == len(PICTURE)
     assert budget.used == 0
+    await fetcher.aclose()
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="this system cannot be told")
+async def test_a_large_pictures_memory_is_given_back_whoever_still_refers_to_it() -> None:
+    """An error's frames may, until it is answered; what they see then is zeros."""
+    big = PICTURE + b"x" * (20 * SMALL_BYTES)
+    fetcher = make_fetcher(Budget(1 << 28))
+    async with (
+        Origin(answer(big)) as origin,
+        fetcher.fetch(origin.url(), Deadline.after(5)) as source,
+    ):
+        assert source.data == big
+    assert not any(source.data)
     await fetcher.aclose()
 
 

@@ -27,9 +27,9 @@ async def children(size: int = 1, **settings: object) -> AsyncIterator[ChildPool
         await pool.aclose()
 
 
-async def run(pool, handler, data=b"x", *, timeout_s=5.0, within_s=10.0, **args):
+async def run(pool, handler, data=b"x", *, timeout_s=5.0, within_s=10.0, turn=(), **args):
     return await pool.run(
-        handler, data, args, timeout_s=timeout_s, deadline=Deadline.after(within_s)
+        handler, data, args, timeout_s=timeout_s, deadline=Deadline.after(within_s), turn=turn
     )
 
 

@@ -41,7 +41,7 @@ class Broken(fuzz.Normalising):
 
     def __init__(self) -> None:
         class Full:
-            async def normalise(self, *_: object) -> None:
+            async def normalise(self, *_: object, **__: object) -> None:
                 raise Overloaded
 
         self._loop = asyncio.new_event_loop()
