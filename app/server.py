@@ -189,7 +189,7 @@ def run_workers(settings: Settings, sock: socket.socket) -> int:
             env=environment,
             pass_fds=[sock.fileno()],
             # A process group of its own: Ctrl+C reaches the workers through this process alone.
-            start_new_session=True,
+            process_group=0,
         )
 
     for sig in (signal.SIGTERM, signal.SIGINT):
