@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from altwright.backfill.audit import Asked
-from altwright.backfill.journal import KEPT, WRITTEN, Facts, Journal
+from altwright.backfill.journal import Journal
 from altwright.backfill.outcomes import Judge
 from altwright.backfill.rows import AltSource, Answer, Row, Text
+from altwright.backfill.standing import KEPT, WRITTEN, Facts
 from altwright.errors import WrongUse
 
 FACTS = Facts("in.csv", "out.csv", {"styles": ["concise"]})

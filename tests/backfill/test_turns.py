@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 from altwright.backfill.audit import Asked
-from altwright.backfill.journal import Ask
 from altwright.backfill.rows import Row
+from altwright.backfill.standing import Ask
 from altwright.backfill.stop import Why
 from altwright.backfill.tickets import Question
 from altwright.backfill.turns import Done, Finished, Partly, Pull, Result, Start, Turns, Wait

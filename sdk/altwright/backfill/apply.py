@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from altwright.backfill.decisions import Decisions, is_made, objection, outcome_of
-from altwright.backfill.journal import KEPT
 from altwright.backfill.rows import Outcome, Row
+from altwright.backfill.standing import KEPT
 from altwright.backfill.targets.table import BATCH, TableTarget
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from altwright.backfill.journal import Journal, Judge, differences
+from altwright.backfill.journal import Journal
 from altwright.backfill.progress import Prices
 from altwright.backfill.run import Manner
 from altwright.backfill.scan import Scanned, scan
 from altwright.backfill.spec import Places
+from altwright.backfill.standing import Judge, differences
 from altwright.errors import WrongUse
 
 ASSUMED_INPUT, ASSUMED_OUTPUT = 1_500, 40

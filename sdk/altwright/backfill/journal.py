@@ -13,84 +13,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from altwright.backfill import records, tables
 from altwright.backfill.lock import Lock
 from altwright.backfill.rows import AltSource, Answer, Outcome, Row
+from altwright.backfill.standing import Ask, Counts, Facts, Judge, Repeats, differences
 from altwright.errors import WrongUse
 
 _PAGE = 256
 """Rows that are held in memory at once, however many there are."""
 _BUSY_MS = 10_000
 """A reader that checkpoints holds the file for milliseconds; more is a program that hangs."""
-
-NOT_WRITTEN, WRITTEN, KEPT = 0, 1, 2
-"""What became of an outcome in the target; kept: a person had filled the row meanwhile."""
-
-Judge = Callable[[Row, Answer], Outcome]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a journal is for: it is not used for anything else. No password stands in it."""
-
-    source: str
-    target: str
-    settings: Mapping[str, object]
-    """Columns, styles, locales, rules: what changes the answers or where they go."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One call to make, for one row or for several that would ask the same."""
-
-    ask: str
-    row: Row
-    rows: int
-    answer: Answer | None
-    """What an earlier try brought: texts in it are paid for and not asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Where a run stands."""
-
-    by_state: Mapping[AltSource, int]
-    held: int
-    written: int
-    kept: int
-    """Filled by a person before the answer could be written: theirs stayed."""
-    asks: int
-    """Different pictures in different contexts."""
-    answered: int
-    attempts: int
-    input_tokens: int
-    output_tokens: int
-
-    @property
-    def rows(self) -> int:
-        """All that were blank when they were seen."""
-        return sum(self.by_state.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Repeats:
-    """Rows that wait for an answer, and what of them is the same."""
-
-    rows: int
-    asks: int
-    """Calls to make: pictures in different contexts."""
-    pictures: int
-    """Different pictures, as far as URLs and local files tell."""
-    same_bytes: int
-    """Questions that are saved because two local files hold the same picture."""
-    answered_twice: int
-    """Of the answers that there are: those whose picture, by its bytes, another one has."""
 
 
 class Unwritable(WrongUse):
@@ -420,15 +358,3 @@ def _read_outcome(row: str, outcome: str, answer: str | None) -> tuple[Row, Outc
     if answer is not None:
         found = replace(found, answer=records.answer_from_text(answer))
     return records.row_from_text(row), found
-
-
-def differences(ours: Facts, theirs: Facts) -> str:
-    """Why a journal of one is not a journal of the other; empty: it is."""
-    if ours.source != theirs.source:
-        return f"its source is {ours.source}"
-    if ours.target != theirs.target:
-        return f"its target is {ours.target}"
-    now = json.loads(json.dumps(theirs.settings))
-    names = sorted({*ours.settings, *now})
-    changed = [name for name in names if ours.settings.get(name) != now.get(name)]
-    return f"with other {', '.join(changed)}" if changed else ""

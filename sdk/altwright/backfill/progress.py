@@ -7,8 +7,8 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from altwright.backfill.journal import Counts
 from altwright.backfill.rows import AltSource, Outcome
+from altwright.backfill.standing import Counts
 from altwright.models import Caption
 
 _WINDOW_S = 60.0

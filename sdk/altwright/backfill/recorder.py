@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from altwright.backfill.journal import Ask, Journal, Judge
+from altwright.backfill.journal import Journal
 from altwright.backfill.rows import Answer, Outcome
+from altwright.backfill.standing import Ask, Judge
 from altwright.backfill.stop import Stop
 
 T = TypeVar("T")

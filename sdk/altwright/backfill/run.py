@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from altwright.aio import AsyncAltwright
 from altwright.backfill.asking import request_of
 from altwright.backfill.audit import Asked
-from altwright.backfill.journal import Ask, Journal, Judge
+from altwright.backfill.journal import Journal
 from altwright.backfill.progress import Progress
 from altwright.backfill.recorder import Recorder
+from altwright.backfill.standing import Ask, Judge
 from altwright.backfill.stop import Stop
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.tickets import Question, Ticket

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from altwright.backfill.columns import is_blank, row_of
-from altwright.backfill.journal import Judge
 from altwright.backfill.rows import Row
 from altwright.backfill.sources import Broken, read
 from altwright.backfill.spec import Places
+from altwright.backfill.standing import Judge
 
 _BATCH = 500
 """Rows of one transaction of the journal."""

@@ -10,13 +10,13 @@ from altwright.backfill import columns as names
 from altwright.backfill import database
 from altwright.backfill.audit import Asked
 from altwright.backfill.columns import Columns
-from altwright.backfill.journal import Facts
 from altwright.backfill.sources import Source
 from altwright.backfill.sources.csv_file import CsvFile
 from altwright.backfill.sources.folder import Folder
 from altwright.backfill.sources.jsonl_file import JsonlFile
 from altwright.backfill.sources.parquet_file import ParquetFile
 from altwright.backfill.sources.table import TableSource
+from altwright.backfill.standing import Facts
 from altwright.backfill.targets.new_file import SUFFIXES, FileTarget
 from altwright.backfill.targets.table import TableTarget
 from altwright.errors import WrongUse

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from altwright.backfill.journal import Counts
 from altwright.backfill.progress import Prices, Progress
 from altwright.backfill.rows import AltSource
 from altwright.backfill.scan import Scanned
+from altwright.backfill.standing import Counts
 from altwright.backfill.stop import Stop, moment
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from altwright.backfill.audit import Asked
-from altwright.backfill.journal import Ask
 from altwright.backfill.outcomes import is_open
 from altwright.backfill.rows import Answer, Text
+from altwright.backfill.standing import Ask
 from altwright.errors import AltwrightError, CaptionProblem
 from altwright.models import Caption, FailedCaption
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from altwright.backfill.audit import Asked
-from altwright.backfill.journal import Ask
 from altwright.backfill.rows import Answer
+from altwright.backfill.standing import Ask
 from altwright.backfill.stop import Stop
 from altwright.backfill.tickets import NO_ROOM, Question, Ticket
 from altwright.errors import (

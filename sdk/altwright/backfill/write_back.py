@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Callable
 
 from altwright.backfill.database import is_refusal, said
-from altwright.backfill.journal import KEPT, WRITTEN
 from altwright.backfill.outcomes import refused_by_table
 from altwright.backfill.recorder import Recorder
 from altwright.backfill.rows import AltSource, Outcome
+from altwright.backfill.standing import KEPT, WRITTEN
 from altwright.backfill.stop import Stop
 from altwright.backfill.targets.table import BATCH, TableTarget
 

@@ -16,13 +16,14 @@ from altwright.backfill.apply import Applied, apply_to_table, plan
 from altwright.backfill.database import connect, is_database
 from altwright.backfill.decisions import Decisions
 from altwright.backfill.decisions import read as read_decisions
-from altwright.backfill.journal import Counts, Journal
+from altwright.backfill.journal import Journal
 from altwright.backfill.review.choice import LIMIT, choose
 from altwright.backfill.review.items import HELD_OUTCOME, item_of, run_id
 from altwright.backfill.review.page import Run, page
 from altwright.backfill.review.thumbnails import thumbs
 from altwright.backfill.rows import AltSource
 from altwright.backfill.spec import Spec, open_places
+from altwright.backfill.standing import Counts
 from altwright.backfill.targets.table import TableTarget
 from altwright.cli.exits import Exit
 from altwright.cli.terminal import complain, one_line, say

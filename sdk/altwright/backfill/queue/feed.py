@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 from altwright.backfill.cautions import Rules
 from altwright.backfill.job import Ended, Watch
-from altwright.backfill.journal import Counts, Facts
 from altwright.backfill.outcomes import Judge
 from altwright.backfill.progress import Prices, Progress
 from altwright.backfill.queue.app import QUEUE, enqueue, producer
@@ -27,6 +26,7 @@ from altwright.backfill.queue.tables import QUEUED
 from altwright.backfill.rows import AltSource
 from altwright.backfill.scan import scan
 from altwright.backfill.spec import Places
+from altwright.backfill.standing import Counts, Facts
 from altwright.backfill.stop import Stop
 from altwright.backfill.summary import summarise
 from altwright.backfill.targets.table import BATCH, TableTarget

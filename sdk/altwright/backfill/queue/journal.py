@@ -18,11 +18,11 @@ from sqlalchemy.exc import IntegrityError
 
 from altwright.backfill import records
 from altwright.backfill.database import is_refusal, said, short_transaction
-from altwright.backfill.journal import Facts, Judge, differences
 from altwright.backfill.outcomes import refused_by_table
 from altwright.backfill.queue.outcomes import QueueOutcomes, facts_of, set_outcome
 from altwright.backfill.queue.tables import ANSWERS, METADATA, OPEN, QUEUED, ROWS, RUNS, TO_DO
 from altwright.backfill.rows import AltSource, Answer, Outcome, Row
+from altwright.backfill.standing import Facts, Judge, differences
 from altwright.backfill.stop import Stop, Why
 from altwright.errors import WrongUse
 

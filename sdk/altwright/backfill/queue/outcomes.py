@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from altwright.backfill import records
-from altwright.backfill.journal import Counts, Facts
 from altwright.backfill.queue.tables import ANSWERS, QUEUED, ROWS, RUNS
 from altwright.backfill.rows import HELD, AltSource, Outcome, Row
+from altwright.backfill.standing import Counts, Facts
 from altwright.errors import WrongUse
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from altwright.backfill import database
 from altwright.backfill.asking import request_of
 from altwright.backfill.cautions import Rules
 from altwright.backfill.columns import is_blank, row_of
-from altwright.backfill.journal import Ask
 from altwright.backfill.outcomes import Judge
 from altwright.backfill.queue.journal import QueueJournal
 from altwright.backfill.queue.tables import OPEN
 from altwright.backfill.rows import Answer, Row
 from altwright.backfill.sources.table import TableSource
 from altwright.backfill.spec import Spec
+from altwright.backfill.standing import Ask
 from altwright.backfill.stop import Stop
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.tickets import Question, Ticket

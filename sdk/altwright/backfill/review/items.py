@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from altwright.backfill.journal import Facts
 from altwright.backfill.rows import HELD, Outcome, Row, Text
+from altwright.backfill.standing import Facts
 
 HELD_OUTCOME = "held"
 """On the page a row that a rule holds is told from one that the model was uncertain of."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from altwright.backfill import audit, database
 from altwright.backfill.audit import Asked
 from altwright.backfill.columns import Columns
-from altwright.backfill.journal import KEPT, WRITTEN
 from altwright.backfill.rows import BY_PEOPLE, AltSource, Outcome
+from altwright.backfill.standing import KEPT, WRITTEN
 from altwright.errors import WrongUse
 
 if TYPE_CHECKING:
