@@ -70,8 +70,8 @@ _WIRE_SLACK_BYTES = 256 * 1024
 _PIECES_FREE, _PIECE_BYTES = 4096, 512
 """Each piece takes some 50 us of the event loop, however small it is: past the first ones, which
 are for small pictures, they must have a size. Servers write kilobytes at a time."""
-_PIECES_A_TURN = 16
-"""Of 64 KB each they are a megabyte and a millisecond: others' requests go between."""
+_PIECES_A_TURN = 8
+"""Of up to 256 KB each they are 2 MB and some 1.5 ms: others' requests go between."""
 _ROOM_RETRY_AFTER_S = 5.0
 """Room for a large image comes free when another is done, within seconds."""
 
