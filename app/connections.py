@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+from collections.abc import Callable
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -20,6 +21,9 @@ _RESERVED_DESCRIPTORS = 512
 """For what is done for those who are connected: origins, models, children, files."""
 _FEWEST_CONNECTIONS = 64
 _JOINED_BYTES = 16 * 1024
+
+Refusal = Callable[[], tuple[list[tuple[bytes, bytes]], bytes]]
+"""Makes the headers and the body of an answer to what no application sees."""
 
 
 def raise_descriptor_limit() -> int:
@@ -109,6 +113,8 @@ class BoundedH11(H11Protocol):
 
     most = 0
     """Set by `bounded()`: connections past this are closed at once."""
+    refusal: Refusal = staticmethod(lambda: ([], b""))
+    """Set by `bounded()`: headers and body for what is no HTTP/1.1."""
     head_timeout_s = HEAD_TIMEOUT_S
     send_timeout_s = SEND_TIMEOUT_S
     _send_timer: asyncio.TimerHandle | None = None
@@ -128,12 +134,23 @@ class BoundedH11(H11Protocol):
         super().data_received(data)
         self._watch()
 
-    def send_400_response(self, msg: str) -> None:
-        """Nothing that is said can be told apart from an answer that has begun: hang up then."""
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            super().send_400_response(msg)
-        else:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """The problem `refusal`; where an answer has begun nothing more can be said: hang up."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # whoever works on an answer can stop
+            self.cycle.message_event.set()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
+            return
+        headers, body = self.refusal()
+        framing = [(b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=[*headers, *framing], reason=b"Bad Request"),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Wait for the next head: idle connections have uvicorn's own limit, begun ones ours."""
@@ -181,8 +198,17 @@ class BoundedH11(H11Protocol):
 
 
 def bounded(
-    *, most: int, head_timeout_s: float = HEAD_TIMEOUT_S, send_timeout_s: float = SEND_TIMEOUT_S
+    *,
+    most: int,
+    refusal: Refusal,
+    head_timeout_s: float = HEAD_TIMEOUT_S,
+    send_timeout_s: float = SEND_TIMEOUT_S,
 ) -> type[H11Protocol]:
     """The protocol with these limits: uvicorn takes a class."""
-    limits = {"most": most, "head_timeout_s": head_timeout_s, "send_timeout_s": send_timeout_s}
+    limits = {
+        "most": most,
+        "refusal": staticmethod(refusal),
+        "head_timeout_s": head_timeout_s,
+        "send_timeout_s": send_timeout_s,
+    }
     return type("BoundedH11", (BoundedH11,), limits)

@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 # A signature or a token stands in the query string of most private image URLs, so no URL is logged
 # with one, wherever the text came from. A data: URL is the picture itself.
-_QUERY = re.compile(r"(https?://[^\s?#\"'<>]{1,2000})[?#][^\s\"'<>]*", re.IGNORECASE)
+_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@\"']{1,500}@", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:[^\s\"']{1,100};base64,[A-Za-z0-9+/=_%-]+", re.IGNORECASE)
 _BEARER = re.compile(r"(bearer\s+)[^\s\"']+", re.IGNORECASE)
@@ -28,6 +28,7 @@ def safe_url(url: str) -> str:
         return "data:"
     try:
         parts = urlsplit(url)
+        _ = parts.port  # "user:pass/word@host" has a port that is none, and is a secret
     except ValueError:
         return "(unreadable URL)"
     if not parts.netloc:
@@ -40,8 +41,13 @@ def redact(text: str) -> str:
     """The text without query strings, userinfo, inline pictures and bearer tokens."""
     text = _DATA_URL.sub("data:…", text)
     text = _USERINFO.sub(r"\1…@", text)
-    text = _QUERY.sub(r"\1?…", text)
+    text = _URL.sub(_without_query, text)
     return _BEARER.sub(r"\1…", text)
+
+
+def _without_query(url: re.Match[str]) -> str:
+    head = re.split(r"[?#]", url.group(), maxsplit=1)[0]
+    return head if head == url.group() else head + "?…"
 
 
 class LineFormatter(logging.Formatter):
@@ -68,7 +74,8 @@ class LineFormatter(logging.Formatter):
             words.append(
                 f"exception={record.exc_info[0].__name__}: {record.exc_info[1]} at {where}"
             )
-        line = redact(" ".join(words))[:_LONGEST_LINE]
+        # Cut twice: what is read for secrets has an end, and so has what is written.
+        line = redact(" ".join(words)[: 2 * _LONGEST_LINE])[:_LONGEST_LINE]
         if line.isprintable():
             return line
         return "".join(c if c.isprintable() else " " for c in line)

@@ -22,6 +22,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.connections import bounded, most_connections, raise_descriptor_limit
 from app.drain import Drain
+from app.http.middleware import refusal_of_no_http
 from app.main import create_app
 from app.settings import Settings
 
@@ -156,7 +157,7 @@ def run_worker(settings: Settings, sock: socket.socket) -> int:
     drain = Drain()
     config = uvicorn.Config(
         create_app(settings, drain=drain),
-        http=bounded(most=most_connections()),
+        http=bounded(most=most_connections(), refusal=refusal_of_no_http),
         loop="asyncio",
         ws="none",
         lifespan="on",

@@ -1,6 +1,7 @@
 """A connection that asks for nothing is not held for ever."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from app.connections import bounded
+from app.http.middleware import refusal_of_no_http
 from app.server import listen
 
 HEAD_TIMEOUT_S = 0.6
@@ -33,7 +35,12 @@ def address() -> Iterator[tuple[str, int]]:
     """A server with little patience."""
     config = uvicorn.Config(
         answer,
-        http=bounded(most=MOST, head_timeout_s=HEAD_TIMEOUT_S, send_timeout_s=SEND_TIMEOUT_S),
+        http=bounded(
+            most=MOST,
+            refusal=refusal_of_no_http,
+            head_timeout_s=HEAD_TIMEOUT_S,
+            send_timeout_s=SEND_TIMEOUT_S,
+        ),
         log_config=None,
         lifespan="off",
     )
@@ -144,6 +151,36 @@ def test_a_body_in_crumbs_is_no_request(address: tuple[str, int], path: str) -> 
             while more := client.recv(65536):
                 told += more
     assert told.startswith(b"HTTP/1.1 400 ") if path == "/read" else told.endswith(b"here")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 300_000,
+        b"hello\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_gets_a_problem(
+    address: tuple[str, int], sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is no error of the application's, though that had begun to work on it."""
+    with socket.create_connection(address, 10) as client:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(sent)
+        told = b""
+        with contextlib.suppress(ConnectionError):
+            while more := client.recv(65536):
+                told += more
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head.lower()
+    problem = json.loads(body)
+    assert (problem["status"], problem["code"]) == (400, "invalid_request")
+    assert f"x-request-id: {problem['request_id']}".encode() in head.lower()
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]
 
 
 def test_a_body_in_small_chunks_is_a_request(address: tuple[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import time
 
 import pytest
 
@@ -42,6 +43,23 @@ def logged(emit: object) -> str:
     logger.propagate = False
     emit(logger)  # type: ignore[operator]
     return stream.getvalue()
+
+
+def test_a_long_line_is_redacted_in_no_time() -> None:
+    """It takes the event loop, and an origin may have made it."""
+    record = logging.makeLogRecord({"msg": "http://" * 100_000, "levelname": "INFO"})
+    began_s = time.process_time()
+    assert len(LineFormatter().format(record)) <= 8_000
+    assert time.process_time() - began_s < 1
+
+
+def test_the_query_of_a_long_url_is_taken_out() -> None:
+    assert "secret" not in redact("see http://host/" + "a" * 5_000 + "?sig=secret")
+
+
+@pytest.mark.parametrize("url", ["http://user:hunter2/x@host/a.jpg", "http://u:hunter2?@host/"])
+def test_a_password_with_a_slash_is_not_taken_for_a_port(url: str) -> None:
+    assert "hunter2" not in safe_url(url)
 
 
 def test_an_exception_is_one_line_and_redacted() -> None:

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError
-from app.http.problems import response_for
+from app.http.problems import malformed_response, response_for
 
 _logger = logging.getLogger(__name__)
 
@@ -48,13 +48,7 @@ class AroundEveryRequest:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
-                headers["X-Request-ID"] = request_id
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-                headers.setdefault("X-Frame-Options", "DENY")
-                headers.setdefault("Content-Security-Policy", "default-src 'none'")
-                headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-                headers.setdefault("Cache-Control", "no-store")
+                _protect(headers, request_id)
                 if is_ambiguous or self._is_draining():
                     headers["Connection"] = "close"
             await send(message)
@@ -82,7 +76,7 @@ class AroundEveryRequest:
             "request",
             extra={
                 "request_id": state["request_id"],
-                "method": scope["method"],
+                "method": scope["method"][:20],
                 "path": scope["path"][:200],
                 "status": status,
                 "code": code,
@@ -90,6 +84,25 @@ class AroundEveryRequest:
                 **state.get("log", {}),
             },
         )
+
+
+def refusal_of_no_http() -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of the 400 for what is no valid HTTP/1.1, and so no request of a route."""
+    request_id = secrets.token_hex(8)
+    response = malformed_response(request_id)
+    _protect(MutableHeaders(raw=response.raw_headers), request_id)
+    headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
+    return headers, bytes(response.body)
+
+
+def _protect(headers: MutableHeaders, request_id: str) -> None:
+    headers["X-Request-ID"] = request_id
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Content-Security-Policy", "default-src 'none'")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("Cache-Control", "no-store")
 
 
 def _request_id(sent: str | None) -> str:

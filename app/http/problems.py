@@ -116,6 +116,16 @@ def response_for(error: CaptionError, request_id: str) -> Response:
     return response
 
 
+def malformed_response(request_id: str) -> Response:
+    """`invalid_request` with 400 instead of 422: proxies know what that says of a connection."""
+    sentence = (
+        "This is not a valid HTTP/1.1 request, or its head is over 64 KiB, or its body comes in "
+        "chunks of a few bytes. Mend the client, or send a Content-Length."
+    )
+    body = body_of(InvalidRequest([("", sentence)]), request_id) | {"status": 400}
+    return Response(json.dumps(body), status_code=400, media_type=MEDIA_TYPE)
+
+
 def documented(*errors: type[CaptionError]) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route: each status with an example of each code that has it."""
     by_status: dict[int | str, list[type[CaptionError]]] = {}

@@ -149,6 +149,7 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         self._stream = stream
         self._left = HEAD_MAX_BYTES
         self._in_body = False
+        self._was_full = False
 
     def head_done(self, body_max_bytes: int) -> None:
         """The head is complete: from here on `body_max_bytes` may arrive, framing included."""
@@ -161,6 +162,7 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         # much as this in hand anyway. In the head it would be taken for too long a one.
         most = max(max_bytes, _BODY_READ_BYTES) if self._in_body else max_bytes
         data = await self._stream.read(most, timeout)
+        self._was_full = len(data) >= most
         self._left -= len(data)
         if self._left >= 0:
             return data
@@ -197,8 +199,26 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         return GuardedStream(stream)
 
     def get_extra_info(self, info: str) -> object:
-        """What the connection knows of itself."""
+        """What the connection knows of itself.
+
+        `is_readable` is asked before a connection is used again, and must be true where anything
+        came behind the answer: in the socket, in what was read from it, or in TLS.
+        """
+        if info == "is_readable" and (self._was_full or self._has_more_in_tls()):
+            return True
         return self._stream.get_extra_info(info)
+
+    def _has_more_in_tls(self) -> bool:
+        tls = self._stream.get_extra_info("ssl_object")
+        if not isinstance(tls, ssl.SSLObject):
+            return False
+        try:
+            tls.read(1)  # a byte, or the end: there is no next answer on this connection
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            return True
+        return True
 
 
 def _alternate(addresses: list[Address]) -> list[Address]:

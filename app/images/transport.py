@@ -94,6 +94,9 @@ class _Connection(httpcore.AsyncConnectionInterface):
 
     httpcore 1.0.9 leaves such a one open, neither idle nor closed, in the pool for ever: callers
     who go away at the right moment would use up all descriptors.
+
+    Nor is one used again on which more came than was asked for: an origin that can be made to send
+    two answers to one request would put its picture under another caller's URL.
     """
 
     def __init__(self, inner: httpcore.AsyncConnectionInterface) -> None:
@@ -122,13 +125,22 @@ class _Connection(httpcore.AsyncConnectionInterface):
         return self._inner.is_available()
 
     def has_expired(self) -> bool:
-        return self._inner.has_expired()
+        return self._inner.has_expired() or (self._inner.is_idle() and self._has_more())
 
     def is_idle(self) -> bool:
         return self._inner.is_idle()
 
     def is_closed(self) -> bool:
         return self._inner.is_closed()
+
+    def _has_more(self) -> bool:
+        """Whether more came than the answer that was asked for: it would answer the next request.
+
+        httpcore 1.0.9 looks at the socket alone, not at what its parser has read already, and
+        offers no public way to ask. Where a later one keeps that elsewhere, nothing is kept alive.
+        """
+        state = getattr(getattr(self._inner, "_connection", None), "_h11_state", None)
+        return state is None or bool(state.trailing_data[0])
 
 
 class _Body(httpx.AsyncByteStream):
@@ -144,6 +156,14 @@ class _Body(httpx.AsyncByteStream):
         await self._response.aclose()
 
 
+def _unquoted(error: Exception) -> str:
+    """What went wrong, without what came: an origin may send the request back, signature and all.
+
+    h11 quotes up to 100 KB behind a colon.
+    """
+    return str(error).partition(": ")[0][:200]
+
+
 @contextmanager
 def _httpx_errors() -> Iterator[None]:
     try:
@@ -151,6 +171,5 @@ def _httpx_errors() -> Iterator[None]:
     except Exception as error:
         for theirs, ours in _SAME_IN_HTTPX:
             if isinstance(error, theirs):
-                # The text may quote what the origin sent, never the request.
-                raise ours(f"{type(error).__name__}: {error}") from error
+                raise ours(f"{type(error).__name__}: {_unquoted(error)}") from error
         raise

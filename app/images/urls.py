@@ -122,7 +122,7 @@ def _split_port(authority: str) -> tuple[str, int | None]:
     if not digits:
         return host, None
     if not _PORT.fullmatch(digits) or not 0 < int(digits) < 1 << 16:
-        raise ImageUrlForbidden(_BAD_PORT, log_reason=f"port {digits[:20]!r}")
+        raise ImageUrlForbidden(_BAD_PORT, log_reason="not a port")  # may be a password
     return host, int(digits)
 
 

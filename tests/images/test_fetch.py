@@ -315,6 +315,36 @@ async def test_a_kept_connection_that_dies_is_not_the_callers_failure() -> None:
         await fetcher.aclose()
 
 
+@pytest.mark.parametrize("padding", [0, 32_000, 65_536])
+async def test_what_comes_behind_an_answer_answers_no_other_request(padding: int) -> None:
+    """Else whoever makes an origin send two answers to one request picks the next one's picture.
+
+    Behind an answer of 64 KiB in all, what follows has not reached the parser.
+    """
+    other = jpeg(32, 24)
+
+    async def handler(target, writer) -> None:
+        writer.stay = True
+        if target != "/evil":
+            await answer(PICTURE)(target, writer)
+            return
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+        fill = padding - len(head % 65_000) - len(PICTURE)
+        body = PICTURE + b"\0" * max(0, fill)
+        behind = head % len(other) + other
+        writer.write(head % len(body) + body + behind)
+
+    fetcher = make_fetcher()
+    async with Origin(handler) as origin:
+        for _ in range(5):
+            async with fetcher.fetch(origin.url("/evil"), Deadline.after(5)) as source:
+                assert bytes(source.data[: len(PICTURE)]) == PICTURE
+            async with fetcher.fetch(origin.url("/good"), Deadline.after(5)) as source:
+                assert source.data == PICTURE
+        assert origin.accepted == 6
+        await fetcher.aclose()
+
+
 async def test_a_data_url_needs_no_origin() -> None:
     """It carries the image itself."""
     url = "data:image/png;base64," + base64.b64encode(PICTURE).decode()

@@ -327,6 +327,26 @@ async def test_tls_is_verified_for_the_urls_own_name(certificates: Path) -> None
         assert error.log_reason.startswith("TLS: ")
 
 
+async def test_over_tls_a_second_answer_ends_the_connection_too(certificates: Path) -> None:
+    """It may lie undecrypted behind the first: neither the socket nor the parser knows of it."""
+
+    async def handler(target: str, writer: asyncio.StreamWriter) -> None:
+        writer.stay = True  # type: ignore[attr-defined]
+        await answer(PICTURE)(target, writer)
+        if target == "/evil":
+            await answer(jpeg(32, 24))(target, writer)
+
+    made = _make_certificate(certificates, "images.example")
+    fetcher = make_fetcher(_loopback_names(), ssl.create_default_context(cafile=made))
+    async with Origin(handler, _server_tls(made)) as origin:
+        for target in ("/good", "/good", "/evil", "/good", "/evil", "/good"):
+            url = origin.url(target, host="images.example")
+            async with fetcher.fetch(url, Deadline.after(5)) as source:
+                assert source.data == PICTURE
+        assert origin.accepted == 3
+        await fetcher.aclose()
+
+
 async def test_an_expired_certificate_is_refused(certificates: Path) -> None:
     """Even where its issuer is trusted."""
     made = _make_certificate(certificates, "images.example", expired=True)
@@ -403,3 +423,18 @@ async def test_several_addresses_are_tried_in_turn() -> None:
     ):
         assert source.data == PICTURE
     await fetcher.aclose()
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 ", OK, CHUNKED])
+async def test_an_origin_that_sends_the_request_back_puts_no_signature_in_the_log(
+    before: bytes,
+) -> None:
+
+    async def echo(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(before + origin.heads[-1])
+
+    async with Origin(echo) as origin:
+        error = await failure(origin.url("/a.jpg?sig=secret"), make_fetcher())
+    assert error.code == "image_unreachable"
+    assert "secret" not in error.log_reason
+    assert len(error.log_reason) < 300
