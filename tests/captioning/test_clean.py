@@ -54,6 +54,13 @@ DOG = "A brown dog runs along a sandy beach."
         f"{DOG} (37 characters)",
         "A brown\u200b dog runs\u202e along a\u00a0sandy\u00ad beach.\x00",
         f"{DOG} Description automatically generated with medium confidence",
+        f"[INST] Describe it. [/INST] {DOG}",
+        f"User: Describe it.\nAssistant: {DOG}",
+        f"{DOG}\n\nUser: And in French?\nAssistant: Un chien.",
+        f"Image 1: {DOG}",
+        f"Figure 2: {DOG}",
+        rf"\boxed{{{DOG}}}",
+        rf"$$\boxed{{\text{{{DOG}}}}}$$",
     ],
 )
 def test_wrapping_comes_off(draft: str) -> None:
@@ -271,3 +278,14 @@ def test_other_languages_keep_what_is_no_opener(locale: str, draft: str, caption
 def test_people_s_texts_are_not_cut_at_a_colon(text: str) -> None:
     """What stands before a colon goes only where it announces a caption."""
     assert clean(text, "en").text == text
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "A T-shirt with the text 'Alt text: none' on a hanger.",
+        "A slide with the line “Caption: a dog” above a photograph.",
+    ],
+)
+def test_a_label_in_a_signs_text_stays(caption: str) -> None:
+    assert clean(caption, "en").text == caption

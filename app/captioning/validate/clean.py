@@ -36,6 +36,8 @@ _OFFICE = re.compile(
     re.IGNORECASE,
 )
 _PREAMBLE_IN_LINE = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
+# "A T-shirt with the text 'Alt text: none'": the colon is a sign's.
+_IN_QUOTES = re.compile(r"\s[\"'“„«‘‚][^\s\"'”“»’][^\"'”“»’]*$")
 # "a brewery and distillery ." of tokenisers that join words with spaces.
 _LOOSE_STOP = re.compile(r"(?<=\w)\s(?=[.,](?:\s|$))")
 # Full-width marks take no space after them.
@@ -120,7 +122,11 @@ def _without_label(text: str, languages: tuple[Language, ...]) -> str:
 def _without_preamble(text: str, languages: tuple[Language, ...]) -> str:
     text = _ECHO.sub("", text, count=1) if _ECHO.match(text) else text
     head = _PREAMBLE_IN_LINE.match(text)
-    if head is not None and sections.announces_inline(head.group(), languages):
+    if (
+        head is not None
+        and not _IN_QUOTES.search(head.group())
+        and sections.announces_inline(head.group(), languages)
+    ):
         return text[head.end() :]
     for one in languages:
         match = one.interjection.match(text)

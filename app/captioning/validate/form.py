@@ -45,7 +45,8 @@ _WRAPPING = re.compile(
 )
 _LABEL_INSIDE = re.compile(
     r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
-    r"\s?[:：]",
+    r"\s?[:：]"
+    r"|[.!?\"”]\s(?:human|user|assistant):",
     re.IGNORECASE,
 )
 _THIS_PICTURE = re.compile(

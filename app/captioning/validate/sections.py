@@ -34,8 +34,10 @@ _ANNOUNCEMENT_MAX_CHARS = 60
 _HERE = frozenset({"here", "below", "hier", "voici", "aquí", "aqui", "ecco", "oto", "zde", "zdaj",
                    "evo", "tukaj", "ovdje", "ovde", "íme", "här", "her", "tässä", "işte", "вот",
                    "ось", "ево"})  # fmt: skip
-# After a label: "Alt text (98 characters):", "Caption -".
-_LABEL_END = re.compile(r"\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—]\s+")
+# After a label: "Alt text (98 characters):", "Caption -", "Image 1: ".
+_LABEL_END = re.compile(
+    r"\s{0,2}#?\d{1,2}[:：]\s+|\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—]\s+"
+)
 
 
 @dataclass(frozen=True, slots=True)

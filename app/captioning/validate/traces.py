@@ -45,6 +45,12 @@ _TOKENS = re.compile(
 )
 _SPEAKER = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
 
+# What base models and small ones write: both sides of a talk, each on a line of its own.
+_NEXT_TURN = re.compile(
+    r"(?:^|\n)[ \t]{0,4}(User|Human|Assistant|USER|HUMAN|ASSISTANT)[ \t]{0,2}:[ \t]"
+)
+_ASKED = re.compile(r"\s{0,20}(?:<s>)?\s{0,20}\[INST\].{0,4000}?\[/INST\](?=\s*\S)", re.DOTALL)
+
 # How models begin that think aloud without a mark around it. Such a draft holds instructions,
 # doubts and half answers; no part of it is taken for a caption.
 _THINKS_ALOUD = re.compile(
@@ -75,17 +81,42 @@ def strip_traces(draft: str) -> str:
     if text is None:
         text = _without_thinking(draft)
     text = _TURN_HEADS.sub("", text[: 4 * MAX_ANSWER_CHARS])
+    asked = _ASKED.match(text)
+    if asked is not None:
+        text = text[asked.end() :]
     text = next((part for part in _TURN_ENDS.split(text) if part.strip()), "")
     text = _TOKENS.sub(" ", text)
-    speaker = _SPEAKER.match(text)
-    if speaker is not None:
-        text = text[speaker.end() :]
-    return text.strip()[:MAX_ANSWER_CHARS]
+    text = _own_turn(text)
+    return _unboxed(text.strip())[:MAX_ANSWER_CHARS]
 
 
 def thinks_aloud(answer: str) -> bool:
     """True where the answer is the model's reasoning, although nothing marks it so."""
     return _THINKS_ALOUD.match(answer.lstrip("*#-_> \n")[:400]) is not None
+
+
+def _own_turn(text: str) -> str:
+    """What the model says itself: before it plays its user, else its first answer after that."""
+    speaker = _SPEAKER.match(text)
+    if speaker is not None:
+        text = text[speaker.end() :]
+    before, *turns = _NEXT_TURN.split(text)
+    if before.strip() or not turns:
+        return before
+    answers = zip(turns[::2], turns[1::2], strict=True)
+    return next(
+        (said for who, said in answers if who.casefold() == "assistant" and said.strip()), text
+    )
+
+
+def _unboxed(text: str) -> str:
+    """The words in the box of models that were taught to answer sums: `\\boxed{\\text{A cup.}}`."""
+    boxed = text.strip("$. ")
+    for opening in ("\\boxed{", "\\text{"):
+        if not boxed.startswith(opening) or not boxed.endswith("}"):
+            break
+        text = boxed = boxed[len(opening) : -1].strip()
+    return text
 
 
 def _without_thinking(draft: str) -> str:
