@@ -144,7 +144,9 @@ _METADATA_NAMES = frozenset(
 _LOCAL_ENDS: tuple[tuple[str, str], ...] = (
     ("localhost", "RFC 6761"),
     ("localdomain", "the hosts file of many systems"),
+    ("localdomain6", "the hosts file of many systems"),
     ("local", "RFC 6762"),
+    ("svc", "Kubernetes' names of its services"),
     ("internal", "ICANN, 2024-07-29"),
     ("home.arpa", "RFC 8375"),
     ("intranet", "RFC 6762, appendix G"),

@@ -13,7 +13,7 @@ PAGE_BYTES = 64 * 1024
 # No bracket between the tag's name and its type: the search stays linear on hostile pages.
 _PASSWORD_FIELD = re.compile(rb"<input\b[^<>]*\btype\s*=\s*[\"']?password\b", re.IGNORECASE)
 _LOGIN_URL = re.compile(
-    r"(?:^|[/._-])(?:log-?in|sign-?in|log-?on|sso|auth|authorize|oauth2?|saml2?|idp|adfs)"
+    r"(?:^|[/._-])(?:log[-_]?in|sign[-_]?in|log[-_]?on|sso|auth|authorize|oauth2?|saml2?|idp|adfs)"
     r"(?:[/._-]|$)"
 )
 

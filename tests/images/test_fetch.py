@@ -168,15 +168,14 @@ async def test_a_redirect_in_a_circle_is_told() -> None:
     assert origin.accepted == 2
 
 
-async def test_a_redirect_to_a_sign_in_page_is_a_login() -> None:
+@pytest.mark.parametrize("path", ["/signin?next=/", "/users/sign_in", "/log-in"])
+async def test_a_redirect_to_a_sign_in_page_is_a_login(path: str) -> None:
     """Many such pages draw their form by script, so that no password field is there."""
 
     async def handler(target, writer) -> None:
-        if target.startswith("/signin"):
+        if target == path:
             return await answer(b"<html><script></script></html>")(target, writer)
-        return await answer(status="302 Found", headers={"Location": "/signin?next=/"})(
-            target, writer
-        )
+        return await answer(status="302 Found", headers={"Location": path})(target, writer)
 
     async with Origin(handler) as origin:
         error = await failure(origin.url("/a.jpg"))

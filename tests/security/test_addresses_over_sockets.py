@@ -234,6 +234,7 @@ async def test_no_local_or_metadata_name_is_looked_up(trap: Trap) -> None:
         *("metadata.google.internal", "metadata.goog", "instance-data", "redis", "x.internal"),
         *("host.docker.internal", "kubernetes.default.svc.cluster.local", "printer.local"),
         *("router.lan", "nas.home", "nas.home.arpa", "wiki.corp", "wiki.intranet"),
+        *("kubernetes.default.svc", "localhost6.localdomain6"),
         *("ｌocalhost", "local\u00adhost", "ⓛocalhost", "metadata.google.ｉnternal"),
     ]
     async with fetching(trap, lookup) as refused:
