@@ -1,6 +1,7 @@
 """Colours as a browser shows them: opaque on white, 8 bits, sRGB."""
 
 import io
+import re
 from collections.abc import Callable
 
 from PIL import Image, ImageCms
@@ -11,6 +12,11 @@ _PROFILE_MAX_BYTES = 4 * 1024 * 1024
 # A press profile has some 2 MB; more is no profile that anybody meant.
 
 _SRGB_GAMMA = 1 / 2.2
+# Not every name with "sRGB" in it: editors write "Linear sRGB", and "Rec2020 ... srgbtrc".
+_IS_SRGB = re.compile(
+    r"s ?RGB(?: IEC ?61966-2[.-]1(?: black scaled)?| built-in)?|c2(?:ci)?", re.IGNORECASE
+)
+_BITS_TAG, _PHOTOMETRIC_TAG = 258, 262
 _SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
 """The colour space that a profile must be for, as ICC.1 spells it, for each mode."""
 
@@ -46,7 +52,10 @@ def _opaque(piece: Image.Image) -> Image.Image:
 def _range(picture: Image.Image) -> tuple[float, float]:
     """Scale and offset that bring the values of a deep grey picture to 0..255."""
     if picture.mode.startswith("I;16"):
-        return 1 / 257, 0.0
+        tags = getattr(picture, "tag_v2", {})  # of a TIFF, whose depth may be 12 bits
+        scale = 255 / (2 ** tags.get(_BITS_TAG, (16,))[0] - 1)
+        is_negative = tags.get(_PHOTOMETRIC_TAG) == 0
+        return (-scale, 255.0) if is_negative else (scale, 0.0)
     low, high = picture.getextrema()
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return 1.0, 0.0
@@ -112,7 +121,7 @@ def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image | None:
         if opened.profile.xcolor_space != _SPACES.get(picture.mode):
             return None
         # Most photographs carry sRGB itself: nothing to do, and 10 ms spared.
-        if picture.mode == "RGB" and "srgb" in (opened.profile.profile_description or "").lower():
+        if picture.mode == "RGB" and _IS_SRGB.fullmatch(opened.profile.profile_description or ""):
             return picture
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
         return None

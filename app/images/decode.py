@@ -14,7 +14,7 @@ from PIL import AvifImagePlugin, Image, ImageChops, ImageFile, JpegImagePlugin
 from app.images import cicp, costs, headers, mend, turbo, vips
 from app.images.fit import draft_scale, eighths, fit
 from app.images.headers import JpegHeader, Size, WebpHeader
-from app.images.png import PicturePart
+from app.images.png import PicturePart, is_damaged
 from app.sandbox.job import Input, Refuse, Room
 
 _PLUGINS = {
@@ -127,7 +127,7 @@ def _decode_jpeg(
     size = (header.width_px, header.height_px)
     check(size)
     _check_scans(header)
-    scale = draft_scale(size, longest_edge_px)
+    scale = draft_scale(size, longest_edge_px) if header.is_scalable else 1
     room(header.coefficient_bytes() + 4 * (-(-size[0] // scale)) * (-(-size[1] // scale)))
     picture = _scale_jpeg(data, header, longest_edge_px) or _load_any_jpeg(data, scale)
     return Decoded(picture, size, headers.read_orientation(picture.info.get("exif", b"")))
@@ -136,7 +136,7 @@ def _decode_jpeg(
 def _scale_jpeg(data: Input, header: JpegHeader, longest_px: int) -> Image.Image | None:
     """What needs scaling, by the decoder that can best; None where it cannot."""
     size = (header.width_px, header.height_px)
-    if max(size) <= longest_px:
+    if max(size) <= longest_px or not header.is_scalable:
         return None
     pixels = turbo.read_jpeg(data.view, header, eighths(size, longest_px), longest_px)
     if pixels is not None:
@@ -222,6 +222,8 @@ def _stream_png(
         # have anyway.
         if size[0] * size[1] * _CANVAS_BYTES_PER_PIXEL > _SECOND_TRY_BYTES:
             raise
+        if is_damaged(data.view):  # of which Pillow makes a picture that is partly black
+            raise
         return _load("png", said, data, check)
     picture.info = {name: said.info[name] for name in _BESIDE if name in said.info}
     if told := cicp.of_png(data.view):
@@ -247,6 +249,8 @@ def _decode_other(
     if plugin is None or plugin not in Image.OPEN:
         raise Refuse("unsupported", "", f"no decoder for {image_format}")
     file_bytes = len(data.view)
+    if bytes(data.view[:4]) == b"MM\0+":
+        raise Refuse("unsupported", "", "BigTIFF in big-endian order, which Pillow does not read")
     if image_format == "webp":  # its decoder takes its canvases as soon as it opens the file
         width, height = headers.peek_size(image_format, data.view) or (0, 0)
         room(width * height * _WEBP_BYTES_PER_PIXEL + 2 * file_bytes)
@@ -259,6 +263,10 @@ def _decode_other(
     if image_format == "tiff" and mend.is_deep_and_planar(picture):
         picture = mend.open_with_libtiff(data)
     check(picture.size)
+    if image_format == "tiff" and not mend.is_whole(picture):
+        raise Refuse("corrupt", "", "strips or tiles are missing")
+    if image_format == "png" and picture.mode == "P" and picture.palette is None:
+        raise Refuse("corrupt", "", "no palette")
     if image_format != "webp":
         room(costs.whole_bytes(image_format, picture, data.view))
     return _load(image_format, picture, data, check)

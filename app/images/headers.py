@@ -14,6 +14,8 @@ Size = tuple[int, int]
 
 # Start of frame markers (ITU-T T.81, table B.1): C0..CF without DHT (C4), JPG (C8) and DAC (CC).
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Eight bits in blocks of cosines: sequential, extended and progressive, by Huffman or arithmetic.
+_SCALABLE_SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _PROGRESSIVE_SOF = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -41,6 +43,9 @@ class JpegHeader:
     """Horizontal and vertical sampling factor of each component."""
     scans: int
     """1 where one scan holds all: then a decoder works row by row and keeps nothing."""
+    is_scalable: bool = True
+    """Whether a decoder can scale it. libjpeg-turbo 3 writes a lossless one in full size, whatever
+    size was asked for and however small the buffer for it is."""
 
     def coefficient_bytes(self) -> int:
         """What a decoder holds until the last scan has come: 2 bytes a coefficient."""
@@ -58,7 +63,7 @@ class JpegHeader:
 
 def read_jpeg(view: memoryview) -> JpegHeader | None:
     """The header of a JPEG; None where no frame and scan are found."""
-    frame: tuple[int, Size, tuple[Size, ...]] | None = None
+    frame: tuple[int, int, Size, tuple[Size, ...]] | None = None
     at, passed = 2, 0
     while (found := _next_marker(view, at)) is not None:
         marker, at = found
@@ -75,10 +80,11 @@ def read_jpeg(view: memoryview) -> JpegHeader | None:
         if marker == _SOS:
             if frame is None or at + 3 > len(view):
                 return None
-            marker, (width, height), sampling = frame
+            marker, depth, (width, height), sampling = frame
             whole = marker not in _PROGRESSIVE_SOF and view[at + 2] == len(sampling)
             scans = 1 if whole else 1 + _count_scans(view, at)
-            return JpegHeader(width, height, sampling, scans)
+            is_scalable = marker in _SCALABLE_SOF and depth == 8
+            return JpegHeader(width, height, sampling, scans, is_scalable)
         at += max(2, length)
     return None
 
@@ -89,7 +95,7 @@ def _next_marker(view: memoryview, at: int) -> tuple[int, int] | None:
     return (view[found.start() + 1], found.end()) if found else None
 
 
-def _read_frame(marker: int, body: bytes) -> tuple[int, Size, tuple[Size, ...]] | None:
+def _read_frame(marker: int, body: bytes) -> tuple[int, int, Size, tuple[Size, ...]] | None:
     if len(body) < 6:
         return None
     height, width, count = struct.unpack_from(">HHB", body, 1)
@@ -97,7 +103,7 @@ def _read_frame(marker: int, body: bytes) -> tuple[int, Size, tuple[Size, ...]] 
     sampling = tuple((factor >> 4, factor & 15) for factor in factors)
     if not count or len(sampling) != count or any(not h or not v for h, v in sampling):
         return None
-    return marker, (width, height), sampling
+    return marker, body[0], (width, height), sampling
 
 
 def _count_scans(view: memoryview, at: int) -> int:
@@ -118,6 +124,22 @@ def peek_size(image_format: str, view: memoryview) -> Size | None:
         return struct.unpack_from(">II", head, 16) if len(head) >= 24 else None
     if image_format == "webp" and len(head) == 30:
         return _peek_webp(head)
+    return None
+
+
+def webp_first_frame(view: memoryview) -> tuple[int, int, int, int] | None:
+    """Where on its canvas an animated WebP's first frame lies; None where it is no animation."""
+    at = 12
+    for _ in range(_CHUNKS_MAX):
+        if at + 8 > len(view):
+            return None
+        kind, length = bytes(view[at : at + 4]), int.from_bytes(view[at + 4 : at + 8], "little")
+        if kind == b"ANMF" and at + 20 <= len(view):
+            left, top, width, height = (
+                int.from_bytes(view[at + 8 + 3 * n : at + 11 + 3 * n], "little") for n in range(4)
+            )
+            return 2 * left, 2 * top, 2 * left + width + 1, 2 * top + height + 1
+        at += 8 + length + length % 2
     return None
 
 

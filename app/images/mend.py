@@ -17,6 +17,8 @@ def load(image_format: str, picture: ImageFile.ImageFile, view: memoryview) -> I
     if image_format == "bmp" and is_run_lengths(picture):
         return _unpack_runs(picture, view)
     extent = picture.tile[0][1] if image_format == "gif" and picture.tile else None
+    if image_format == "webp" and picture.mode == "RGB":
+        extent = headers.webp_first_frame(view)
     picture.load()
     if image_format == "png":
         mend_colour_key(picture, headers.png_depth(view))
@@ -30,9 +32,10 @@ def load(image_format: str, picture: ImageFile.ImageFile, view: memoryview) -> I
 
 
 def _on_white(picture: Image.Image, extent: tuple[int, int, int, int]) -> Image.Image:
-    """A GIF whose first frame leaves a part of the canvas free: nothing is there.
+    """A GIF or WebP whose first frame leaves a part of the canvas free: nothing is there.
 
-    Pillow fills it with the colour of index 0; browsers ignore even a stated background colour.
+    Pillow fills it with the colour of index 0, or black; browsers ignore even a stated background
+    colour.
     """
     if extent == (0, 0, *picture.size) or "transparency" in picture.info:
         return picture
@@ -65,6 +68,14 @@ def is_deep_and_planar(picture: ImageFile.ImageFile) -> bool:
     tags = picture.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
     bits = tags.get(_BITS_TAG, (8,))
     return bool(tags.get(_PLANES_TAG, 1) == _SEPARATE_PLANES and max(bits) > 8 and len(bits) > 1)
+
+
+def is_whole(picture: ImageFile.ImageFile) -> bool:
+    """Whether the strips or tiles of a TIFF cover it: what is missing would be black."""
+    width, height = picture.size
+    extents = [tile[1] or (0, 0, width, height) for tile in picture.tile]
+    covered = sum((right - left) * (lower - upper) for left, upper, right, lower in extents)
+    return covered >= width * height
 
 
 def open_with_libtiff(data: Input) -> ImageFile.ImageFile:

@@ -25,6 +25,9 @@ _SHORTEST = {b"tRNS": 1, b"gAMA": 4, b"sRGB": 1, b"iCCP": 3, b"eXIf": 8}
 _KEY_BYTES = {0: 2, 2: 6}
 """tRNS names one colour in grey and in RGB pictures (by colour type)."""
 
+_BY_PALETTE = 3
+"""The colour type of a picture whose pixels are numbers of a palette's colours."""
+
 
 class PicturePart(Input):
     """A PNG as a file in which only the chunks that make the picture are seen. Copies nothing.
@@ -50,6 +53,26 @@ class PicturePart(Input):
             index += 1
         self.seek(at)
         return b"".join(parts)
+
+
+def is_damaged(view: memoryview) -> bool:
+    """Whether a chunk that makes the picture has a wrong checksum, or the palette is missing."""
+    at = _SIGNATURE_BYTES
+    colour = view[25] if len(view) > 25 else 0
+    kinds = set()
+    while at + 12 <= len(view):
+        end = at + 12 + int.from_bytes(view[at : at + 4], "big")
+        kind = bytes(view[at + 4 : at + 8])
+        kinds.add(kind)
+        if not kind[0] & _ANCILLARY and (
+            end > len(view)
+            or zlib.crc32(view[at + 4 : end - 4]).to_bytes(4, "big") != view[end - 4 : end]
+        ):
+            return True
+        at = end
+        if kind == b"IEND":
+            break
+    return colour == _BY_PALETTE and b"PLTE" not in kinds
 
 
 def _spans(view: memoryview) -> list[tuple[int, int]]:

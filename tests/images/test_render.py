@@ -1,11 +1,12 @@
 """Orientation, size, wholeness and cost: what the model sees, and what is refused."""
 
 import io
+import struct
 
 import pytest
 from PIL import Image
 
-from app.images import decode, vips
+from app.images import colour, decode, vips
 from app.images.fit import shrink
 from app.images.render import render
 from app.sandbox.job import Input, Refuse
@@ -240,3 +241,99 @@ def test_the_window_can_be_hit_for_every_length():
         small = shrink(Image.new("L", (longest, 8)), 64, lambda piece: piece)
         assert 48 <= small.width <= 64, longest
         assert small.height >= 1
+
+
+def _lossless_jpeg(width, height):
+    """Middle grey: every sample is as its neighbour, so each is one bit (ITU-T T.81, annex H)."""
+    frame = b"\xff\xc3" + struct.pack(">HBHHBBBB", 11, 8, height, width, 1, 1, 0x11, 0)
+    table = b"\xff\xc4" + struct.pack(">HB", 20, 0) + b"\x01" + bytes(15) + b"\x00"
+    scan = b"\xff\xda" + struct.pack(">HBBBBBB", 8, 1, 1, 0, 1, 0, 0)
+    return b"\xff\xd8" + frame + table + scan + bytes(-(-width * height // 8)) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("size", [(200, 40), (2000, 400)])
+def test_a_lossless_jpeg_is_scaled_by_nobody_else(size):
+    """libjpeg-turbo writes it in full size, past the end of a buffer for a smaller one."""
+    seen, facts = see(_lossless_jpeg(*size), "jpeg")
+    assert (facts["width"], facts["height"]) == size
+    assert max(seen.size) == min(size[0], 1200)
+    assert is_close(seen.getpixel((100, 20)), (128, 128, 128))
+
+
+def _retagged(tiff, tag, value):
+    """A little-endian TIFF of Pillow's with another value of a tag."""
+    data = bytearray(tiff)
+    (at,) = struct.unpack_from("<I", data, 4)
+    for entry in range(at + 2, at + 2 + 12 * struct.unpack_from("<H", data, at)[0], 12):
+        if struct.unpack_from("<H", data, entry)[0] == tag:
+            kind = struct.unpack_from("<H", data, entry + 2)[0]
+            struct.pack_into("<H" if kind == 3 else "<I", data, entry + 8, value)
+    return bytes(data)
+
+
+def test_a_tiff_with_strips_that_are_not_there_is_corrupt():
+    """They would be black."""
+    whole = drawn.encoded(drawn.quadrants(), "tiff")
+    assert see(whole, "tiff")
+    with pytest.raises(Refuse, match="corrupt"):
+        see(_retagged(whole, 257, 160), "tiff")
+
+
+def test_deep_grey_where_white_is_zero_is_no_negative():
+    dark = drawn.encoded(Image.new("I;16", (48, 48), 257 * 40), "tiff")
+    assert colour_of(dark, "tiff") == (40, 40, 40)
+    assert colour_of(_retagged(dark, 262, 0), "tiff") == (215, 215, 215)
+
+
+def test_a_png_with_a_wrong_checksum_in_its_pixels_is_corrupt():
+    """Pillow shows what is left of it, black below; a comment's checksum matters to nobody."""
+    whole = drawn.encoded(drawn.quadrants(), "png")
+    at = whole.index(b"IDAT") + 20
+    with pytest.raises(Refuse, match="corrupt"):
+        see(whole[:at] + bytes(len(whole) - at - 16) + whole[-16:], "png")
+
+
+def test_a_png_without_its_palette_is_corrupt():
+    whole = drawn.encoded(drawn.quadrants().quantize(8), "png")
+    at = whole.index(b"PLTE") - 4
+    size = int.from_bytes(whole[at : at + 4], "big") + 12
+    with pytest.raises(Refuse, match="corrupt"):
+        see(whole[:at] + whole[at + size :], "png")
+
+
+def test_what_a_webps_first_frame_leaves_free_is_white():
+    chunk = drawn.encoded(Image.new("RGB", (16, 16), "red"), "webp")[12:]
+
+    def small(*numbers):
+        return b"".join(number.to_bytes(3, "little") for number in numbers)
+
+    frame = small(16, 8, 15, 15) + small(100) + b"\x02" + chunk
+    parts = (
+        (b"VP8X", b"\x02\0\0\0" + small(79, 59)),
+        (b"ANIM", bytes(6)),
+        (b"ANMF", frame),
+        (b"ANMF", frame),
+    )
+    body = b"WEBP" + b"".join(k + struct.pack("<I", len(v)) + v for k, v in parts)
+    seen, _ = see(b"RIFF" + struct.pack("<I", len(body)) + body, "webp")
+    assert seen.size == (80, 60)
+    assert is_close(seen.getpixel((4, 4)), (255, 255, 255))
+    assert is_close(seen.getpixel((40, 24)), (255, 0, 0), by=12)
+
+
+def test_only_srgb_itself_is_taken_for_srgb():
+    """Others have its name in theirs: linear light is far darker, a wide gamut paler."""
+    for name in (
+        "sRGB",
+        "sRGB IEC61966-2.1",
+        "sRGB built-in",
+        "c2",
+        "sRGB IEC61966-2-1 black scaled",
+    ):
+        assert colour._IS_SRGB.fullmatch(name), name
+    for name in (
+        "GIMP built-in Linear sRGB",
+        "Rec2020-elle-V2-srgbtrc.icc",
+        "sRGB-elle-V2-g10.icc",
+    ):
+        assert not colour._IS_SRGB.fullmatch(name), name
