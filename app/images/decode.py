@@ -129,7 +129,10 @@ def _decode_jpeg(
     _check_scans(header)
     scale = draft_scale(size, longest_edge_px) if header.is_scalable else 1
     room(header.coefficient_bytes() + 4 * (-(-size[0] // scale)) * (-(-size[1] // scale)))
-    picture = _scale_jpeg(data, header, longest_edge_px) or _load_any_jpeg(data, scale)
+    picture = _scale_jpeg(data, header, longest_edge_px)
+    if picture is None:
+        turbo.refuse_cut(data.view, header)
+        picture = _load_any_jpeg(data, scale)
     return Decoded(picture, size, headers.read_orientation(picture.info.get("exif", b"")))
 
 

@@ -10,11 +10,35 @@ from PIL import Image
 from app.images import vips
 from app.images.fit import fit
 from app.images.headers import JpegHeader
+from app.sandbox.job import Refuse
 
 try:
     import simplejpeg
 except ImportError:  # no wheel for this system
     simplejpeg = None
+
+
+_CUT = "premature end of data segment"
+"""What libjpeg says where data end before the picture does, though a marker says that all came."""
+
+
+def refuse_cut(view: memoryview, header: JpegHeader) -> None:
+    """Raises Refuse where a part of the picture is missing, which Pillow shows as grey.
+
+    Costs what reading the data costs; the pixels, an eighth of them, are thrown away.
+    """
+    mode = {1: "GRAY", 3: "RGB"}.get(len(header.sampling))
+    if simplejpeg is None or mode is None or not header.is_scalable:
+        return
+    try:
+        simplejpeg.decode_jpeg(view, mode, min_width=1, min_height=1, min_factor=8)
+    except ValueError as error:
+        _refuse_cut(error)
+
+
+def _refuse_cut(error: ValueError) -> None:
+    if _CUT in str(error):
+        raise Refuse("corrupt", "", "the JPEG is cut short, and closed again")
 
 
 def read_jpeg(
@@ -36,7 +60,8 @@ def read_jpeg(
             min_height=-(-size[1] * eighths // 8),
             min_factor=8 / eighths,
         )
-    except ValueError:  # what is wrong, and whether it matters, Pillow's decoder says
+    except ValueError as error:  # what else is wrong, and whether it matters, Pillow's decoder says
+        _refuse_cut(error)
         return None
     height, width = pixels.shape[:2]
     if max(width, height) > longest_px:

@@ -1,12 +1,13 @@
 """Orientation, size, wholeness and cost: what the model sees, and what is refused."""
 
+import contextlib
 import io
 import struct
 
 import pytest
 from PIL import Image
 
-from app.images import colour, decode, vips
+from app.images import colour, decode, turbo, vips
 from app.images.fit import shrink
 from app.images.render import render
 from app.sandbox.job import Input, Refuse
@@ -337,3 +338,13 @@ def test_only_srgb_itself_is_taken_for_srgb():
         "sRGB-elle-V2-g10.icc",
     ):
         assert not colour._IS_SRGB.fullmatch(name), name
+
+
+@pytest.mark.parametrize("size", [(160, 80), (1600, 800)])
+def test_a_jpeg_that_is_cut_and_closed_again_is_corrupt(size):
+    """Its lower part would be grey. Pillow alone does not tell."""
+    whole = drawn.encoded(drawn.quadrants().resize(size), "jpeg", quality=95)
+    assert see(whole, "jpeg")
+    told = pytest.raises(Refuse, match="corrupt") if turbo.simplejpeg else contextlib.nullcontext()
+    with told:
+        see(whole[: len(whole) * 7 // 10] + b"\xff\xd9", "jpeg")
