@@ -189,6 +189,10 @@ class _Continued(Input):
         return tail
 
 
+# Where it was cut at a restart marker a decoder looks for the next one, and reads only from there.
+_TAILS = (b"\x55" * 4096, 2 * b"".join(bytes((0xFF, n)) + b"\x55" * 256 for n in range(0xD0, 0xD8)))
+
+
 def _load_without_end(data: Input, scale: int) -> Image.Image:
     """A JPEG whose end marker is missing: whole pictures like that are common, cut ones too.
 
@@ -198,9 +202,10 @@ def _load_without_end(data: Input, scale: int) -> Image.Image:
     # Half a marker at the very end would make another marker with what follows.
     rest = Input(data.view[:-1]) if data.view[-1] == 0xFF else data
     one = _load_jpeg(_Continued(rest, b"\xff\xd9"), scale)
-    other = _load_jpeg(_Continued(rest, b"\x55" * 4096 + b"\xff\xd9"), scale)
-    if ImageChops.difference(one, other).getbbox() is not None:
-        raise Refuse("corrupt", "", "the JPEG is cut short")
+    for tail in _TAILS:
+        other = _load_jpeg(_Continued(rest, tail + b"\xff\xd9"), scale)
+        if ImageChops.difference(one, other).getbbox() is not None:
+            raise Refuse("corrupt", "", "the JPEG is cut short")
     return one
 
 

@@ -348,3 +348,13 @@ def test_a_jpeg_that_is_cut_and_closed_again_is_corrupt(size):
     told = pytest.raises(Refuse, match="corrupt") if turbo.simplejpeg else contextlib.nullcontext()
     with told:
         see(whole[: len(whole) * 7 // 10] + b"\xff\xd9", "jpeg")
+
+
+def test_a_jpeg_with_restarts_that_lacks_its_end_is_whole_and_a_cut_one_is_not():
+    """A decoder passes over the parts that are missing, and looks for the next restart."""
+    whole = drawn.encoded(drawn.quadrants(), "jpeg", restart_marker_rows=1)
+    assert see(whole[:-2], "jpeg")
+    at = whole.rindex(b"\xff\xd3")
+    for cut in (whole[:at], whole[: at + 1], whole[: at + 2]):
+        with pytest.raises(Refuse, match="corrupt"):
+            see(cut, "jpeg")
