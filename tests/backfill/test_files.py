@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -320,3 +321,36 @@ def test_the_journal_of_another_run_is_refused(command: Command, moody: Moody) -
     assert done.returncode == 2
     assert "is the journal of another run (with other locales)" in done.stderr
     assert Path(command.folder / "out.csv.journal").exists()
+
+
+def test_a_row_without_a_picture_fails_alone(command: Command, moody: Moody) -> None:
+    write_csv(command.folder / "in.csv", [item(1, ""), item(2, moody.picture(2))])
+    command.run(*CSV)
+    first, second = read_csv(command.folder / "out.csv")
+    assert (first["alt"], first["alt_source"]) == ("", "failed")
+    assert (second["alt"], second["alt_source"]) == (CAPTION, "ai")
+
+
+def test_further_texts_that_stand_there_stay(command: Command, moody: Moody) -> None:
+    """They may be a person's; only the alt text is blank."""
+    write_csv(
+        command.folder / "in.csv", [{**item(1, moody.picture(1)), "seo": "A person's words."}]
+    )
+    command.summary(*CSV, "--styles", "concise,seo")
+    (row,) = read_csv(command.folder / "out.csv")
+    assert (row["alt"], row["seo"]) == (CAPTION, "A person's words.")
+
+
+def test_each_row_of_a_database_gets_its_own_outcome_in_a_file(
+    command: Command, moody: Moody
+) -> None:
+    """A table's records have no place in a file, by which one could be taken for another."""
+    database = sqlite3.connect(command.folder / "shop.db")
+    database.execute("CREATE TABLE m (id INTEGER PRIMARY KEY, image TEXT, alt TEXT)")
+    rows = [(1, "no URL", None), (2, "http://a.example/2.jpg", "A person wrote this.")]
+    database.executemany("INSERT INTO m VALUES (?, ?, ?)", [*rows, (3, moody.picture(3), None)])
+    database.commit()
+    database.close()
+    command.run("sqlite:///shop.db", "--table", "m", "--to", "out.csv")
+    found = [(row["alt"], row["alt_source"]) for row in read_csv(command.folder / "out.csv")]
+    assert found == [("", "failed"), ("A person wrote this.", ""), (CAPTION, "ai")]

@@ -17,7 +17,9 @@ def row_to_text(row: Row) -> str:
 def row_from_text(text: str) -> Row:
     """What `row_to_text` wrote."""
     data = json.loads(text)
-    return Row(**{**data, "tags": tuple(data.get("tags", ()))})
+    # What is empty was not kept: a row without a picture has to fail, not the run.
+    needed = {"key": "", "image": ""}
+    return Row(**{**needed, **data, "tags": tuple(data.get("tags", ()))})
 
 
 def answer_to_text(answer: Answer) -> str:

@@ -18,7 +18,7 @@ from altwright.backfill import audit, extras
 from altwright.backfill.audit import Asked
 from altwright.backfill.columns import Columns, as_text, is_blank, row_of
 from altwright.backfill.journal import Journal
-from altwright.backfill.rows import AltSource
+from altwright.backfill.rows import AltSource, Outcome
 from altwright.backfill.sources import Broken, Record, Source, SourceBroke, read
 from altwright.backfill.sources.csv_file import CsvFile, Dialect
 from altwright.backfill.sources.jsonl_file import JsonlFile
@@ -101,15 +101,16 @@ class FileTarget:
 
     def _told(self, records: Sequence[Record], journal: Journal) -> list[dict[str, str]]:
         """For each record the columns that are set, by name."""
+        # By their order in the page: the records of a table have no place.
         rows = {
-            record.place: row_of(record.values, self._columns, place=record.place, base=self._base)
-            for record in records
+            number: row_of(record.values, self._columns, place=record.place, base=self._base)
+            for number, record in enumerate(records)
             if is_blank(record.values, self._columns)
         }
         found = journal.outcomes_of([row.key for row in rows.values()])
         told: list[dict[str, str]] = []
-        for record in records:
-            row = rows.get(record.place)
+        for number, record in enumerate(records):
+            row = rows.get(number)
             if row is None:
                 told.append({})
                 continue
@@ -117,8 +118,20 @@ class FileTarget:
             if known is None or not known[0].asks_as(row):
                 told.append({self._columns.named("alt_source"): AltSource.PENDING.value})
                 continue
-            values = audit.values(known[1], self._asked)
-            told.append({self._columns.named(name): text for name, text in values.items()})
+            told.append(self._set(known[1], record))
+        return told
+
+    def _set(self, outcome: Outcome, record: Record) -> dict[str, str]:
+        """Column to text. Further texts that stand there, perhaps a person's, stay."""
+        edited = {self._asked.fields().get((each[0], each[1])) for each in outcome.edits}
+        further = {*self._asked.fields().values()} - {"alt"} - edited
+        told: dict[str, str] = {}
+        for name, text in audit.values(outcome, self._asked).items():
+            column = self._columns.named(name)
+            there = str(record.values.get(column) or "").strip()
+            if there and (name in further or (name == "alt_reviewed_at" and not text)):
+                continue
+            told[column] = text
         return told
 
     def _opened(self, part: Path) -> _Out:
