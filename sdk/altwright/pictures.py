@@ -127,7 +127,11 @@ def _read_path(path: Path) -> bytes:
 
 
 def _read_file(file: Readable, shown: str) -> bytes:
-    data = file.read(MAX_FILE_BYTES + 1)
+    try:
+        data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreadablePicture(f"{shown} cannot be read: {reason}.") from None
     if isinstance(data, str):
         raise WrongUse(f"{shown} is open as text: open it with mode 'rb'.")
     if not isinstance(data, (bytes, bytearray, memoryview)):

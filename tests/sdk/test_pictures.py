@@ -233,3 +233,11 @@ def test_the_largest_picture_fits_into_the_servers_limit_with_all_fields(
         data, context="ü" * 2000, metadata={str(n): "ü" * 2000 for n in range(30)}
     )
     assert caption.image.bytes == MAX_SENT_BYTES < MAX_FILE_BYTES
+
+
+def test_a_file_that_is_closed_is_an_unreadable_picture() -> None:
+    """And no error from outside the tree, which would end a loop over many."""
+    file = io.BytesIO(b"...")
+    file.close()
+    with pytest.raises(sdk.UnreadablePicture, match="cannot be read"):
+        prepare(file)
