@@ -1,6 +1,7 @@
 """A catalogue in a file: what comes out, and that nothing of it is lost whenever it is killed."""
 
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -354,3 +355,126 @@ def test_each_row_of_a_database_gets_its_own_outcome_in_a_file(
     command.run("sqlite:///shop.db", "--table", "m", "--to", "out.csv")
     found = [(row["alt"], row["alt_source"]) for row in read_csv(command.folder / "out.csv")]
     assert found == [("", "failed"), ("A person wrote this.", ""), (CAPTION, "ai")]
+
+
+def test_a_cell_in_another_encoding_is_kept_beside_as_the_bytes_that_it_was(
+    command: Command, moody: Moody
+) -> None:
+    good = f"1,{moody.picture(1)},Käse\n".encode()
+    bad = f"2,{moody.picture(2)},".encode() + "Käse\n".encode("cp1252")
+    (command.folder / "in.csv").write_bytes(b"id,image_url,name\n" + good + bad)
+    summary = command.summary(*CSV, expect=1)
+    assert (summary["broken"], summary["outcomes"]["ai"]) == (1, 1)
+    assert (command.folder / "out.csv.broken").read_bytes() == bad
+    again = command.run("in.csv", "--to", "ascii.csv", "--encoding", "ascii")
+    assert again.returncode == 1
+    assert (command.folder / "ascii.csv.broken").read_bytes() == good + bad
+
+
+@pytest.mark.parametrize(
+    ("written", "named", "sentence"),
+    [
+        ("utf-16-le", "utf-16", "name another --encoding; utf-16-le and utf-16-be"),
+        ("utf-8", "rot13", "There is no encoding 'rot13'"),
+        ("utf-8", "nothing", "There is no encoding 'nothing'"),
+    ],
+)
+def test_an_encoding_that_is_not_the_files_is_one_sentence(
+    command: Command, written: str, named: str, sentence: str
+) -> None:
+    (command.folder / "in.csv").write_bytes("id,image_url\n1,x\n".encode(written))
+    done = command.run(*CSV, "--encoding", named)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+
+
+def test_what_is_cut_in_the_middle_of_a_character_leaves_no_empty_line(
+    command: Command, moody: Moody
+) -> None:
+    whole = f"id,image_url\n1,{moody.picture(1)}\n2,{moody.picture(2)}".encode("utf-16")
+    (command.folder / "in.csv").write_bytes(whole[:-1])
+    done = command.run(*CSV)
+    assert done.returncode == 1
+    beside = command.folder / "out.csv.broken"
+    assert not beside.exists() or b"\n\n" not in b"\n" + beside.read_bytes()
+
+
+def test_half_a_character_in_json_is_a_broken_line(command: Command, moody: Moody) -> None:
+    lines = [
+        json.dumps({"id": "1", "image_url": moody.picture(1), "name": "whole \U0001f600"}),
+        json.dumps({"id": "2", "image_url": moody.picture(2), "name": "half \ud83d"}),
+    ]
+    (command.folder / "in.jsonl").write_text("\n".join(lines) + "\n")
+    done = command.run("in.jsonl", "--to", "out.jsonl")
+    assert done.returncode == 1
+    assert "line 2 has half a character" in done.stderr
+    assert (command.folder / "out.jsonl.broken").read_text() == lines[1] + "\n"
+    [made] = (command.folder / "out.jsonl").read_text().splitlines()
+    assert json.loads(made)["alt"] == CAPTION
+
+
+def test_of_three_rows_with_one_key_the_one_with_another_picture_is_told(
+    command: Command, moody: Moody
+) -> None:
+    rows = [item(1, moody.picture(n)) for n in (1, 2, 1)]
+    write_csv(command.folder / "in.csv", rows)
+    done = command.run(*CSV)
+    assert done.returncode == 1
+    assert "line 3 has the key '1' of line 2, and another picture" in done.stderr
+    assert [row["alt_source"] for row in read_csv(command.folder / "out.csv")] == [
+        "ai", "pending", "ai",
+    ]  # fmt: skip
+
+
+def test_files_of_a_folder_are_taken_by_the_names_that_they_have(
+    command: Command, moody: Moody
+) -> None:
+    folder = command.folder / "pictures"
+    folder.mkdir()
+    (folder / " mug .jpg").write_bytes(photograph_like((64, 64)))
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "gone.jpg").symlink_to("nowhere")
+    done = command.run("pictures", "--to", "out.csv")
+    assert done.returncode == 1
+    for name in ("pipe.jpg", "gone.jpg"):
+        assert f"broken: {name} is no file" in done.stderr
+    [row] = read_csv(command.folder / "out.csv")
+    assert (row["file"], row["alt_source"]) == (" mug .jpg", "ai")
+    write_csv(command.folder / "in.csv", [item(1, "pipe.jpg")])
+    summary = command.summary(*CSV[:2], "listed.csv", "--base", str(folder), expect=1)
+    assert summary["outcomes"]["failed"] == 1
+
+
+def test_columns_of_a_parquet_file_that_have_the_same_name_are_told(command: Command) -> None:
+    table = pa.table([pa.array(["x"]), pa.array(["y"])], names=["image_url", "image_url"])
+    pyarrow.parquet.write_table(table, command.folder / "in.parquet")
+    done = command.run("in.parquet", "--to", "out.parquet")
+    assert done.returncode == 2
+    assert "more than one column 'image_url'" in done.stderr
+
+
+def test_a_row_without_a_picture_counts_as_itself_in_an_estimate(
+    command: Command, moody: Moody
+) -> None:
+    write_csv(command.folder / "in.csv", [item(1, ""), item(2, moody.picture(2))])
+    done = command.run(*CSV, "--estimate")
+    assert done.returncode == 0
+    assert "0 repeat a URL with the same context, 0 the bytes of another file" in done.stdout
+
+
+def test_an_audit_column_of_the_source_in_other_letters_is_the_one_that_is_filled(
+    command: Command, moody: Moody
+) -> None:
+    write_csv(
+        command.folder / "in.csv", [item(1, moody.picture(1), **{"SEO": "", "Alt Model": ""})]
+    )
+    command.summary(*CSV, "--styles", "concise,seo")
+    [row] = read_csv(command.folder / "out.csv")
+    assert (row["SEO"], row["Alt Model"]) == (SEO, "moody-1")
+    assert not {"seo", "alt_model"} & {*row}
+
+
+def test_no_source_is_no_folder(command: Command) -> None:
+    done = command.run("", "--to", "out.csv")
+    assert done.returncode == 2
+    assert "SOURCE is empty" in done.stderr

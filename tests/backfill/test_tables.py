@@ -264,3 +264,133 @@ def test_a_database_that_is_not_there_is_told_without_its_password(command: Comm
     assert done.returncode == 2
     assert "does not take a connection" in done.stderr
     assert "hunter2" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("url", ["postgresql", "mysql", "sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("date", ["2026-01-01", "2026-01-02"]),
+        ("timestamp", ["2026-01-01 10:00:00", "2026-01-01 10:00:01"]),
+        ("boolean", ["0", "1"]),
+        ("decimal(9,2)", ["1.50", "2.00"]),
+        ("", ["7", "x"]),
+    ],
+)
+def test_keys_of_any_type_find_their_rows(
+    command: Command, moody: Moody, engine: sa.Engine, url: str, kind: str, keys: list[str]
+) -> None:
+    if not kind and engine.dialect.name != "sqlite":
+        return  # only SQLite has columns without a type
+    values = [f"'{key}'" for key in keys]
+    if kind == "boolean":
+        values = ["FALSE", "TRUE"]
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(f"CREATE TABLE products (id {kind} PRIMARY KEY, url varchar(300), alt text)")
+        )
+        for n, value in enumerate(values):
+            connection.execute(
+                sa.text(f"INSERT INTO products VALUES ({value}, :url, NULL)"),
+                {"url": moody.picture(n)},
+            )
+    summary = command.summary(url, *TABLE)
+    assert (summary["written"], summary["kept"]) == (2, 0)
+    with engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT alt FROM products")).scalars().all()
+    assert found == [CAPTION, CAPTION]
+
+
+def test_what_sqlite_keeps_in_a_column_of_dates_is_no_obstacle(
+    command: Command, moody: Moody, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "shop.db") as shop:
+        shop.execute("CREATE TABLE products (made DATETIME PRIMARY KEY, sold DATE, on_sale BOOLEAN,"
+                     " price NUMERIC, url, alt, ALT_SOURCE TEXT, SEO TEXT)")  # fmt: skip
+        rows = [(1767225600000, "2026-01-01T00:00:00Z", "maybe", "9,50", moody.picture(1)),
+                ("2026-01-01T00:00:00Z", 17, 2, "n/a", moody.picture(2))]  # fmt: skip
+        shop.executemany("INSERT INTO products VALUES (?, ?, ?, ?, ?, NULL, NULL, NULL)", rows)
+    shop.close()
+    url = f"sqlite:///{tmp_path}/shop.db"
+    added = command.run("init-db", url, *TABLE)
+    assert added.returncode == 0
+    assert not {"added seo", "added alt_source"} & {*added.stdout.splitlines()}
+    summary = command.summary(url, *TABLE, "--styles", "concise,seo")
+    assert (summary["written"], summary["kept"]) == (2, 0)
+    with sqlite3.connect(tmp_path / "shop.db") as shop:
+        found = shop.execute("SELECT alt, alt_source, seo FROM products").fetchall()
+    shop.close()
+    assert found == [(CAPTION, "ai", SEO)] * 2
+
+
+def test_a_state_that_the_column_has_no_word_for_stays_in_the_journal(
+    command: Command, moody: Moody, postgresql: str
+) -> None:
+    moody.moods.uncertain_every = 2
+    engine = sa.create_engine(postgresql)
+    with engine.begin() as connection:
+        connection.execute(sa.text(
+            "CREATE TYPE origin AS ENUM ('ai', 'human');"
+            "CREATE TABLE products (id int PRIMARY KEY, url text, context text, alt text,"
+            " alt_source origin)"))  # fmt: skip
+        for n in (1, 2, 3):
+            connection.execute(
+                sa.text("INSERT INTO products VALUES (:n, :url, :context)"),
+                {"n": n, "url": moody.picture(n) if n < 3 else "no url", "context": f"row-{n}"},
+            )
+    for _ in range(2):
+        summary = command.summary(postgresql, *TABLE, expect=1)
+        assert (summary["outcomes"]["ai"], summary["outcomes"]["uncertain"]) == (1, 1)
+        assert (summary["outcomes"]["failed"], summary["held"]) == (1, 0)
+    with engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT alt_source FROM products ORDER BY id"))
+        assert [*found.scalars()] == ["ai", None, None]
+    engine.dispose()
+
+
+def test_a_database_that_cannot_be_read_is_one_sentence(
+    command: Command, moody: Moody, tmp_path: Path, postgresql: str
+) -> None:
+    path = tmp_path / "shop.db"
+    url = f"sqlite:///{path}?timeout=0.1"
+    path.write_bytes(b"this is no database at all, but a file of that name" * 100)
+    done = command.run(url, *TABLE)
+    assert (done.returncode, "file is not a database" in done.stderr) == (2, True)
+    path.unlink()
+    engine = sa.create_engine(url)
+    products(engine, moody, 2)
+    engine.dispose()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    for words in (
+        [url, *TABLE],
+        ["init-db", url, *TABLE],
+        [url, "--query", "SELECT * FROM products"],
+    ):
+        done = command.run(*words)
+        assert (done.returncode, "database is locked" in done.stderr) == (75, True), done.stderr
+        assert "SELECT" not in done.stderr
+    holder.execute("ROLLBACK")
+    holder.close()
+    owner = sa.create_engine(postgresql)
+    products(owner, moody, 1)
+    with owner.begin() as connection:
+        name = f"reader_{random.randrange(10**9)}"
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'"))
+    theirs = owner.url.set(username=name, password="secret")
+    done = command.run(theirs.render_as_string(hide_password=False), *TABLE)
+    with owner.begin() as connection:
+        connection.execute(sa.text(f"DROP ROLE {name}"))
+    owner.dispose()
+    assert done.returncode == 2
+    assert "permission denied for table products" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_a_query_may_end_in_a_comment(command: Command, moody: Moody, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    engine = sa.create_engine(url)
+    products(engine, moody, 3)
+    engine.dispose()
+    query = "SELECT * FROM products -- all of them"
+    assert command.summary(url, "--query", query, "--to", "out.csv")["rows"] == 3

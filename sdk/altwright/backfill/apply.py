@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from altwright.backfill.decisions import Decisions, is_made, objection, outcome_of
+from altwright.backfill.journal import Journal
+from altwright.backfill.outcomes import before_decision
 from altwright.backfill.rows import Outcome, Row
 from altwright.backfill.standing import KEPT
-from altwright.backfill.targets.table import BATCH, TableTarget
+from altwright.backfill.targets import writing
+from altwright.backfill.targets.new_file import FileTarget
+from altwright.backfill.targets.table import TableTarget
 
 
-class Memory(Protocol):
+class Memory(writing.Memory, Protocol):
     """What of a journal is needed here."""
 
     def outcome(self, key: str) -> tuple[Row, Outcome] | None:
         """One row's; None where it has none."""
-
-    def decide(self, outcomes: Sequence[Outcome]) -> None:
-        """Decisions in place of what there was; they wait to be written."""
-
-    def unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
-        """The next outcomes that the target does not have."""
-
-    def mark(self, written: Mapping[str, int]) -> None:
-        """What became of them."""
 
 
 @dataclass(slots=True)
@@ -44,71 +39,67 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Decisions that count, with what stood there before them."""
+    """Decisions that count."""
 
     applied: Applied
     decided: dict[str, Outcome]
-    previous: dict[str, Outcome]
 
 
-def plan(memory: Memory, decisions: Decisions) -> Plan:
-    """What would be done; changes nothing. Of two decisions about a row the later one counts."""
-    made = Plan(Applied(), {}, {})
+def plan(memory: Memory, decisions: Decisions, unwritten: Container[str] = ()) -> Plan:
+    """What would be done; changes nothing. Of two decisions about a row the later one counts.
+
+    `unwritten` are the keys of rows whose outcome the target could not be given.
+    """
+    made = Plan(Applied(), {})
     for key, each in {each.key: each for each in decisions.decisions}.items():
         found = memory.outcome(key)
         if found is None:
             made.applied.left[key] = "the journal has no such row"
             continue
         row, current = found
-        decided = outcome_of(row, current, each, decisions.reviewer)
+        is_written = key not in unwritten
+        decided = outcome_of(row, current, each, decisions.reviewer, is_written=is_written)
         if is_made(current, decided):
-            made.applied.before += 1
+            made.applied.before += is_written
         elif why := objection(current, each, decisions.reviewer):
             made.applied.left[key] = why
         else:
             made.applied.made[key] = each.kind
             made.decided[key] = decided
-            made.previous[key] = current
     return made
 
 
-def apply_to_table(memory: Memory, made: Plan, table: TableTarget) -> Applied:
+def apply_to_table(memory: Memory, decisions: Decisions, table: TableTarget) -> Applied:
     """Into the journal, then into the table, wherever the row still has what was looked at.
 
-    Whatever else waits to be written is written by the way. A kill in between loses nothing: the
-    next run of any command that writes goes on.
+    Whatever else waits to be written is written first: a decision is about what the table has. A
+    kill in between loses nothing: the next run of any command that writes goes on.
     """
+    stuck = writing.write_all(memory, table, {}).stuck
+    made = plan(memory, decisions, stuck)
     memory.decide(list(made.decided.values()))
+    written = writing.write_all(memory, table, stuck)
     applied = made.applied
-    while True:
-        found = memory.unwritten(BATCH, list(applied.waiting))
-        batch = [outcome for _, outcome in found]
-        if not batch:
-            break
-        told = _written(table, batch, applied)
-        kept = [key for key, what in told.items() if what == KEPT and key in made.previous]
-        for key in kept:
-            applied.left[key] = "somebody changed it in the table meanwhile: theirs stays"
-        # The journal must not say that a decision holds which the table does not have.
-        memory.decide([made.previous[key] for key in kept])
-        memory.mark(told)
+    applied.left |= {key: why for key, why in written.lost.items() if key in made.decided}
+    applied.waiting |= written.stuck
     for key in (*applied.left, *applied.waiting):
         applied.made.pop(key, None)
     return applied
 
 
-def _written(table: TableTarget, batch: Sequence[Outcome], applied: Applied) -> dict[str, int]:
-    from sqlalchemy.exc import DBAPIError
+def apply_to_file(memory: Journal, decisions: Decisions, target: FileTarget) -> Applied:
+    """Into the journal, then into the file, which is written anew from its source.
 
-    from altwright.backfill.database import said
-
-    try:
-        return table.write(batch)
-    except DBAPIError as error:
-        if len(batch) == 1:
-            applied.waiting[batch[0].key] = said(error)
-            return {}
-    told: dict[str, int] = {}
-    for each in batch:
-        told |= _written(table, [each], applied)
-    return told
+    Raises OSError and SourceBroke: the file is as it was, and the same command goes on.
+    """
+    made = plan(memory, decisions)
+    memory.decide(list(made.decided.values()))
+    left_out = target.write(memory, made.decided).left_out
+    memory.decide(
+        [was for key in left_out if (was := before_decision(made.decided[key])) is not None]
+    )
+    memory.mark(dict.fromkeys(left_out, KEPT))
+    for key in left_out:
+        made.applied.left[key] = "its row in the source has another text or picture by now"
+        made.applied.made.pop(key)
+    return made.applied

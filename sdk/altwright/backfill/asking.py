@@ -31,7 +31,9 @@ def request_of(row: Row, question: Question, asked: Asked) -> tuple[Picture, dic
 
 def _picture(image: str, *, is_local: bool) -> Picture:
     if is_local:
-        return Path(image)
+        if (path := Path(image)).exists() and not path.is_file():
+            raise _no_picture("unreadable_picture", f"{image} is a folder or a pipe, and no file.")
+        return path
     if not image.strip():
         raise _no_picture("no_image", "The row names no image.")
     if not image[:8].lower().startswith(("http://", "https://", "data:")):

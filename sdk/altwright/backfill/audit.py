@@ -70,8 +70,9 @@ def is_writable(outcome: Outcome) -> bool:
 
 def _texts(outcome: Outcome, asked: Asked) -> Iterator[tuple[str, str]]:
     fields = asked.fields()
+    is_blank = outcome.is_decided and outcome.alt_source is AltSource.DECORATIVE
     for pair, text in outcome.texts.items():
         if pair in fields:
-            yield fields[pair], text
+            yield fields[pair], "" if is_blank and pair[0] == asked.styles[0] else text
     if "seo" in asked.styles[1:]:
         yield "seo", outcome.seo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -25,6 +26,10 @@ KNOWN_AS: Mapping[str, tuple[str, ...]] = {
 """Names that are understood, best first; case, spaces and hyphens do not matter."""
 AUDIT = ("alt_locale", "alt_model", "alt_reviewed_at", "seo", "reasons", "search_text")
 """Fields that only the target has, under their own names where no other is named."""
+_IS_AUDIT = re.compile(
+    rf"{'|'.join(AUDIT)}|(?:alt|seo|concise|detailed)_[a-z]{{2,3}}(?:_[a-z0-9]+)*"
+)
+"""These, and texts in further locales."""
 VALUE_CHARS = 500
 """Of every other column so much is kept, for rules that look at it."""
 CONTEXT_CHARS = 2_000
@@ -78,7 +83,7 @@ def guess(
     `primary_key` is what the source itself knows to be the key. Raises WrongUse with one sentence
     that lists what is there.
     """
-    named = _chosen(there, chosen)
+    named = {**_known_audit(there), **_chosen(there, chosen)}
     by_plain_name = {_plain(name): name for name in reversed(there)}
     found: dict[str, str] = {}
     for role, names in KNOWN_AS.items():
@@ -116,7 +121,9 @@ def row_of(
     values: Mapping[str, object], columns: Columns, *, place: int, base: str = "", content: str = ""
 ) -> Row:
     """The row of a record; `base` stands before images that are relative."""
-    image = as_text(values.get(columns.image)).strip()
+    image = as_text(values.get(columns.image))
+    if columns.image != columns.key:  # a file's name is what it is, spaces at its ends included
+        image = image.strip()
     if base and image and "://" not in image[:12] and image[:5].lower() != "data:":
         image = f"{base.rstrip('/')}/{image.lstrip('/')}"
     taken = {columns.image, columns.key, columns.alt, columns.alt_source, columns.tags}
@@ -184,6 +191,15 @@ def _tags(value: object) -> tuple[str, ...]:
         return ()
     tags = (as_text(each).strip()[:KEYWORD_CHARS] for each in value)
     return tuple(dict.fromkeys(tag for tag in tags if tag))
+
+
+def _known_audit(there: Sequence[str]) -> dict[str, str]:
+    """Audit fields that the source has already, as `SEO` or `Alt Model`: no second one beside."""
+    return {
+        plain: name
+        for name in there
+        if (plain := _plain(name)) != name and plain not in there and _IS_AUDIT.fullmatch(plain)
+    }
 
 
 def _chosen(there: Sequence[str], words: Iterable[str]) -> dict[str, str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import weakref
 from collections.abc import Iterator
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from altwright.backfill.extras import needed
+from altwright.backfill.sources.source import SourceBroke
 from altwright.errors import WrongUse
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Engine, Table
+    from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Table
+    from sqlalchemy.exc import DBAPIError
 
 _DRIVERS = {
     "postgresql": ("psycopg", "PostgreSQL", "postgresql"),
@@ -21,6 +25,21 @@ _DRIVERS = {
     "mariadb": ("pymysql", "MariaDB", "mysql"),
 }
 """Scheme to driver, name, and the extra that brings it."""
+_PASSING = {
+    "55P03",
+    "57P01",
+    "57P02",
+    "57P03",
+    "53300",
+    "40001",
+    "40P01",
+    1040,
+    1205,
+    1213,
+    2006,
+    2013,
+}
+"""PostgreSQL's and MySQL's names of what passes: a lock, a restart, no free connection."""
 LOCK_WAIT_S = 10
 """So long a transaction waits for a row that somebody else changes; then others come first."""
 
@@ -80,6 +99,11 @@ def said(error: Exception) -> str:
     return " ".join(str(words).split()).rstrip(".")[:300] or type(own).__name__
 
 
+def is_database_error(error: Exception) -> bool:
+    """Whether a database, and not a bug, is at fault; asked where SQLAlchemy may be missing."""
+    return type(error).__module__ == "sqlalchemy.exc" and hasattr(error, "orig")
+
+
 def is_refusal(error: Exception) -> bool:
     """Whether the same statement will be refused again: a value that no column takes."""
     import sqlalchemy as sa
@@ -89,13 +113,40 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError)) or number in (3819, 4025)
 
 
+def unusable(what: str, error: DBAPIError) -> WrongUse | SourceBroke:
+    """What to raise where a database does not let us look: for now, or until somebody mends it."""
+    sentence = f"{what}: {said(error)}"
+    orig = error.orig
+    marks = {getattr(orig, "sqlstate", None), *(getattr(orig, "args", None) or ())[:1]}
+    is_locked = isinstance(orig, sqlite3.OperationalError) and "locked" in str(orig)
+    if error.connection_invalidated or is_locked or marks & _PASSING:
+        return SourceBroke(sentence, may_pass=True)
+    return WrongUse(f"{sentence}.")
+
+
+@contextlib.contextmanager
+def looking(engine: Engine) -> Iterator[Connection]:
+    """A connection to read with. Raises WrongUse, or SourceBroke where it may pass."""
+    import sqlalchemy as sa
+
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sa.exc.DBAPIError as error:
+        raise unusable(f"{shown(engine)} cannot be read", error) from None
+
+
 def table(engine: Engine, name: str) -> Table:
-    """A table as it is; `schema.name` is understood. Raises WrongUse where there is none."""
+    """A table as it is; `schema.name` is understood.
+
+    Raises WrongUse where there is none or it may not be read, SourceBroke where that may pass.
+    """
     import sqlalchemy as sa
 
     schema, _, bare = name.rpartition(".")
     try:
-        return sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=engine)
+        with looking(engine) as connection:
+            return sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=connection)
     except sa.exc.NoSuchTableError:
         there = sa.inspect(engine).get_table_names(schema=schema or None)
         listed = ", ".join(sorted(there)[:30]) or "no tables"
@@ -129,15 +180,58 @@ def is_blank(column: ColumnElement[Any]) -> ColumnElement[bool]:
     return sa.or_(column.is_(None), sa.func.trim(as_words(column)) == "")
 
 
+def is_exactly(engine: Engine, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Whether a column has this text, character for character.
+
+    A column's own comparison may take `Cafe` for `Café`: MySQL's does, and others where somebody
+    chose it.
+    """
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import mysql
+
+    if engine.dialect.name in ("mysql", "mariadb"):
+        # Whatever character set the column has.
+        bytes_of = sa.cast(sa.cast(column, mysql.CHAR(charset="utf8mb4")), sa.LargeBinary)
+        return bytes_of == sa.literal(text.encode("utf-8", "replace"), sa.LargeBinary)
+    collation = "BINARY" if engine.dialect.name == "sqlite" else "C"
+    return as_words(column).collate(collation) == text
+
+
+def column_named(table: FromClause, name: str) -> str | None:
+    """The name of a column as the table has it: most databases do not tell `SEO` from `seo`."""
+    if name in table.columns:
+        return name
+    return next((each.name for each in table.columns if each.name.lower() == name.lower()), None)
+
+
+def comparable(engine: Engine, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A key's column as it is compared with `typed_key`: as text where its type is not one of ours.
+
+    SQLite keeps a date however somebody wrote it, and a column without a type keeps anything.
+    """
+    kind = _kind(column)
+    if kind is None or (engine.dialect.name == "sqlite" and kind not in (int, str, bytes)):
+        return as_words(column)
+    return column
+
+
 def typed_key(column: ColumnElement[Any], key: str) -> object:
-    """The key as the column's type wants it. Raises WrongUse where it is of another type."""
-    try:
-        kind = column.type.python_type
-    except NotImplementedError:
-        return key
+    """The key as a `comparable` column wants it. Raises WrongUse where it is of another type."""
+    kind = _kind(column)
     try:
         if kind is bytes:
             return bytes.fromhex(key.removeprefix("0x"))
-        return key if kind is str else kind(key)
-    except (ValueError, TypeError, ArithmeticError):
+        if kind is bool:
+            return {"true": True, "1": True, "false": False, "0": False}[key.lower()]
+        if kind in (date, datetime, time):
+            return kind.fromisoformat(key)
+        return key if kind in (None, str) else kind(key)
+    except (ValueError, TypeError, ArithmeticError, KeyError):
         raise WrongUse(f"{key!r} is no value of the key {column!s}.") from None
+
+
+def _kind(column: ColumnElement[Any]) -> Any:  # noqa: ANN401 - a type, or None
+    try:
+        return column.type.python_type
+    except NotImplementedError:
+        return None

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from altwright.backfill import records
 from altwright.backfill.review.items import label_of, text_of
 from altwright.backfill.rows import AltSource, Outcome, Row, search_text
 from altwright.errors import WrongUse
@@ -70,12 +71,19 @@ def read(path: Path) -> Decisions:
     )
 
 
-def outcome_of(row: Row, current: Outcome, decision: Decision, reviewer: str) -> Outcome:
-    """What the row is from now on."""
+def outcome_of(
+    row: Row, current: Outcome, decision: Decision, reviewer: str, *, is_written: bool = True
+) -> Outcome:
+    """What the row is from now on.
+
+    Where the current outcome is a decision that the target never got (`is_written` false), the new
+    one takes the place of what the target has: of what stood there before both.
+    """
+    stands = current if is_written or not current.is_decided else None
     has_text = decision.kind in ("approve", "edit")
     text = decision.text if has_text else ""
     first = current.answer.texts[0] if current.answer.texts else None
-    edits = tuple(_edits(current, decision)) if has_text else ()
+    edits = tuple(_edits(current, decision, stands)) if has_text else ()
     seo = next((t.text for t in current.answer.texts if t.style == "seo" and not t.code), "")
     new_seo = next((new for style, _, new, _ in edits if style == "seo"), current.seo or seo)
     return replace(
@@ -88,10 +96,13 @@ def outcome_of(row: Row, current: Outcome, decision: Decision, reviewer: str) ->
         seo="" if decision.kind == "blank" else new_seo,
         reasons=(f"{_BY}{reviewer}",) if reviewer else (),
         warnings=current.warnings if decision.kind == "approve" else (),
-        draft=text_of(current),
+        draft=text_of(stands) if stands else current.draft,
         search_text=search_text(text, row.tags, row.file_name),
-        seen_source=current.alt_source.value,
+        seen_source=stands.alt_source.value if stands else current.seen_source,
         edits=edits,
+        previous=(
+            records.outcome_to_text(replace(stands, previous="")) if stands else current.previous
+        ),
     )
 
 
@@ -117,14 +128,17 @@ def objection(current: Outcome, decision: Decision, reviewer: str) -> str:
     return "it is another text since the page was made"
 
 
-def _edits(current: Outcome, decision: Decision) -> Iterator[tuple[str, str, str, str]]:
+def _edits(
+    current: Outcome, decision: Decision, stands: Outcome | None
+) -> Iterator[tuple[str, str, str, str]]:
     """Those of earlier decisions stay, where this one has no others."""
-    stand = current.texts
+    unwritten = {} if stands else {(each[0], each[1]): each[3] for each in current.edits}
+    there = {**current.texts, **unwritten}
     new = {(style, locale): text for style, locale, text in decision.edits}
     earlier = {(style, locale): text for style, locale, text, _ in current.edits}
     for (style, locale), text in {**earlier, **new}.items():
-        if (style, locale) in stand:
-            yield style, locale, text, stand[style, locale]
+        if (style, locale) in there:
+            yield style, locale, text, there[style, locale]
 
 
 def _source(decision: Decision) -> AltSource:

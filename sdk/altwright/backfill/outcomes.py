@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from altwright.backfill import audit, records
 from altwright.backfill.audit import Asked
 from altwright.backfill.cautions import Rules, held
 from altwright.backfill.rows import HELD, AltSource, Answer, Outcome, Row, Text, search_text
@@ -15,6 +16,8 @@ _SETTLED_CODES = {
     "caption_rejected": AltSource.REJECTED,
 }
 """The picture is there and a person should write: to ask again would be to go round in circles."""
+
+_UNDONE = "a decision was undone: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +83,34 @@ class Judge:
         return found
 
 
-def refused_by_table(outcome: Outcome, words: str) -> Outcome:
-    """The table will never take this, as its database says: a person has to see why."""
+def refused_by_table(outcome: Outcome, words: str) -> Outcome | None:
+    """What stands in place of an outcome that the table will never take, as its database says.
+
+    A model's text goes to a person. A decision is undone: the table has what was there before it,
+    and the review shows why. None: there is no text in it, and the table has no word for the state
+    (an enumeration without `failed`), which stays in the journal alone.
+    """
+    if outcome.is_decided and (before := before_decision(outcome)) is not None:
+        others = (each for each in before.reasons if not each.startswith(_UNDONE))
+        return replace(before, reasons=(f"{_UNDONE}the table does not take it ({words})", *others))
+    if not audit.is_writable(outcome) and not outcome.is_decided:
+        return None
     return replace(
         outcome,
         alt_source=AltSource.UNCERTAIN,
         alt="",
         seo="",
+        alt_reviewed_at="",
         draft=outcome.alt,
         reasons=(f"{HELD}the table does not take it ({words})", *outcome.reasons),
     )
+
+
+def before_decision(outcome: Outcome) -> Outcome | None:
+    """What a decision took the place of; None where nobody knows."""
+    if not outcome.previous:
+        return None
+    return replace(records.outcome_from_text(outcome.previous), answer=outcome.answer)
 
 
 def is_open(text: Text) -> bool:

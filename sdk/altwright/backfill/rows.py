@@ -153,6 +153,8 @@ class Outcome:
 
     edits: tuple[tuple[str, str, str, str], ...] = ()
     """Of a person's decision: style, locale, new text and the one it replaces, of further texts."""
+    previous: str = ""
+    """Of a person's decision: the outcome that the target had before, as the journal keeps one."""
 
     @property
     def is_decided(self) -> bool:

@@ -102,6 +102,8 @@ class _Local:
 
 def _digest(image: str) -> str:
     try:
+        if not Path(image).is_file():  # a pipe that is named like a picture would never end
+            return f"unreadable:{image}"
         with Path(image).open("rb") as file:
             digest = hashlib.sha256()
             while piece := file.read(1024 * 1024):

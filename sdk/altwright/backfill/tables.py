@@ -24,7 +24,8 @@ CREATE TABLE answers (
 SEE = """
 INSERT INTO rows (key, ask, row, place, pass) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
-    clash = CASE WHEN pass = excluded.pass AND ask != excluded.ask THEN excluded.place ELSE 0 END,
+    clash = CASE WHEN pass != excluded.pass THEN 0 WHEN clash > 0 THEN clash
+                 WHEN ask != excluded.ask THEN excluded.place ELSE 0 END,
     row = CASE WHEN pass = excluded.pass THEN row ELSE excluded.row END,
     place = CASE WHEN pass = excluded.pass THEN place ELSE excluded.place END,
     state = CASE WHEN pass = excluded.pass OR ask = excluded.ask THEN state ELSE 'pending' END,
@@ -73,8 +74,8 @@ ORDER BY id LIMIT ?
 
 REPEATS = """
 SELECT count(*), count(DISTINCT ask),
-       count(DISTINCT coalesce(json_extract(row, '$.content'), json_extract(row, '$.image'))),
-       count(DISTINCT ask || json_extract(row, '$.image')),
+       count(DISTINCT coalesce(json_extract(row, '$.content'), json_extract(row, '$.image'), '')),
+       count(DISTINCT ask || coalesce(json_extract(row, '$.image'), '')),
        (SELECT count(*) - count(DISTINCT json_extract(answer, '$.sha256')) FROM answers
         WHERE json_extract(answer, '$.sha256') IS NOT NULL)
 FROM rows WHERE state IN ('pending', 'failed')

@@ -7,18 +7,15 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 
-from altwright.backfill.database import is_refusal, said
-from altwright.backfill.outcomes import refused_by_table
 from altwright.backfill.recorder import Recorder
-from altwright.backfill.rows import AltSource, Outcome
+from altwright.backfill.rows import Outcome
 from altwright.backfill.standing import KEPT, WRITTEN
 from altwright.backfill.stop import Stop
+from altwright.backfill.targets import writing
 from altwright.backfill.targets.table import BATCH, TableTarget
 
 _EVERY_S = 2.0
 """A batch that does not fill is written after so long."""
-_MANY = 3
-"""So many rows in a row that somebody holds: it is the whole table, and each costs a long wait."""
 _TRIES_AFTER_S = (2.0, 4.0)
 """For rows that somebody else holds, at the end of a run."""
 
@@ -80,41 +77,8 @@ class WriteBack:
         return True
 
     async def _write(self, batch: list[Outcome]) -> None:
-        from sqlalchemy.exc import DBAPIError
-
-        try:
-            told = await asyncio.to_thread(self._target.write, batch)
-        except DBAPIError as error:
-            if is_refusal(error) and len(batch) == 1:
-                await self._hold(batch[0], said(error))
-            elif is_refusal(error):
-                await self._one_by_one(batch)
-            elif len(batch) == 1:
-                self._stuck[batch[0].key] = said(error)
-            elif error.connection_invalidated or self._target.locks_as_a_whole:
-                self._stuck |= {each.key: said(error) for each in batch}
-            else:
-                # One row is held by somebody; the others need not wait for it.
-                await self._one_by_one(batch)
-        else:
-            await self._recorder.call(lambda journal: journal.mark(told))
-            what = list(told.values())
-            self._tell(what.count(WRITTEN), what.count(KEPT))
-
-    async def _one_by_one(self, batch: list[Outcome]) -> None:
-        held_in_a_row = 0
-        for number, each in enumerate(batch):
-            await self._write([each])
-            held_in_a_row = held_in_a_row + 1 if each.key in self._stuck else 0
-            if held_in_a_row == _MANY:
-                words = self._stuck[each.key]
-                self._stuck |= {later.key: words for later in batch[number + 1 :]}
-                return
-
-    async def _hold(self, outcome: Outcome, words: str) -> None:
-        """The table will never take this: a person has to see why."""
-        if outcome.alt_source is AltSource.UNCERTAIN:
-            self._stuck[outcome.key] = words
-            return
-        kept_back = refused_by_table(outcome, words)
-        await self._recorder.call(lambda journal: journal.review(outcome.key, kept_back))
+        found = await asyncio.to_thread(writing.write, self._target, batch)
+        self._stuck |= found.stuck
+        await self._recorder.call(lambda journal: writing.keep(journal, found))
+        what = list(found.told.values())
+        self._tell(what.count(WRITTEN), what.count(KEPT))

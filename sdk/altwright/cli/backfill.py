@@ -180,6 +180,8 @@ def run(
     The same command goes on where an earlier one was stopped or killed.
     """
     asked = _list(styles, "--styles")
+    if not source.strip():
+        raise WrongUse("SOURCE is empty: name a file, a folder or a database's URL.")
     spec = Spec(
         source=source,
         to=to or "",

@@ -19,6 +19,9 @@ from rich.text import Text
 
 from altwright._version import __version__
 from altwright.aio import AsyncAltwright
+from altwright.backfill.database import is_database_error, said
+from altwright.backfill.journal import Unwritable as UnwritableJournal
+from altwright.backfill.sources import SourceBroke
 from altwright.cli.backfill import app as backfill_app
 from altwright.cli.config import Server, find_server
 from altwright.cli.exits import Exit, Outcomes, exit_of, sentence_of
@@ -95,22 +98,32 @@ def run(arguments: Sequence[str]) -> int:
         code = ended.code
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
-    except AltwrightError as error:
-        complain(sentence_of(error))
-        code = exit_of(error)
-    except ReaderGone:
-        code = Exit.BROKEN_PIPE
-    except Unwritable as error:
-        complain(f"the output cannot be written: {error}.")
-        code = Exit.IO_ERROR
     except Exception as error:  # noqa: BLE001 - no traceback ever: who uses a command is no developer
-        complain(f"this is a bug ({type(error).__name__}: {error})")
-        code = Exit.SOFTWARE
+        sentence, code = _told(error)
+        if sentence:
+            complain(sentence)
     if code in (Exit.BROKEN_PIPE, Exit.IO_ERROR):
         # Python would complain about the output once more while it ends.
         with contextlib.suppress(OSError):  # where the output is no file
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code if isinstance(code, int) else Exit.OK
+
+
+def _told(error: Exception) -> tuple[str, Exit]:
+    """What to say of an error that ends a command, and its code."""
+    if isinstance(error, ReaderGone):
+        return "", Exit.BROKEN_PIPE
+    if isinstance(error, Unwritable):
+        return f"the output cannot be written: {error}.", Exit.IO_ERROR
+    if isinstance(error, UnwritableJournal):
+        return str(error), Exit.IO_ERROR
+    if isinstance(error, AltwrightError):
+        return sentence_of(error), exit_of(error)
+    if isinstance(error, SourceBroke):
+        return f"{error}.", Exit.LATER if error.may_pass else Exit.IO_ERROR
+    if is_database_error(error):
+        return f"the database does not take it: {said(error)}.", Exit.LATER
+    return f"this is a bug ({type(error).__name__}: {error})", Exit.SOFTWARE
 
 
 def _show_version(wanted: bool) -> None:

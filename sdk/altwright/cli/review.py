@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, Union
 
 import typer
 
-from altwright.backfill.apply import Applied, apply_to_table, plan
+from altwright.backfill.apply import Applied, apply_to_file, apply_to_table, plan
 from altwright.backfill.database import connect, is_database
 from altwright.backfill.decisions import Decisions
 from altwright.backfill.decisions import read as read_decisions
@@ -26,7 +27,7 @@ from altwright.backfill.spec import Spec, open_places
 from altwright.backfill.standing import Counts
 from altwright.backfill.targets.table import TableTarget
 from altwright.cli.exits import Exit
-from altwright.cli.terminal import complain, one_line, say
+from altwright.cli.terminal import Unwritable, complain, one_line, say
 from altwright.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -129,9 +130,12 @@ def apply(
             _same_run(opened, read, word)
             applied = _apply(opened, word, read, database or word)
     else:
-        with Journal.open(Path(word)) as locked:
-            _same_run(locked, read, word)
-            applied = _apply(locked, word, read, database)
+        try:
+            with Journal.open(Path(word)) as locked:
+                _same_run(locked, read, word)
+                applied = _apply(locked, word, read, database)
+        except sqlite3.Error as error:
+            raise Unwritable(f"{word}: {error}") from None
     _tell(applied, as_json=as_json, is_dry=dry_run)
     if applied.waiting:
         raise typer.Exit(Exit.LATER)
@@ -143,17 +147,14 @@ def _apply(opened: AnyJournal, word: str, read: Decisions, database: str) -> App
     if places.facts.target != opened.facts.target:
         raise WrongUse(f"{word} is the journal of another target: {opened.facts.target}.")
     if isinstance(places.target, TableTarget):
-        return apply_to_table(opened, plan(opened, read), places.target)
+        return apply_to_table(opened, read, places.target)
     if not isinstance(opened, Journal):
         raise WrongUse("A queue's run writes into a table.")
     places.target.check(opened)
-    made = plan(opened, read)
-    opened.decide(list(made.decided.values()))
     try:
-        places.target.write(opened)
+        return apply_to_file(opened, read, places.target)
     except OSError as error:
-        raise WrongUse(f"{places.target.shown}: {error.strerror}.") from None
-    return made.applied
+        raise Unwritable(f"{places.target.shown}: {error.strerror}") from None
 
 
 @contextlib.contextmanager
@@ -175,12 +176,22 @@ def _opened(word: str, run: str) -> Iterator[AnyJournal]:
 
 
 def _find_journal(read: Decisions) -> Path:
-    """The one in this folder whose page it was."""
-    for path in sorted(Path().glob("*.journal")):
-        with Journal.read(path) as opened:
-            if run_id(opened.facts) == read.run:
-                return path
-    raise WrongUse("The journal of that run is not in this folder: name it with --journal FILE.")
+    """The one in this folder whose page it was; others may be broken."""
+    found = {path: _run_of(path) for path in sorted(Path().glob("*.journal"))}
+    for path, about in found.items():
+        if about == read.run:
+            return path
+    unread = [str(path) for path, about in found.items() if about is None]
+    others = f" ({', '.join(unread)} cannot be read as one)" if unread else ""
+    raise WrongUse(
+        f"The journal of that run is not in this folder{others}: name it with --journal FILE."
+    )
+
+
+def _run_of(path: Path) -> str | None:
+    with contextlib.suppress(WrongUse, sqlite3.Error), Journal.read(path) as opened:
+        return run_id(opened.facts)
+    return None
 
 
 def _same_run(opened: AnyJournal, read: Decisions, word: str) -> None:

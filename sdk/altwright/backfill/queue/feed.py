@@ -21,7 +21,6 @@ from altwright.backfill.outcomes import Judge
 from altwright.backfill.progress import Prices, Progress
 from altwright.backfill.queue.app import QUEUE, enqueue, producer
 from altwright.backfill.queue.journal import QueueJournal
-from altwright.backfill.queue.outcomes import QueueOutcomes
 from altwright.backfill.queue.tables import QUEUED
 from altwright.backfill.rows import AltSource
 from altwright.backfill.scan import scan
@@ -29,7 +28,8 @@ from altwright.backfill.spec import Places
 from altwright.backfill.standing import Counts, Facts
 from altwright.backfill.stop import Stop
 from altwright.backfill.summary import summarise
-from altwright.backfill.targets.table import BATCH, TableTarget
+from altwright.backfill.targets.table import TableTarget
+from altwright.backfill.targets.writing import write_all
 from altwright.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -81,13 +81,16 @@ def feed(
         _reach(app, broker_url)
         before = journal.outcomes.counts()
         scanned = scan(places, journal, judge, watch.scanning)
-        _write_rest(journal.outcomes, places.target)
+        # What was recorded and never came into the table, or was blanked there since.
+        stuck = write_all(journal.outcomes, places.target, {}).stuck
         to_do = journal.count(AltSource.PENDING.value, QUEUED)
         progress = Progress.of(
             journal.outcomes.counts(), to_do if manner.limit is None else min(to_do, manner.limit)
         )
         watch.scanned(scanned, progress)
         stop = _Feeding(app, journal, manner, progress, watch, before).go()
+        if stuck and (stuck := write_all(journal.outcomes, places.target, {}).stuck):
+            stop = stop or Stop.database(len(stuck), next(iter(stuck.values())))
     counts = journal.outcomes.counts()
     _bring_up_to_date(progress, counts, before)
     named = (places.source.shown, places.target.shown, f"{places.target.url} --run {run}")
@@ -212,12 +215,6 @@ def _shown(broker_url: str) -> str:
     """Without user and password."""
     parts = urlsplit(broker_url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _write_rest(outcomes: QueueOutcomes, target: TableTarget) -> None:
-    """What was recorded and never came into the table, or was blanked there since."""
-    while found := outcomes.unwritten(BATCH):
-        outcomes.mark(target.write([outcome for _, outcome in found]))
 
 
 def _bring_up_to_date(progress: Progress, counts: Counts, before: Counts) -> None:

@@ -22,7 +22,7 @@ from altwright.backfill.outcomes import refused_by_table
 from altwright.backfill.queue.outcomes import QueueOutcomes, facts_of, set_outcome
 from altwright.backfill.queue.tables import ANSWERS, METADATA, OPEN, QUEUED, ROWS, RUNS, TO_DO
 from altwright.backfill.rows import AltSource, Answer, Outcome, Row
-from altwright.backfill.standing import Facts, Judge, differences
+from altwright.backfill.standing import WRITTEN, Facts, Judge, differences
 from altwright.backfill.stop import Stop, Why
 from altwright.errors import WrongUse
 
@@ -360,6 +360,7 @@ def _written(connection: Connection, target: Target, outcome: Outcome) -> tuple[
     except sa.exc.DBAPIError as error:
         if not is_refusal(error):
             raise
-        held = refused_by_table(outcome, said(error))
-        with connection.begin_nested():
-            return held, target.write_in(connection, [held])[held.key]
+        instead = refused_by_table(outcome, said(error))
+    if instead is None:
+        return outcome, WRITTEN
+    return _written(connection, target, instead)

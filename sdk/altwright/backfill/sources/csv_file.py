@@ -63,10 +63,15 @@ class CsvFile:
                 header = next(iter(_Rows(file, self.dialect.delimiter)), None)
         except OSError as error:
             raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+        except UnicodeError as error:
+            raise WrongUse(
+                f"{path} is not {self._encoding} ({error}): name another --encoding; utf-16-le and "
+                "utf-16-be need no mark at the beginning."
+            ) from None
         if not isinstance(header, _Cells):
             raise WrongUse(f"{path} has no header: its first line names the columns.")
         self.columns: Sequence[str] = [name.strip() for name in header.cells]
-        _check_header(self.columns, path)
+        check_header(self.columns, path)
 
     @property
     def shown(self) -> str:
@@ -91,6 +96,7 @@ class CsvFile:
     def _found_encoding(self, wanted: str | None) -> str:
         if wanted is not None:
             try:
+                io.TextIOWrapper(io.BytesIO(), wanted)  # refuses what is none of text, as rot13
                 return codecs.lookup(wanted).name
             except LookupError:
                 raise WrongUse(f"There is no encoding {wanted!r}: try utf-8 or cp1252.") from None
@@ -178,7 +184,8 @@ def _dialect(first: str, encoding: str, path: Path) -> Dialect:
     return Dialect(encoding, delimiter, "\r\n" if first.endswith("\r\n") else "\n")
 
 
-def _check_header(names: Sequence[str], path: Path) -> None:
+def check_header(names: Sequence[str], path: Path) -> None:
+    """Raises WrongUse where columns cannot be told from each other by their names."""
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
         raise WrongUse(f"{path} has more than one column {twice[0]!r}: rename one of them.")

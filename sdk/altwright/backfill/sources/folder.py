@@ -45,15 +45,17 @@ class Folder:
                     continue
                 number += 1
                 inside = Path(where, name).relative_to(self.path).as_posix()
-                yield _named(number, inside)
+                yield _named(number, inside, is_file=Path(where, name).is_file())
         for error in closed:
             yield Broken(0, f"cannot be read ({error.strerror})", str(error.filename))
 
 
-def _named(number: int, inside: str) -> Record | Broken:
+def _named(number: int, inside: str, *, is_file: bool) -> Record | Broken:
     try:
         inside.encode()
     except UnicodeEncodeError:
         shown = inside.encode("utf-8", "replace").decode()
         return Broken(number, "has a name that is not UTF-8: rename it", shown)
+    if not is_file:
+        return Broken(0, "is no file: a pipe, or a link that leads nowhere", inside)
     return Record(number, {"file": inside})

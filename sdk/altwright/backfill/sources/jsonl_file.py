@@ -48,8 +48,19 @@ class JsonlFile:
                 except (ValueError, RecursionError) as error:
                     why = f"is not valid JSON ({error})"
                 else:
-                    if isinstance(value, dict):
+                    why = _wrong_with(value, line)
+                    if not why:
                         yield Record(number, value)
                         continue
-                    why = "is not a JSON object"
                 yield Broken(number, why, line.decode("utf-8", "replace").rstrip("\r\n"))
+
+
+def _wrong_with(value: object, line: bytes) -> str:
+    if not isinstance(value, dict):
+        return "is not a JSON object"
+    if b"\\ud" in line.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return "has half a character (a lone surrogate)"
+    return ""

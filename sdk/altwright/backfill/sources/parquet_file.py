@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from altwright.backfill.extras import pyarrow
+from altwright.backfill.sources.csv_file import check_header
 from altwright.backfill.sources.source import Broken, Record
 from altwright.errors import WrongUse
 
@@ -32,6 +33,7 @@ class ParquetFile:
         except pa.ArrowException as error:
             raise WrongUse(f"{path} is not a Parquet file: {error}.") from None
         self.columns: Sequence[str] = list(self.schema.names)
+        check_header(self.columns, path)
 
     @property
     def shown(self) -> str:
@@ -80,6 +82,9 @@ def records_of(batch: Any) -> Iterator[dict[str, object]]:  # noqa: ANN401 - pya
             continue
         try:
             columns.append(column.to_pylist())
+        except UnicodeDecodeError:  # a writer that did not look
+            cells = column.cast(pa.binary()).to_pylist()
+            columns.append([c if c is None else c.decode("utf-8", "replace") for c in cells])
         except (ValueError, pa.ArrowException):  # Python has no nanoseconds
             columns.append(column.cast(pa.string()).to_pylist())
     for cells in zip(*columns, strict=True):

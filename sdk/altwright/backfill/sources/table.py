@@ -12,7 +12,7 @@ from altwright.backfill.sources.source import Broken, Record
 from altwright.errors import WrongUse
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Engine, FromClause
+    from sqlalchemy import ColumnElement, Engine, FromClause, Select
 
 PAGE = 1_000
 """Rows of one SELECT."""
@@ -53,24 +53,22 @@ class TableSource:
                 f"--column key=NAME. There are: {', '.join(self.columns)}."
             )
         key = self._from.columns[columns.key]
-        self._key = key
+        self._key, self._key_name = self._as_it_is(key), columns.key
         if columns.key != self.primary_key:
             twice = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
-            with self._engine.connect() as connection:
+            with database.looking(self._engine) as connection:
                 if (found := connection.execute(twice).first()) is not None:
                     raise WrongUse(f"{columns.key!r} is no key: {found[0]!r} is there twice.")
         if not only_blank:
             return 0
         self._only = self._blank(columns)
         others = sa.select(sa.func.count()).select_from(self._from).where(sa.not_(self._only))
-        with self._engine.connect() as connection:
+        with database.looking(self._engine) as connection:
             return int(connection.execute(others).scalar_one())
 
     def read(self) -> Iterator[Record | Broken]:
         """Every row, or the blank ones; a transaction lasts for one page."""
-        import sqlalchemy as sa
-
-        page = sa.select(*self._from.columns).order_by(self._key).limit(PAGE)
+        page = self._everything().order_by(self._key).limit(PAGE)
         if self._only is not None:
             page = page.where(self._only)
         last: Any = None
@@ -79,20 +77,31 @@ class TableSource:
                 wanted = page if last is None else page.where(self._key > last)
                 found = connection.execute(wanted).mappings().all()
             for values in found:
-                last = values[self._key.name]
+                last = values[self._key_name]
                 yield Record(0, dict(values))
             if len(found) < PAGE:
                 return
 
     def one(self, key_column: str, key: str) -> Mapping[str, object] | None:
         """The row of one key; None where there is none."""
-        import sqlalchemy as sa
-
-        column = self._from.columns[key_column]
-        wanted = sa.select(*self._from.columns).where(column == database.typed_key(column, key))
+        column = database.comparable(self._engine, self._from.columns[key_column])
+        wanted = self._everything().where(column == database.typed_key(column, key))
         with self._engine.connect() as connection:
             found = connection.execute(wanted).mappings().first()
         return None if found is None else dict(found)
+
+    def _everything(self) -> Select[Any]:
+        import sqlalchemy as sa
+
+        return sa.select(*(self._as_it_is(each).label(each.name) for each in self._from.columns))
+
+    def _as_it_is(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """SQLite's types are promises that nobody keeps: a date may be a number, or no date."""
+        import sqlalchemy as sa
+
+        if self._engine.dialect.name != "sqlite":
+            return column
+        return sa.type_coerce(column, sa.types.NullType())
 
     def _blank(self, columns: Columns) -> ColumnElement[bool]:
         import sqlalchemy as sa
@@ -112,11 +121,12 @@ def _from_query(engine: Engine, query: str) -> FromClause:
     import sqlalchemy as sa
 
     # A colon is theirs, and no parameter of ours.
-    bare = query.strip().rstrip(";").replace(":", r"\:")
+    # It may end in a comment, which must not swallow what comes after it.
+    bare = query.strip().rstrip(";").replace(":", r"\:") + "\n"
     looked = sa.text(f"SELECT * FROM ({bare}) AS found WHERE 1 = 0")  # noqa: S608 - theirs to write
     try:
         with engine.connect() as connection:
             names = list(connection.execute(looked).keys())
     except sa.exc.DBAPIError as error:
-        raise WrongUse(f"The query does not run: {database.said(error)}.") from None
+        raise database.unusable("The query does not run", error) from None
     return sa.text(bare).columns(*(sa.column(name) for name in names)).subquery("found")

@@ -26,7 +26,7 @@ def missing_columns(engine: Engine, name: str, columns: Columns, asked: Asked) -
     found: dict[str, str] = {}
     for field in audit.names(asked):
         column = columns.named(field)
-        if column in table.columns:
+        if database.column_named(table, column) is not None:
             continue
         kind = sa.String(_SHORT[field]) if field in _SHORT else sa.Text()
         added = sa.Column(column, kind, nullable=True)

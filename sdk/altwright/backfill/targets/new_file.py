@@ -9,7 +9,7 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -32,6 +32,16 @@ SUFFIXES = {
 """Formats by the file's name."""
 _PAGE = 500
 """Records in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """What came of it."""
+
+    broken: int
+    """Pieces of the source that stand in a file beside it."""
+    left_out: frozenset[str]
+    """Keys of decisions whose row the source has no more, or not as it was looked at."""
 
 
 class FileTarget:
@@ -70,20 +80,22 @@ class FileTarget:
                 "it is lost."
             )
 
-    def write(self, journal: Journal) -> int:
-        """Write it. How many broken pieces of the source stand in a file beside it.
+    def write(self, journal: Journal, decided: Collection[str] = ()) -> WrittenFile:
+        """Write it; `decided` are keys whose outcome a person expects to find there.
 
-        Raises OSError, and leaves what was there as it was then.
+        Raises OSError and SourceBroke, and leaves what was there as it was then.
         """
         part = self._path.with_name(f".{self._path.name}.part")
         beside = self._path.with_name(f"{self._path.name}.broken")
         beside_part = self._path.with_name(f".{self._path.name}.broken.part")
         try:
-            with self._opened(part) as out, beside_part.open("w", encoding="utf-8") as rest:
-                broken = 0
+            with self._opened(part) as out, _beside(beside_part) as rest:
+                broken, left_out = 0, set(decided)
                 for page in _pages(self._source, rest):
                     broken += page.broken
-                    out.add(page, self._told(page.records, journal))
+                    told = self._told(page.records, journal)
+                    left_out.difference_update(told.set)
+                    out.add(page, told.columns)
             # First the journal knows what will be there: a kill in between, or a disk that is full,
             # must not make our own file a stranger's.
             stamp = _stamp(part)
@@ -97,10 +109,9 @@ class FileTarget:
             beside_part.unlink(missing_ok=True)
         journal.set_target_stamps(stamp)
         journal.mark_all_written()
-        return broken
+        return WrittenFile(broken, frozenset(left_out))
 
-    def _told(self, records: Sequence[Record], journal: Journal) -> list[dict[str, str]]:
-        """For each record the columns that are set, by name."""
+    def _told(self, records: Sequence[Record], journal: Journal) -> _Told:
         # By their order in the page: the records of a table have no place.
         rows = {
             number: row_of(record.values, self._columns, place=record.place, base=self._base)
@@ -108,23 +119,23 @@ class FileTarget:
             if is_blank(record.values, self._columns)
         }
         found = journal.outcomes_of([row.key for row in rows.values()])
-        told: list[dict[str, str]] = []
+        told = _Told([], [])
         for number, record in enumerate(records):
             row = rows.get(number)
             if row is None:
-                told.append({})
+                told.columns.append({})
                 continue
             known = found.get(row.key)
             if known is None or not known[0].asks_as(row):
-                told.append({self._columns.named("alt_source"): AltSource.PENDING.value})
+                told.columns.append({self._columns.named("alt_source"): AltSource.PENDING.value})
                 continue
-            told.append(self._set(known[1], record))
+            told.columns.append(self._set(known[1], record))
+            told.set.append(row.key)
         return told
 
     def _set(self, outcome: Outcome, record: Record) -> dict[str, str]:
         """Column to text. Further texts that stand there, perhaps a person's, stay."""
-        edited = {self._asked.fields().get((each[0], each[1])) for each in outcome.edits}
-        further = {*self._asked.fields().values()} - {"alt"} - edited
+        further = {*self._asked.fields().values()} - {"alt"}
         told: dict[str, str] = {}
         for name, text in audit.values(outcome, self._asked).items():
             column = self._columns.named(name)
@@ -154,6 +165,19 @@ def _stamp(path: Path) -> str:
     return f"{about.st_size}:{about.st_mtime_ns}"
 
 
+def _beside(path: Path) -> IO[str]:
+    """For broken pieces: bytes that are not UTF-8 stay what they are."""
+    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    columns: list[dict[str, str]]
+    """For each record the columns that are set, by name."""
+    set: list[str]
+    """Keys of those that were given their outcome."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
     records: list[Record]
@@ -175,7 +199,7 @@ def _pages(source: Source, rest: IO[str]) -> Iterator[_Page]:
     while True:
         taken = list(itertools.islice(everything, _PAGE))
         broken = [each for each in taken if isinstance(each, Broken)]
-        rest.writelines(f"{each.text}\n" for each in broken)
+        rest.writelines(f"{each.text}\n" for each in broken if each.text)
         if not taken:
             return
         yield _Page([each for each in taken if isinstance(each, Record)], len(broken))

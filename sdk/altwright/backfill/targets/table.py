@@ -32,12 +32,12 @@ class TableTarget:
         there = self._table.columns
         if columns.key not in there:
             raise WrongUse(f"{name} has no column {columns.key!r} to find its rows by.")
-        self._key = there[columns.key]
-        self._names = {
-            field: columns.named(field)
+        self._key = database.comparable(engine, there[columns.key])
+        named = {
+            field: database.column_named(self._table, columns.named(field))
             for field in audit.names(asked)
-            if columns.named(field) in there
         }
+        self._names = {field: name for field, name in named.items() if name is not None}
         if "alt" not in self._names:
             raise WrongUse(
                 f"{name} has no column for alt texts: name it with --column alt=NAME, or add it "
@@ -139,7 +139,7 @@ class TableTarget:
                 if text:
                     free = database.is_blank(column)
                     if field in replaced:
-                        free = sa.or_(free, database.as_words(column) == replaced[field])
+                        free = sa.or_(free, self._is(column, replaced[field]))
                     found[name] = sa.case((free, text), else_=column)
             elif field == "alt":
                 # NULL is missing, '' is decorative: a person who leaves it blank means the first.
@@ -147,12 +147,15 @@ class TableTarget:
             else:
                 # NULL where there is nothing: '' is no date.
                 found[name] = _moment(column, text) if text else None
-        if outcome.alt_source is AltSource.REJECTED and outcome.is_decided:
+        if outcome.is_decided and outcome.alt_source in (AltSource.REJECTED, AltSource.DECORATIVE):
             found |= self._without_the_models(outcome, further)
         return found
 
     def _without_the_models(self, outcome: Outcome, further: set[str]) -> dict[str, Any]:
-        """Who rejects a row wants none of its texts; those that a person wrote since stay."""
+        """Who rejects a row wants none of its texts; those that a person wrote since stay.
+
+        Of what is decorative no language has an alt text; what search engines read stays.
+        """
         import sqlalchemy as sa
 
         found: dict[str, Any] = {}
@@ -161,33 +164,41 @@ class TableTarget:
             name = self._names.get(fields.get(pair, ""))
             if name is None or fields[pair] not in further:
                 continue
+            if outcome.alt_source is AltSource.DECORATIVE and pair[0] != self._asked.styles[0]:
+                continue
             column = self._table.columns[name]
             gone = None if column.nullable else ""
-            found[name] = sa.case((database.as_words(column) == text, gone), else_=column)
+            found[name] = sa.case((self._is(column, text), gone), else_=column)
         return found
+
+    def _is(self, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+        return database.is_exactly(self._engine, column, text)
 
     def _may_be_set(self, outcome: Outcome | None = None) -> ColumnElement[bool]:
         """Blank and nobody's; for a person's decision: or still what that person saw."""
         import sqlalchemy as sa
 
         alt = self._table.columns[self._names["alt"]]
-        free = database.is_blank(alt)
         seen = outcome.seen_source if outcome is not None and outcome.is_decided else ""
-        if (
-            outcome is not None
-            and outcome.draft
-            and seen in (AltSource.AI, AltSource.HUMAN_EDITED_AI)
-        ):
-            free = sa.or_(free, database.as_words(alt) == outcome.draft)
+        # What is blank and a person's own was made so on purpose, whoever that person was.
+        free = sa.and_(
+            database.is_blank(alt), self._is_not_by({seen} & {AltSource.DECORATIVE.value})
+        )
+        if outcome is None or not outcome.draft or seen not in (AltSource.AI, *BY_PEOPLE):
+            return free
+        return sa.or_(free, sa.and_(self._is(alt, outcome.draft), self._is_not_by({seen})))
+
+    def _is_not_by(self, known: set[str]) -> ColumnElement[bool]:
+        """Nobody else decided; `known` is the `alt_source` of what the decision is about."""
+        import sqlalchemy as sa
+
         name = self._names.get("alt_source")
         if name is None:
-            return free
+            return sa.true()
         words = sa.func.coalesce(database.as_words(self._table.columns[name]), "")
         # Decorative is blank on purpose, as somebody else decided.
         theirs = {each.value for each in (*BY_PEOPLE, AltSource.DECORATIVE)}
-        if seen != AltSource.HUMAN:
-            theirs.discard(seen)
-        return sa.and_(free, words.not_in(sorted(theirs)))
+        return words.not_in(sorted(theirs - known))
 
 
 def _moment(column: Column[Any], text: str) -> object:
