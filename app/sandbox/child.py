@@ -22,7 +22,7 @@ Answer: TypeAlias = tuple[dict[str, Any], bytes]
 def main(plan: dict[str, Any]) -> None:
     """Serve until the parent's end of the socket closes."""
     limits.die_with(plan["parent_pid"])
-    limits.step_back(plan["niceness"])
+    limits.step_back(plan["niceness"], as_batch=not plan["express"])
     handlers = _warm(plan["handlers"])
     # Mapped once, for good: with no descriptor to spare it could not be mapped again. It takes
     # no memory until the parent writes a job's bytes into it.

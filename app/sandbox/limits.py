@@ -105,13 +105,15 @@ def die_with(parent_pid: int) -> None:
         os._exit(0)
 
 
-def step_back(niceness: int) -> None:
-    """Let the server go first: for the processor, and for the out-of-memory killer."""
+def step_back(niceness: int, *, as_batch: bool) -> None:
+    """Let the server go first: for the processor, and for the out-of-memory killer.
+
+    `as_batch` is for work that may wait: when it wakes it pushes nothing else aside.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A drain is announced to the whole group by service managers; jobs in work end first.
         signal.signal(number, signal.SIG_IGN)
-    if sys.platform == "linux":
-        # A batch process that wakes does not push another aside.
+    if as_batch and sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     os.nice(niceness)
     try:

@@ -55,8 +55,8 @@ _START_TIMEOUT_S = 30.0
 NICENESS, EXPRESS_NICENESS = 10, 5
 # A saturated server still has to refuse, answer /healthz and talk to models at once, and its event
 # loop wakes for a millisecond at a time: a child weighs a tenth of it (sched(7)). Cheap pictures
-# weigh three times as much as costly ones. A lone decode is not slowed; beside busy neighbours it
-# still gets a tenth, where SCHED_IDLE would get next to nothing.
+# weigh three times as much as costly ones, and push them aside when they come. A lone decode is not
+# slowed; beside busy neighbours it still gets a tenth, where SCHED_IDLE would get next to nothing.
 
 _BOOT = (
     "import sys, json; plan = json.loads(sys.argv[1]); sys.path[:] = plan['path']; "
@@ -170,8 +170,7 @@ class ChildProcess:
             channel.setblocking(False)
             streams = await asyncio.open_unix_connection(sock=channel, limit=_READ_AHEAD_BYTES)
             # Not from a thread: the kernel kills a child when the thread that started it ends.
-            niceness = EXPRESS_NICENESS if express else NICENESS
-            process = _spawn(plan, their_channel.fileno(), inbox, their_words, niceness)
+            process = _spawn(plan, their_channel.fileno(), inbox, their_words, express=express)
             undo.pop_all()
         child = cls(process, streams, inbox, words, plan, express=express)
         try:
@@ -405,7 +404,7 @@ def _anonymous_file() -> int:
 
 
 def _spawn(
-    plan: Plan, channel: int, inbox: int, words: int, niceness: int
+    plan: Plan, channel: int, inbox: int, words: int, *, express: bool
 ) -> subprocess.Popen[bytes]:
     # A fresh interpreter, not a fork of a server full of threads and secrets. -I and -S skip what
     # a child has no use for (site, the user's folder); it finds modules where the server does.
@@ -413,7 +412,8 @@ def _spawn(
     arguments = {
         "path": [root, *(str(Path(entry).absolute()) for entry in sys.path)],
         "parent_pid": os.getpid(),
-        "niceness": niceness,
+        "niceness": EXPRESS_NICENESS if express else NICENESS,
+        "express": express,
         "socket": channel,
         "inbox": inbox,
         "input_max_bytes": plan.input_max_bytes,
