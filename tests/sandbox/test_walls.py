@@ -10,7 +10,7 @@ import pytest
 
 from app.budget import Budget
 from app.sandbox.pool import ChildTimeout, JobRefused, PoolBusy
-from app.sandbox.process import FREE_BYTES
+from app.sandbox.process import EXPRESS_NICENESS, FREE_BYTES, NICENESS
 from benchmarks.tree import resident_bytes
 from tests.sandbox.pools import MB, children, run
 
@@ -159,3 +159,19 @@ def _is_dead(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+@linux
+async def test_costly_jobs_yield_to_cheap_ones_and_both_to_the_server():
+    """Only the child for cheap ones may push the other aside when it wakes."""
+    async with children(size=2) as pool:
+        answers = await asyncio.gather(*(run(pool, "sleep", seconds=0.2) for _ in range(2)))
+        pids = [facts["pid"] for facts, _ in answers]
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        found = sorted(
+            (os.getpriority(os.PRIO_PROCESS, pid) - own, os.sched_getscheduler(pid)) for pid in pids
+        )
+    assert found == [
+        (EXPRESS_NICENESS, os.SCHED_OTHER),
+        (NICENESS, os.SCHED_BATCH),
+    ]
