@@ -1,10 +1,13 @@
 """Colours as a browser shows them: opaque on white, 8 bits, sRGB."""
 
 import io
+import math
 import re
 from collections.abc import Callable
 
 from PIL import Image, ImageCms
+
+from app.sandbox.job import Refuse
 
 WHITE = (255, 255, 255)
 
@@ -59,6 +62,8 @@ def _range(picture: Image.Image) -> tuple[float, float]:
     low, high = picture.getextrema()
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return 1.0, 0.0
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise Refuse("unsupported", "", "measurements of which the least or the most is no number")
     if picture.mode == "F" and low >= 0 and high <= 1:
         return 255.0, 0.0
     if low >= 0 and high <= 255:

@@ -5,6 +5,7 @@ import struct
 import pytest
 from PIL import Image, ImageCms
 
+from app.sandbox.job import Refuse
 from tests.images import drawn
 from tests.images.seen import colour_of, flat, is_close, see
 
@@ -71,6 +72,16 @@ def test_floats_are_brought_to_what_can_be_shown(values, expected):
     seen, _ = see(drawn.encoded(picture, "tiff"), "tiff")
     for index, grey in enumerate(expected):
         assert is_close(seen.getpixel((index * 32 + 16, 16)), (grey,) * 3)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_measurements_that_are_no_numbers_are_no_picture(value):
+    """Rather than a black one, with a caption of it."""
+    picture = Image.new("F", (96, 32), 0.5)
+    picture.putpixel((0, 0), value)
+    with pytest.raises(Refuse) as caught:
+        see(drawn.encoded(picture, "tiff"), "tiff")
+    assert caught.value.code == "unsupported"
 
 
 def test_lab_is_turned_into_rgb():
