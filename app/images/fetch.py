@@ -240,7 +240,7 @@ class Fetcher:
         if is_data_url(image_url):
             run.place = "data:"
             await run.room(min(data_url_bytes(image_url), self._settings.max_bytes))
-            source = read_data_url(image_url, self._settings.max_bytes)
+            source = await read_data_url(image_url, self._settings.max_bytes)
             run.share.shrink_to(len(source.data))
             return source
         url = parse(image_url)

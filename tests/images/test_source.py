@@ -155,9 +155,9 @@ def data_url(data: bytes, media: str = "image/png") -> str:
         data_url(PNG)[:60] + "\r\n" + data_url(PNG)[60:] + "\n",
     ],
 )
-def test_a_data_url_is_read_in_the_spellings_that_occur(url: str) -> None:
+async def test_a_data_url_is_read_in_the_spellings_that_occur(url: str) -> None:
     """The label is not believed: the bytes are PNG."""
-    source = read_data_url(url, 10_000)
+    source = await read_data_url(url, 10_000)
     assert source.data == PNG
     assert source.format == "png"
 
@@ -185,14 +185,26 @@ def test_a_data_url_is_read_in_the_spellings_that_occur(url: str) -> None:
         ("data:image/png;base64," + "%41" * 99_999, ImageTooLarge, "10,000"),
     ],
 )
-def test_a_wrong_data_url_says_what_is_wrong(url: str, error: type, says: str) -> None:
+async def test_a_wrong_data_url_says_what_is_wrong(url: str, error: type, says: str) -> None:
     """Each with the code that its cause has."""
     with pytest.raises(error) as caught:
-        read_data_url(url, 10_000)
+        await read_data_url(url, 10_000)
     assert type(caught.value) is error
     assert says in caught.value.detail
 
 
-def test_a_data_url_of_exactly_the_limit_passes() -> None:
+async def test_a_data_url_of_exactly_the_limit_passes() -> None:
     """The limit counts decoded bytes."""
-    assert len(read_data_url(data_url(PNG), len(PNG)).data) == len(PNG)
+    assert len((await read_data_url(data_url(PNG), len(PNG))).data) == len(PNG)
+
+
+async def test_escapes_of_many_pieces_are_put_together_again() -> None:
+    """Wherever the pieces are cut: also where everything is an escape, or next to one."""
+    data = PNG + bytes(range(256)) * 4_000
+    plain = base64.b64encode(data).decode()
+    for shift in range(3):
+        escaped = "%0A" * 100_000 + "\n" * shift + plain.replace("+", "%2b").replace("/", "%2F")
+        source = await read_data_url(f"data:image/png;base64,{escaped}", 2_000_000)
+        assert source.data == data
+    with pytest.raises(ImageCorrupt):
+        await read_data_url(f"data:image/png;base64,{plain * 3}%2", 4_000_000)
