@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks import bombs, load, tree
+from benchmarks import bombs, load, neighbours, tree
 from benchmarks.service import altwright, far_ends
 
 _PIECE_BYTES = 256 * 1024
@@ -168,6 +168,7 @@ def main() -> None:
     if arguments.only:
         files = {name: files[name] for name in arguments.only}
     files = {name: data for name, data in files.items() if name not in arguments.but}
+    before = neighbours.ticks()
     print(f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     began = time.monotonic()
     with (
@@ -178,6 +179,7 @@ def main() -> None:
         good = load.caption(f"{far}/1mp.jpg")
         seconds = arguments.seconds / arguments.turns
         held = asyncio.run(measured(url, pid, good, hostile, seconds, arguments.turns))
+    print(neighbours.told(before))
     print(f"{'held' if held else 'did NOT hold'}, after {time.monotonic() - began:.0f} s")
     raise SystemExit(not held)
 

@@ -13,7 +13,7 @@ import os
 import platform
 from dataclasses import dataclass
 
-from benchmarks import load, tree
+from benchmarks import load, neighbours, tree
 from benchmarks.service import altwright, far_ends
 
 REFUSAL_P99_MS = 50.0
@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--picture", default="1mp")
     arguments = parser.parse_args()
+    before = neighbours.ticks()
     print(f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     with far_ends([arguments.picture]) as far, altwright(far) as (url, pid):
         messages = [load.caption(f"{far}/{arguments.picture}.jpg")]
@@ -90,6 +91,7 @@ def main() -> None:
                 url, pid, messages, times=arguments.times, seconds=arguments.seconds, warm_s=5
             )
         )
+    print(neighbours.told(before))
     told = found.over
     print(f"carries {found.carried_a_second:.0f} captions a second, asked for "
           f"{len(told.answers) / arguments.seconds:.0f}")  # fmt: skip
