@@ -7,11 +7,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import httpcore
 import pytest
 
 from app.budget import Budget
 from app.deadline import Deadline
 from app.errors import CaptionError
+from app.images.dial import GuardedStream
 from app.images.fetch import Fetcher, FetchSettings
 from app.images.resolve import Resolver
 from tests.images.origin import Handler, Origin, answer, jpeg, raw, repeated, silence
@@ -438,3 +440,27 @@ async def test_an_origin_that_sends_the_request_back_puts_no_signature_in_the_lo
     assert error.code == "image_unreachable"
     assert "secret" not in error.log_reason
     assert len(error.log_reason) < 300
+
+
+async def test_a_head_is_taken_in_small_pieces_and_a_body_in_large_ones() -> None:
+    """64 KiB of interim answers in one piece would hold everybody up for a tenth of a second."""
+
+    class Asked(httpcore.AsyncNetworkStream):
+        def __init__(self) -> None:
+            self.most: list[int] = []
+
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            self.most.append(max_bytes)
+            return b"x"
+
+        async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            """The next answer has a head of its own."""
+
+    asked = Asked()
+    stream = GuardedStream(asked)
+    await stream.read(65_536)
+    stream.head_done(1_000_000)
+    await stream.read(65_536)
+    await stream.write(b"GET / HTTP/1.1")
+    await stream.read(65_536)
+    assert [most <= 8_192 for most in asked.most] == [True, False, True]
