@@ -97,7 +97,7 @@ def decode(
             webp = headers.read_webp(data.view)
             if webp is not None and webp.width_px * webp.height_px > _WEBP_WHOLE_PX:
                 return _stream_webp(data, webp, longest_edge_px, room)
-        return _decode_other(image_format, data, check, room)
+        return _decode_other(image_format, data, longest_edge_px, check, room)
     except (Refuse, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -128,7 +128,8 @@ def _decode_jpeg(
     check(size)
     _check_scans(header)
     scale = draft_scale(size, longest_edge_px) if header.is_scalable else 1
-    room(header.coefficient_bytes() + 4 * (-(-size[0] // scale)) * (-(-size[1] // scale)))
+    held = header.coefficient_bytes() + 4 * (-(-size[0] // scale)) * (-(-size[1] // scale))
+    room(held, costs.jpeg_ms(size, header.scans))
     picture = _scale_jpeg(data, header, longest_edge_px)
     if picture is None:
         turbo.refuse_cut(data.view, header)
@@ -213,16 +214,17 @@ def _stream_png(
     data: Input, longest_px: int, check: Callable[[Size | None], None], room: Room
 ) -> Decoded:
     # Opened by Pillow only for what stands beside the pixels: profile, gamma, orientation.
-    said = Image.open(cast("BinaryIO", PicturePart(data.view)), formats=("PNG",))
+    part = PicturePart(data.view)
+    said = Image.open(cast("BinaryIO", part), formats=("PNG",))
     size = said.size
     check(size)
     to_px = fit(size, longest_px)
     try:
-        header = vips.open_png(data.view)
+        header = vips.open_png(part.alone())
     except vips.VipsRefused:
         # libpng minds what no eye sees: a thousand comments, a broken one.
-        return _decode_other("png", data, check, room)
-    room(vips.png_bytes(header, to_px))
+        return _decode_other("png", data, longest_px, check, room)
+    room(vips.png_bytes(header, to_px), costs.png_ms(header.sample_bytes, len(data.view)))
     try:
         picture = vips.read_png(header, to_px)
     except vips.VipsRefused:
@@ -243,7 +245,7 @@ def _stream_png(
 def _stream_webp(data: Input, header: WebpHeader, longest_px: int, room: Room) -> Decoded:
     size = (header.width_px, header.height_px)
     to_px = fit(size, longest_px)
-    room(vips.webp_bytes(header, to_px))
+    room(vips.webp_bytes(header, to_px), costs.whole_ms("webp", size))
     picture = vips.read_webp(data.view, header, to_px)
     if header.profile:
         picture.info["icc_profile"] = header.profile
@@ -251,7 +253,11 @@ def _stream_webp(data: Input, header: WebpHeader, longest_px: int, room: Room) -
 
 
 def _decode_other(
-    image_format: str, data: Input, check: Callable[[Size | None], None], room: Room
+    image_format: str,
+    data: Input,
+    longest_px: int,
+    check: Callable[[Size | None], None],
+    room: Room,
 ) -> Decoded:
     plugin = _PLUGINS.get(image_format)
     if plugin is None or plugin not in Image.OPEN:
@@ -261,7 +267,8 @@ def _decode_other(
         raise Refuse("unsupported", "", "BigTIFF in big-endian order, which Pillow does not read")
     if image_format == "webp":  # its decoder takes its canvases as soon as it opens the file
         width, height = headers.peek_size(image_format, data.view) or (0, 0)
-        room(width * height * _WEBP_BYTES_PER_PIXEL + 2 * file_bytes)
+        held = width * height * _WEBP_BYTES_PER_PIXEL + 2 * file_bytes
+        room(held, costs.whole_ms(image_format, (width, height)))
     file = data
     if image_format == "png":
         file = PicturePart(data.view)
@@ -276,7 +283,8 @@ def _decode_other(
     if image_format == "png" and picture.mode == "P" and picture.palette is None:
         raise Refuse("corrupt", "", "no palette")
     if image_format != "webp":
-        room(costs.whole_bytes(image_format, picture, data.view))
+        held = costs.whole_bytes(image_format, picture, data.view, longest_px)
+        room(held, costs.whole_ms(image_format, picture.size))
     return _load(image_format, picture, data, check)
 
 

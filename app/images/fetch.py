@@ -42,6 +42,7 @@ from app.images.source import (
 from app.images.transport import GuardedTransport
 from app.images.urls import ImageUrl, parse
 from app.images.webpage import PAGE_BYTES, page_refusal
+from app.pace import Pace
 from app.values import SourceImage
 
 # Every error of a fetch can be had from here; each lives beside its raiser.
@@ -175,6 +176,7 @@ class Fetcher:
     ) -> None:
         self._settings = settings
         self._budget = budget
+        self._pace = Pace(settings.max_bytes)
         self._resolver = resolver or Resolver()
         policy = AddressPolicy(settings.allowed_ports, settings.allowed_networks)
         self.transport = GuardedTransport(GuardedBackend(policy, self._resolver), ssl_context)
@@ -312,7 +314,7 @@ class Fetcher:
         if isinstance(stream, GuardedStream):
             # Twice the limit leaves room for chunks of a few bytes, and ends framing floods.
             stream.head_done(2 * self._settings.max_bytes + _WIRE_SLACK_BYTES)
-        body = _Body(self._settings.max_bytes, head, run)
+        body = _Body(self._settings.max_bytes, head, run, self._pace)
         raw = cast("AsyncGenerator[bytes, None]", response.aiter_raw())  # so it is, in httpx
         async with aclosing(raw) as chunks:
             beginning = bytes((await body.read(chunks, SNIFF_BYTES))[:SNIFF_BYTES])
@@ -333,13 +335,15 @@ class Fetcher:
 class _Body:
     """The body so far, counted as it arrives; whatever Content-Length says."""
 
-    def __init__(self, max_bytes: int, head: Head, run: _Run) -> None:
+    def __init__(self, max_bytes: int, head: Head, run: _Run, pace: Pace) -> None:
         self._max_bytes = max_bytes
         self._most_bytes = max_bytes if head.expected_bytes is None else head.expected_bytes
         self._is_length_known = head.expected_bytes is not None
         self._run = run
+        self._pace = pace
         self._size = 0
         self._pieces = 0
+        self._last_turn_bytes = 0
         # Taken at once where its length is known: a buffer that grows leaves holes in the heap.
         self._buffer: bytearray | mmap.mmap = bytearray(
             min(self._most_bytes, SMALL_BYTES) if self._is_length_known else 0
@@ -371,7 +375,8 @@ class _Body:
         if (self._pieces - _PIECES_FREE) * _PIECE_BYTES > size:
             raise crumbled_image()
         if self._pieces % _PIECES_A_TURN == 0:
-            await asyncio.sleep(0)
+            moved, self._last_turn_bytes = size - self._last_turn_bytes, size
+            await self._pace.turn(moved, size)
 
     def _enlarge(self, size: int) -> None:
         """A new buffer and not a longer one; past what is small, once and for all."""

@@ -54,18 +54,26 @@ def draft_scale(size_px: Size, longest_px: int) -> int:
     return next((s for s in (8, 4, 2) if -(-max(size_px) // s) >= enough), 1)
 
 
+def is_filtered_whole(size_px: Size, longest_px: int) -> bool:
+    """Whether `shrink` makes copies of a picture in full size."""
+    return longest_px < max(size_px) and _blocks(size_px, longest_px) <= 1
+
+
+def _blocks(size_px: Size, longest_px: int) -> int:
+    return max(size_px) // (_GAP * longest_px)
+
+
 def shrink(
     picture: Image.Image, longest_px: int, flatten: Callable[[Image.Image], Image.Image]
 ) -> Image.Image:
     """Reduce `picture` until its longest edge is at most `longest_px`; never enlarges.
 
     `flatten` makes a piece of it opaque and fit for averaging. It is called on strips, so that
-    no second copy of full size is ever held.
+    no second copy of full size is held, but for what is small enough to be filtered at once.
     """
-    longest = max(picture.size)
-    if longest <= longest_px:
+    if max(picture.size) <= longest_px:
         return flatten(picture)
-    blocks = longest // (_GAP * longest_px)
+    blocks = _blocks(picture.size, longest_px)
     to_px = fit(picture.size, longest_px)
     if blocks <= 1:
         return vips.reduce(flatten(picture), to_px)

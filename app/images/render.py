@@ -37,7 +37,7 @@ def warm_up() -> None:
         file = io.BytesIO()
         Image.new(mode, (8, 8)).save(file, image_format)
         practice = {"format": image_format, "longest_edge_px": 4, "max_pixels": 100}
-        render(Input(file.getvalue()), practice, lambda _bytes: None)
+        render(Input(file.getvalue()), practice, lambda *_: None)
     colour.to_srgb(Image.new("LAB", (1, 1)), None, None)
 
 

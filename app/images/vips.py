@@ -47,6 +47,11 @@ class Header:
     interlaced: bool
     file: Picture
 
+    @property
+    def sample_bytes(self) -> int:
+        """All rows together, unpacked."""
+        return self.size_px[0] * self.size_px[1] * self.bands * self.bytes_per_sample
+
 
 def reduce(picture: Image.Image, to_px: Size, covers: Covers | None = None) -> Image.Image:
     """`picture` made smaller with Lanczos' filter, by libvips where it can (a fifth of the time).

@@ -28,18 +28,20 @@ def main(plan: dict[str, Any]) -> None:
     # no memory until the parent writes a job's bytes into it.
     inbox = mmap.mmap(plan["inbox"], plan["input_max_bytes"], prot=mmap.PROT_READ)
     memory = limits.OwnMemory()
+    allocator = limits.Allocator(plan["kept_bytes"])
     mapped = memory.mapped_bytes()
     most = mapped + plan["memory_bytes"] if mapped else 0
     gc.collect()
     gc.freeze()
     missing = limits.confine(most)
-    parent = _Parent(plan["socket"], plan["free_bytes"])
+    parent = _Parent(plan["socket"], plan["free_bytes"], plan["free_ms"], allocator)
     parent.say({"ready": True, "mapped_bytes": mapped, "missing": missing})
     while (ask := parent.hear()) is not None:
         data = Input(memoryview(inbox)[: ask["size"]])
         answer, result = _do(handlers[ask["job"]], data, ask["args"], parent)
         del data
         gc.collect()  # an exception's frames hold pictures in circles; gone before "done" is said
+        allocator.keep()
         memory.give_back()
         answer["mapped_bytes"] = memory.mapped_bytes()
         parent.send(wire.pack(answer, result))
@@ -74,24 +76,34 @@ def _do(handler: Handler, data: Input, args: dict[str, Any], parent: "_Parent") 
 class _Parent:
     """The server, as its child sees it: a socket that is read and written blocking."""
 
-    def __init__(self, descriptor: int, free_bytes: int) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        free_bytes: int,
+        free_ms: float | None,
+        allocator: limits.Allocator,
+    ) -> None:
         self._descriptor = descriptor
         self._free_bytes = free_bytes
+        self._free_ms = free_ms
+        self._allocator = allocator
         self.asked_for_room = False
 
-    def room(self, amount_bytes: int) -> None:
+    def room(self, amount_bytes: int, work_ms: float = 0, /) -> None:
         """See `job.Room`."""
         if self.asked_for_room:  # who waits while holding could wait for ever
             raise RuntimeError("room is asked for once per job")
         self.asked_for_room = True
-        if amount_bytes <= self._free_bytes:
+        is_long = self._free_ms is not None and work_ms > self._free_ms
+        if amount_bytes <= self._free_bytes and not is_long:
             return  # nobody has to be asked for that, and more the kernel would not give
-        self.say({"room": int(amount_bytes)})
+        self.say({"room": int(amount_bytes), "long": is_long})
         answer = self.hear()
         if answer is None:
             sys.exit(0)
         if not answer["go"]:
             raise Refuse("memory", "It takes too much memory.", f"asked for {amount_bytes} bytes")
+        self._allocator.give_back()
 
     def say(self, message: dict[str, Any]) -> None:
         self.send(wire.pack(message))

@@ -7,9 +7,14 @@ either. Each worker starts one child for each core that falls to it, and an expr
 that is idle unless cheap pictures wait behind costly ones.
 """
 
+import contextlib
+import ctypes
 import math
 import os
+import sys
 from pathlib import Path
+
+_getcpu = getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform == "linux" else None
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -36,6 +41,21 @@ def children_for_this_machine(workers: int = 1) -> int:
     it leaves.
     """
     return max(1, min(MOST_CHILDREN, usable_cores() // max(1, workers)))
+
+
+def keep_off_our_core(pid: int) -> None:
+    """Have that process run on any core but the one that this process runs on now.
+
+    Linux wakes a process that is sent something on the sender's core, and looks for a better one
+    only every 30 ms where all are busy: the child would wait for the server while a costly
+    child has the other core to itself.
+    """
+    if _getcpu is None:
+        return
+    others = os.sched_getaffinity(0) - {_getcpu()}
+    if others:
+        with contextlib.suppress(OSError):  # it has just died
+            os.sched_setaffinity(pid, others)
 
 
 def _container_share() -> float | None:

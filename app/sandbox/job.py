@@ -8,12 +8,20 @@ may offer `warm_up()`, which runs before the doors are shut and imports whatever
 import io
 import mmap
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
-Room = Callable[[int], None]
-"""Asks, at most once per job, for so many bytes of memory and waits until they are there."""
+
+class Room(Protocol):
+    """Says, at most once per job, what the job takes, and waits until that is there."""
+
+    def __call__(self, amount_bytes: int, work_ms: float = 0, /) -> None:
+        """`amount_bytes` of memory, and some `work_ms` milliseconds of one processor.
+
+        Raises Refuse where that is more than any job may have.
+        """
+
 
 Handler = Callable[["Input", dict[str, Any], Room], tuple[dict[str, JsonValue], bytes]]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.budget import Budget
 from app.deadline import Deadline
+from app.pace import Pace
 from app.sandbox.cores import children_for_this_machine
 from app.sandbox.job import JsonValue
 from app.sandbox.line import Line, Turn
@@ -21,10 +22,10 @@ from app.sandbox.process import (
     ChildTimeout,
     Job,
     JobRefused,
+    NotExpress,
     Plan,
     PoolBusy,
     Result,
-    TooLargeHere,
 )
 
 __all__ = [
@@ -72,7 +73,9 @@ class ChildPool:
         max_jobs_per_child: int = 2_000,
     ) -> None:
         self._size = size
-        self._plan = Plan(dict(handlers), input_max_bytes, memory or Budget(MEMORY_BYTES))
+        self._plan = Plan(
+            dict(handlers), input_max_bytes, memory or Budget(MEMORY_BYTES), Pace(input_max_bytes)
+        )
         self._max_jobs_per_child = max_jobs_per_child
         self._children: set[ChildProcess] = set()
         self._relieved: dict[ChildProcess, bool] = {}
@@ -165,7 +168,7 @@ class ChildPool:
         child = await self._next_child(deadline, turn, may_express=may_express)
         try:
             return await self._run_in(child, job)
-        except TooLargeHere:
+        except NotExpress:
             child = await self._next_child(deadline, turn, may_express=False)
             return await self._run_in(child, job)
 
@@ -214,11 +217,15 @@ class ChildPool:
             raise
 
     def _first_idle(self, may_express: bool) -> ChildProcess | None:
-        for child in self._idle:
-            if may_express or not child.is_express:
-                self._idle.remove(child)
-                return child
-        return None
+        """The express child for what it may do: the others would do that behind their costly jobs.
+
+        A costly child weighs too little to be given a core at once where all are busy.
+        """
+        fit = [child for child in self._idle if may_express or not child.is_express]
+        chosen = min(fit, key=lambda child: not child.is_express, default=None)
+        if chosen is not None:
+            self._idle.remove(chosen)
+        return chosen
 
     def _hand_over(self, child: ChildProcess) -> None:
         called = self._line.call(is_express=child.is_express, in_work=self._turns.values())

@@ -33,7 +33,7 @@ def altwright() -> Make:
             "longest_edge_px": LONGEST_PX,
             "max_pixels": 150_000_000,
         }
-        return render.render(Input(data), asked, lambda _bytes: None)[1]
+        return render.render(Input(data), asked, lambda *_: None)[1]
 
     return make
 

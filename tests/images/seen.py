@@ -8,7 +8,7 @@ from app.images.render import render
 from app.sandbox.job import Input
 
 
-def see(data, image_format, *, longest=1200, max_pixels=150_000_000, room=lambda _bytes: None):
+def see(data, image_format, *, longest=1200, max_pixels=150_000_000, room=lambda *_: None):
     args = {"format": image_format, "longest_edge_px": longest, "max_pixels": max_pixels}
     facts, jpeg = render(Input(data), args, room)
     picture = Image.open(io.BytesIO(jpeg))

@@ -1,6 +1,7 @@
 """The normaliser over real children: real pictures, hostile ones, and what callers are told."""
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import struct
@@ -18,9 +19,12 @@ from app.deadline import Deadline
 from app.errors import Overloaded
 from app.images.normalise import ImageSettings, Normaliser
 from app.images.source import ImageCorrupt, ImageTooLarge, ImageUnsupported, sniff
+from app.sandbox.job import Refuse
 from app.sandbox.pool import ChildPool
+from app.sandbox.process import EXPRESS_MS
 from app.values import NormalisedImage, SourceImage
 from tests.images import drawn
+from tests.images.seen import see
 
 MB = 1024 * 1024
 
@@ -103,8 +107,8 @@ async def test_more_memory_than_there_is_costs_too_much():
 
 
 async def test_large_pictures_wait_for_memory_and_are_all_decoded():
-    """Eight of 84 MB each where one fits; the budget is whole afterwards."""
-    memory = Budget(100 * MB)
+    """Eight of 120 MB each where one fits; the budget is whole afterwards."""
+    memory = Budget(140 * MB)
     data = drawn.encoded(Image.new("RGB", (4000, 3000), "teal"), "tiff")
     async with normaliser(size=2, memory=memory) as normalise:
         images = await asyncio.gather(*(outcome(normalise, data, "tiff") for _ in range(8)))
@@ -370,3 +374,43 @@ async def test_every_hostile_file_gets_an_answer_and_harms_no_other(corpora: Pat
             if "exif" in path.name:
                 assert isinstance(answer, NormalisedImage), path.name
             assert isinstance(await outcome(normalise, honest, "png"), NormalisedImage)
+
+
+@pytest.mark.parametrize("image_format", ["gif", "bmp", "tiff"])
+async def test_11_megapixels_of_palette_colours_have_room_to_be_filtered(image_format):
+    """They are made RGB in full size first: three to four times what they are decoded to."""
+    picture = Image.linear_gradient("L").resize((4000, 2667)).quantize(64)
+    data = drawn.encoded(picture, image_format)
+    async with normaliser() as normalise:
+        got = await outcome(normalise, data, image_format)
+    assert (got.width_px, got.height_px) == (1200, 800)
+
+
+@pytest.mark.parametrize(
+    ("image_format", "data"),
+    [
+        ("jpeg", drawn.scans_repeated(
+            drawn.encoded(Image.new("RGB", (2400, 1600)), "jpeg", progressive=True), 80)),
+        ("png", drawn.png((4000, 4000), 8, 6, bytes(16_001 * 4000))),
+        ("webp", drawn.encoded(Image.new("RGB", (4000, 4000)), "webp")),
+        ("avif", drawn.encoded(Image.new("RGB", (1900, 1000)), "avif")),
+    ],
+)  # fmt: skip
+async def test_small_files_with_much_work_do_not_hold_up_cheap_pictures(image_format, data):
+    """Of a few kilobytes and little memory, and 0.04 to 1 s each: not for the express child."""
+    assert len(data) < MB
+    said = []
+    with contextlib.suppress(Refuse):
+        see(data, image_format, room=lambda *room: said.append(room))
+    ((_, work_ms),) = said
+    assert work_ms > EXPRESS_MS
+
+
+@pytest.mark.parametrize("image_format", ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"])
+def test_ordinary_web_pictures_are_short_work(image_format):
+    """A megapixel of any format."""
+    said = []
+    picture = Image.linear_gradient("L").resize((1200, 800)).convert("RGB")
+    see(drawn.encoded(picture, image_format), image_format, room=lambda *room: said.append(room))
+    ((_, work_ms),) = said
+    assert 0 < work_ms <= EXPRESS_MS

@@ -92,3 +92,21 @@ def test_chunks_without_end_cost_too_much():
     with pytest.raises(Refuse) as caught:
         colour_of(rgb(drawn.chunk(b"teSt", b"") * 200_001), "png")
     assert caught.value.code == "costly"
+
+
+def test_texts_are_not_unpacked():
+    """A thousand of them in 1 MB would be gigabytes: what reads the whole file never sees them."""
+    text = drawn.chunk(b"zTXt", b"XMP\0\0" + zlib.compress(bytes(3_000_000)))
+    alone = PicturePart(memoryview(rgb(text * 50))).alone()
+    assert bytes(alone) == rgb()
+
+
+def test_a_png_with_nothing_beside_the_picture_is_not_copied():
+    """Nor is a long one."""
+    whole = memoryview(rgb())
+    part = PicturePart(whole)
+    assert part.alone() is part.view
+    text = drawn.chunk(b"tEXt", b"Comment\0x")
+    large = memoryview(rgb(text, drawn.chunk(b"IDAT", bytes(9_000_000))))
+    part = PicturePart(large)
+    assert part.alone() is part.view

@@ -61,6 +61,23 @@ def hoard(data: Input, args: dict, room: Room) -> Answer:
 _KEPT: list[bytearray] = []
 
 
+def labour(data: Input, args: dict, room: Room) -> Answer:
+    """Ask for little memory and much time."""
+    room(args["ask"], args["work_ms"])
+    return {"pid": os.getpid()}, b""
+
+
+def holey(data: Input, args: dict, room: Room) -> Answer:
+    """Leave holes: blocks of 1 MB in which every other one is small and stays."""
+    if args["ask"]:
+        room(args["take"])
+    large = []
+    for _ in range(args["take"] // 1_000_000):
+        large.append(bytearray(1_000_000))
+        _KEPT.append(bytearray(b"x" * 20_000))
+    return {"pid": os.getpid()}, b""
+
+
 def crumble(data: Input, args: dict, room: Room) -> Answer:
     """Leave a hole in the heap: much in small pieces, of which the last one stays."""
     room(args["take"])

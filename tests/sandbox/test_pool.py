@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 
 import pytest
 
 from app.sandbox.pool import ChildDied, ChildPool, ChildTimeout, JobRefused, PoolBusy
+from app.sandbox.process import EXPRESS_MS, FREE_BYTES
 from tests.sandbox.pools import MB, children, is_gone, open_files, run
 
 
@@ -201,8 +203,8 @@ async def test_a_child_killed_while_idle_fails_nobody():
     async with children(size=2) as pool:
         os.kill(pool.pids()[0], signal.SIGKILL)
         await asyncio.sleep(0.1)
-        for _ in range(4):
-            await run(pool, "echo")
+        for _ in range(2):
+            await asyncio.gather(*(run(pool, "sleep", seconds=0.05) for _ in range(2)))
         assert pool.lost == 1
 
 
@@ -251,3 +253,40 @@ async def test_a_pool_whose_children_cannot_start_says_why():
     with pytest.raises(ChildDied, match=r"did not start: .*no_such_module"):
         await pool.start()
     assert not pool.is_ready()
+
+
+async def test_short_work_goes_to_the_express_child_wherever_others_are_idle():
+    """Behind costly jobs of its siblings it would weigh too little."""
+    async with children(size=3) as pool:
+        (express,) = {child.pid for child in pool._children if child.is_express}
+        for _ in range(5):
+            facts, _ = await run(pool, "labour", ask=1, work_ms=1)
+            assert facts["pid"] == express
+
+
+@pytest.mark.parametrize(("ask", "work_ms"), [(1, EXPRESS_MS + 1), (FREE_BYTES + 1, 1)])
+async def test_long_work_is_not_for_the_express_child(ask, work_ms):
+    """Neither much memory nor much time: a picture of 40 KB can take a second."""
+    async with children(size=2) as pool:
+        (express,) = {child.pid for child in pool._children if child.is_express}
+        for _ in range(3):
+            facts, _ = await run(pool, "labour", ask=ask, work_ms=work_ms)
+            assert facts["pid"] != express
+        assert pool.lost == 0
+
+
+async def test_a_child_alone_does_long_work_too():
+    """There is nobody else to do it."""
+    async with children(size=1) as pool:
+        assert await run(pool, "labour", ask=1, work_ms=10_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells glibc how to allocate")
+async def test_a_large_job_leaves_no_holes_behind():
+    """80 MB in a hundred pieces: asked for, they do not cost a new child."""
+    async with children() as pool:
+        first, _ = await run(pool, "holey", take=80_000_000, ask=True)
+        second, _ = await run(pool, "holey", take=80_000_000, ask=True)
+        await asyncio.sleep(0.5)
+        third, _ = await run(pool, "echo")
+        assert first["pid"] == second["pid"] == third["pid"]

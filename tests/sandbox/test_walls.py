@@ -175,3 +175,16 @@ async def test_costly_jobs_yield_to_cheap_ones_and_both_to_the_server():
         (EXPRESS_NICENESS, os.SCHED_OTHER),
         (NICENESS, os.SCHED_BATCH),
     ]
+
+
+@linux
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+async def test_the_express_child_works_on_another_core_than_the_server():
+    """Woken on the server's it would wait for the server, and leave the other to costly work."""
+    async with children(size=2) as pool:
+        (express,) = {child.pid for child in pool._children if child.is_express}
+        ours = os.sched_getaffinity(0)
+        await run(pool, "echo")
+        theirs = os.sched_getaffinity(express)
+        assert theirs < ours
+        assert len(theirs) == len(ours) - 1

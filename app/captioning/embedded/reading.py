@@ -143,7 +143,7 @@ def warm_up() -> None:
     encoded = io.BytesIO()
     drawn.save(encoded, "JPEG")
     encoded.seek(0)
-    facts, _ = read_job(encoded, {"is_sparse": True}, lambda _: None)
+    facts, _ = read_job(encoded, {"is_sparse": True}, lambda *_: None)
     if not facts["blocks"]:
         raise RuntimeError("the reader cannot read its own test picture")
 
