@@ -18,6 +18,11 @@ def all_bombs(*, large: bool) -> Iterator[tuple[str, bytes]]:
     """
     yield "scans-small.jpg", scan_bomb((1200, 1200), 1_000)
     yield "scans-large.jpg", scan_bomb((5000, 5000), 400)
+    yield "scans-allowed.jpg", scan_bomb((2800, 2000), 90)
+    yield "smooth.webp", _saved(Image.new("RGB", (5000, 5000)), "WEBP", quality=30, method=0)
+    yield "smooth.png", solid_png((4000, 4000), 8, 6)
+    text = _chunk(b"zTXt", b"a\0\0" + _zeros(8_000_000))
+    yield "texts.png", png((8, 8), 8, 0, bytes(72), *[text] * 100)
     yield "segments.jpg", segment_bomb(2_000_000 if large else 1_000_000)
     yield "fill-bytes.jpg", b"\xff\xd8" + b"\xff" * 20_000_000
     yield "flood.png", png((65_535, 65_535), 8, 6, bytes(100))

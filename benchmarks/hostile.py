@@ -33,6 +33,7 @@ EXPECTED: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("scans-small.jpg", "scans-large.jpg", "segments.jpg", "fill-bytes.jpg",
                      "zTXt.png", "iCCP.png", "tags.tif", "strips.tif", "tile.tif", "zeros.jpg",
                      "archive.jpg", "flood-deep.png"), _REFUSED | _FINE),
+    **dict.fromkeys(("scans-allowed.jpg", "smooth.webp", "smooth.png", "texts.png"), _FINE),
     **dict.fromkeys(("flood-at-the-limit.png", "frames.gif", "frames.png", "frames.webp",
                      "circle.tif", "longer-than-it-says.png"), _FINE),
     "archive.zip": frozenset({"image_unsupported"}),

@@ -21,7 +21,7 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 """Room for a data: URL of a six-megabyte picture; anything larger is better sent as a URL."""
 _SMALL_BODY_BYTES = 64 * 1024
 """A body without an inline picture is far below this; it needs no share of the budget."""
-BODIES_IN_FLIGHT_BYTES = 64 * 1024 * 1024
+BODIES_IN_FLIGHT_BYTES = 48 * 1024 * 1024
 """All large bodies together. Raw, parsed and decoded they take about three times this."""
 BODIES_OF_CALLER_BYTES = 24 * 1024 * 1024
 """So that one caller cannot lock all others' large bodies out."""
@@ -40,7 +40,7 @@ _Body = TypeVar("_Body", bound=BaseModel)
 
 
 class BodyReader:
-    """Reads bodies against one budget of bytes, of which one caller gets a quarter at the most."""
+    """Reads bodies against one budget of bytes, of which one caller gets a half at the most."""
 
     def __init__(self, timeout_s: float, drain: Drain) -> None:
         self._free_bytes = BODIES_IN_FLIGHT_BYTES
