@@ -9,9 +9,10 @@ FREE_BYTES = 8 * 1024 * 1024
 class Pace:
     """A rate that all large files share, so that they leave time for everybody's small ones.
 
-    A megabyte takes the event loop a millisecond to read and half a one to hand on, and nothing
-    slows a near origin down: a file of 60 MB would be all that the process does for a tenth of a
-    second. `most_bytes`, all that may be in flight at once, go in half a second.
+    A megabyte takes the event loop 0.7 ms to read and half a millisecond to hand on and take back,
+    and nothing slows a near origin down: a file of 60 MB would be all that the process does for
+    most of a tenth of a second. `most_bytes`, all that may be in flight at once, go in half a
+    second.
     """
 
     def __init__(self, most_bytes: int) -> None:

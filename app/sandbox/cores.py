@@ -1,4 +1,4 @@
-"""How many processes N cores want: this is the one place that decides it, and says why.
+"""How many processes N cores want, and who keeps off which: this is the one place that decides it.
 
 A caption of 1 megapixel costs the event loop 6 ms and a decoding child 11, one of 12 megapixels 6
 and 36 (docs/performance.md). So one loop keeps two children busy with small pictures and six with
@@ -46,15 +46,15 @@ def children_for_this_machine(workers: int = 1) -> int:
 def keep_off_our_core(pid: int) -> None:
     """Have that process run on any core but the one that this process runs on now.
 
-    Linux wakes a process that is sent something on the sender's core, and looks for a better one
-    only every 30 ms where all are busy: the child would wait for the server while a costly
-    child has the other core to itself.
+    Linux often wakes a process on the core of the one that sent it something, and where all are
+    busy it stays there for tens of milliseconds: the child would wait for the server while a
+    costly child has the other core to itself.
     """
     if _getcpu is None:
         return
-    others = os.sched_getaffinity(0) - {_getcpu()}
-    if others:
-        with contextlib.suppress(OSError):  # it has just died
+    with contextlib.suppress(OSError):  # it has just died, or a sandbox around us forbids it
+        others = os.sched_getaffinity(0) - {_getcpu()}
+        if others:
             os.sched_setaffinity(pid, others)
 
 

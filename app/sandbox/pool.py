@@ -23,10 +23,10 @@ from app.sandbox.process import (
     Job,
     JobRefused,
     NotExpress,
-    Plan,
     PoolBusy,
     Result,
 )
+from app.sandbox.spawn import Plan
 
 __all__ = [
     "ChildDied",
@@ -217,9 +217,9 @@ class ChildPool:
             raise
 
     def _first_idle(self, may_express: bool) -> ChildProcess | None:
-        """The express child for what it may do: the others would do that behind their costly jobs.
+        """An idle child; the express one where it may do the job.
 
-        A costly child weighs too little to be given a core at once where all are busy.
+        The others weigh too little to be given a core at once where all are busy.
         """
         fit = [child for child in self._idle if may_express or not child.is_express]
         chosen = min(fit, key=lambda child: not child.is_express, default=None)

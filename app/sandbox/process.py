@@ -1,44 +1,24 @@
-"""One child process as the server sees it: how it is started, spoken to, limited and killed."""
+"""One child process as the server sees it: how it is spoken to, limited and killed."""
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import resource
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from app.budget import Budget
 from app.deadline import Deadline
-from app.pace import Pace
 from app.sandbox import wire
 from app.sandbox.cores import keep_off_our_core
 from app.sandbox.job import JsonValue
+from app.sandbox.spawn import FREE_BYTES, SLACK_BYTES, Plan, anonymous_file, most_bytes, spawn
 
 logger = logging.getLogger(__name__)
-
-FREE_BYTES = 32 * 1024 * 1024
-"""What each child may take without asking: a 2 megapixel picture decoded, its copy and result."""
-
-EXPRESS_MS = 30.0
-"""Of work that the express child takes: a JPEG of 7 megapixels, a WebP of 1.6. Who comes next with
-a cheap picture waits for the rest of it."""
-
-KEPT_BYTES = 12 * 1024 * 1024
-"""Of freed memory that a child does not give back to the system. By default glibc gives all of it
-back, and the kernel clears each page anew: 1,900 pages and 4 ms for a picture of 1 megapixel, more
-than a third of its decoding. One buffer of over half of this still has pages of its own."""
-
-_SLACK_BYTES = 64 * 1024 * 1024
-# Address space is more than memory: allocators map in steps, zeroed pages that nobody touches.
 
 _GROWTH_BYTES = 64 * 1024 * 1024
 # A heap keeps the address space of what it has freed between two things it still needs. The limit
@@ -57,17 +37,6 @@ _ANSWER_BYTES = 512 * 1024
 # A picture of 1200 px has up to 300 KB. The kernel gives twice what is asked, within its own limit.
 
 _START_TIMEOUT_S = 30.0
-
-NICENESS, EXPRESS_NICENESS = 10, 5
-# A saturated server still has to refuse, answer /healthz and talk to models at once, and its event
-# loop wakes for a millisecond at a time: a child weighs a tenth of it (sched(7)). Cheap pictures
-# weigh three times as much as costly ones, and push them aside when they come. A lone decode is not
-# slowed; beside busy neighbours it still gets a tenth, where SCHED_IDLE would get next to nothing.
-
-_BOOT = (
-    "import sys, json; plan = json.loads(sys.argv[1]); sys.path[:] = plan['path']; "
-    "from app.sandbox.child import main; main(plan)"
-)
 
 
 class JobRefused(Exception):
@@ -96,21 +65,11 @@ class PoolBusy(Exception):
 
 
 class NotExpress(Exception):
-    """The job wants more memory or time than an express child gives; that can be used again."""
+    """The job wants more than an express child gives, memory or time; it can be used again."""
 
 
 class _Starved(PoolBusy):
     """No memory was free in time, and the child has let go of the job: it can be used again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What every child of one pool is started with."""
-
-    handlers: Mapping[str, str]
-    input_max_bytes: int
-    memory: Budget
-    pace: Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +124,7 @@ class ChildProcess:
             theirs.callback(their_channel.close)
             # The child's whole answer in one piece: half of it would wake the server for nothing.
             their_channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ANSWER_BYTES)
-            inbox = _anonymous_file()
+            inbox = anonymous_file()
             undo.callback(os.close, inbox)
             words, their_words = os.pipe()
             undo.callback(os.close, words)
@@ -177,7 +136,7 @@ class ChildProcess:
             channel.setblocking(False)
             streams = await asyncio.open_unix_connection(sock=channel, limit=_READ_AHEAD_BYTES)
             # Not from a thread: the kernel kills a child when the thread that started it ends.
-            process = _spawn(plan, their_channel.fileno(), inbox, their_words, express=express)
+            process = spawn(plan, their_channel.fileno(), inbox, their_words, express=express)
             undo.pop_all()
         child = cls(process, streams, inbox, words, plan, express=express)
         try:
@@ -342,8 +301,8 @@ class ChildProcess:
         if not self._mapped_bytes or not hasattr(resource, "prlimit"):
             return  # then the child's own limit, all that any job may have, is the only one
         grown = min(self._grown_bytes, _GROWTH_BYTES)
-        soft = self._mapped_bytes + grown + amount_bytes + _SLACK_BYTES
-        hard = self._mapped_bytes + _most_bytes(self._plan)
+        soft = self._mapped_bytes + grown + amount_bytes + SLACK_BYTES
+        hard = self._mapped_bytes + most_bytes(self._plan)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             resource.prlimit(self._process.pid, resource.RLIMIT_AS, (min(soft, hard), hard))
 
@@ -399,61 +358,3 @@ def _judge(message: dict[str, Any], body: bytes) -> Result:
     if isinstance(refused, list) and len(refused) == 3:
         raise JobRefused(*(str(part)[:500] for part in refused))
     raise ChildDied(f"failed: {str(message.get('failed', 'no answer'))[:300]}")
-
-
-def _most_bytes(plan: Plan) -> int:
-    return FREE_BYTES + plan.memory.total + _SLACK_BYTES
-
-
-def _anonymous_file() -> int:
-    """A file that has no name and, where the system can, lives in memory."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("altwright-job", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _spawn(
-    plan: Plan, channel: int, inbox: int, words: int, *, express: bool
-) -> subprocess.Popen[bytes]:
-    # A fresh interpreter, not a fork of a server full of threads and secrets. -I and -S skip what
-    # a child has no use for (site, the user's folder); it finds modules where the server does.
-    root = str(Path(__file__).parents[2])
-    arguments = {
-        "path": [root, *(str(Path(entry).absolute()) for entry in sys.path)],
-        "parent_pid": os.getpid(),
-        "niceness": EXPRESS_NICENESS if express else NICENESS,
-        "express": express,
-        "socket": channel,
-        "inbox": inbox,
-        "input_max_bytes": plan.input_max_bytes,
-        "memory_bytes": _most_bytes(plan),
-        "free_bytes": FREE_BYTES,
-        "kept_bytes": KEPT_BYTES,
-        "free_ms": EXPRESS_MS if express else None,
-        "handlers": dict(plan.handlers),
-    }
-    environment = {
-        "LANG": "C.UTF-8",
-        # One child, one core: libraries that start threads of their own are told not to.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        # A second malloc arena reserves 64 MB of address space, which the limit would count.
-        "MALLOC_ARENA_MAX": "1",
-        # What one small picture was decoded in is kept for the next (see KEPT_BYTES).
-        "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES // 2),
-        "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
-        **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-    }
-    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
-        [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=words,
-        pass_fds=(channel, inbox),
-        env=environment,
-        cwd="/",
-        # A process group, not a session: Linux shares the processor between sessions alike
-        # (sched_autogroup), and niceness says nothing any more.
-        process_group=0,
-    )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from app.sandbox.process import KEPT_BYTES
+from app.sandbox.spawn import KEPT_BYTES
 from benchmarks import photographs
 from benchmarks.bench import peers
 from benchmarks.bench.engine import LONGEST_PX, QUALITY

@@ -21,7 +21,7 @@ from app.images.normalise import ImageSettings, Normaliser
 from app.images.source import ImageCorrupt, ImageTooLarge, ImageUnsupported, sniff
 from app.sandbox.job import Refuse
 from app.sandbox.pool import ChildPool
-from app.sandbox.process import EXPRESS_MS
+from app.sandbox.spawn import EXPRESS_MS
 from app.values import NormalisedImage, SourceImage
 from tests.images import drawn
 from tests.images.seen import see

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from app.sandbox.pool import ChildDied, ChildPool, ChildTimeout, JobRefused, PoolBusy
-from app.sandbox.process import EXPRESS_MS, FREE_BYTES
+from app.sandbox.spawn import EXPRESS_MS, FREE_BYTES
 from tests.sandbox.pools import MB, children, is_gone, open_files, run
 
 

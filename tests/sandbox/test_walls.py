@@ -10,7 +10,7 @@ import pytest
 
 from app.budget import Budget
 from app.sandbox.pool import ChildTimeout, JobRefused, PoolBusy
-from app.sandbox.process import EXPRESS_NICENESS, FREE_BYTES, NICENESS
+from app.sandbox.spawn import EXPRESS_NICENESS, FREE_BYTES, NICENESS
 from benchmarks.tree import resident_bytes
 from tests.sandbox.pools import MB, children, run
 
