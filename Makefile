@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# For instance: make test PYTEST_ARGS="-x tests/images"
+# For instance: make test PYTEST_ARGS="-x tests/imaging"
 PYTEST_ARGS ?=
 # For instance: make bench BENCH_ARGS="--only normaliser --rounds 3"
 BENCH_ARGS ?=

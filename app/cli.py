@@ -5,13 +5,14 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.http.keys import (
+from app.api.keys import (
     KeyEntry,
     KeysDocument,
     KeysFileError,
@@ -20,9 +21,11 @@ from app.http.keys import (
     read_keys_file,
     write_keys_file,
 )
-from app.http.limits import parse_limits
-from app.observability import configure_logging
+from app.api.middleware import refusal_of_no_http
+from app.api.rate_limits import parse_limits
+from app.main import create_app
 from app.settings import Settings, SettingsProblem, unknown_variables
+from app.telemetry.logging import configure_logging
 
 OPENAPI_FILE = Path("openapi/openapi.json")
 
@@ -96,15 +99,20 @@ def _days(text: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from app.server import serve  # the other commands need no server
+    from app.runtime.server import Application, listen, serve  # the other commands need no server
 
     settings = Settings.read()
     configure_logging()
+    application = Application(
+        create=lambda drain: create_app(settings, drain=drain),
+        malformed_response=refusal_of_no_http,
+    )
+    if arguments.listen_fd is not None:  # one worker of several: the first process has told it all
+        return serve(application, socket.socket(fileno=arguments.listen_fd))
     logger = logging.getLogger("app")
-    if arguments.listen_fd is None:
-        _warn(settings, logger)
+    _warn(settings, logger)
     try:
-        return serve(settings, listen_fd=arguments.listen_fd)
+        sock = listen(settings.host, settings.port)
     except OSError as error:
         print(
             f"altwright: ALTWRIGHT_HOST={settings.host} ALTWRIGHT_PORT={settings.port}: cannot "
@@ -112,6 +120,11 @@ def _serve(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return EXIT_FAILED
+    host, port = sock.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    model = settings.model or "the embedded captioner"
+    logger.info("listening on http://%s:%d with %s", shown, port, model)
+    return serve(application, sock, workers=settings.workers)
 
 
 def _warn(settings: Settings, logger: logging.Logger) -> None:
@@ -126,7 +139,7 @@ def _warn(settings: Settings, logger: logging.Logger) -> None:
 
 
 def _check(_arguments: argparse.Namespace) -> int:
-    from app.check import parts_of  # asks every part, so it imports them all
+    from app.self_check import parts_of  # asks every part, so it imports them all
 
     settings = Settings.read()
     failed = 0

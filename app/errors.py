@@ -1,7 +1,7 @@
 """The base of every error that a caller can see.
 
 Each leaf lives beside the code that raises it and carries its wire code, HTTP status and public
-sentence as class attributes. One handler (app/http/problems.py) renders them, and the OpenAPI
+sentence as class attributes. One handler (app/api/problems.py) renders them, and the OpenAPI
 document lists them from these classes, so a new leaf is documented by being written.
 """
 

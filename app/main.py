@@ -14,39 +14,39 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app import __version__
-from app.budget import Budget
-from app.cache import CaptionCache
+from app.api.admission import Admission
+from app.api.auth import Gate
+from app.api.keys import KeyRing
+from app.api.load_shedding import Door
+from app.api.middleware import AroundEveryRequest
+from app.api.openapi import document
+from app.api.pages.routes import pages
+from app.api.problems import MethodNotAllowed, NotFound, response_for
+from app.api.rate_limits import CaptionLimits
+from app.api.request_body import BodyReader
+from app.api.routes import captions, service
+from app.api.schemas import CaptionBody, CaptionsBody, CheckBody
+from app.api.services import Services
+from app.captioning.cache import CaptionCache
 from app.captioning.captioner import Captioner
-from app.captioning.chain import Chain
 from app.captioning.embedded.captioner import EmbeddedCaptioner
-from app.captioning.embedded.reader import MODELS_BYTES, TextReader, is_installed
+from app.captioning.fallback import Chain
+from app.captioning.openai_compat.captioner import RemoteCaptioner
 from app.captioning.precheck import Prechecked
-from app.captioning.remote import RemoteCaptioner
 from app.captioning.styles.loader import StyleRegistry
-from app.captioning.validate.verdict import judge
-from app.deadline import Deadline
-from app.drain import Drain
 from app.errors import CaptionError
-from app.http.admission import Admission
-from app.http.auth import Gate
-from app.http.body import BodyReader
-from app.http.door import Door
-from app.http.keys import KeyRing
-from app.http.limits import CaptionLimits
-from app.http.middleware import AroundEveryRequest
-from app.http.openapi import document
-from app.http.pages import pages
-from app.http.problems import MethodNotAllowed, NotFound, response_for
-from app.http.routes import captions, service
-from app.http.schemas import CaptionBody, CaptionsBody, CheckBody
-from app.http.services import Services
-from app.images.fetch import Fetcher
-from app.images.normalise import Normaliser
-from app.observability import Metrics
+from app.fetching.fetcher import Fetcher
+from app.imaging.normaliser import Normaliser
 from app.pipeline import Pipeline
-from app.sandbox.pool import MEMORY_BYTES, ChildPool, children_for_this_machine
+from app.runtime.deadline import Deadline
+from app.runtime.drain import Drain
+from app.runtime.semaphore import Budget
 from app.settings import Settings
-from app.values import SourceImage
+from app.telemetry.logging import Metrics
+from app.types import SourceImage
+from app.validation.verdict import judge
+from app.vision.text_reader import MODELS_BYTES, TextReader, is_installed
+from app.workers.pool import MEMORY_BYTES, ChildPool, children_for_this_machine
 
 _logger = logging.getLogger(__name__)
 
@@ -115,8 +115,8 @@ async def _services(
     children = ChildPool(
         size=children_for_this_machine(settings.workers) + 1,
         handlers={
-            "normalise": "app.images.render:render",
-            "look": "app.captioning.embedded.look:look_job",
+            "normalise": "app.imaging.render:render",
+            "look": "app.vision.analyse:look_job",
         },
         memory=memory,
         input_max_bytes=settings.fetch.max_bytes,

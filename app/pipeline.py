@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from app.cache import CacheKey, CaptionCache
+from app.captioning.cache import CacheKey, CaptionCache
 from app.captioning.captioner import (
     Ask,
     Captioner,
@@ -18,15 +18,15 @@ from app.captioning.captioner import (
     ModelTimeout,
     Rejected,
 )
+from app.captioning.code_version import answers_version
 from app.captioning.styles.loader import StyleRegistry
-from app.captioning.validate.verdict import Verdict, judge
-from app.captioning.version import answers_version
-from app.deadline import Deadline
-from app.drain import Drain
 from app.errors import CaptionError, Overloaded
-from app.images.fetch import ImageTimeout
-from app.observability import Metrics
-from app.values import Caption, CaptionRequest, Draft, NormalisedImage, SourceImage
+from app.fetching.fetcher import ImageTimeout
+from app.runtime.deadline import Deadline
+from app.runtime.drain import Drain
+from app.telemetry.logging import Metrics
+from app.types import Caption, CaptionRequest, Draft, NormalisedImage, SourceImage
+from app.validation.verdict import Verdict, judge
 
 _logger = logging.getLogger(__name__)
 

@@ -23,13 +23,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from app.captioning.endpoint import key_for
-from app.captioning.remote import RemoteSettings
+from app.api.keys import KeysFileError, read_keys_file
+from app.api.rate_limits import parse_limits
+from app.captioning.openai_compat.captioner import RemoteSettings
+from app.captioning.openai_compat.endpoint import key_for
 from app.captioning.styles.loader import StyleRegistry
-from app.http.keys import KeysFileError, read_keys_file
-from app.http.limits import parse_limits
-from app.images.fetch import FetchSettings
-from app.images.normalise import ImageSettings
+from app.fetching.fetcher import FetchSettings
+from app.imaging.normaliser import ImageSettings
 
 _PREFIX = "ALTWRIGHT_"
 _SECRET = ("API_KEY", "API_KEYS", "FALLBACKS", "RATE_LIMIT_STORE", "CACHE_URL", "BASE_URL")

@@ -27,9 +27,9 @@ from pathlib import Path
 import httpx
 import sqlalchemy as sa
 
-from tests.backfill.catalogue import COMMAND
-from tests.servers.altwright import Altwright
-from tests.servers.moody import CAPTION, Moods, Moody
+from testing.catalogue import COMMAND
+from testing.servers.altwright import Altwright
+from testing.servers.moody import CAPTION, Moods, Moody
 
 CONCURRENCY = 8
 _SERVER = "postgresql+psycopg://postgres@127.0.0.1:5432/"

@@ -25,8 +25,8 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from benchmarks.parrot import Parrot, context_of
 from benchmarks.service import altwright
+from testing.servers.parrot import Parrot, context_of
 from tests.independent import alt_text, rules
 
 STYLES = ("concise", "seo", "detailed")

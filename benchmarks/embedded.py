@@ -21,15 +21,15 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from app.captioning.captioner import Ask
-from app.captioning.embedded.look import look
 from app.captioning.embedded.phrasebook import load_phrases
-from app.captioning.embedded.reading import Reader
-from app.captioning.embedded.sight import Sight
-from app.captioning.embedded.words import put_in_words
+from app.captioning.embedded.realise import put_in_words
 from app.captioning.styles.loader import StyleRegistry
-from app.captioning.styles.style import Style
-from app.captioning.validate.verdict import judge
-from benchmarks.lettered import Labelled, labelled_set
+from app.types import Style
+from app.validation.verdict import judge
+from app.vision.analyse import look
+from app.vision.features import Sight
+from app.vision.ocr import Reader
+from testing.labelled_pictures import Labelled, labelled_set
 
 LONGEST_EDGE_PX = 1200
 NEAR_WORD = 1

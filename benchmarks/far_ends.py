@@ -9,8 +9,8 @@ import asyncio
 import json
 import sys
 
-from benchmarks import photographs
-from benchmarks.photographs import Photograph
+from testing import photographs
+from testing.photographs import Photograph
 
 _ANSWER = "A brown wooden bench beside a gravel path in a park with tall green trees."
 

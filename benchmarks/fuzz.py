@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.deadline import Deadline
 from app.errors import CaptionError
-from app.images.addresses import AddressPolicy, ImageUrlForbidden, judge, judge_name
-from app.images.normalise import ImageSettings, Normaliser
-from app.images.source import ImageCorrupt, ImageTooLarge, ImageUnsupported, sniff
-from app.images.urls import parse
-from app.sandbox.pool import ChildPool
-from app.values import SourceImage
+from app.fetching.address_policy import AddressPolicy, ImageUrlForbidden, judge, judge_name
+from app.fetching.urls import parse
+from app.imaging.normaliser import ImageSettings, Normaliser
+from app.imaging.sniff import ImageCorrupt, ImageTooLarge, ImageUnsupported, sniff
+from app.runtime.deadline import Deadline
+from app.types import SourceImage
+from app.workers.pool import ChildPool
 
 _POLICY = AddressPolicy(frozenset({80, 443}), ())
 _HOSTS = st.one_of(
@@ -135,7 +135,7 @@ class Normalising:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._pool = ChildPool(size=1, handlers={"normalise": "app.images.render:render"})
+        self._pool = ChildPool(size=1, handlers={"normalise": "app.imaging.render:render"})
         self._loop.run_until_complete(self._pool.start())
         self._normaliser = Normaliser(ImageSettings(decode_timeout_s=5), self._pool)
 

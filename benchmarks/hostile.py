@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks import bombs, load, neighbours, tree
+from benchmarks import neighbours
 from benchmarks.service import altwright, far_ends
+from testing import bombs, load, process_tree
 
 _PIECE_BYTES = 256 * 1024
 
@@ -38,7 +39,7 @@ EXPECTED: Mapping[str, frozenset[str]] = {
                      "circle.tif", "longer-than-it-says.png"), _FINE),
     "archive.zip": frozenset({"image_unsupported"}),
 }  # fmt: skip
-"""What each bomb of benchmarks.bombs may be answered with."""
+"""What each bomb of testing.bombs may be answered with."""
 
 ORIGIN_EXPECTED: Mapping[str, str] = {
     "/drip": "image_timeout",
@@ -129,7 +130,7 @@ async def measured(
     """Print the figures; whether all promises held."""
     await load.closed_loop(url, [good], in_flight=1, seconds=2)
     alone, beside, thrown = load.Told(), load.Told(), load.Told()
-    with tree.watched(pid) as peak:
+    with process_tree.watched(pid) as peak:
         for _ in range(turns):
             part = await load.closed_loop(url, [good], in_flight=1, seconds=seconds, pause_s=0.02)
             alone.answers += part.answers
@@ -144,7 +145,10 @@ async def measured(
             f"well-behaved, {name:>6}: {len(told.answers)} {dict(told.codes())}, "
             f"p50 {told.percentile_ms(0.5):.0f} ms, p99 {told.percentile_ms(0.99):.0f} ms"
         )
-    print(f"memory of the process tree: peak {peak.mib:.0f} MiB, now {tree.tree_bytes(pid) >> 20}")
+    print(
+        f"memory of the process tree: peak {peak.mib:.0f} MiB, "
+        f"now {process_tree.tree_bytes(pid) >> 20}"
+    )
     return (
         not {"internal", "cut"} & set(thrown.codes())
         and set(beside.codes()) == {"ok"}

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.captioning.validate.language import count_as_one, is_wrong_language, warm_up
+from app.validation.language_identifier import count_as_one, is_wrong_language, warm_up
 
 
 def main() -> int:

@@ -30,8 +30,8 @@ import httpx
 from altwright import Altwright, AsyncAltwright, Caption, Job
 from PIL import Image
 
-from benchmarks import load, tree
 from benchmarks.service import altwright, cpu_seconds, far_ends
+from testing import load, process_tree
 
 IN_FLIGHT = 64
 MODEL_S = 0.5
@@ -126,8 +126,8 @@ def measure(
             run.captioned_s.append(now_s)
         done = run.told.total()
         if done % max(1, items // 100) == 0:
-            run.client_bytes.append((done, tree.resident_bytes(os.getpid())))
-            run.server_bytes.append((done, tree.tree_bytes(server_pid)))
+            run.client_bytes.append((done, process_tree.resident_bytes(os.getpid())))
+            run.server_bytes.append((done, process_tree.tree_bytes(server_pid)))
         if done == limit_after:
             change_limit()
             run.limited_s = time.monotonic() - began_s

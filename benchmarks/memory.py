@@ -21,8 +21,8 @@ from collections.abc import Mapping
 
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks import bombs, load, tree
 from benchmarks.service import altwright, far_ends
+from testing import bombs, load, process_tree
 
 PROMISED_MIB = 1024
 _WIDE = (12_200, 12_200)
@@ -73,7 +73,7 @@ def _saved(size: tuple[int, int], kind: str, **options: object) -> bytes:
 
 async def attacked(
     url: str, pid: int, served: Mapping[str, bytes], seconds: float
-) -> tuple[tree.Peak, Counter[str]]:
+) -> tuple[process_tree.Peak, Counter[str]]:
     """Everything at once; the peak, and what the callers were told."""
     server = await asyncio.start_server(lambda r, w: _serve(r, w, served), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -97,7 +97,7 @@ async def attacked(
         ([asking("page.png")], 24),
         ([several], 12),
     ]
-    with tree.watched(pid) as peak:
+    with process_tree.watched(pid) as peak:
         told = await asyncio.gather(
             *(
                 load.closed_loop(url, messages, in_flight=callers, seconds=seconds, pause_s=0.05,
@@ -140,9 +140,9 @@ def main() -> None:
             ("slow model", {}),
         ):
             with altwright(far, **settings) as (url, pid):
-                idle = tree.tree_bytes(pid) >> 20
+                idle = process_tree.tree_bytes(pid) >> 20
                 peak, codes = asyncio.run(attacked(url, pid, served, arguments.seconds))
-                after = tree.tree_bytes(pid) >> 20
+                after = process_tree.tree_bytes(pid) >> 20
             parts = " + ".join(str(size >> 20) for size in peak.parts)
             print(f"{name:>11}: idle {idle} MiB, peak {peak.mib:.0f} MiB ({parts}), then {after}; "
                   f"{dict(codes)}", flush=True)  # fmt: skip

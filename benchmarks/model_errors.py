@@ -19,11 +19,11 @@ from typing import Any
 from PIL import Image
 
 from app.captioning.captioner import Ask
-from app.captioning.remote import RemoteCaptioner, RemoteSettings
+from app.captioning.openai_compat.captioner import RemoteCaptioner, RemoteSettings
 from app.captioning.styles.loader import StyleRegistry
-from app.deadline import Deadline
 from app.errors import CaptionError
-from app.values import NormalisedImage, SourceFacts
+from app.runtime.deadline import Deadline
+from app.types import NormalisedImage, SourceFacts
 
 _REQUEST_S = 30.0
 """The default of REQUEST_TIMEOUT_S."""

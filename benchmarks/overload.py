@@ -13,8 +13,9 @@ import os
 import platform
 from dataclasses import dataclass
 
-from benchmarks import load, neighbours, tree
+from benchmarks import neighbours
 from benchmarks.service import altwright, far_ends
+from testing import load, process_tree
 
 REFUSAL_P99_MS = 50.0
 _SERVICE = [load.request("GET", path) for path in ("/healthz", "/readyz", "/metrics")]
@@ -29,7 +30,7 @@ class Overload:
     over: load.Told
     service: load.Told
     after: load.Told
-    peak: tree.Peak
+    peak: process_tree.Peak
     after_bytes: int
 
     def growth_mib(self) -> float:
@@ -55,7 +56,7 @@ async def overloaded(
     unloaded = await load.closed_loop(url, messages, in_flight=1, seconds=warm_s)
     carried = await load.closed_loop(url, messages, in_flight=16, seconds=warm_s)
     a_second = len(carried.answers) / warm_s
-    with tree.watched(pid, 0.25) as peak:
+    with process_tree.watched(pid, 0.25) as peak:
         service = asyncio.create_task(
             load.closed_loop(url, _SERVICE, in_flight=1, seconds=seconds, pause_s=0.05)
         )
@@ -65,7 +66,7 @@ async def overloaded(
         asked = await service
     await asyncio.sleep(1)
     after = await load.closed_loop(url, messages, in_flight=1, seconds=warm_s)
-    return Overload(unloaded, a_second, over, asked, after, peak, tree.tree_bytes(pid))
+    return Overload(unloaded, a_second, over, asked, after, peak, process_tree.tree_bytes(pid))
 
 
 def _print(name: str, told: load.Told) -> None:

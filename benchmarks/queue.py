@@ -22,10 +22,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from kombu import Connection, Queue
 
-from tests.backfill.catalogue import COMMAND
-from tests.backfill.fleet import Fleet, make_products, query
-from tests.servers.altwright import Altwright
-from tests.servers.moody import CAPTION, Moods, Moody
+from testing.catalogue import COMMAND
+from testing.fleet import Fleet, make_products, query
+from testing.servers.altwright import Altwright
+from testing.servers.moody import CAPTION, Moods, Moody
 
 THREADS = 8
 """Of each of the two workers: so many calls may be in flight in one when it is killed."""

@@ -22,7 +22,7 @@ from altwright.backfill.review.thumbnails import thumbs
 from altwright.backfill.rows import AltSource, Answer, Outcome, Row, Text
 from PIL import Image
 
-from tests.servers.browser import Browser
+from testing.servers.browser import Browser
 
 LIMIT_S = 2.0
 _PARTS = (

@@ -26,7 +26,7 @@ from typing import IO, Any, TypeVar
 
 import httpx
 
-from benchmarks.photographs import SIZES
+from testing.photographs import SIZES
 
 _T = TypeVar("_T")
 _TICKS = os.sysconf("SC_CLK_TCK")

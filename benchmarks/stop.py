@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from benchmarks import load
 from benchmarks.service import altwright, far_ends
+from testing import load
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
-    "tests.servers.aimock",
-    "tests.servers.altwright",
-    "tests.servers.browser",
-    "tests.servers.chaos",
-    "tests.servers.databases",
-    "tests.servers.model",
-    "tests.servers.origin",
-    "tests.servers.rabbitmq",
-    "tests.servers.redis",
+    "testing.servers.aimock",
+    "testing.servers.altwright",
+    "testing.servers.browser",
+    "testing.servers.chaos",
+    "testing.servers.databases",
+    "testing.servers.model",
+    "testing.servers.origin",
+    "testing.servers.rabbitmq",
+    "testing.servers.redis",
 ]
 
 

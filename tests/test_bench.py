@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import photographs
 from benchmarks.bench import engines, peers, servers, table
 from benchmarks.bench.promises import Measured, promises
-from benchmarks.photographs import Photograph
+from testing import photographs
+from testing.photographs import Photograph
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ import pytest
 from app.errors import leaves
 from app.main import create_app
 from app.settings import Settings
-from tests.servers.altwright import Altwright
-from tests.servers.need import need
+from testing.servers.altwright import Altwright
+from testing.servers.need import need
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

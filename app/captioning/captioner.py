@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.captioning.styles.style import Style
-from app.deadline import Deadline
 from app.errors import CaptionError
-from app.values import Draft, NormalisedImage, Role
+from app.runtime.deadline import Deadline
+from app.types import Draft, NormalisedImage, Role, Style
 
 
 @dataclass(frozen=True, slots=True)

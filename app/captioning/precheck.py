@@ -3,9 +3,9 @@
 import logging
 
 from app.captioning.captioner import Ask, Captioner, CaptionUncertain
-from app.deadline import Deadline
 from app.errors import CaptionError
-from app.values import Draft, NormalisedImage
+from app.runtime.deadline import Deadline
+from app.types import Draft, NormalisedImage
 
 _logger = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 import json
 
 from app.captioning.captioner import Ask, Rejected
-from app.captioning.validate.languages import load_languages
-from app.captioning.validate.locale import language_of, script_of
+from app.validation.language_tags import language_of, script_of
+from app.validation.languages import load_languages
 
 _ROLES = {
     "hero": "It leads its page: say what it shows, in the page's sense.",

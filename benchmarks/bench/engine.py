@@ -22,8 +22,8 @@ Make = Callable[[bytes, str], bytes]
 
 def altwright() -> Make:
     """What a child of the server does with a picture."""
-    from app.images import render
-    from app.sandbox.job import Input
+    from app.imaging import render
+    from app.workers.handler import Input
 
     render.warm_up()
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from app.sandbox.spawn import KEPT_BYTES
-from benchmarks import photographs
+from app.workers.spawn import KEPT_BYTES
 from benchmarks.bench import peers
 from benchmarks.bench.engine import LONGEST_PX, QUALITY
-from benchmarks.photographs import Photograph
+from testing import photographs
+from testing.photographs import Photograph
 
 _HERE = Path(__file__).parent
 _SETTINGS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from benchmarks.bench import engines, peers
 from benchmarks.bench.engines import Figures
 from benchmarks.bench.servers import Cost, Crowd, Growth, Latency, Scaling
-from benchmarks.photographs import Photograph
+from testing.photographs import Photograph
 
 LATENCY_ADDED_MS = 8.0
 PATH_MS = 6.0

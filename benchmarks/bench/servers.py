@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from benchmarks import load, tree
 from benchmarks.bench import peers
 from benchmarks.bench.engines import engine
-from benchmarks.photographs import Photograph
 from benchmarks.service import altwright, cpu_seconds, far_ends, own_cpu_seconds
+from testing import load, process_tree
+from testing.photographs import Photograph
 
 Cores = frozenset[int]
 
@@ -271,7 +271,7 @@ def _settled_mib(pid: int) -> float:
     time.sleep(1.0)
     looks = []
     for _ in range(5):
-        looks.append(tree.tree_bytes(pid) / 1_048_576)
+        looks.append(process_tree.tree_bytes(pid) / 1_048_576)
         time.sleep(0.1)
     return statistics.median(looks)
 

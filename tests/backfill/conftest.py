@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.backfill.catalogue import Command
-from tests.servers.altwright import Altwright
-from tests.servers.moody import Log, Moods, Moody
+from testing.catalogue import Command
+from testing.servers.altwright import Altwright
+from testing.servers.moody import Log, Moods, Moody
 
 KEY = "a-key-for-tests"
 

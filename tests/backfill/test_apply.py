@@ -17,7 +17,7 @@ from altwright.backfill.scan import scan
 from altwright.backfill.spec import Places, Spec, open_places
 from altwright.cli.commands import run as command_line
 
-from tests.servers.browser import Browser
+from testing.servers.browser import Browser
 
 DRAFT = "Image of a mug"
 TEXTS = {

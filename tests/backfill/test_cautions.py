@@ -10,7 +10,7 @@ from altwright.backfill.caution_words import KNOWN_LANGUAGES
 from altwright.backfill.cautions import SETS, Rules, held
 from altwright.backfill.rows import Row
 
-LOCALES = Path(__file__).parents[2] / "app/captioning/validate/locales"
+LOCALES = Path(__file__).parents[2] / "app/validation/locales"
 MUG = {("concise", "en"): "A white mug on a wooden table."}
 
 

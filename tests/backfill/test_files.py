@@ -15,11 +15,11 @@ import pyarrow.parquet
 import pytest
 from altwright.backfill.journal import Journal
 
-from tests.backfill.catalogue import Command, item, read_csv, until, write_csv
-from tests.pictures import data_url, jpeg, photograph_like
-from tests.servers.altwright import Altwright
-from tests.servers.chaos import Chaos
-from tests.servers.moody import CAPTION, SEO, Moody
+from testing.catalogue import Command, item, read_csv, until, write_csv
+from testing.pictures import data_url, jpeg, photograph_like
+from testing.servers.altwright import Altwright
+from testing.servers.chaos import Chaos
+from testing.servers.moody import CAPTION, SEO, Moody
 
 CSV = ("in.csv", "--to", "out.csv")
 

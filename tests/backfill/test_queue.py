@@ -10,11 +10,11 @@ import pytest
 from altwright.backfill.queue.app import enqueue, producer
 from altwright.cli.commands import run as command_line
 
-from tests.backfill.catalogue import Command
-from tests.backfill.fleet import Fleet, make_products, query, states
-from tests.servers.moody import CAPTION, Moody
-from tests.servers.rabbitmq import RabbitQueue
-from tests.servers.redis import RedisServer
+from testing.catalogue import Command
+from testing.fleet import Fleet, make_products, query, states
+from testing.servers.moody import CAPTION, Moody
+from testing.servers.rabbitmq import RabbitQueue
+from testing.servers.redis import RedisServer
 
 WORKER = ["--concurrency", "4", "--timeout", "15"]
 

@@ -17,11 +17,11 @@ from altwright.backfill.scan import scan
 from altwright.backfill.spec import Spec, open_places
 from altwright.backfill.stop import Why
 
-from tests.backfill.catalogue import Command
+from testing.catalogue import Command
+from testing.fleet import make_products, query
+from testing.servers.chaos import Chaos, problem
+from testing.servers.moody import CAPTION, Moody
 from tests.backfill.conftest import KEY
-from tests.backfill.fleet import make_products, query
-from tests.servers.chaos import Chaos, problem
-from tests.servers.moody import CAPTION, Moody
 
 Begin = Callable[..., Work]
 

@@ -18,8 +18,8 @@ from altwright.backfill.review.thumbnails import thumbs
 from altwright.backfill.rows import AltSource, Outcome, Row
 from PIL import Image
 
+from testing.servers.browser import Browser, Page
 from tests.backfill.outcomes import MUG, mixed, pair, with_further
-from tests.servers.browser import Browser, Page
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 Pairs = Sequence[tuple[Row, Outcome]]

@@ -9,9 +9,9 @@ from collections import Counter
 import pyarrow.parquet
 import pytest
 
-from tests.backfill.catalogue import COMMAND, Command, item, read_csv, until, write_csv
-from tests.servers.chaos import Chaos, forward, problem
-from tests.servers.moody import Moody
+from testing.catalogue import COMMAND, Command, item, read_csv, until, write_csv
+from testing.servers.chaos import Chaos, forward, problem
+from testing.servers.moody import Moody
 
 CSV = ("in.csv", "--to", "out.csv")
 

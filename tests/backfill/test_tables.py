@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.backfill.catalogue import Command, until
-from tests.servers.moody import CAPTION, SEO, Moody
+from testing.catalogue import Command, until
+from testing.servers.moody import CAPTION, SEO, Moody
 
 TABLE = ("--table", "products")
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from app.captioning.exchange import Shrink
-from app.captioning.remote import RemoteCaptioner, RemoteSettings
+from app.captioning.openai_compat.captioner import RemoteCaptioner, RemoteSettings
+from app.captioning.openai_compat.session import Shrink
 
 
 class Naps:

@@ -13,10 +13,10 @@ import pytest
 from llmock.testing import LLMockServer
 from PIL import Image
 
-from tests.pictures import data_url, jpeg, photograph_like
-from tests.servers.altwright import Altwright
-from tests.servers.model import ModelServer
-from tests.servers.origin import Origin
+from testing.pictures import data_url, jpeg, photograph_like
+from testing.servers.altwright import Altwright
+from testing.servers.model import ModelServer
+from testing.servers.origin import Origin
 
 ROOT = Path(__file__).parents[2]
 STYLES = {"concise", "seo", "detailed"}

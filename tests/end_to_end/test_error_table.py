@@ -13,10 +13,10 @@ import pytest
 from llmock.testing import LLMockServer
 
 from app.errors import InternalError, leaves
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.model import ModelServer
-from tests.servers.origin import Origin
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.model import ModelServer
+from testing.servers.origin import Origin
 
 KEY = "a-key-for-tests"
 
@@ -371,7 +371,7 @@ def test_a_full_server_says_so_before_it_fetches(
 
 
 def test_every_code_of_the_contract_has_a_test_here() -> None:
-    """A bug cannot be asked for: `internal` is shown in tests/http/test_middleware.py."""
+    """A bug cannot be asked for: `internal` is shown in tests/api/test_middleware.py."""
     text = Path(__file__).read_text(encoding="utf-8")
     missing = {leaf.code for leaf in leaves() if f'"{leaf.code}"' not in text}
     assert missing == {InternalError.code}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.rawmodel import RawModel, answer, raw_model
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.rawmodel import RawModel, answer, raw_model
 
 GOOD = "Two tabby cats sleep on a red sofa."
 PICTURE = data_url(jpeg())

@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.pictures import jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.origin import Origin
+from testing.pictures import jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.origin import Origin
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = "https://images.example.com/mug.jpg"

@@ -8,11 +8,11 @@ import pytest
 from llmock.testing import LLMockServer
 from PIL import Image
 
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.model import ModelServer
-from tests.servers.origin import Origin
-from tests.servers.redis import RedisServer
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.model import ModelServer
+from testing.servers.origin import Origin
+from testing.servers.redis import RedisServer
 
 GOOD = "Two tabby cats sleep side by side on a bright red sofa."
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.obedient import Obedient
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.obedient import Obedient
 
 GOOD = (
     "Two tabby cats sleep on a pink blanket beside a pair of remote controls. "

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from llmock.testing import LLMockServer
 
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.model import ModelServer
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.model import ModelServer
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.captions import Result, ask, faults
-from benchmarks.parrot import Parrot
+from testing.servers.altwright import Altwright
+from testing.servers.need import need
+from testing.servers.parrot import Parrot
 from tests.independent import alt_text
-from tests.servers.altwright import Altwright
-from tests.servers.need import need
 
 _CATS = "Two tabby cats sleep on a pink blanket beside two remote controls"
 # One of each kind of mess, in our own words.
@@ -44,7 +44,7 @@ def judges() -> None:
     """Node and the package from npm are there."""
     need("node", "nodejs")
     if not alt_text.PACKAGE.is_dir():
-        pytest.skip("run `npm ci --prefix tests/servers` to run this test")
+        pytest.skip("run `npm ci --prefix testing/servers` to run this test")
 
 
 def through_the_api(answers: list[str], finish_reason: str = "stop", **fields: int) -> list[Result]:

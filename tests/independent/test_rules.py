@@ -2,10 +2,10 @@
 
 import pytest
 
+from testing.servers.need import need
 from tests.independent import alt_text
 from tests.independent.alt_text import broken as npm_broken
 from tests.independent.rules import broken
-from tests.servers.need import need
 
 GOOD = "Two tabby cats sleep on a pink blanket beside two remote controls."
 
@@ -15,7 +15,7 @@ def node() -> str:
     """Node, with the package that judges."""
     program = need("node", "nodejs")
     if not alt_text.PACKAGE.is_dir():
-        pytest.skip("run `npm ci --prefix tests/servers` to run this test")
+        pytest.skip("run `npm ci --prefix testing/servers` to run this test")
     return program
 
 

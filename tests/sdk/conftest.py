@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from llmock.testing import LLMockServer
 
+from testing.servers.altwright import Altwright
+from testing.servers.chaos import Chaos
 from tests.sdk.shells import MakeClient, Shell
-from tests.servers.altwright import Altwright
-from tests.servers.chaos import Chaos
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ from altwright.cli import exits
 from altwright.cli.commands import run
 from altwright.cli.inputs import shown
 
-from tests.pictures import data_url, jpeg, photograph_like
+from testing.pictures import data_url, jpeg, photograph_like
+from testing.servers.altwright import Altwright
+from testing.servers.chaos import Chaos, hang, problem
 from tests.sdk.test_client import free_port
-from tests.servers.altwright import Altwright
-from tests.servers.chaos import Chaos, hang, problem
 
 COMMAND = str(Path(sys.executable).with_name("altwright"))
 KEY = "a-key-for-tests"

@@ -16,12 +16,12 @@ import httpx
 import pytest
 from altwright import AsyncAltwright, Caption, FailedCaption
 
-from tests.pictures import data_url, jpeg
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.chaos import Chaos, problem, raw
+from testing.servers.model import ModelServer
+from testing.servers.origin import Origin
 from tests.sdk.shells import MakeClient
-from tests.servers.altwright import Altwright
-from tests.servers.chaos import Chaos, problem, raw
-from tests.servers.model import ModelServer
-from tests.servers.origin import Origin
 
 KEY = "a-key-for-tests"
 URL = data_url(jpeg((200, 150)))

@@ -11,7 +11,7 @@ import pytest
 from altwright import errors, wire
 from altwright.many import Job
 
-from tests.servers.altwright import Altwright
+from testing.servers.altwright import Altwright
 
 DOCUMENT: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "openapi/openapi.json").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from altwright import errors
 from altwright.cli.exits import Exit
 from altwright.many import Job
 
-from tests.servers.altwright import Altwright
+from testing.servers.altwright import Altwright
 
 TOP = Path(__file__).parents[2]
 PAGE = (TOP / "docs/sdk.md").read_text(encoding="utf-8")

@@ -14,12 +14,12 @@ from altwright import AsyncAltwright, Caption, Job
 
 from benchmarks import many as benchmark
 from benchmarks import service
-from tests.pictures import data_url, jpeg
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.chaos import Chaos, drip, forward, half, hang, problem, reset
+from testing.servers.model import ModelServer
 from tests.sdk.shells import MakeClient
 from tests.sdk.test_client import free_port
-from tests.servers.altwright import Altwright
-from tests.servers.chaos import Chaos, drip, forward, half, hang, problem, reset
-from tests.servers.model import ModelServer
 
 URL = data_url(jpeg((40, 30)))
 

@@ -12,9 +12,9 @@ import pytest
 from altwright.pictures import MAX_FILE_BYTES, MAX_SENT_BYTES, Prepared, prepare
 from PIL import Image, ImageCms
 
-from tests.pictures import jpeg, photograph_like
+from testing.pictures import jpeg, photograph_like
+from testing.servers.altwright import Altwright
 from tests.sdk.shells import MakeClient
-from tests.servers.altwright import Altwright
 
 
 def sent(prepared: Prepared) -> Image.Image:

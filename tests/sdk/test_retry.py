@@ -9,9 +9,9 @@ import altwright as sdk
 import pytest
 from altwright.retry import FIRST_WAIT_S, LONGEST_WAIT_S, Attempts, backoff_s, retry_after_s
 
-from tests.pictures import data_url, jpeg
+from testing.pictures import data_url, jpeg
+from testing.servers.chaos import Chaos, drip, half, hang, problem, raw, reset
 from tests.sdk.shells import MakeClient
-from tests.servers.chaos import Chaos, drip, half, hang, problem, raw, reset
 
 URL = data_url(jpeg((40, 30)))
 

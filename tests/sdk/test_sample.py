@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.altwright import Altwright
-from tests.servers.need import need
+from testing.servers.altwright import Altwright
+from testing.servers.need import need
 
 TOP = Path(__file__).parents[2]
-PYRIGHT = TOP / "tests/servers/node_modules/pyright/index.js"
+PYRIGHT = TOP / "testing/servers/node_modules/pyright/index.js"
 WRONG = """from altwright import Altwright
 
 caption = Altwright().caption(7)
@@ -45,7 +45,7 @@ def test_pyright_finds_nothing_in_the_sample_and_every_mistake_beside_it(tmp_pat
     """Strict, for the oldest Python that the SDK takes."""
     node = need("node", "nodejs")
     if not PYRIGHT.is_file():
-        pytest.skip("run `npm ci --prefix tests/servers` to run this test")
+        pytest.skip("run `npm ci --prefix testing/servers` to run this test")
     shutil.copy(TOP / "tests/sdk/sample.py", tmp_path)
     (tmp_path / "wrong.py").write_text(WRONG)
     strict = {"typeCheckingMode": "strict", "pythonVersion": "3.10"}

@@ -17,7 +17,7 @@ from altwright.verify import chromium
 from altwright.verify.chromium import RULES, axe_source
 from altwright.verify.pages import pages_of
 
-from tests.servers.need import need
+from testing.servers.need import need
 
 HEAD = '<!doctype html><html lang="en"><title>A page</title><main>'
 BROKEN = HEAD + (

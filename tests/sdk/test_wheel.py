@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
 
 SDK = Path(__file__).parents[2] / "sdk"
 THREE_LINES = """

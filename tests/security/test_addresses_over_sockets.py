@@ -9,13 +9,13 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from app.budget import Budget
-from app.deadline import Deadline
 from app.errors import CaptionError
-from app.images.addresses import ImageUrlForbidden
-from app.images.fetch import Fetcher, FetchSettings
-from app.images.resolve import Resolver
-from tests.images.origin import Origin, answer, jpeg
+from app.fetching.address_policy import ImageUrlForbidden
+from app.fetching.fetcher import Fetcher, FetchSettings
+from app.fetching.resolver import Resolver
+from app.runtime.deadline import Deadline
+from app.runtime.semaphore import Budget
+from tests.fetching.origin import Origin, answer, jpeg
 
 FIRST_HOP = "127.0.0.5"
 """The one address that is opened here, so that redirects have somewhere to start."""

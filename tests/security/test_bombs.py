@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bombs, load, tree
 from benchmarks.hostile import EXPECTED, ORIGIN_EXPECTED, thrown_in_parallel
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.origin import Origin
+from testing import bombs, load, process_tree
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.origin import Origin
 
 GOOD = data_url(jpeg())
 MOST_MIB = 1024
@@ -51,7 +51,7 @@ def test_bombs_in_parallel_stay_within_memory(server: Altwright, origin: Origin)
         load.caption(origin.serve(f"/{name}", data)) for name, data in bombs.all_bombs(large=True)
     ]
     messages += [load.caption(origin.url(path)) for path in ORIGIN_EXPECTED]
-    with tree.watched(server.process.pid) as peak:
+    with process_tree.watched(server.process.pid) as peak:
         told = asyncio.run(thrown_in_parallel(server.url, messages, in_flight=24))
     codes = told.codes()
     assert not {"internal", "cut"} & set(codes), codes

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from benchmarks import load, tree
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
+from testing import load, process_tree
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
 
 ROOT = Path(__file__).parents[2]
 PICTURE = data_url(jpeg((320, 240)))
@@ -57,7 +57,7 @@ def test_running_out_of_descriptors_is_survived() -> None:
     """200 idle connections for a process that may open 100: afterwards all is as before."""
     with Altwright() as server:
         pid = server.process.pid
-        before = tree.descriptors(pid)
+        before = process_tree.descriptors(pid)
         with few_descriptors(pid, 100), ExitStack() as held:
             for _ in range(200):
                 held.enter_context(connect(server))
@@ -71,7 +71,7 @@ def test_running_out_of_descriptors_is_survived() -> None:
         answer = httpx.post(server.url + "/v1/image/caption", json={"image_url": PICTURE})
         assert answer.status_code == 200, answer.text
         assert server.get("/readyz").status_code == 200
-        assert tree.descriptors(pid) < before + 10
+        assert process_tree.descriptors(pid) < before + 10
 
 
 def cpu_seconds(pid: int) -> float:
@@ -85,7 +85,7 @@ def test_a_child_is_replaced_where_descriptors_are_short() -> None:
     with Altwright(REQUEST_TIMEOUT_S="2") as server:
         pid = server.process.pid
         with few_descriptors(pid, 8):
-            for child in tree.descendants(pid):
+            for child in process_tree.descendants(pid):
                 os.kill(child, 9)
             time.sleep(0.5)
             # Over the connection that is open already.
@@ -102,14 +102,14 @@ def test_a_thousand_idle_connections_keep_nobody_out() -> None:
     """They cost memory by the kilobyte, and the next caller is served."""
     with Altwright() as server, ExitStack() as held:
         server.caption(PICTURE)
-        before = tree.tree_bytes(server.process.pid)
+        before = process_tree.tree_bytes(server.process.pid)
         for number in range(1000):
             client = held.enter_context(connect(server))
             if number % 2:
                 client.sendall(POST + b"X-Slow: ")  # a head that never ends
         answers = [server.caption(PICTURE) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [200] * 5
-        assert tree.tree_bytes(server.process.pid) - before < 100 * 1024 * 1024
+        assert process_tree.tree_bytes(server.process.pid) - before < 100 * 1024 * 1024
 
 
 def test_a_slow_body_is_cut_off_and_holds_no_place() -> None:
@@ -210,7 +210,7 @@ def test_large_bodies_in_parallel_are_capped_while_they_arrive(framing: str) -> 
 
     with Altwright() as server:
         server.caption(PICTURE)
-        with tree.watched(server.process.pid, 0.2) as peak:
+        with process_tree.watched(server.process.pid, 0.2) as peak:
             statuses = asyncio.run(everyone(server.url))
         assert set(statuses) <= {422, 503, 0}, statuses
         assert 422 in statuses, "some got through to the decoder"
@@ -296,8 +296,8 @@ def test_an_absurd_json_body_costs_little(altwright: Altwright, name: str) -> No
         )
 
     altwright.warm_up(PICTURE)
-    before = tree.tree_bytes(altwright.process.pid)
-    with tree.watched(altwright.process.pid, 0.02) as peak, ThreadPoolExecutor(1) as others:
+    before = process_tree.tree_bytes(altwright.process.pid)
+    with process_tree.watched(altwright.process.pid, 0.02) as peak, ThreadPoolExecutor(1) as others:
         health = others.submit(asyncio.run, beside())
         began = time.monotonic()
         answer = altwright.http.post(

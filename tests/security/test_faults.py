@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from llmock.testing import LLMockServer
 
-from benchmarks import load
-from tests.pictures import data_url, jpeg
-from tests.servers.aimock import Aimock, aimock, aimock_server  # noqa: F401 - fixtures
-from tests.servers.altwright import Altwright
-from tests.servers.model import ModelServer
-from tests.servers.need import need
-from tests.servers.redis import RedisServer
+from testing import load
+from testing.pictures import data_url, jpeg
+from testing.servers.aimock import Aimock, aimock, aimock_server  # noqa: F401 - fixtures
+from testing.servers.altwright import Altwright
+from testing.servers.model import ModelServer
+from testing.servers.need import need
+from testing.servers.redis import RedisServer
 
 PICTURE = data_url(jpeg())
 GOOD = "A round blue disc in the middle of a plain white ground."

@@ -12,12 +12,12 @@ import time
 import httpx
 import pytest
 
-from benchmarks import load, tree
 from benchmarks.overload import overloaded
-from tests.pictures import data_url, jpeg, photograph_like
-from tests.servers.altwright import Altwright
-from tests.servers.origin import Origin
-from tests.servers.rawmodel import raw_model
+from testing import load, process_tree
+from testing.pictures import data_url, jpeg, photograph_like
+from testing.servers.altwright import Altwright
+from testing.servers.origin import Origin
+from testing.servers.rawmodel import raw_model
 
 
 async def test_overload_is_refused_quickly_and_leaves_nothing_behind() -> None:
@@ -33,7 +33,7 @@ async def test_overload_is_refused_quickly_and_leaves_nothing_behind() -> None:
             warm_s=1,
             connections=200,
         )
-        sockets = await asyncio.to_thread(tree.descriptors, server.process.pid)
+        sockets = await asyncio.to_thread(process_tree.descriptors, server.process.pid)
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
     codes = found.over.codes()

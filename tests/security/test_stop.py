@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks import load, tree
 from benchmarks.stop import stopped_under_load
-from tests.pictures import data_url, jpeg, photograph_like
-from tests.servers.altwright import Altwright
-from tests.servers.model import ModelServer
-from tests.servers.origin import Origin
-from tests.servers.rawmodel import raw_model
+from testing import load, process_tree
+from testing.pictures import data_url, jpeg, photograph_like
+from testing.servers.altwright import Altwright
+from testing.servers.model import ModelServer
+from testing.servers.origin import Origin
+from testing.servers.rawmodel import raw_model
 
 PICTURE = data_url(photograph_like((2400, 1600)))
 
@@ -42,7 +42,7 @@ def test_a_killed_decode_child_fails_one_request_and_no_other() -> None:
         )
         for _ in range(3):
             await asyncio.sleep(0.7)
-            os.kill(tree.descendants(server.process.pid)[0], signal.SIGKILL)
+            os.kill(process_tree.descendants(server.process.pid)[0], signal.SIGKILL)
         return await working
 
     with Altwright() as server:
@@ -53,7 +53,7 @@ def test_a_killed_decode_child_fails_one_request_and_no_other() -> None:
         assert sum(codes.values()) - codes["ok"] <= 3, codes
         assert codes["ok"] > 20
         assert server.caption(PICTURE).status_code == 200
-        assert len(tree.descendants(server.process.pid)) >= 1
+        assert len(process_tree.descendants(server.process.pid)) >= 1
 
 
 async def left_behind(
@@ -88,7 +88,7 @@ def until_idle(server: Altwright, within_s: float) -> None:
 def test_a_caller_that_goes_away_ends_its_fetch(altwright: Altwright, origin: Origin) -> None:
     """The origin's connection closes long before its deadline."""
     altwright.warm_up(PICTURE)  # the text reader's process comes after /readyz, and has descriptors
-    sockets = tree.descriptors(altwright.process.pid)
+    sockets = process_tree.descriptors(altwright.process.pid)
 
     async def run() -> None:
         message = load.caption(origin.url("/stall"))
@@ -97,7 +97,7 @@ def test_a_caller_that_goes_away_ends_its_fetch(altwright: Altwright, origin: Or
     asyncio.run(run())
     until_idle(altwright, 1)
     time.sleep(0.1)
-    assert tree.descriptors(altwright.process.pid) <= sockets + 2
+    assert process_tree.descriptors(altwright.process.pid) <= sockets + 2
 
 
 def test_a_caller_that_goes_away_ends_its_decode(altwright: Altwright, origin: Origin) -> None:

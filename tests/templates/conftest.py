@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.altwright import Altwright
+from testing.servers.altwright import Altwright
 
 
 @pytest.fixture(scope="package")

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.chaos import Chaos, hang, problem
-from tests.servers.need import need
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.chaos import Chaos, hang, problem
+from testing.servers.need import need
 
 TOP = Path(__file__).parents[2]
 HOOK = TOP / "openapi/templates/payload-alt.mjs"
 SAVES = Path(__file__).with_name("payload_saves.mjs")
-PACKAGES = TOP / "tests/servers/node_modules"
+PACKAGES = TOP / "testing/servers/node_modules"
 NONE = {"alt": None, "altSource": None, "altLocale": None, "altReviewedAt": None}
 MACHINES = {**NONE, "alt": "An old text.", "altSource": "altwright", "altLocale": "en"}
 
@@ -200,7 +200,7 @@ def test_whoever_sets_the_fields_themselves_is_left_alone(chaos: Chaos) -> None:
 def test_large_pictures_are_shrunk_with_payloads_own_sharp(chaos: Chaos, tmp_path: Path) -> None:
     """Upright; and where Payload keeps uploads in files, from there."""
     if not (PACKAGES / "sharp").is_dir():
-        pytest.skip("run `npm ci --prefix tests/servers` to run this test")
+        pytest.skip("run `npm ci --prefix testing/servers` to run this test")
     exif = Image.Exif()
     exif[0x0112] = 6
     large = jpeg_of(Image.effect_noise((3000, 2600), 90), quality=95, exif=exif)

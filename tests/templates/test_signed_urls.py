@@ -18,9 +18,9 @@ from google.cloud import storage
 from google.oauth2 import service_account
 
 from openapi.templates import signed_cloudfront, signed_gcs, signed_s3
-from tests.pictures import jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.origin import Origin
+from testing.pictures import jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.origin import Origin
 
 MOST = timedelta(minutes=5)
 _BITS = 2048

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.pictures import data_url, jpeg
-from tests.servers.altwright import Altwright
-from tests.servers.chaos import Chaos, problem
-from tests.servers.need import need
-from tests.servers.origin import Origin
+from testing.pictures import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.chaos import Chaos, problem
+from testing.servers.need import need
+from testing.servers.origin import Origin
 
 TEMPLATES = Path(__file__).parents[2] / "openapi/templates"
 KEY = "a-key-for-tests"

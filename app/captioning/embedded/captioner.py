@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from app.captioning.captioner import Ask, CaptionUncertain
-from app.captioning.embedded.lines import Block
 from app.captioning.embedded.phrasebook import Phrases, load_phrases
-from app.captioning.embedded.shared import SharedLooks
-from app.captioning.embedded.sight import Sight
-from app.captioning.embedded.words import put_in_words
-from app.captioning.faults import NoTimeLeft, RequestFault
-from app.deadline import Deadline
+from app.captioning.embedded.realise import put_in_words
+from app.captioning.openai_compat.error_classifier import NoTimeLeft, RequestFault
 from app.errors import Overloaded
-from app.sandbox.pool import ChildDied, ChildTimeout, JobRefused, PoolBusy
-from app.values import Draft, NormalisedImage
+from app.runtime.deadline import Deadline
+from app.types import Draft, NormalisedImage
+from app.vision.features import Sight
+from app.vision.shared import SharedLooks
+from app.vision.text_lines import Block
+from app.workers.pool import ChildDied, ChildTimeout, JobRefused, PoolBusy
 
 HANDLER = "look"
 LOOK_TIMEOUT_S = 5.0
@@ -23,7 +23,7 @@ LOOK_TIMEOUT_S = 5.0
 
 
 class LookPool(Protocol):
-    """What is needed of app.sandbox.pool.ChildPool: the handler `look` runs `look.look_job`."""
+    """What is needed of app.workers.pool.ChildPool: the handler `look` runs `look.look_job`."""
 
     async def run(
         self,

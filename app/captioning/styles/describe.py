@@ -1,7 +1,7 @@
 """What GET /v1/styles says of a style."""
 
-from app.captioning.styles.style import Style
-from app.captioning.validate.rules import RULES, Rule
+from app.types import Style
+from app.validation.rules import RULES, Rule
 
 _BANNED_SHOWN = 50
 

@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from app.captioning.styles.style import Style
+from app.captioning.prompt import FRAME
+from app.types import Style
 
 _OURS = Path(__file__).parent
 # Names stand in JSON, in URLs and in metrics' labels.
@@ -111,10 +112,11 @@ def _style(path: Path, *, taken: bool = False) -> Style:
             f"{path}: key replaces_built_in: {path.stem!r} is the name of a built-in style; "
             "set it to true to replace that, or rename the file."
         )
+    prompt = " ".join(file.prompt.split())
     return Style(
         name=path.stem,
         purpose=file.purpose,
-        prompt=" ".join(file.prompt.split()),
+        prompt=prompt,
         min_chars=file.min_chars,
         aim_chars=file.aim_chars,
         max_chars=file.max_chars,
@@ -125,6 +127,7 @@ def _style(path: Path, *, taken: bool = False) -> Style:
         uses_keywords=file.uses_keywords,
         banned=tuple(file.banned),
         version=hashlib.sha256(raw).hexdigest()[:12],
+        instructions=(prompt, *FRAME),
     )
 
 

@@ -11,12 +11,12 @@ from app.captioning.captioner import (
     ModelTimeout,
 )
 from app.captioning.embedded.captioner import EmbeddedCaptioner
-from app.deadline import Deadline
 from app.errors import Overloaded
-from app.sandbox.pool import ChildDied, ChildPool, ChildTimeout, PoolBusy
-from app.values import NormalisedImage, SourceFacts
-from tests.captioning.embedded import drawn
-from tests.captioning.embedded.test_words import CONCISE
+from app.runtime.deadline import Deadline
+from app.types import NormalisedImage, SourceFacts
+from app.workers.pool import ChildDied, ChildPool, ChildTimeout, PoolBusy
+from tests.captioning.embedded.test_realise import CONCISE
+from tests.vision import drawn
 
 
 def normalised(jpeg: bytes) -> NormalisedImage:
@@ -29,7 +29,7 @@ def ask(locale: str = "en") -> Ask:
 
 @pytest.fixture
 async def captioner() -> AsyncIterator[EmbeddedCaptioner]:
-    pool = ChildPool(size=1, handlers={"look": "app.captioning.embedded.look:look_job"})
+    pool = ChildPool(size=1, handlers={"look": "app.vision.analyse:look_job"})
     await pool.start()
     try:
         yield EmbeddedCaptioner(pool)

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from app.captioning.embedded.reader import is_installed
+from app.vision.text_reader import is_installed
 from benchmarks.embedded import judge_all, report
-from benchmarks.lettered import labelled_set
+from testing.labelled_pictures import labelled_set
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="needs the extra `embedded`")
 

@@ -1,0 +1,98 @@
+"""A second OpenAI-compatible server that nobody here wrote (aimock, in Node).
+
+It says what llmock cannot: content filters, reasoning, chosen usage, broken JSON, cut connections.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from testing.servers.need import need
+
+_HERE = Path(__file__).parent
+_CLI = _HERE / "node_modules/@copilotkit/aimock/dist/cli.js"
+_START_S = 15.0
+
+
+class Aimock:
+    """Scripted by fixtures; the first one that was added answers first, the last one for ever."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=5, trust_env=False)
+        self.base_url = f"{url}/v1"
+        """What MODEL_BASE_URL takes; any key will do."""
+
+    def say(self, response: dict[str, Any], **options: Any) -> "Aimock":
+        """Queue one answer: `content` with `finishReason`, `usage`, `reasoning`, or `error`."""
+        return self._add({"match": {"sequenceIndex": 0}, "response": response, **options})
+
+    def always(self, response: dict[str, Any], **options: Any) -> "Aimock":
+        """Answer so to every call that nothing queued is for."""
+        return self._add({"match": {}, "response": response, **options})
+
+    def _add(self, fixture: dict[str, Any]) -> "Aimock":
+        answer = self._http.post("/__aimock/fixtures", json={"fixtures": [fixture]})
+        assert answer.status_code == 200, answer.text
+        return self
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The bodies of the chat completions that it was asked for, in order."""
+        journal = self._http.get("/__aimock/journal").json()
+        return [entry["body"] for entry in journal if "completions" in entry["path"]]
+
+    def reset(self) -> None:
+        """Forget scripts and calls."""
+        self._http.post("/__aimock/reset").raise_for_status()
+
+    def close(self) -> None:
+        """Close the connection that scripts it."""
+        self._http.close()
+
+
+@pytest.fixture(scope="session")
+def aimock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aimock]:
+    """One process for the session."""
+    node = need("node", "nodejs")
+    if not _CLI.is_file():
+        sentence = "install Node and run `npm ci --prefix testing/servers` to run this test"
+        if "node" in os.environ.get("ALTWRIGHT_TEST_REQUIRE", "").split(","):
+            pytest.fail(sentence, pytrace=False)
+        pytest.skip(sentence)
+    empty = tmp_path_factory.mktemp("aimock") / "empty.json"
+    empty.write_text('{"fixtures": [{"match": {"userMessage": "\\u0000"}, "response": '
+                     '{"content": "never"}}]}', encoding="utf-8")  # fmt: skip
+    process = subprocess.Popen(
+        [node, str(_CLI), "--port", "0", "--fixtures", str(empty), "--log-level", "info"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        server = Aimock(_url(process))
+        yield server
+        server.close()
+    finally:
+        process.terminate()
+        process.wait(_START_S)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _url(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "listening on " in line:
+            return line.rpartition("listening on ")[2].strip()
+    pytest.fail("aimock ended before it listened")
+
+
+@pytest.fixture
+def aimock(aimock_server: Aimock) -> Aimock:
+    """An aimock without a script or a memory, for this test alone."""
+    aimock_server.reset()
+    return aimock_server

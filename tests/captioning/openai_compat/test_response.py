@@ -1,0 +1,209 @@
+"""Whatever a model's server sends in a 200 becomes an answer, a complaint or nonsense."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.captioning.openai_compat.error_body import Complaint
+from app.captioning.openai_compat.response import Answer, Nonsense, read_answer
+from testing.servers.rawmodel import answer
+
+
+def read(value: object) -> Answer | Complaint | Nonsense:
+    """What a body is, given as JSON."""
+    return read_answer(json.dumps(value).encode())
+
+
+def text_of(value: object) -> str:
+    """The text of what must be an answer."""
+    found = read(value)
+    assert isinstance(found, Answer), found
+    return found.text
+
+
+def message(**members: Any) -> dict[str, Any]:
+    """An answer with this message."""
+    return answer(None, message={"role": "assistant", "content": None, **members})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (answer("A mug."), "A mug."),
+        (answer([{"type": "text", "text": "A "}, {"type": "text", "text": "mug."}]), "A mug."),
+        (answer(["A mug."]), "A mug."),
+        (answer({"type": "text", "text": "A mug."}), "A mug."),
+        (
+            answer([
+                {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+                {"type": "text", "text": "A mug."},
+            ]),
+            "A mug.",
+        ),
+        ({"choices": [{"text": "A mug.", "finish_reason": "stop"}]}, "A mug."),
+        ({"choices": [*answer("A mug.")["choices"], *answer("A cup.")["choices"]]}, "A mug."),
+        ({"choices": [{"message": {"content": "A mug."}}]}, "A mug."),
+        (answer("A mug\ud83d\ude00"), "A mug😀"),
+        (answer("A mug\ud83d"), "A mug?"),
+        (answer("A mug\ufffd\ufffd"), "A mug"),
+        (message(content=17), ""),
+        (message(), ""),
+        ({"choices": [{}]}, ""),
+    ],
+)  # fmt: skip
+def test_a_text_is_found_in_every_shape(value: object, text: str) -> None:
+    """Parts, plain lists, the older form, the first of several choices."""
+    assert text_of(value) == text
+
+
+@pytest.mark.parametrize(
+    ("choice", "cut", "refused"),
+    [
+        ({"finish_reason": "stop"}, False, False),
+        ({"finish_reason": "length"}, True, False),
+        ({"finish_reason": "MAX_TOKENS"}, True, False),
+        ({"finish_reason": None}, False, False),
+        ({"finish_reason": 3}, False, False),
+        ({"finish_reason": "content_filter"}, False, True),
+        ({"finish_reason": "content_filter: SAFETY"}, False, True),
+        ({"finish_reason": "refusal"}, False, True),
+        ({"message": {"content": None, "refusal": "I cannot."}}, False, True),
+        ({"message": {"content": [{"type": "refusal", "refusal": "No."}]}}, False, True),
+        ({"message": {"content": "A mug.", "refusal": ""}}, False, False),
+    ],
+)
+def test_how_it_ended_is_read(choice: dict[str, Any], cut: bool, refused: bool) -> None:
+    """Every word for the same end."""
+    found = read(answer("A mug.", **choice))
+    assert isinstance(found, Answer)
+    assert (found.cut, found.refused) == (cut, refused)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 4}, (3, 4)),
+        ({"input_tokens": 3, "output_tokens": 4.0}, (3, 4)),
+        ({"prompt_tokens": "3", "completion_tokens": True}, (None, None)),
+        ({"prompt_tokens": -1, "completion_tokens": 1e300}, (None, None)),
+        (None, (None, None)),
+        ([1], (None, None)),
+    ],
+)
+def test_usage_is_taken_where_it_can_be_true(
+    usage: object, tokens: tuple[int | None, int | None]
+) -> None:
+    """Null where it is unknown."""
+    found = read({**answer("A mug."), "usage": usage})
+    assert isinstance(found, Answer)
+    assert (found.input_tokens, found.output_tokens) == tokens
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ({"error": {"message": "boom", "code": 502}}, 502),
+        ({"error": "boom"}, None),
+        ([{"error": {"message": "boom", "code": 429, "status": "RESOURCE_EXHAUSTED"}}], 429),
+        ({"choices": [{"error": {"message": "boom", "code": 502}, "finish_reason": "error"}]}, 502),
+        ({"message": "Rate limit exceeded", "raw_status_code": 429}, 429),
+    ],
+)
+def test_an_error_inside_a_200_is_a_complaint(value: object, code: int | None) -> None:
+    """As gateways send it."""
+    found = read(value)
+    assert isinstance(found, Complaint)
+    assert found.status == code
+
+
+def test_an_error_inside_an_event_stream_is_a_complaint() -> None:
+    """Although no stream was asked for."""
+    event = {"type": "error", "error": {"code": "server_is_overloaded", "message": "Overloaded."}}
+    found = read_answer(f"event: error\ndata: {json.dumps(event)}\n\n".encode())
+    assert isinstance(found, Complaint)
+    assert (found.message, "server_is_overloaded" in found.codes) == ("Overloaded.", True)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "no body"),
+        (b" \n", "no body"),
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML"),
+        (b"upstream connect error", "no JSON"),
+        (b"null", "no JSON"),
+        (b'"text"', "no JSON"),
+        (b"[]", "without choices"),
+        (b"{}", "without choices"),
+        (b'{"choices": []}', "without choices"),
+        (b'{"choices": {"message": {}}}', "without choices"),
+        (b'{"choices": ["A mug."]}', "no object"),
+        (b"[" * 100_000, "no JSON"),
+        (b'{"a":' * 100_000, "no JSON"),
+        (b"9" * 100_000, "no JSON"),
+        (b"\x00\xff\xfe", "no JSON"),
+    ],
+)
+def test_nonsense_is_called_so(body: bytes, words: str) -> None:
+    """And says what it is; a server that talks so is broken, not only this answer."""
+    found = read_answer(body)
+    assert isinstance(found, Nonsense)
+    assert words in found.reason
+    assert found.is_broken
+
+
+def test_an_answer_with_lost_letters_is_not_used() -> None:
+    """Invalid UTF-8 in the middle; at the end it is a character that the ceiling cut in two."""
+    body = json.dumps(answer("A m@g.")).encode()
+    found = read_answer(body.replace(b"@", b"\xfc"))
+    assert isinstance(found, Nonsense)
+    assert not found.is_broken
+    body = json.dumps(answer("A mug@")).encode()
+    ended = read_answer(body.replace(b"@", b"\xf0\x9f\x98"))
+    assert isinstance(ended, Answer)
+    assert ended.text == "A mug"
+
+
+def test_a_megabyte_is_no_answer_and_costs_little() -> None:
+    """Longer than any model writes below our ceilings."""
+    found = read(answer("loop " * 250_000))
+    assert isinstance(found, Nonsense)
+    assert "1250000 characters" in found.reason
+
+
+def test_a_tool_call_is_no_answer_but_text_beside_it_is() -> None:
+    """None was offered."""
+    calls = [{"id": "1", "type": "function", "function": {"name": "see", "arguments": "{}"}}]
+    assert isinstance(read(message(tool_calls=calls)), Nonsense)
+    assert text_of(message(content="A mug.", tool_calls=calls)) == "A mug."
+
+
+@pytest.mark.parametrize(
+    ("value", "thought"),
+    [
+        (answer("A mug."), False),
+        (answer("A mug.<|im_end|>"), False),
+        (message(content="A mug.", reasoning_content="Hm."), True),
+        (message(content="A mug.", reasoning="Hm."), True),
+        (message(content="A mug.", reasoning_content=""), False),
+        (answer("<think>" + "I look at it again. " * 8 + "</think>A mug."), True),
+        (answer("<think>" + "I look at it again. " * 8), True),
+        (
+            {**answer("A mug."), "usage": {"completion_tokens_details": {"reasoning_tokens": 9}}},
+            True,
+        ),
+        (
+            {**answer("A mug."), "usage": {"completion_tokens_details": {"reasoning_tokens": 0}}},
+            False,
+        ),
+        ({**answer("A mug."), "usage": {"completion_tokens_details": None}}, False),
+        (answer("I need to describe this mug"), False),
+        (answer("I need to describe this mug", finish_reason="length"), True),
+    ],
+)
+def test_thinking_is_noticed(value: object, thought: bool) -> None:
+    """In a field, in the usage, in the text."""
+    found = read(value)
+    assert isinstance(found, Answer)
+    assert found.thought == thought

@@ -1,0 +1,107 @@
+"""max_tokens is a ceiling: true of every draft, in every register."""
+
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.captioning.styles.loader import StyleRegistry
+from app.validation.verdict import judge
+
+STYLES = StyleRegistry.load()
+_WORDS_TEXT = """
+cat dog sofa lamp river stone window garden bridge morning yellow small quiet wooden sleeps stands
+under beside with the a of and near two over runs old street light tree
+"""
+_WORDS = _WORDS_TEXT.split()
+_CZECH_TEXT = """
+kočka spí na červené pohovce vedle dvou ovladačů a staré žluté lampy u okna v pokoji
+"""
+_CZECH = _CZECH_TEXT.split()
+_WIDE = list("赤い自転車が壁のそばに立って公園の木々と空見える人")
+
+
+@st.composite
+def prose(draw: st.DrawFn) -> str:
+    """Sentences of words, as a model ends them: with a mark, or in the middle of a word."""
+    words, joint, mark = draw(
+        st.sampled_from([(_WORDS, " ", ". "), (_CZECH, " ", ". "), (_WIDE, "", "。")])
+    )
+    sentences = draw(
+        st.lists(
+            st.lists(st.sampled_from(words), min_size=3, max_size=22).map(joint.join),
+            min_size=1,
+            max_size=14,
+        )
+    )
+    text = mark.join(one.capitalize() for one in sentences)
+    return draw(st.sampled_from([text, text + mark.strip(), text[: max(1, len(text) * 2 // 3)]]))
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    draft=prose(),
+    name=st.sampled_from(STYLES.names()),
+    max_tokens=st.integers(32, 256),
+    cut=st.booleans(),
+    had_headroom=st.booleans(),
+    output_tokens=st.none() | st.integers(1, 2_000),
+)
+def test_no_caption_exceeds_its_ceiling(
+    draft: str,
+    name: str,
+    max_tokens: int,
+    cut: bool,
+    had_headroom: bool,
+    output_tokens: int | None,
+) -> None:
+    """Within 4 characters a token where we hold it; whole words; `truncated` is the truth."""
+    style = STYLES[name]
+    verdict = judge(
+        draft,
+        style=style,
+        locale="und",
+        max_tokens=max_tokens,
+        cut=cut,
+        had_headroom=had_headroom,
+        output_tokens=output_tokens,
+    )
+    text = verdict.caption
+    believed = output_tokens is not None and output_tokens <= max_tokens and not had_headroom
+    assert len(text) <= max_tokens * (8 if believed else 4)
+    if verdict.is_valid:
+        assert len(text) <= style.max_chars
+    if len(draft.strip()) > 8 * max_tokens or (
+        not believed and len(draft.strip()) > 4 * max_tokens
+    ):
+        assert verdict.truncated
+    if verdict.truncated:
+        _ends_well(text, draft)
+
+
+def _ends_well(text: str, draft: str) -> None:
+    """At the end of a sentence, else of a word of the draft; never inside one."""
+    rest = " ".join(draft.split())
+    if not text or re.search(r"[぀-ヿ一-鿿]", text) or text[-1] in ".!?":
+        return
+    assert rest.casefold().startswith(text.casefold()), (text, draft)
+    following = rest[len(text) : len(text) + 1]
+    assert not following.isalnum(), (text, draft)
+
+
+def test_the_ceiling_does_not_change_the_register() -> None:
+    """The same draft, the same words, as far as they reach."""
+    draft = (
+        "A tabby cat sleeps on a pink blanket. A second one lies beside it with a paw in the air. "
+        "Two remote controls lie between them. The sofa is red, and the light falls from the left. "
+        "A lamp stands behind it."
+    )
+    style = STYLES["detailed"]
+    whole = judge(draft, style=style, locale="en", max_tokens=256, output_tokens=60)
+    assert (whole.caption, whole.truncated, whole.hard) == (draft, False, ())
+    for max_tokens in range(32, 60, 4):
+        short = judge(draft, style=style, locale="en", max_tokens=max_tokens, had_headroom=True)
+        assert short.is_valid
+        assert draft.startswith(short.caption)
+        assert short.caption.endswith(".")
+        assert short.truncated == (len(draft) > 4 * max_tokens)
