@@ -16,12 +16,13 @@ from starlette.responses import Response
 from app import __version__
 from app.api.admission import Admission
 from app.api.auth import Gate
+from app.api.errors import MethodNotAllowed, NotFound
 from app.api.keys import KeyRing
 from app.api.load_shedding import Door
 from app.api.middleware import AroundEveryRequest
 from app.api.openapi import document
 from app.api.pages.routes import pages
-from app.api.problems import MethodNotAllowed, NotFound, response_for
+from app.api.problems import response_for
 from app.api.rate_limits import CaptionLimits
 from app.api.request_body import BodyReader
 from app.api.routes import captions, service
@@ -42,11 +43,12 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.semaphore import Budget
 from app.settings import Settings
-from app.telemetry.logging import Metrics
+from app.telemetry.metrics import Metrics
 from app.types import SourceImage
 from app.validation.verdict import judge
 from app.vision.text_reader import MODELS_BYTES, TextReader, is_installed
-from app.workers.pool import MEMORY_BYTES, ChildPool, children_for_this_machine
+from app.workers.cpu import children_for_this_machine
+from app.workers.pool import MEMORY_BYTES, ChildPool
 
 _logger = logging.getLogger(__name__)
 

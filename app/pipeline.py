@@ -10,21 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.captioning.cache import CacheKey, CaptionCache
-from app.captioning.captioner import (
-    Ask,
-    Captioner,
-    CaptionRefused,
-    CaptionUncertain,
-    ModelTimeout,
-    Rejected,
-)
+from app.captioning.captioner import Ask, Captioner, Rejected
 from app.captioning.code_version import answers_version
+from app.captioning.errors import CaptionRefused, CaptionUncertain, ModelTimeout
 from app.captioning.styles.loader import StyleRegistry
 from app.errors import CaptionError, Overloaded
-from app.fetching.fetcher import ImageTimeout
+from app.fetching.errors import ImageTimeout
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
-from app.telemetry.logging import Metrics
+from app.telemetry.metrics import Metrics
 from app.types import Caption, CaptionRequest, Draft, NormalisedImage, SourceImage
 from app.validation.verdict import Verdict, judge
 

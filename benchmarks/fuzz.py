@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.errors import CaptionError
-from app.fetching.address_policy import AddressPolicy, ImageUrlForbidden, judge, judge_name
+from app.fetching.address_policy import AddressPolicy, judge, judge_name
+from app.fetching.errors import ImageUrlForbidden
 from app.fetching.urls import parse
+from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.imaging.normaliser import ImageSettings, Normaliser
-from app.imaging.sniff import ImageCorrupt, ImageTooLarge, ImageUnsupported, sniff
+from app.imaging.sniff import sniff
 from app.runtime.deadline import Deadline
 from app.types import SourceImage
 from app.workers.pool import ChildPool

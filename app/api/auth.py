@@ -3,8 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.errors import RateLimited, Unauthorized
 from app.api.keys import Caller, KeyRing
-from app.api.problems import RateLimited, Unauthorized
 from app.api.rate_limits import CaptionLimits, caller_of_address
 
 

@@ -6,7 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.problems import MethodNotAllowed, NotFound, documented, problem_schema
+from app.api.errors import MethodNotAllowed, NotFound
+from app.api.problems import documented, problem_schema
 
 _REF = "#/components/schemas/{model}"
 _ABOUT = """One POST takes an image URL and a style; the answer is one caption that has been

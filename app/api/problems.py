@@ -8,83 +8,14 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
+from app.api.errors import (
+    InvalidRequest,
+    Unauthorized,
+)
 from app.errors import CaptionError, leaves
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_BASE = "/docs#problem-"
-
-
-class Unauthorized(CaptionError):
-    """No key, or a wrong, expired or revoked one: one answer for all of them."""
-
-    code, status = "unauthorized", 401
-    title = "A valid API key is needed"
-    public = "Send a valid API key in the header `Authorization: Bearer KEY`."
-
-
-class RequestTooLarge(CaptionError):
-    """The body is over the limit."""
-
-    code, status = "request_too_large", 413
-    title = "The request body is too large"
-    public = (
-        "The request body is over the limit of 8 MiB. Send the image's URL, or a smaller image."
-    )
-
-
-class NotFound(CaptionError):
-    """No such path."""
-
-    code, status = "not_found", 404
-    title = "No such path"
-    public = "There is nothing at this path. GET /docs lists all paths."
-
-
-class MethodNotAllowed(CaptionError):
-    """The path exists, the method does not."""
-
-    code, status = "method_not_allowed", 405
-    title = "No such method here"
-    public = "This path does not take this method. GET /docs lists all paths and methods."
-
-
-class UnsupportedMediaType(CaptionError):
-    """The body is not declared as plain JSON."""
-
-    code, status = "unsupported_media_type", 415
-    title = "The body must be JSON"
-    public = "Send the body as JSON, uncompressed, with `Content-Type: application/json`."
-
-
-class InvalidRequest(CaptionError):
-    """The body is not valid JSON, or a field is wrong; `errors` says which and why."""
-
-    code, status = "invalid_request", 422
-    title = "The request is not valid"
-    public = "The request is not valid; `errors` says what to mend."
-
-    def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
-        """`errors` are pairs of a field's name (empty: the whole body) and a sentence."""
-        listed = [{"field": field, "message": message} for field, message in errors]
-        first = listed[0]
-        where = f"{first['field']}: " if first["field"] else ""
-        super().__init__(f"{where}{first['message']}", extra={"errors": listed})
-
-
-class RequestTimeout(CaptionError):
-    """The caller did not send its body in time."""
-
-    code, status = "request_timeout", 408
-    title = "The request body came too slowly"
-    public = "The request body did not arrive in time. Send it again."
-
-
-class RateLimited(CaptionError):
-    """The caller's own limit is used up."""
-
-    code, status = "rate_limited", 429
-    title = "Rate limit reached"
-    public = "This key's rate limit is used up. Try again after the time in Retry-After."
 
 
 def body_of(error: CaptionError, request_id: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from app.api.problems import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
+from app.api.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from app.errors import Overloaded
 from app.runtime.drain import Drain
 

@@ -8,17 +8,16 @@ from typing import TypeVar
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from app.api.openapi import takes
-from app.api.problems import (
+from app.api.errors import (
     InvalidRequest,
     RateLimited,
     RequestTimeout,
     RequestTooLarge,
     Unauthorized,
     UnsupportedMediaType,
-    body_of,
-    documented,
 )
+from app.api.openapi import takes
+from app.api.problems import body_of, documented
 from app.api.schemas import (
     Alive,
     CaptionAnswer,
@@ -32,7 +31,7 @@ from app.api.schemas import (
     StylesAnswer,
 )
 from app.api.services import Services, ServicesHere
-from app.captioning.captioner import (
+from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
     ModelError,
@@ -41,17 +40,12 @@ from app.captioning.captioner import (
 )
 from app.captioning.styles.describe import describe
 from app.errors import CaptionError, InternalError, Overloaded
-from app.fetching.fetcher import (
-    ImageDenied,
-    ImageNotFound,
-    ImageTimeout,
-    ImageUnreachable,
-    ImageUrlForbidden,
-)
-from app.imaging.sniff import ImageCorrupt, ImageTooLarge, ImageUnsupported
+from app.fetching.errors import ImageTimeout
+from app.fetching.fetcher import ImageDenied, ImageNotFound, ImageUnreachable, ImageUrlForbidden
+from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline
-from app.telemetry.logging import safe_url
+from app.telemetry.redaction import safe_url
 from app.types import Caption
 from app.validation.verdict import judge
 

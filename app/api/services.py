@@ -14,7 +14,7 @@ from app.captioning.fallback import Chain
 from app.captioning.styles.loader import StyleRegistry
 from app.pipeline import Pipeline
 from app.runtime.drain import Drain
-from app.telemetry.logging import Metrics
+from app.telemetry.metrics import Metrics
 from app.workers.pool import ChildPool
 
 Readiness = Literal["ready", "starting", "draining", "no captioner"]

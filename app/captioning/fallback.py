@@ -6,16 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from app.captioning.captioner import (
-    Ask,
-    Captioner,
+from app.captioning.captioner import Ask, Captioner
+from app.captioning.circuit_breaker import Breaker, BreakerSettings, State
+from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
 )
-from app.captioning.circuit_breaker import Breaker, BreakerSettings, State
 from app.captioning.openai_compat.error_classifier import AskedToWait, NoTimeLeft, RequestFault
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline

@@ -2,7 +2,8 @@
 
 import logging
 
-from app.captioning.captioner import Ask, Captioner, CaptionUncertain
+from app.captioning.captioner import Ask, Captioner
+from app.captioning.errors import CaptionUncertain
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage

@@ -15,24 +15,8 @@ from ipaddress import (
     ip_network,
 )
 
-from app.errors import CaptionError
-
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-
-
-class ImageUrlForbidden(CaptionError):
-    """The URL leads to a place that is not dialled, or is spelled in a way that is not accepted.
-
-    One text for every address, name and port: which of them it was, and why, is in the log only.
-    """
-
-    code, status = "image_url_forbidden", 422
-    title = "The image URL is not allowed"
-    public = (
-        "The image URL must lead to a public address, on an allowed port (usually 80 or 443). "
-        "Private, local and reserved addresses are not fetched: send such an image as a data: URL."
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,20 @@ import httpx
 from pydantic import BaseModel, BeforeValidator, Field
 
 from app.errors import CaptionError, Overloaded
-from app.fetching.address_policy import AddressPolicy, ImageUrlForbidden, Network, parse_networks
+from app.fetching.address_policy import AddressPolicy, Network, parse_networks
 from app.fetching.byte_lease import SMALL_BYTES, Share
+from app.fetching.errors import (
+    ImageDenied,
+    ImageNotFound,
+    ImageTimeout,
+    ImageUnreachable,
+    ImageUrlForbidden,
+)
 from app.fetching.login_page import PAGE_BYTES, page_refusal
-from app.fetching.network_backend import GuardedBackend, GuardedStream, ImageUnreachable
+from app.fetching.network_backend import GuardedBackend, GuardedStream
 from app.fetching.resolver import Resolver
 from app.fetching.response_policy import (
     Head,
-    ImageDenied,
-    ImageNotFound,
     crumbled_image,
     judge_head,
     partial_image,
@@ -30,16 +35,9 @@ from app.fetching.response_policy import (
 )
 from app.fetching.transport import GuardedTransport
 from app.fetching.urls import ImageUrl, parse
-from app.imaging.sniff import (
-    SNIFF_BYTES,
-    ImageUnsupported,
-    data_url_bytes,
-    is_data_url,
-    is_web_page,
-    read_data_url,
-    sniff,
-    too_large,
-)
+from app.imaging.data_url import data_url_bytes, is_data_url, read_data_url
+from app.imaging.errors import ImageUnsupported, too_large
+from app.imaging.sniff import SNIFF_BYTES, is_web_page, sniff
 from app.runtime.bandwidth import Pace
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import Budget
@@ -75,14 +73,6 @@ _PIECES_A_TURN = 8
 """Of up to 256 KB each they are 2 MB and some 1.5 ms: others' requests go between."""
 _ROOM_RETRY_AFTER_S = 5.0
 """Room for a large image comes free when another is done, within seconds."""
-
-
-class ImageTimeout(CaptionError):
-    """Connected, and then too slow."""
-
-    code, status = "image_timeout", 504
-    title = "The image came too slowly"
-    public = "The image's server was too slow. Try again later, or use a smaller image."
 
 
 def _networks(value: object) -> object:

@@ -3,9 +3,10 @@
 import re
 
 from app.errors import CaptionError
-from app.fetching.response_policy import ImageDenied
+from app.fetching.errors import ImageDenied
 from app.fetching.urls import ImageUrl
-from app.imaging.sniff import SNIFF_BYTES, ImageUnsupported, sniff
+from app.imaging.errors import ImageUnsupported
+from app.imaging.sniff import SNIFF_BYTES, sniff
 
 PAGE_BYTES = 64 * 1024
 """A login form stands in the first 64 KiB of its page."""

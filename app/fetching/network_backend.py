@@ -14,10 +14,11 @@ from itertools import chain, zip_longest
 
 import httpcore
 
-from app.errors import CaptionError, Overloaded
-from app.fetching.address_policy import Address, AddressPolicy, ImageUrlForbidden, judge, judge_name
-from app.fetching.resolver import NameNotResolved, Resolver
-from app.imaging.sniff import ImageTooLarge
+from app.errors import Overloaded
+from app.fetching.address_policy import Address, AddressPolicy, judge, judge_name
+from app.fetching.errors import ImageUnreachable, ImageUrlForbidden, NameNotResolved
+from app.fetching.resolver import Resolver
+from app.imaging.errors import ImageTooLarge
 
 CONNECT_TIMEOUT_S = 5.0
 """For all addresses of a host together; the other side of the world answers in 0.3 s."""
@@ -30,21 +31,6 @@ _HEAD_READ_BYTES = 8 * 1024
 """Most heads come whole in one. 64 KiB of interim answers take a tenth of a second to parse, and
 nobody else is served in it; between two reads everybody is."""
 _BODY_READ_BYTES = 256 * 1024
-
-
-class ImageUnreachable(CaptionError):
-    """No answer that could be used: DNS, connection, TLS, or a failure at the origin's side.
-
-    A name that does not resolve, a closed port and a filtered one share one text: the caller
-    must not learn from us what stands where.
-    """
-
-    code, status = "image_unreachable", 502
-    title = "The image's server cannot be reached"
-    public = (
-        "The image's server could not be reached. Check the URL, and that the server is up and "
-        "reachable from the internet; then try again."
-    )
 
 
 _TLS_FAILED = (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from app.fetching.address_policy import Address
+from app.fetching.errors import NameNotResolved
 
 Lookup = Callable[[str], Sequence[str]]
 """A blocking look-up: a name's addresses as text, in order of preference. Raises OSError."""
@@ -20,10 +21,6 @@ descriptor, so there are enough for all names that two callers may ask for in a 
 """
 TIMEOUT_S = 3.0
 """A name that takes longer costs its own request only; most take under 0.1 s."""
-
-
-class NameNotResolved(Exception):
-    """DNS knows no address of the name, or did not say so in time. Its text is for the log."""
 
 
 def system_lookup(name: str) -> list[str]:

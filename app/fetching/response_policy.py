@@ -5,29 +5,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from app.errors import CaptionError
-from app.fetching.network_backend import ImageUnreachable
-from app.imaging.sniff import ImageCorrupt, ImageUnsupported, too_large
-
-
-class ImageNotFound(CaptionError):
-    """The origin answered 404 or 410."""
-
-    code, status = "image_not_found", 422
-    title = "There is no image at this URL"
-    public = "The image's server says that there is nothing at this URL. Check the URL."
-
-
-class ImageDenied(CaptionError):
-    """The origin does not give the image to us: access refused, login, redirects without end."""
-
-    code, status = "image_denied", 422
-    title = "The image's server refused"
-    public = (
-        "The image's server did not give the image out. Use a URL that opens without logging in, "
-        "for instance a signed one."
-    )
-
+from app.fetching.errors import ImageDenied, ImageNotFound, ImageUnreachable
+from app.imaging.errors import ImageCorrupt, ImageUnsupported, too_large
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})

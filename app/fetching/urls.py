@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin
 
 import idna
 
-from app.fetching.address_policy import ImageUrlForbidden
+from app.fetching.errors import ImageUrlForbidden
 
 MAX_CHARS = 8192
 """Signed URLs are long; what is longer than the API's own field is none."""

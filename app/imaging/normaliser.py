@@ -9,11 +9,12 @@ import hashlib
 from pydantic import BaseModel, Field
 
 from app.errors import Overloaded
-from app.imaging.sniff import ImageCorrupt, ImageTooLarge, ImageUnsupported
+from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.runtime.deadline import Deadline
 from app.types import NormalisedImage, SourceFacts, SourceImage
+from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 from app.workers.handler import JsonValue
-from app.workers.pool import ChildDied, ChildPool, ChildTimeout, JobRefused, PoolBusy
+from app.workers.pool import ChildPool
 
 HANDLER = "normalise"
 """The name under which the pool must run `app.imaging.render:render`."""

@@ -1,46 +1,14 @@
 """What an image is, told from its own bytes: a label or a file name is never believed."""
 
-import asyncio
-import binascii
 import codecs
 import re
 
-import pybase64
-
-from app.errors import CaptionError
-from app.types import SourceImage
-
-
-class ImageUnsupported(CaptionError):
-    """Not an image, or one of a format that is not decoded."""
-
-    code, status = "image_unsupported", 422
-    title = "The image's format is not supported"
-    public = (
-        "This is not an image of a supported format. Use JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
-    )
-
-
-class ImageCorrupt(CaptionError):
-    """An image that cannot be decoded, or that costs too much to decode."""
-
-    code, status = "image_corrupt", 422
-    title = "The image cannot be decoded"
-    public = "The image is damaged or cannot be decoded. Save it again and retry with the new file."
-
-
-class ImageTooLarge(CaptionError):
-    """Over the limit of bytes or of pixels."""
-
-    code, status = "image_too_large", 422
-    title = "The image is too large"
-    public = "The image is over the server's limit of bytes or pixels. Send a smaller version."
-
+from app.imaging.errors import ImageUnsupported
 
 SNIFF_BYTES = 4096
 """So many bytes of the beginning settle the format: SVG may hide behind a comment or a doctype."""
 
-_RASTER = "Send it as JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
+SEND_AS = "Send it as JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
 _WHOLE_IMAGE = "The URL must lead to the image file itself."
 _STILL = "Send a still picture of it as JPEG, PNG or WebP."
 
@@ -57,36 +25,36 @@ _DECODED: tuple[tuple[bytes, str], ...] = (
 
 # The first bytes of what people do send by mistake: what to call it, and what to do.
 _REFUSED: tuple[tuple[bytes, str, str], ...] = (
-    (b"%PDF-", "a PDF document", _RASTER),
-    (b"%!PS", "a PostScript file", _RASTER),
-    (b"8BPS", "a Photoshop file (PSD)", _RASTER),
-    (b"gimp xcf", "a GIMP file (XCF)", _RASTER),
-    (b"\x00\x00\x02\x00\x00\x00\x00\x00", "a Targa picture (TGA)", _RASTER),
-    (b"\x00\x00\x0a\x00\x00\x00\x00\x00", "a Targa picture (TGA)", _RASTER),
-    (b"\x00\x00\x01\x00", "an icon (ICO)", _RASTER),
-    (b"\x00\x00\x02\x00", "a cursor (CUR)", _RASTER),  # Targa's has no entries
-    (b"icns", "an icon (ICNS)", _RASTER),
-    (b"\xff\x0a", "JPEG XL", _RASTER),
-    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL", _RASTER),
-    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000", _RASTER),
-    (b"\xff\x4f\xff\x51", "JPEG 2000", _RASTER),
-    (b"\xd7\xcd\xc6\x9a", "a Windows metafile (WMF)", _RASTER),
-    (b"AT&TFORM", "a DjVu document", _RASTER),
-    (b"qoif", "QOI", _RASTER),
-    (b"DDS ", "a DirectDraw texture (DDS)", _RASTER),
-    (b"v/1\x01", "OpenEXR", _RASTER),
-    (b"#?RADIANCE", "Radiance HDR", _RASTER),
-    (b"FUJIFILMCCD-RAW", "a camera raw file", _RASTER),
-    (b"II\xbc\x01", "JPEG XR", _RASTER),
+    (b"%PDF-", "a PDF document", SEND_AS),
+    (b"%!PS", "a PostScript file", SEND_AS),
+    (b"8BPS", "a Photoshop file (PSD)", SEND_AS),
+    (b"gimp xcf", "a GIMP file (XCF)", SEND_AS),
+    (b"\x00\x00\x02\x00\x00\x00\x00\x00", "a Targa picture (TGA)", SEND_AS),
+    (b"\x00\x00\x0a\x00\x00\x00\x00\x00", "a Targa picture (TGA)", SEND_AS),
+    (b"\x00\x00\x01\x00", "an icon (ICO)", SEND_AS),
+    (b"\x00\x00\x02\x00", "a cursor (CUR)", SEND_AS),  # Targa's has no entries
+    (b"icns", "an icon (ICNS)", SEND_AS),
+    (b"\xff\x0a", "JPEG XL", SEND_AS),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL", SEND_AS),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000", SEND_AS),
+    (b"\xff\x4f\xff\x51", "JPEG 2000", SEND_AS),
+    (b"\xd7\xcd\xc6\x9a", "a Windows metafile (WMF)", SEND_AS),
+    (b"AT&TFORM", "a DjVu document", SEND_AS),
+    (b"qoif", "QOI", SEND_AS),
+    (b"DDS ", "a DirectDraw texture (DDS)", SEND_AS),
+    (b"v/1\x01", "OpenEXR", SEND_AS),
+    (b"#?RADIANCE", "Radiance HDR", SEND_AS),
+    (b"FUJIFILMCCD-RAW", "a camera raw file", SEND_AS),
+    (b"II\xbc\x01", "JPEG XR", SEND_AS),
     (b"\x8aMNG\r\n\x1a\n", "MNG", _STILL),
-    (b"\x8bJNG\r\n\x1a\n", "JNG", _RASTER),
-    (b"BPG\xfb", "BPG", _RASTER),
-    (b"FLIF", "FLIF", _RASTER),
-    (b"#?RGBE", "Radiance HDR", _RASTER),
-    (b"SIMPLE  =", "a FITS file", _RASTER),
-    (b"/* XPM */", "XPM", _RASTER),
-    (b"IIRO", "a camera raw file", _RASTER),
-    (b"IIU\x00", "a camera raw file", _RASTER),
+    (b"\x8bJNG\r\n\x1a\n", "JNG", SEND_AS),
+    (b"BPG\xfb", "BPG", SEND_AS),
+    (b"FLIF", "FLIF", SEND_AS),
+    (b"#?RGBE", "Radiance HDR", SEND_AS),
+    (b"SIMPLE  =", "a FITS file", SEND_AS),
+    (b"/* XPM */", "XPM", SEND_AS),
+    (b"IIRO", "a camera raw file", SEND_AS),
+    (b"IIU\x00", "a camera raw file", SEND_AS),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document", _WHOLE_IMAGE),
     (b"{\\rtf", "a text document (RTF)", _WHOLE_IMAGE),
     (b"\x1aE\xdf\xa3", "a video (WebM or Matroska)", _STILL),
@@ -142,7 +110,7 @@ def sniff(head: bytes) -> str:
     for magic, name in _DECODED:
         if head.startswith(magic):
             if name == "tiff" and head[8:10] == b"CR":
-                raise _refusal("a camera raw file (CR2)", _RASTER)
+                raise unsupported("a camera raw file (CR2)", SEND_AS)
             return name
     if head[:4] == b"RIFF":
         return _sniff_riff(head)
@@ -152,7 +120,7 @@ def sniff(head: bytes) -> str:
         return "bmp"
     for magic, name, advice in _REFUSED:
         if head.startswith(magic):
-            raise _refusal(name, advice)
+            raise unsupported(name, advice)
     raise _refuse_rest(head)
 
 
@@ -172,10 +140,10 @@ def _sniff_riff(head: bytes) -> str:
     if kind == b"WEBP":
         return "webp"
     if kind == b"WAVE":
-        raise _refusal("a sound file (WAV)", _WHOLE_IMAGE)
+        raise unsupported("a sound file (WAV)", _WHOLE_IMAGE)
     if kind == b"AVI ":
-        raise _refusal("a video (AVI)", _STILL)
-    raise _refusal("a RIFF file that is no WebP", _RASTER)
+        raise unsupported("a video (AVI)", _STILL)
+    raise unsupported("a RIFF file that is no WebP", SEND_AS)
 
 
 def _sniff_iso_media(head: bytes) -> str:
@@ -194,20 +162,20 @@ def _sniff_iso_media(head: bytes) -> str:
     if brands & (_HEIC_BRANDS - {b"mif1", b"msf1"}):
         return "heic"
     if major == b"crx ":
-        raise _refusal("a camera raw file (CR3)", _RASTER)
+        raise unsupported("a camera raw file (CR3)", SEND_AS)
     if major in (b"M4A ", b"M4B "):
-        raise _refusal("a sound file (M4A)", _WHOLE_IMAGE)
+        raise unsupported("a sound file (M4A)", _WHOLE_IMAGE)
     if major == b"qt  ":
-        raise _refusal("a video (QuickTime)", _STILL)
-    raise _refusal("a video (MP4)", _STILL)
+        raise unsupported("a video (QuickTime)", _STILL)
+    raise unsupported("a video (MP4)", _STILL)
 
 
 def _refuse_rest(head: bytes) -> ImageUnsupported:
     """Name what has no magic number of its own."""
     if head[4:8] in _MOVIE_BOXES and head[:2] in (b"\x00\x00", b"\x00\x01"):
-        return _refusal("a video (QuickTime)", _STILL)
+        return unsupported("a video (QuickTime)", _STILL)
     if _NETPBM.match(head):
-        return _refusal("a Netpbm picture (PPM, PGM, PBM)", _RASTER)
+        return unsupported("a Netpbm picture (PPM, PGM, PBM)", SEND_AS)
     return _refuse_text(head)
 
 
@@ -216,19 +184,19 @@ def _refuse_text(head: bytes) -> ImageUnsupported:
     text = _markup(head)
     found = _MARKUP.search(text) if text.startswith(b"<") else None
     if found and found[1].lower() == b"svg":
-        return _refusal("SVG", "Vector graphics are not drawn here. " + _RASTER)
+        return unsupported("SVG", "Vector graphics are not drawn here. " + SEND_AS)
     if is_web_page(head):
-        return _refusal("an HTML page", _WHOLE_IMAGE)
+        return unsupported("an HTML page", _WHOLE_IMAGE)
     if text.startswith(b"<?xml"):
-        return _refusal("an XML document", _WHOLE_IMAGE)
+        return unsupported("an XML document", _WHOLE_IMAGE)
     if text.startswith((b"{", b"[")):
-        return _refusal("JSON", _WHOLE_IMAGE)
+        return unsupported("JSON", _WHOLE_IMAGE)
     if _is_text(head):
-        return _refusal("text", _WHOLE_IMAGE)
-    return ImageUnsupported("The bytes are no image of a known format. " + _RASTER)
+        return unsupported("text", _WHOLE_IMAGE)
+    return ImageUnsupported("The bytes are no image of a known format. " + SEND_AS)
 
 
-def _refusal(name: str, advice: str) -> ImageUnsupported:
+def unsupported(name: str, advice: str) -> ImageUnsupported:
     return ImageUnsupported(f"This is {name}, which is not supported. {advice}")
 
 
@@ -260,109 +228,3 @@ def _int_le(data: bytes) -> int:
 
 def _int_be(data: bytes) -> int:
     return int.from_bytes(data, "big")
-
-
-_DATA_URL = re.compile(r"data:(?P<media>[^,;]*)(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
-_HEADER_CHARS = 512
-"""A media type with parameters is some dozen characters; no comma in so many means no data URL."""
-_LINE_BREAKS = b"\t\r\n"
-_BAD_BASE64 = (
-    "The base64 of the data: URL is broken. Encode the whole file with the standard alphabet "
-    "(A-Z a-z 0-9 + /), without line breaks."
-)
-
-
-def is_data_url(url: str) -> bool:
-    """Whether the URL carries the image itself."""
-    return url[:5].lower() == "data:"
-
-
-def data_url_bytes(url: str) -> int:
-    """At most so many bytes come out of a data: URL, told from its length alone."""
-    return len(url) * 3 // 4
-
-
-async def read_data_url(url: str, max_bytes: int) -> SourceImage:
-    """Decode a `data:image/...;base64,...` URL (RFC 2397).
-
-    Percent-encoding, line breaks and missing padding are forgiven. The bytes decide the format,
-    not the label. Raises ImageUnsupported where it is no base64 image or one of another format,
-    ImageCorrupt where the base64 is broken, ImageTooLarge over `max_bytes`.
-    """
-    header = _DATA_URL.match(url[:_HEADER_CHARS])
-    if header is None:
-        raise ImageUnsupported(
-            "The data: URL must begin with data:image/...;base64, and then a comma."
-        )
-    media = header["media"].strip().lower()
-    if not media.startswith("image/"):
-        raise ImageUnsupported(
-            "The data: URL does not say that it is an image. "
-            "It must begin with data:image/...;base64,"
-        )
-    if header["parameters"].rpartition(";")[2].strip().lower() != "base64":
-        if media == "image/svg+xml":
-            raise _refusal("SVG", "Vector graphics are not drawn here. " + _RASTER)
-        raise ImageUnsupported(
-            "The data: URL must carry base64: data:image/...;base64, and the file."
-        )
-    data = await _decode_base64(url[header.end() :], max_bytes)
-    return SourceImage(data=data, format=sniff(data[:SNIFF_BYTES]))
-
-
-# What tools that escape a whole URL make of base64's own characters. A general decoder costs 100
-# bytes of memory for each escape, and nothing else may stand in base64.
-_ESCAPES = tuple(
-    (code, character)
-    for upper, character in (
-        (b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="), (b"%0A", b""), (b"%0D", b""), (b"%20", b""),
-    )
-    for code in {upper, upper.lower()}
-)  # fmt: skip
-_NO_ESCAPE = re.compile(rb"%(?!2[BbFf0]|3[Dd]|0[AaDd])")
-_ESCAPED_PIECE_BYTES = 256 * 1024
-
-
-async def _decode_base64(payload: str, max_bytes: int) -> bytes:
-    # Over three characters for each byte allowed (all of it percent-encoded) is too much anyway.
-    if len(payload) > max_bytes * 4 + 4:
-        raise too_large(max_bytes)
-    try:
-        encoded = payload.encode("ascii")
-    except UnicodeEncodeError:
-        raise ImageCorrupt(_BAD_BASE64) from None
-    if b"%" in encoded:
-        encoded = await _unescaped(encoded)
-    encoded = encoded.translate(None, _LINE_BREAKS).strip(b" ").rstrip(b"=")
-    if len(encoded) * 3 // 4 > max_bytes:
-        raise too_large(max_bytes)
-    try:
-        return pybase64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
-        raise ImageCorrupt(_BAD_BASE64) from None
-
-
-async def _unescaped(encoded: bytes) -> bytes:
-    """In pieces, between others' requests: eight megabytes of escapes take a third of a second."""
-    found = bytearray()
-    at = 0
-    while at < len(encoded):
-        end = at + _ESCAPED_PIECE_BYTES
-        if end < len(encoded) and (cut := encoded.rfind(b"%", end - 2, end)) >= 0:
-            end = cut  # an escape is not parted
-        piece = encoded[at:end]
-        if _NO_ESCAPE.search(piece):
-            raise ImageCorrupt(_BAD_BASE64)
-        for escape, character in _ESCAPES:
-            piece = piece.replace(escape, character)
-        found += piece
-        at = end
-        await asyncio.sleep(0)
-    return bytes(found)
-
-
-def too_large(max_bytes: int) -> ImageTooLarge:
-    """The refusal that names the limit."""
-    return ImageTooLarge(
-        f"The image is over this server's limit of {max_bytes:,} bytes. Send a smaller version."
-    )

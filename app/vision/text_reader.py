@@ -10,7 +10,8 @@ from app.runtime.deadline import Deadline
 from app.runtime.semaphore import Budget
 from app.vision.colour_names import NAMES
 from app.vision.text_lines import Block
-from app.workers.pool import ChildDied, ChildPool, ChildTimeout, JobRefused, PoolBusy
+from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
+from app.workers.pool import ChildPool
 
 _logger = logging.getLogger(__name__)
 

@@ -13,29 +13,11 @@ from typing import Any
 from app.runtime.bandwidth import Pace
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import Budget
-from app.workers.cpu import children_for_this_machine
+from app.workers.errors import ChildDied, ChildTimeout, NotExpress, PoolBusy
 from app.workers.fair_queue import Line, Turn
 from app.workers.handler import JsonValue
-from app.workers.process import (
-    ChildDied,
-    ChildProcess,
-    ChildTimeout,
-    Job,
-    JobRefused,
-    NotExpress,
-    PoolBusy,
-    Result,
-)
+from app.workers.process import ChildProcess, Job, Result
 from app.workers.spawn import Plan
-
-__all__ = [
-    "ChildDied",
-    "ChildPool",
-    "ChildTimeout",
-    "JobRefused",
-    "PoolBusy",
-    "children_for_this_machine",
-]
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from typing import Any
 from app.runtime.deadline import Deadline
 from app.workers import ipc
 from app.workers.cpu import keep_off_our_core
+from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NotExpress, PoolBusy
 from app.workers.handler import JsonValue
 from app.workers.spawn import FREE_BYTES, SLACK_BYTES, Plan, anonymous_file, most_bytes, spawn
 
@@ -37,35 +38,6 @@ _ANSWER_BYTES = 512 * 1024
 # A picture of 1200 px has up to 300 KB. The kernel gives twice what is asked, within its own limit.
 
 _START_TIMEOUT_S = 30.0
-
-
-class JobRefused(Exception):
-    """The handler said no. `code` is its own; `detail` is fit for a caller, `reason` for the log.
-
-    The code `memory` is ours: the job wanted more than it may ever have.
-    """
-
-    def __init__(self, code: str, detail: str, reason: str = "") -> None:
-        self.code = code
-        self.detail = detail
-        self.reason = reason
-        super().__init__(f"{code}: {reason or detail}")
-
-
-class ChildTimeout(Exception):
-    """The work itself took longer than it may. The child has been killed."""
-
-
-class ChildDied(Exception):
-    """The child ended in the middle of the job, or made no sense. It has been killed."""
-
-
-class PoolBusy(Exception):
-    """The deadline passed before the work was done: no child or no memory was free in time."""
-
-
-class NotExpress(Exception):
-    """The job wants more than an express child gives, memory or time; it can be used again."""
 
 
 class _Starved(PoolBusy):

@@ -9,7 +9,8 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.api.problems import InvalidRequest, RequestTimeout, RequestTooLarge, response_for
+from app.api.errors import InvalidRequest, RequestTimeout, RequestTooLarge
+from app.api.problems import response_for
 from app.api.request_body import BODIES_OF_CALLER_BYTES, MAX_BODY_BYTES, BodyReader
 from app.api.schemas import CaptionBody, CaptionsBody
 from app.errors import Overloaded

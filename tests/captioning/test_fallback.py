@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from app.captioning.captioner import (
-    Ask,
+from app.captioning.captioner import Ask
+from app.captioning.circuit_breaker import BreakerSettings
+from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
 )
-from app.captioning.circuit_breaker import BreakerSettings
 from app.captioning.fallback import Chain
 from app.captioning.openai_compat.captioner import RemoteCaptioner, RemoteSettings
 from app.captioning.openai_compat.error_classifier import AskedToWait, NoTimeLeft, RequestFault

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from app.captioning.errors import StyleFileError
 from app.captioning.styles.describe import describe
-from app.captioning.styles.loader import StyleFileError, StyleRegistry
+from app.captioning.styles.loader import StyleRegistry
 
 GOOD = """
 purpose = "Chat."

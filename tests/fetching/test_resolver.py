@@ -7,7 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.fetching.resolver import NameNotResolved, Resolver
+from app.fetching.errors import NameNotResolved
+from app.fetching.resolver import Resolver
 
 
 async def test_every_record_comes_back_once() -> None:

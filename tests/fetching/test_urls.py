@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fetching.address_policy import ImageUrlForbidden
+from app.fetching.errors import ImageUrlForbidden
 from app.fetching.urls import ImageUrl, parse
 
 

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from app.errors import Overloaded
+from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.imaging.normaliser import ImageSettings, Normaliser
-from app.imaging.sniff import ImageCorrupt, ImageTooLarge, ImageUnsupported, sniff
+from app.imaging.sniff import sniff
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import Budget
 from app.types import NormalisedImage, SourceImage

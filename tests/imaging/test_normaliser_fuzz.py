@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.imaging.normaliser import ImageSettings, Normaliser
-from app.imaging.sniff import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.runtime.deadline import Deadline
 from app.types import NormalisedImage, SourceImage
 from app.workers.pool import ChildPool

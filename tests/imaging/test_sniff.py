@@ -8,15 +8,9 @@ from urllib.parse import quote
 import pytest
 from PIL import Image, features
 
-from app.imaging.sniff import (
-    SNIFF_BYTES,
-    ImageCorrupt,
-    ImageTooLarge,
-    ImageUnsupported,
-    is_web_page,
-    read_data_url,
-    sniff,
-)
+from app.imaging.data_url import read_data_url
+from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
+from app.imaging.sniff import SNIFF_BYTES, is_web_page, sniff
 
 
 def drawn(name: str) -> bytes:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from app.errors import CaptionError
-from app.fetching.address_policy import ImageUrlForbidden
+from app.fetching.errors import ImageUrlForbidden
 from app.fetching.fetcher import Fetcher, FetchSettings
 from app.fetching.resolver import Resolver
 from app.runtime.deadline import Deadline

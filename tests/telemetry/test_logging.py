@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from app.telemetry.logging import LineFormatter, Metrics, redact, safe_url
+from app.telemetry.logging import LineFormatter
+from app.telemetry.metrics import Metrics
+from app.telemetry.redaction import redact, safe_url
 
 SIGNED = "https://u:pw@cdn.example.com:8443/a/b.jpg?X-Amz-Signature=abcdef&Expires=1#frag"
 

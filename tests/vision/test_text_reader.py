@@ -14,7 +14,8 @@ from app.runtime.deadline import Deadline
 from app.runtime.semaphore import Budget
 from app.vision import text_reader as module
 from app.vision.text_reader import TextReader, is_installed
-from app.workers.pool import MEMORY_BYTES, ChildDied, ChildPool, ChildTimeout, PoolBusy
+from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
+from app.workers.pool import MEMORY_BYTES, ChildPool
 from tests.captioning.embedded.test_captioner import normalised
 from tests.captioning.embedded.test_realise import CONCISE
 from tests.vision import drawn

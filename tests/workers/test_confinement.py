@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.runtime.semaphore import Budget
-from app.workers.pool import ChildTimeout, JobRefused, PoolBusy
+from app.workers.errors import ChildTimeout, JobRefused, PoolBusy
 from app.workers.spawn import EXPRESS_NICENESS, FREE_BYTES, NICENESS
 from testing.process_tree import resident_bytes
 from tests.workers.pools import MB, children, run

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from app.workers.pool import ChildDied, ChildPool, ChildTimeout, JobRefused, PoolBusy
+from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
+from app.workers.pool import ChildPool
 from app.workers.spawn import EXPRESS_MS, FREE_BYTES
 from tests.workers.pools import MB, children, is_gone, open_files, run
 

@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.problems import NotFound
+from app.api.errors import NotFound
 from app.errors import leaves
 
 pages = APIRouter(include_in_schema=False)

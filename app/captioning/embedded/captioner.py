@@ -5,9 +5,10 @@ import io
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from app.captioning.captioner import Ask, CaptionUncertain
+from app.captioning.captioner import Ask
 from app.captioning.embedded.phrasebook import Phrases, load_phrases
 from app.captioning.embedded.realise import put_in_words
+from app.captioning.errors import CaptionUncertain
 from app.captioning.openai_compat.error_classifier import NoTimeLeft, RequestFault
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
@@ -15,7 +16,7 @@ from app.types import Draft, NormalisedImage
 from app.vision.features import Sight
 from app.vision.shared import SharedLooks
 from app.vision.text_lines import Block
-from app.workers.pool import ChildDied, ChildTimeout, JobRefused, PoolBusy
+from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 
 HANDLER = "look"
 LOOK_TIMEOUT_S = 5.0

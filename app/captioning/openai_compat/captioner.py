@@ -9,14 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-from app.captioning.captioner import (
-    Ask,
-    Captioner,
-    CaptionRefused,
-    ModelError,
-    ModelTimeout,
-    ModelUnavailable,
-)
+from app.captioning.captioner import Ask, Captioner
+from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
 from app.captioning.openai_compat.endpoint import ConnectionFailed, Endpoint, Reply
 from app.captioning.openai_compat.error_classifier import Silent
 from app.captioning.openai_compat.session import Exchange, Memory, Question, Shrink, Terms

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.telemetry.logging import redact
+from app.telemetry.redaction import redact
 
 _LOGGED_CHARS = 200
 _READ_CHARS = 16_384

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.captioning.captioner import ModelError, ModelTimeout, ModelUnavailable
+from app.captioning.errors import ModelError, ModelTimeout, ModelUnavailable
 from app.captioning.openai_compat.error_body import Complaint
 from app.captioning.openai_compat.retry_after import body_wait_s, named_wait_s
 

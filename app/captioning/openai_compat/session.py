@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.captioning.captioner import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
+from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
 from app.captioning.openai_compat.capabilities import Dialect, lesson
 from app.captioning.openai_compat.endpoint import ConnectionFailed, Endpoint, Reply
 from app.captioning.openai_compat.error_body import Complaint, loggable, read_complaint

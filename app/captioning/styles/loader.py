@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.captioning.errors import StyleFileError
 from app.captioning.prompt import FRAME
 from app.types import Style
 
@@ -24,10 +25,6 @@ _OURS = Path(__file__).parent
 _NAME_PATTERN = r"[a-z][a-z0-9_-]{0,31}"
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-class StyleFileError(ValueError):
-    """A style's file is wrong. The message names the file, the key and the mend, in one line."""
 
 
 class _StyleFile(BaseModel):

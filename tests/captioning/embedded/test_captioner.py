@@ -4,17 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.captioning.captioner import (
-    Ask,
-    CaptionUncertain,
-    ModelError,
-    ModelTimeout,
-)
+from app.captioning.captioner import Ask
 from app.captioning.embedded.captioner import EmbeddedCaptioner
+from app.captioning.errors import CaptionUncertain, ModelError, ModelTimeout
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.types import NormalisedImage, SourceFacts
-from app.workers.pool import ChildDied, ChildPool, ChildTimeout, PoolBusy
+from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
+from app.workers.pool import ChildPool
 from tests.captioning.embedded.test_realise import CONCISE
 from tests.vision import drawn
 

@@ -5,7 +5,7 @@ import base64
 
 import pytest
 
-from app.captioning.captioner import ModelError
+from app.captioning.errors import ModelError
 from app.captioning.openai_compat.captioner import RemoteCaptioner
 from app.runtime.deadline import Deadline
 from app.types import Draft

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.captioning.captioner import ModelTimeout
+from app.captioning.errors import ModelTimeout
 from app.captioning.openai_compat.captioner import RemoteCaptioner
 from app.captioning.prompt import user_text
 from app.runtime.deadline import Deadline

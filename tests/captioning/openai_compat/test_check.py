@@ -6,7 +6,7 @@ import logging
 import pytest
 from pydantic import ValidationError
 
-from app.captioning.captioner import CaptionRefused, ModelError, ModelUnavailable
+from app.captioning.errors import CaptionRefused, ModelError, ModelUnavailable
 from app.captioning.openai_compat.captioner import RemoteCaptioner, RemoteSettings
 from app.runtime.deadline import Deadline
 from app.types import Draft

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.captioning.captioner import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
+from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
 from app.captioning.openai_compat.error_classifier import AskedToWait, RequestFault
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline

@@ -1,0 +1,63 @@
+"""Errors of fetching an image from its origin."""
+
+from app.errors import CaptionError
+
+
+class ImageUrlForbidden(CaptionError):
+    """The URL leads to a place that is not dialled, or is spelled in a way that is not accepted.
+
+    One text for every address, name and port: which of them it was, and why, is in the log only.
+    """
+
+    code, status = "image_url_forbidden", 422
+    title = "The image URL is not allowed"
+    public = (
+        "The image URL must lead to a public address, on an allowed port (usually 80 or 443). "
+        "Private, local and reserved addresses are not fetched: send such an image as a data: URL."
+    )
+
+
+class ImageNotFound(CaptionError):
+    """The origin answered 404 or 410."""
+
+    code, status = "image_not_found", 422
+    title = "There is no image at this URL"
+    public = "The image's server says that there is nothing at this URL. Check the URL."
+
+
+class ImageDenied(CaptionError):
+    """The origin does not give the image to us: access refused, login, redirects without end."""
+
+    code, status = "image_denied", 422
+    title = "The image's server refused"
+    public = (
+        "The image's server did not give the image out. Use a URL that opens without logging in, "
+        "for instance a signed one."
+    )
+
+
+class ImageUnreachable(CaptionError):
+    """No answer that could be used: DNS, connection, TLS, or a failure at the origin's side.
+
+    A name that does not resolve, a closed port and a filtered one share one text: the caller
+    must not learn from us what stands where.
+    """
+
+    code, status = "image_unreachable", 502
+    title = "The image's server cannot be reached"
+    public = (
+        "The image's server could not be reached. Check the URL, and that the server is up and "
+        "reachable from the internet; then try again."
+    )
+
+
+class ImageTimeout(CaptionError):
+    """Connected, and then too slow."""
+
+    code, status = "image_timeout", 504
+    title = "The image came too slowly"
+    public = "The image's server was too slow. Try again later, or use a smaller image."
+
+
+class NameNotResolved(Exception):
+    """DNS knows no address of the name, or did not say so in time. Its text is for the log."""
