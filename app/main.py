@@ -15,15 +15,15 @@ from starlette.responses import Response
 
 from app import __version__
 from app.api.admission import Admission
-from app.api.auth import Gate
+from app.api.auth import Authenticator
 from app.api.errors import MethodNotAllowed, NotFound
-from app.api.keys import KeyRing
-from app.api.load_shedding import Door
-from app.api.middleware import AroundEveryRequest
+from app.api.keys import KeyStore
+from app.api.load_shedding import LoadSheddingMiddleware
+from app.api.middleware import RequestMiddleware
 from app.api.openapi import document
 from app.api.pages.routes import pages
 from app.api.problems import response_for
-from app.api.rate_limits import CaptionLimits
+from app.api.rate_limits import CallerRateLimits
 from app.api.request_body import BodyReader
 from app.api.routes import captions, service
 from app.api.schemas import CaptionBody, CaptionsBody, CheckBody
@@ -31,9 +31,9 @@ from app.api.services import Services
 from app.captioning.cache import CaptionCache
 from app.captioning.captioner import Captioner
 from app.captioning.embedded.captioner import EmbeddedCaptioner
-from app.captioning.fallback import Chain
-from app.captioning.openai_compat.captioner import RemoteCaptioner
-from app.captioning.precheck import Prechecked
+from app.captioning.fallback import FallbackCaptioner
+from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
+from app.captioning.precheck import PrecheckingCaptioner
 from app.captioning.styles.loader import StyleRegistry
 from app.errors import CaptionError
 from app.fetching.fetcher import Fetcher
@@ -41,11 +41,11 @@ from app.imaging.normaliser import Normaliser
 from app.pipeline import Pipeline
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.types import SourceImage
-from app.validation.verdict import judge
+from app.validation.verdict import validate_draft
 from app.vision.text_reader import MODELS_BYTES, TextReader, is_installed
 from app.workers.cpu import children_for_this_machine
 from app.workers.pool import MEMORY_BYTES, ChildPool
@@ -84,12 +84,12 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
     app.include_router(pages)
     # The last one added is the outermost: ID, headers and log line stand around the door, too.
     app.add_middleware(
-        Door,
+        LoadSheddingMiddleware,
         paths=frozenset({"/v1/image/caption", "/v1/image/captions"}),
         render=_render_problem,
     )
     app.add_middleware(
-        AroundEveryRequest,
+        RequestMiddleware,
         observe=_observer(metrics),
         is_draining=lambda: drain.is_draining,
     )
@@ -113,7 +113,7 @@ async def _services(
     settings: Settings, drain: Drain, metrics: Metrics, stack: AsyncExitStack
 ) -> Services:
     reads = _reads_text(settings)
-    memory = Budget(MEMORY_BYTES - (MODELS_BYTES if reads else 0))
+    memory = WeightedSemaphore(MEMORY_BYTES - (MODELS_BYTES if reads else 0))
     children = ChildPool(
         size=children_for_this_machine(settings.workers) + 1,
         handlers={
@@ -130,15 +130,15 @@ async def _services(
         stack.push_async_callback(reader.aclose)
     starting = asyncio.create_task(_start(children, reader))
     stack.callback(starting.cancel)
-    fetcher = Fetcher(settings.fetch, Budget(settings.fetch.max_bytes))
+    fetcher = Fetcher(settings.fetch, WeightedSemaphore(settings.fetch.max_bytes))
     stack.push_async_callback(fetcher.aclose)
     captioners = _captioners(settings, children, reader)
-    chain = Chain(captioners)
+    chain = FallbackCaptioner(captioners)
     stack.push_async_callback(chain.aclose)
     captioner: Captioner = chain
     if settings.precheck and settings.model is not None:
-        captioner = Prechecked(chain, EmbeddedCaptioner(children))
-    limits = CaptionLimits(
+        captioner = PrecheckingCaptioner(chain, EmbeddedCaptioner(children))
+    limits = CallerRateLimits(
         settings.rate_limit, settings.rate_limit_store, on_store=metrics.limit_store_up.set
     )
     stack.callback(limits.close)
@@ -150,7 +150,7 @@ async def _services(
     styles = StyleRegistry.load(settings.styles_dir)
     practising = asyncio.create_task(asyncio.to_thread(_practise, styles, captioners))
     stack.callback(practising.cancel)
-    keys = KeyRing((key.get_secret_value() for key in settings.api_keys), settings.keys_file)
+    keys = KeyStore((key.get_secret_value() for key in settings.api_keys), settings.keys_file)
     return Services(
         pipeline=Pipeline(
             fetcher=fetcher,
@@ -164,7 +164,7 @@ async def _services(
         captioner=chain,
         children=children,
         styles=styles,
-        gate=Gate(keys, limits),
+        gate=Authenticator(keys, limits),
         admission=Admission(settings.concurrency, settings.queue, drain),
         bodies=BodyReader(settings.request_timeout_s, drain),
         drain=drain,
@@ -182,10 +182,10 @@ def _practise(styles: StyleRegistry, captioners: Sequence[Captioner]) -> None:
     a second of the event loop.
     """
     for captioner in captioners:
-        if isinstance(captioner, RemoteCaptioner):
+        if isinstance(captioner, OpenAICompatCaptioner):
             captioner.warm_up()
     for style in styles.values():
-        judge(_PRACTICE, style=style, locale="en", context=None)
+        validate_draft(_PRACTICE, style=style, locale="en", context=None)
     # What lives now lives as long as the process. Looked through again and again, it made the
     # collector hold the event loop for 50 to 100 ms at a time under load.
     gc.collect()
@@ -236,7 +236,7 @@ def _captioners(
         return image.jpeg
 
     chain: list[Captioner] = [
-        RemoteCaptioner(remote, shrink=shrink) for remote in settings.remotes()
+        OpenAICompatCaptioner(remote, shrink=shrink) for remote in settings.remotes()
     ]
     if not chain or settings.embedded_fallback:
         chain.append(EmbeddedCaptioner(children, reader))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.captioning.cache import CacheKey, CaptionCache
-from app.captioning.captioner import Ask, Captioner, Rejected
-from app.captioning.code_version import answers_version
+from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
+from app.captioning.code_version import caption_code_version
 from app.captioning.errors import CaptionRefused, CaptionUncertain, ModelTimeout
 from app.captioning.styles.loader import StyleRegistry
 from app.errors import CaptionError, Overloaded
@@ -20,7 +20,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.telemetry.metrics import Metrics
 from app.types import Caption, CaptionRequest, Draft, NormalisedImage, SourceImage
-from app.validation.verdict import Verdict, judge
+from app.validation.verdict import Verdict, validate_draft
 
 _logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Pipeline:
             sent=(image.width_px, image.height_px),
             style=request.style,
             style_version=self.styles[request.style].version,
-            answers_version=answers_version(),
+            answers_version=caption_code_version(),
             locale=request.locale,
             context=request.context,
             role=request.role,
@@ -158,7 +158,7 @@ class Pipeline:
         self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
     ) -> Caption:
         """From a draft that breaks no hard rule: the first, or the one corrective second."""
-        ask = Ask(
+        ask = DraftRequest(
             style=self.styles[request.style],
             locale=request.locale,
             max_tokens=request.max_tokens,
@@ -173,7 +173,7 @@ class Pipeline:
         for broken in verdict.hard:
             self.metrics.rejected_drafts.labels(broken.code).inc()
         reasons = tuple(broken.reason for broken in verdict.hard)
-        again = replace(ask, rejected=Rejected(draft.text[:_DRAFT_MAX_CHARS], reasons))
+        again = replace(ask, rejected=RejectedDraft(draft.text[:_DRAFT_MAX_CHARS], reasons))
         second = await self.captioner.draft(image, again, deadline)
         second = replace(
             second,
@@ -204,7 +204,7 @@ class Pipeline:
             self.metrics.stage_seconds.labels(name).observe(time.monotonic() - began_s)
 
 
-async def _judged(draft: Draft, ask: Ask, *, is_last: bool = False) -> Verdict:
+async def _judged(draft: Draft, ask: DraftRequest, *, is_last: bool = False) -> Verdict:
     """The verdict, in a thread where the draft is long: a hostile one takes a fifth of a second."""
     if len(draft.text) <= _DRAFT_MAX_CHARS:
         return _judge(draft, ask, is_last=is_last)
@@ -221,12 +221,12 @@ def _clear_frames(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _judge(draft: Draft, ask: Ask, *, is_last: bool) -> Verdict:
+def _judge(draft: Draft, ask: DraftRequest, *, is_last: bool) -> Verdict:
     """The verdict; the model's own ways out become their errors.
 
     `is_last`: nobody is asked again, so a draft that is too long is cut to what its floor allows.
     """
-    verdict = judge(
+    verdict = validate_draft(
         draft.text,
         style=ask.style,
         locale=ask.locale,

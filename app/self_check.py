@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.api.keys import KeyRing
+from app.api.keys import KeyStore
 from app.captioning.embedded.captioner import EmbeddedCaptioner
-from app.captioning.openai_compat.captioner import RemoteCaptioner
+from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
 from app.captioning.styles.loader import StyleRegistry
 from app.imaging.normaliser import Normaliser
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.settings import Settings
 from app.types import SourceImage
 from app.vision.text_reader import TextReader, is_installed
@@ -53,11 +53,11 @@ async def parts_of(settings: Settings) -> AsyncIterator[list[Part]]:
             url = settings.cache_url
             parts.append(("cache", lambda: _redis(url)))
         for remote in settings.remotes():
-            captioner = RemoteCaptioner(remote)
+            captioner = OpenAICompatCaptioner(remote)
             stack.push_async_callback(captioner.aclose)
             parts.append((f"model {remote.model}", captioner.check))
         if settings.model is None or settings.embedded_fallback:
-            reader = TextReader(Budget(MEMORY_BYTES)) if is_installed() else None
+            reader = TextReader(WeightedSemaphore(MEMORY_BYTES)) if is_installed() else None
             if reader is not None:
                 stack.push_async_callback(reader.aclose)
             parts.append(("model embedded", lambda: _embedded(children, reader)))
@@ -65,7 +65,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[list[Part]]:
 
 
 async def _keys(settings: Settings) -> str:
-    ring = KeyRing((key.get_secret_value() for key in settings.api_keys), settings.keys_file)
+    ring = KeyStore((key.get_secret_value() for key in settings.api_keys), settings.keys_file)
     if ring.is_open:
         return f"none: anyone who reaches {settings.host} may call"
     return f"{len(ring)} configured"

@@ -25,7 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from app.api.keys import KeysFileError, read_keys_file
 from app.api.rate_limits import parse_limits
-from app.captioning.openai_compat.captioner import RemoteSettings
+from app.captioning.openai_compat.captioner import ModelSettings
 from app.captioning.openai_compat.endpoint import key_for
 from app.captioning.styles.loader import StyleRegistry
 from app.fetching.fetcher import FetchSettings
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     model_retry_wait_max_s: float = Field(10.0, ge=0, le=120)
     """Seconds that a model's server may ask us to wait before the next captioner is asked."""
     fallbacks: Annotated[
-        tuple[RemoteSettings, ...],
+        tuple[ModelSettings, ...],
         NoDecode,
         _json_list('[{"model": "llava", "base_url": "http://127.0.0.1:11434/v1"}]'),
     ] = ()
@@ -214,11 +214,11 @@ class Settings(BaseSettings):
         value = _variables().get(_PREFIX + "KEYS_FILE")
         return Path(value) if value else None
 
-    def remotes(self) -> tuple[RemoteSettings, ...]:
+    def remotes(self) -> tuple[ModelSettings, ...]:
         """The configured models in the order in which they are asked."""
         if self.model is None:
             return ()
-        first = RemoteSettings(
+        first = ModelSettings(
             model=self.model,
             base_url=self.model_base_url,
             api_key=self.model_api_key,

@@ -20,14 +20,14 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from app.captioning.captioner import Ask
+from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import load_phrases
-from app.captioning.embedded.realise import put_in_words
+from app.captioning.embedded.realise import realise
 from app.captioning.styles.loader import StyleRegistry
 from app.types import Style
-from app.validation.verdict import judge
-from app.vision.analyse import look
-from app.vision.features import Sight
+from app.validation.verdict import validate_draft
+from app.vision.analyse import analyse
+from app.vision.features import Features
 from app.vision.ocr import Reader
 from testing.labelled_pictures import Labelled, labelled_set
 
@@ -63,11 +63,11 @@ class Eye:
         self._reader = Reader()
         self.look_s = self.read_s = 0.0
 
-    def see(self, picture: Image.Image) -> Sight:
+    def see(self, picture: Image.Image) -> Features:
         """The sight of a picture, normalised first."""
         jpeg = normalised(picture)
         started = time.process_time()
-        sight = look(jpeg)
+        sight = analyse(jpeg)
         self.look_s, self.read_s = time.process_time() - started, 0.0
         if not sight.may_hold_text:
             return sight
@@ -105,7 +105,7 @@ def judge_all(pictures: Iterable[Labelled]) -> Tally:
     return tally
 
 
-def _count(tally: Tally, labelled: Labelled, sight: Sight) -> None:
+def _count(tally: Tally, labelled: Labelled, sight: Features) -> None:
     if sight.verdict != labelled.verdict:
         tally.wrong_verdicts.append(f"{labelled.name}: {sight.verdict} ({sight.reason})")
         return
@@ -131,14 +131,14 @@ def _count(tally: Tally, labelled: Labelled, sight: Sight) -> None:
                 tally.missed.append(f"{labelled.name}: {word}")
 
 
-def _count_captions(tally: Tally, labelled: Labelled, sight: Sight) -> None:
+def _count_captions(tally: Tally, labelled: Labelled, sight: Features) -> None:
     if sight.verdict != "picture":
         return
     true = _plain(" ".join(labelled.words))
     for locale, style, text in captions(sight):
         tally.captions += 1
         cut = len(text) < style.min_chars
-        verdict = judge(text, style=style, locale=locale, cut=cut)
+        verdict = validate_draft(text, style=style, locale=locale, cut=cut)
         if verdict.hard or verdict.caption != text:
             tally.broken.append(f"{labelled.name} {locale} {style.name}: {text}")
         if locale == "en" and style.name == "detailed":
@@ -148,11 +148,11 @@ def _count_captions(tally: Tally, labelled: Labelled, sight: Sight) -> None:
                     tally.false_quotes.append(f"{labelled.name}: {word}")
 
 
-def captions(sight: Sight) -> Iterator[tuple[str, Style, str]]:
+def captions(sight: Features) -> Iterator[tuple[str, Style, str]]:
     """Locale, style and caption for every combination."""
     for locale, phrases in load_phrases().items():
         for style in StyleRegistry.load().values():
-            yield locale, style, put_in_words(sight, Ask(style, locale, 256), phrases).text
+            yield locale, style, realise(sight, DraftRequest(style, locale, 256), phrases).text
 
 
 def _quotations(text: str) -> list[str]:

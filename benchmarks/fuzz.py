@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.errors import CaptionError
-from app.fetching.address_policy import AddressPolicy, judge, judge_name
+from app.fetching.address_policy import AddressPolicy, check_address, check_host_name
 from app.fetching.errors import ImageUrlForbidden
 from app.fetching.urls import parse
 from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
@@ -75,10 +75,10 @@ def check_url(url: str) -> None:
     try:
         address = ipaddress.ip_address(found.host)
     except ValueError:
-        judge_name(found.host, _POLICY)
+        check_host_name(found.host, _POLICY)
         assert not found.host.rpartition(".")[2].isdigit(), "a number is no name"
         return
-    if not judge(address, found.port, _POLICY):
+    if not check_address(address, found.port, _POLICY):
         assert address.is_global, f"{address} may be dialled"
         assert not address.is_multicast
 

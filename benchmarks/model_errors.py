@@ -18,8 +18,8 @@ from typing import Any
 
 from PIL import Image
 
-from app.captioning.captioner import Ask
-from app.captioning.openai_compat.captioner import RemoteCaptioner, RemoteSettings
+from app.captioning.captioner import DraftRequest
+from app.captioning.openai_compat.captioner import ModelSettings, OpenAICompatCaptioner
 from app.captioning.styles.loader import StyleRegistry
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
@@ -66,9 +66,9 @@ async def _row(complaining: _Complaining, row: dict[str, Any]) -> str:
         slept.append(seconds)
 
     url = f"http://127.0.0.1:{complaining.server.server_port}/v1"
-    settings = RemoteSettings.model_validate({"model": "m", "base_url": url, "api_key": "none"})
-    captioner = RemoteCaptioner(settings, sleep=sleep)
-    ask = Ask(style=StyleRegistry.load()["concise"], locale="en", max_tokens=64)
+    settings = ModelSettings.model_validate({"model": "m", "base_url": url, "api_key": "none"})
+    captioner = OpenAICompatCaptioner(settings, sleep=sleep)
+    ask = DraftRequest(style=StyleRegistry.load()["concise"], locale="en", max_tokens=64)
     try:
         await captioner.draft(_picture(), ask, Deadline.after(_REQUEST_S))
     except CaptionError as error:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 
 _SMOOTHING = 0.1
 """Weight of the newest request in the running mean of durations."""
@@ -18,7 +18,7 @@ class Admission:
     """At most `concurrency` requests in work and `queue` waiting, first in, first out."""
 
     def __init__(self, concurrency: int, queue: int, drain: Drain) -> None:
-        self._places = Budget(concurrency)
+        self._places = WeightedSemaphore(concurrency)
         self._queue = queue
         self._drain = drain
         self._mean_s = 1.0

@@ -4,14 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.errors import RateLimited, Unauthorized
-from app.api.keys import Caller, KeyRing
-from app.api.rate_limits import CaptionLimits, caller_of_address
+from app.api.keys import Caller, KeyStore
+from app.api.rate_limits import CallerRateLimits, caller_of_address
 
 
-class Gate:
+class Authenticator:
     """The key first, then the limit; both before a byte of the body is read."""
 
-    def __init__(self, keys: KeyRing, limits: CaptionLimits) -> None:
+    def __init__(self, keys: KeyStore, limits: CallerRateLimits) -> None:
         self._keys = keys
         self._limits = limits
 

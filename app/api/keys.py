@@ -91,7 +91,7 @@ def write_keys_file(path: Path, document: KeysDocument) -> None:
     temporary.replace(path)
 
 
-class KeyRing:
+class KeyStore:
     """Finds the caller behind a key; rereads the file when it changes."""
 
     def __init__(self, keys: Iterable[str], file: Path | None) -> None:

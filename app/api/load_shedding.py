@@ -21,7 +21,7 @@ Render = Callable[[Request, Exception], Awaitable[Response]]
 """Makes the response of a problem, as for one that a route raised."""
 
 
-class Door:
+class LoadSheddingMiddleware:
     """Refuses captions that would be refused anyway: the key first, then the limit, then the room.
 
     Only a request whose body has come whole is refused here: one that is still sending is not

@@ -21,7 +21,7 @@ Observe = Callable[[str, str, float], None]
 """Told the route, the code of the answer and the seconds it took."""
 
 
-class AroundEveryRequest:
+class RequestMiddleware:
     """Pure ASGI: no buffering, no task switch, and cancellation passes through."""
 
     def __init__(self, app: ASGIApp, *, observe: Observe, is_draining: Callable[[], bool]) -> None:

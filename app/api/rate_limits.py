@@ -65,7 +65,7 @@ class Allowance:
         }
 
 
-class CaptionLimits:
+class CallerRateLimits:
     """Counts each caller's requests in a moving window."""
 
     def __init__(

@@ -47,7 +47,7 @@ from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline
 from app.telemetry.redaction import safe_url
 from app.types import Caption
-from app.validation.verdict import judge
+from app.validation.verdict import validate_draft
 
 _T = TypeVar("_T")
 
@@ -163,7 +163,7 @@ async def check_caption(request: Request, response: Response, here: ServicesHere
         verdict = await asyncio.get_running_loop().run_in_executor(
             here.judges,
             partial(
-                judge,
+                validate_draft,
                 body.caption,
                 style=here.styles[body.style],
                 locale=body.locale,

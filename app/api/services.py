@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from fastapi import Depends, Request
 
 from app.api.admission import Admission
-from app.api.auth import Gate
+from app.api.auth import Authenticator
 from app.api.request_body import BodyReader
-from app.captioning.fallback import Chain
+from app.captioning.fallback import FallbackCaptioner
 from app.captioning.styles.loader import StyleRegistry
 from app.pipeline import Pipeline
 from app.runtime.drain import Drain
@@ -25,10 +25,10 @@ class Services:
     """Everything that a route may need."""
 
     pipeline: Pipeline
-    captioner: Chain
+    captioner: FallbackCaptioner
     children: ChildPool
     styles: StyleRegistry
-    gate: Gate
+    gate: Authenticator
     admission: Admission
     bodies: BodyReader
     drain: Drain

@@ -8,7 +8,7 @@ from app.types import Draft, NormalisedImage, Role, Style
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedDraft:
     """The first draft and why it was turned down: what the second ask has to mend."""
 
     draft: str
@@ -17,7 +17,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class DraftRequest:
     """All that a captioner may know besides the picture. `context` is data, not instruction."""
 
     style: Style
@@ -26,7 +26,7 @@ class Ask:
     context: str | None = None
     role: Role | None = None
     keywords: tuple[str, ...] = ()
-    rejected: Rejected | None = None
+    rejected: RejectedDraft | None = None
 
 
 class Captioner(Protocol):
@@ -39,7 +39,7 @@ class Captioner(Protocol):
         """False while this captioner is left alone after repeated failures."""
         ...
 
-    async def draft(self, image: NormalisedImage, ask: Ask, deadline: Deadline) -> Draft:
+    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
         """One draft before the deadline. Cancelling the call stops the work behind it."""
         ...
 

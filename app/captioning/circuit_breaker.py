@@ -12,7 +12,7 @@ _PROBE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerSettings:
+class CircuitBreakerSettings:
     """When to stop asking, and for how long; seconds."""
 
     failures: int = 5
@@ -22,7 +22,7 @@ class BreakerSettings:
     """The pause doubles with each failed probe up to this; a probe costs one quick refusal."""
 
 
-class Breaker:
+class CircuitBreaker:
     """`closed`: asked. `open`: left alone. `half_open`: one request may try.
 
     Every permission is a ticket, and a ticket of an earlier round settles nothing: an answer to a
@@ -31,10 +31,10 @@ class Breaker:
 
     def __init__(
         self,
-        settings: BreakerSettings | None = None,
+        settings: CircuitBreakerSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings = settings or BreakerSettings()
+        self._settings = settings or CircuitBreakerSettings()
         self._clock = clock
         self._round = 0
         self._failures = 0

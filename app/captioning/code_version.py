@@ -9,7 +9,7 @@ _PACKAGES = ("captioning", "validation", "vision")
 
 
 @functools.cache
-def answers_version() -> str:
+def caption_code_version() -> str:
     """12 hex digits over everything that shapes a caption besides its request.
 
     Prompts, styles, cleaning, rules, languages and the embedded captioner are the sources and TOML

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from app.captioning.captioner import Ask, Captioner
-from app.captioning.circuit_breaker import Breaker, BreakerSettings, State
+from app.captioning.captioner import Captioner, DraftRequest
+from app.captioning.circuit_breaker import CircuitBreaker, CircuitBreakerSettings, State
 from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
@@ -30,7 +30,7 @@ full call of 15 and a wait, and the next one has 10."""
 class _Link:
     """One captioner, its breaker, and the name that tells it from others of the same model."""
 
-    def __init__(self, captioner: Captioner, label: str, breaker: Breaker) -> None:
+    def __init__(self, captioner: Captioner, label: str, breaker: CircuitBreaker) -> None:
         self.captioner = captioner
         self.label = label
         self.breaker = breaker
@@ -74,14 +74,14 @@ class _Link:
                 _logger.info("captioner is back", extra={"captioner": self.label})
 
 
-class Chain(Captioner):
+class FallbackCaptioner(Captioner):
     """Asks each in order until one answers. A refusal is an answer: nobody else is asked then."""
 
     def __init__(
         self,
         captioners: Sequence[Captioner],
         *,
-        breaker: BreakerSettings | None = None,
+        breaker: CircuitBreakerSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """At least one captioner; `clock` in seconds, monotonic, is the breakers'."""
@@ -92,7 +92,7 @@ class Chain(Captioner):
         for captioner in captioners:
             same = sum(link.captioner.name == captioner.name for link in self._links)
             label = f"{captioner.name}#{same + 1}" if same else captioner.name
-            self._links.append(_Link(captioner, label, Breaker(breaker, clock)))
+            self._links.append(_Link(captioner, label, CircuitBreaker(breaker, clock)))
 
     def is_usable(self) -> bool:
         """Whether any captioner may be asked now, be it for a probe."""
@@ -102,7 +102,7 @@ class Chain(Captioner):
         """Each captioner's breaker by name, in order; a second one of a name is `name#2`."""
         return {link.label: link.breaker.state for link in self._links}
 
-    async def draft(self, image: NormalisedImage, ask: Ask, deadline: Deadline) -> Draft:
+    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
         """The first draft that a captioner gives.
 
         Raises CaptionRefused or CaptionUncertain as soon as one says so. Where none could answer:
@@ -143,7 +143,13 @@ class Chain(Captioner):
                 raise failure
 
     async def _ask(
-        self, link: _Link, image: NormalisedImage, ask: Ask, deadline: Deadline, *, followed: bool
+        self,
+        link: _Link,
+        image: NormalisedImage,
+        ask: DraftRequest,
+        deadline: Deadline,
+        *,
+        followed: bool,
     ) -> Draft:
         if deadline.left_s() <= 0:
             raise NoTimeLeft(log_reason="no time was left")

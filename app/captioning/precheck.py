@@ -2,7 +2,7 @@
 
 import logging
 
-from app.captioning.captioner import Ask, Captioner
+from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.errors import CaptionUncertain
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
@@ -13,7 +13,7 @@ _logger = logging.getLogger(__name__)
 _WAYS_OUT = frozenset({"DECORATIVE", "UNCERTAIN"})
 
 
-class Prechecked:
+class PrecheckingCaptioner:
     """Asks the embedded captioner first; only a picture that says something goes further."""
 
     def __init__(self, captioner: Captioner, embedded: Captioner) -> None:
@@ -25,7 +25,7 @@ class Prechecked:
         """As the captioner behind it."""
         return self._captioner.is_usable()
 
-    async def draft(self, image: NormalisedImage, ask: Ask, deadline: Deadline) -> Draft:
+    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
         """The embedded captioner's way out, or else the other one's draft."""
         if ask.rejected is None:
             try:

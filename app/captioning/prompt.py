@@ -2,7 +2,7 @@
 
 import json
 
-from app.captioning.captioner import Ask, Rejected
+from app.captioning.captioner import DraftRequest, RejectedDraft
 from app.validation.language_tags import language_of, script_of
 from app.validation.languages import load_languages
 
@@ -37,7 +37,7 @@ FRAME = (*_RULES, *_ROLES.values(), _CONTEXT, _KEYWORDS, _NOW)
 _SCRIPTS = {"Latn": "Latin", "Cyrl": "Cyrillic", "Hans": "simplified", "Hant": "traditional"}
 
 
-def system_text(ask: Ask) -> str:
+def system_text(ask: DraftRequest) -> str:
     """Who writes, for whom, in which shape and language, and the two ways out."""
     style = ask.style
     language = _language(ask.locale)
@@ -54,7 +54,7 @@ def system_text(ask: Ask) -> str:
     return "\n".join(lines)
 
 
-def user_text(ask: Ask) -> str:
+def user_text(ask: DraftRequest) -> str:
     """What is special about this one picture, and on a second ask what was wrong before."""
     lines = []
     if ask.role is not None:
@@ -69,7 +69,7 @@ def user_text(ask: Ask) -> str:
     return "\n\n".join(lines)
 
 
-def _again(ask: Ask, rejected: Rejected) -> str:
+def _again(ask: DraftRequest, rejected: RejectedDraft) -> str:
     reasons = "\n".join(f"- {reason}" for reason in rejected.reasons)
     # A draft may be a megabyte of loops; its beginning says enough.
     draft = rejected.draft[: 2 * ask.style.max_chars]

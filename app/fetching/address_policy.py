@@ -34,7 +34,7 @@ class AddressPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AddressDecision:
     """Why an address must not be dialled, for the operator's log."""
 
     reason: str
@@ -141,39 +141,39 @@ _LOCAL_ENDS: tuple[tuple[str, str], ...] = (
 )
 
 
-def judge(ip: Address, port: int, policy: AddressPolicy) -> Verdict | None:
+def check_address(ip: Address, port: int, policy: AddressPolicy) -> AddressDecision | None:
     """Why `ip` must not be dialled on `port`, or None where it may be."""
     if not 0 < port < 1 << 16:
-        return Verdict(f"port {port} is none")
+        return AddressDecision(f"port {port} is none")
     opened = [net for net in policy.allowed_networks if ip.version == net.version and ip in net]
     if ip in _METADATA or any(inner in _METADATA for _, inner in embedded_ipv4(ip)):
         exact = any(net.prefixlen == net.max_prefixlen for net in opened)
-        return None if exact else Verdict(f"{ip} is a cloud's metadata address")
+        return None if exact else AddressDecision(f"{ip} is a cloud's metadata address")
     if opened:
         return None
     reason = _special_v4(ip) if isinstance(ip, IPv4Address) else _special_v6(ip)
     if reason:
-        return Verdict(f"{ip}: {reason}")
+        return AddressDecision(f"{ip}: {reason}")
     if port not in policy.allowed_ports:
-        return Verdict(f"port {port} is not allowed")
+        return AddressDecision(f"port {port} is not allowed")
     return None
 
 
-def judge_name(name: str, policy: AddressPolicy) -> Verdict | None:
+def check_host_name(name: str, policy: AddressPolicy) -> AddressDecision | None:
     """Why `name` (canonical: lower case, ASCII, no final dot) must not even be looked up.
 
     Names of local networks are looked up where the operator opened a network, and their
     addresses are judged then; without one the refusal tells nothing of which names exist.
     """
     if name in _METADATA_NAMES:
-        return Verdict("a cloud's metadata name")
+        return AddressDecision("a cloud's metadata name")
     if policy.allowed_networks:
         return None
     if "." not in name:
-        return Verdict("a name without a dot is local")
+        return AddressDecision("a name without a dot is local")
     for end, source in _LOCAL_ENDS:
         if name.endswith("." + end):
-            return Verdict(f".{end} is local ({source})")
+            return AddressDecision(f".{end} is local ({source})")
     return None
 
 

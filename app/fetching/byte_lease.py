@@ -5,7 +5,7 @@ import mmap
 from types import TracebackType
 from typing import Self
 
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 
 SMALL_BYTES = 1024 * 1024
 """What each fetch may hold without asking; most pictures of the web stay below it."""
@@ -14,7 +14,7 @@ _STEP_BYTES = 2 * SMALL_BYTES
 """Giving back a megabyte of memory takes some 0.15 ms, and others' requests go between."""
 
 
-class Share:
+class ByteLease:
     """What a fetch holds of the budget beyond SMALL_BYTES, given back when its block ends.
 
     The first SMALL_BYTES are bounded by how many requests are in work at once: a small picture
@@ -22,7 +22,7 @@ class Share:
     once, for all that it can come to need, so that no two can wait for each other.
     """
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: WeightedSemaphore) -> None:
         self._budget = budget
         self._memory: list[mmap.mmap] = []
         self.held_bytes = 0

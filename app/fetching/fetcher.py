@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from app.errors import CaptionError, Overloaded
 from app.fetching.address_policy import AddressPolicy, Network, parse_networks
-from app.fetching.byte_lease import SMALL_BYTES, Share
+from app.fetching.byte_lease import SMALL_BYTES, ByteLease
 from app.fetching.errors import (
     ImageDenied,
     ImageNotFound,
@@ -28,8 +28,8 @@ from app.fetching.network_backend import GuardedBackend, GuardedStream
 from app.fetching.resolver import Resolver
 from app.fetching.response_policy import (
     Head,
+    check_head,
     crumbled_image,
-    judge_head,
     partial_image,
     redirect_of,
 )
@@ -38,9 +38,9 @@ from app.fetching.urls import ImageUrl, parse
 from app.imaging.data_url import data_url_bytes, is_data_url, read_data_url
 from app.imaging.errors import ImageUnsupported, too_large
 from app.imaging.sniff import SNIFF_BYTES, is_web_page, sniff
-from app.runtime.bandwidth import Pace
+from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.types import SourceImage
 
 # Every error of a fetch can be had from here; each lives beside its raiser.
@@ -105,7 +105,7 @@ class _Run:
     limit: asyncio.Timeout
     request_ends_at_s: float
     """By the loop's clock."""
-    share: Share
+    share: ByteLease
     place: str = ""
     redirects: int = 0
     dialled: bool = False
@@ -159,14 +159,14 @@ class Fetcher:
     def __init__(
         self,
         settings: FetchSettings,
-        budget: Budget,
+        budget: WeightedSemaphore,
         *,
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
         self._budget = budget
-        self._pace = Pace(settings.max_bytes)
+        self._pace = BandwidthLimiter(settings.max_bytes)
         self._resolver = resolver or Resolver()
         policy = AddressPolicy(settings.allowed_ports, settings.allowed_networks)
         self.transport = GuardedTransport(GuardedBackend(policy, self._resolver), ssl_context)
@@ -184,10 +184,10 @@ class Fetcher:
         ImageNotFound, ImageDenied, ImageUnreachable, ImageTimeout, ImageTooLarge,
         ImageUnsupported, ImageCorrupt, and Overloaded where no room came free in time.
         """
-        async with Share(self._budget) as share:
+        async with ByteLease(self._budget) as share:
             yield await self._bring(image_url, deadline, share)
 
-    async def _bring(self, image_url: str, deadline: Deadline, share: Share) -> SourceImage:
+    async def _bring(self, image_url: str, deadline: Deadline, share: ByteLease) -> SourceImage:
         loop = asyncio.get_running_loop()
         ends_at_s = loop.time() + max(0.0, deadline.left_s() - _ANSWER_FIRST_S)
         began_s = time.monotonic()
@@ -299,7 +299,7 @@ class Fetcher:
         raise AssertionError
 
     async def _read(self, response: httpx.Response, url: ImageUrl, run: _Run) -> SourceImage:
-        head = judge_head(response, self._settings.max_bytes)
+        head = check_head(response, self._settings.max_bytes)
         stream = response.extensions.get("network_stream")
         if isinstance(stream, GuardedStream):
             # Twice the limit leaves room for chunks of a few bytes, and ends framing floods.
@@ -325,7 +325,7 @@ class Fetcher:
 class _Body:
     """The body so far, counted as it arrives; whatever Content-Length says."""
 
-    def __init__(self, max_bytes: int, head: Head, run: _Run, pace: Pace) -> None:
+    def __init__(self, max_bytes: int, head: Head, run: _Run, pace: BandwidthLimiter) -> None:
         self._max_bytes = max_bytes
         self._most_bytes = max_bytes if head.expected_bytes is None else head.expected_bytes
         self._is_length_known = head.expected_bytes is not None

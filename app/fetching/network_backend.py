@@ -15,7 +15,7 @@ from itertools import chain, zip_longest
 import httpcore
 
 from app.errors import Overloaded
-from app.fetching.address_policy import Address, AddressPolicy, judge, judge_name
+from app.fetching.address_policy import Address, AddressPolicy, check_address, check_host_name
 from app.fetching.errors import ImageUnreachable, ImageUrlForbidden, NameNotResolved
 from app.fetching.resolver import Resolver
 from app.imaging.errors import ImageTooLarge
@@ -110,7 +110,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         except ValueError:
             addresses = await self._resolved(host, port)
         for address in addresses:
-            verdict = judge(address, port, self._policy)
+            verdict = check_address(address, port, self._policy)
             if verdict:
                 raise ImageUrlForbidden(log_reason=verdict.reason)
         return list(addresses)
@@ -118,7 +118,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     async def _resolved(self, name: str, port: int) -> tuple[Address, ...]:
         if not self._policy.could_open(port):
             raise ImageUrlForbidden(log_reason=f"port {port} is not allowed")
-        verdict = judge_name(name, self._policy)
+        verdict = check_host_name(name, self._policy)
         if verdict:
             raise ImageUrlForbidden(log_reason=verdict.reason)
         try:

@@ -43,7 +43,7 @@ def redirect_of(response: httpx.Response) -> bytes | None:
     )
 
 
-def judge_head(response: httpx.Response, max_bytes: int) -> Head:
+def check_head(response: httpx.Response, max_bytes: int) -> Head:
     """What comes, or the CaptionError that the answer's status and headers amount to."""
     _judge_status(response.status_code)
     coding = response.headers.get("content-encoding", "").strip().lower()

@@ -6,7 +6,7 @@ FREE_BYTES = 8 * 1024 * 1024
 """Of each file that are never held up: a camera's JPEG of 12 megapixels has 4 to 8 MB."""
 
 
-class Pace:
+class BandwidthLimiter:
     """A rate that all large files share, so that they leave time for everybody's small ones.
 
     A megabyte takes the event loop 0.7 ms to read and half a millisecond to hand on and take back,

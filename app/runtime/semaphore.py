@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Budget:
+class WeightedSemaphore:
     """A weighted semaphore, first in, first out.
 
     Whoever waits holds nothing of what it waits for, and whoever comes later does not overtake,

@@ -122,7 +122,7 @@ def _without_remarks(text: str, languages: tuple[Language, ...]) -> str:
 
 
 def _without_label(text: str, languages: tuple[Language, ...]) -> str:
-    found = sections.label_of(markup.Line("text", text), languages)
+    found = sections.label_of(markup.MarkupLine("text", text), languages)
     return found[1] if found is not None and found[1] else text
 
 

@@ -8,7 +8,7 @@ from app.validation import redundant_openers, sections, sentences
 from app.validation.language_identifier import scripts_in
 from app.validation.language_tags import language_of
 from app.validation.languages import Language, load_languages
-from app.validation.markup import Line
+from app.validation.markup import MarkupLine
 from app.validation.sentences import words
 
 # A prompt said back: "1-2 factual sentences covering the subject", "Use only the metadata that".
@@ -136,7 +136,7 @@ def wrapping_left(caption: str, unquoted: str, languages: tuple[Language, ...]) 
     """A label, preamble, bullet or token that cleaning did not get rid of."""
     if _WAY_OUT.match(caption):
         return "Answer with DECORATIVE or UNCERTAIN and nothing else, or with a caption."
-    label = sections.label_of(Line("text", caption), languages)
+    label = sections.label_of(MarkupLine("text", caption), languages)
     if label is not None or sections.is_preamble(caption, languages):
         return "It begins with a label or an announcement; answer with the caption alone."
     if _LABEL_INSIDE.search(caption):

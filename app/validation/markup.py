@@ -10,7 +10,7 @@ Kind = Literal["text", "heading", "bullet", "number", "blank", "rule"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MarkupLine:
     """One line of an answer without its markup."""
 
     kind: Kind
@@ -71,7 +71,7 @@ def unwrap_data(answer: str) -> str:
     return answer
 
 
-def to_lines(answer: str) -> list[Line]:
+def to_lines(answer: str) -> list[MarkupLine]:
     """The answer's lines, each without markup."""
     text = _BLOCK_TAG.sub("\n", _UNSEEN.sub(" ", answer))
     text = html.unescape(_TAG.sub(" ", text))
@@ -79,24 +79,24 @@ def to_lines(answer: str) -> list[Line]:
     return [_line(raw.strip()) for raw in text.splitlines()]
 
 
-def _line(raw: str) -> Line:
+def _line(raw: str) -> MarkupLine:
     raw = raw.lstrip("> ").strip() if raw.startswith(">") else raw
     if not raw:
-        return Line("blank", "")
+        return MarkupLine("blank", "")
     if _RULE.fullmatch(raw):
-        return Line("rule", "")
+        return MarkupLine("rule", "")
     heading = _HEADING.fullmatch(raw)
     if heading is not None:
-        return Line("heading", _plain(heading.group(1)).rstrip("# "))
+        return MarkupLine("heading", _plain(heading.group(1)).rstrip("# "))
     bold = _WHOLE_BOLD.fullmatch(raw)
     # A whole line in bold is a heading, unless it is a sentence: then it is an emphasised caption.
     if bold is not None and not re.search(r"[.!?。！？]$", bold.group(1).strip()):
-        return Line("heading", _plain(bold.group(1)))
+        return MarkupLine("heading", _plain(bold.group(1)))
     for kind, pattern in (("bullet", _BULLET), ("number", _NUMBER)):
         match = pattern.fullmatch(raw)
         if match is not None:
-            return Line("bullet" if kind == "bullet" else "number", _plain(match.group(1)))
-    return Line("text", _plain(raw))
+            return MarkupLine("bullet" if kind == "bullet" else "number", _plain(match.group(1)))
+    return MarkupLine("text", _plain(raw))
 
 
 def _plain(text: str) -> str:

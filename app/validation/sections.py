@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.validation import redundant_openers, sentences
 from app.validation.languages import Language
-from app.validation.markup import Line
+from app.validation.markup import MarkupLine
 
 Section = Literal["short", "long", "title", "other", "option"]
 
@@ -51,11 +51,11 @@ class Prose:
 @dataclass(slots=True)
 class _Part:
     kind: Section | None
-    lines: list[Line] = field(default_factory=list)
+    lines: list[MarkupLine] = field(default_factory=list)
 
 
 def caption_prose(
-    lines: Sequence[Line], languages: tuple[Language, ...], *, is_long: bool
+    lines: Sequence[MarkupLine], languages: tuple[Language, ...], *, is_long: bool
 ) -> Prose:
     """The caption's own paragraph: a catalogue's part, the first alternative, or all the prose.
 
@@ -74,7 +74,7 @@ def caption_prose(
     return prose if prose.text else Prose(" ".join(line.text for line in lines if line.text))
 
 
-def _parts(lines: Sequence[Line], languages: tuple[Language, ...]) -> list[_Part]:
+def _parts(lines: Sequence[MarkupLine], languages: tuple[Language, ...]) -> list[_Part]:
     parts = [_Part(None)]
     for line in lines:
         found = label_of(line, languages)
@@ -84,11 +84,11 @@ def _parts(lines: Sequence[Line], languages: tuple[Language, ...]) -> list[_Part
         kind, rest = found
         parts.append(_Part(kind))
         if rest:
-            parts[-1].lines.append(Line("text", rest))
+            parts[-1].lines.append(MarkupLine("text", rest))
     return parts
 
 
-def label_of(line: Line, languages: tuple[Language, ...]) -> tuple[Section, str] | None:
+def label_of(line: MarkupLine, languages: tuple[Language, ...]) -> tuple[Section, str] | None:
     """The section that a line opens and what follows the label on it, or None."""
     if line.kind in ("blank", "rule") or not line.text:
         return None
@@ -127,7 +127,7 @@ def _labels(languages: tuple[Language, ...]) -> tuple[tuple[Section, re.Pattern[
     )
 
 
-def _prose(lines: Sequence[Line], languages: tuple[Language, ...], *, is_long: bool) -> Prose:
+def _prose(lines: Sequence[MarkupLine], languages: tuple[Language, ...], *, is_long: bool) -> Prose:
     paragraphs = _paragraphs(lines)
     while paragraphs and paragraphs[0][0] == "text" and is_preamble(paragraphs[0][1][0], languages):
         paragraphs.pop(0)
@@ -232,7 +232,7 @@ def _without_lead_ins(paragraphs: list[tuple[str, list[str]]]) -> list[tuple[str
     return kept
 
 
-def _paragraphs(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:
+def _paragraphs(lines: Sequence[MarkupLine]) -> list[tuple[str, list[str]]]:
     """Runs of one kind; a paragraph of text is one string, a list one string per item."""
     runs: list[tuple[str, list[str]]] = []
     last = "blank"

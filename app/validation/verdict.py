@@ -47,7 +47,7 @@ class Verdict:
         return self.outcome == "decorative" or (self.outcome == "caption" and not self.hard)
 
 
-def judge(
+def validate_draft(
     text: str,
     *,
     style: Style,

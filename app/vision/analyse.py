@@ -12,12 +12,12 @@ from PIL import Image
 
 from app.vision.background import Ground, find_ground
 from app.vision.categories import STEADY, Make, kind_of, make_of
-from app.vision.colour_names import NAMES, Share
+from app.vision.colour_names import NAMES, ColourShare
 from app.vision.colours import GREYS_ONLY, SHADES, is_shade, name_indices, name_of, shares
-from app.vision.features import Form, Kind, Light, Outline, Place, Regions, Sight, Subject
+from app.vision.features import Features, Form, Kind, Light, Outline, Place, Regions, Subject
 from app.vision.regions import Box, Mask, shrunk
 from app.vision.thumbnails import Names, View, box_mean, open_view
-from app.vision.triage import judge
+from app.vision.triage import triage
 
 MARK = 0.1
 """OKLab distance from the ground at which something stands on it."""
@@ -32,10 +32,10 @@ ROOM_BYTES = 48 * 1024 * 1024
 """Address space of one look, whatever the picture: measured 32 MB at 1200 px."""
 
 
-def look(jpeg: bytes) -> Sight:
+def analyse(jpeg: bytes) -> Features:
     """All that is known of the picture. Raises OSError or ValueError where it cannot be decoded."""
     view = open_view(jpeg)
-    verdict, reason = judge(view)
+    verdict, reason = triage(view)
     names = name_indices(view.lab)
     if verdict == "picture":
         ground = find_ground(view.lab)
@@ -45,7 +45,7 @@ def look(jpeg: bytes) -> Sight:
             ground = None
     else:
         ground, kind = None, "any"
-    return Sight(
+    return Features(
         verdict=verdict,
         reason=reason,
         kind=kind,
@@ -60,12 +60,12 @@ def look(jpeg: bytes) -> Sight:
     )
 
 
-def look_job(
+def analyse_job(
     data: BinaryIO, _args: dict[str, Any], room: Callable[[int], None]
 ) -> tuple[dict[str, Any], bytes]:
     """The child's side: JPEG bytes in, `Sight.to_json` out."""
     room(ROOM_BYTES)
-    return look(data.read()).to_json(), b""
+    return analyse(data.read()).to_json(), b""
 
 
 def warm_up() -> None:
@@ -73,7 +73,7 @@ def warm_up() -> None:
     for picture in _samples():
         encoded = io.BytesIO()
         picture.save(encoded, "JPEG", quality=80)
-        look(encoded.getvalue())
+        analyse(encoded.getvalue())
 
 
 def _samples() -> Iterator[Image.Image]:
@@ -99,7 +99,7 @@ def _bears_marks(view: View, ground: Ground, make: Make) -> bool:
         return False
     is_strong = float(distance.max()) > FAINT
     return not is_strong or _colours(view, name_indices(view.lab), ground, "any") != (
-        Share(ground.colour, 1.0),
+        ColourShare(ground.colour, 1.0),
     )
 
 
@@ -123,20 +123,22 @@ def _is_grey(view: View) -> bool:
     return float(np.percentile(chroma, 99)) < GREYS_ONLY
 
 
-def _colours(view: View, names: Names, ground: Ground | None, kind: Kind) -> tuple[Share, ...]:
+def _colours(
+    view: View, names: Names, ground: Ground | None, kind: Kind
+) -> tuple[ColourShare, ...]:
     """The leading colours: of what stands on a plain ground, else of the whole picture."""
     if kind == "document":
-        return (Share(_ink(view), 1.0),)
+        return (ColourShare(_ink(view), 1.0),)
     if ground is None:
         # Of an icon's few pixels many are blends of two neighbours: only what leads is sure.
         return _some(shares(names, least=0.09, most=2 if kind == "icon" else 4), names)
     if kind == "drawing":
-        return (Share(_line_colour(view, ground), 1.0),)
+        return (ColourShare(_line_colour(view, ground), 1.0),)
     marks = np.sqrt(((view.lab - ground.lab) ** 2).sum(axis=2)) >= MARK
     inner = shrunk(marks)
     marks = inner if inner.sum() > 0.3 * marks.sum() else marks
     if not marks.any():
-        return (Share(ground.colour, 1.0),)
+        return (ColourShare(ground.colour, 1.0),)
     return _some(shares(names[marks], least=0.09, most=4), names[marks])
 
 
@@ -147,7 +149,7 @@ def _line_colour(view: View, ground: Ground) -> str:
     return name_of(np.median(view.fine[pure], axis=0))
 
 
-def _some(found: tuple[Share, ...], names: Names) -> tuple[Share, ...]:
+def _some(found: tuple[ColourShare, ...], names: Names) -> tuple[ColourShare, ...]:
     """At least the leading colour, however little it leads."""
     return found or shares(names, least=0.0, most=1)
 
@@ -239,10 +241,10 @@ def _layers(names: Names) -> tuple[str, str] | None:
     return best[1] if best else None
 
 
-def _band(names: Names) -> Share | None:
+def _band(names: Names) -> ColourShare | None:
     if names.size == 0:
         return None
     counts = np.bincount(names.ravel(), minlength=len(NAMES)) / names.size
     lead = int(counts.argmax())
     share = max(float(counts[SHADES[lead]].sum()), float(counts[lead]))
-    return Share(NAMES[lead], share) if share >= 0.75 and counts[lead] >= 0.55 else None
+    return ColourShare(NAMES[lead], share) if share >= 0.75 and counts[lead] >= 0.55 else None

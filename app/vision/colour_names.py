@@ -42,7 +42,7 @@ NAMES = tuple(ANCHORS)
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ColourShare:
     """A colour name and the part of the area that it covers, 0..1."""
 
     colour: str

@@ -8,7 +8,7 @@ there, equal steps look about equal. Every name stands for several hand-picked a
 import numpy as np
 from numpy.typing import NDArray
 
-from app.vision.colour_names import ANCHORS, NAMES, Share
+from app.vision.colour_names import ANCHORS, NAMES, ColourShare
 
 Pixels = NDArray[np.float32]
 """Height x width x 3, OKLab: lightness 0..1, then green-red and blue-yellow, about -0.3..0.3."""
@@ -125,7 +125,9 @@ def name_of(lab: Pixels) -> str:
     return NAMES[int(_nearest(lab[None, :])[0])]
 
 
-def shares(indices: NDArray[np.intp], least: float = 0.07, most: int = 4) -> tuple[Share, ...]:
+def shares(
+    indices: NDArray[np.intp], least: float = 0.07, most: int = 4
+) -> tuple[ColourShare, ...]:
     """The colours of an area, largest first, shades of one surface folded into the larger.
 
     A name under `least` of the area is left out; beside greys alone, half of it is enough for a
@@ -152,7 +154,7 @@ def shares(indices: NDArray[np.intp], least: float = 0.07, most: int = 4) -> tup
     if any(name not in ACHROMATIC for name, share in ranked if share >= least):
         needed = [least] * len(ranked)
     named = (pair for pair, floor in zip(ranked, needed, strict=True) if pair[1] >= floor)
-    return tuple(Share(name, round(share, 3)) for name, share in named)[:most]
+    return tuple(ColourShare(name, round(share, 3)) for name, share in named)[:most]
 
 
 def is_shade(one: str, other: str) -> bool:

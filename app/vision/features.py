@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from app.vision.colour_names import Share
-from app.vision.text_lines import Block
+from app.vision.colour_names import ColourShare
+from app.vision.text_lines import TextBlock
 
-Verdict = Literal["picture", "decorative", "uncertain"]
+Triage = Literal["picture", "decorative", "uncertain"]
 
 Kind = Literal[
     "cutout", "shapes", "icon", "graphic", "chart", "document", "drawing", "photo", "any"
@@ -32,7 +32,7 @@ Place = Literal["centre", "left", "right", "top", "bottom", "on"]
 class Subject:
     """What stands on a plain ground: its colours, its box's outline and place, its area 0..1."""
 
-    colours: tuple[Share, ...]
+    colours: tuple[ColourShare, ...]
     outline: Outline
     place: Place
     area: float
@@ -51,10 +51,10 @@ class Regions:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Features:
     """Facts of one picture; equal pixels give equal facts."""
 
-    verdict: Verdict
+    verdict: Triage
     reason: str
     """For decorative and uncertain, what was seen: `blank`, `gradient`, `blurred`..."""
     kind: Kind
@@ -62,14 +62,14 @@ class Sight:
     light: Light
     is_grey: bool
     """No colour anywhere: a black-and-white picture."""
-    colours: tuple[Share, ...]
+    colours: tuple[ColourShare, ...]
     ground: str | None
     """The colour of a plain ground, where there is one."""
     subject: Subject | None
     regions: Regions
     layers: tuple[str, str] | None
     """Colour of an upper and of a lower band that divide the whole picture between them."""
-    text: tuple[Block, ...] = ()
+    text: tuple[TextBlock, ...] = ()
     """What can be read in it, in reading order; empty where nobody has read."""
 
     @property
@@ -82,7 +82,7 @@ class Sight:
         """Text is the exception in it, and only what stands out is worth looking for."""
         return self.kind in ("photo", "cutout") or self.verdict != "picture"
 
-    def with_text(self, text: tuple[Block, ...]) -> "Sight":
+    def with_text(self, text: tuple[TextBlock, ...]) -> "Features":
         """The same with what was read in it: a picture with a word in it says something."""
         says_a_word = any(sum(map(str.isalpha, block.text)) >= WORD_LETTERS for block in text)
         verdict = "picture" if says_a_word else self.verdict
@@ -93,7 +93,7 @@ class Sight:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Sight":
+    def from_json(cls, data: dict[str, Any]) -> "Features":
         """The sight that `to_json` wrote. Raises KeyError or TypeError on anything else."""
         subject, layers = data["subject"], data["layers"]
         rest = {
@@ -101,10 +101,10 @@ class Sight:
             "subject": subject and Subject(**{**subject, "colours": _shares(subject["colours"])}),
             "regions": Regions(**data["regions"]),
             "layers": layers and (layers[0], layers[1]),
-            "text": tuple(Block(**block) for block in data["text"]),
+            "text": tuple(TextBlock(**block) for block in data["text"]),
         }
         return cls(**{**data, **rest})
 
 
-def _shares(data: list[dict[str, Any]]) -> tuple[Share, ...]:
-    return tuple(Share(**share) for share in data)
+def _shares(data: list[dict[str, Any]]) -> tuple[ColourShare, ...]:
+    return tuple(ColourShare(**share) for share in data)

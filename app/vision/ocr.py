@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from app.vision.colours import name_of, to_oklab
-from app.vision.text_lines import Block, Line, in_blocks, trusted, without_labels
+from app.vision.text_lines import TextBlock, TextLine, in_blocks, trusted, without_labels
 from app.workers.handler import Refuse
 
 Rgb = NDArray[np.uint8]
@@ -73,12 +73,12 @@ class Reader:
         )
         self._cv2: Any = cv2
 
-    def blocks(self, picture: Image.Image, *, is_sparse: bool) -> tuple[Block, ...]:
+    def blocks(self, picture: Image.Image, *, is_sparse: bool) -> tuple[TextBlock, ...]:
         """What can surely be read, in reading order."""
         lines = self.lines(picture, is_sparse=is_sparse)
         return in_blocks(without_labels(trusted(lines)), *picture.size, found=lines)
 
-    def lines(self, picture: Image.Image, *, is_sparse: bool) -> tuple[Line, ...]:
+    def lines(self, picture: Image.Image, *, is_sparse: bool) -> tuple[TextLine, ...]:
         """Every line that was found, sure or not; without text where there was no time to read it.
 
         `is_sparse`: the full size is looked at only where the coarse one has text.
@@ -227,13 +227,13 @@ def _ink(crop: Rgb) -> str:
     return name_of(np.median(lab[pure], axis=0))
 
 
-def _line(corners: Corners, text: str, score: float, size: tuple[int, int], ink: str) -> Line:
+def _line(corners: Corners, text: str, score: float, size: tuple[int, int], ink: str) -> TextLine:
     width, height = size
     left, top = (float(v) for v in corners.min(axis=0))
     right, bottom = (float(v) for v in corners.max(axis=0))
     tall = round(_size(corners)[1], 1)
     edges = (left / width, top / height, right / width, bottom / height)
-    return Line(text, score, *edges, height_px=tall, ink=ink, is_tilted=_is_tilted(corners))
+    return TextLine(text, score, *edges, height_px=tall, ink=ink, is_tilted=_is_tilted(corners))
 
 
 def _is_tilted(corners: Corners) -> bool:

@@ -7,29 +7,29 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from app.runtime.deadline import Deadline
-from app.vision.features import Sight
+from app.vision.features import Features
 
 MOST_KEPT = 128
 """Sights that stay known, some kilobytes each: equal pixels give equal facts, so none grows old."""
 
-Look = Callable[[bytes, Deadline], Awaitable[Sight]]
+Look = Callable[[bytes, Deadline], Awaitable[Features]]
 
 
 @dataclass(slots=True)
 class _Pending:
-    task: asyncio.Task[Sight]
+    task: asyncio.Task[Features]
     waiting: int = field(default=0)
 
 
-class SharedLooks:
+class SharedAnalyses:
     """Looks once at equal bytes, however many ask at once or soon after."""
 
     def __init__(self, look: Look) -> None:
         self._look = look
-        self._known: OrderedDict[bytes, Sight] = OrderedDict()
+        self._known: OrderedDict[bytes, Features] = OrderedDict()
         self._pending: dict[bytes, _Pending] = {}
 
-    async def at(self, jpeg: bytes, deadline: Deadline) -> Sight:
+    async def at(self, jpeg: bytes, deadline: Deadline) -> Features:
         """The sight of a picture. Raises what the look raises; the work ends with the last caller.
 
         Who joins a look joins its deadline: those of one request are the same.
@@ -51,7 +51,7 @@ class SharedLooks:
                 self._forget(key, pending)
                 pending.task.cancel()
 
-    async def _remembered(self, key: bytes, jpeg: bytes, deadline: Deadline) -> Sight:
+    async def _remembered(self, key: bytes, jpeg: bytes, deadline: Deadline) -> Features:
         try:
             sight = await self._look(jpeg, deadline)
         finally:

@@ -30,7 +30,7 @@ LIKE_HEIGHT = 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """One run of text. Edges are shares of the picture's width and height, 0..1."""
 
     text: str
@@ -49,7 +49,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class TextBlock:
     """Lines of one size that stand below each other, joined as they are read."""
 
     text: str
@@ -68,7 +68,7 @@ class Block:
     """Nothing that may be text stands before it."""
 
 
-def is_sure(line: Line) -> bool:
+def is_sure(line: TextLine) -> bool:
     """Whether it is text at all: sure, more than one sign, and made of letters and digits."""
     signs = [char for char in line.text if not char.isspace()]
     words = sum(char.isalnum() for char in signs)
@@ -80,7 +80,7 @@ def is_sure(line: Line) -> bool:
     )
 
 
-def trusted(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+def trusted(lines: tuple[TextLine, ...]) -> tuple[TextLine, ...]:
     """The sure lines; of a type that is strange to the reader only the surest."""
     sure = tuple(filter(is_sure, lines))
     scores = [line.score for line in lines if line.text]
@@ -88,20 +88,20 @@ def trusted(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     return tuple(line for line in sure if not is_strange or line.score >= SURE_THOUGH_STRANGE)
 
 
-def without_labels(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+def without_labels(lines: tuple[TextLine, ...]) -> tuple[TextLine, ...]:
     """Without the tilted lines, where most of the others lie straight: an axis' labels."""
     straight = tuple(line for line in lines if not line.is_tilted)
     return straight if len(straight) >= STRAIGHT_LINES else lines
 
 
 def in_blocks(
-    lines: tuple[Line, ...], width_px: int, height_px: int, found: tuple[Line, ...] = ()
-) -> tuple[Block, ...]:
+    lines: tuple[TextLine, ...], width_px: int, height_px: int, found: tuple[TextLine, ...] = ()
+) -> tuple[TextBlock, ...]:
     """The lines put together to blocks, from top to bottom and from left to right.
 
     `found`: every line that was found, read or not, to tell what stands before all others.
     """
-    columns: list[list[Line]] = []
+    columns: list[list[TextLine]] = []
     for line in _rows_joined(lines, width_px / max(height_px, 1)):
         fitting = (lines for lines in columns if _continues(lines[-1], line, width_px, height_px))
         nearest = max(fitting, key=lambda lines: lines[-1].bottom, default=None)
@@ -112,7 +112,7 @@ def in_blocks(
     longer_px = max(width_px, height_px, 1)
     columns = [part for column in columns for part in _entries(column)]
     blocks = [
-        Block(
+        TextBlock(
             text=_joined(tuple(line.text for line in column)),
             score=min(line.score for line in column),
             height=max(line.height_px for line in column) / longer_px,
@@ -127,7 +127,7 @@ def in_blocks(
     return tuple(blocks)
 
 
-def _entries(column: list[Line]) -> list[list[Line]]:
+def _entries(column: list[TextLine]) -> list[list[TextLine]]:
     """A paragraph as it is, and the entries of a list each by itself."""
     widths = [line.right - line.left for line in column]
     words = median(len(line.text.split()) for line in column)
@@ -135,23 +135,23 @@ def _entries(column: list[Line]) -> list[list[Line]]:
     return [[line] for line in column] if len(column) >= LIST_LINES and is_ragged else [column]
 
 
-def _is_before(one: Line, other: Line) -> bool:
+def _is_before(one: TextLine, other: TextLine) -> bool:
     """Whether a line stands above another, or before it in the same row."""
     if _is_beside(one, other):
         return one.right <= other.left
     return one.bottom < other.bottom and one.top < other.top
 
 
-def _rows_joined(lines: tuple[Line, ...], aspect: float) -> list[Line]:
+def _rows_joined(lines: tuple[TextLine, ...], aspect: float) -> list[TextLine]:
     """Pieces that stand in one row and close to each other, as one line; rows from the top."""
-    rows: list[list[Line]] = []
+    rows: list[list[TextLine]] = []
     for line in sorted(lines, key=lambda line: (line.top + line.bottom) / 2):
         row = next((row for row in rows if all(_is_beside(one, line) for one in row)), None)
         if row is None:
             rows.append([line])
         else:
             row.append(line)
-    found: list[Line] = []
+    found: list[TextLine] = []
     for row in rows:
         row.sort(key=lambda line: line.left)
         whole = row[0]
@@ -167,17 +167,17 @@ def _rows_joined(lines: tuple[Line, ...], aspect: float) -> list[Line]:
     return found
 
 
-def _is_beside(one: Line, other: Line) -> bool:
+def _is_beside(one: TextLine, other: TextLine) -> bool:
     overlap = min(one.bottom, other.bottom) - max(one.top, other.top)
     return overlap > ROW_OVERLAP * min(one.bottom - one.top, other.bottom - other.top)
 
 
-def _are_alike(one: Line, other: Line) -> bool:
+def _are_alike(one: TextLine, other: TextLine) -> bool:
     small, large = sorted((one.height_px, other.height_px))
     return large <= LIKE_HEIGHT * max(small, 1e-6)
 
 
-def _together(one: Line, other: Line) -> Line:
+def _together(one: TextLine, other: TextLine) -> TextLine:
     return replace(
         one,
         text=f"{one.text} {other.text}",
@@ -189,7 +189,7 @@ def _together(one: Line, other: Line) -> Line:
     )
 
 
-def _continues(above: Line, below: Line, width_px: int, height_px: int) -> bool:
+def _continues(above: TextLine, below: TextLine, width_px: int, height_px: int) -> bool:
     """Whether a line goes on below another: near, of one size, and set flush or centred."""
     gap_px = (below.top - above.bottom) * height_px
     middles = ((line.left + line.right) / 2 for line in (above, below))

@@ -7,9 +7,9 @@ from typing import Any
 
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.vision.colour_names import NAMES
-from app.vision.text_lines import Block
+from app.vision.text_lines import TextBlock
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 from app.workers.pool import ChildPool
 
@@ -44,7 +44,7 @@ class TextReader:
     where the line is too long for its deadline, the caller is told to come back.
     """
 
-    def __init__(self, memory: Budget, *, size: int = 1) -> None:
+    def __init__(self, memory: WeightedSemaphore, *, size: int = 1) -> None:
         self._pool = ChildPool(
             size=size,
             handlers={HANDLER: "app.vision.ocr:read_job"},
@@ -80,7 +80,9 @@ class TextReader:
         """End the children."""
         await self._pool.aclose()
 
-    async def read(self, jpeg: bytes, deadline: Deadline, *, is_sparse: bool) -> tuple[Block, ...]:
+    async def read(
+        self, jpeg: bytes, deadline: Deadline, *, is_sparse: bool
+    ) -> tuple[TextBlock, ...]:
         """What can surely be read, in reading order; empty where the picture cannot be read.
 
         `is_sparse`: only lettering that stands out is looked for, which takes less time. Raises
@@ -112,10 +114,10 @@ class TextReader:
             )
 
 
-def _blocks(facts: dict[str, Any]) -> tuple[Block, ...]:
+def _blocks(facts: dict[str, Any]) -> tuple[TextBlock, ...]:
     found = facts["blocks"]
     return tuple(
-        Block(
+        TextBlock(
             text=str(block["text"])[:500],
             score=float(block["score"]),
             height=float(block["height"]),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.vision.colours import Pixels
-from app.vision.features import Verdict
+from app.vision.features import Triage
 from app.vision.regions import label
 from app.vision.thumbnails import Plane, View, block_means, percentiles
 
@@ -51,7 +51,7 @@ INKED_EDGE, INKED_FLAT = 0.25, 0.2
 pixels flat, grass sharp edges and nothing flat, brick flat stone and edges of 0.18."""
 
 
-def judge(view: View) -> tuple[Verdict, str]:
+def triage(view: View) -> tuple[Triage, str]:
     """The verdict and what was seen, in one word (empty for a picture worth describing)."""
     if min(view.width_px, view.height_px) <= SPACER_PX:
         return "decorative", "spacer"

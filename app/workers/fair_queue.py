@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-Turn = tuple[str, ...]
+FairnessKey = tuple[str, ...]
 """Whose a job is, from the widest to the narrowest: caller, then host. Nobody's jobs, `()`, go
 first: they end what has begun."""
 
@@ -25,28 +25,28 @@ class Waiting(Generic[_T]):
 
     future: asyncio.Future[_T]
     may_express: bool
-    turn: Turn
+    turn: FairnessKey
 
 
-class Line(Generic[_T]):
+class FairQueue(Generic[_T]):
     """The jobs that wait, in the order in which they came."""
 
     def __init__(self) -> None:
         self._waiting: list[Waiting[_T]] = []
         self._called = 0
-        self._last: dict[Turn, int] = {}
+        self._last: dict[FairnessKey, int] = {}
         """When those who wait or are in work had their last turn, counted in calls."""
 
     def __len__(self) -> int:
         return sum(not one.future.done() for one in self._waiting)
 
-    def join(self, *, may_express: bool, turn: Turn) -> asyncio.Future[_T]:
+    def join(self, *, may_express: bool, turn: FairnessKey) -> asyncio.Future[_T]:
         """The place of one more job; cancelling it leaves the line."""
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(future, may_express, turn))
         return future
 
-    def call(self, *, is_express: bool, in_work: Iterable[Turn]) -> Waiting[_T] | None:
+    def call(self, *, is_express: bool, in_work: Iterable[FairnessKey]) -> Waiting[_T] | None:
         """Take out the job that a child does next, None where nobody waits for such a child.
 
         `in_work`: whose jobs the children are doing, with the one that this child has just done.
@@ -75,6 +75,6 @@ class Line(Generic[_T]):
         self._waiting.clear()
 
 
-def _parts(turn: Turn) -> list[Turn]:
+def _parts(turn: FairnessKey) -> list[FairnessKey]:
     """The caller, then the caller's host: `("anna", "a.example")` counts for both."""
     return [turn[: end + 1] for end in range(len(turn))]

@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from app.runtime.bandwidth import Pace
+from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.workers.errors import ChildDied, ChildTimeout, NotExpress, PoolBusy
-from app.workers.fair_queue import Line, Turn
+from app.workers.fair_queue import FairnessKey, FairQueue
 from app.workers.handler import JsonValue
 from app.workers.process import ChildProcess, Job, Result
-from app.workers.spawn import Plan
+from app.workers.spawn import ChildConfig
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +50,16 @@ class ChildPool:
         *,
         size: int,
         handlers: Mapping[str, str],
-        memory: Budget | None = None,
+        memory: WeightedSemaphore | None = None,
         input_max_bytes: int = 67_108_864,
         max_jobs_per_child: int = 2_000,
     ) -> None:
         self._size = size
-        self._plan = Plan(
-            dict(handlers), input_max_bytes, memory or Budget(MEMORY_BYTES), Pace(input_max_bytes)
+        self._plan = ChildConfig(
+            dict(handlers),
+            input_max_bytes,
+            memory or WeightedSemaphore(MEMORY_BYTES),
+            BandwidthLimiter(input_max_bytes),
         )
         self._max_jobs_per_child = max_jobs_per_child
         self._children: set[ChildProcess] = set()
@@ -64,8 +67,8 @@ class ChildPool:
         """Children that have done their share: whether the one in their place is there."""
         self._dying: set[ChildProcess] = set()
         self._idle: deque[ChildProcess] = deque()
-        self._line: Line[ChildProcess] = Line()
-        self._turns: dict[ChildProcess, Turn] = {}
+        self._line: FairQueue[ChildProcess] = FairQueue()
+        self._turns: dict[ChildProcess, FairnessKey] = {}
         """Whose job each child does, or has just done."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._open = False
@@ -135,7 +138,7 @@ class ChildPool:
         *,
         timeout_s: float,
         deadline: Deadline,
-        turn: Turn = (),
+        turn: FairnessKey = (),
     ) -> tuple[dict[str, JsonValue], bytes]:
         """Run one job in a child: its facts and its bytes.
 
@@ -178,7 +181,7 @@ class ChildPool:
             self._welcome_back(child)
 
     async def _next_child(
-        self, deadline: Deadline, turn: Turn, *, may_express: bool
+        self, deadline: Deadline, turn: FairnessKey, *, may_express: bool
     ) -> ChildProcess:
         if not self._open or not deadline.left_s():
             raise PoolBusy("closed" if not self._open else "the deadline had passed")

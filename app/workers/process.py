@@ -17,7 +17,14 @@ from app.workers import ipc
 from app.workers.cpu import keep_off_our_core
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NotExpress, PoolBusy
 from app.workers.handler import JsonValue
-from app.workers.spawn import FREE_BYTES, SLACK_BYTES, Plan, anonymous_file, most_bytes, spawn
+from app.workers.spawn import (
+    FREE_BYTES,
+    SLACK_BYTES,
+    ChildConfig,
+    anonymous_file,
+    most_bytes,
+    spawn,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +74,7 @@ class ChildProcess:
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         inbox: int,
         words: int,
-        plan: Plan,
+        plan: ChildConfig,
         *,
         express: bool,
     ) -> None:
@@ -85,7 +92,7 @@ class ChildProcess:
         """Whether it does only what needs little memory, and goes before its siblings."""
 
     @classmethod
-    async def start(cls, plan: Plan, *, express: bool = False) -> "ChildProcess":
+    async def start(cls, plan: ChildConfig, *, express: bool = False) -> "ChildProcess":
         """A child that has imported its handlers and shut its doors.
 
         Raises ChildDied with its last words where it cannot start.

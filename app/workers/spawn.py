@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.runtime.bandwidth import Pace
-from app.runtime.semaphore import Budget
+from app.runtime.bandwidth import BandwidthLimiter
+from app.runtime.semaphore import WeightedSemaphore
 
 FREE_BYTES = 32 * 1024 * 1024
 """What each child may take without asking: a 2 megapixel picture decoded, its copy and result."""
@@ -40,16 +40,16 @@ _BOOT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ChildConfig:
     """What every child of one pool is started with."""
 
     handlers: Mapping[str, str]
     input_max_bytes: int
-    memory: Budget
-    pace: Pace
+    memory: WeightedSemaphore
+    pace: BandwidthLimiter
 
 
-def most_bytes(plan: Plan) -> int:
+def most_bytes(plan: ChildConfig) -> int:
     """Of address space that a child may map, beyond what it has mapped when it is warm."""
     return FREE_BYTES + plan.memory.total + SLACK_BYTES
 
@@ -63,7 +63,7 @@ def anonymous_file() -> int:
 
 
 def spawn(
-    plan: Plan, channel: int, inbox: int, words: int, *, express: bool
+    plan: ChildConfig, channel: int, inbox: int, words: int, *, express: bool
 ) -> subprocess.Popen[bytes]:
     """Start a child: its ends of the channel and of the pipe for its words, and its inbox.
 

@@ -8,9 +8,9 @@ import pytest
 
 from app.api.keys import (
     KeyEntry,
-    KeyRing,
     KeysDocument,
     KeysFileError,
+    KeyStore,
     digest_of,
     new_key,
     read_keys_file,
@@ -23,7 +23,7 @@ def entry(name: str, key: str, **more: object) -> KeyEntry:
 
 
 def test_only_a_right_key_is_found() -> None:
-    ring = KeyRing(["one", "two"], None)
+    ring = KeyStore(["one", "two"], None)
     assert not ring.is_open
     assert ring.find("two") is not None
     for wrong in ("three", "", None, "ONE", "one "):
@@ -31,14 +31,14 @@ def test_only_a_right_key_is_found() -> None:
 
 
 def test_without_any_key_the_ring_is_open() -> None:
-    assert KeyRing([], None).is_open
+    assert KeyStore([], None).is_open
 
 
 def test_an_empty_file_of_keys_lets_nobody_in(tmp_path: Path) -> None:
     """An operator who revoked the last key did not open the server."""
     file = tmp_path / "keys.json"
     write_keys_file(file, KeysDocument(keys=[]))
-    ring = KeyRing([], file)
+    ring = KeyStore([], file)
     assert not ring.is_open
     assert ring.find("anything") is None
 
@@ -50,7 +50,7 @@ def test_an_expired_key_is_no_key(tmp_path: Path) -> None:
         file,
         KeysDocument(keys=[entry("old", "o", expires=past), entry("new", "n", expires=future)]),
     )
-    ring = KeyRing([], file)
+    ring = KeyStore([], file)
     assert ring.find("o") is None
     assert ring.find("n") is not None
 
@@ -58,7 +58,7 @@ def test_an_expired_key_is_no_key(tmp_path: Path) -> None:
 def test_a_changed_file_is_reread_and_a_broken_one_is_not_taken(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     write_keys_file(file, KeysDocument(keys=[entry("a", "a", limit="5/minute")]))
-    ring = KeyRing([], file)
+    ring = KeyStore([], file)
     found = ring.find("a")
     assert found is not None
     assert (found.name, found.limit) == ("a", "5/minute")

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.api.middleware import AroundEveryRequest
+from app.api.middleware import RequestMiddleware
 
 SECRET = "postgres://u:hunter2@10.0.0.7/db and /srv/app/secret.py"
 
@@ -25,7 +25,7 @@ async def test_a_bug_is_logged_and_answered_without_a_word_of_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     seen: list[tuple[str, str]] = []
-    app = AroundEveryRequest(
+    app = RequestMiddleware(
         broken, observe=lambda route, code, _s: seen.append((route, code)), is_draining=bool
     )
     with caplog.at_level(logging.ERROR):
@@ -40,5 +40,5 @@ async def test_a_bug_is_logged_and_answered_without_a_word_of_it(
 
 
 async def test_a_draining_server_lets_its_connections_go() -> None:
-    app = AroundEveryRequest(broken, observe=lambda *_: None, is_draining=lambda: True)
+    app = RequestMiddleware(broken, observe=lambda *_: None, is_draining=lambda: True)
     assert (await ask(app)).headers["connection"] == "close"

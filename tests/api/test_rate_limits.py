@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.api.rate_limits import CaptionLimits, caller_of_address, parse_limits
+from app.api.rate_limits import CallerRateLimits, caller_of_address, parse_limits
 from testing.servers.redis import RedisServer
 
 
@@ -16,7 +16,7 @@ def test_a_wrong_limit_is_told_with_an_example(text: str) -> None:
 
 
 async def test_the_window_fills_and_says_when_the_next_is_allowed() -> None:
-    limits = CaptionLimits("3/minute", "memory://")
+    limits = CallerRateLimits("3/minute", "memory://")
     seen = [await limits.hit("a") for _ in range(4)]
     assert [one.allowed for one in seen] == [True, True, True, False]
     assert [one.remaining for one in seen] == [2, 1, 0, 0]
@@ -25,7 +25,7 @@ async def test_the_window_fills_and_says_when_the_next_is_allowed() -> None:
 
 
 async def test_the_tightest_of_several_limits_is_the_one_that_is_told() -> None:
-    limits = CaptionLimits("2/second;100/day", "memory://")
+    limits = CallerRateLimits("2/second;100/day", "memory://")
     first = await limits.hit("a")
     assert (first.limit, first.remaining) == (2, 1)
     await limits.hit("a")
@@ -36,7 +36,7 @@ async def test_the_tightest_of_several_limits_is_the_one_that_is_told() -> None:
 
 async def test_a_refused_request_counts_against_nothing() -> None:
     """Else a caller who hammers at a full second uses up its day."""
-    limits = CaptionLimits("1/second;5/day", "memory://")
+    limits = CallerRateLimits("1/second;5/day", "memory://")
     for _ in range(20):
         await limits.hit("a")
     await asyncio.sleep(1.05)
@@ -45,7 +45,7 @@ async def test_a_refused_request_counts_against_nothing() -> None:
 
 
 async def test_a_caller_may_have_its_own_limit() -> None:
-    limits = CaptionLimits("1/minute", "memory://")
+    limits = CallerRateLimits("1/minute", "memory://")
     seen = [(await limits.hit("vip", "3/minute")).allowed for _ in range(4)]
     assert seen == [True, True, True, False]
 
@@ -57,7 +57,7 @@ def test_an_ipv6_caller_is_its_network() -> None:
 
 
 async def test_two_replicas_share_one_limit_over_redis(redis_server: RedisServer) -> None:
-    one, two = (CaptionLimits("4/minute", redis_server.url) for _ in range(2))
+    one, two = (CallerRateLimits("4/minute", redis_server.url) for _ in range(2))
     seen = [(await limits.hit("a")).allowed for limits in (one, two, one, two, one, two)]
     assert seen == [True] * 4 + [False] * 2
     one.close()
@@ -67,7 +67,7 @@ async def test_two_replicas_share_one_limit_over_redis(redis_server: RedisServer
 async def test_a_paused_redis_stalls_nobody_and_opens_nothing(redis_server: RedisServer) -> None:
     """Each process then counts by itself, and says so."""
     told: list[bool] = []
-    limits = CaptionLimits("5/minute", redis_server.url, on_store=told.append)
+    limits = CallerRateLimits("5/minute", redis_server.url, on_store=told.append)
     assert (await limits.hit("a")).allowed
     redis_server.pause()
     try:
@@ -95,6 +95,6 @@ async def test_a_paused_redis_stalls_nobody_and_opens_nothing(redis_server: Redi
 
 
 async def test_a_redis_that_is_gone_opens_nothing() -> None:
-    limits = CaptionLimits("2/minute", "redis://127.0.0.1:1/0")
+    limits = CallerRateLimits("2/minute", "redis://127.0.0.1:1/0")
     assert [(await limits.hit("a")).allowed for _ in range(3)] == [True, True, False]
     limits.close()

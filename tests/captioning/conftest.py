@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from app.captioning.openai_compat.captioner import RemoteCaptioner, RemoteSettings
+from app.captioning.openai_compat.captioner import ModelSettings, OpenAICompatCaptioner
 from app.captioning.openai_compat.session import Shrink
 
 
@@ -24,7 +24,7 @@ class Remotes:
     def __init__(self) -> None:
         self.naps = Naps()
         """What they would have slept."""
-        self.made: list[RemoteCaptioner] = []
+        self.made: list[OpenAICompatCaptioner] = []
 
     def __call__(
         self,
@@ -33,10 +33,10 @@ class Remotes:
         shrink: Shrink | None = None,
         sleep: Callable[[float], Awaitable[None]] | None = None,
         **settings: object,
-    ) -> RemoteCaptioner:
+    ) -> OpenAICompatCaptioner:
         values = {"model": "a-model", "base_url": base_url, "timeout_s": 2.0, **settings}
-        made = RemoteCaptioner(
-            RemoteSettings.model_validate(values), shrink=shrink, sleep=sleep or self.naps
+        made = OpenAICompatCaptioner(
+            ModelSettings.model_validate(values), shrink=shrink, sleep=sleep or self.naps
         )
         self.made.append(made)
         return made

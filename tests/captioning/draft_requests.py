@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.captioning.captioner import Ask
+from app.captioning.captioner import DraftRequest
 from app.types import NormalisedImage, SourceFacts, Style
 from testing.pictures import jpeg
 
@@ -25,9 +25,9 @@ STYLE = Style(
 )
 
 
-def ask(**changes: Any) -> Ask:
+def ask(**changes: Any) -> DraftRequest:
     """A concise ask in English at 64 tokens."""
-    return replace(Ask(style=STYLE, locale="en", max_tokens=64), **changes)
+    return replace(DraftRequest(style=STYLE, locale="en", max_tokens=64), **changes)
 
 
 def picture() -> NormalisedImage:

@@ -1,6 +1,6 @@
 """A captioner that fails again and again is left alone, and tried again by itself."""
 
-from app.captioning.circuit_breaker import Breaker, BreakerSettings
+from app.captioning.circuit_breaker import CircuitBreaker, CircuitBreakerSettings
 
 
 class Clock:
@@ -13,20 +13,20 @@ class Clock:
         return self.now_s
 
 
-def breaker() -> tuple[Breaker, Clock]:
+def breaker() -> tuple[CircuitBreaker, Clock]:
     """Opens after three failures; pauses 5, 10, 20 and at most 30 seconds."""
     clock = Clock()
-    return Breaker(BreakerSettings(3, 5.0, 30.0), clock), clock
+    return CircuitBreaker(CircuitBreakerSettings(3, 5.0, 30.0), clock), clock
 
 
-def fail(tried: Breaker, wait_s: float | None = None) -> bool:
+def fail(tried: CircuitBreaker, wait_s: float | None = None) -> bool:
     """One call that fails."""
     ticket = tried.admit()
     assert ticket is not None
     return tried.failed(ticket, wait_s)
 
 
-def opened() -> tuple[Breaker, Clock]:
+def opened() -> tuple[CircuitBreaker, Clock]:
     """A breaker that has just opened."""
     tried, clock = breaker()
     assert [fail(tried) for _ in range(3)] == [False, False, True]

@@ -25,9 +25,9 @@ def test_the_version_changes_with_prompt_rules_languages_and_styles(
     app = tmp_path / "app"
     shutil.copytree(Path(code_version.__file__).parents[1], app)
     monkeypatch.setattr(code_version, "_APP", app)
-    fresh = code_version.answers_version.__wrapped__
+    fresh = code_version.caption_code_version.__wrapped__
     before = fresh()
-    assert before == fresh() == code_version.answers_version()
+    assert before == fresh() == code_version.caption_code_version()
     with (app / name).open("a", encoding="utf-8") as file:
         file.write("\n# changed\n")
     assert fresh() != before

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.captioning.captioner import Ask
-from app.captioning.circuit_breaker import BreakerSettings
+from app.captioning.captioner import DraftRequest
+from app.captioning.circuit_breaker import CircuitBreakerSettings
 from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
@@ -15,8 +15,8 @@ from app.captioning.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
-from app.captioning.fallback import Chain
-from app.captioning.openai_compat.captioner import RemoteCaptioner, RemoteSettings
+from app.captioning.fallback import FallbackCaptioner
+from app.captioning.openai_compat.captioner import ModelSettings, OpenAICompatCaptioner
 from app.captioning.openai_compat.error_classifier import AskedToWait, NoTimeLeft, RequestFault
 from app.errors import CaptionError, Overloaded
 from app.runtime.deadline import Deadline
@@ -40,7 +40,7 @@ class Scripted:
     def is_usable(self) -> bool:
         return self.usable
 
-    async def draft(self, image: NormalisedImage, ask: Ask, deadline: Deadline) -> Draft:
+    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
         self.asked += 1
         self.given_s.append(deadline.left_s())
         said = self.script[min(self.asked, len(self.script)) - 1]
@@ -60,11 +60,11 @@ class Scripted:
         self.closed = True
 
 
-async def draft(chain: Chain, seconds: float = 5.0) -> Draft:
+async def draft(chain: FallbackCaptioner, seconds: float = 5.0) -> Draft:
     return await chain.draft(picture(), ask(), Deadline.after(seconds))
 
 
-async def fails(chain: Chain, seconds: float = 5.0) -> CaptionError:
+async def fails(chain: FallbackCaptioner, seconds: float = 5.0) -> CaptionError:
     with pytest.raises(CaptionError) as caught:
         await draft(chain, seconds)
     return caught.value
@@ -83,14 +83,14 @@ async def fails(chain: Chain, seconds: float = 5.0) -> CaptionError:
 async def test_the_next_is_asked_where_one_fails(error: CaptionError) -> None:
     """And its name is the draft's."""
     first, second = Scripted("first", error), Scripted("second", "A mug.")
-    assert await draft(Chain([first, second])) == Draft("A mug.", "second")
+    assert await draft(FallbackCaptioner([first, second])) == Draft("A mug.", "second")
 
 
 @pytest.mark.parametrize("error", [CaptionRefused(), CaptionUncertain(), Overloaded()])
 async def test_a_refusal_is_an_answer(error: CaptionError) -> None:
     """Nobody else is asked then."""
     second = Scripted("second", "A mug.")
-    assert await fails(Chain([Scripted("first", error), second])) is error
+    assert await fails(FallbackCaptioner([Scripted("first", error), second])) is error
     assert second.asked == 0
 
 
@@ -115,14 +115,14 @@ async def test_where_all_fail_the_caller_hears_when_to_come_back(
     errors: list[CaptionError], kind: str, wait_s: float | None
 ) -> None:
     """Unavailable before too slow before wrong; the shortest wait that is known."""
-    error = await fails(Chain([Scripted(f"m{n}", e) for n, e in enumerate(errors)]))
+    error = await fails(FallbackCaptioner([Scripted(f"m{n}", e) for n, e in enumerate(errors)]))
     assert (error.code, error.retry_after_s) == (f"model_{kind}", wait_s)
 
 
 async def test_a_first_one_that_hangs_leaves_time_for_the_second() -> None:
     """Even where its own timeout would let it take all."""
     first, second = Scripted("first", None), Scripted("second", "A mug.")
-    assert (await draft(Chain([first, second]), 0.6)).text == "A mug."
+    assert (await draft(FallbackCaptioner([first, second]), 0.6)).text == "A mug."
     assert first.given_s == [pytest.approx(0.4, abs=0.05)]
     assert second.given_s[0] > 0.1
 
@@ -130,12 +130,12 @@ async def test_a_first_one_that_hangs_leaves_time_for_the_second() -> None:
 async def test_the_last_one_has_all_the_time_that_is_left() -> None:
     """Nobody waits for it to fail."""
     alone = Scripted("alone", "A mug.")
-    await draft(Chain([alone]), 3)
+    await draft(FallbackCaptioner([alone]), 3)
     assert alone.given_s == [pytest.approx(3, abs=0.1)]
     gone = Scripted("gone", "A mug.")
     gone.usable = False
     first = Scripted("first", "A mug.")
-    await draft(Chain([first, gone]), 3)
+    await draft(FallbackCaptioner([first, gone]), 3)
     assert first.given_s == [pytest.approx(3, abs=0.1)]
 
 
@@ -144,7 +144,7 @@ async def test_failures_in_a_row_let_it_be_left_alone_and_asked_again_by_itself(
     now = [100.0]
     first = Scripted("first", *[ModelUnavailable()] * 5, "Back again.")
     second = Scripted("second", "A mug.")
-    chain = Chain([first, second], clock=lambda: now[0])
+    chain = FallbackCaptioner([first, second], clock=lambda: now[0])
     for _ in range(8):
         assert (await draft(chain)).model == "second"
     assert first.asked == 5
@@ -160,7 +160,7 @@ async def test_a_chain_whose_captioners_are_all_left_alone_says_for_how_long() -
     """At once, without asking; and it is not usable, until one may be probed."""
     now = [100.0]
     alone = Scripted("alone", AskedToWait(retry_after_s=60))
-    chain = Chain([alone], clock=lambda: now[0])
+    chain = FallbackCaptioner([alone], clock=lambda: now[0])
     assert (await fails(chain)).retry_after_s == 60
     now[0] += 20
     error = await fails(chain)
@@ -174,7 +174,7 @@ async def test_a_chain_whose_captioners_are_all_left_alone_says_for_how_long() -
 async def test_what_is_not_the_captioners_fault_never_opens_it(error: CaptionError) -> None:
     """Odd requests, late ones and refusals."""
     alone = Scripted("alone", error)
-    chain = Chain([alone])
+    chain = FallbackCaptioner([alone])
     for _ in range(20):
         await fails(chain)
     assert (alone.asked, chain.states()) == (20, {"alone": "closed"})
@@ -183,7 +183,7 @@ async def test_what_is_not_the_captioners_fault_never_opens_it(error: CaptionErr
 async def test_a_broken_configuration_is_left_alone() -> None:
     """A key that is refused is refused again."""
     alone = Scripted("alone", ModelError())
-    chain = Chain([alone], breaker=BreakerSettings(failures=3))
+    chain = FallbackCaptioner([alone], breaker=CircuitBreakerSettings(failures=3))
     for _ in range(5):
         await fails(chain)
     assert alone.asked == 3
@@ -193,7 +193,7 @@ async def test_a_probe_that_is_cancelled_blocks_nobody() -> None:
     """The client went away; the next request tries."""
     now = [100.0]
     alone = Scripted("alone", AskedToWait(retry_after_s=60), None, "A mug.")
-    chain = Chain([alone], clock=lambda: now[0])
+    chain = FallbackCaptioner([alone], clock=lambda: now[0])
     await fails(chain)
     now[0] += 60
     task = asyncio.create_task(draft(chain))
@@ -207,7 +207,9 @@ async def test_a_probe_that_is_cancelled_blocks_nobody() -> None:
 
 async def test_two_captioners_of_one_name_have_two_states() -> None:
     """The same model at two providers."""
-    chain = Chain([Scripted("m", AskedToWait(retry_after_s=9)), Scripted("m", "A mug.")])
+    chain = FallbackCaptioner(
+        [Scripted("m", AskedToWait(retry_after_s=9)), Scripted("m", "A mug.")]
+    )
     await draft(chain)
     assert chain.states() == {"m": "open", "m#2": "closed"}
 
@@ -215,25 +217,25 @@ async def test_two_captioners_of_one_name_have_two_states() -> None:
 async def test_checks_say_of_each_what_was_seen() -> None:
     """The chain works while any does."""
     broken = ModelError(log_reason="the key was refused")
-    chain = Chain([Scripted("a", broken), Scripted("b", "x")])
+    chain = FallbackCaptioner([Scripted("a", broken), Scripted("b", "x")])
     assert await chain.checks() == [("a", broken), ("b", "b works")]
     assert await chain.check() == "the key was refused\nb works"
     with pytest.raises(ModelError, match="key"):
-        await Chain([Scripted("a", broken)]).check()
+        await FallbackCaptioner([Scripted("a", broken)]).check()
 
 
 async def test_closing_closes_all() -> None:
     """And an empty chain is a mistake of the wiring."""
     links = [Scripted("a", "x"), Scripted("b", "x")]
-    await Chain(links).aclose()
+    await FallbackCaptioner(links).aclose()
     assert all(link.closed for link in links)
     with pytest.raises(ValueError, match="needs"):
-        Chain([])
+        FallbackCaptioner([])
 
 
-def remote(base_url: str, **settings: object) -> RemoteCaptioner:
+def remote(base_url: str, **settings: object) -> OpenAICompatCaptioner:
     values = {"model": "first", "base_url": base_url, "timeout_s": 0.3, **settings}
-    captioner = RemoteCaptioner(RemoteSettings.model_validate(values))
+    captioner = OpenAICompatCaptioner(ModelSettings.model_validate(values))
     captioner.warm_up()  # importing the SDK takes longer than some of these timeouts
     return captioner
 
@@ -245,7 +247,9 @@ async def test_over_the_wire_a_model_that_hangs_is_followed_by_the_next(
     slow, quick = start_model_server(), start_model_server()
     slow.delay(1)
     quick.reply("A white mug on a table.")
-    chain = Chain([remote(slow.base_url), remote(quick.base_url, model="second", timeout_s=3)])
+    chain = FallbackCaptioner(
+        [remote(slow.base_url), remote(quick.base_url, model="second", timeout_s=3)]
+    )
     began_s = time.monotonic()
     found = await draft(chain)
     assert (found.text, found.model) == ("A white mug on a table.", "second")
@@ -260,7 +264,9 @@ async def test_over_the_wire_a_long_wait_goes_to_the_next_and_is_then_the_caller
     one, two = start_model_server(), start_model_server()
     one.fail(429, retry_after=90, times=None)
     two.fail(429, retry_after=40, times=None)
-    chain = Chain([remote(one.base_url, timeout_s=3), remote(two.base_url, timeout_s=3)])
+    chain = FallbackCaptioner(
+        [remote(one.base_url, timeout_s=3), remote(two.base_url, timeout_s=3)]
+    )
     for _ in range(3):
         error = await fails(chain)
         assert isinstance(error, ModelUnavailable)
@@ -273,7 +279,7 @@ async def test_over_the_wire_many_at_once_share_the_connections() -> None:
     """64 requests in work, one client; no error and no more connections than requests."""
     async with raw_model() as model:
         model.write("A white mug on a table.")
-        chain = Chain([remote(model.base_url, timeout_s=5)])
+        chain = FallbackCaptioner([remote(model.base_url, timeout_s=5)])
         for _ in range(3):
             drafts = await asyncio.gather(*(draft(chain) for _ in range(64)))
             assert {found.text for found in drafts} == {"A white mug on a table."}

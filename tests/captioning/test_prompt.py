@@ -5,25 +5,25 @@ import json
 
 import pytest
 
-from app.captioning.captioner import Ask, Rejected
+from app.captioning.captioner import DraftRequest, RejectedDraft
 from app.captioning.prompt import system_text, user_text
 from app.captioning.styles.loader import StyleRegistry
 
 STYLES = StyleRegistry.load()
-ASK = Ask(style=STYLES["concise"], locale="en", max_tokens=64)
+ASK = DraftRequest(style=STYLES["concise"], locale="en", max_tokens=64)
 
 
 @pytest.mark.parametrize("name", STYLES.names())
 def test_the_whole_prompt_stays_short_enough_for_small_models(name: str) -> None:
     """Under 350 words with every field in use, the context not counted."""
-    ask = Ask(
+    ask = DraftRequest(
         style=STYLES[name],
         locale="sr-Latn-RS",
         max_tokens=64,
         context="Blue mug.",
         role="link",
         keywords=("mug", "stoneware"),
-        rejected=Rejected("A photo of a mug", ("It is 10 characters long; 50 is the least.",)),
+        rejected=RejectedDraft("A photo of a mug", ("It is 10 characters long; 50 is the least.",)),
     )
     assert len((system_text(ask) + user_text(ask)).split()) < 350
 
@@ -74,7 +74,7 @@ def test_a_link_is_asked_for_where_it_leads() -> None:
 
 def test_the_second_ask_shows_the_draft_and_why_it_failed() -> None:
     """And only the beginning of a draft that never ended."""
-    rejected = Rejected("A photo " * 100_000, ("It says the same thing again and again.",))
+    rejected = RejectedDraft("A photo " * 100_000, ("It says the same thing again and again.",))
     text = user_text(dataclasses.replace(ASK, rejected=rejected))
     assert "It says the same thing again and again." in text
     assert len(text) < 3000

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from app.fetching.address_policy import (
     AddressPolicy,
+    check_address,
+    check_host_name,
     embedded_ipv4,
-    judge,
-    judge_name,
     parse_networks,
 )
 
@@ -153,14 +153,14 @@ FORBIDDEN = [
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_may_be_dialled(address: str) -> None:
     """The neighbours of every special range among them."""
-    assert judge(ip_address(address), 443, CLOSED) is None
-    assert judge(ip_address(address), 80, CLOSED) is None
+    assert check_address(ip_address(address), 443, CLOSED) is None
+    assert check_address(ip_address(address), 80, CLOSED) is None
 
 
 @pytest.mark.parametrize("address", FORBIDDEN)
 def test_a_special_address_may_not_be_dialled(address: str) -> None:
     """On no port; the reason names it, for the log."""
-    verdict = judge(ip_address(address), 443, CLOSED)
+    verdict = check_address(ip_address(address), 443, CLOSED)
     assert verdict is not None
     assert str(ip_address(address)) in verdict.reason
 
@@ -168,29 +168,29 @@ def test_a_special_address_may_not_be_dialled(address: str) -> None:
 @pytest.mark.parametrize("port", [-1, 0, 1, 22, 25, 81, 6379, 8080, 65535, 65536])
 def test_a_public_address_has_the_allowed_ports_only(port: int) -> None:
     """Port 0 and what is no port never."""
-    assert judge(ip_address("8.8.8.8"), port, CLOSED) is not None
+    assert check_address(ip_address("8.8.8.8"), port, CLOSED) is not None
     if port < 1 or port > 65535:
-        assert judge(ip_address("8.8.8.8"), port, opening("8.8.8.0/24")) is not None
+        assert check_address(ip_address("8.8.8.8"), port, opening("8.8.8.0/24")) is not None
         assert not opening("8.8.8.0/24").could_open(port)
     else:
-        assert judge(ip_address("8.8.8.8"), port, opening("8.8.8.0/24")) is None
+        assert check_address(ip_address("8.8.8.8"), port, opening("8.8.8.0/24")) is None
 
 
 def test_an_allowed_network_opens_exactly_what_it_names() -> None:
     """No neighbour, and no other form of the same address."""
     policy = opening("10.1.0.0/16", "fd12::/48")
-    assert judge(ip_address("10.1.2.3"), 8080, policy) is None
-    assert judge(ip_address("fd12::5"), 9000, policy) is None
+    assert check_address(ip_address("10.1.2.3"), 8080, policy) is None
+    assert check_address(ip_address("fd12::5"), 9000, policy) is None
     for other in (
         *("10.2.0.0", "10.0.255.255", "127.0.0.1", "fd12:0:1::", "::ffff:10.1.2.3"),
         *("64:ff9b::a01:203", "2002:a01:203::", "::10.1.2.3", "fe80::1"),
     ):
-        assert judge(ip_address(other), 80, policy) is not None, other
+        assert check_address(ip_address(other), 80, policy) is not None, other
 
 
 def test_an_opened_network_does_not_open_ports_elsewhere() -> None:
     """8080 is free in the own network, and stays shut in public."""
-    assert judge(ip_address("8.8.8.8"), 8080, opening("10.0.0.0/8")) is not None
+    assert check_address(ip_address("8.8.8.8"), 8080, opening("10.0.0.0/8")) is not None
 
 
 @pytest.mark.parametrize(
@@ -201,16 +201,18 @@ def test_a_metadata_address_opens_only_when_it_is_named_itself(address: str) -> 
     ip = ip_address(address)
     for bits in (0, 8, ip.max_prefixlen - 1):
         around = str(ip_network((ip, bits), strict=False))
-        assert judge(ip, 80, opening(around)) is not None, around
-    assert judge(ip, 80, opening(address)) is None
-    assert judge(ip, 80, opening("0.0.0.0/0", "::/0", f"{address}/{ip.max_prefixlen}")) is None
+        assert check_address(ip, 80, opening(around)) is not None, around
+    assert check_address(ip, 80, opening(address)) is None
+    assert (
+        check_address(ip, 80, opening("0.0.0.0/0", "::/0", f"{address}/{ip.max_prefixlen}")) is None
+    )
 
 
 def test_a_metadata_address_inside_ipv6_stays_shut_too() -> None:
     """Even where the gateway's prefix was opened."""
     policy = opening("64:ff9b::/96")
-    assert judge(ip_address("64:ff9b::808:808"), 80, policy) is None
-    assert judge(ip_address("64:ff9b::a9fe:a9fe"), 80, policy) is not None
+    assert check_address(ip_address("64:ff9b::808:808"), 80, policy) is None
+    assert check_address(ip_address("64:ff9b::a9fe:a9fe"), 80, policy) is not None
 
 
 @pytest.mark.parametrize(
@@ -249,16 +251,16 @@ def test_no_ipv4_address_is_found_where_none_is(address: str) -> None:
 )
 def test_a_local_name_is_not_even_looked_up(name: str) -> None:
     """So the answer does not tell which local names exist."""
-    assert judge_name(name, CLOSED) is not None
+    assert check_host_name(name, CLOSED) is not None
 
 
 def test_with_a_network_opened_local_names_are_looked_up() -> None:
     """Their addresses are judged then; metadata names stay shut."""
     policy = opening("10.0.0.0/8")
     for name in ("localhost", "images.internal", "minio"):
-        assert judge_name(name, policy) is None
+        assert check_host_name(name, policy) is None
     for name in ("metadata", "metadata.google.internal", "instance-data"):
-        assert judge_name(name, policy) is not None
+        assert check_host_name(name, policy) is not None
 
 
 @pytest.mark.parametrize(
@@ -266,7 +268,7 @@ def test_with_a_network_opened_local_names_are_looked_up() -> None:
 )
 def test_a_public_name_is_looked_up(name: str) -> None:
     """Only the end of a name makes it local."""
-    assert judge_name(name, CLOSED) is None
+    assert check_host_name(name, CLOSED) is None
 
 
 def test_networks_are_read_strictly() -> None:
@@ -283,7 +285,7 @@ def test_networks_are_read_strictly() -> None:
 def test_no_ipv6_address_outside_2000_is_dialled(number: int, port: int) -> None:
     """Nor one that carries an IPv4 address."""
     ip = IPv6Address(number)
-    if judge(ip, port, CLOSED) is None:
+    if check_address(ip, port, CLOSED) is None:
         assert number >> 125 == 1
         assert not list(embedded_ipv4(ip))
         assert port in (80, 443)
@@ -294,10 +296,10 @@ def test_no_ipv6_address_outside_2000_is_dialled(number: int, port: int) -> None
 def test_what_python_calls_not_global_is_never_dialled(number: int) -> None:
     """Our table is at least as strict as Python's newest; it is stricter, not other."""
     ip = IPv4Address(number)
-    if judge(ip, 80, CLOSED) is None and sys.version_info >= (3, 13):
+    if check_address(ip, 80, CLOSED) is None and sys.version_info >= (3, 13):
         assert ip.is_global
     if ip.is_private or ip.is_multicast or ip.is_reserved or ip.is_loopback or ip.is_link_local:
-        assert judge(ip, 80, CLOSED) is not None
+        assert check_address(ip, 80, CLOSED) is not None
 
 
 @settings(max_examples=300, deadline=None)
@@ -310,4 +312,4 @@ def test_no_ipv6_form_of_an_ipv4_address_is_dialled(v4: int, high: int, low: int
         *(0x2002 << 112 | v4 << 80 | low, 0x2001 << 112 | v4 << 64 | low),
         *(isatap << 64 | 0x5EFE << 32 | v4, isatap << 64 | 0x02005EFE << 32 | v4),
     ):
-        assert judge(IPv6Address(number), 443, CLOSED) is not None
+        assert check_address(IPv6Address(number), 443, CLOSED) is not None

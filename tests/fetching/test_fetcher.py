@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from app.errors import CaptionError
 from app.fetching.fetcher import Fetcher, FetchSettings
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.types import SourceImage
 from tests.fetching.origin import Origin, answer, closed_port, jpeg, raw, silence
 
@@ -20,9 +20,9 @@ LOOPBACK = ("127.0.0.0/8",)
 LOGIN = b"<!doctype html><html><form><input name=p type='password'></form></html>"
 
 
-def make_fetcher(budget: Budget | None = None, **settings: object) -> Fetcher:
+def make_fetcher(budget: WeightedSemaphore | None = None, **settings: object) -> Fetcher:
     values = {"allowed_networks": LOOPBACK, "timeout_s": 3.0} | settings
-    return Fetcher(FetchSettings(**values), budget or Budget(1 << 28))
+    return Fetcher(FetchSettings(**values), budget or WeightedSemaphore(1 << 28))
 
 
 async def fetch(url: str, deadline_s: float = 5.0, **settings: object) -> SourceImage:
@@ -352,7 +352,7 @@ async def test_a_data_url_needs_no_origin() -> None:
 
 async def test_cancelling_closes_the_connection_and_frees_the_budget() -> None:
     """A caller that has gone leaves nothing behind."""
-    budget = Budget(1 << 28)
+    budget = WeightedSemaphore(1 << 28)
     fetcher = make_fetcher(budget, timeout_s=30)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"
     async with Origin(raw(head + PICTURE, silence)) as origin:

@@ -15,7 +15,7 @@ from app.fetching.fetcher import Fetcher, FetchSettings
 from app.fetching.network_backend import GuardedStream
 from app.fetching.resolver import Resolver
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from tests.fetching.origin import Handler, Origin, answer, jpeg, raw, repeated, silence
 
 PICTURE = jpeg()
@@ -29,7 +29,10 @@ def make_fetcher(
 ) -> Fetcher:
     values = {"allowed_networks": ["127.0.0.0/8"], "timeout_s": 0.6, "max_bytes": 1 << 20}
     return Fetcher(
-        FetchSettings(**values | settings), Budget(1 << 28), resolver=resolver, ssl_context=tls
+        FetchSettings(**values | settings),
+        WeightedSemaphore(1 << 28),
+        resolver=resolver,
+        ssl_context=tls,
     )
 
 
@@ -153,7 +156,7 @@ async def test_a_length_beside_chunks_says_nothing_of_the_body() -> None:
     head = OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
     asked: list[int] = []
 
-    class Counted(Budget):
+    class Counted(WeightedSemaphore):
         async def acquire(self, amount: int) -> None:
             asked.append(amount)
             await super().acquire(amount)

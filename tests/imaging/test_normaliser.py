@@ -19,7 +19,7 @@ from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.imaging.normaliser import ImageSettings, Normaliser
 from app.imaging.sniff import sniff
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.types import NormalisedImage, SourceImage
 from app.workers.handler import Refuse
 from app.workers.pool import ChildPool
@@ -100,7 +100,7 @@ async def test_a_decode_that_takes_too_long_costs_too_much():
 
 async def test_more_memory_than_there_is_costs_too_much():
     """Refused from the header."""
-    async with normaliser(memory=Budget(10 * MB)) as normalise:
+    async with normaliser(memory=WeightedSemaphore(10 * MB)) as normalise:
         data = drawn.encoded(Image.new("RGBA", (4000, 3000)), "tiff")
         error = await outcome(normalise, data, "tiff")
     assert isinstance(error, ImageCorrupt)
@@ -109,7 +109,7 @@ async def test_more_memory_than_there_is_costs_too_much():
 
 async def test_large_pictures_wait_for_memory_and_are_all_decoded():
     """Eight of 120 MB each where one fits; the budget is whole afterwards."""
-    memory = Budget(140 * MB)
+    memory = WeightedSemaphore(140 * MB)
     data = drawn.encoded(Image.new("RGB", (4000, 3000), "teal"), "tiff")
     async with normaliser(size=2, memory=memory) as normalise:
         images = await asyncio.gather(*(outcome(normalise, data, "tiff") for _ in range(8)))
@@ -326,7 +326,7 @@ async def test_a_number_below_zero_in_a_header_costs_no_child():
 async def test_150_megapixels_of_png_are_normalised_in_a_small_room():
     """Read row by row: as much as the limit allows, in a tenth of what all its pixels take."""
     data = drawn.png((12_247, 12_247), 8, 2, bytes(12_247 * (3 * 12_247 + 1)))
-    async with normaliser(memory=Budget(100 * MB)) as normalise:
+    async with normaliser(memory=WeightedSemaphore(100 * MB)) as normalise:
         image = await outcome(normalise, data, "png")
     assert (image.source.width_px, image.source.height_px) == (12_247, 12_247)
     assert (image.width_px, image.height_px) == (1200, 1200)
@@ -335,7 +335,7 @@ async def test_150_megapixels_of_png_are_normalised_in_a_small_room():
 async def test_the_99_megapixel_jpeg_is_normalised_in_a_small_room(corpora: Path):
     """Decoded at an eighth: no budget is needed."""
     data = (corpora / "images/formats/9643x10328.jpg").read_bytes()
-    async with normaliser(memory=Budget(MB)) as normalise:
+    async with normaliser(memory=WeightedSemaphore(MB)) as normalise:
         image = await outcome(normalise, data, "jpeg")
     assert (image.source.width_px, image.source.height_px) == (9643, 10328)
     assert max(image.width_px, image.height_px) <= 1200

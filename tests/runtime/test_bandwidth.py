@@ -2,14 +2,14 @@
 
 import asyncio
 
-from app.runtime.bandwidth import FREE_BYTES, Pace
+from app.runtime.bandwidth import FREE_BYTES, BandwidthLimiter
 
 MB = 1024 * 1024
 
 
 async def test_an_ordinary_file_is_never_held_up():
     """Others have their turn, and that is all."""
-    pace = Pace(most_bytes=MB)
+    pace = BandwidthLimiter(most_bytes=MB)
     loop = asyncio.get_running_loop()
     began_s = loop.time()
     for at in range(0, FREE_BYTES, MB):
@@ -19,7 +19,7 @@ async def test_an_ordinary_file_is_never_held_up():
 
 async def test_what_may_be_in_flight_takes_half_a_second_however_many_files_it_is():
     """Four at once share the rate that one has alone."""
-    pace = Pace(most_bytes=16 * MB)
+    pace = BandwidthLimiter(most_bytes=16 * MB)
     loop = asyncio.get_running_loop()
 
     async def a_file():
@@ -33,7 +33,7 @@ async def test_what_may_be_in_flight_takes_half_a_second_however_many_files_it_i
 
 async def test_time_that_nobody_used_is_not_saved_up():
     """After a rest a large file does not come in one piece."""
-    pace = Pace(most_bytes=8 * MB)
+    pace = BandwidthLimiter(most_bytes=8 * MB)
     await pace.turn(MB, FREE_BYTES + MB)
     await asyncio.sleep(0.3)
     loop = asyncio.get_running_loop()

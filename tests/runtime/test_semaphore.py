@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 
 
 async def test_what_fits_is_given_at_once() -> None:
-    budget = Budget(10)
+    budget = WeightedSemaphore(10)
     assert budget.try_acquire(4)
     assert budget.try_acquire(6)
     assert not budget.try_acquire(1)
@@ -18,7 +18,7 @@ async def test_what_fits_is_given_at_once() -> None:
 
 async def test_who_came_first_is_served_first_even_if_it_wants_more() -> None:
     """A large request is not starved by small ones that would fit past it."""
-    budget = Budget(10)
+    budget = WeightedSemaphore(10)
     await budget.acquire(8)
     order: list[str] = []
 
@@ -37,7 +37,7 @@ async def test_who_came_first_is_served_first_even_if_it_wants_more() -> None:
 
 
 async def test_more_than_all_gets_all_of_it_alone() -> None:
-    budget = Budget(10)
+    budget = WeightedSemaphore(10)
     await budget.acquire(99)
     assert budget.used == 10
     budget.release(99)
@@ -45,7 +45,7 @@ async def test_more_than_all_gets_all_of_it_alone() -> None:
 
 
 async def test_one_who_gives_up_waiting_takes_nothing_and_blocks_nobody() -> None:
-    budget = Budget(10)
+    budget = WeightedSemaphore(10)
     await budget.acquire(5)
     first = asyncio.create_task(budget.acquire(9))
     second = asyncio.create_task(budget.acquire(5))
@@ -59,7 +59,7 @@ async def test_one_who_gives_up_waiting_takes_nothing_and_blocks_nobody() -> Non
 
 
 async def test_one_cancelled_in_the_moment_it_was_served_gives_back() -> None:
-    budget = Budget(10)
+    budget = WeightedSemaphore(10)
     await budget.acquire(10)
     waiter = asyncio.create_task(budget.acquire(10))
     await asyncio.sleep(0)
@@ -71,7 +71,7 @@ async def test_one_cancelled_in_the_moment_it_was_served_gives_back() -> None:
 
 
 async def test_a_failing_block_gives_back() -> None:
-    budget = Budget(3)
+    budget = WeightedSemaphore(3)
     with pytest.raises(RuntimeError):
         async with budget.hold(3):
             raise RuntimeError

@@ -14,7 +14,7 @@ from app.fetching.errors import ImageUrlForbidden
 from app.fetching.fetcher import Fetcher, FetchSettings
 from app.fetching.resolver import Resolver
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from tests.fetching.origin import Origin, answer, jpeg
 
 FIRST_HOP = "127.0.0.5"
@@ -146,7 +146,7 @@ async def fetching(
     """A fetcher for which the trap's port is an allowed one: only the address is in the way."""
     values = {"allowed_ports": [80, 443, trap.port], "timeout_s": 2.0} | settings
     resolver = Resolver(lookup=lookup) if lookup else None
-    fetcher = Fetcher(FetchSettings(**values), Budget(1 << 28), resolver=resolver)
+    fetcher = Fetcher(FetchSettings(**values), WeightedSemaphore(1 << 28), resolver=resolver)
 
     async def refused(url: str) -> CaptionError:
         with pytest.raises(CaptionError) as caught:

@@ -8,7 +8,7 @@ import pytest
 from app.captioning.styles.loader import StyleRegistry
 from app.validation.characters import normalise
 from app.validation.clean import clean
-from app.validation.verdict import judge
+from app.validation.verdict import validate_draft
 
 DOG = "A brown dog runs along a sandy beach."
 
@@ -166,12 +166,14 @@ def test_characters_are_normalised() -> None:
 def test_hostile_drafts_take_linear_time(piece: str) -> None:
     """Twice the draft never takes many times as long, and a megabyte is over within seconds."""
     style = StyleRegistry.load()["detailed"]
-    judge("A warm up sentence that is long enough to load everything.", style=style, locale="en")
+    validate_draft(
+        "A warm up sentence that is long enough to load everything.", style=style, locale="en"
+    )
 
     def seconds(chars: int) -> float:
         draft = piece * (chars // len(piece))
         started = time.thread_time()  # not the clock on the wall: other tests run beside this one
-        judge(draft, style=style, locale="en")
+        validate_draft(draft, style=style, locale="en")
         return time.thread_time() - started
 
     half, whole = min(seconds(3500) for _ in range(2)), min(seconds(7000) for _ in range(2))

@@ -10,7 +10,7 @@ from app.captioning.styles.loader import StyleRegistry
 from app.validation.language_identifier import is_wrong_language, warm_up
 from app.validation.language_tags import parse_locale
 from app.validation.languages import load_languages
-from app.validation.verdict import judge
+from app.validation.verdict import validate_draft
 
 CONCISE = StyleRegistry.load()["concise"]
 
@@ -132,9 +132,9 @@ def test_a_few_own_letters_do_not_make_a_language(locale: str, text: str) -> Non
 def test_words_that_someone_searched_for_have_a_language_of_their_own() -> None:
     """What an image search writes before them goes, the title stays."""
     title = "Danmarks første lydoptagelser og hvad der blev af dem i tiden derefter"
-    assert judge(f"Image result for {title}", style=CONCISE, locale="en").caption == title
-    assert judge(f"Image result for {title}", style=CONCISE, locale="en").is_valid
-    assert not judge(title, style=CONCISE, locale="en").is_valid
+    assert validate_draft(f"Image result for {title}", style=CONCISE, locale="en").caption == title
+    assert validate_draft(f"Image result for {title}", style=CONCISE, locale="en").is_valid
+    assert not validate_draft(title, style=CONCISE, locale="en").is_valid
 
 
 def test_loading_is_safe_from_several_threads() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.captioning.styles.loader import StyleRegistry
-from app.validation.verdict import judge
+from app.validation.verdict import validate_draft
 
 # ruff: noqa: E501 - a sentence each, as it was said
 CAPTIONS = {
@@ -239,7 +239,7 @@ OFFERS = {
 )
 def test_an_offer_to_the_reader_is_cut_off_or_rejected(locale: str, offer: str, gap: str) -> None:
     """A model may be asked again; what it said to its user is never stored."""
-    verdict = judge(
+    verdict = validate_draft(
         CAPTIONS[locale] + gap + offer, style=StyleRegistry.load()["concise"], locale=locale
     )
     assert verdict.hard or verdict.caption == CAPTIONS[locale]
@@ -247,5 +247,5 @@ def test_an_offer_to_the_reader_is_cut_off_or_rejected(locale: str, offer: str, 
 
 @pytest.mark.parametrize("locale", CAPTIONS)
 def test_the_captions_themselves_pass(locale: str) -> None:
-    verdict = judge(CAPTIONS[locale], style=StyleRegistry.load()["concise"], locale=locale)
+    verdict = validate_draft(CAPTIONS[locale], style=StyleRegistry.load()["concise"], locale=locale)
     assert (verdict.hard, verdict.caption) == ((), CAPTIONS[locale])

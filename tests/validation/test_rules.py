@@ -7,7 +7,7 @@ import pytest
 from app.captioning.prompt import FRAME
 from app.captioning.styles.loader import StyleRegistry
 from app.validation.rules import RULES
-from app.validation.verdict import judge
+from app.validation.verdict import validate_draft
 
 STYLES = StyleRegistry.load()
 CONCISE, SEO, DETAILED = STYLES["concise"], STYLES["seo"], STYLES["detailed"]
@@ -16,7 +16,7 @@ CONCISE, SEO, DETAILED = STYLES["concise"], STYLES["seo"], STYLES["detailed"]
 def codes(
     draft: str, style: str = "concise", locale: str = "en", context: str | None = None
 ) -> list[str]:
-    verdict = judge(draft, style=STYLES[style], locale=locale, context=context)
+    verdict = validate_draft(draft, style=STYLES[style], locale=locale, context=context)
     assert verdict.outcome == "caption"
     return [broken.code for broken in verdict.hard]
 
@@ -161,8 +161,8 @@ def test_an_agency_that_the_context_names_is_no_invention() -> None:
 def test_banned_words_match_as_whole_words_in_any_case() -> None:
     """`ass` is not in `glass`."""
     style = dataclasses.replace(CONCISE, banned=("ass", "best price"))
-    assert judge("A glass of water on a table.", style=style, locale="en").is_valid
-    verdict = judge("Water at the BEST  price in town.", style=style, locale="en")
+    assert validate_draft("A glass of water on a table.", style=style, locale="en").is_valid
+    verdict = validate_draft("Water at the BEST  price in town.", style=style, locale="en")
     assert [broken.code for broken in verdict.hard] == ["banned_word"]
 
 
@@ -190,11 +190,11 @@ def test_soft_rules_only_warn() -> None:
         + "past small waves and wet stones " * 3
         + "at dusk."
     )
-    assert judge(long, style=CONCISE, locale="en").soft == ("long_for_screen_readers",)
-    assert judge("A brown dog.", style=CONCISE, locale="en").soft == ("short",)
+    assert validate_draft(long, style=CONCISE, locale="en").soft == ("long_for_screen_readers",)
+    assert validate_draft("A brown dog.", style=CONCISE, locale="en").soft == ("short",)
     named = "A brown dog called Bello runs on a beach."
-    assert judge(named, style=CONCISE, locale="en").soft == ("unverified_name",)
-    assert judge(named, style=CONCISE, locale="en", context="Bello, 3").soft == ()
+    assert validate_draft(named, style=CONCISE, locale="en").soft == ("unverified_name",)
+    assert validate_draft(named, style=CONCISE, locale="en", context="Bello, 3").soft == ()
 
 
 def test_every_rule_is_documented() -> None:
@@ -218,14 +218,16 @@ def test_a_small_letter_of_any_alphabet_begins_no_name(
     locale: str, caption: str, names: bool
 ) -> None:
     """š, č and ž are letters of Latin Extended-A, where capitals and small ones alternate."""
-    assert ("unverified_name" in judge(caption, style=CONCISE, locale=locale).soft) == names
+    assert (
+        "unverified_name" in validate_draft(caption, style=CONCISE, locale=locale).soft
+    ) == names
 
 
 def test_a_lost_letter_is_never_stored() -> None:
     """U+FFFD stands where a letter was: in every style, in any place."""
     for name in STYLES.names():
         for draft in ("\ufffd dog runs along a beach.", "A dog on a be\ufffdch.", "A dog \ufffd."):
-            assert not judge(draft, style=STYLES[name], locale="en").is_valid
+            assert not validate_draft(draft, style=STYLES[name], locale="en").is_valid
 
 
 def test_instructions_said_back_are_no_caption() -> None:

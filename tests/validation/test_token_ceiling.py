@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.captioning.styles.loader import StyleRegistry
-from app.validation.verdict import judge
+from app.validation.verdict import validate_draft
 
 STYLES = StyleRegistry.load()
 _WORDS_TEXT = """
@@ -57,7 +57,7 @@ def test_no_caption_exceeds_its_ceiling(
 ) -> None:
     """Within 4 characters a token where we hold it; whole words; `truncated` is the truth."""
     style = STYLES[name]
-    verdict = judge(
+    verdict = validate_draft(
         draft,
         style=style,
         locale="und",
@@ -97,10 +97,12 @@ def test_the_ceiling_does_not_change_the_register() -> None:
         "A lamp stands behind it."
     )
     style = STYLES["detailed"]
-    whole = judge(draft, style=style, locale="en", max_tokens=256, output_tokens=60)
+    whole = validate_draft(draft, style=style, locale="en", max_tokens=256, output_tokens=60)
     assert (whole.caption, whole.truncated, whole.hard) == (draft, False, ())
     for max_tokens in range(32, 60, 4):
-        short = judge(draft, style=style, locale="en", max_tokens=max_tokens, had_headroom=True)
+        short = validate_draft(
+            draft, style=style, locale="en", max_tokens=max_tokens, had_headroom=True
+        )
         assert short.is_valid
         assert draft.startswith(short.caption)
         assert short.caption.endswith(".")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.captioning.styles.loader import StyleRegistry
-from app.validation.verdict import judge
+from app.validation.verdict import validate_draft
 
 STYLES = StyleRegistry.load()
 CONCISE = STYLES["concise"]
@@ -21,16 +21,20 @@ TWO = "A brown dog runs along a sandy beach. Two children follow it with a red b
 )  # fmt: skip
 def test_decorative_is_a_success_in_any_wrapping(draft: str) -> None:
     """The caption is empty and nothing is broken."""
-    verdict = judge(draft, style=CONCISE, locale="de")
+    verdict = validate_draft(draft, style=CONCISE, locale="de")
     assert (verdict.outcome, verdict.caption, verdict.hard) == ("decorative", "", ())
     assert verdict.is_valid
 
 
 def test_a_way_out_counts_only_as_the_whole_answer() -> None:
     """A decorative vase is a vase."""
-    assert judge("UNCERTAIN", style=CONCISE, locale="en").outcome == "uncertain"
-    assert judge("UNCERTAIN: too blurred", style=CONCISE, locale="en").outcome == "uncertain"
-    assert judge("Decorative vase with dried flowers.", style=CONCISE, locale="en").is_valid
+    assert validate_draft("UNCERTAIN", style=CONCISE, locale="en").outcome == "uncertain"
+    assert (
+        validate_draft("UNCERTAIN: too blurred", style=CONCISE, locale="en").outcome == "uncertain"
+    )
+    assert validate_draft(
+        "Decorative vase with dried flowers.", style=CONCISE, locale="en"
+    ).is_valid
 
 
 @pytest.mark.parametrize(
@@ -67,20 +71,20 @@ def test_a_way_out_counts_only_as_the_whole_answer() -> None:
 )
 def test_a_refusal_is_known_in_any_language(draft: str) -> None:
     """Whatever the locale was."""
-    assert judge(draft, style=CONCISE, locale="en").outcome == "refused"
+    assert validate_draft(draft, style=CONCISE, locale="en").outcome == "refused"
 
 
 def test_a_refusal_with_a_description_is_asked_again() -> None:
     """It is not nothing but a refusal."""
     draft = "I can't say who he is, but the image shows a man in a blue suit."
-    verdict = judge(draft, style=CONCISE, locale="en")
+    verdict = validate_draft(draft, style=CONCISE, locale="en")
     assert verdict.outcome == "caption"
     assert [broken.code for broken in verdict.hard] == ["about_itself"]
 
 
 def test_a_cut_draft_ends_at_its_last_sentence() -> None:
     """And says that it is truncated."""
-    verdict = judge(TWO, style=CONCISE, locale="en", max_tokens=32, cut=True)
+    verdict = validate_draft(TWO, style=CONCISE, locale="en", max_tokens=32, cut=True)
     assert verdict.caption == "A brown dog runs along a sandy beach."
     assert verdict.truncated
     assert verdict.is_valid
@@ -89,14 +93,16 @@ def test_a_cut_draft_ends_at_its_last_sentence() -> None:
 def test_a_cut_draft_without_a_sentence_ends_at_a_word_that_can_end_it() -> None:
     """No "with a", and no half word."""
     draft = "A brown dog runs along a sandy beach with a re"
-    verdict = judge(draft, style=CONCISE, locale="en", max_tokens=32, cut=True)
+    verdict = validate_draft(draft, style=CONCISE, locale="en", max_tokens=32, cut=True)
     assert verdict.caption == "A brown dog runs along a sandy beach"
 
 
 def test_headroom_does_not_lengthen_the_caption() -> None:
     """Four characters count as one token."""
     draft = " ".join([f"Sentence {n} tells of one more thing in the room." for n in range(6)])
-    verdict = judge(draft, style=STYLES["detailed"], locale="en", max_tokens=32, had_headroom=True)
+    verdict = validate_draft(
+        draft, style=STYLES["detailed"], locale="en", max_tokens=32, had_headroom=True
+    )
     assert len(verdict.caption) <= 128
     assert verdict.caption.endswith("room.")
     assert verdict.truncated
@@ -112,7 +118,7 @@ def test_the_ceiling_is_held_where_the_models_server_did_not(
     """Over 256 characters: 60 tokens are believed; 80, none and 20 are not."""
     draft = " ".join([f"Part {n} tells of one more thing in this wide room." for n in range(6)])
     assert 64 * 4 < len(draft) <= 64 * 8
-    verdict = judge(
+    verdict = validate_draft(
         draft,
         style=STYLES["detailed"],
         locale="en",
@@ -125,24 +131,24 @@ def test_the_ceiling_is_held_where_the_models_server_did_not(
 
 def test_a_truncated_caption_need_not_reach_its_register() -> None:
     """A `detailed` caption at 32 tokens is simply short."""
-    verdict = judge(TWO, style=STYLES["detailed"], locale="en", max_tokens=32, cut=True)
+    verdict = validate_draft(TWO, style=STYLES["detailed"], locale="en", max_tokens=32, cut=True)
     assert verdict.is_valid
 
 
 def test_a_long_draft_is_cut_where_a_full_caption_is_left() -> None:
     """Otherwise it is asked for again."""
     first = "A brown dog runs along a sandy beach."
-    verdict = judge(first + " It is" + " very" * 40 + " wet.", style=CONCISE, locale="en")
+    verdict = validate_draft(first + " It is" + " very" * 40 + " wet.", style=CONCISE, locale="en")
     assert (verdict.caption, verdict.truncated) == (first, False)
     scrap = "A brown dog. Behind it lies" + " a beach of fine sand and" * 8 + " stones."
-    assert not judge(scrap, style=CONCISE, locale="en").is_valid
-    assert judge(scrap, style=CONCISE, locale="en", final=True).caption == "A brown dog."
+    assert not validate_draft(scrap, style=CONCISE, locale="en").is_valid
+    assert validate_draft(scrap, style=CONCISE, locale="en", final=True).caption == "A brown dog."
 
 
 @pytest.mark.parametrize("draft", ["", " ", "\x00", "\ud800", "\n" * 50, "{}", "[]", "null", '""'])
 def test_nothing_comes_out_of_nothing(draft: str) -> None:
     """And no draft makes the judge raise."""
-    assert not judge(draft, style=CONCISE, locale="en").is_valid
+    assert not validate_draft(draft, style=CONCISE, locale="en").is_valid
 
 
 def test_every_caption_that_comes_out_obeys_the_rules(corpora: Path) -> None:
@@ -153,7 +159,7 @@ def test_every_caption_that_comes_out_obeys_the_rules(corpora: Path) -> None:
         style = STYLES[name]
         accepted = 0
         for row in rows:
-            verdict = judge(row["output"], style=style, locale="en")
+            verdict = validate_draft(row["output"], style=style, locale="en")
             if not verdict.is_valid or verdict.outcome != "caption":
                 continue
             accepted += 1
@@ -186,7 +192,9 @@ def test_texts_that_people_wrote_pass(corpora: Path) -> None:
         json.loads(line)["alt"] for line in (corpora / "human_alt.jsonl").read_text().splitlines()
     ]
     short = [text for text in texts if len(text) <= CONCISE.max_chars]
-    rejected = [text for text in short if not judge(text, style=CONCISE, locale="en").is_valid]
+    rejected = [
+        text for text in short if not validate_draft(text, style=CONCISE, locale="en").is_valid
+    ]
     assert len(rejected) <= 5, rejected
 
 
@@ -197,9 +205,9 @@ def test_the_last_ask_keeps_a_first_sentence_that_is_short() -> None:
         "out that seems to "
         "stand still, and above all of it a few clouds drift from left to right in the wind."
     )
-    first = judge(draft, style=CONCISE, locale="en")
+    first = validate_draft(draft, style=CONCISE, locale="en")
     assert [broken.code for broken in first.hard] == ["too_long"]
-    last = judge(draft, style=CONCISE, locale="en", final=True)
+    last = validate_draft(draft, style=CONCISE, locale="en", final=True)
     assert (last.caption, last.soft) == ("A brown dog runs.", ("short",))
     assert last.is_valid
 
@@ -212,14 +220,14 @@ def test_a_good_caption_survives_a_remark_behind_it() -> None:
         "The light on the stage is blue and red and seems to change all of the time, from one "
         "song to the next. "
     )
-    assert judge(f"{good} {filler}{remark}", style=CONCISE, locale="en").caption == good
+    assert validate_draft(f"{good} {filler}{remark}", style=CONCISE, locale="en").caption == good
     thought = "Wait, the instructions say that I should mention the colour of the stage."
-    assert not judge(f"{good} {filler}{thought}", style=CONCISE, locale="en").is_valid
+    assert not validate_draft(f"{good} {filler}{thought}", style=CONCISE, locale="en").is_valid
 
 
 def test_a_sentence_that_ends_in_figure_ends() -> None:
     """Only a legend's own number does not, where the text begins with it."""
-    verdict = judge(
+    verdict = validate_draft(
         "The light falls on the central figure. The wall is red. The floor is dark.",
         style=CONCISE,
         locale="en",

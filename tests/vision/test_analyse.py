@@ -5,13 +5,13 @@ import json
 import pytest
 from PIL import Image
 
-from app.vision.analyse import look, look_job, warm_up
-from app.vision.features import Sight
+from app.vision.analyse import analyse, analyse_job, warm_up
+from app.vision.features import Features
 from tests.vision import drawn
 
 
-def seen(image: Image.Image) -> Sight:
-    return look(drawn.jpeg(image))
+def seen(image: Image.Image) -> Features:
+    return analyse(drawn.jpeg(image))
 
 
 @pytest.mark.parametrize("name", drawn.COLOURS)
@@ -147,7 +147,11 @@ def test_the_format_is_told(size: tuple[int, int], form: str):
 def test_equal_pixels_give_equal_facts_and_survive_json():
     """The child answers in JSON; nothing is lost on the way."""
     data = drawn.jpeg(drawn.chart())
-    assert look(data) == look(data) == Sight.from_json(json.loads(json.dumps(look(data).to_json())))
+    assert (
+        analyse(data)
+        == analyse(data)
+        == Features.from_json(json.loads(json.dumps(analyse(data).to_json())))
+    )
 
 
 def test_the_child_asks_for_room_and_answers_with_facts():
@@ -155,7 +159,7 @@ def test_the_child_asks_for_room_and_answers_with_facts():
     import io
 
     asked: list[int] = []
-    facts, result = look_job(io.BytesIO(drawn.jpeg(drawn.ball("red"))), {}, asked.append)
+    facts, result = analyse_job(io.BytesIO(drawn.jpeg(drawn.ball("red"))), {}, asked.append)
     assert (facts["kind"], result, len(asked)) == ("cutout", b"", 1)
     warm_up()
 
@@ -163,7 +167,7 @@ def test_the_child_asks_for_room_and_answers_with_facts():
 def test_bytes_that_are_no_picture_are_an_error():
     """OSError, as Pillow says it."""
     with pytest.raises(OSError, match="cannot identify"):
-        look(b"not a picture")
+        analyse(b"not a picture")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 700), (5, 5), (7, 300), (33, 31), (1200, 3)])
@@ -171,7 +175,7 @@ def test_bytes_that_are_no_picture_are_an_error():
 def test_no_size_is_too_small_to_look_at(size: tuple[int, int], make):
     """Any picture gets an answer."""
     image = make("#d82828") if make is drawn.ball else make()
-    assert look(drawn.jpeg(image.resize(size))).verdict in {"picture", "decorative", "uncertain"}
+    assert analyse(drawn.jpeg(image.resize(size))).verdict in {"picture", "decorative", "uncertain"}
 
 
 def test_a_studio_photograph_is_no_flat_graphic():

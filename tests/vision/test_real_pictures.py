@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.vision.analyse import look
-from app.vision.features import Sight
+from app.vision.analyse import analyse
+from app.vision.features import Features
 from tests.vision.drawn import jpeg
 
 
 @cache
-def seen(path: Path) -> Sight:
+def seen(path: Path) -> Features:
     with Image.open(path) as source:
         image = source.convert("RGBA")
     image.thumbnail((1200, 1200))
     flat = Image.new("RGBA", image.size, "white")
     flat.alpha_composite(image)
-    return look(jpeg(flat))
+    return analyse(jpeg(flat))
 
 
 @pytest.mark.parametrize("folder", ["photo", "product", "text"])
@@ -66,4 +66,4 @@ def test_a_broken_jpeg_is_an_error_and_not_a_crash():
     whole = io.BytesIO()
     Image.effect_noise((400, 300), 60).save(whole, "JPEG")
     with pytest.raises(OSError, match="truncated"):
-        look(whole.getvalue()[:2000])
+        analyse(whole.getvalue()[:2000])

@@ -8,9 +8,9 @@ import pytest
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.vision import shared
-from app.vision.analyse import look
-from app.vision.features import Sight
-from app.vision.shared import SharedLooks
+from app.vision.analyse import analyse
+from app.vision.features import Features
+from app.vision.shared import SharedAnalyses
 from tests.vision import drawn
 
 SOON = Deadline.after(60)
@@ -20,13 +20,13 @@ SOON = Deadline.after(60)
 class Watched:
     """A look that is counted, takes its time, and can fail."""
 
-    sight: Sight = field(default_factory=lambda: look(drawn.jpeg(drawn.icon())))
+    sight: Features = field(default_factory=lambda: analyse(drawn.jpeg(drawn.icon())))
     looks: int = 0
     cancelled: int = 0
     failure: Exception | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __call__(self, jpeg: bytes, deadline: Deadline) -> Sight:
+    async def __call__(self, jpeg: bytes, deadline: Deadline) -> Features:
         self.looks += 1
         try:
             await self.gate.wait()
@@ -41,7 +41,7 @@ class Watched:
 async def test_equal_pictures_are_looked_at_once():
     """Twelve styles and locales of one request, and the second ask after a rejected draft."""
     watched = Watched()
-    looks = SharedLooks(watched)
+    looks = SharedAnalyses(watched)
     asked = [asyncio.create_task(looks.at(b"one", SOON)) for _ in range(12)]
     await asyncio.sleep(0)
     watched.gate.set()
@@ -55,7 +55,7 @@ async def test_equal_pictures_are_looked_at_once():
 async def test_the_work_ends_with_the_last_who_waits_for_it():
     """One caller that leaves takes nothing from the others."""
     watched = Watched()
-    looks = SharedLooks(watched)
+    looks = SharedAnalyses(watched)
     first, second = (asyncio.create_task(looks.at(b"one", SOON)) for _ in range(2))
     await asyncio.sleep(0.01)
     first.cancel()
@@ -72,7 +72,7 @@ async def test_a_failure_reaches_all_who_wait_and_is_not_remembered():
     """The next ask may find room."""
     watched = Watched(failure=Overloaded())
     watched.gate.set()
-    looks = SharedLooks(watched)
+    looks = SharedAnalyses(watched)
     both = await asyncio.gather(*(looks.at(b"one", SOON) for _ in range(2)), return_exceptions=True)
     assert [type(one) for one in both] == [Overloaded, Overloaded]
     watched.failure = None
@@ -84,7 +84,7 @@ async def test_only_so_many_sights_are_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(shared, "MOST_KEPT", 2)
     watched = Watched()
     watched.gate.set()
-    looks = SharedLooks(watched)
+    looks = SharedAnalyses(watched)
     for name in (b"a", b"b", b"a", b"c", b"a", b"b"):
         await looks.at(name, SOON)
     assert watched.looks == 4

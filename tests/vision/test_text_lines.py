@@ -4,18 +4,18 @@ import dataclasses
 
 import pytest
 
-from app.vision.text_lines import Line, in_blocks, is_sure, trusted, without_labels
+from app.vision.text_lines import TextLine, in_blocks, is_sure, trusted, without_labels
 
 WIDTH, HEIGHT = 1000, 500
 
 
-def line(text: str, left: int, top: int, width: int, height: int = 40, **other) -> Line:
+def line(text: str, left: int, top: int, width: int, height: int = 40, **other) -> TextLine:
     """A line by its pixels in a picture of 1000 x 500."""
     edges = (left / WIDTH, top / HEIGHT, (left + width) / WIDTH, (top + height) / HEIGHT)
-    return Line(text, other.pop("score", 0.99), *edges, height_px=height, ink="black", **other)
+    return TextLine(text, other.pop("score", 0.99), *edges, height_px=height, ink="black", **other)
 
 
-def texts(*lines: Line) -> list[str]:
+def texts(*lines: TextLine) -> list[str]:
     return [block.text for block in in_blocks(lines, WIDTH, HEIGHT)]
 
 

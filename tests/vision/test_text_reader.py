@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.captioning.captioner import Ask
+from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.vision import text_reader as module
 from app.vision.text_reader import TextReader, is_installed
 from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
@@ -31,7 +31,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def reader(anyio_backend: str) -> AsyncIterator[TextReader]:
-    reader = TextReader(Budget(MEMORY_BYTES))
+    reader = TextReader(WeightedSemaphore(MEMORY_BYTES))
     starting = asyncio.create_task(reader.start())
     try:
         yield reader
@@ -101,7 +101,7 @@ async def test_a_caption_quotes_what_was_read(reader: TextReader):
     try:
         captioner = EmbeddedCaptioner(pool, reader)
         image = normalised(drawn.jpeg(drawn.banner()))
-        draft = await captioner.draft(image, Ask(CONCISE, "en", 64), Deadline.after(30))
+        draft = await captioner.draft(image, DraftRequest(CONCISE, "en", 64), Deadline.after(30))
         assert "“SPRING SALE”" in draft.text
         assert "reads text" in await captioner.check()
     finally:
@@ -126,7 +126,7 @@ class Pool:
 
 def fake(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> TextReader:
     monkeypatch.setattr(module, "ChildPool", lambda **_: pool)
-    return TextReader(Budget(1))
+    return TextReader(WeightedSemaphore(1))
 
 
 async def started(reader: TextReader) -> TextReader:

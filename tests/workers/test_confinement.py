@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.runtime.semaphore import Budget
+from app.runtime.semaphore import WeightedSemaphore
 from app.workers.errors import ChildTimeout, JobRefused, PoolBusy
 from app.workers.spawn import EXPRESS_NICENESS, FREE_BYTES, NICENESS
 from testing.process_tree import resident_bytes
@@ -19,7 +19,7 @@ linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="these walls 
 
 async def test_large_jobs_wait_for_memory_in_turn():
     """Two that would need more than all there is are done one after the other, no one refused."""
-    memory = Budget(100 * MB)
+    memory = WeightedSemaphore(100 * MB)
     async with children(size=2, memory=memory) as pool:
         ask = FREE_BYTES + 60 * MB
         answers = await asyncio.gather(
@@ -35,7 +35,7 @@ async def test_large_jobs_wait_for_memory_in_turn():
 
 async def test_waiting_for_memory_does_not_count_as_work_but_ends_at_the_deadline():
     """The one that waited in vain is told so; its child lives and is used again."""
-    memory = Budget(100 * MB)
+    memory = WeightedSemaphore(100 * MB)
     async with children(size=2, memory=memory) as pool:
         ask = FREE_BYTES + 60 * MB
         first = asyncio.create_task(run(pool, "hoard", ask=ask, take=MB, seconds=0.6))
@@ -49,7 +49,7 @@ async def test_waiting_for_memory_does_not_count_as_work_but_ends_at_the_deadlin
 
 async def test_a_job_that_wants_more_than_there_is_at_all_is_refused():
     """At once, with the code `memory`."""
-    async with children(memory=Budget(100 * MB)) as pool:
+    async with children(memory=WeightedSemaphore(100 * MB)) as pool:
         with pytest.raises(JobRefused) as caught:
             await run(pool, "hoard", ask=200 * MB, take=1)
         assert caught.value.code == "memory"
@@ -58,7 +58,7 @@ async def test_a_job_that_wants_more_than_there_is_at_all_is_refused():
 @linux
 async def test_a_job_that_takes_more_than_it_asked_for_runs_into_its_limit():
     """An estimate that a file lied about ends there, however much is free."""
-    memory = Budget(1000 * MB)
+    memory = WeightedSemaphore(1000 * MB)
     async with children(memory=memory) as pool:
         for settings in ({}, {"ask": FREE_BYTES + 50 * MB}):
             with pytest.raises(JobRefused) as caught:
@@ -94,7 +94,7 @@ async def test_a_child_whose_heap_is_full_of_holes_makes_way_for_a_fresh_one():
 
 async def test_memory_is_given_back_when_a_child_dies_holding_it():
     """Timed out with 60 MB taken: they are free again."""
-    memory = Budget(100 * MB)
+    memory = WeightedSemaphore(100 * MB)
     async with children(memory=memory) as pool:
         with pytest.raises(ChildTimeout):
             await run(pool, "hoard", ask=FREE_BYTES + 60 * MB, take=1, seconds=9, timeout_s=0.2)

@@ -2,25 +2,25 @@
 
 import asyncio
 
-from app.workers.fair_queue import Line
+from app.workers.fair_queue import FairQueue
 from tests.workers.pools import children, run
 
 
-def joined(*turns: tuple[str, ...], may_express: bool = True) -> Line[str]:
-    line: Line[str] = Line()
+def joined(*turns: tuple[str, ...], may_express: bool = True) -> FairQueue[str]:
+    line: FairQueue[str] = FairQueue()
     for turn in turns:
         line.join(may_express=may_express, turn=turn)
     return line
 
 
-def called(line: Line[str], *in_work: tuple[str, ...], is_express: bool = False) -> object:
+def called(line: FairQueue[str], *in_work: tuple[str, ...], is_express: bool = False) -> object:
     waiting = line.call(is_express=is_express, in_work=in_work)
     return waiting and waiting.turn
 
 
 async def test_among_equals_it_is_first_come_first_served():
     """One caller alone, or nobody in work, is a plain line."""
-    line: Line[str] = Line()
+    line: FairQueue[str] = FairQueue()
     places = [line.join(may_express=True, turn=("anna", "1")) for _ in range(3)]
     assert [line.call(is_express=False, in_work=()).future for _ in range(3)] == places
     assert called(line) is None
@@ -66,7 +66,7 @@ async def test_costly_jobs_are_not_for_the_express_child():
 
 async def test_who_has_left_is_passed_over():
     """A place that is cancelled is no place."""
-    line: Line[str] = Line()
+    line: FairQueue[str] = FairQueue()
     gone = line.join(may_express=True, turn=("anna",))
     line.join(may_express=True, turn=("ben",))
     gone.cancel()

@@ -5,17 +5,17 @@ import io
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from app.captioning.captioner import Ask
+from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import Phrases, load_phrases
-from app.captioning.embedded.realise import put_in_words
+from app.captioning.embedded.realise import realise
 from app.captioning.errors import CaptionUncertain
 from app.captioning.openai_compat.error_classifier import NoTimeLeft, RequestFault
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
-from app.vision.features import Sight
-from app.vision.shared import SharedLooks
-from app.vision.text_lines import Block
+from app.vision.features import Features
+from app.vision.shared import SharedAnalyses
+from app.vision.text_lines import TextBlock
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 
 HANDLER = "look"
@@ -42,7 +42,9 @@ class LookPool(Protocol):
 class Reads(Protocol):
     """What is needed of reader.TextReader."""
 
-    async def read(self, jpeg: bytes, deadline: Deadline, *, is_sparse: bool) -> tuple[Block, ...]:
+    async def read(
+        self, jpeg: bytes, deadline: Deadline, *, is_sparse: bool
+    ) -> tuple[TextBlock, ...]:
         """What can surely be read. Raises Overloaded where its turn does not come in time."""
         ...
 
@@ -63,14 +65,14 @@ class EmbeddedCaptioner:
     def __init__(self, pool: LookPool, reader: Reads | None = None) -> None:
         self._pool = pool
         self._reader = reader
-        self._looks = SharedLooks(self._look_and_read)
+        self._looks = SharedAnalyses(self._look_and_read)
         self._phrases = load_phrases()
 
     def is_usable(self) -> bool:
         """Always: it depends on nothing outside."""
         return True
 
-    async def draft(self, image: NormalisedImage, ask: Ask, deadline: Deadline) -> Draft:
+    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
         """A true caption, `DECORATIVE` or `UNCERTAIN`; equal pixels give equal words.
 
         Raises CaptionUncertain for a locale without phrases, Overloaded where no child was free in
@@ -81,7 +83,7 @@ class EmbeddedCaptioner:
         if sight.verdict != "picture":
             return Draft(sight.verdict.upper(), self.name)
         # Judging what may be quoted takes 5 ms, too long to hold the event loop.
-        wording = await asyncio.to_thread(put_in_words, sight, ask, phrases)
+        wording = await asyncio.to_thread(realise, sight, ask, phrases)
         return Draft(wording.text, self.name, cut=wording.cut)
 
     async def check(self) -> str:
@@ -111,20 +113,20 @@ class EmbeddedCaptioner:
     def _locales(self) -> str:
         return ", ".join(self._phrases)
 
-    async def _look_and_read(self, jpeg: bytes, deadline: Deadline) -> Sight:
+    async def _look_and_read(self, jpeg: bytes, deadline: Deadline) -> Features:
         sight = await self._look(jpeg, deadline)
         if self._reader is None or not sight.may_hold_text:
             return sight
         text = await self._reader.read(jpeg, deadline, is_sparse=sight.is_sparse)
         return sight.with_text(text)
 
-    async def _look(self, jpeg: bytes, deadline: Deadline) -> Sight:
+    async def _look(self, jpeg: bytes, deadline: Deadline) -> Features:
         # None of these says anything about the next picture, so none is for a breaker to count.
         try:
             facts, _ = await self._pool.run(
                 HANDLER, jpeg, {}, timeout_s=LOOK_TIMEOUT_S, deadline=deadline
             )
-            return Sight.from_json(facts)
+            return Features.from_json(facts)
         except ChildTimeout as error:
             raise NoTimeLeft(log_reason="looking at the picture took too long") from error
         except PoolBusy as error:

@@ -8,12 +8,12 @@ writes the caption.
 import re
 from dataclasses import dataclass
 
-from app.captioning.captioner import Ask
+from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import Phrases
 from app.validation.characters import normalise
-from app.validation.verdict import judge
-from app.vision.features import WORD_LETTERS, Sight
-from app.vision.text_lines import Block
+from app.validation.verdict import validate_draft
+from app.vision.features import WORD_LETTERS, Features
+from app.vision.text_lines import TextBlock
 
 MOST_CHARS = 90
 """Of one quotation: a heading and its second line fit, a paragraph is only begun."""
@@ -85,7 +85,7 @@ class Quotes:
         return tuple(kept)
 
 
-def choose_quotes(sight: Sight, ask: Ask, phrases: Phrases) -> Quotes:
+def choose_quotes(sight: Features, ask: DraftRequest, phrases: Phrases) -> Quotes:
     """What to quote of a picture's text in this style and locale."""
     blocks = [
         (block, text)
@@ -111,9 +111,9 @@ def choose_quotes(sight: Sight, ask: Ask, phrases: Phrases) -> Quotes:
     )
 
 
-def _said_once(blocks: list[tuple[Block, str]]) -> list[tuple[Block, str]]:
+def _said_once(blocks: list[tuple[TextBlock, str]]) -> list[tuple[TextBlock, str]]:
     """Of equal texts the tallest."""
-    tallest: dict[str, Block] = {}
+    tallest: dict[str, TextBlock] = {}
     for block, text in blocks:
         known = tallest.setdefault(text.casefold(), block)
         if block.height > known.height:
@@ -129,7 +129,7 @@ def shortened(text: str, most_chars: int) -> str:
     return f"{words.rstrip(_REST)}…" if words else ""
 
 
-def _worth_quoting(sight: Sight) -> list[Block]:
+def _worth_quoting(sight: Features) -> list[TextBlock]:
     """Words; numbers only where they stand out or stand alone."""
     if sight.kind == "icon":
         return []
@@ -145,7 +145,7 @@ def _worth_quoting(sight: Sight) -> list[Block]:
     return [b for b in blocks if _letters(b) or (b.height > tallest and sight.kind != "chart")]
 
 
-def _is_heading(block: Block, kind: str) -> bool:
+def _is_heading(block: TextBlock, kind: str) -> bool:
     """Of a page whatever begins it; else what is wide and above the rest: a plan's box is not."""
     is_wide = block.width >= HEADING_WIDTH and block.top < HEADING_TOP / 2
     is_long = len(block.text) >= WORD_LETTERS * 3
@@ -154,21 +154,21 @@ def _is_heading(block: Block, kind: str) -> bool:
     return is_long and is_wide
 
 
-def _weight(block: Block) -> float:
+def _weight(block: TextBlock) -> float:
     """Tall print first, and of equally tall print the one that says more."""
     weight: float = block.height * min(len(block.text), 24) ** 0.5
     return weight
 
 
-def _signs(block: Block) -> int:
+def _signs(block: TextBlock) -> int:
     return sum(map(str.isalnum, block.text))
 
 
-def _letters(block: Block) -> int:
+def _letters(block: TextBlock) -> int:
     return sum(map(str.isalpha, block.text))
 
 
-def _quotable(text: str, ask: Ask, phrases: Phrases) -> str | None:
+def _quotable(text: str, ask: DraftRequest, phrases: Phrases) -> str | None:
     """The text as it may stand between quotation marks, or None where it may not."""
     plain = _without_signs(_QUOTATION_MARKS.sub("'", normalise(text.replace("\n", " "))))
     if not plain or _ORDER.search(plain) or _ADDRESS.search(text):
@@ -179,7 +179,7 @@ def _quotable(text: str, ask: Ask, phrases: Phrases) -> str | None:
     if not quoted:
         return None
     caption = phrases.plainly_quoted(quoted)
-    verdict = judge(caption, style=ask.style, locale=ask.locale, context=ask.context)
+    verdict = validate_draft(caption, style=ask.style, locale=ask.locale, context=ask.context)
     broken = {rule.code for rule in verdict.hard} - _OF_THE_STYLE
     is_kept = verdict.outcome == "caption" and not broken and quoted in verdict.caption
     return quoted if is_kept else None

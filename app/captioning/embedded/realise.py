@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from statistics import median
 from string import Formatter
 
-from app.captioning.captioner import Ask
+from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.context_name import name_in
 from app.captioning.embedded.phrasebook import Phrases
 from app.captioning.embedded.quotations import FEW_CHARS, Quotes, choose_quotes, shortened
 from app.types import Style
-from app.validation.verdict import judge
-from app.vision.colour_names import Share
-from app.vision.features import Sight, Subject
+from app.validation.verdict import validate_draft
+from app.vision.colour_names import ColourShare
+from app.vision.features import Features, Subject
 
 CHARS_PER_TOKEN = 4
 """As the validator counts where the tokeniser is not known."""
@@ -46,7 +46,7 @@ class Wording:
     cut: bool
 
 
-def put_in_words(sight: Sight, ask: Ask, phrases: Phrases) -> Wording:
+def realise(sight: Features, ask: DraftRequest, phrases: Phrases) -> Wording:
     """The caption of a picture that is worth describing, in the ask's style and ceiling."""
     ceiling = ask.max_tokens * CHARS_PER_TOKEN
     free = _compose(sight, ask, phrases, ask.style.max_chars)
@@ -55,7 +55,7 @@ def put_in_words(sight: Sight, ask: Ask, phrases: Phrases) -> Wording:
     return Wording(_compose(sight, ask, phrases, min(ceiling, ask.style.max_chars)), cut=True)
 
 
-def _compose(sight: Sight, ask: Ask, phrases: Phrases, most_chars: int) -> str:
+def _compose(sight: Features, ask: DraftRequest, phrases: Phrases, most_chars: int) -> str:
     found = list(_beginnings(sight, ask, phrases))
     turned_down = ask.rejected.draft if ask.rejected else None
     # A first sentence that is longer than is pleasant to hear is taken only where all are.
@@ -70,10 +70,10 @@ def _compose(sight: Sight, ask: Ask, phrases: Phrases, most_chars: int) -> str:
     return min((begun.head for begun in found if begun.is_ours), key=len)
 
 
-def _obeys(text: str, ask: Ask) -> bool:
+def _obeys(text: str, ask: DraftRequest) -> bool:
     """Whether a caption with strangers' words in it keeps our own rules as a whole."""
     cut = len(text) < ask.style.min_chars
-    verdict = judge(text, style=ask.style, locale=ask.locale, context=ask.context, cut=cut)
+    verdict = validate_draft(text, style=ask.style, locale=ask.locale, context=ask.context, cut=cut)
     return verdict.outcome == "caption" and not verdict.hard and verdict.caption == text
 
 
@@ -89,7 +89,7 @@ class _Beginning:
     """No word of it comes from the picture's text or from the context."""
 
 
-def _beginnings(sight: Sight, ask: Ask, phrases: Phrases) -> Iterator[_Beginning]:
+def _beginnings(sight: Features, ask: DraftRequest, phrases: Phrases) -> Iterator[_Beginning]:
     """First sentences, the best first: with much of the text, with less, with none."""
     quotes = choose_quotes(sight, ask, phrases)
     topic = _topic(sight, quotes)
@@ -116,12 +116,14 @@ def _beginnings(sight: Sight, ask: Ask, phrases: Phrases) -> Iterator[_Beginning
         yield _Beginning(f"{head}.", ours, fillers, is_ours=True)
 
 
-def _with_ink(sight: Sight, topic: str, quotes: Quotes) -> Sight:
+def _with_ink(sight: Features, topic: str, quotes: Quotes) -> Features:
     """What stands on a ground is lettering and shapes: thin letters leave no area of their own."""
     if topic not in ("shapes", "marks", "faint") or not quotes.inks:
         return sight
     shares = {share.colour: share for share in sight.colours}
-    inks = tuple(shares.get(ink, Share(ink, 0.0)) for ink in quotes.inks if ink != sight.ground)
+    inks = tuple(
+        shares.get(ink, ColourShare(ink, 0.0)) for ink in quotes.inks if ink != sight.ground
+    )
     others = tuple(share for share in sight.colours if share.colour not in quotes.inks)
     shown = (*inks, *others) if topic != "faint" else inks
     # With a colour whose area is not known, no share is known: neither "most" nor "all".
@@ -154,7 +156,7 @@ def _quotes_by(template: str, words: Slots) -> bool:
     return fields & {"quoted", "heading"} == set(words) & {"quoted", "heading"}
 
 
-def _extended(begun: _Beginning, ask: Ask, most_chars: int) -> str:
+def _extended(begun: _Beginning, ask: DraftRequest, most_chars: int) -> str:
     """The head and as many further sentences as the style wants and the ceiling allows."""
     style, text, count = ask.style, begun.head, 1
     extras = _in_order(list(begun.extras), ask)
@@ -178,7 +180,7 @@ def _wanted_chars(style: Style) -> int:
     return style.aim_chars if style.min_sentences > 1 or style.min_chars >= 40 else style.min_chars
 
 
-def _in_order(extras: list[str], ask: Ask) -> list[str]:
+def _in_order(extras: list[str], ask: DraftRequest) -> list[str]:
     """Sentences that hold one of the keywords first: all of them are true as they stand."""
     if not ask.style.uses_keywords:
         return extras
@@ -198,7 +200,7 @@ def _repeats_too_often(text: str, style: Style) -> bool:
     return any(words.count(word) > style.max_word_repeats for word in set(words))
 
 
-def _topic(sight: Sight, quotes: Quotes) -> str:
+def _topic(sight: Features, quotes: Quotes) -> str:
     """Which phrases fit: the kind, or what else makes the best first sentence."""
     is_laid_out = len(sight.text) >= LAYOUT_BLOCKS
     if is_laid_out and quotes.lead and sight.kind in ("any", "graphic", "shapes", "drawing"):
@@ -229,7 +231,7 @@ def _usable(templates: tuple[str, ...], slots: Slots) -> list[str]:
     ]
 
 
-def _slots(sight: Sight, phrases: Phrases) -> Slots:
+def _slots(sight: Features, phrases: Phrases) -> Slots:
     """What is known, each in the form that its place in a sentence needs."""
     subject = sight.subject
     shares = subject.colours if subject else sight.colours
@@ -260,7 +262,7 @@ def _slots(sight: Sight, phrases: Phrases) -> Slots:
     return slots
 
 
-def _where(sight: Sight, phrases: Phrases) -> Slots:
+def _where(sight: Features, phrases: Phrases) -> Slots:
     """Colours of parts, where two opposite parts differ; one that does not tells nothing."""
     slots: Slots = {}
     regions, tone = sight.regions, phrases.tone

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.captioning.openai_compat.error_body import Complaint
+from app.captioning.openai_compat.error_body import ErrorBody
 
 HEADROOM_FIRST, HEADROOM_MOST = 1_024, 4_096
 """Tokens for thinking, over the caption's own: what is tried first and last. Thinking about one
@@ -33,7 +33,7 @@ _NO_SYSTEM = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class Capabilities:
     """How one model wants to be asked."""
 
     refused: frozenset[str] = frozenset()
@@ -73,19 +73,21 @@ class Dialect:
         question = {"type": "text", "text": user}
         return [*heads, {"role": "user", "content": [picture, question]}]
 
-    def with_more_headroom(self) -> "Dialect":
+    def with_more_headroom(self) -> "Capabilities":
         """Twice the room to think, up to the most; unchanged where that is reached."""
         wanted = self.headroom * 2 or HEADROOM_FIRST
         return replace(self, headroom=max(self.headroom, min(wanted, self.headroom_most)))
 
-    def merged(self, learned: "Dialect") -> "Dialect":
+    def merged(self, learned: "Capabilities") -> "Capabilities":
         """Both lessons: what was learned while another call learned something else."""
         most = min(self.headroom_most, learned.headroom_most)
         headroom = min(max(self.headroom, learned.headroom), most)
-        return Dialect(self.refused | learned.refused, headroom, most)
+        return Capabilities(self.refused | learned.refused, headroom, most)
 
 
-def lesson(sent: Dialect, temperature: float | None, complaint: Complaint) -> Dialect | None:
+def lesson(
+    sent: Capabilities, temperature: float | None, complaint: ErrorBody
+) -> Capabilities | None:
     """How to ask instead, after `complaint` about a call made in `sent`; None if it says nothing.
 
     Only what was sent can be learned from, so lessons end.

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-from app.captioning.captioner import Ask, Captioner
+from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
 from app.captioning.openai_compat.endpoint import ConnectionFailed, Endpoint, Reply
 from app.captioning.openai_compat.error_classifier import Silent
-from app.captioning.openai_compat.session import Exchange, Memory, Question, Shrink, Terms
+from app.captioning.openai_compat.session import Memory, Question, Session, Shrink, Terms
 from app.captioning.prompt import system_text, user_text
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
@@ -23,7 +23,7 @@ _CHECK_EDGE_PX = 64
 """Some models refuse pictures under 28 pixels (Qwen-VL's patch)."""
 
 
-class RemoteSettings(
+class ModelSettings(
     BaseModel,
     frozen=True,
     use_attribute_docstrings=True,
@@ -85,12 +85,12 @@ class RemoteSettings(
         return SecretStr(text)
 
 
-class RemoteCaptioner(Captioner):
+class OpenAICompatCaptioner(Captioner):
     """A vision model behind one endpoint. One client, made once, shared by every call."""
 
     def __init__(
         self,
-        settings: RemoteSettings,
+        settings: ModelSettings,
         *,
         shrink: Shrink | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -110,7 +110,7 @@ class RemoteCaptioner(Captioner):
         """Always: whether it is left alone is the chain's breaker's business."""
         return True
 
-    async def draft(self, image: NormalisedImage, ask: Ask, deadline: Deadline) -> Draft:
+    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
         """One draft before the deadline. Cancelling the call closes its connection.
 
         Raises ModelUnavailable, ModelError, ModelTimeout or CaptionRefused.
@@ -166,14 +166,12 @@ class RemoteCaptioner(Captioner):
         """Close every connection."""
         await self._endpoint.aclose()
 
-    def _exchange(
-        self, question: Question, deadline: Deadline, *, patient: bool = True
-    ) -> Exchange:
+    def _exchange(self, question: Question, deadline: Deadline, *, patient: bool = True) -> Session:
         settings = self._settings
         terms = Terms(settings.timeout_s, settings.temperature, settings.retry_wait_max_s)
         if not patient:
             terms = Terms(settings.timeout_s, settings.temperature, 0.0, 0, 0)
-        return Exchange(
+        return Session(
             question,
             terms,
             deadline,

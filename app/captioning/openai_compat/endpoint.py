@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import httpx2
 from pydantic import SecretStr
 
-from app.captioning.openai_compat.request_body import Body
+from app.captioning.openai_compat.request_body import RequestBody
 
 if TYPE_CHECKING:
     import openai
@@ -111,7 +111,7 @@ class Endpoint:
             headers |= {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
         return headers
 
-    async def complete(self, body: Body, timeout_s: float) -> Reply:
+    async def complete(self, body: RequestBody, timeout_s: float) -> Reply:
         """One chat completion, whatever its status.
 
         Raises ConnectionFailed or TimeoutError.

@@ -25,7 +25,7 @@ _SCRIPT = re.compile(r"<(script|style)\b.{0,8000}?</\1>", re.IGNORECASE | re.DOT
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class ErrorBody:
     """An error as the model's server worded it. Nothing of it reaches a caller."""
 
     message: str = ""
@@ -43,7 +43,7 @@ class Complaint:
         return " ".join((self.message, *sorted(self.codes), self.param)).lower()
 
 
-def read_complaint(body: bytes) -> Complaint:
+def read_complaint(body: bytes) -> ErrorBody:
     """The complaint in an error body of any kind: JSON, a Python repr, an event stream, HTML."""
     text = body[: _READ_CHARS * 4].decode("utf-8", "replace")[:_READ_CHARS]
     found = find_complaint(parsed(text), text)
@@ -52,7 +52,7 @@ def read_complaint(body: bytes) -> Complaint:
     # What is cut, or printed by Python, still holds its codes in quotes.
     quoted = re.findall(r"[\"'](?:code|type|status)[\"']\s*:\s*[\"']([\w.-]{1,64})[\"']", text)
     plain = " ".join(_TAG.sub(" ", _SCRIPT.sub(" ", text)).split())
-    return Complaint(plain, frozenset(word.lower() for word in quoted), raw=text)
+    return ErrorBody(plain, frozenset(word.lower() for word in quoted), raw=text)
 
 
 _EVENTS_CHARS, _EVENT_LINES = 65_536, 100
@@ -79,18 +79,18 @@ def parsed(text: str) -> object:
     return whole
 
 
-def find_complaint(value: object, raw: str) -> Complaint | None:
+def find_complaint(value: object, raw: str) -> ErrorBody | None:
     """The complaint that a JSON value is, if it is one."""
     if isinstance(value, list):  # Gemini wraps its errors into a list
         return next((f for item in value[:4] if (f := find_complaint(item, raw))), None)
     if isinstance(value, str):
-        return Complaint(value, raw=raw)
+        return ErrorBody(value, raw=raw)
     if not isinstance(value, Mapping):
         return None
     error = value.get("error")
     if isinstance(error, str) and error:
         message = _message(value.get("message") or value.get("error_description") or error)
-        return Complaint(message, frozenset({error.lower()[:64]}), raw=raw)
+        return ErrorBody(message, frozenset({error.lower()[:64]}), raw=raw)
     if isinstance(error, Mapping) and error:
         return _from_mapping(error, raw)
     if isinstance(value.get("errors"), list) and value["errors"]:
@@ -98,11 +98,11 @@ def find_complaint(value: object, raw: str) -> Complaint | None:
     if "message" in value and "choices" not in value:
         return _from_mapping(value, raw)
     if "detail" in value:
-        return Complaint(_message(value["detail"]), raw=raw)
+        return ErrorBody(_message(value["detail"]), raw=raw)
     return None
 
 
-def _from_mapping(error: Mapping[str, object], raw: str) -> Complaint:
+def _from_mapping(error: Mapping[str, object], raw: str) -> ErrorBody:
     words = [error.get(name) for name in ("code", "type", "status", "reason")]
     words += [inner.get("code") for inner in _mappings(error.get("innererror"))]
     words += [inner.get("reason") for inner in _mappings(error.get("details"))]
@@ -111,7 +111,7 @@ def _from_mapping(error: Mapping[str, object], raw: str) -> Complaint:
         messages.append(_message(inner.get("raw")))
         words.append(inner.get("error_type"))
     numbers = (error.get("code"), error.get("status"), error.get("raw_status_code"))
-    return Complaint(
+    return ErrorBody(
         " ".join(filter(None, messages)),
         frozenset(word.lower()[:64] for word in words if isinstance(word, str) and word),
         str(error.get("param") or "")[:200],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.captioning.errors import ModelError, ModelTimeout, ModelUnavailable
-from app.captioning.openai_compat.error_body import Complaint
+from app.captioning.openai_compat.error_body import ErrorBody
 from app.captioning.openai_compat.retry_after import body_wait_s, named_wait_s
 
 FaultKind = Literal["filtered", "quota", "busy", "down", "image", "request", "broken"]
@@ -44,7 +44,7 @@ class Fault:
     reason: str
     """What is wrong and how to mend it, for the log, without the server's own words."""
     wait_s: float | None = None
-    complaint: Complaint | None = None
+    complaint: ErrorBody | None = None
     status: int | None = None
 
 
@@ -122,7 +122,7 @@ _DOWN = re.compile(
 )
 
 
-def judge(status: int, headers: Mapping[str, str], complaint: Complaint, now_s: float) -> Fault:
+def classify(status: int, headers: Mapping[str, str], complaint: ErrorBody, now_s: float) -> Fault:
     """Whose fault an answer is that is not a caption, and how long the server asks to wait.
 
     `status` 200 means that the error stood in the body: then the body says what it would have been.
@@ -136,7 +136,7 @@ def judge(status: int, headers: Mapping[str, str], complaint: Complaint, now_s: 
     return Fault(kind, reason, wait_s, complaint, status)
 
 
-def _kind(status: int, words: str, complaint: Complaint) -> tuple[FaultKind, str]:
+def _kind(status: int, words: str, complaint: ErrorBody) -> tuple[FaultKind, str]:
     if complaint.codes & _FILTER_CODES or (status in _OWN_FAULTS and _FILTER.search(words)):
         return "filtered", "the model's content filter refused"
     if status != 429 and _NO_VISION.search(words):
@@ -168,7 +168,7 @@ def _other_kind(status: int, words: str) -> tuple[FaultKind, str]:
     return "request", "the model's server refused the request as wrong"
 
 
-def _is_quota(status: int, words: str, complaint: Complaint) -> bool:
+def _is_quota(status: int, words: str, complaint: ErrorBody) -> bool:
     if status == 402 or complaint.codes & _QUOTA_CODES:
         return True
     if status not in (400, 403, 429) or not _QUOTA.search(words):

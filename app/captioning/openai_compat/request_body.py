@@ -9,7 +9,7 @@ import pybase64
 _PREFIX = b"data:image/jpeg;base64,"
 
 
-class Body:
+class RequestBody:
     """The call's JSON, the picture's data: URL where `place` stands.
 
     The SDK would walk through the message, escape the base64 and encode it: half a megabyte four

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.captioning.openai_compat.error_body import (
-    Complaint,
+    ErrorBody,
     find_complaint,
     parsed,
     read_complaint,
@@ -28,7 +28,7 @@ _LOST_LETTER = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelResponse:
     """A model's own words and how they ended."""
 
     text: str
@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Nonsense:
+class InvalidResponse:
     """A 200 that is neither an answer nor a complaint."""
 
     reason: str
@@ -56,7 +56,7 @@ class Nonsense:
     """The server itself is wrong (HTML, not JSON), and not only this one answer."""
 
 
-def read_answer(body: bytes) -> Answer | Complaint | Nonsense:
+def parse_response(body: bytes) -> ModelResponse | ErrorBody | InvalidResponse:
     """The answer in the body of a 200, or the complaint that hides there, or what is wrong.
 
     Takes the first choice, text in one piece or in parts; never raises.
@@ -69,15 +69,15 @@ def read_answer(body: bytes) -> Answer | Complaint | Nonsense:
         complaint = find_complaint(value, text[:16_384])
         if complaint is not None:
             return complaint
-        return Nonsense("the answer is JSON without choices", is_broken=True)
+        return InvalidResponse("the answer is JSON without choices", is_broken=True)
     if text.lstrip().startswith(("data:", "event:")):
         return read_complaint(body)
     if not text.strip():
-        return Nonsense("the answer has no body", is_broken=True)
+        return InvalidResponse("the answer has no body", is_broken=True)
     kind = (
         "HTML" if re.match(r"\s*<(?:!doctype|html|head|body)", text, re.IGNORECASE) else "no JSON"
     )
-    return Nonsense(f"the answer is {kind}: check ALTWRIGHT_MODEL_BASE_URL", is_broken=True)
+    return InvalidResponse(f"the answer is {kind}: check ALTWRIGHT_MODEL_BASE_URL", is_broken=True)
 
 
 def _decoded(body: bytes) -> tuple[str, bool]:
@@ -87,10 +87,12 @@ def _decoded(body: bytes) -> tuple[str, bool]:
         return body.decode("utf-8", "replace"), False
 
 
-def _from_choices(value: Mapping[str, Any], whole: bool) -> Answer | Complaint | Nonsense:
+def _from_choices(
+    value: Mapping[str, Any], whole: bool
+) -> ModelResponse | ErrorBody | InvalidResponse:
     choice = value["choices"][0]
     if not isinstance(choice, Mapping):
-        return Nonsense("the first choice is no object", is_broken=True)
+        return InvalidResponse("the first choice is no object", is_broken=True)
     if isinstance(choice.get("error"), Mapping):  # OpenRouter: the provider failed half-way
         complaint = find_complaint({"error": choice["error"]}, str(choice["error"])[:16_384])
         if complaint is not None:
@@ -106,14 +108,16 @@ def _from_choices(value: Mapping[str, Any], whole: bool) -> Answer | Complaint |
     if text.endswith(_LOST_LETTER):
         text = text.rstrip(_LOST_LETTER)
     if not whole and _LOST_LETTER in text:
-        return Nonsense("the answer is not valid UTF-8", is_broken=False)
+        return InvalidResponse("the answer is not valid UTF-8", is_broken=False)
     if len(text) > _TEXT_CHARS:
-        return Nonsense(f"the answer has {len(text)} characters", is_broken=False)
+        return InvalidResponse(f"the answer has {len(text)} characters", is_broken=False)
     if not text.strip() and _has_tool_calls(message):
-        return Nonsense("the model called a tool, although it was offered none", is_broken=False)
+        return InvalidResponse(
+            "the model called a tool, although it was offered none", is_broken=False
+        )
     usage = value.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
-    return Answer(
+    return ModelResponse(
         text=text,
         cut=finish in _CUT,
         thought=thought

@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
-from app.captioning.openai_compat.capabilities import Dialect, lesson
+from app.captioning.openai_compat.capabilities import Capabilities, lesson
 from app.captioning.openai_compat.endpoint import ConnectionFailed, Endpoint, Reply
-from app.captioning.openai_compat.error_body import Complaint, loggable, read_complaint
+from app.captioning.openai_compat.error_body import ErrorBody, loggable, read_complaint
 from app.captioning.openai_compat.error_classifier import (
     AskedToWait,
     Fault,
     NoTimeLeft,
     RequestFault,
     Silent,
-    judge,
+    classify,
 )
-from app.captioning.openai_compat.request_body import Body
-from app.captioning.openai_compat.response import Answer, Nonsense, read_answer
+from app.captioning.openai_compat.request_body import RequestBody
+from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
 from app.runtime.deadline import Deadline
 
 _logger = logging.getLogger(__name__)
@@ -72,9 +72,9 @@ class Memory:
     """What a captioner learned about its model. In this process only; lost with it."""
 
     def __init__(self) -> None:
-        self.dialect = Dialect()
+        self.dialect = Capabilities()
 
-    def learn(self, model: str, dialect: Dialect) -> None:
+    def learn(self, model: str, dialect: Capabilities) -> None:
         """Keep a lesson, besides those that other calls learned meanwhile."""
         merged = self.dialect.merged(dialect)
         if merged != self.dialect:
@@ -89,7 +89,7 @@ class Memory:
             )
 
 
-class Exchange:
+class Session:
     """Runs once. `endpoint` and `memory` are shared by all exchanges of a captioner."""
 
     def __init__(
@@ -114,9 +114,9 @@ class Exchange:
         self._waits = terms.waits_more
         self._lessons = _LESSONS_MORE
         self._thought_longer = False
-        self._spent: list[Answer] = []
+        self._spent: list[ModelResponse] = []
 
-    async def run(self) -> tuple[Answer, bool]:
+    async def run(self) -> tuple[ModelResponse, bool]:
         """The answer, and whether it was allowed more tokens than the caption's ceiling.
 
         Tokens are those of every call that was answered. Raises ModelUnavailable, ModelError (also
@@ -138,7 +138,7 @@ class Exchange:
                 continue
             return self._accepted(heard), sent.exceeds_ceiling()
 
-    async def _call(self, sent: Dialect) -> Reply:
+    async def _call(self, sent: Capabilities) -> Reply:
         question, terms = self._question, self._terms
         given_s = min(terms.timeout_s, self._deadline.left_s())
         if given_s <= 0:
@@ -150,14 +150,14 @@ class Exchange:
             **sent.parameters(question.max_tokens, terms.temperature),
         }
         try:
-            body = Body(parameters, place, question.jpeg)
+            body = RequestBody(parameters, place, question.jpeg)
             return await self._endpoint.complete(body, given_s)
         except TimeoutError:
             had_a_chance = given_s >= min(terms.timeout_s, _FAIR_S)
             reason = f"{question.model} gave no answer within {given_s:.1f} s"
             raise (ModelTimeout if had_a_chance else NoTimeLeft)(log_reason=reason) from None
 
-    async def _mend(self, fault: Fault, sent: Dialect) -> None:
+    async def _mend(self, fault: Fault, sent: Capabilities) -> None:
         """Returns when it is worth asking again, changed or later; raises when it is not."""
         reason = self._reason(fault)
         if fault.kind == "filtered":
@@ -184,7 +184,7 @@ class Exchange:
             raise ModelUnavailable(log_reason=f"{self._question.model}: {reason}")
         return Fault("down" if failed.kind == "down" else "request", reason)
 
-    def _learns(self, fault: Fault, sent: Dialect) -> bool:
+    def _learns(self, fault: Fault, sent: Capabilities) -> bool:
         """Whether the fault is about a parameter that can be left out or named otherwise."""
         if fault.complaint is None or fault.kind == "busy" or not self._lessons:
             return False
@@ -219,7 +219,7 @@ class Exchange:
         spread = random.uniform(0.02, 0.25)  # noqa: S311
         await self._sleep(wait_s + spread * min(wait_s, 1.0))
 
-    def _lets_it_think(self, answer: Answer, sent: Dialect) -> bool:
+    def _lets_it_think(self, answer: ModelResponse, sent: Capabilities) -> bool:
         """Whether thinking ate the answer and more room may mend it: tried once per ask."""
         silent = answer.is_silent and not answer.refused
         if not (answer.thought or (silent and answer.cut)):
@@ -232,7 +232,7 @@ class Exchange:
         self._thought_longer = True
         return True
 
-    def _accepted(self, answer: Answer) -> Answer:
+    def _accepted(self, answer: ModelResponse) -> ModelResponse:
         if answer.refused:
             raise CaptionRefused(log_reason=f"{self._question.model} refused, or its filter")
         if answer.is_silent:
@@ -257,14 +257,14 @@ class Exchange:
         return "; ".join(parts)
 
 
-def _hear(reply: Reply) -> Answer | Fault:
+def _hear(reply: Reply) -> ModelResponse | Fault:
     """What a reply is."""
     if not 200 <= reply.status < 300:
-        return judge(reply.status, reply.headers, read_complaint(reply.body), time.time())
-    heard = read_answer(reply.body)
-    if isinstance(heard, Complaint):
-        return judge(200, reply.headers, heard, time.time())
-    if isinstance(heard, Nonsense):
+        return classify(reply.status, reply.headers, read_complaint(reply.body), time.time())
+    heard = parse_response(reply.body)
+    if isinstance(heard, ErrorBody):
+        return classify(200, reply.headers, heard, time.time())
+    if isinstance(heard, InvalidResponse):
         return Fault("broken" if heard.is_broken else "request", heard.reason, status=reply.status)
     return heard
 

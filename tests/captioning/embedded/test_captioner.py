@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.captioning.captioner import Ask
+from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.captioning.errors import CaptionUncertain, ModelError, ModelTimeout
 from app.errors import Overloaded
@@ -20,8 +20,8 @@ def normalised(jpeg: bytes) -> NormalisedImage:
     return NormalisedImage(jpeg, 0, 0, SourceFacts(0, 0, "jpeg", len(jpeg), ""))
 
 
-def ask(locale: str = "en") -> Ask:
-    return Ask(CONCISE, locale, 64)
+def ask(locale: str = "en") -> DraftRequest:
+    return DraftRequest(CONCISE, locale, 64)
 
 
 @pytest.fixture

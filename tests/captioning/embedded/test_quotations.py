@@ -4,34 +4,36 @@ import dataclasses
 
 import pytest
 
-from app.captioning.captioner import Ask
+from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import load_phrases
 from app.captioning.embedded.quotations import choose_quotes, shortened
-from app.captioning.embedded.realise import put_in_words
+from app.captioning.embedded.realise import realise
 from app.captioning.styles.loader import StyleRegistry
-from app.validation.verdict import judge
-from app.vision.analyse import look
-from app.vision.features import Sight
-from app.vision.text_lines import Block
+from app.validation.verdict import validate_draft
+from app.vision.analyse import analyse
+from app.vision.features import Features
+from app.vision.text_lines import TextBlock
 from tests.vision import drawn
 
 PHRASES = load_phrases()
 STYLES = dict(StyleRegistry.load().items())
 
 
-def block(text: str, height: float = 0.1, top: float = 0.2, **other) -> Block:
+def block(text: str, height: float = 0.1, top: float = 0.2, **other) -> TextBlock:
     facts = {"score": 0.99, "lines": 1, "width": 0.5, "ink": "white", **other}
-    return Block(text, height=height, top=top, **facts)
+    return TextBlock(text, height=height, top=top, **facts)
 
 
 @pytest.fixture(scope="module")
-def sights() -> dict[str, Sight]:
-    return {name: look(drawn.jpeg(make())) for name, make in drawn.WORTH_DESCRIBING.items()}
+def sights() -> dict[str, Features]:
+    return {name: analyse(drawn.jpeg(make())) for name, make in drawn.WORTH_DESCRIBING.items()}
 
 
-def say(sight: Sight, *blocks: Block, style: str = "concise", locale: str = "en", **ask) -> str:
-    asked = Ask(STYLES[style], locale, ask.pop("max_tokens", 256), **ask)
-    return put_in_words(sight.with_text(blocks), asked, PHRASES[locale]).text
+def say(
+    sight: Features, *blocks: TextBlock, style: str = "concise", locale: str = "en", **ask
+) -> str:
+    asked = DraftRequest(STYLES[style], locale, ask.pop("max_tokens", 256), **ask)
+    return realise(sight.with_text(blocks), asked, PHRASES[locale]).text
 
 
 SAID = {
@@ -120,7 +122,7 @@ def test_a_banned_word_of_the_style_is_not_quoted(sights):
     """The operator's rules hold for quotations too."""
     strict = dataclasses.replace(STYLES["concise"], banned=("cheap",))
     sight = sights["banner"].with_text((block("Cheap shoes"),))
-    assert "Cheap" not in put_in_words(sight, Ask(strict, "en", 256), PHRASES["en"]).text
+    assert "Cheap" not in realise(sight, DraftRequest(strict, "en", 256), PHRASES["en"]).text
 
 
 def test_quotation_marks_inside_become_single_ones(sights):
@@ -154,9 +156,9 @@ def test_every_caption_with_text_keeps_every_rule(sights, locale: str, style: st
         sight = sights[name]
         for text in written:
             for max_tokens in (32, 256):
-                ask = Ask(STYLES[style], locale, max_tokens)
-                said = put_in_words(sight.with_text(text), ask, PHRASES[locale])
-                verdict = judge(
+                ask = DraftRequest(STYLES[style], locale, max_tokens)
+                said = realise(sight.with_text(text), ask, PHRASES[locale])
+                verdict = validate_draft(
                     said.text,
                     style=STYLES[style],
                     locale=locale,
@@ -170,7 +172,7 @@ def test_every_caption_with_text_keeps_every_rule(sights, locale: str, style: st
 
 def test_a_picture_that_seems_to_say_nothing_but_has_a_word_is_described():
     """The mistake that costs most: a texture with a sign on it."""
-    noise = look(drawn.jpeg(drawn.noise()))
+    noise = analyse(drawn.jpeg(drawn.noise()))
     assert noise.verdict == "decorative"
     assert noise.with_text((block("Exit"),)).verdict == "picture"
     assert noise.with_text((block("7 A"),)).verdict == "decorative"
@@ -188,7 +190,9 @@ def test_a_long_text_is_cut_at_a_word(text: str, most: int, expected: str):
 
 def test_nothing_read_is_nothing_quoted(sights):
     """And no slot is filled with nothing."""
-    quotes = choose_quotes(sights["product"], Ask(STYLES["concise"], "en", 64), PHRASES["en"])
+    quotes = choose_quotes(
+        sights["product"], DraftRequest(STYLES["concise"], "en", 64), PHRASES["en"]
+    )
     assert (quotes.lead, quotes.more, quotes.heading) == ((), (), None)
 
 

@@ -6,15 +6,15 @@ import re
 import pytest
 from PIL import Image
 
-from app.captioning.captioner import Ask, Rejected
+from app.captioning.captioner import DraftRequest, RejectedDraft
 from app.captioning.embedded.phrasebook import load_phrases
-from app.captioning.embedded.realise import put_in_words
+from app.captioning.embedded.realise import realise
 from app.captioning.styles.loader import StyleRegistry
 from app.types import Style
-from app.validation.verdict import judge
-from app.vision.analyse import look
+from app.validation.verdict import validate_draft
+from app.vision.analyse import analyse
 from app.vision.colour_names import NAMES
-from app.vision.features import Sight
+from app.vision.features import Features
 from tests.vision import drawn
 
 PHRASES = load_phrases()
@@ -54,13 +54,13 @@ OPENERS = re.compile(
 
 
 @pytest.fixture(scope="module")
-def sights() -> dict[str, Sight]:
-    return {name: look(drawn.jpeg(make())) for name, make in drawn.WORTH_DESCRIBING.items()}
+def sights() -> dict[str, Features]:
+    return {name: analyse(drawn.jpeg(make())) for name, make in drawn.WORTH_DESCRIBING.items()}
 
 
-def say(sight: Sight, form: Style = CONCISE, locale: str = "en", **ask) -> str:
+def say(sight: Features, form: Style = CONCISE, locale: str = "en", **ask) -> str:
     max_tokens = ask.pop("max_tokens", 256)
-    return put_in_words(sight, Ask(form, locale, max_tokens, **ask), PHRASES[locale]).text
+    return realise(sight, DraftRequest(form, locale, max_tokens, **ask), PHRASES[locale]).text
 
 
 def sentences(text: str) -> int:
@@ -73,7 +73,7 @@ def sentences(text: str) -> int:
 def test_every_caption_keeps_its_limits(sights, locale: str, form: Style, max_tokens: int):
     """Characters, sentences, the ceiling of 4 characters a token, and whole sentences."""
     for name, sight in sights.items():
-        wording = put_in_words(sight, Ask(form, locale, max_tokens), PHRASES[locale])
+        wording = realise(sight, DraftRequest(form, locale, max_tokens), PHRASES[locale])
         text = wording.text
         assert len(text) <= min(form.max_chars, 4 * max_tokens), (name, text)
         assert sentences(text) <= form.max_sentences, (name, text)
@@ -96,8 +96,8 @@ def test_seo_repeats_no_word_more_than_twice(sights, locale: str):
 
 def test_a_detailed_caption_under_a_low_ceiling_is_shorter_and_says_so(sights):
     """The register does not change; `cut` becomes `truncated`."""
-    full = put_in_words(sights["product"], Ask(DETAILED, "en", 256), PHRASES["en"])
-    short = put_in_words(sights["product"], Ask(DETAILED, "en", 32), PHRASES["en"])
+    full = realise(sights["product"], DraftRequest(DETAILED, "en", 256), PHRASES["en"])
+    short = realise(sights["product"], DraftRequest(DETAILED, "en", 32), PHRASES["en"])
     assert full.text.startswith(short.text.split(". ")[0])
     assert (full.cut, short.cut) == (False, True)
 
@@ -123,7 +123,7 @@ def test_a_picture_of_very_many_colours_is_not_reduced_to_three():
     full = Image.new("L", hues.size, 255)
     wheel = Image.merge("HSV", (hues, full, full.point(lambda v: v - 20))).convert("RGB")
     wheel = wheel.quantize(24).convert("RGB")
-    assert say(look(drawn.jpeg(wheel))).endswith("in many colours.")
+    assert say(analyse(drawn.jpeg(wheel))).endswith("in many colours.")
 
 
 def test_a_name_from_the_context_stands_first(sights):
@@ -166,7 +166,7 @@ def test_a_rejected_draft_is_not_given_again(sights):
     for name in ("product", "scene", "chart", "banner"):
         for context in (None, "Blue hoodie"):
             first = say(sights[name], context=context)
-            again = say(sights[name], context=context, rejected=Rejected(first, ("no",)))
+            again = say(sights[name], context=context, rejected=RejectedDraft(first, ("no",)))
             assert again != first, name
             assert len(again) >= CONCISE.min_chars
 
@@ -223,8 +223,8 @@ def test_every_caption_passes_the_validator(sights, locale: str):
     for name, sight in sights.items():
         for form in StyleRegistry.load().values():
             for max_tokens in (32, 64, 256):
-                said = put_in_words(sight, Ask(form, locale, max_tokens), PHRASES[locale])
-                verdict = judge(
+                said = realise(sight, DraftRequest(form, locale, max_tokens), PHRASES[locale])
+                verdict = validate_draft(
                     said.text, style=form, locale=locale, max_tokens=max_tokens, cut=said.cut
                 )
                 assert not verdict.hard, (name, said.text, verdict.hard)

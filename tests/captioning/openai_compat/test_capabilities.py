@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from app.captioning.errors import ModelError
-from app.captioning.openai_compat.captioner import RemoteCaptioner
+from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
 from app.runtime.deadline import Deadline
 from app.types import Draft
 from testing.servers.aimock import Aimock
@@ -17,7 +17,7 @@ from tests.captioning.draft_requests import ask, picture
 KEY = "sk-test-0123456789abcdef"
 
 
-async def draft(tried: RemoteCaptioner, seconds: float = 5.0, **changes: object) -> Draft:
+async def draft(tried: OpenAICompatCaptioner, seconds: float = 5.0, **changes: object) -> Draft:
     """One draft of the same picture."""
     return await tried.draft(picture(), ask(**changes), Deadline.after(seconds))
 

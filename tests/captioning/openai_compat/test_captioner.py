@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.captioning.errors import ModelTimeout
-from app.captioning.openai_compat.captioner import RemoteCaptioner
+from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
 from app.captioning.prompt import user_text
 from app.runtime.deadline import Deadline
 from app.types import Draft
@@ -17,7 +17,7 @@ from tests.captioning.draft_requests import ask, picture
 KEY = "sk-test-0123456789abcdef"
 
 
-async def draft(tried: RemoteCaptioner, seconds: float = 5.0, **changes: object) -> Draft:
+async def draft(tried: OpenAICompatCaptioner, seconds: float = 5.0, **changes: object) -> Draft:
     """One draft of the same picture."""
     return await tried.draft(picture(), ask(**changes), Deadline.after(seconds))
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.captioning.errors import CaptionRefused, ModelError, ModelUnavailable
-from app.captioning.openai_compat.captioner import RemoteCaptioner, RemoteSettings
+from app.captioning.openai_compat.captioner import ModelSettings, OpenAICompatCaptioner
 from app.runtime.deadline import Deadline
 from app.types import Draft
 from testing.servers.aimock import Aimock
@@ -19,7 +19,7 @@ from tests.captioning.draft_requests import ask, picture
 KEY = "sk-test-0123456789abcdef"
 
 
-async def draft(tried: RemoteCaptioner, seconds: float = 5.0, **changes: object) -> Draft:
+async def draft(tried: OpenAICompatCaptioner, seconds: float = 5.0, **changes: object) -> Draft:
     """One draft of the same picture."""
     return await tried.draft(picture(), ask(**changes), Deadline.after(seconds))
 
@@ -46,15 +46,15 @@ def refusal(message: str, **members: object) -> dict[str, object]:
 def test_a_wrong_setting_is_refused_with_its_mend(values: dict[str, object], words: str) -> None:
     """And without the key."""
     with pytest.raises(ValidationError, match=words) as caught:
-        RemoteSettings.model_validate(values)
+        ModelSettings.model_validate(values)
     assert "sk-a" not in str(caught.value)
 
 
 def test_what_an_env_file_leaves_empty_is_unset() -> None:
     """`MODEL_API_KEY=` means none."""
-    settings = RemoteSettings.model_validate({"model": "m", "base_url": "", "api_key": " "})
+    settings = ModelSettings.model_validate({"model": "m", "base_url": "", "api_key": " "})
     assert (settings.base_url, settings.api_key) == (None, None)
-    assert KEY not in repr(RemoteSettings.model_validate({"model": "m", "api_key": KEY}))
+    assert KEY not in repr(ModelSettings.model_validate({"model": "m", "api_key": KEY}))
 
 
 async def test_a_check_shows_the_model_a_picture(

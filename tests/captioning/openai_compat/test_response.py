@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from app.captioning.openai_compat.error_body import Complaint
-from app.captioning.openai_compat.response import Answer, Nonsense, read_answer
+from app.captioning.openai_compat.error_body import ErrorBody
+from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
 from testing.servers.rawmodel import answer
 
 
-def read(value: object) -> Answer | Complaint | Nonsense:
+def read(value: object) -> ModelResponse | ErrorBody | InvalidResponse:
     """What a body is, given as JSON."""
-    return read_answer(json.dumps(value).encode())
+    return parse_response(json.dumps(value).encode())
 
 
 def text_of(value: object) -> str:
     """The text of what must be an answer."""
     found = read(value)
-    assert isinstance(found, Answer), found
+    assert isinstance(found, ModelResponse), found
     return found.text
 
 
@@ -76,7 +76,7 @@ def test_a_text_is_found_in_every_shape(value: object, text: str) -> None:
 def test_how_it_ended_is_read(choice: dict[str, Any], cut: bool, refused: bool) -> None:
     """Every word for the same end."""
     found = read(answer("A mug.", **choice))
-    assert isinstance(found, Answer)
+    assert isinstance(found, ModelResponse)
     assert (found.cut, found.refused) == (cut, refused)
 
 
@@ -96,7 +96,7 @@ def test_usage_is_taken_where_it_can_be_true(
 ) -> None:
     """Null where it is unknown."""
     found = read({**answer("A mug."), "usage": usage})
-    assert isinstance(found, Answer)
+    assert isinstance(found, ModelResponse)
     assert (found.input_tokens, found.output_tokens) == tokens
 
 
@@ -113,15 +113,15 @@ def test_usage_is_taken_where_it_can_be_true(
 def test_an_error_inside_a_200_is_a_complaint(value: object, code: int | None) -> None:
     """As gateways send it."""
     found = read(value)
-    assert isinstance(found, Complaint)
+    assert isinstance(found, ErrorBody)
     assert found.status == code
 
 
 def test_an_error_inside_an_event_stream_is_a_complaint() -> None:
     """Although no stream was asked for."""
     event = {"type": "error", "error": {"code": "server_is_overloaded", "message": "Overloaded."}}
-    found = read_answer(f"event: error\ndata: {json.dumps(event)}\n\n".encode())
-    assert isinstance(found, Complaint)
+    found = parse_response(f"event: error\ndata: {json.dumps(event)}\n\n".encode())
+    assert isinstance(found, ErrorBody)
     assert (found.message, "server_is_overloaded" in found.codes) == ("Overloaded.", True)
 
 
@@ -147,8 +147,8 @@ def test_an_error_inside_an_event_stream_is_a_complaint() -> None:
 )
 def test_nonsense_is_called_so(body: bytes, words: str) -> None:
     """And says what it is; a server that talks so is broken, not only this answer."""
-    found = read_answer(body)
-    assert isinstance(found, Nonsense)
+    found = parse_response(body)
+    assert isinstance(found, InvalidResponse)
     assert words in found.reason
     assert found.is_broken
 
@@ -156,26 +156,26 @@ def test_nonsense_is_called_so(body: bytes, words: str) -> None:
 def test_an_answer_with_lost_letters_is_not_used() -> None:
     """Invalid UTF-8 in the middle; at the end it is a character that the ceiling cut in two."""
     body = json.dumps(answer("A m@g.")).encode()
-    found = read_answer(body.replace(b"@", b"\xfc"))
-    assert isinstance(found, Nonsense)
+    found = parse_response(body.replace(b"@", b"\xfc"))
+    assert isinstance(found, InvalidResponse)
     assert not found.is_broken
     body = json.dumps(answer("A mug@")).encode()
-    ended = read_answer(body.replace(b"@", b"\xf0\x9f\x98"))
-    assert isinstance(ended, Answer)
+    ended = parse_response(body.replace(b"@", b"\xf0\x9f\x98"))
+    assert isinstance(ended, ModelResponse)
     assert ended.text == "A mug"
 
 
 def test_a_megabyte_is_no_answer_and_costs_little() -> None:
     """Longer than any model writes below our ceilings."""
     found = read(answer("loop " * 250_000))
-    assert isinstance(found, Nonsense)
+    assert isinstance(found, InvalidResponse)
     assert "1250000 characters" in found.reason
 
 
 def test_a_tool_call_is_no_answer_but_text_beside_it_is() -> None:
     """None was offered."""
     calls = [{"id": "1", "type": "function", "function": {"name": "see", "arguments": "{}"}}]
-    assert isinstance(read(message(tool_calls=calls)), Nonsense)
+    assert isinstance(read(message(tool_calls=calls)), InvalidResponse)
     assert text_of(message(content="A mug.", tool_calls=calls)) == "A mug."
 
 
@@ -205,5 +205,5 @@ def test_a_tool_call_is_no_answer_but_text_beside_it_is() -> None:
 def test_thinking_is_noticed(value: object, thought: bool) -> None:
     """In a field, in the usage, in the text."""
     found = read(value)
-    assert isinstance(found, Answer)
+    assert isinstance(found, ModelResponse)
     assert found.thought == thought
