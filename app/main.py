@@ -118,7 +118,7 @@ async def _services(
         size=children_for_this_machine(settings.workers) + 1,
         handlers={
             "normalise": "app.imaging.render:render",
-            "look": "app.vision.analyse:look_job",
+            "analyse": "app.vision.analyse:analyse_job",
         },
         memory=memory,
         input_max_bytes=settings.fetch.max_bytes,

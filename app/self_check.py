@@ -37,7 +37,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[list[Part]]:
             size=1,
             handlers={
                 "normalise": "app.imaging.render:render",
-                "look": "app.vision.analyse:look_job",
+                "analyse": "app.vision.analyse:analyse_job",
             },
             input_max_bytes=settings.fetch.max_bytes,
         )

@@ -1,6 +1,6 @@
 """Look at a picture: what can be known from its pixels, as a Sight.
 
-Pure functions of the bytes. `look_job` is what the child process runs.
+Pure functions of the bytes. `analyse_job` is what the child process runs.
 """
 
 import io

@@ -96,7 +96,7 @@ async def test_a_child_that_is_killed_is_replaced(reader: TextReader):
 @needs_models
 async def test_a_caption_quotes_what_was_read(reader: TextReader):
     """Both children together."""
-    pool = ChildPool(size=1, handlers={"look": "app.vision.analyse:look_job"})
+    pool = ChildPool(size=1, handlers={"analyse": "app.vision.analyse:analyse_job"})
     await pool.start()
     try:
         captioner = EmbeddedCaptioner(pool, reader)

@@ -18,13 +18,13 @@ from app.vision.shared import SharedAnalyses
 from app.vision.text_lines import TextBlock
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 
-HANDLER = "look"
+HANDLER = "analyse"
 LOOK_TIMEOUT_S = 5.0
 """Looking takes 0.05 s of processor time; the rest is for a machine under load."""
 
 
 class LookPool(Protocol):
-    """What is needed of app.workers.pool.ChildPool: the handler `look` runs `look.look_job`."""
+    """What is needed of app.workers.pool.ChildPool: the handler `analyse` runs `analyse_job`."""
 
     async def run(
         self,

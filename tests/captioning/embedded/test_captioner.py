@@ -26,7 +26,7 @@ def ask(locale: str = "en") -> DraftRequest:
 
 @pytest.fixture
 async def captioner() -> AsyncIterator[EmbeddedCaptioner]:
-    pool = ChildPool(size=1, handlers={"look": "app.vision.analyse:look_job"})
+    pool = ChildPool(size=1, handlers={"analyse": "app.vision.analyse:analyse_job"})
     await pool.start()
     try:
         yield EmbeddedCaptioner(pool)
