@@ -250,7 +250,7 @@ async def test_closing_leaves_no_process_and_no_open_file():
 
 async def test_a_pool_whose_children_cannot_start_says_why():
     """A handler that is not there is a broken installation: no endless trying."""
-    pool = ChildPool(size=2, handlers={"x": "tests.sandbox.no_such_module:x"})
+    pool = ChildPool(size=2, handlers={"x": "tests.workers.no_such_module:x"})
     with pytest.raises(ChildDied, match=r"did not start: .*no_such_module"):
         await pool.start()
     assert not pool.is_ready()
