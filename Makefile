@@ -59,8 +59,8 @@ serve: setup ## start the server with the embedded captioner on 127.0.0.1:8000
 demo: setup ## caption three bundled pictures in three styles, print them, exit
 	@$(BIN)/python -m demo
 
-test: setup ## run every test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup ## run the tests, without those marked slow or measures
+	$(BIN)/python -m pytest -m "not slow and not measures" $(PYTEST_ARGS)
 
 check: setup ## formatter, linter, types, import layers, openapi.json up to date
 	$(BIN)/ruff format --check .
