@@ -43,11 +43,12 @@ from altwright.errors import (
     ServerProblem,
     TimedOut,
     Unauthorized,
-    UnexpectedAnswer,
-    UnreadablePicture,
+    UnexpectedResponse,
+    UnreadableImage,
     UnsupportedMediaType,
-    WrongUse,
+    UsageError,
 )
+from altwright.image_input import ImageInput
 from altwright.many import Job
 from altwright.models import (
     Caption,
@@ -59,11 +60,15 @@ from altwright.models import (
     Usage,
     Verdict,
 )
-from altwright.pictures import Picture
 from altwright.wire import Role
 
 if TYPE_CHECKING:
     from altwright.aio import AsyncAltwright
+
+    Picture = ImageInput
+    UnexpectedAnswer = UnexpectedResponse
+    UnreadablePicture = UnreadableImage
+    WrongUse = UsageError
 
 __all__ = [
     "Altwright",
@@ -80,6 +85,7 @@ __all__ = [
     "ImageCorrupt",
     "ImageDenied",
     "ImageFacts",
+    "ImageInput",
     "ImageNotFound",
     "ImageProblem",
     "ImageTimeout",
@@ -96,7 +102,6 @@ __all__ = [
     "ModelUnavailable",
     "NotFound",
     "Overloaded",
-    "Picture",
     "Problem",
     "RateLimited",
     "Reason",
@@ -110,22 +115,37 @@ __all__ = [
     "StyleRule",
     "TimedOut",
     "Unauthorized",
-    "UnexpectedAnswer",
-    "UnreadablePicture",
+    "UnexpectedResponse",
+    "UnreadableImage",
     "UnsupportedMediaType",
     "Usage",
+    "UsageError",
     "Verdict",
-    "WrongUse",
     "__version__",
 ]
 
 
+_RENAMED = {
+    "Picture": "ImageInput",
+    "UnexpectedAnswer": "UnexpectedResponse",
+    "UnreadablePicture": "UnreadableImage",
+    "WrongUse": "UsageError",
+}
+"""Deprecated names of 0.1 and what they are called now."""
+
+
 def __getattr__(name: str) -> object:
-    # asyncio takes as long to import as all of this package: who does not await need not pay.
+    # asyncio takes as long to import as the rest of this package: only those who use it pay.
     if name == "AsyncAltwright":
         from altwright.aio import AsyncAltwright
 
         return AsyncAltwright
+    if name in _RENAMED:
+        import warnings
+
+        new = _RENAMED[name]
+        warnings.warn(f"altwright.{name} is now altwright.{new}", DeprecationWarning, stacklevel=2)
+        return globals()[new]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -9,16 +9,16 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Se
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from altwright import settings as defaults
+from altwright import client_options as defaults
 from altwright import transport, wire
-from altwright.errors import AltwrightError, WrongUse
-from altwright.journal import log_default, log_retry
+from altwright.client_options import UNSET, ClientOptions, Unset
+from altwright.errors import AltwrightError, UsageError
+from altwright.image_input import ImageInput, PreparedImage, prepare_image
+from altwright.log_events import log_default, log_retry
 from altwright.many import AnItem, Many, Ticket
 from altwright.many_async import on_loop
 from altwright.models import Caption, Style, Verdict
-from altwright.pictures import Picture, Prepared, prepare
 from altwright.retry import Attempts
-from altwright.settings import UNSET, ClientSettings, Unset
 from altwright.wire import Answer, Call, Result, Role
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class AsyncAltwright:
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         """As `Altwright`, with an `httpx.AsyncClient`."""
-        self._settings = ClientSettings.of(api_key, base_url, timeout, max_retries)
+        self._settings = ClientOptions.of(api_key, base_url, timeout, max_retries)
         self._http = _Connections(http_client)
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class AsyncAltwright:
 
     async def caption(
         self,
-        image: Picture,
+        image: ImageInput,
         *,
         style: str | None = None,
         max_tokens: int | None = None,
@@ -94,7 +94,7 @@ class AsyncAltwright:
 
     async def caption_or(
         self,
-        image: Picture,
+        image: ImageInput,
         default: Default,
         *,
         style: str | None = None,
@@ -123,7 +123,7 @@ class AsyncAltwright:
 
     async def captions(
         self,
-        image: Picture,
+        image: ImageInput,
         *,
         styles: Sequence[str],
         max_tokens: int | None = None,
@@ -261,8 +261,12 @@ class AsyncAltwright:
             return collector.whole()
 
 
-async def _prepared(image: Picture) -> Prepared:
-    return prepare(image) if isinstance(image, str) else await asyncio.to_thread(prepare, image)
+async def _prepared(image: ImageInput) -> PreparedImage:
+    return (
+        prepare_image(image)
+        if isinstance(image, str)
+        else await asyncio.to_thread(prepare_image, image)
+    )
 
 
 class _Connections:
@@ -282,13 +286,13 @@ class _Connections:
         return _Connections(None, owner=self._owner or self)
 
     def client(self) -> httpx.AsyncClient:
-        """The client. Raises WrongUse after aclose()."""
+        """The client. Raises UsageError after aclose()."""
         if self._owner is not None:
             return self._owner.client()
         if self._handed_in is not None:
             return self._handed_in
         if self._closed:
-            raise WrongUse("This client is closed.")
+            raise UsageError("This client is closed.")
         # Connections belong to a process and to an event loop: asyncio.run makes a new one.
         place = (os.getpid(), asyncio.get_running_loop())
         if self._own is None or self._place != place:

@@ -10,16 +10,16 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from altwright import settings as defaults
+from altwright import client_options as defaults
 from altwright import transport, wire
-from altwright.errors import AltwrightError, WrongUse
-from altwright.journal import log_default, log_retry
+from altwright.client_options import UNSET, ClientOptions, Unset
+from altwright.errors import AltwrightError, UsageError
+from altwright.image_input import ImageInput, prepare_image
+from altwright.log_events import log_default, log_retry
 from altwright.many import AnItem, Many, Ticket
 from altwright.many_sync import in_threads
 from altwright.models import Caption, Style, Verdict
-from altwright.pictures import Picture, prepare
 from altwright.retry import Attempts
-from altwright.settings import UNSET, ClientSettings, Unset
 from altwright.wire import Answer, Call, Result, Role
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Altwright:
         `max_retries`: how often a call is tried again after failures that may pass.
         `http_client`: your own, with its proxies, certificates or hooks; you close it.
 
-        Raises WrongUse where an argument cannot be right.
+        Raises UsageError where an argument cannot be right.
         """
-        self._settings = ClientSettings.of(api_key, base_url, timeout, max_retries)
+        self._settings = ClientOptions.of(api_key, base_url, timeout, max_retries)
         self._http = _Connections(http_client)
 
     def __repr__(self) -> str:
@@ -82,7 +82,7 @@ class Altwright:
 
     def caption(
         self,
-        image: Picture,
+        image: ImageInput,
         *,
         style: str | None = None,
         max_tokens: int | None = None,
@@ -106,7 +106,7 @@ class Altwright:
         """
         return self._call(
             wire.caption(
-                prepare(image),
+                prepare_image(image),
                 style=style,
                 max_tokens=max_tokens,
                 locale=locale,
@@ -119,7 +119,7 @@ class Altwright:
 
     def caption_or(
         self,
-        image: Picture,
+        image: ImageInput,
         default: Default,
         *,
         style: str | None = None,
@@ -151,7 +151,7 @@ class Altwright:
 
     def captions(
         self,
-        image: Picture,
+        image: ImageInput,
         *,
         styles: Sequence[str],
         max_tokens: int | None = None,
@@ -169,7 +169,7 @@ class Altwright:
         """
         return self._call(
             wire.captions(
-                prepare(image),
+                prepare_image(image),
                 styles=styles,
                 max_tokens=max_tokens,
                 locale=locale,
@@ -320,14 +320,14 @@ class _Connections:
         return _Connections(None, owner=self._owner or self)
 
     def client(self) -> httpx.Client:
-        """The client. Raises WrongUse after close()."""
+        """The client. Raises UsageError after close()."""
         if self._owner is not None:
             return self._owner.client()
         if self._handed_in is not None:
             return self._handed_in
         with self._lock:
             if self._closed:
-                raise WrongUse("This client is closed.")
+                raise UsageError("This client is closed.")
             # After a fork both processes would write into the same sockets.
             if self._own is None or self._of_process != os.getpid():
                 import httpx  # not at import time: it takes longer to import than all the rest

@@ -1,11 +1,11 @@
 """Every error of the SDK.
 
     AltwrightError                  whatever went wrong here or there
-    ├── WrongUse                    the call itself (also a ValueError): nothing was sent
-    ├── UnreadablePicture           a local picture that cannot be sent: nothing was sent
+    ├── UsageError                    the call itself (also a ValueError): nothing was sent
+    ├── UnreadableImage           a local picture that cannot be sent: nothing was sent
     ├── ConnectionFailed            no answer, or half of one
     │   └── TimedOut                the whole call took longer than `timeout`
-    ├── UnexpectedAnswer            not Altwright's answer: a proxy's page, another program
+    ├── UnexpectedResponse            not Altwright's answer: a proxy's page, another program
     └── Problem                     the server's own problem; a code that this version does not know
         ├── RequestProblem          the request must be mended
         │   ├── Unauthorized, NotFound, MethodNotAllowed, RequestTimeout, RequestTooLarge,
@@ -81,11 +81,11 @@ def _restored(kind: type[AltwrightError], message: str) -> AltwrightError:
     return error
 
 
-class WrongUse(AltwrightError, ValueError):
+class UsageError(AltwrightError, ValueError):
     """The call cannot be made as it is; nothing was sent."""
 
 
-class UnreadablePicture(AltwrightError):
+class UnreadableImage(AltwrightError):
     """A local picture that is missing, no file, too large or cannot be read; nothing was sent."""
 
 
@@ -101,7 +101,7 @@ class TimedOut(ConnectionFailed):
     """The call, with its retries and the waits between them, took longer than `timeout`."""
 
 
-class UnexpectedAnswer(AltwrightError):
+class UnexpectedResponse(AltwrightError):
     """The answer is not Altwright's: a proxy's page, another program at that address."""
 
     def __init__(

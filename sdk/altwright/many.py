@@ -13,11 +13,11 @@ from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, Generic, TypeVar
 
 from altwright import wire
-from altwright.errors import AltwrightError, ConnectionFailed, WrongUse
+from altwright.errors import AltwrightError, ConnectionFailed, UsageError
+from altwright.image_input import ImageInput, PreparedImage, prepare_image
 from altwright.models import Caption
-from altwright.pace import Pace
-from altwright.pictures import Picture, Prepared, prepare
 from altwright.retry import backoff_s
+from altwright.throttle import AdaptiveThrottle
 from altwright.wire import Call, Role
 
 _NO_ROOM = (429, 503)
@@ -28,7 +28,7 @@ _NO_ROOM = (429, 503)
 class Job:
     """An item of caption_many with options of its own; what is None is as for all items."""
 
-    image: Picture
+    image: ImageInput
     _: KW_ONLY
     style: str | None = None
     max_tokens: int | None = None
@@ -41,7 +41,7 @@ class Job:
     """Yours: a row's number, a record. It is not sent."""
 
 
-Item = Picture | Job
+Item = ImageInput | Job
 AnItem = TypeVar("AnItem", bound=Item)
 Outcome = Caption | AltwrightError
 
@@ -63,7 +63,7 @@ class Ticket(Generic[AnItem]):
     def __init__(self, item: AnItem, options: Mapping[str, Any]) -> None:
         self.item = item
         self._options = options
-        self._prepared: Prepared | None = None
+        self._prepared: PreparedImage | None = None
         self.failures = 0
         self.first_refused_s: float | None = None
         self.started_s = 0.0
@@ -76,7 +76,7 @@ class Ticket(Generic[AnItem]):
 
     def call(self) -> Call[Caption]:
         """The request. A picture is read once, however often it is tried: a file may be a pipe."""
-        image: Picture
+        image: ImageInput
         options = dict(self._options)
         if isinstance(self.item, Job):
             image = self.item.image
@@ -85,7 +85,7 @@ class Ticket(Generic[AnItem]):
         else:
             image = self.item
         if self._prepared is None:
-            self._prepared = prepare(image)
+            self._prepared = prepare_image(image)
         return wire.caption(self._prepared, **options)
 
 
@@ -131,15 +131,15 @@ class Many(Generic[AnItem]):
         patience_s: float,
         max_retries: int,
     ) -> None:
-        """Raises WrongUse where a number cannot be right."""
+        """Raises UsageError where a number cannot be right."""
         if concurrency < 1:
-            raise WrongUse(f"concurrency is 1 or more, not {concurrency!r}.")
+            raise UsageError(f"concurrency is 1 or more, not {concurrency!r}.")
         if per_second is not None and not per_second > 0:
-            raise WrongUse(f"per_second is over 0, or None; not {per_second!r}.")
+            raise UsageError(f"per_second is over 0, or None; not {per_second!r}.")
         if not patience_s >= 0:
-            raise WrongUse(f"patience is 0 or more seconds, not {patience_s!r}.")
+            raise UsageError(f"patience is 0 or more seconds, not {patience_s!r}.")
         self.concurrency = concurrency
-        self.pace = Pace(concurrency=concurrency, per_second=per_second)
+        self.pace = AdaptiveThrottle(concurrency=concurrency, per_second=per_second)
         self._options = options
         self._patience_s = patience_s
         self._max_retries = max_retries

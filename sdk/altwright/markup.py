@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 _SIGNATURES = frozenset(
     {"x-amz-signature", "x-amz-credential", "x-goog-signature", "x-goog-credential", "signature",
@@ -31,14 +31,14 @@ def attribute(name: str, value: str) -> str:
 
 
 def public_url(url: str | None, asked: str | None) -> str:
-    """`url`, or else the one that was asked for. Raises WrongUse where that cannot be published."""
+    """`url`, or else the URL that was captioned. Raises UsageError if that cannot be published."""
     if url is not None:
         return url
     if asked is None:
-        raise WrongUse("This caption was made of a local picture: hand in the URL it has online.")
+        raise UsageError("This caption was made of a local picture: hand in the URL it has online.")
     names = {name.lower() for name, _ in parse_qsl(urlsplit(asked).query, keep_blank_values=True)}
     if names & _SIGNATURES:
-        raise WrongUse("The URL that was captioned is signed: hand in the one to publish.")
+        raise UsageError("The URL that was captioned is signed: hand in the one to publish.")
     return asked
 
 

@@ -72,8 +72,8 @@ class Caption:
     def og_image(self, url: str | None = None) -> str:
         """Open Graph's meta tags for a page's head: the picture, its size, and the caption as alt.
 
-        `url` is where the picture is online, by default the one that was captioned. Raises WrongUse
-        where there is none, or where it is signed and would let every reader in.
+        `url` is where the picture is online, by default the URL that was captioned. Raises
+        UsageError if there is none, or if it is signed: every reader of the page could use it.
         """
         return markup.open_graph(
             markup.public_url(url, self.url),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from altwright._version import __version__
-from altwright.errors import AltwrightError, ConnectionFailed, TimedOut, UnexpectedAnswer
-from altwright.settings import ClientSettings
+from altwright.client_options import ClientOptions
+from altwright.errors import AltwrightError, ConnectionFailed, TimedOut, UnexpectedResponse
 from altwright.wire import MAX_ANSWER_BYTES, Answer, Call
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def pool_limits() -> httpx.Limits:
 
 
 def request_arguments(
-    settings: ClientSettings, call: Call[Any], request_id: str, left_s: float | None
+    settings: ClientOptions, call: Call[Any], request_id: str, left_s: float | None
 ) -> dict[str, Any]:
     """What `httpx.Client.stream` takes, for one try with `left_s` seconds left for it."""
     import httpx
@@ -74,11 +74,11 @@ class Collector:
         self._size = 0
 
     def add(self, chunk: bytes) -> None:
-        """Raises UnexpectedAnswer where it grows over every bound."""
+        """Raises UnexpectedResponse where it grows over every bound."""
         self._chunks.append(chunk)
         self._size += len(chunk)
         if self._size > MAX_ANSWER_BYTES:
-            raise UnexpectedAnswer(
+            raise UnexpectedResponse(
                 "The answer does not end: base_url leads to another program.",
                 status=self._response.status_code,
             )
@@ -93,7 +93,7 @@ class Collector:
         )
 
 
-def timed_out(settings: ClientSettings, request_id: str) -> TimedOut:
+def timed_out(settings: ClientOptions, request_id: str) -> TimedOut:
     """The call took too long."""
     return TimedOut(
         f"There was no answer from {_where(settings)} within {settings.timeout_s:g} seconds.",
@@ -101,9 +101,7 @@ def timed_out(settings: ClientSettings, request_id: str) -> TimedOut:
     )
 
 
-def translated(
-    error: Exception, settings: ClientSettings, request_id: str
-) -> AltwrightError | None:
+def translated(error: Exception, settings: ClientOptions, request_id: str) -> AltwrightError | None:
     """The SDK's error for one of httpx's; None for one that is none of httpx's."""
     import httpx
 
@@ -130,5 +128,5 @@ def translated(
     return None
 
 
-def _where(settings: ClientSettings) -> str:
+def _where(settings: ClientOptions) -> str:
     return urlsplit(settings.base_url).netloc

@@ -18,9 +18,10 @@ from altwright.errors import (
     FieldError,
     Problem,
     Reason,
-    UnexpectedAnswer,
-    WrongUse,
+    UnexpectedResponse,
+    UsageError,
 )
+from altwright.image_input import PreparedImage
 from altwright.models import (
     Caption,
     FailedCaption,
@@ -31,7 +32,6 @@ from altwright.models import (
     Usage,
     Verdict,
 )
-from altwright.pictures import Prepared
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Call(Generic[T]):
 
 
 def caption(
-    prepared: Prepared,
+    prepared: PreparedImage,
     *,
     style: str | None = None,
     max_tokens: int | None = None,
@@ -100,7 +100,7 @@ def caption(
 
 
 def captions(
-    prepared: Prepared,
+    prepared: PreparedImage,
     *,
     styles: Sequence[str],
     max_tokens: int | None = None,
@@ -159,7 +159,7 @@ def styles() -> Call[list[Style]]:
 
 
 def judge(call: Call[T], answer: Answer) -> T:
-    """The value that the answer holds. Raises Problem or UnexpectedAnswer."""
+    """The value that the answer holds. Raises Problem or UnexpectedResponse."""
     if answer.status != 200:
         _refuse(answer)
     try:
@@ -210,14 +210,14 @@ def _refuse(answer: Answer) -> NoReturn:
     raise told
 
 
-def _unexpected(answer: Answer, what: str) -> UnexpectedAnswer:
+def _unexpected(answer: Answer, what: str) -> UnexpectedResponse:
     media_type = answer.headers.get("content-type", "").partition(";")[0].strip() or "no type"
     sentence = f"The answer ({answer.status}, {media_type}) {what}"
     if 300 <= answer.status < 400:
         sentence += ": it redirects, and a key is not sent elsewhere. Mend base_url"
     elif answer.status in (200, 404):
         sentence += ": base_url leads to another program, or a proxy answers in its place"
-    return UnexpectedAnswer(
+    return UnexpectedResponse(
         f"{sentence}.",
         status=answer.status,
         request_id=answer.request_id,
@@ -233,7 +233,7 @@ def _retry_after_s(answer: Answer) -> float | None:
     return retry.retry_after_s(answer.headers.get("retry-after"), answer.received_unix_s)
 
 
-def _caption(data: Mapping[str, Any], answer: Answer, prepared: Prepared) -> Caption:
+def _caption(data: Mapping[str, Any], answer: Answer, prepared: PreparedImage) -> Caption:
     image = data["image"]
     facts = ImageFacts(**{name: image[name] for name in ImageFacts.__dataclass_fields__})
     if (local := prepared.local) is not None:
@@ -264,7 +264,7 @@ def _caption(data: Mapping[str, Any], answer: Answer, prepared: Prepared) -> Cap
     )
 
 
-def _result(data: Mapping[str, Any], answer: Answer, prepared: Prepared) -> Result:
+def _result(data: Mapping[str, Any], answer: Answer, prepared: PreparedImage) -> Result:
     if "problem" in data:
         return FailedCaption(data["style"], data["locale"], problem(data["problem"], answer))
     return _caption(data, answer, prepared)
@@ -289,12 +289,12 @@ def _body(**fields: object) -> bytes:
     try:
         return json.dumps(given, allow_nan=False).encode("ascii")
     except (TypeError, ValueError) as error:
-        raise WrongUse(f"The request cannot be written as JSON: {error}.") from None
+        raise UsageError(f"The request cannot be written as JSON: {error}.") from None
 
 
 def _listed(name: str, values: Sequence[str] | None) -> list[str] | None:
     if isinstance(values, str):
-        raise WrongUse(f"{name} is a list of strings, not one string: write [{values!r}].")
+        raise UsageError(f"{name} is a list of strings, not one string: write [{values!r}].")
     return None if values is None else list(values)
 
 
@@ -303,7 +303,7 @@ def _object(name: str, values: Mapping[str, str] | None) -> dict[str, str] | Non
         return None
     wrong = [key for key, value in values.items() if not isinstance(value, str)]
     if wrong:
-        raise WrongUse(f"{name} holds strings only; {wrong[0]!r} does not: write str(...).")
+        raise UsageError(f"{name} holds strings only; {wrong[0]!r} does not: write str(...).")
     return dict(values)
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from altwright import WrongUse
+from altwright import UsageError
 from altwright.backfill.caution_words import KNOWN_LANGUAGES
 from altwright.backfill.cautions import SETS, Rules, held
 from altwright.backfill.rows import Row
@@ -121,7 +121,7 @@ def test_the_known_languages_are_those_that_the_server_has_rules_for() -> None:
     ],
 )
 def test_a_wrong_rule_is_one_sentence(wrong: dict[str, list[str]], sentence: str) -> None:
-    with pytest.raises(WrongUse, match=sentence):
+    with pytest.raises(UsageError, match=sentence):
         Rules.of(**wrong)
 
 

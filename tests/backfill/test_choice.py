@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from altwright import WrongUse
+from altwright import UsageError
 from altwright.backfill.review.choice import choose
 from altwright.backfill.rows import AltSource
 
@@ -26,7 +26,7 @@ def test_first_what_waits_then_what_was_written_then_what_failed() -> None:
 def test_only_the_outcomes_that_are_named() -> None:
     assert keys(["held"]) == ["4"]
     assert keys(["uncertain", "failed"]) == ["3", "6"]
-    with pytest.raises(WrongUse, match="no outcome 'good'"):
+    with pytest.raises(UsageError, match="no outcome 'good'"):
         keys(["good"])
 
 

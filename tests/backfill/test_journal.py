@@ -10,7 +10,7 @@ from altwright.backfill.journal import Journal
 from altwright.backfill.outcomes import Judge
 from altwright.backfill.rows import AltSource, Answer, Row, Text
 from altwright.backfill.standing import KEPT, WRITTEN, Facts
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 FACTS = Facts("in.csv", "out.csv", {"styles": ["concise"]})
 JUDGE = Judge(Asked())
@@ -130,14 +130,14 @@ def test_an_error_in_the_middle_of_recording_leaves_nothing_half_recorded(
 
 def test_a_journal_is_for_one_run_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    with Journal.open(path, FACTS), pytest.raises(WrongUse, match="Another run works with"):
+    with Journal.open(path, FACTS), pytest.raises(UsageError, match="Another run works with"):
         Journal.open(path, FACTS)
     for other, why in (
         (Facts("other.csv", "out.csv", FACTS.settings), "its source is in.csv"),
         (Facts("in.csv", "other.csv", FACTS.settings), "its target is out.csv"),
         (Facts("in.csv", "out.csv", {"styles": ["seo"]}), "with other styles"),
     ):
-        with pytest.raises(WrongUse, match=why):
+        with pytest.raises(UsageError, match=why):
             Journal.open(path, other)
     Journal.open(path, FACTS).close()
 
@@ -146,13 +146,13 @@ def test_what_is_no_journal_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n" * 1_000)
     for opened in (lambda: Journal.open(path, FACTS), lambda: Journal.read(path)):
-        with pytest.raises(WrongUse, match="cannot be"):
+        with pytest.raises(UsageError, match="cannot be"):
             opened()
     assert path.read_text().startswith("my notes")
     other = sqlite3.connect(tmp_path / "newer")
     other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(WrongUse, match="another version"):
+    with pytest.raises(UsageError, match="another version"):
         Journal.open(tmp_path / "newer", FACTS)
 
 

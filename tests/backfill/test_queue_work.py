@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 from altwright import Altwright as Client
-from altwright import WrongUse
+from altwright import UsageError
 from altwright.backfill.cautions import Rules
 from altwright.backfill.outcomes import Judge
 from altwright.backfill.queue.journal import QueueJournal
@@ -230,8 +230,8 @@ def test_the_same_run_may_go_on_and_another_may_not_take_its_name(
     assert rules_of(facts.settings) == Rules()
     QueueJournal.make(engine, "products", facts)
     other = dataclasses.replace(facts, settings={**facts.settings, "locales": ["de"]})
-    with pytest.raises(WrongUse, match="with other locales"):
+    with pytest.raises(UsageError, match="with other locales"):
         QueueJournal.make(engine, "products", other)
-    with pytest.raises(WrongUse, match="no run 'shoes'"):
+    with pytest.raises(UsageError, match="no run 'shoes'"):
         _ = QueueJournal(engine, "shoes").facts
     engine.dispose()

@@ -8,7 +8,7 @@ from altwright.backfill.columns import as_text, guess, is_blank, row_of
 from altwright.backfill.sources import Broken, Record
 from altwright.backfill.sources.csv_file import CsvFile
 from altwright.backfill.spec import Spec, open_places
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 
 def csv_file(tmp_path: Path, data: bytes, **more: str) -> CsvFile:
@@ -81,12 +81,12 @@ def test_utf_16_that_is_cut_off_is_told_where_it_ends(tmp_path: Path) -> None:
     ],
 )
 def test_a_header_that_cannot_be_used_is_told(tmp_path: Path, data: bytes, sentence: str) -> None:
-    with pytest.raises(WrongUse, match=sentence):
+    with pytest.raises(UsageError, match=sentence):
         csv_file(tmp_path, data)
 
 
 def test_an_encoding_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(WrongUse, match="no encoding 'utf-9'"):
+    with pytest.raises(UsageError, match="no encoding 'utf-9'"):
         csv_file(tmp_path, b"a\n", encoding="utf-9")
 
 
@@ -168,5 +168,5 @@ def test_what_is_not_installed_is_told_with_what_to_install(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
     spec = Spec(source, to="out.parquet", table="products")
-    with pytest.raises(WrongUse, match=rf"pip install 'altwright\[{extra}\]'"):
+    with pytest.raises(UsageError, match=rf"pip install 'altwright\[{extra}\]'"):
         open_places(Spec(source, to="out.parquet") if source == "in.parquet" else spec)

@@ -22,11 +22,11 @@ from altwright.errors import (
     RateLimited,
     Reason,
     Unauthorized,
-    UnexpectedAnswer,
-    WrongUse,
+    UnexpectedResponse,
+    UsageError,
 )
 from altwright.models import Caption, FailedCaption, ImageFacts, Usage
-from altwright.pace import Pace
+from altwright.throttle import AdaptiveThrottle
 
 BOTH = Asked(("concise", "seo"), ("en",))
 
@@ -52,7 +52,7 @@ class Clock:
     def __init__(self, asked: Asked = BOTH, *, asks: int = 1) -> None:
         self.now_s = 100.0
         self.turns = Turns(
-            asked, Pace(concurrency=8, per_second=None), concurrency=8, patience_s=600,
+            asked, AdaptiveThrottle(concurrency=8, per_second=None), concurrency=8, patience_s=600,
             longest_wait_s=900,
         )  # fmt: skip
         self._asks = asks
@@ -109,7 +109,7 @@ def test_what_will_not_pass_is_asked_once() -> None:
 
 
 def test_a_row_that_cannot_be_sent_is_no_call() -> None:
-    _, verdict = Clock().ask(WrongUse("no URL"))
+    _, verdict = Clock().ask(UsageError("no URL"))
     assert isinstance(verdict, Done)
     assert (verdict.answer.code, verdict.answer.attempts) == ("wrong_use", 0)
 
@@ -208,14 +208,14 @@ def test_a_connection_that_breaks_on_a_server_that_is_there_counts() -> None:
 def test_a_proxy_that_says_503_is_a_server_that_is_away() -> None:
     clock = Clock(Asked())
     for _ in range(6):
-        assert clock.ask(UnexpectedAnswer("a page", status=503))[1] is None
+        assert clock.ask(UnexpectedResponse("a page", status=503))[1] is None
 
 
 @pytest.mark.parametrize(
     ("error", "why"),
     [
         (Unauthorized("no", status=401), Why.WRONG_KEY),
-        (UnexpectedAnswer("a page", status=200), Why.WRONG_SERVER),
+        (UnexpectedResponse("a page", status=200), Why.WRONG_SERVER),
         (
             InvalidRequest("x", status=422, errors=[FieldError("locale", "no tag")]),
             Why.WRONG_SERVER,

@@ -227,20 +227,20 @@ def test_another_program_at_the_address_is_told_as_such(
     client = make_client(base_url=chaos.url, max_retries=0)
     for status in (200, 404, 502):
         chaos.then(raw(page[0] % status))
-        with pytest.raises(sdk.UnexpectedAnswer) as told:
+        with pytest.raises(sdk.UnexpectedResponse) as told:
             client.styles()
         assert told.value.status == status
         assert told.value.retryable == (status >= 500)
         assert "text/html" in str(told.value)
     chaos.then(raw(page[1]))
-    with pytest.raises(sdk.UnexpectedAnswer, match="redirects"):
+    with pytest.raises(sdk.UnexpectedResponse, match="redirects"):
         client.styles()
 
 
 def test_an_answer_without_an_end_is_not_kept(chaos: Chaos, make_client: MakeClient) -> None:
     endless = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * 20_000_000
     chaos.then(raw(endless, then_close=True))
-    with pytest.raises(sdk.UnexpectedAnswer, match="does not end"):
+    with pytest.raises(sdk.UnexpectedResponse, match="does not end"):
         make_client(base_url=chaos.url, max_retries=0).styles()
 
 
@@ -281,7 +281,7 @@ def test_key_and_address_come_from_the_environment(
 def test_an_argument_that_cannot_be_right_is_refused_at_once(
     make_client: MakeClient, arguments: dict[str, object], words: str
 ) -> None:
-    with pytest.raises(sdk.WrongUse, match=words) as told:
+    with pytest.raises(sdk.UsageError, match=words) as told:
         make_client(**arguments)
     assert isinstance(told.value, ValueError)
     assert "pw" not in str(told.value)
@@ -327,7 +327,7 @@ async def test_an_async_client_that_was_handed_in_is_used_and_not_closed(
 def test_a_closed_client_says_so(altwright: Altwright) -> None:
     with sdk.Altwright(base_url=altwright.url) as client:
         client.styles()
-    with pytest.raises(sdk.WrongUse, match="closed"):
+    with pytest.raises(sdk.UsageError, match="closed"):
         client.styles()
 
 

@@ -92,8 +92,8 @@ def test_the_roles_are_those_of_the_contract() -> None:
 
 def test_every_path_of_the_contract_has_its_method() -> None:
     made = [
-        wire.caption(wire.Prepared("https://example.com/a.jpg")),
-        wire.captions(wire.Prepared("https://example.com/a.jpg"), styles=["seo"]),
+        wire.caption(wire.PreparedImage("https://example.com/a.jpg")),
+        wire.captions(wire.PreparedImage("https://example.com/a.jpg"), styles=["seo"]),
         wire.check("a"),
         wire.styles(),
     ]
@@ -153,5 +153,19 @@ def test_a_style_has_the_fields_that_the_server_sends(altwright: Altwright) -> N
 def test_the_documents_own_examples_are_read() -> None:
     [example] = SCHEMAS["CaptionAnswer"]["examples"]
     answer = wire.Answer(200, {}, json.dumps(example).encode(), 0.0)
-    caption = wire.judge(wire.caption(wire.Prepared("https://example.com/a.jpg")), answer)
+    caption = wire.judge(wire.caption(wire.PreparedImage("https://example.com/a.jpg")), answer)
     assert json.loads(json.dumps(dataclasses.asdict(caption))).items() >= example.items()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Picture", "ImageInput"),
+        ("UnexpectedAnswer", "UnexpectedResponse"),
+        ("UnreadablePicture", "UnreadableImage"),
+        ("WrongUse", "UsageError"),
+    ],
+)
+def test_a_renamed_class_is_still_there_under_its_old_name(old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"altwright.{old} is now altwright.{new}"):
+        assert getattr(sdk, old) is getattr(sdk, new)

@@ -61,7 +61,7 @@ def test_failed_items_are_told_not_raised(
     ]
     told = [result for _, result in make_client(base_url=altwright.url).caption_many(items)]
     assert Counter(type(each).__name__ for each in told) == {
-        "Caption": 1, "UnreadablePicture": 1, "WrongUse": 2, "CaptionUncertain": 1,
+        "Caption": 1, "UnreadableImage": 1, "UsageError": 2, "CaptionUncertain": 1,
         "InvalidRequest": 1,
     }  # fmt: skip
 
@@ -250,7 +250,7 @@ def test_per_second_is_kept(chaos: Chaos, make_client: MakeClient) -> None:
 def test_numbers_that_cannot_be_right_are_refused(
     make_client: MakeClient, arguments: dict[str, float]
 ) -> None:
-    with pytest.raises(sdk.WrongUse):
+    with pytest.raises(sdk.UsageError):
         list(make_client().caption_many([URL], **arguments))
 
 

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from altwright import Caption, ImageFacts, Usage, WrongUse
+from altwright import Caption, ImageFacts, Usage, UsageError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,7 +104,7 @@ def test_structured_data_is_an_image_object() -> None:
 def test_a_local_or_signed_picture_wants_its_public_address(url: str | None) -> None:
     caption = dataclasses.replace(MUG, url=url)
     for method in (caption.og_image, caption.structured_data):
-        with pytest.raises(WrongUse) as told:
+        with pytest.raises(UsageError) as told:
             method()
         assert "abc" not in str(told.value)
         assert "https://example.com/a.jpg" in method("https://example.com/a.jpg")

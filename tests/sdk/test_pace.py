@@ -8,7 +8,7 @@ import altwright as sdk
 import pytest
 from altwright import Caption
 from altwright.many import Finished, Many, Pull, Start, Wait
-from altwright.pace import Pace
+from altwright.throttle import AdaptiveThrottle
 
 
 class Bucket:
@@ -151,7 +151,7 @@ def test_it_is_fast_again_soon_after_the_limit_is_gone() -> None:
 
 
 def test_what_was_sent_before_a_cut_does_not_cut_again() -> None:
-    pace = Pace(concurrency=64, per_second=None)
+    pace = AdaptiveThrottle(concurrency=64, per_second=None)
     for number in range(64):
         pace.started(number * 0.001)
     pace.refused(0.0, 1.0, 0.1, 0.5)
@@ -163,7 +163,7 @@ def test_what_was_sent_before_a_cut_does_not_cut_again() -> None:
 
 def test_a_pause_that_was_too_short_is_tried_out_with_one() -> None:
     """Nothing came through since the last cut: the rate is not what is wrong."""
-    pace = Pace(concurrency=64, per_second=None)
+    pace = AdaptiveThrottle(concurrency=64, per_second=None)
     pace.started(0.0)
     pace.refused(0.0, None, 0.1, 0.5)
     rate = pace.rate_per_s

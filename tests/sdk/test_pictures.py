@@ -9,7 +9,7 @@ from typing import Any
 
 import altwright as sdk
 import pytest
-from altwright.pictures import MAX_FILE_BYTES, MAX_SENT_BYTES, Prepared, prepare
+from altwright.image_input import MAX_FILE_BYTES, MAX_SENT_BYTES, PreparedImage, prepare_image
 from PIL import Image, ImageCms
 
 from testing.pictures import jpeg, photograph_like
@@ -17,12 +17,12 @@ from testing.servers.altwright import Altwright
 from tests.sdk.shells import MakeClient
 
 
-def sent(prepared: Prepared) -> Image.Image:
+def sent(prepared: PreparedImage) -> Image.Image:
     """What the server will see."""
     return Image.open(io.BytesIO(data_of(prepared)))
 
 
-def data_of(prepared: Prepared) -> bytes:
+def data_of(prepared: PreparedImage) -> bytes:
     """The bytes inside the data: URL."""
     return base64.b64decode(prepared.image_url.partition(",")[2], validate=True)
 
@@ -63,14 +63,14 @@ def test_every_form_of_a_picture_is_captioned(
 
 def test_a_small_picture_is_sent_as_it_is() -> None:
     data = encoded(Image.new("P", (300, 200)), "PNG")
-    prepared = prepare(data)
+    prepared = prepare_image(data)
     assert data_of(prepared) == data
     assert prepared.image_url.startswith("data:image/png;base64,")
     assert prepared.local is None
 
 
 def test_a_large_picture_is_shrunk_and_keeps_its_ratio() -> None:
-    prepared = prepare(photograph_like((3000, 2000)))
+    prepared = prepare_image(photograph_like((3000, 2000)))
     assert sent(prepared).size == (1200, 800)
     assert sent(prepared).format == "JPEG"
     assert prepared.local is not None
@@ -83,7 +83,7 @@ def test_a_shrunk_picture_stands_upright(orientation: int) -> None:
     stored.paste("red", (0, 0, 800, 700))  # the stored picture's upper left
     exif = Image.Exif()
     exif[0x0112] = orientation
-    prepared = prepare(encoded(stored, "JPEG", exif=exif))
+    prepared = prepare_image(encoded(stored, "JPEG", exif=exif))
     image = sent(prepared).convert("RGB")
     width, height = image.size
     corners = {
@@ -106,20 +106,20 @@ def test_a_shrunk_picture_stands_upright(orientation: int) -> None:
 def test_transparency_is_laid_on_white(mode: str) -> None:
     clear = Image.new("RGBA", (1400, 700), (0, 0, 0, 0))
     image = clear.convert(mode) if mode != "P" else clear.quantize()
-    prepared = prepare(encoded(image, "PNG"))
+    prepared = prepare_image(encoded(image, "PNG"))
     assert min(sent(prepared).convert("L").tobytes()) > 250
 
 
 def test_sixteen_bits_of_grey_are_not_clipped_to_white() -> None:
     image = Image.new("I;16", (1400, 700), 32_768)
-    grey = sent(prepare(encoded(image, "PNG"))).convert("L").getpixel((600, 300))
+    grey = sent(prepare_image(encoded(image, "PNG"))).convert("L").getpixel((600, 300))
     assert isinstance(grey, int)
     assert 120 < grey < 136
 
 
 def test_cmyk_becomes_what_a_browser_shows() -> None:
     image = Image.new("CMYK", (1400, 700), (255, 0, 0, 0))
-    pixel = sent(prepare(encoded(image, "JPEG"))).convert("RGB").getpixel((600, 300))
+    pixel = sent(prepare_image(encoded(image, "JPEG"))).convert("RGB").getpixel((600, 300))
     assert isinstance(pixel, tuple)
     assert pixel[0] < 60
     assert pixel[2] > 180
@@ -128,17 +128,17 @@ def test_cmyk_becomes_what_a_browser_shows() -> None:
 def test_colours_of_a_profile_become_srgb_and_the_profile_goes() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.new("RGB", (1400, 700), (200, 30, 30))
-    shown = sent(prepare(encoded(image, "JPEG", icc_profile=lab, comment=b"secret")))
+    shown = sent(prepare_image(encoded(image, "JPEG", icc_profile=lab, comment=b"secret")))
     assert "icc_profile" not in shown.info
     assert "comment" not in shown.info
-    broken = prepare(encoded(image, "JPEG", icc_profile=b"nonsense"))
+    broken = prepare_image(encoded(image, "JPEG", icc_profile=b"nonsense"))
     assert sent(broken).size == (1200, 600)
 
 
 def test_a_callers_own_image_is_left_as_it_was() -> None:
     image = Image.new("RGBA", (1500, 1500), (1, 2, 3, 4))
     image.info["comment"] = "mine"
-    prepare(image)
+    prepare_image(image)
     assert image.size == (1500, 1500)
     assert image.mode == "RGBA"
     assert image.info == {"comment": "mine"}
@@ -153,8 +153,8 @@ def test_a_format_that_pillow_does_not_know_is_left_to_the_server(
     with pytest.raises(sdk.ImageUnsupported):
         client.caption(b"this is a text")
     heic = b"\0\0\0\x18ftypheic" + bytes(2000)
-    assert data_of(prepare(heic)) == heic
-    assert prepare(heic).image_url.startswith("data:image/heic;")
+    assert data_of(prepare_image(heic)) == heic
+    assert prepare_image(heic).image_url.startswith("data:image/heic;")
 
 
 def test_a_broken_picture_is_left_to_the_server(
@@ -183,8 +183,8 @@ def test_a_file_that_cannot_be_sent_is_one_clear_sentence(
     (tmp_path / "empty.jpg").touch()
     with (tmp_path / "huge.jpg").open("wb") as file:
         file.truncate(200 * 1024 * 1024)
-    with pytest.raises(sdk.UnreadablePicture, match=words) as told:
-        prepare(make(tmp_path))
+    with pytest.raises(sdk.UnreadableImage, match=words) as told:
+        prepare_image(make(tmp_path))
     assert str(told.value).count(".") <= 5
     assert "\n" not in str(told.value)
 
@@ -201,16 +201,16 @@ def test_a_file_that_cannot_be_sent_is_one_clear_sentence(
     ],
 )
 def test_what_is_no_picture_is_wrong_use(value: Any, words: str) -> None:
-    with pytest.raises(sdk.WrongUse, match=words):
-        prepare(value)
+    with pytest.raises(sdk.UsageError, match=words):
+        prepare_image(value)
 
 
 def test_a_string_never_reads_a_file(tmp_path: Path) -> None:
     # A URL that came from a stranger must not be able to name a file of ours.
     path = tmp_path / "mug.jpg"
     path.write_bytes(jpeg())
-    with pytest.raises(sdk.WrongUse, match=r"pathlib\.Path"):
-        prepare(str(path))
+    with pytest.raises(sdk.UsageError, match=r"pathlib\.Path"):
+        prepare_image(str(path))
 
 
 def test_without_pillow_small_files_pass_and_large_ones_say_what_to_install(
@@ -218,9 +218,9 @@ def test_without_pillow_small_files_pass_and_large_ones_say_what_to_install(
 ) -> None:
     data = jpeg((2000, 1000))
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert data_of(prepare(data)) == data
-    with pytest.raises(sdk.UnreadablePicture, match=r"altwright\[images\]"):
-        prepare(data + bytes(MAX_SENT_BYTES))
+    assert data_of(prepare_image(data)) == data
+    with pytest.raises(sdk.UnreadableImage, match=r"altwright\[images\]"):
+        prepare_image(data + bytes(MAX_SENT_BYTES))
 
 
 def test_the_largest_picture_fits_into_the_servers_limit_with_all_fields(
@@ -239,5 +239,5 @@ def test_a_file_that_is_closed_is_an_unreadable_picture() -> None:
     """And no error from outside the tree, which would end a loop over many."""
     file = io.BytesIO(b"...")
     file.close()
-    with pytest.raises(sdk.UnreadablePicture, match="cannot be read"):
-        prepare(file)
+    with pytest.raises(sdk.UnreadableImage, match="cannot be read"):
+        prepare_image(file)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from altwright import WrongUse
+from altwright import UsageError
 from altwright.cli.commands import run
 from altwright.verify import chromium
 from altwright.verify.chromium import RULES, axe_source
@@ -152,9 +152,9 @@ def test_a_sitemap_and_an_index_of_them_list_each_page_once(tmp_path: Path) -> N
     nested = running.has("nested.xml", sitemap(index, index=True))
     with httpx.Client(trust_env=False) as client:
         assert list(pages_of([index, pages[1]], client)) == pages
-        with pytest.raises(WrongUse, match="index inside an index"):
+        with pytest.raises(UsageError, match="index inside an index"):
             list(pages_of([nested], client))
-        with pytest.raises(WrongUse, match="answered 404"):
+        with pytest.raises(UsageError, match="answered 404"):
             list(pages_of([f"{running.url}/none.xml"], client))
     running.close()
 

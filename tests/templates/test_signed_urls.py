@@ -112,7 +112,7 @@ def test_a_signed_url_is_short_lived_and_captioned_and_its_signature_stays_in_it
     assert caption.caption
     assert failed is None
     assert origin.requests[0].target.partition("?")[2] == query
-    with pytest.raises(sdk.WrongUse, match="signed"):
+    with pytest.raises(sdk.UsageError, match="signed"):
         caption.og_image()
     [signature] = [v[0] for k, v in parse_qs(query).items() if k.lower().endswith("signature")]
     kept = "\n".join([*altwright.log, caplog.text, repr(caption), str(caption)])

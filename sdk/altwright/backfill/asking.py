@@ -8,14 +8,14 @@ from typing import Any
 from altwright.backfill.audit import Asked
 from altwright.backfill.rows import Row
 from altwright.backfill.tickets import Question
-from altwright.errors import WrongUse
-from altwright.pictures import Picture
+from altwright.errors import UsageError
+from altwright.image_input import ImageInput
 
 
-def request_of(row: Row, question: Question, asked: Asked) -> tuple[Picture, dict[str, Any]]:
+def request_of(row: Row, question: Question, asked: Asked) -> tuple[ImageInput, dict[str, Any]]:
     """The picture and the options of `caption` (a single text) or `captions`.
 
-    Raises WrongUse, with a code, where the row itself is at fault.
+    Raises UsageError, with a code, where the row itself is at fault.
     """
     options: dict[str, Any] = {
         "max_tokens": asked.max_tokens,
@@ -29,7 +29,7 @@ def request_of(row: Row, question: Question, asked: Asked) -> tuple[Picture, dic
     return _picture(row.image, is_local=bool(row.content)), options
 
 
-def _picture(image: str, *, is_local: bool) -> Picture:
+def _picture(image: str, *, is_local: bool) -> ImageInput:
     if is_local:
         if (path := Path(image)).exists() and not path.is_file():
             raise _no_picture("unreadable_picture", f"{image} is a folder or a pipe, and no file.")
@@ -41,7 +41,7 @@ def _picture(image: str, *, is_local: bool) -> Picture:
     return image
 
 
-def _no_picture(code: str, sentence: str) -> WrongUse:
-    error = WrongUse(sentence)
+def _no_picture(code: str, sentence: str) -> UsageError:
+    error = UsageError(sentence)
     error.code = code
     return error

@@ -13,7 +13,7 @@ from functools import cache
 
 from altwright.backfill import caution_words as words
 from altwright.backfill.rows import Row
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 Captions = Mapping[tuple[str, str], str]
 """Texts by style and locale."""
@@ -46,20 +46,20 @@ class Rules:
     ) -> Rules:
         """From the words of a command line: `columns` are `NAME=VALUE,VALUE` or `NAME`.
 
-        Raises WrongUse with one sentence.
+        Raises UsageError with one sentence.
         """
         named = tuple(dict.fromkeys(sets))
         for name in named:
             if name not in SETS:
-                raise WrongUse(f"There is no set of cautions {name!r}: {', '.join(SETS)}.")
+                raise UsageError(f"There is no set of cautions {name!r}: {', '.join(SETS)}.")
         kept = tuple(dict.fromkeys(patterns))
         for pattern in kept:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise WrongUse(f"{pattern!r} is no regular expression: {error}.") from None
+                raise UsageError(f"{pattern!r} is no regular expression: {error}.") from None
             if re.search(pattern, ""):
-                raise WrongUse(f"{pattern!r} matches everything: no row would ever be written.")
+                raise UsageError(f"{pattern!r} matches everything: no row would ever be written.")
         return cls(named, tuple(_column(text) for text in columns), kept, tuple(locales))
 
     def missing(self, columns: Iterable[str]) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def held(row: Row, captions: Captions, rules: Rules) -> tuple[str, ...]:
 def _column(text: str) -> tuple[str, tuple[str, ...]]:
     name, _, values = text.partition("=")
     if not name.strip():
-        raise WrongUse(f"{text!r} names no column: write NAME=VALUE,VALUE or NAME.")
+        raise UsageError(f"{text!r} names no column: write NAME=VALUE,VALUE or NAME.")
     kept = tuple(value.strip().casefold() for value in values.split(",") if value.strip())
     return name.strip(), kept
 

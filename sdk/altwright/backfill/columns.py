@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from altwright.backfill.rows import SETTLED, Row
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 KNOWN_AS: Mapping[str, tuple[str, ...]] = {
     "key": ("id", "pk", "sku", "key", "uuid", "image_id", "product_id", "asset_id", "handle"),
@@ -80,7 +80,7 @@ def guess(
 ) -> Columns:
     """From the source's column names and `ROLE=NAME` words, which decide where they say something.
 
-    `primary_key` is what the source itself knows to be the key. Raises WrongUse with one sentence
+    `primary_key` is what the source itself knows to be the key. Raises UsageError with one sentence
     that lists what is there.
     """
     named = {**_known_audit(there), **_chosen(there, chosen)}
@@ -94,7 +94,7 @@ def guess(
     context = tuple(named.get("context", found["context"]).split(","))
     found |= {role: name for role, name in named.items() if role in KNOWN_AS}
     if not found["image"]:
-        raise WrongUse(
+        raise UsageError(
             "No column looks like an image's URL: name it with --column image=NAME. "
             f"There are: {_listed(there)}."
         )
@@ -208,11 +208,11 @@ def _chosen(there: Sequence[str], words: Iterable[str]) -> dict[str, str]:
     for word in words:
         role, mark, names = (part.strip() for part in word.partition("="))
         if not mark or (role not in roles and not role.startswith(("alt_", "seo_"))):
-            raise WrongUse(f"{word!r} is not ROLE=NAME; roles are {', '.join(roles)}.")
+            raise UsageError(f"{word!r} is not ROLE=NAME; roles are {', '.join(roles)}.")
         # What is only written may be a column that does not exist yet.
         for name in names.split(",") if role == "context" else [names]:
             if name and role in KNOWN_AS and name.strip() not in there:
-                raise WrongUse(f"There is no column {name!r}. There are: {_listed(there)}.")
+                raise UsageError(f"There is no column {name!r}. There are: {_listed(there)}.")
         named[role] = names
     return named
 

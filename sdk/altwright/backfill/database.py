@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from altwright.backfill.extras import needed
 from altwright.backfill.sources.source import SourceBroke
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Table
@@ -54,18 +54,18 @@ def connect(url: str, *, connections: int = 2) -> Engine:
     """An engine, and one connection made to see that it works.
 
     So many `connections` stay open; threads that want one at the same time are as many at most.
-    Raises WrongUse with a sentence that shows no password.
+    Raises UsageError with a sentence that shows no password.
     """
     sa = needed("sqlalchemy", "A database", "backfill")
     try:
         parsed = sa.engine.make_url(url)
     except sa.exc.ArgumentError:
-        raise WrongUse("The database's URL is not one: postgresql://user@host/name.") from None
+        raise UsageError("The database's URL is not one: postgresql://user@host/name.") from None
     scheme, _, driver = parsed.drivername.partition("+")
     options: dict[str, Any] = {}
     # It would be made, empty, and then there were no table in it.
     if scheme == "sqlite" and parsed.database and not Path(parsed.database).exists():
-        raise WrongUse(f"There is no file {parsed.database}.")
+        raise UsageError(f"There is no file {parsed.database}.")
     if scheme == "sqlite" and "timeout" not in parsed.query:
         options = {"connect_args": {"timeout": LOCK_WAIT_S}}
     if scheme in _DRIVERS:
@@ -83,7 +83,7 @@ def connect(url: str, *, connections: int = 2) -> Engine:
             return engine
     except sa.exc.DBAPIError as error:
         engine.dispose()
-        raise WrongUse(f"{shown(engine)} does not take a connection: {said(error)}.") from None
+        raise UsageError(f"{shown(engine)} does not take a connection: {said(error)}.") from None
 
 
 def shown(engine: Engine) -> str:
@@ -113,7 +113,7 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError)) or number in (3819, 4025)
 
 
-def unusable(what: str, error: DBAPIError) -> WrongUse | SourceBroke:
+def unusable(what: str, error: DBAPIError) -> UsageError | SourceBroke:
     """What to raise where a database does not let us look: for now, or until somebody mends it."""
     sentence = f"{what}: {said(error)}"
     orig = error.orig
@@ -121,12 +121,12 @@ def unusable(what: str, error: DBAPIError) -> WrongUse | SourceBroke:
     is_locked = isinstance(orig, sqlite3.OperationalError) and "locked" in str(orig)
     if error.connection_invalidated or is_locked or marks & _PASSING:
         return SourceBroke(sentence, may_pass=True)
-    return WrongUse(f"{sentence}.")
+    return UsageError(f"{sentence}.")
 
 
 @contextlib.contextmanager
 def looking(engine: Engine) -> Iterator[Connection]:
-    """A connection to read with. Raises WrongUse, or SourceBroke where it may pass."""
+    """A connection to read with. Raises UsageError, or SourceBroke where it may pass."""
     import sqlalchemy as sa
 
     try:
@@ -139,7 +139,7 @@ def looking(engine: Engine) -> Iterator[Connection]:
 def table(engine: Engine, name: str) -> Table:
     """A table as it is; `schema.name` is understood.
 
-    Raises WrongUse where there is none or it may not be read, SourceBroke where that may pass.
+    Raises UsageError where there is none or it may not be read, SourceBroke where that may pass.
     """
     import sqlalchemy as sa
 
@@ -150,7 +150,9 @@ def table(engine: Engine, name: str) -> Table:
     except sa.exc.NoSuchTableError:
         there = sa.inspect(engine).get_table_names(schema=schema or None)
         listed = ", ".join(sorted(there)[:30]) or "no tables"
-        raise WrongUse(f"There is no table {name!r} in {shown(engine)}: it has {listed}.") from None
+        raise UsageError(
+            f"There is no table {name!r} in {shown(engine)}: it has {listed}."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -216,7 +218,7 @@ def comparable(engine: Engine, column: ColumnElement[Any]) -> ColumnElement[Any]
 
 
 def typed_key(column: ColumnElement[Any], key: str) -> object:
-    """The key as a `comparable` column wants it. Raises WrongUse where it is of another type."""
+    """The key as a `comparable` column wants it. Raises UsageError where it is of another type."""
     kind = _kind(column)
     try:
         if kind is bytes:
@@ -227,7 +229,7 @@ def typed_key(column: ColumnElement[Any], key: str) -> object:
             return kind.fromisoformat(key)
         return key if kind in (None, str) else kind(key)
     except (ValueError, TypeError, ArithmeticError, KeyError):
-        raise WrongUse(f"{key!r} is no value of the key {column!s}.") from None
+        raise UsageError(f"{key!r} is no value of the key {column!s}.") from None
 
 
 def _kind(column: ColumnElement[Any]) -> Any:  # noqa: ANN401 - a type, or None

@@ -16,7 +16,7 @@ from typing import Any
 from altwright.backfill import records
 from altwright.backfill.review.items import label_of, text_of
 from altwright.backfill.rows import AltSource, Outcome, Row, search_text
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 VERSION = 1
 """Of the decisions file."""
@@ -53,17 +53,17 @@ class Decisions:
 
 
 def read(path: Path) -> Decisions:
-    """The file that the page saved. Raises WrongUse with one sentence."""
+    """The file that the page saved. Raises UsageError with one sentence."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError:
-        raise WrongUse(f"{path} is no decisions file: it is not JSON.") from None
+        raise UsageError(f"{path} is no decisions file: it is not JSON.") from None
     if not isinstance(data, dict) or not isinstance(data.get("decisions"), list):
-        raise WrongUse(f"{path} is no decisions file.")
+        raise UsageError(f"{path} is no decisions file.")
     if data.get("version") != VERSION:
-        raise WrongUse(f"{path} was saved by a page of another version of altwright.")
+        raise UsageError(f"{path} was saved by a page of another version of altwright.")
     return Decisions(
         run=str(data.get("journal")),
         reviewer=" ".join(str(data.get("reviewer") or "").split())[:100],
@@ -155,7 +155,7 @@ def _reviewer(reasons: Iterable[str]) -> str:
 
 
 def _decision(data: object, path: Path) -> Decision:
-    wrong = WrongUse(f"{path} is broken: {json.dumps(data)[:120]} is no decision.")
+    wrong = UsageError(f"{path} is broken: {json.dumps(data)[:120]} is no decision.")
     if not isinstance(data, Mapping) or data.get("decision") not in KINDS:
         raise wrong
     found: Mapping[str, Any] = data

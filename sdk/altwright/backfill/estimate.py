@@ -14,7 +14,7 @@ from altwright.backfill.run import Manner
 from altwright.backfill.scan import Scanned, scan
 from altwright.backfill.spec import Places
 from altwright.backfill.standing import Judge, differences
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 ASSUMED_INPUT, ASSUMED_OUTPUT = 1_500, 40
 """Tokens of one text, where no answer was counted: a picture of 1200 pixels is 1,100 to 1,400 of
@@ -70,7 +70,7 @@ def estimate(
         if existing.exists():
             with Journal.read(existing) as known:
                 if different := differences(known.facts, places.facts):
-                    raise WrongUse(f"{existing} is the journal of another run ({different}).")
+                    raise UsageError(f"{existing} is the journal of another run ({different}).")
             _copy(existing, path)
         with Journal.open(path, places.facts) as journal:
             scanned = scan(places, journal, judge, tell)

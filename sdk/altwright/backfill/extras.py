@@ -8,19 +8,19 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 
 def pyarrow() -> ModuleType:
-    """pyarrow. Raises WrongUse where it is not installed."""
+    """pyarrow. Raises UsageError where it is not installed."""
     return needed("pyarrow", "Parquet", "backfill")
 
 
 def needed(module: str, what: str, extra: str) -> ModuleType:
-    """A module of an extra. Raises WrongUse where it is not installed."""
+    """A module of an extra. Raises UsageError where it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         if (error.name or "").partition(".")[0] != module.partition(".")[0]:
             raise
-        raise WrongUse(f"{what} needs more: pip install 'altwright[{extra}]'") from None
+        raise UsageError(f"{what} needs more: pip install 'altwright[{extra}]'") from None

@@ -63,8 +63,8 @@ def backfill(
 ) -> Ended:
     """Run it to its end, whatever that is.
 
-    SIGINT and SIGTERM stop it cleanly. Raises WrongUse with one sentence, SourceBroke and DiskFull
-    where nothing was asked for their sake.
+    SIGINT and SIGTERM stop it cleanly. Raises UsageError with one sentence, SourceBroke and
+    DiskFull where nothing was asked for their sake.
     """
     began_s = time.monotonic()
     with Journal.open(journal_path, places.facts) as journal:

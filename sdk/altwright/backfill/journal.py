@@ -23,7 +23,7 @@ from altwright.backfill import records, tables
 from altwright.backfill.lock import Lock
 from altwright.backfill.rows import AltSource, Answer, Outcome, Row
 from altwright.backfill.standing import Ask, Counts, Facts, Judge, Repeats, differences
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 _PAGE = 256
 """Rows that are held in memory at once, however many there are."""
@@ -31,7 +31,7 @@ _BUSY_MS = 10_000
 """A reader that checkpoints holds the file for milliseconds; more is a program that hangs."""
 
 
-class Unwritable(WrongUse):
+class Unwritable(UsageError):
     """The disk is full, the folder is not there, or may not be written."""
 
 
@@ -50,9 +50,9 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, facts: Facts | None = None) -> Journal:
-        """Open or, where `facts` are given, make it. Raises WrongUse with one sentence."""
+        """Open or, where `facts` are given, make it. Raises UsageError with one sentence."""
         if facts is None and not path.exists():
-            raise WrongUse(f"There is no journal {path}.")
+            raise UsageError(f"There is no journal {path}.")
         try:
             lock = Lock(path)
         except (OSError, sqlite3.Error) as error:
@@ -65,22 +65,22 @@ class Journal:
             raise Unwritable(f"{path} cannot be written: {error}.") from None
         except sqlite3.DatabaseError as error:
             lock.release()
-            raise WrongUse(f"{path} cannot be used as a journal: {error}.") from None
-        except WrongUse:
+            raise UsageError(f"{path} cannot be used as a journal: {error}.") from None
+        except UsageError:
             lock.release()
             raise
         return journal
 
     @classmethod
     def read(cls, path: Path) -> Journal:
-        """Open to read, also while a run writes. Raises WrongUse with one sentence."""
+        """Open to read, also while a run writes. Raises UsageError with one sentence."""
         if not path.exists():
-            raise WrongUse(f"There is no journal {path}.")
+            raise UsageError(f"There is no journal {path}.")
         try:
             journal = cls(path, None)
             journal._check_version()
         except sqlite3.DatabaseError as error:
-            raise WrongUse(f"{path} cannot be read as a journal: {error}.") from None
+            raise UsageError(f"{path} cannot be read as a journal: {error}.") from None
         return journal
 
     def close(self) -> None:
@@ -287,11 +287,11 @@ class Journal:
         [version] = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             if facts is None:
-                raise WrongUse(f"{self.path} is no journal of a backfill.")
+                raise UsageError(f"{self.path} is no journal of a backfill.")
             self._create(facts)
         self._check_version()
         if facts is not None and (different := differences(self.facts, facts)):
-            raise WrongUse(
+            raise UsageError(
                 f"{self.path} is the journal of another run ({different}): name another one with "
                 "--journal, or delete it to begin anew."
             )
@@ -308,9 +308,9 @@ class Journal:
     def _check_version(self) -> None:
         [version] = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            raise WrongUse(f"{self.path} is no journal of a backfill.")
+            raise UsageError(f"{self.path} is no journal of a backfill.")
         if version != tables.VERSION:
-            raise WrongUse(
+            raise UsageError(
                 f"{self.path} was written by another version of altwright (format {version}, "
                 f"this one reads {tables.VERSION})."
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 
 class Lock:
@@ -16,7 +16,7 @@ class Lock:
     """
 
     def __init__(self, journal: Path) -> None:
-        """Raises WrongUse where another run holds it, OSError where it cannot be made."""
+        """Raises UsageError where another run holds it, OSError where it cannot be made."""
         path = journal.with_name(journal.name + "-lock")
         self._held = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
@@ -25,7 +25,7 @@ class Lock:
             self._held.close()
             if "locked" not in str(error):
                 raise OSError(f"{path} cannot be locked: {error}") from None
-            raise WrongUse(
+            raise UsageError(
                 f"Another run works with {journal} at the moment: wait until it ends, or stop it."
             ) from None
 

@@ -20,10 +20,10 @@ from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.tickets import Question, Ticket
 from altwright.backfill.turns import Done, Finished, Pull, Result, Start, Turns, Wait, is_unsent
 from altwright.backfill.write_back import WriteBack
-from altwright.errors import AltwrightError, ConnectionFailed, Problem, WrongUse
+from altwright.errors import AltwrightError, ConnectionFailed, Problem, UsageError
 from altwright.models import Caption
-from altwright.pace import Pace
 from altwright.retry import backoff_s
+from altwright.throttle import AdaptiveThrottle
 from altwright.transport import chance
 
 _PAGE = 32
@@ -68,7 +68,7 @@ class Run:
         )
         self._turns = Turns(
             asked,
-            Pace(concurrency=manner.concurrency, per_second=manner.per_second),
+            AdaptiveThrottle(concurrency=manner.concurrency, per_second=manner.per_second),
             concurrency=manner.concurrency,
             patience_s=manner.patience_s,
             longest_wait_s=manner.longest_wait_s,
@@ -133,7 +133,7 @@ class Run:
             names = [style.name for style in there]
             for style in self._asked.styles:
                 if style not in names:
-                    raise WrongUse(f"The server has no style {style!r}: {', '.join(names)}.")
+                    raise UsageError(f"The server has no style {style!r}: {', '.join(names)}.")
             return
 
     async def _sleep(self, seconds: float) -> None:

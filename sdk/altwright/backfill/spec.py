@@ -19,7 +19,7 @@ from altwright.backfill.sources.table import TableSource
 from altwright.backfill.standing import Facts
 from altwright.backfill.targets.new_file import SUFFIXES, FileTarget
 from altwright.backfill.targets.table import TableTarget
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ class Places:
 
 
 def open_places(spec: Spec) -> Places:
-    """Look at the source and the target. Raises WrongUse with one sentence; changes nothing."""
+    """Look at the source and the target. Raises UsageError with one sentence; changes nothing."""
     if database.is_database(spec.source):
         return _open_database(spec)
     if not spec.to:
-        raise WrongUse("Name the new file: --to FILE. (Write-back is for tables.)")
+        raise UsageError("Name the new file: --to FILE. (Write-back is for tables.)")
     if spec.table or spec.query:
-        raise WrongUse("--table and --query are for a database's URL.")
+        raise UsageError("--table and --query are for a database's URL.")
     source = _open_path(Path(spec.source), spec)
     found = names.guess(source.columns, spec.chosen, primary_key=source.primary_key)
     base = spec.source if isinstance(source, Folder) else spec.base
@@ -109,7 +109,7 @@ def _open_path(path: Path, spec: Spec) -> Source:
     if path.is_dir():
         return Folder(path)
     if not path.exists():
-        raise WrongUse(f"There is no file {path}.")
+        raise UsageError(f"There is no file {path}.")
     kind = SUFFIXES.get(path.suffix.lower())
     if kind == "csv":
         return CsvFile(path, encoding=spec.encoding or None)
@@ -117,12 +117,12 @@ def _open_path(path: Path, spec: Spec) -> Source:
         return JsonlFile(path)
     if kind == "parquet":
         return ParquetFile(path)
-    raise WrongUse(f"{path}: a source is .csv, .jsonl, .parquet, a folder, or a database's URL.")
+    raise UsageError(f"{path}: a source is .csv, .jsonl, .parquet, a folder, or a database's URL.")
 
 
 def _open_database(spec: Spec) -> Places:
     if not spec.table and not spec.query:
-        raise WrongUse("Name what to read: --table NAME, or --query 'SELECT ...'.")
+        raise UsageError("Name what to read: --table NAME, or --query 'SELECT ...'.")
     engine = database.connect(spec.source)
     source = TableSource(engine, name="" if spec.query else spec.table, query=spec.query)
     found = names.guess(source.columns, spec.chosen, primary_key=source.primary_key)
@@ -131,7 +131,7 @@ def _open_database(spec: Spec) -> Places:
         target = FileTarget(Path(spec.to), source, found, spec.asked, spec.base)
         return Places(spec, source, found, target, described)
     if not spec.table:
-        raise WrongUse("A query is written into a file (--to FILE), or back into --table NAME.")
+        raise UsageError("A query is written into a file (--to FILE), or back into --table NAME.")
     described = source.use(found, only_blank=True)
     return Places(
         spec, source, found, TableTarget(engine, spec.table, found, spec.asked), described

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -11,11 +10,27 @@ from altwright.backfill.audit import Asked
 from altwright.backfill.outcomes import is_open
 from altwright.backfill.rows import Answer, Text
 from altwright.backfill.standing import Ask
-from altwright.errors import AltwrightError, CaptionProblem
+from altwright.errors import (
+    AltwrightError,
+    CaptionProblem,
+    ConnectionFailed,
+    TimedOut,
+    UnexpectedResponse,
+    UnreadableImage,
+    UsageError,
+)
 from altwright.models import Caption, FailedCaption
 
 MAX_RESULTS = 12
 """Styles times locales of one request, the contract's limit."""
+_CODES: Mapping[type[AltwrightError], str] = {
+    UsageError: "wrong_use",
+    UnreadableImage: "unreadable_picture",
+    TimedOut: "timed_out",
+    ConnectionFailed: "connection_failed",
+    UnexpectedResponse: "unexpected_answer",
+}
+"""Codes recorded for errors that have no code of the API; journals keep them for years."""
 NO_ROOM = ("rate_limited", "overloaded", "model_unavailable")
 """Not about this picture: the server has no room, or no captioner, for anybody."""
 
@@ -105,14 +120,14 @@ class Ticket:
             height=height,
             attempts=self.calls,
             answered_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            code="" if error is None else error.code or _snake(type(error).__name__),
+            code="" if error is None else error.code or _code_of(error),
             message="" if error is None else str(error),
             request_id="" if error is None else error.request_id or "",
         )
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+def _code_of(error: AltwrightError) -> str:
+    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), "unknown")
 
 
 def _is_final(text: Text) -> bool:

@@ -25,12 +25,12 @@ from altwright.errors import (
     MethodNotAllowed,
     NotFound,
     Unauthorized,
-    UnexpectedAnswer,
-    UnreadablePicture,
-    WrongUse,
+    UnexpectedResponse,
+    UnreadableImage,
+    UsageError,
 )
 from altwright.models import Caption, FailedCaption
-from altwright.pace import Pace
+from altwright.throttle import AdaptiveThrottle
 
 ATTEMPTS = 4
 """Of one picture in one run, where the failure is about the picture."""
@@ -88,7 +88,7 @@ class Turns:
     def __init__(
         self,
         asked: Asked,
-        pace: Pace,
+        pace: AdaptiveThrottle,
         *,
         concurrency: int,
         patience_s: float,
@@ -209,7 +209,7 @@ class Turns:
                 return Done(ticket.answer())
             self._requeue(ticket, now_s)
             return Partly(ticket.answer())
-        is_proxy = isinstance(error, UnexpectedAnswer)
+        is_proxy = isinstance(error, UnexpectedResponse)
         if error.code in NO_ROOM or error.status == 429 or (is_proxy and error.retryable):
             what = error.code or str(error)
             return self._refused(ticket, error.retry_after, what, now_s, now_unix_s, chance)
@@ -280,12 +280,12 @@ class Turns:
 
 def is_unsent(result: Result) -> bool:
     """Whether the row itself was at fault, and nothing went out."""
-    return isinstance(result, (WrongUse, UnreadablePicture))
+    return isinstance(result, (UsageError, UnreadableImage))
 
 
 def _hopeless(error: AltwrightError) -> Stop | None:
     """Wrong for this row, wrong for every row."""
-    is_elsewhere = isinstance(error, UnexpectedAnswer) and not error.retryable
+    is_elsewhere = isinstance(error, UnexpectedResponse) and not error.retryable
     if is_elsewhere or isinstance(error, (Unauthorized, NotFound, MethodNotAllowed)):
         return Stop.of_error(error)
     if isinstance(error, InvalidRequest):

@@ -31,7 +31,7 @@ from altwright.cli.config import find_server
 from altwright.cli.exits import Exit
 from altwright.cli.terminal import complain, say
 from altwright.cli.worker import Broker, QueueName, needed
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 _EPILOG = (
     "Exit codes: 0 everything is asked and nothing failed; 1 some rows failed or are broken, and "
@@ -181,7 +181,7 @@ def run(
     """
     asked = _list(styles, "--styles")
     if not source.strip():
-        raise WrongUse("SOURCE is empty: name a file, a folder or a database's URL.")
+        raise UsageError("SOURCE is empty: name a file, a folder or a database's URL.")
     spec = Spec(
         source=source,
         to=to or "",
@@ -278,9 +278,9 @@ def _feed(
     **manner: Any,  # noqa: ANN401 - the fields of Manner
 ) -> Ended:
     if queue != "celery":
-        raise WrongUse(f"--queue is celery, not {queue!r}.")
+        raise UsageError(f"--queue is celery, not {queue!r}.")
     if broker is None:
-        raise WrongUse("Name the broker: --broker URL, or ALTWRIGHT_BROKER_URL.")
+        raise UsageError("Name the broker: --broker URL, or ALTWRIGHT_BROKER_URL.")
     try:
         from altwright.backfill.queue import feed
     except ModuleNotFoundError as error:
@@ -304,7 +304,7 @@ def _show_plan(places: Places, journal: str, rules: Rules) -> None:
             "journal alone (altwright backfill init-db adds them)"
         )
     if absent := rules.missing(places.source.columns):
-        raise WrongUse(
+        raise UsageError(
             f"--hold-column {absent[0]!r} is no column. There are: "
             f"{', '.join(places.source.columns)}."
         )
@@ -352,16 +352,16 @@ def _exit(summary: Summary, stop: Stop | None) -> Exit:
 def _list(text: str, option: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
     if not found:
-        raise WrongUse(f"{option} names nothing.")
+        raise UsageError(f"{option} names nothing.")
     return found
 
 
 def _per_second(rate: str) -> float:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/|per )\s*([a-z]+)\s*", rate.lower())
     if found is None or found[2].rstrip("s") not in {each.rstrip("s") for each in _PER}:
-        raise WrongUse(f"--rate is a number and a unit (24/min, 2/s, 5000/day), not {rate!r}.")
+        raise UsageError(f"--rate is a number and a unit (24/min, 2/s, 5000/day), not {rate!r}.")
     per = next(n for name, n in _PER.items() if name.rstrip("s") == found[2].rstrip("s"))
     number = float(found[1])
     if not number:
-        raise WrongUse("--rate is over 0.")
+        raise UsageError("--rate is over 0.")
     return number / per

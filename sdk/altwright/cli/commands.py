@@ -31,10 +31,10 @@ from altwright.cli.terminal import ReaderGone, Unwritable, complain, one_line, s
 from altwright.cli.verify import verify
 from altwright.cli.worker import worker
 from altwright.client import Altwright
+from altwright.client_options import DEFAULT_PATIENCE_S, DEFAULT_TIMEOUT_S
 from altwright.errors import AltwrightError, Problem
 from altwright.many import Job
 from altwright.models import Caption, Style
-from altwright.settings import DEFAULT_PATIENCE_S, DEFAULT_TIMEOUT_S
 from altwright.wire import Role
 
 _EPILOG = (

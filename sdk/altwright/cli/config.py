@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from altwright.errors import WrongUse
-from altwright.settings import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE
+from altwright.client_options import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE
+from altwright.errors import UsageError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +39,7 @@ def config_path() -> Path:
 
 
 def find_server(base_url: str | None) -> Server:
-    """The server to ask; `base_url` is the option's. Raises WrongUse with one sentence."""
+    """The server to ask; `base_url` is the option's. Raises UsageError with one sentence."""
     path = config_path()
     written = _read(path)
     chosen = base_url or os.environ.get(URL_VARIABLE) or written.get("base_url") or DEFAULT_URL
@@ -58,14 +58,14 @@ def _read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WrongUse(f"{path} is not valid TOML: {error}.") from None
+        raise UsageError(f"{path} is not valid TOML: {error}.") from None
     for name, value in data.items():
         if name not in _KNOWN:
-            raise WrongUse(f"{path}: {name!r} is no setting; known are {' and '.join(_KNOWN)}.")
+            raise UsageError(f"{path}: {name!r} is no setting; known are {' and '.join(_KNOWN)}.")
         if not isinstance(value, str):
-            raise WrongUse(f"{path}: {name} has to be a string in quotes.")
+            raise UsageError(f"{path}: {name} has to be a string in quotes.")
     if "api_key" in data and os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise WrongUse(f"{path} holds a key and others may read it: chmod 600 {path}")
+        raise UsageError(f"{path} holds a key and others may read it: chmod 600 {path}")
     return data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from altwright.errors import AltwrightError, ConnectionFailed, Unauthorized, WrongUse
+from altwright.errors import AltwrightError, ConnectionFailed, Unauthorized, UsageError
 from altwright.models import Caption
 
 
@@ -78,6 +78,6 @@ def exit_of(error: AltwrightError) -> Exit:
     """The code for one that failed."""
     if isinstance(error, Unauthorized):
         return Exit.WRONG_KEY
-    if isinstance(error, WrongUse):
+    if isinstance(error, UsageError):
         return Exit.USAGE
     return Exit.LATER if error.retryable else Exit.FAILED

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
+from altwright.image_input import MAX_FILE_BYTES
 from altwright.many import Job
-from altwright.pictures import MAX_FILE_BYTES
 
 PIPE = "-"
 _LINES_AHEAD = 64
@@ -31,13 +31,13 @@ def named(text: str) -> Job:
 
 
 def checked(words: Sequence[str], list_file: str | None) -> Sequence[str]:
-    """The words of the command line. Raises WrongUse where they name nothing that can be read."""
+    """The words of the command line. Raises UsageError where they name nothing that can be read."""
     if not words and list_file is None:
-        raise WrongUse("Name a picture: altwright caption URL-or-file..., or --from FILE.")
+        raise UsageError("Name a picture: altwright caption URL-or-file..., or --from FILE.")
     if "" in words:
-        raise WrongUse("The name of a picture is empty.")
+        raise UsageError("The name of a picture is empty.")
     if words.count(PIPE) + (list_file == PIPE) > 1:
-        raise WrongUse("Only one thing can be read from the pipe.")
+        raise UsageError("Only one thing can be read from the pipe.")
     return words
 
 
@@ -66,7 +66,7 @@ def shown(picture: str) -> str:
 
 def _from_pipe() -> bytes:
     if sys.stdin.isatty():
-        raise WrongUse("- reads a picture from a pipe: altwright caption - < photo.jpg")
+        raise UsageError("- reads a picture from a pipe: altwright caption - < photo.jpg")
     # One more than is taken, so that it is told what is too large about it.
     return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
 
@@ -75,7 +75,7 @@ def _opened(list_file: str) -> BinaryIO:
     try:
         return Path(list_file).open("rb")
     except OSError as error:
-        raise WrongUse(f"{list_file} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{list_file} cannot be read: {error.strerror}.") from None
 
 
 async def _lines(list_file: str) -> AsyncIterator[str]:

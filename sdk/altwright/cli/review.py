@@ -28,7 +28,7 @@ from altwright.backfill.standing import Counts
 from altwright.backfill.targets.table import TableTarget
 from altwright.cli.exits import Exit
 from altwright.cli.terminal import Unwritable, complain, one_line, say
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from altwright.backfill.queue.outcomes import QueueOutcomes
@@ -89,7 +89,7 @@ def review(
         # Bytes: the page's policy knows its script by its hash, line ends included.
         to.write_bytes(page(about, items).encode("utf-8", "replace"))
     except OSError as error:
-        raise WrongUse(f"{to} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"{to} cannot be written: {error.strerror}.") from None
     left = f", {chosen.left_out:,} more are not on it" if chosen.left_out else ""
     say(f"{to}: {len(items):,} picture{'' if len(items) == 1 else 's'}{left}")
 
@@ -145,11 +145,11 @@ def apply(
 def _apply(opened: AnyJournal, word: str, read: Decisions, database: str) -> Applied:
     places = open_places(Spec.of(opened.facts, database_url=database))
     if places.facts.target != opened.facts.target:
-        raise WrongUse(f"{word} is the journal of another target: {opened.facts.target}.")
+        raise UsageError(f"{word} is the journal of another target: {opened.facts.target}.")
     if isinstance(places.target, TableTarget):
         return apply_to_table(opened, read, places.target)
     if not isinstance(opened, Journal):
-        raise WrongUse("A queue's run writes into a table.")
+        raise UsageError("A queue's run writes into a table.")
     places.target.check(opened)
     try:
         return apply_to_file(opened, read, places.target)
@@ -165,7 +165,9 @@ def _opened(word: str, run: str) -> Iterator[AnyJournal]:
             yield journal
         return
     if not run:
-        raise WrongUse("Name the queue's run: --run NAME; it is the table's, where none was named.")
+        raise UsageError(
+            "Name the queue's run: --run NAME; it is the table's, where none was named."
+        )
     from altwright.backfill.queue.outcomes import QueueOutcomes  # SQLAlchemy is an extra
 
     engine = connect(word)
@@ -183,13 +185,13 @@ def _find_journal(read: Decisions) -> Path:
             return path
     unread = [str(path) for path, about in found.items() if about is None]
     others = f" ({', '.join(unread)} cannot be read as one)" if unread else ""
-    raise WrongUse(
+    raise UsageError(
         f"The journal of that run is not in this folder{others}: name it with --journal FILE."
     )
 
 
 def _run_of(path: Path) -> str | None:
-    with contextlib.suppress(WrongUse, sqlite3.Error), Journal.read(path) as opened:
+    with contextlib.suppress(UsageError, sqlite3.Error), Journal.read(path) as opened:
         return run_id(opened.facts)
     return None
 
@@ -197,7 +199,7 @@ def _run_of(path: Path) -> str | None:
 def _same_run(opened: AnyJournal, read: Decisions, word: str) -> None:
     if run_id(opened.facts) != read.run:
         which = "that database" if is_database(word) else word
-        raise WrongUse(f"The decisions are about another run than that of {which}.")
+        raise UsageError(f"The decisions are about another run than that of {which}.")
 
 
 def _by_label(counts: Counts) -> dict[str, int]:

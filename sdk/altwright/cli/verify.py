@@ -12,7 +12,7 @@ import typer
 
 from altwright.cli.exits import Exit
 from altwright.cli.terminal import complain, one_line, say
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 from altwright.verify import chromium, report
 from altwright.verify.pages import pages_of
 from altwright.verify.report import Finding, Report
@@ -55,10 +55,10 @@ def verify(
     """
     before = report.read(against) if against is not None else None
     if save is not None and not save.parent.is_dir():
-        raise WrongUse(f"{save} cannot be written: there is no folder {save.parent}.")
+        raise UsageError(f"{save} cannot be written: there is no folder {save.parent}.")
     wanted = list(itertools.islice(_addresses(pages), limit))
     if not wanted:
-        raise WrongUse("There is no page in what you named.")
+        raise UsageError("There is no page in what you named.")
     findings: list[Finding] = []
 
     async def work() -> str:
@@ -103,4 +103,4 @@ def _save(made: Report, path: Path) -> None:
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise WrongUse(f"{path} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

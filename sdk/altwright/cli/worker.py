@@ -10,7 +10,7 @@ import typer
 from altwright.cli.config import find_server
 from altwright.cli.exits import Exit
 from altwright.client import Altwright
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 Broker = Annotated[
     Optional[str],  # noqa: UP045 - Typer evaluates this, on Python 3.10 too
@@ -63,12 +63,12 @@ def worker(
     both URLs are better in the environment than on the command line.
     """
     if broker is None or database is None:
-        raise WrongUse("Name both: --broker URL (or ALTWRIGHT_BROKER_URL) and --database URL (or "
+        raise UsageError("Name both: --broker URL (or ALTWRIGHT_BROKER_URL) and --database URL (or "
                        "ALTWRIGHT_DATABASE_URL).")  # fmt: skip
     if pool not in ("threads", "prefork"):
-        raise WrongUse(f"--pool is threads or prefork, not {pool!r}.")
+        raise UsageError(f"--pool is threads or prefork, not {pool!r}.")
     if lease is not None and 3 * lease < 4 * timeout:
-        raise WrongUse("--lease is --timeout and a third, or more: or two would ask for one row.")
+        raise UsageError("--lease is --timeout and a third, or more: or two would ask for one row.")
     try:
         from altwright.backfill import database as databases
         from altwright.backfill.queue.tasks import consumer
@@ -94,8 +94,8 @@ def worker(
         raise typer.Exit(ended.code if isinstance(ended.code, int) else Exit.OK) from None
 
 
-def needed(error: ModuleNotFoundError) -> WrongUse:
+def needed(error: ModuleNotFoundError) -> UsageError:
     """What to install for a module of the extra that is missing."""
     if (error.name or "").partition(".")[0] not in ("celery", "kombu", "sqlalchemy"):
         raise error
-    return WrongUse("A queue needs more: pip install 'altwright[cli,backfill,queue]'")
+    return UsageError("A queue needs more: pip install 'altwright[cli,backfill,queue]'")

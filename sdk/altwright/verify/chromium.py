@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 from altwright.verify.report import Finding, Images, violations_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _COUNT = """() => {
 
 
 def axe_source() -> str:
-    """axe-core's script. Raises WrongUse where its package is missing."""
+    """axe-core's script. Raises UsageError where its package is missing."""
     try:
         return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
     except (ModuleNotFoundError, FileNotFoundError):
@@ -47,19 +47,19 @@ def axe_source() -> str:
 def find_chromium(chosen: str | None) -> str | None:
     """The browser to start: the chosen one, or one of the system's; None where there is none.
 
-    Raises WrongUse where the chosen one is not there.
+    Raises UsageError where the chosen one is not there.
     """
     if chosen is not None:
         path = shutil.which(chosen)
         if path is None:
-            raise WrongUse(f"There is no program {chosen}.")
+            raise UsageError(f"There is no program {chosen}.")
         return path
     return next((path for name in _PROGRAMS if (path := shutil.which(name))), None)
 
 
 @asynccontextmanager
 async def browser(chosen: str | None) -> AsyncIterator[Browser]:
-    """A running browser. Raises WrongUse with a sentence that says what to install."""
+    """A running browser. Raises UsageError with a sentence that says what to install."""
     try:
         from playwright.async_api import Error, async_playwright
     except ModuleNotFoundError:
@@ -68,7 +68,7 @@ async def browser(chosen: str | None) -> AsyncIterator[Browser]:
         program = _its_own(playwright.chromium) or find_chromium(None)
         program = find_chromium(chosen) if chosen else program
         if program is None:
-            raise WrongUse(
+            raise UsageError(
                 "There is no Chromium: apt-get install chromium, or playwright install chromium, "
                 "or name yours with --chromium PATH."
             )
@@ -80,7 +80,7 @@ async def browser(chosen: str | None) -> AsyncIterator[Browser]:
             )
         except Error as error:
             said = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-            raise WrongUse(f"{program} does not start: {said}") from None
+            raise UsageError(f"{program} does not start: {said}") from None
         try:
             yield running
         finally:
@@ -184,5 +184,5 @@ def _its_own(chromium: BrowserType) -> str | None:
     return path if path and Path(path).exists() else None
 
 
-def _missing(what: str) -> WrongUse:
-    return WrongUse(f"{what} is missing: pip install 'altwright[cli,verify]'")
+def _missing(what: str) -> UsageError:
+    return UsageError(f"{what} is missing: pip install 'altwright[cli,verify]'")

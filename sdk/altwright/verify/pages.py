@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     import httpx
@@ -23,8 +23,8 @@ _TIMEOUT_S = 30.0
 def pages_of(words: Sequence[str], client: httpx.Client) -> Iterator[str]:
     """The address of every page once, in order.
 
-    A word that ends in .xml or .xml.gz is a sitemap, or an index of sitemaps. Raises WrongUse with
-    one sentence.
+    A word that ends in .xml or .xml.gz is a sitemap, or an index of sitemaps. Raises UsageError
+    with one sentence.
     """
     seen: set[str] = set()
     for word in words:
@@ -46,7 +46,7 @@ def _address(word: str) -> str:
         return word
     path = Path(word)
     if "://" in word or not path.is_file():
-        raise WrongUse(f"{word} is neither an http(s) address nor a file.")
+        raise UsageError(f"{word} is neither an http(s) address nor a file.")
     return path.resolve().as_uri()
 
 
@@ -58,7 +58,7 @@ def _listed(word: str, client: httpx.Client) -> Iterator[str]:
     for sitemap in addresses:
         inner, found = _read(sitemap, client)
         if inner != "urlset":
-            raise WrongUse(f"{sitemap} is an index inside an index, which no sitemap may be.")
+            raise UsageError(f"{sitemap} is an index inside an index, which no sitemap may be.")
         yield from found
 
 
@@ -66,14 +66,14 @@ def _read(word: str, client: httpx.Client) -> tuple[str, list[str]]:
     """`urlset` or `sitemapindex`, and the addresses in it. Those that are not http(s) are left."""
     data = _bytes(word, client)
     if b"<!DOCTYPE" in data[:1024] or b"<!ENTITY" in data:
-        raise WrongUse(f"{word} declares entities, which no sitemap needs: it is not read.")
+        raise UsageError(f"{word} declares entities, which no sitemap needs: it is not read.")
     try:
         root = ET.fromstring(data)  # noqa: S314 - entities are refused above
     except ET.ParseError as error:
-        raise WrongUse(f"{word} is no XML: {error}.") from None
+        raise UsageError(f"{word} is no XML: {error}.") from None
     kind = _local(root.tag)
     if kind not in ("urlset", "sitemapindex"):
-        raise WrongUse(f"{word} is no sitemap: its first element is <{kind}>.")
+        raise UsageError(f"{word} is no sitemap: its first element is <{kind}>.")
     found = [
         (inner.text or "").strip() for each in root for inner in each if _local(inner.tag) == "loc"
     ]
@@ -85,7 +85,7 @@ def _bytes(word: str, client: httpx.Client) -> bytes:
         try:
             data = Path(word).read_bytes()
         except OSError as error:
-            raise WrongUse(f"{word} cannot be read: {error.strerror}.") from None
+            raise UsageError(f"{word} cannot be read: {error.strerror}.") from None
     else:
         data = _fetched(word, client)
     if data[:2] == b"\x1f\x8b":
@@ -93,9 +93,9 @@ def _bytes(word: str, client: httpx.Client) -> bytes:
             with gzip.open(io.BytesIO(data)) as file:
                 data = file.read(MAX_SITEMAP_BYTES + 1)
         except (OSError, EOFError):
-            raise WrongUse(f"{word} cannot be unpacked.") from None
+            raise UsageError(f"{word} cannot be unpacked.") from None
     if len(data) > MAX_SITEMAP_BYTES:
-        raise WrongUse(f"{word} is larger than a sitemap may be (50 MiB).")
+        raise UsageError(f"{word} is larger than a sitemap may be (50 MiB).")
     return data
 
 
@@ -105,7 +105,7 @@ def _fetched(word: str, client: httpx.Client) -> bytes:
     try:
         with client.stream("GET", word, timeout=_TIMEOUT_S, follow_redirects=True) as response:
             if response.status_code != 200:
-                raise WrongUse(f"{word} answered {response.status_code}.")
+                raise UsageError(f"{word} answered {response.status_code}.")
             data = b""
             for chunk in response.iter_bytes():
                 data += chunk
@@ -113,7 +113,7 @@ def _fetched(word: str, client: httpx.Client) -> bytes:
                     return data
             return data
     except httpx.HTTPError as error:
-        raise WrongUse(f"{word} cannot be read: {error or type(error).__name__}.") from None
+        raise UsageError(f"{word} cannot be read: {error or type(error).__name__}.") from None
 
 
 def _local(tag: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 VERSION = 1
 """Of the saved file."""
@@ -99,11 +99,11 @@ class Report:
 
 
 def read(path: Path) -> Report:
-    """A report that was saved. Raises WrongUse with one sentence."""
+    """A report that was saved. Raises UsageError with one sentence."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["version"] != VERSION:
-            raise WrongUse(f"{path} was saved by another version of altwright.")
+            raise UsageError(f"{path} was saved by another version of altwright.")
         findings = tuple(
             Finding(
                 url=str(each["url"]),
@@ -115,9 +115,9 @@ def read(path: Path) -> Report:
         )
         return Report(engine=str(data["engine"]), findings=findings)
     except OSError as error:
-        raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
-        raise WrongUse(f"{path} is no report of altwright verify.") from None
+        raise UsageError(f"{path} is no report of altwright verify.") from None
 
 
 def page_lines(finding: Finding) -> Iterator[str]:

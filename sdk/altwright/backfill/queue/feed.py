@@ -30,7 +30,7 @@ from altwright.backfill.stop import Stop
 from altwright.backfill.summary import summarise
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.targets.writing import write_all
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -68,11 +68,11 @@ def feed(
 ) -> Ended:
     """Run it to its end. SIGINT and SIGTERM stop the feeding; what is on the queue is worked on.
 
-    Raises WrongUse with one sentence.
+    Raises UsageError with one sentence.
     """
     began_s = time.monotonic()
     if not isinstance(places.target, TableTarget):
-        raise WrongUse("A queue writes back into the table: leave out --to.")
+        raise UsageError("A queue writes back into the table: leave out --to.")
     run = manner.run or places.spec.table
     facts = _facts(places, judge.rules)
     journal = QueueJournal.make(places.target.engine, run, facts)
@@ -208,7 +208,7 @@ def _reach(app: Celery, broker_url: str) -> None:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=10)
     except (OperationalError, OSError) as error:
-        raise WrongUse(f"The broker {_shown(broker_url)} does not answer: {error}.") from None
+        raise UsageError(f"The broker {_shown(broker_url)} does not answer: {error}.") from None
 
 
 def _shown(broker_url: str) -> str:

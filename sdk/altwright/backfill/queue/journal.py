@@ -24,7 +24,7 @@ from altwright.backfill.queue.tables import ANSWERS, METADATA, OPEN, QUEUED, ROW
 from altwright.backfill.rows import AltSource, Answer, Outcome, Row
 from altwright.backfill.standing import WRITTEN, Facts, Judge, differences
 from altwright.backfill.stop import Stop, Why
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -54,10 +54,10 @@ class QueueJournal:
     def make(cls, engine: Engine, run: str, facts: Facts) -> QueueJournal:
         """Make its tables and the run where they are missing.
 
-        Raises WrongUse where the run is for something else, or the database cannot hold it.
+        Raises UsageError where the run is for something else, or the database cannot hold it.
         """
         if engine.dialect.name == "sqlite":
-            raise WrongUse("A queue needs a database of many machines: PostgreSQL or MySQL.")
+            raise UsageError("A queue needs a database of many machines: PostgreSQL or MySQL.")
         METADATA.create_all(engine)
         journal = cls(engine, run)
         said = json.dumps(asdict(facts))
@@ -66,7 +66,7 @@ class QueueJournal:
                 connection.execute(sa.insert(RUNS).values(run=run, facts=said))
         except IntegrityError:
             if different := differences(journal.facts, facts):
-                raise WrongUse(
+                raise UsageError(
                     f"The run {run!r} in this database is another one ({different}): name yours "
                     "with --run NAME."
                 ) from None
@@ -74,7 +74,7 @@ class QueueJournal:
 
     @property
     def facts(self) -> Facts:
-        """What it was made for. Raises WrongUse where there is no such run."""
+        """What it was made for. Raises UsageError where there is no such run."""
         return facts_of(self._engine, self.run)
 
     @property

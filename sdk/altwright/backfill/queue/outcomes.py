@@ -13,7 +13,7 @@ from altwright.backfill import records
 from altwright.backfill.queue.tables import ANSWERS, QUEUED, ROWS, RUNS
 from altwright.backfill.rows import HELD, AltSource, Outcome, Row
 from altwright.backfill.standing import Counts, Facts
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping
@@ -30,7 +30,7 @@ class QueueOutcomes:
 
     @property
     def facts(self) -> Facts:
-        """What the run was made for. Raises WrongUse where there is no such run."""
+        """What the run was made for. Raises UsageError where there is no such run."""
         return facts_of(self._engine, self.run)
 
     def outcomes(self, *states: AltSource) -> Iterator[tuple[Row, Outcome]]:
@@ -142,7 +142,7 @@ class QueueOutcomes:
 
 
 def facts_of(engine: Engine, run: str) -> Facts:
-    """What a run was made for. Raises WrongUse where there is no such run."""
+    """What a run was made for. Raises UsageError where there is no such run."""
     try:
         with engine.connect() as connection:
             wanted = sa.select(RUNS.c.facts).where(RUNS.c.run == run)
@@ -150,7 +150,7 @@ def facts_of(engine: Engine, run: str) -> Facts:
     except sa.exc.ProgrammingError:
         found = None
     if found is None:
-        raise WrongUse(f"There is no run {run!r} in this database.")
+        raise UsageError(f"There is no run {run!r} in this database.")
     return Facts(**json.loads(found))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from altwright.backfill.queue.app import QUEUE, TASK, producer
 from altwright.backfill.queue.work import AGAIN_S
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from celery import Task
@@ -41,7 +41,7 @@ def consumer(broker_url: str, works: Works, queue: str = QUEUE) -> Celery:
 def _tried(works: Works, run: str, key: str) -> float | None:
     try:
         return works.of(run).caption(key)
-    except WrongUse as error:
+    except UsageError as error:
         # Nothing is lost: the row is blank in its table, and the next run puts it here again.
         _logger.warning("row %r of %r is left: %s", key, run, error)
         return None

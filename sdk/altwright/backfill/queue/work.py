@@ -27,7 +27,7 @@ from altwright.backfill.tickets import Question, Ticket
 from altwright.backfill.turns import Done, Finished, Result, Start, Turns, Wait
 from altwright.client import Altwright
 from altwright.errors import AltwrightError, ConnectionFailed, Problem
-from altwright.pace import Pace
+from altwright.throttle import AdaptiveThrottle
 from altwright.transport import chance
 
 _STOP_SEEN_S = 2.0
@@ -52,7 +52,7 @@ class Manner:
     """A longer Retry-After is a quota: every worker stops asking until then."""
 
 
-class SharedPace(Pace):
+class SharedPace(AdaptiveThrottle):
     """The brakes of all threads of a process together."""
 
     def __init__(self, *, concurrency: int, per_second: float | None) -> None:
@@ -86,12 +86,12 @@ class Work:
         run: str,
         database_url: str,
         client: Altwright,
-        pace: Pace,
+        pace: AdaptiveThrottle,
         manner: Manner,
         *,
         threads: int = 1,
     ) -> None:
-        """Raises WrongUse where the database has no such run, or not its table."""
+        """Raises UsageError where the database has no such run, or not its table."""
         engine = database.connect(database_url, connections=threads)
         self.journal = QueueJournal(engine, run)
         facts = self.journal.facts
@@ -264,7 +264,7 @@ class Works:
         self._works: dict[str, Work] = {}
 
     def of(self, run: str) -> Work:
-        """Raises WrongUse where there is no such run."""
+        """Raises UsageError where there is no such run."""
         with self._lock:
             if self._of_process != os.getpid():
                 self._of_process = os.getpid()

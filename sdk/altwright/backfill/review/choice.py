@@ -9,7 +9,7 @@ from typing import Protocol
 
 from altwright.backfill.review.items import HELD_OUTCOME, label_of
 from altwright.backfill.rows import AltSource, Outcome, Row
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 Pair = tuple[Row, Outcome]
 LIMIT = 2_000
@@ -41,11 +41,11 @@ def choose(
     `labels` are the only outcomes wanted, where some are named. Where what a model wrote is more
     than there is room for, or than `sample`, it is drawn at random: the first hundred of a
     catalogue say little of the rest. Decisions of people are left out unless they are named. The
-    same journal gives the same page. Raises WrongUse.
+    same journal gives the same page. Raises UsageError.
     """
     for label in labels:
         if label not in _LABELS:
-            raise WrongUse(f"There is no outcome {label!r}: {', '.join(_LABELS)}.")
+            raise UsageError(f"There is no outcome {label!r}: {', '.join(_LABELS)}.")
     waiting = _Drawn(limit, None)
     waiting.add(_wanted(journal.outcomes(*_WAITING), labels))
     written = _Drawn(limit - len(waiting.kept), sample)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from altwright.backfill.review.items import is_web_address
-from altwright.pictures import MAX_FILE_BYTES
+from altwright.image_input import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage

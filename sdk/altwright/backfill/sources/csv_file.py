@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from altwright.backfill.sources.source import Broken, Record
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -49,7 +49,7 @@ class CsvFile:
     def __init__(self, path: Path, *, encoding: str | None = None) -> None:
         """Reads the header, and the whole file once where its encoding must be found out.
 
-        Raises WrongUse with one sentence.
+        Raises UsageError with one sentence.
         """
         self._path = path
         self.notes: list[str] = []
@@ -62,14 +62,14 @@ class CsvFile:
                 file.seek(0)
                 header = next(iter(_Rows(file, self.dialect.delimiter)), None)
         except OSError as error:
-            raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+            raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
         except UnicodeError as error:
-            raise WrongUse(
+            raise UsageError(
                 f"{path} is not {self._encoding} ({error}): name another --encoding; utf-16-le and "
                 "utf-16-be need no mark at the beginning."
             ) from None
         if not isinstance(header, _Cells):
-            raise WrongUse(f"{path} has no header: its first line names the columns.")
+            raise UsageError(f"{path} has no header: its first line names the columns.")
         self.columns: Sequence[str] = [name.strip() for name in header.cells]
         check_header(self.columns, path)
 
@@ -99,7 +99,7 @@ class CsvFile:
                 io.TextIOWrapper(io.BytesIO(), wanted)  # refuses what is none of text, as rot13
                 return codecs.lookup(wanted).name
             except LookupError:
-                raise WrongUse(f"There is no encoding {wanted!r}: try utf-8 or cp1252.") from None
+                raise UsageError(f"There is no encoding {wanted!r}: try utf-8 or cp1252.") from None
         with self._path.open("rb") as file:
             start = file.read(4)
             for mark, name in _BOMS:
@@ -185,12 +185,12 @@ def _dialect(first: str, encoding: str, path: Path) -> Dialect:
 
 
 def check_header(names: Sequence[str], path: Path) -> None:
-    """Raises WrongUse where columns cannot be told from each other by their names."""
+    """Raises UsageError where columns cannot be told from each other by their names."""
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
-        raise WrongUse(f"{path} has more than one column {twice[0]!r}: rename one of them.")
+        raise UsageError(f"{path} has more than one column {twice[0]!r}: rename one of them.")
     if "" in names:
-        raise WrongUse(f"{path} has a column without a name: its number {names.index('') + 1}.")
+        raise UsageError(f"{path} has a column without a name: its number {names.index('') + 1}.")
 
 
 def _count_lines(file: Iterable[bytes] | io.BufferedReader) -> tuple[int, int]:

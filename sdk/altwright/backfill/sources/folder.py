@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from altwright.backfill.sources.source import Broken, Record
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
@@ -22,12 +22,12 @@ class Folder:
     notes: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
-        """Raises WrongUse where it cannot be listed."""
+        """Raises UsageError where it cannot be listed."""
         self.path = path
         try:
             os.scandir(path).close()
         except OSError as error:
-            raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+            raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
 
     @property
     def shown(self) -> str:

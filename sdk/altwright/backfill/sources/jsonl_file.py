@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from altwright.backfill.sources.source import Broken, Record
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 _LOOK_AHEAD = 100
 """Objects need not all have the same keys; those of so many are taken for the columns."""
@@ -20,17 +20,17 @@ class JsonlFile:
     primary_key = None
 
     def __init__(self, path: Path) -> None:
-        """Reads its beginning. Raises WrongUse with one sentence."""
+        """Reads its beginning. Raises UsageError with one sentence."""
         self._path = path
         self.notes: list[str] = []
         try:
             first = list(itertools.islice(self.read(), _LOOK_AHEAD))
         except OSError as error:
-            raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+            raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
         names = (name for each in first if isinstance(each, Record) for name in each.values)
         self.columns: Sequence[str] = list(dict.fromkeys(names))
         if not self.columns:
-            raise WrongUse(f"{path} does not begin with JSON objects, one a line.")
+            raise UsageError(f"{path} does not begin with JSON objects, one a line.")
 
     @property
     def shown(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from altwright.backfill.extras import pyarrow
 from altwright.backfill.sources.csv_file import check_header
 from altwright.backfill.sources.source import Broken, Record
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 BATCH = 1_000
 """Rows in memory at once."""
@@ -22,16 +22,16 @@ class ParquetFile:
     notes: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
-        """Reads its footer. Raises WrongUse with one sentence."""
+        """Reads its footer. Raises UsageError with one sentence."""
         self._path = path
         pa = pyarrow()
         try:
             with self._opened() as file:
                 self.schema: Any = file.schema_arrow
         except OSError as error:
-            raise WrongUse(f"{path} cannot be read: {error.strerror or error}.") from None
+            raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
         except pa.ArrowException as error:
-            raise WrongUse(f"{path} is not a Parquet file: {error}.") from None
+            raise UsageError(f"{path} is not a Parquet file: {error}.") from None
         self.columns: Sequence[str] = list(self.schema.names)
         check_header(self.columns, path)
 

@@ -9,7 +9,7 @@ from altwright.backfill import database
 from altwright.backfill.columns import Columns
 from altwright.backfill.rows import SETTLED
 from altwright.backfill.sources.source import Broken, Record
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine, FromClause, Select
@@ -25,7 +25,7 @@ class TableSource:
     notes: Sequence[str] = ()
 
     def __init__(self, engine: Engine, *, name: str = "", query: str = "") -> None:
-        """A table by its name, or a query. Raises WrongUse with one sentence."""
+        """A table by its name, or a query. Raises UsageError with one sentence."""
         self._engine = engine
         self._what = name or "a query"
         self._from = _from_query(engine, query) if query else database.table(engine, name)
@@ -43,12 +43,12 @@ class TableSource:
     def use(self, columns: Columns, *, only_blank: bool) -> int:
         """What the columns mean; with `only_blank` others are not read. How many others there are.
 
-        Raises WrongUse where there is no key, or where it is not unique.
+        Raises UsageError where there is no key, or where it is not unique.
         """
         import sqlalchemy as sa
 
         if not columns.key:
-            raise WrongUse(
+            raise UsageError(
                 f"{self._what} has no primary key of one column: name a unique one with "
                 f"--column key=NAME. There are: {', '.join(self.columns)}."
             )
@@ -58,7 +58,7 @@ class TableSource:
             twice = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
             with database.looking(self._engine) as connection:
                 if (found := connection.execute(twice).first()) is not None:
-                    raise WrongUse(f"{columns.key!r} is no key: {found[0]!r} is there twice.")
+                    raise UsageError(f"{columns.key!r} is no key: {found[0]!r} is there twice.")
         if not only_blank:
             return 0
         self._only = self._blank(columns)

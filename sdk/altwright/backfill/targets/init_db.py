@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from altwright.backfill import audit, database
 from altwright.backfill.audit import Asked
 from altwright.backfill.columns import Columns
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -36,7 +36,7 @@ def missing_columns(engine: Engine, name: str, columns: Columns, asked: Asked) -
 
 
 def add(engine: Engine, statements: dict[str, str]) -> None:
-    """Run them, each in a short transaction. Raises WrongUse with the database's sentence."""
+    """Run them, each in a short transaction. Raises UsageError with the database's sentence."""
     import sqlalchemy as sa
 
     try:
@@ -44,4 +44,4 @@ def add(engine: Engine, statements: dict[str, str]) -> None:
             with database.short_transaction(engine) as connection:
                 connection.execute(sa.text(statement))
     except sa.exc.DBAPIError as error:
-        raise WrongUse(f"A column could not be added: {database.said(error)}.") from None
+        raise UsageError(f"A column could not be added: {database.said(error)}.") from None

@@ -23,7 +23,7 @@ from altwright.backfill.sources import Broken, Record, Source, SourceBroke, read
 from altwright.backfill.sources.csv_file import CsvFile, Dialect
 from altwright.backfill.sources.jsonl_file import JsonlFile
 from altwright.backfill.sources.parquet_file import ParquetFile, records_of
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
@@ -50,7 +50,7 @@ class FileTarget:
     def __init__(
         self, path: Path, source: Source, columns: Columns, asked: Asked, base: str
     ) -> None:
-        """Raises WrongUse where the name tells no format, or another one than the source has."""
+        """Raises UsageError where the name tells no format, or another one than the source has."""
         self._path = path
         self._source = source
         self._columns = columns
@@ -59,23 +59,23 @@ class FileTarget:
         self.shown = str(path)
         self._format = SUFFIXES.get(path.suffix.lower(), "")
         if not self._format:
-            raise WrongUse(f"{path}: a target is .csv, .jsonl or .parquet.")
+            raise UsageError(f"{path}: a target is .csv, .jsonl or .parquet.")
         own = {CsvFile: "csv", JsonlFile: "jsonl", ParquetFile: "parquet"}.get(type(source))
         if own is not None and own != self._format:
-            raise WrongUse(f"{path}: a target has the format of its source, {own}.")
+            raise UsageError(f"{path}: a target has the format of its source, {own}.")
         if not path.parent.is_dir():
-            raise WrongUse(f"{path}: there is no folder {path.parent}.")
+            raise UsageError(f"{path}: there is no folder {path.parent}.")
         if path.exists() and Path(source.shown).exists() and path.samefile(source.shown):
-            raise WrongUse(f"{path} is the source itself: name a new file.")
+            raise UsageError(f"{path} is the source itself: name a new file.")
 
     def check(self, journal: Journal) -> None:
-        """Raises WrongUse where a file is there that is not this run's, or was changed since."""
+        """Raises UsageError where a file is there that is not this run's, or was changed since."""
         if not self._path.exists():
             return
         if not journal.target_stamps:
-            raise WrongUse(f"{self._path} is there already: name a new file, or move it away.")
+            raise UsageError(f"{self._path} is there already: name a new file, or move it away.")
         if _stamp(self._path) not in journal.target_stamps:
-            raise WrongUse(
+            raise UsageError(
                 f"{self._path} was changed since it was written: move it away, so that nothing in "
                 "it is lost."
             )

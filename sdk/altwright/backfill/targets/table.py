@@ -10,7 +10,7 @@ from altwright.backfill.audit import Asked
 from altwright.backfill.columns import Columns
 from altwright.backfill.rows import BY_PEOPLE, AltSource, Outcome
 from altwright.backfill.standing import KEPT, WRITTEN
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Connection, Engine
@@ -23,7 +23,7 @@ class TableTarget:
     """Writes outcomes; each batch is a transaction; repeated, it changes nothing."""
 
     def __init__(self, engine: Engine, name: str, columns: Columns, asked: Asked) -> None:
-        """Raises WrongUse where a column is missing that the alt text needs."""
+        """Raises UsageError where a column is missing that the alt text needs."""
         self._engine = engine
         self._table = database.table(engine, name)
         self._asked = asked
@@ -31,7 +31,7 @@ class TableTarget:
         self.shown = f"{database.shown(engine)} {name}"
         there = self._table.columns
         if columns.key not in there:
-            raise WrongUse(f"{name} has no column {columns.key!r} to find its rows by.")
+            raise UsageError(f"{name} has no column {columns.key!r} to find its rows by.")
         self._key = database.comparable(engine, there[columns.key])
         named = {
             field: database.column_named(self._table, columns.named(field))
@@ -39,7 +39,7 @@ class TableTarget:
         }
         self._names = {field: name for field, name in named.items() if name is not None}
         if "alt" not in self._names:
-            raise WrongUse(
+            raise UsageError(
                 f"{name} has no column for alt texts: name it with --column alt=NAME, or add it "
                 f"with altwright backfill init-db. There are: {', '.join(there.keys())}."
             )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, Union
 
-from altwright.errors import UnreadablePicture, WrongUse
+from altwright.errors import UnreadableImage, UsageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -28,7 +28,7 @@ class Readable(Protocol):
     def read(self, size: int, /) -> object: ...
 
 
-Picture = Union[str, os.PathLike[str], bytes, bytearray, memoryview, IO[bytes], "PillowImage"]
+ImageInput = Union[str, os.PathLike[str], bytes, bytearray, memoryview, IO[bytes], "PillowImage"]
 """A URL (the only meaning of a string), a path, a file's bytes, an open file, a Pillow image."""
 
 LONGEST_EDGE_PX = 1200
@@ -60,7 +60,7 @@ class LocalFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedImage:
     """A picture that is ready to be sent."""
 
     image_url: str
@@ -73,14 +73,14 @@ class Prepared:
         return None if self.image_url[:5].lower() == "data:" else self.image_url
 
 
-def prepare(picture: Picture) -> Prepared:
+def prepare_image(picture: ImageInput) -> PreparedImage:
     """Read, shrink and encode. Blocks while it reads and computes, for a URL not at all.
 
-    Raises UnreadablePicture with a sentence, WrongUse for a string that is no URL and for values
+    Raises UnreadableImage with a sentence, UsageError for a string that is no URL and for values
     that are no pictures.
     """
     if isinstance(picture, str):
-        return Prepared(_url(picture))
+        return PreparedImage(_url(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(picture), "the picture")
     if isinstance(picture, os.PathLike):
@@ -92,7 +92,7 @@ def prepare(picture: Picture) -> Prepared:
         name = getattr(picture, "name", None)
         shown = name if isinstance(name, str) else "the file"
         return _from_bytes(_read_file(picture, shown), shown)
-    raise WrongUse(
+    raise UsageError(
         f"A picture is a URL, a pathlib.Path, bytes, an open file or a Pillow image, "
         f"not {_kind(picture)}."
     )
@@ -105,25 +105,25 @@ def _url(text: str) -> str:
     shown = text if len(text) <= 80 else f"{text[:77]}..."
     shown = shown.partition("?")[0]  # what stands behind it may be a secret
     hint = "" if "://" in text else " A string is always a URL; for a file write pathlib.Path(...)."
-    raise WrongUse(f"{shown!r} is not an http(s):// or data: URL.{hint}")
+    raise UsageError(f"{shown!r} is not an http(s):// or data: URL.{hint}")
 
 
 def _read_path(path: Path) -> bytes:
     try:
         about = path.stat()
         if stat.S_ISDIR(about.st_mode):
-            raise UnreadablePicture(f"{path} is a directory; name the pictures in it.")
+            raise UnreadableImage(f"{path} is a directory; name the pictures in it.")
         if about.st_size > MAX_FILE_BYTES:
             raise _too_large(str(path), about.st_size)
         with path.open("rb") as file:
             return _read_file(file, str(path))
     except FileNotFoundError:
-        raise UnreadablePicture(f"There is no file {path}.") from None
+        raise UnreadableImage(f"There is no file {path}.") from None
     except PermissionError:
-        raise UnreadablePicture(f"{path} may not be read by this user.") from None
+        raise UnreadableImage(f"{path} may not be read by this user.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
-        raise UnreadablePicture(f"{path} cannot be read: {reason}.") from None
+        raise UnreadableImage(f"{path} cannot be read: {reason}.") from None
 
 
 def _read_file(file: Readable, shown: str) -> bytes:
@@ -131,25 +131,25 @@ def _read_file(file: Readable, shown: str) -> bytes:
         data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: it is closed
         reason = getattr(error, "strerror", None) or str(error)
-        raise UnreadablePicture(f"{shown} cannot be read: {reason}.") from None
+        raise UnreadableImage(f"{shown} cannot be read: {reason}.") from None
     if isinstance(data, str):
-        raise WrongUse(f"{shown} is open as text: open it with mode 'rb'.")
+        raise UsageError(f"{shown} is open as text: open it with mode 'rb'.")
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise WrongUse(f"read() of {shown} gave {_kind(data)} instead of bytes.")
+        raise UsageError(f"read() of {shown} gave {_kind(data)} instead of bytes.")
     return bytes(data)
 
 
-def _from_bytes(data: bytes, shown: str) -> Prepared:
+def _from_bytes(data: bytes, shown: str) -> PreparedImage:
     if not data:
-        raise UnreadablePicture(f"{shown} is empty.")
+        raise UnreadableImage(f"{shown} is empty.")
     if len(data) > MAX_FILE_BYTES:
         raise _too_large(shown, len(data))
     shrunk = _shrink(data)
     if shrunk is not None:
         return shrunk
     if len(data) > MAX_SENT_BYTES:
-        raise UnreadablePicture(_why_not(data, shown))
-    return Prepared(_data_url(data, sniff(data) or "unknown"))
+        raise UnreadableImage(_why_not(data, shown))
+    return PreparedImage(_data_url(data, sniff(data) or "unknown"))
 
 
 def _why_not(data: bytes, shown: str) -> str:
@@ -163,7 +163,7 @@ def _why_not(data: bytes, shown: str) -> str:
     return f"{size}, and {what}."
 
 
-def _shrink(data: bytes) -> Prepared | None:
+def _shrink(data: bytes) -> PreparedImage | None:
     """A smaller JPEG of the picture; None where it should or must be sent as it is."""
     try:
         from PIL import Image  # optional, and slow to import
@@ -179,21 +179,21 @@ def _shrink(data: bytes) -> Prepared | None:
             jpeg = _jpeg(image)
     except Exception:  # noqa: BLE001 - a decoder may raise anything; the server is the judge of it
         return None
-    return Prepared(
+    return PreparedImage(
         _data_url(jpeg, "jpeg"),
         LocalFacts(width, height, image_format, len(data), hashlib.sha256(data).hexdigest()),
     )
 
 
-def _from_pillow(image: PillowImage) -> Prepared:
+def _from_pillow(image: PillowImage) -> PreparedImage:
     try:
         width, height = _upright_size(image)
         jpeg = _jpeg(image)
     except Exception as error:
-        raise UnreadablePicture(f"The Pillow image cannot be encoded: {error}.") from error
+        raise UnreadableImage(f"The Pillow image cannot be encoded: {error}.") from error
     digest = hashlib.sha256(jpeg).hexdigest()
     image_format = (image.format or "jpeg").lower()
-    return Prepared(
+    return PreparedImage(
         _data_url(jpeg, "jpeg"), LocalFacts(width, height, image_format, len(jpeg), digest)
     )
 
@@ -293,11 +293,11 @@ def _is_pillow(picture: object) -> bool:
     return module is not None and isinstance(picture, module.Image)
 
 
-def _too_large(shown: str, size: int) -> UnreadablePicture:
+def _too_large(shown: str, size: int) -> UnreadableImage:
     most = _mib(MAX_FILE_BYTES)
     # Of a pipe or a device no more than that was read.
     has = f"more than {most}" if size == MAX_FILE_BYTES + 1 else _mib(size)
-    return UnreadablePicture(f"{shown} has {has}; pictures of up to {most} are taken.")
+    return UnreadableImage(f"{shown} has {has}; pictures of up to {most} are taken.")
 
 
 def _mib(size: int) -> str:

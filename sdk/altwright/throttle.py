@@ -40,7 +40,7 @@ _CATCH_UP_S = 0.02
 """A start that comes late by a timer's grain does not move all later ones."""
 
 
-class Pace:
+class AdaptiveThrottle:
     """The brakes of one run. All times are readings of one monotonic clock, in seconds."""
 
     def __init__(self, *, concurrency: int, per_second: float | None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from altwright.errors import WrongUse
+from altwright.errors import UsageError
 
 KEY_VARIABLE = "ALTWRIGHT_API_KEY"
 URL_VARIABLE = "ALTWRIGHT_URL"
@@ -31,7 +31,7 @@ UNSET = Unset.UNSET
 
 
 @dataclass(frozen=True, slots=True)
-class ClientSettings:
+class ClientOptions:
     """Valid settings; the key does not show in `repr`."""
 
     base_url: str
@@ -44,10 +44,10 @@ class ClientSettings:
     @classmethod
     def of(
         cls, api_key: str | None, base_url: str | None, timeout: float | None, max_retries: int
-    ) -> ClientSettings:
+    ) -> ClientOptions:
         """From the arguments of a client and, where they are None, the environment.
 
-        Raises WrongUse with a sentence that shows no key.
+        Raises UsageError with a sentence that shows no key.
         """
         if api_key is None:
             api_key = os.environ.get(KEY_VARIABLE)
@@ -60,7 +60,7 @@ class ClientSettings:
             max_retries=_checked_retries(max_retries),
         )
 
-    def changed(self, **changes: object) -> ClientSettings:
+    def changed(self, **changes: object) -> ClientOptions:
         """A copy that differs in the arguments of a client that are named; UNSET ones are not."""
         checks: dict[str, tuple[str, Callable[[Any], Any]]] = {
             "api_key": ("api_key", _checked_key),
@@ -84,7 +84,7 @@ def _checked_key(key: str | None) -> str | None:
     if not stripped:
         return None
     if not (stripped.isascii() and stripped.isprintable()) or " " in stripped:
-        raise WrongUse("The API key holds a space or a character that no key has: copy it again.")
+        raise UsageError("The API key holds a space or a character that no key has: copy it again.")
     return stripped
 
 
@@ -94,23 +94,23 @@ def _checked_url(url: str) -> str:
         parts = urlsplit(url.strip())
         _ = parts.port
     except ValueError:
-        raise WrongUse(f"{wrong}; the one given is broken.") from None
+        raise UsageError(f"{wrong}; the one given is broken.") from None
     if "@" in parts.netloc:
-        raise WrongUse(f"{wrong}, without a user or password: hand the key in as api_key.")
+        raise UsageError(f"{wrong}, without a user or password: hand the key in as api_key.")
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise WrongUse(f"{wrong}; the one given is no http(s):// URL.")
+        raise UsageError(f"{wrong}; the one given is no http(s):// URL.")
     if parts.query or parts.fragment:
-        raise WrongUse(f"{wrong}, without ? and #.")
+        raise UsageError(f"{wrong}, without ? and #.")
     return f"{parts.scheme.lower()}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def _checked_timeout(timeout: float | None) -> float | None:
     if timeout is not None and not 0 < timeout < float("inf"):
-        raise WrongUse(f"timeout is a number of seconds over 0, or None; not {timeout!r}.")
+        raise UsageError(f"timeout is a number of seconds over 0, or None; not {timeout!r}.")
     return timeout
 
 
 def _checked_retries(count: int) -> int:
     if count < 0:
-        raise WrongUse(f"max_retries is 0 or more, not {count!r}.")
+        raise UsageError(f"max_retries is 0 or more, not {count!r}.")
     return count
