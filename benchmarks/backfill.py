@@ -4,7 +4,7 @@
     .venv/bin/python -m benchmarks.backfill memory   # 1,000 to 100,000 rows
     .venv/bin/python -m benchmarks.backfill rate     # against what the limits would allow
 
-`kills` has the real server with a moody model behind it, and PostgreSQL on 127.0.0.1:5432 (user
+`kills` has the real server with a flaky model behind it, and PostgreSQL on 127.0.0.1:5432 (user
 postgres, no password). `memory` and `rate` have a stand-in for the server's wire (stand_in.py): it
 is the backfill that is measured. Prints a table, and ends with 1 where a promise is broken.
 """
@@ -29,7 +29,7 @@ import sqlalchemy as sa
 
 from testing.catalogue import COMMAND
 from testing.servers.altwright import Altwright
-from testing.servers.moody import CAPTION, Moods, Moody
+from testing.servers.flaky_model_server import CAPTION, Behaviour, FlakyModelServer
 
 CONCURRENCY = 8
 _SERVER = "postgresql+psycopg://postgres@127.0.0.1:5432/"
@@ -40,11 +40,20 @@ _SERVER = "postgresql+psycopg://postgres@127.0.0.1:5432/"
 
 def kills(arguments: argparse.Namespace) -> bool:
     """Kill it again and again while a person edits the table. Whether every promise held."""
-    moods = Moods(
-        too_many=0.02, reset=0.01, slow=0.01, slow_s=3.0, took_s=0.02,
-        refused_every=97, uncertain_every=89,
-    )  # fmt: skip
-    with _database() as url, Moody(moods) as model, Altwright(**model.settings()) as server:
+    behaviour = Behaviour(
+        rate_limit_probability=0.02,
+        reset_probability=0.01,
+        slow_probability=0.01,
+        slow_response_s=3.0,
+        response_s=0.02,
+        refused_every=97,
+        uncertain_every=89,
+    )
+    with (
+        _database() as url,
+        FlakyModelServer(behaviour) as model,
+        Altwright(**model.altwright_settings()) as server,
+    ):
         engine = sa.create_engine(url)
         _fill(engine, model, arguments.rows)
         editor = _Editor(engine, arguments.rows)
@@ -61,7 +70,7 @@ def kills(arguments: argparse.Namespace) -> bool:
         took_s = time.monotonic() - began_s
         held = _judge(engine, model, editor, last, killed)
         print(f"{arguments.rows:,} rows, {killed} kills, {took_s:.0f} s; "
-              f"{model.log.calls:,} calls of the model: {dict(model.log.deeds)}")  # fmt: skip
+              f"{model.log.calls:,} calls of the model: {dict(model.log.outcomes)}")  # fmt: skip
         engine.dispose()
     return held
 
@@ -70,7 +79,7 @@ def _kill(
     command: list[str],
     env: dict[str, str],
     folder: str,
-    model: Moody,
+    model: FlakyModelServer,
     arguments: argparse.Namespace,
 ) -> int:
     """Start and kill, each after a random number of the model's calls. How often it was killed."""
@@ -93,9 +102,12 @@ def _kill(
 
 
 def _judge(
-    engine: sa.Engine, model: Moody, editor: "_Editor", last: "subprocess.CompletedProcess[str]",
+    engine: sa.Engine,
+    model: FlakyModelServer,
+    editor: "_Editor",
+    last: "subprocess.CompletedProcess[str]",
     killed: int,
-) -> bool:  # fmt: skip
+) -> bool:
     with engine.connect() as connection:
         rows = connection.execute(sa.text("SELECT id, alt, alt_source FROM products")).all()
     outcomes = Counter(row.alt_source or "none" for row in rows)
@@ -104,7 +116,7 @@ def _judge(
         row.id for row in rows
         if row.id not in editor.wrote and not _is_one_outcome(row.alt, row.alt_source)
     ]  # fmt: skip
-    twice = model.log.good.total() - len(model.log.good)
+    twice = model.log.captioned.total() - len(model.log.captioned)
     print(f"exit code of the last run      {last.returncode}")
     print(f"outcomes in the table          {dict(outcomes)}")
     print(f"rows without exactly one       {len(strange)}")
@@ -142,14 +154,14 @@ class _Editor(threading.Thread):
             self.wrote[number] = alt
 
 
-def _fill(engine: sa.Engine, model: Moody, count: int) -> None:
+def _fill(engine: sa.Engine, model: FlakyModelServer, count: int) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text(
             "CREATE TABLE products (id int PRIMARY KEY, image_url text, name text, alt text,"
             " alt_source text)"))  # fmt: skip
         connection.execute(
             sa.text("INSERT INTO products (id, image_url, name) VALUES (:id, :url, :name)"),
-            [{"id": n, "url": model.picture(n), "name": f"Mug, row-{n}"}
+            [{"id": n, "url": model.image_url(n), "name": f"Mug, row-{n}"}
              for n in range(1, count + 1)],
         )  # fmt: skip
 

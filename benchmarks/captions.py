@@ -26,7 +26,7 @@ import httpx
 from PIL import Image
 
 from benchmarks.service import altwright
-from testing.servers.parrot import Parrot, context_of
+from testing.servers.replay_model_server import ReplayModelServer, context_of
 from tests.independent import alt_text, rules
 
 STYLES = ("concise", "seo", "detailed")
@@ -145,13 +145,13 @@ def main() -> int:
     answers = [str(json.loads(line)["output"]) for line in lines]
     rows = range(0, len(answers), arguments.every)
     with (
-        Parrot(answers, arguments.finish_reason) as model,
+        ReplayModelServer(answers, arguments.finish_reason) as model,
         altwright(model.base_url.removesuffix("/v1"), ALTWRIGHT_MODEL_API_KEY="none") as (url, _),
     ):
         results = asyncio.run(
             ask(url, rows, locale=arguments.locale, max_tokens=arguments.max_tokens)
         )
-        _print_table(results, model.asked_again.total())
+        _print_table(results, model.retries.total())
     if arguments.captions:
         made = [one for one in results if one.outcome == "caption"]
         arguments.captions.write_text(

@@ -25,7 +25,7 @@ from kombu import Connection, Queue
 from testing.catalogue import COMMAND
 from testing.fleet import Fleet, make_products, query
 from testing.servers.altwright import Altwright
-from testing.servers.moody import CAPTION, Moods, Moody
+from testing.servers.flaky_model_server import CAPTION, Behaviour, FlakyModelServer
 
 THREADS = 8
 """Of each of the two workers: so many calls may be in flight in one when it is killed."""
@@ -68,9 +68,16 @@ def main() -> None:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
     try:
         database = f"{arguments.server.rpartition('/')[0]}/{name}"
-        moods = Moods(too_many=0.08, reset=0.04, slow=0.02, slow_s=3.0, took_s=0.05,
-                      refused_every=50, uncertain_every=70)  # fmt: skip
-        with Moody(moods) as model, Altwright(**model.settings()) as api:
+        behaviour = Behaviour(
+            rate_limit_probability=0.08,
+            reset_probability=0.04,
+            slow_probability=0.02,
+            slow_response_s=3.0,
+            response_s=0.05,
+            refused_every=50,
+            uncertain_every=70,
+        )
+        with FlakyModelServer(behaviour) as model, Altwright(**model.altwright_settings()) as api:
             failed = run(arguments, database, name, model, api.url)
     finally:
         with server.connect() as connection:
@@ -83,7 +90,7 @@ def main() -> None:
 
 
 def run(
-    arguments: argparse.Namespace, database: str, queue: str, model: Moody, url: str
+    arguments: argparse.Namespace, database: str, queue: str, model: FlakyModelServer, url: str
 ) -> list[str]:
     """The whole run; what did not hold."""
     make_products(database, model, arguments.rows)
@@ -129,7 +136,7 @@ def feed(database: str, queue: str, env: dict[str, str]) -> subprocess.Popen[byt
 def told(
     rows: int,
     database: str,
-    model: Moody,
+    model: FlakyModelServer,
     kills: int,
     feeder_kills: int,
     code: int,
@@ -146,11 +153,11 @@ def told(
         "ai": {CAPTION}, "human": {_HUMAN}, "rejected": {None}, "uncertain": {None},
     }  # fmt: skip
     wrong = [(key, alt) for key, alt, source in table if alt not in texts.get(str(source), set())]
-    twice = sum(count - 1 for count in model.log.good.values())
+    twice = sum(count - 1 for count in model.log.captioned.values())
     print(f"{rows:,} rows in {took_s:.0f} s, {kills} workers and {feeder_kills} feeders killed")
     print(f"outcomes: {dict(sources)}; journal rows: {len(journal)}")
-    print(f"model calls: {model.log.calls}, {dict(model.log.deeds)}")
-    print(f"bought twice: {twice} of {model.log.good.total()} "
+    print(f"model calls: {model.log.calls}, {dict(model.log.outcomes)}")
+    print(f"bought twice: {twice} of {model.log.captioned.total()} "
           f"(in flight at the kills: at most {kills * THREADS})")  # fmt: skip
     return [
         sentence

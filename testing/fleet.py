@@ -13,12 +13,12 @@ from typing import Self
 import sqlalchemy as sa
 
 from testing.catalogue import COMMAND
-from testing.servers.moody import Moody
+from testing.servers.flaky_model_server import FlakyModelServer
 
 _AUDIT = {"alt_source": 32, "alt_locale": 35, "alt_model": 255, "reasons": 2000}
 
 
-def make_products(url: str, moody: Moody, count: int) -> None:
+def make_products(url: str, flaky_model: FlakyModelServer, count: int) -> None:
     """A table of blank mugs, with audit columns."""
     engine = sa.create_engine(url)
     table = sa.Table(
@@ -30,7 +30,7 @@ def make_products(url: str, moody: Moody, count: int) -> None:
     )  # fmt: skip
     table.create(engine)
     rows = [
-        {"id": n, "image_url": moody.picture(n), "name": f"Mug, row-{n}"}
+        {"id": n, "image_url": flaky_model.image_url(n), "name": f"Mug, row-{n}"}
         for n in range(1, count + 1)
     ]
     with engine.begin() as connection:

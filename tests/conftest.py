@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
-    "testing.servers.aimock",
+    "testing.servers.aimock_model_server",
     "testing.servers.altwright",
     "testing.servers.browser",
     "testing.servers.chaos",
     "testing.servers.databases",
-    "testing.servers.model",
+    "testing.servers.llmock_model_server",
     "testing.servers.origin",
     "testing.servers.rabbitmq",
     "testing.servers.redis",

@@ -9,7 +9,7 @@ import pytest
 import redis as redis_client
 
 from testing.servers import origin as origin_module
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
 from testing.servers.redis import RedisServer
 
@@ -48,7 +48,7 @@ async def test_every_misbehaviour_answers_or_breaks_and_can_be_left(
 
 
 async def test_a_model_server_says_what_is_scripted_and_remembers_what_it_saw(
-    model_server: ModelServer,
+    model_server: LlmockModelServer,
 ) -> None:
     """Reply, failure with Retry-After, delay, and the call's text and pictures."""
     model_server.fail(429, retry_after=3).reply("A mug.", finish_reason="length")
@@ -69,7 +69,7 @@ async def test_a_model_server_says_what_is_scripted_and_remembers_what_it_saw(
 
 
 async def test_a_second_model_server_is_another(
-    model_server: ModelServer, start_model_server: Callable[[], ModelServer]
+    model_server: LlmockModelServer, start_model_server: Callable[[], LlmockModelServer]
 ) -> None:
     """A chain of fallbacks has somewhere to go."""
     other = start_model_server()

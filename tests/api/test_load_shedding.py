@@ -6,7 +6,7 @@ import json
 from testing import load
 from testing.pictures import data_url, jpeg
 from testing.servers.altwright import Altwright
-from testing.servers.rawmodel import raw_model
+from testing.servers.raw_model_server import raw_model_server
 
 PICTURE = data_url(jpeg((64, 64)))
 CAPTION = load.caption(PICTURE)
@@ -42,7 +42,7 @@ async def asked(server: Altwright, message: bytes) -> load.Answer:
 
 async def test_a_refusal_at_the_door_is_the_same_problem_as_in_a_route() -> None:
     """Code, headers, request ID, log line and number; on both routes that take a place."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang()
         server = await full(model.base_url)
         filling = [asyncio.create_task(asked(server, CAPTION)) for _ in range(2)]
@@ -75,7 +75,7 @@ async def test_a_refusal_at_the_door_is_the_same_problem_as_in_a_route() -> None
 
 async def test_a_full_server_still_asks_for_the_key_and_the_limit_first() -> None:
     """Overload is no way around either, and what needs no place is served."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang()
         server = await full(model.base_url, API_KEYS='["right"]', RATE_LIMIT="3/minute")
         key = {"Authorization": "Bearer right"}
@@ -99,7 +99,7 @@ async def test_a_full_server_still_asks_for_the_key_and_the_limit_first() -> Non
 
 async def test_a_body_that_is_still_coming_is_judged_when_it_has_come() -> None:
     """It is not counted before, so it finds the place that has come free meanwhile."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang()
         server = await full(model.base_url, MODEL_TIMEOUT_S="0.3", REQUEST_TIMEOUT_S="5")
         filling = [asyncio.create_task(asked(server, CAPTION)) for _ in range(2)]
@@ -124,7 +124,7 @@ async def test_a_body_that_is_still_coming_is_judged_when_it_has_come() -> None:
 
 async def test_a_body_that_never_comes_holds_no_connection() -> None:
     """Not at a full server either: no key is refused at once, and a body has its time."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang()
         settings = {"API_KEYS": '["right"]', "REQUEST_TIMEOUT_S": "3"}
         server = await full(model.base_url, **settings)

@@ -19,16 +19,18 @@ from testing.catalogue import Command, item, read_csv, until, write_csv
 from testing.pictures import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
 from testing.servers.chaos import Chaos
-from testing.servers.moody import CAPTION, SEO, Moody
+from testing.servers.flaky_model_server import CAPTION, SEO, FlakyModelServer
 
 CSV = ("in.csv", "--to", "out.csv")
 
 
-def test_blank_rows_are_filled_and_every_column_is_kept(command: Command, moody: Moody) -> None:
+def test_blank_rows_are_filled_and_every_column_is_kept(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
     rows = [
-        item(1, moody.picture(1), price="9.50"),
-        {**item(2, moody.picture(2), price="007"), "alt": "A person wrote this."},
-        {**item(3, moody.picture(3), price=""), "alt": "   "},
+        item(1, flaky_model.image_url(1), price="9.50"),
+        {**item(2, flaky_model.image_url(2), price="007"), "alt": "A person wrote this."},
+        {**item(3, flaky_model.image_url(3), price=""), "alt": "   "},
     ]
     write_csv(command.folder / "in.csv", rows)
     summary = command.summary(*CSV, "--styles", "concise,seo")
@@ -38,7 +40,7 @@ def test_blank_rows_are_filled_and_every_column_is_kept(command: Command, moody:
         assert found["alt"] == CAPTION
         assert found["seo"] == SEO
         assert found["alt_source"] == "ai"
-        assert (found["alt_locale"], found["alt_model"]) == ("en", "moody-1")
+        assert (found["alt_locale"], found["alt_model"]) == ("en", "flaky-1")
         assert found["search_text"] == f"{CAPTION} | {row['id']}.jpg"
         assert (found["price"], found["name"]) == (row["price"], row["name"])
     assert (summary["described"], summary["outcomes"]["ai"]) == (1, 2)
@@ -65,35 +67,39 @@ def test_styles_and_languages_of_a_picture_are_one_call(
             assert " eine Szene " in row[f"{field}_de"]
 
 
-def test_equal_rows_are_asked_once_and_answered_all(command: Command, moody: Moody) -> None:
-    rows = [{**item(1, moody.picture("same")), "id": str(n)} for n in range(1, 21)]
+def test_equal_rows_are_asked_once_and_answered_all(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    rows = [{**item(1, flaky_model.image_url("same")), "id": str(n)} for n in range(1, 21)]
     write_csv(command.folder / "in.csv", rows)
     summary = command.summary(*CSV)
-    assert moody.log.calls == 1
+    assert flaky_model.log.calls == 1
     assert summary["outcomes"]["ai"] == 20
     assert {row["alt"] for row in read_csv(command.folder / "out.csv")} == {CAPTION}
 
 
 def test_what_a_person_should_write_goes_to_review_and_not_round_again(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    moody.moods.refused_every, moody.moods.uncertain_every = 5, 7
-    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 15)))
+    flaky_model.behaviour.refused_every, flaky_model.behaviour.uncertain_every = 5, 7
+    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 15)))
     summary = command.summary(*CSV)
     assert summary["outcomes"]["rejected"] == 2
     assert summary["outcomes"]["uncertain"] == 2
     rows = {row["id"]: row for row in read_csv(command.folder / "out.csv")}
     assert (rows["5"]["alt"], rows["5"]["alt_source"]) == ("", "rejected")
     assert (rows["7"]["alt"], rows["7"]["reasons"]) == ("", "caption_uncertain")
-    calls = moody.log.calls
+    calls = flaky_model.log.calls
     assert command.summary(*CSV)["calls"] == 0
     # Nor where the first run's result is the next one's source.
     command.summary("out.csv", "--to", "again.csv")
-    assert moody.log.calls == calls
+    assert flaky_model.log.calls == calls
 
 
-def test_rows_that_a_rule_holds_are_not_written(command: Command, moody: Moody) -> None:
-    rows = [item(n, moody.picture(n), kind="medical" if n == 2 else "") for n in (1, 2, 3)]
+def test_rows_that_a_rule_holds_are_not_written(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    rows = [item(n, flaky_model.image_url(n), kind="medical" if n == 2 else "") for n in (1, 2, 3)]
     write_csv(command.folder / "in.csv", rows)
     summary = command.summary(*CSV, "--hold-column", "kind=medical")
     assert (summary["outcomes"]["uncertain"], summary["held"]) == (1, 1)
@@ -102,22 +108,30 @@ def test_rows_that_a_rule_holds_are_not_written(command: Command, moody: Moody) 
     assert held["reasons"].startswith("held: ")
 
 
-def test_a_failed_row_is_tried_again_by_the_next_run(command: Command, moody: Moody) -> None:
-    rows = [item(1, moody.picture("missing-1")), item(2, moody.picture(2)), item(3, "mug.jpg")]
+def test_a_failed_row_is_tried_again_by_the_next_run(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    rows = [
+        item(1, flaky_model.image_url("missing-1")),
+        item(2, flaky_model.image_url(2)),
+        item(3, "mug.jpg"),
+    ]
     write_csv(command.folder / "in.csv", rows)
     summary = command.summary(*CSV, expect=1)
     assert summary["outcomes"]["failed"] == 2
     found = read_csv(command.folder / "out.csv")
     assert [row["reasons"] for row in found] == ["image_not_found", "", "not_a_url"]
-    rows[0]["image_url"] = moody.picture(1)
+    rows[0]["image_url"] = flaky_model.image_url(1)
     write_csv(command.folder / "in.csv", rows)
     assert command.summary(*CSV, expect=1)["outcomes"]["failed"] == 1
     assert read_csv(command.folder / "out.csv")[0]["alt"] == CAPTION
-    assert moody.log.good.total() == 2
+    assert flaky_model.log.captioned.total() == 2
 
 
-def test_an_estimate_calls_nothing_and_leaves_nothing(command: Command, moody: Moody) -> None:
-    rows = [item(n % 30, moody.picture(n % 30)) | {"id": str(n)} for n in range(40)]
+def test_an_estimate_calls_nothing_and_leaves_nothing(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    rows = [item(n % 30, flaky_model.image_url(n % 30)) | {"id": str(n)} for n in range(40)]
     rows[0]["alt"] = "Described."
     write_csv(command.folder / "in.csv", rows)
     found = command.summary(
@@ -127,41 +141,47 @@ def test_an_estimate_calls_nothing_and_leaves_nothing(command: Command, moody: M
     assert (found["calls"], found["repeated_urls"]) == (30, 9)
     assert found["seconds"] == pytest.approx(30 * 60 / 24)
     assert found["money"] == pytest.approx(30 * (1_500 + 2 * 40) / 1e6, abs=0.01)
-    assert moody.log.calls == 0
+    assert flaky_model.log.calls == 0
     assert sorted(path.name for path in command.folder.iterdir()) == ["in.csv"]
 
 
 def test_a_pilot_asks_for_so_many_and_the_next_run_for_the_rest(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 31)))
+    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 31)))
     assert command.summary(*CSV, "--limit", "10")["outcomes"]["pending"] == 20
     assert Counter(row["alt_source"] for row in read_csv(command.folder / "out.csv")) == {
         "ai": 10, "pending": 20,
     }  # fmt: skip
     assert command.summary(*CSV)["calls"] == 20
-    assert moody.log.good.total() == 30
+    assert flaky_model.log.captioned.total() == 30
 
 
-def test_calls_do_not_begin_faster_than_the_rate(command: Command, moody: Moody) -> None:
-    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 13)))
+def test_calls_do_not_begin_faster_than_the_rate(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 13)))
     assert command.summary(*CSV, "--rate", "300/min")["seconds"] >= 11 / 5
 
 
 def test_killed_at_random_nothing_is_lost_and_nothing_is_paid_for_twice(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    moods = moody.moods
-    moods.too_many, moods.reset, moods.took_s = 0.05, 0.03, 0.05
-    moods.slow, moods.slow_s = 0.02, 0.8
-    moods.refused_every, moods.uncertain_every = 31, 37
-    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 301)))
+    behaviour = flaky_model.behaviour
+    behaviour.rate_limit_probability, behaviour.reset_probability, behaviour.response_s = (
+        0.05,
+        0.03,
+        0.05,
+    )
+    behaviour.slow_probability, behaviour.slow_response_s = 0.02, 0.8
+    behaviour.refused_every, behaviour.uncertain_every = 31, 37
+    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 301)))
     chance = random.Random(11)
     kills = 5
     for _ in range(kills):
-        calls = moody.log.calls
+        calls = flaky_model.log.calls
         process = command.start(*CSV)
-        until(lambda calls=calls: moody.log.calls >= calls + 15, process)
+        until(lambda calls=calls: flaky_model.log.calls >= calls + 15, process)
         time.sleep(chance.random() * 0.4)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -172,15 +192,20 @@ def test_killed_at_random_nothing_is_lost_and_nothing_is_paid_for_twice(
     assert Counter(row["alt_source"] for row in rows) == {
         "ai": 283, "rejected": 9, "uncertain": 8,
     }  # fmt: skip
-    twice = moody.log.good.total() - len(moody.log.good)
-    assert len(moody.log.good) == 283
+    twice = flaky_model.log.captioned.total() - len(flaky_model.log.captioned)
+    assert len(flaky_model.log.captioned) == 283
     assert twice <= kills * 8, "more than what was in flight at the kills"
 
 
-def test_json_lines_keep_what_is_in_them(command: Command, moody: Moody) -> None:
+def test_json_lines_keep_what_is_in_them(command: Command, flaky_model: FlakyModelServer) -> None:
     objects = [
-        {"sku": 7, "src": moody.picture(1), "title": "Mug, row-1", "sizes": [1, {"a": None}]},
-        {"sku": 8, "src": moody.picture(2), "title": "row-2", "alt": "Described."},
+        {
+            "sku": 7,
+            "src": flaky_model.image_url(1),
+            "title": "Mug, row-1",
+            "sizes": [1, {"a": None}],
+        },
+        {"sku": 8, "src": flaky_model.image_url(2), "title": "row-2", "alt": "Described."},
     ]
     lines = [json.dumps(each) for each in objects]
     text = "\n".join([lines[0], '{"sku": 9,', "", "[1]", lines[1]])
@@ -197,11 +222,11 @@ def test_json_lines_keep_what_is_in_them(command: Command, moody: Moody) -> None
     assert beside == ['{"sku": 9,', "[1]"]
 
 
-def test_parquet_keeps_its_types(command: Command, moody: Moody) -> None:
+def test_parquet_keeps_its_types(command: Command, flaky_model: FlakyModelServer) -> None:
     table = pa.table(
         {
             "id": pa.array([1, 2, 3], pa.int32()),
-            "image_url": [moody.picture(n) for n in (1, 2, 3)],
+            "image_url": [flaky_model.image_url(n) for n in (1, 2, 3)],
             "name": ["row-1", "row-2", "row-3"],
             "alt_text": [None, "Described.", ""],
             "tags": [["a", "b"], None, []],
@@ -219,7 +244,9 @@ def test_parquet_keeps_its_types(command: Command, moody: Moody) -> None:
     assert found.column("search_text").to_pylist()[0] == f"{CAPTION} | a, b | 1.jpg"
 
 
-def test_a_folder_of_pictures_becomes_a_file(command: Command, moody: Moody) -> None:
+def test_a_folder_of_pictures_becomes_a_file(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
     for name in ("b.jpg", "sub/c.jpeg"):
         path = command.folder / "pictures" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -232,24 +259,26 @@ def test_a_folder_of_pictures_becomes_a_file(command: Command, moody: Moody) -> 
     assert rows["b.jpg"]["alt"] == rows["sub/c.jpeg"]["alt"] == CAPTION
     assert rows["a.png"]["alt_source"] == "failed"
     # Two files with the same bytes are one picture.
-    assert moody.log.good.total() == 1
+    assert flaky_model.log.captioned.total() == 1
     assert summary["outcomes"]["ai"] == 2
 
 
-def test_relative_images_get_what_stands_before_them(command: Command, moody: Moody) -> None:
-    base = moody.picture("x").rpartition("/")[0]
-    write_csv(command.folder / "in.csv", [item(1, "/one.jpg"), item(2, moody.picture(2))])
+def test_relative_images_get_what_stands_before_them(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    base = flaky_model.image_url("x").rpartition("/")[0]
+    write_csv(command.folder / "in.csv", [item(1, "/one.jpg"), item(2, flaky_model.image_url(2))])
     assert command.summary(*CSV, "--base", base)["outcomes"]["ai"] == 2
 
 
 def test_the_target_is_never_something_that_somebody_else_wrote(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, moody.picture(1))])
+    write_csv(command.folder / "in.csv", [item(1, flaky_model.image_url(1))])
     out = command.folder / "out.csv"
     out.write_text("mine\n")
     done = command.run(*CSV)
-    assert (done.returncode, moody.log.calls) == (2, 0)
+    assert (done.returncode, flaky_model.log.calls) == (2, 0)
     assert "is there already" in done.stderr
     out.unlink()
     command.summary(*CSV)
@@ -261,9 +290,9 @@ def test_the_target_is_never_something_that_somebody_else_wrote(
 
 
 def test_a_kill_between_the_journal_and_the_rename_leaves_the_file_ours(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, moody.picture(1))])
+    write_csv(command.folder / "in.csv", [item(1, flaky_model.image_url(1))])
     command.summary(*CSV)
     with Journal.open(command.folder / "out.csv.journal") as journal:
         # As it is when the journal knows of the next file, and the old one still stands there.
@@ -271,9 +300,11 @@ def test_a_kill_between_the_journal_and_the_rename_leaves_the_file_ours(
     assert command.summary(*CSV)["calls"] == 0
 
 
-def test_columns_are_shown_before_anything_runs(command: Command, moody: Moody) -> None:
+def test_columns_are_shown_before_anything_runs(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
     (command.folder / "in.csv").write_text(
-        f"Variant SKU;Image Src;Title\nx;{moody.picture(1)};row-1\n"
+        f"Variant SKU;Image Src;Title\nx;{flaky_model.image_url(1)};row-1\n"
     )
     done = command.run(*CSV, "--estimate", "--column", "key=Variant SKU")
     assert done.returncode == 0
@@ -297,26 +328,34 @@ def test_columns_are_shown_before_anything_runs(command: Command, moody: Moody) 
     ],
 )
 def test_a_wrong_command_says_what_there_is(
-    command: Command, moody: Moody, header: str, words: tuple[str, ...], sentence: str
+    command: Command,
+    flaky_model: FlakyModelServer,
+    header: str,
+    words: tuple[str, ...],
+    sentence: str,
 ) -> None:
-    cells = ",".join([moody.picture(1)] * len(header.split(",")))
+    cells = ",".join([flaky_model.image_url(1)] * len(header.split(",")))
     (command.folder / "in.csv").write_text(f"{header}\n{cells}\n")
     done = command.run(*CSV, *words)
     assert done.returncode == 2
     assert sentence in done.stderr
-    assert moody.log.calls == 0
+    assert flaky_model.log.calls == 0
 
 
-def test_plain_lines_where_there_is_no_terminal(command: Command, moody: Moody) -> None:
-    write_csv(command.folder / "in.csv", [item(1, moody.picture(1))])
+def test_plain_lines_where_there_is_no_terminal(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    write_csv(command.folder / "in.csv", [item(1, flaky_model.image_url(1))])
     done = command.run(*CSV)
     assert "\x1b" not in done.stderr + done.stdout
     assert "1 rows: 0 described, 1 blank; 1 call to make" in done.stderr
     assert "1 ai" in done.stdout
 
 
-def test_the_journal_of_another_run_is_refused(command: Command, moody: Moody) -> None:
-    write_csv(command.folder / "in.csv", [item(1, moody.picture(1))])
+def test_the_journal_of_another_run_is_refused(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    write_csv(command.folder / "in.csv", [item(1, flaky_model.image_url(1))])
     command.summary(*CSV)
     done = command.run(*CSV, "--locales", "de")
     assert done.returncode == 2
@@ -324,18 +363,23 @@ def test_the_journal_of_another_run_is_refused(command: Command, moody: Moody) -
     assert Path(command.folder / "out.csv.journal").exists()
 
 
-def test_a_row_without_a_picture_fails_alone(command: Command, moody: Moody) -> None:
-    write_csv(command.folder / "in.csv", [item(1, ""), item(2, moody.picture(2))])
+def test_a_row_without_a_picture_fails_alone(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    write_csv(command.folder / "in.csv", [item(1, ""), item(2, flaky_model.image_url(2))])
     command.run(*CSV)
     first, second = read_csv(command.folder / "out.csv")
     assert (first["alt"], first["alt_source"]) == ("", "failed")
     assert (second["alt"], second["alt_source"]) == (CAPTION, "ai")
 
 
-def test_further_texts_that_stand_there_stay(command: Command, moody: Moody) -> None:
+def test_further_texts_that_stand_there_stay(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
     """They may be a person's; only the alt text is blank."""
     write_csv(
-        command.folder / "in.csv", [{**item(1, moody.picture(1)), "seo": "A person's words."}]
+        command.folder / "in.csv",
+        [{**item(1, flaky_model.image_url(1)), "seo": "A person's words."}],
     )
     command.summary(*CSV, "--styles", "concise,seo")
     (row,) = read_csv(command.folder / "out.csv")
@@ -343,13 +387,15 @@ def test_further_texts_that_stand_there_stay(command: Command, moody: Moody) -> 
 
 
 def test_each_row_of_a_database_gets_its_own_outcome_in_a_file(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
     """A table's records have no place in a file, by which one could be taken for another."""
     database = sqlite3.connect(command.folder / "shop.db")
     database.execute("CREATE TABLE m (id INTEGER PRIMARY KEY, image TEXT, alt TEXT)")
     rows = [(1, "no URL", None), (2, "http://a.example/2.jpg", "A person wrote this.")]
-    database.executemany("INSERT INTO m VALUES (?, ?, ?)", [*rows, (3, moody.picture(3), None)])
+    database.executemany(
+        "INSERT INTO m VALUES (?, ?, ?)", [*rows, (3, flaky_model.image_url(3), None)]
+    )
     database.commit()
     database.close()
     command.run("sqlite:///shop.db", "--table", "m", "--to", "out.csv")
@@ -358,10 +404,10 @@ def test_each_row_of_a_database_gets_its_own_outcome_in_a_file(
 
 
 def test_a_cell_in_another_encoding_is_kept_beside_as_the_bytes_that_it_was(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    good = f"1,{moody.picture(1)},Käse\n".encode()
-    bad = f"2,{moody.picture(2)},".encode() + "Käse\n".encode("cp1252")
+    good = f"1,{flaky_model.image_url(1)},Käse\n".encode()
+    bad = f"2,{flaky_model.image_url(2)},".encode() + "Käse\n".encode("cp1252")
     (command.folder / "in.csv").write_bytes(b"id,image_url,name\n" + good + bad)
     summary = command.summary(*CSV, expect=1)
     assert (summary["broken"], summary["outcomes"]["ai"]) == (1, 1)
@@ -389,9 +435,11 @@ def test_an_encoding_that_is_not_the_files_is_one_sentence(
 
 
 def test_what_is_cut_in_the_middle_of_a_character_leaves_no_empty_line(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    whole = f"id,image_url\n1,{moody.picture(1)}\n2,{moody.picture(2)}".encode("utf-16")
+    whole = f"id,image_url\n1,{flaky_model.image_url(1)}\n2,{flaky_model.image_url(2)}".encode(
+        "utf-16"
+    )
     (command.folder / "in.csv").write_bytes(whole[:-1])
     done = command.run(*CSV)
     assert done.returncode == 1
@@ -399,10 +447,12 @@ def test_what_is_cut_in_the_middle_of_a_character_leaves_no_empty_line(
     assert not beside.exists() or b"\n\n" not in b"\n" + beside.read_bytes()
 
 
-def test_half_a_character_in_json_is_a_broken_line(command: Command, moody: Moody) -> None:
+def test_half_a_character_in_json_is_a_broken_line(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
     lines = [
-        json.dumps({"id": "1", "image_url": moody.picture(1), "name": "whole \U0001f600"}),
-        json.dumps({"id": "2", "image_url": moody.picture(2), "name": "half \ud83d"}),
+        json.dumps({"id": "1", "image_url": flaky_model.image_url(1), "name": "whole \U0001f600"}),
+        json.dumps({"id": "2", "image_url": flaky_model.image_url(2), "name": "half \ud83d"}),
     ]
     (command.folder / "in.jsonl").write_text("\n".join(lines) + "\n")
     done = command.run("in.jsonl", "--to", "out.jsonl")
@@ -414,9 +464,9 @@ def test_half_a_character_in_json_is_a_broken_line(command: Command, moody: Mood
 
 
 def test_of_three_rows_with_one_key_the_one_with_another_picture_is_told(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    rows = [item(1, moody.picture(n)) for n in (1, 2, 1)]
+    rows = [item(1, flaky_model.image_url(n)) for n in (1, 2, 1)]
     write_csv(command.folder / "in.csv", rows)
     done = command.run(*CSV)
     assert done.returncode == 1
@@ -427,7 +477,7 @@ def test_of_three_rows_with_one_key_the_one_with_another_picture_is_told(
 
 
 def test_files_of_a_folder_are_taken_by_the_names_that_they_have(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
     folder = command.folder / "pictures"
     folder.mkdir()
@@ -454,23 +504,24 @@ def test_columns_of_a_parquet_file_that_have_the_same_name_are_told(command: Com
 
 
 def test_a_row_without_a_picture_counts_as_itself_in_an_estimate(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, ""), item(2, moody.picture(2))])
+    write_csv(command.folder / "in.csv", [item(1, ""), item(2, flaky_model.image_url(2))])
     done = command.run(*CSV, "--estimate")
     assert done.returncode == 0
     assert "0 repeat a URL with the same context, 0 the bytes of another file" in done.stdout
 
 
 def test_an_audit_column_of_the_source_in_other_letters_is_the_one_that_is_filled(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
     write_csv(
-        command.folder / "in.csv", [item(1, moody.picture(1), **{"SEO": "", "Alt Model": ""})]
+        command.folder / "in.csv",
+        [item(1, flaky_model.image_url(1), **{"SEO": "", "Alt Model": ""})],
     )
     command.summary(*CSV, "--styles", "concise,seo")
     [row] = read_csv(command.folder / "out.csv")
-    assert (row["SEO"], row["Alt Model"]) == (SEO, "moody-1")
+    assert (row["SEO"], row["Alt Model"]) == (SEO, "flaky-1")
     assert not {"seo", "alt_model"} & {*row}
 
 

@@ -12,7 +12,7 @@ from altwright.cli.commands import run as command_line
 
 from testing.catalogue import Command
 from testing.fleet import Fleet, make_products, query, states
-from testing.servers.moody import CAPTION, Moody
+from testing.servers.flaky_model_server import CAPTION, FlakyModelServer
 from testing.servers.rabbitmq import RabbitQueue
 from testing.servers.redis import RedisServer
 
@@ -65,13 +65,17 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 def test_workers_that_are_killed_lose_nothing_and_buy_little_twice(
-    place: Place, moody: Moody
+    place: Place, flaky_model: FlakyModelServer
 ) -> None:
     """429s, resets and refusals, two workers killed with -9, the feeder too, an editor at work."""
     rows, kills = 60, 4
-    moody.moods.too_many, moody.moods.reset, moody.moods.took_s = 0.1, 0.05, 0.1
-    moody.moods.refused_every = 11
-    make_products(place.database, moody, rows)
+    (
+        flaky_model.behaviour.rate_limit_probability,
+        flaky_model.behaviour.reset_probability,
+        flaky_model.behaviour.response_s,
+    ) = 0.1, 0.05, 0.1
+    flaky_model.behaviour.refused_every = 11
+    make_products(place.database, flaky_model, rows)
     with place.fleet(2, "--timeout", "3", "--lease", "4") as fleet:
         feeder = place.command.start(*place.words)
         for number in range(kills):
@@ -92,11 +96,11 @@ def test_workers_that_are_killed_lose_nothing_and_buy_little_twice(
             alt == {"ai": CAPTION, "human": "A person wrote this.", "rejected": None}[str(source)]
         )
     # Each kill may cost what was in flight at it, and no more.
-    twice = sum(count - 1 for count in moody.log.good.values())
+    twice = sum(count - 1 for count in flaky_model.log.captioned.values())
     assert twice <= kills * 4
-    assert set(moody.log.good) | set(range(11, rows, 11)) | edited_rows(place.database) == set(
-        range(1, rows + 1)
-    )
+    assert set(flaky_model.log.captioned) | set(range(11, rows, 11)) | edited_rows(
+        place.database
+    ) == set(range(1, rows + 1))
 
 
 def edit(url: str, key: int) -> None:
@@ -116,31 +120,35 @@ def edited_rows(url: str) -> set[int]:
     }
 
 
-def test_an_upload_hook_needs_a_key_alone(redis_place: Place, moody: Moody) -> None:
+def test_an_upload_hook_needs_a_key_alone(
+    redis_place: Place, flaky_model: FlakyModelServer
+) -> None:
     """A row that came after the run: in the same table, by the same task, with no command."""
     place = redis_place
-    make_products(place.database, moody, 1)
+    make_products(place.database, flaky_model, 1)
     with place.fleet(1), producer(place.broker, place.name) as app:
         assert place.command.summary(*place.words)["calls"] == 1
         for key, alt in ((2, None), (3, "A person wrote this.")):
             query(
                 place.database,
                 "INSERT INTO products (id, image_url, name, alt) VALUES (:id, :image, :name, :alt)",
-                id=key, image=moody.picture(key), name=f"Mug, row-{key}", alt=alt,
+                id=key, image=flaky_model.image_url(key), name=f"Mug, row-{key}", alt=alt,
             )  # fmt: skip
         for key in ("2", "2", "3", "77"):
             enqueue(app, "products", key)
         enqueue(app, "no such run", "2")
         wait_for(lambda: states(place.database)["ai"] == 2)
         wait_for(lambda: "no such run" in place.log())
-    assert (moody.log.good[2], moody.log.good[3]) == (1, 0)
+    assert (flaky_model.log.captioned[2], flaky_model.log.captioned[3]) == (1, 0)
     assert "Traceback" not in place.log()
     assert place.command.summary(*place.words)["calls"] == 0
 
 
-def test_a_wrong_key_stops_the_run_with_its_own_code(redis_place: Place, moody: Moody) -> None:
+def test_a_wrong_key_stops_the_run_with_its_own_code(
+    redis_place: Place, flaky_model: FlakyModelServer
+) -> None:
     place = redis_place
-    make_products(place.database, moody, 5)
+    make_products(place.database, flaky_model, 5)
     with Fleet(1, [*WORKER, "--queue-name", place.name], {
         **place.command.env, "ALTWRIGHT_BROKER_URL": place.broker,
         "ALTWRIGHT_DATABASE_URL": place.database, "ALTWRIGHT_API_KEY": "wrong",
@@ -151,11 +159,14 @@ def test_a_wrong_key_stops_the_run_with_its_own_code(redis_place: Place, moody: 
 
 
 def test_a_run_of_a_queue_is_reviewed_and_applied_like_any_other(
-    redis_place: Place, moody: Moody, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    redis_place: Place,
+    flaky_model: FlakyModelServer,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     place = redis_place
-    moody.moods.refused_every = 2
-    make_products(place.database, moody, 2)
+    flaky_model.behaviour.refused_every = 2
+    make_products(place.database, flaky_model, 2)
     with place.fleet(1):
         words = [*place.words, "--hold-column", "name=nothing"]
         assert place.command.summary(*words, "--limit", "1")["outcomes"]["pending"] == 1
@@ -184,9 +195,9 @@ def test_a_run_of_a_queue_is_reviewed_and_applied_like_any_other(
 
 
 def test_what_cannot_be_fed_is_one_sentence(
-    command: Command, moody: Moody, postgresql: str
+    command: Command, flaky_model: FlakyModelServer, postgresql: str
 ) -> None:
-    make_products(postgresql, moody, 0)
+    make_products(postgresql, flaky_model, 0)
     for words, sentence in (
         (["--queue", "sqs"], "--queue is celery"),
         (["--queue", "celery"], "Name the broker"),
@@ -198,9 +209,11 @@ def test_what_cannot_be_fed_is_one_sentence(
         assert "secret" not in done.stderr
 
 
-def test_a_queue_wants_a_database_of_many_machines(command: Command, moody: Moody) -> None:
+def test_a_queue_wants_a_database_of_many_machines(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
     url = f"sqlite:///{command.folder}/shop.db"
-    make_products(url, moody, 1)
+    make_products(url, flaky_model, 1)
     words = ["--table", "products", "--queue", "celery", "--broker", "redis://127.0.0.1:1/0"]
     done = command.run(url, *words)
     assert done.returncode == 2

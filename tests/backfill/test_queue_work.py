@@ -20,7 +20,7 @@ from altwright.backfill.stop import Why
 from testing.catalogue import Command
 from testing.fleet import make_products, query
 from testing.servers.chaos import Chaos, problem
-from testing.servers.moody import CAPTION, Moody
+from testing.servers.flaky_model_server import CAPTION, FlakyModelServer
 from tests.backfill.conftest import KEY
 
 Begin = Callable[..., Work]
@@ -37,12 +37,12 @@ both = pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=Tru
 
 
 @pytest.fixture
-def begin(database: str, moody: Moody, command: Command) -> Iterator[Begin]:
+def begin(database: str, flaky_model: FlakyModelServer, command: Command) -> Iterator[Begin]:
     """Makes a table of so many mugs and a run for it; gives the work of a worker."""
     clients: list[Client] = []
 
     def begun(count: int, *, url: str = "", rules: Rules | None = None) -> Work:
-        make_products(database, moody, count)
+        make_products(database, flaky_model, count)
         places = open_places(Spec(database, table="products"))
         facts = places.facts
         kept = {**facts.settings, "rules": dataclasses.asdict(rules or Rules())}
@@ -69,7 +69,7 @@ def rows(database: str) -> list[tuple[object, ...]]:
 
 @both
 def test_a_row_comes_to_its_outcome_in_table_and_journal_at_once(
-    begin: Begin, database: str, moody: Moody
+    begin: Begin, database: str, flaky_model: FlakyModelServer
 ) -> None:
     work = begin(2)
     assert work.caption("1") is None
@@ -82,10 +82,10 @@ def test_a_row_comes_to_its_outcome_in_table_and_journal_at_once(
     assert counts.by_state == {AltSource.AI: 1, AltSource.PENDING: 1}
     assert (counts.written, counts.attempts, counts.input_tokens) == (1, 1, 1_000)
     assert work.caption("1") is None  # the message comes again
-    assert moody.log.good == {1: 1}
+    assert flaky_model.log.captioned == {1: 1}
 
 
-def test_while_somebody_asks_nobody_else_does(begin: Begin, moody: Moody) -> None:
+def test_while_somebody_asks_nobody_else_does(begin: Begin, flaky_model: FlakyModelServer) -> None:
     work = begin(1)
     found = work.journal.row("1")
     assert found is not None
@@ -93,14 +93,14 @@ def test_while_somebody_asks_nobody_else_does(begin: Begin, moody: Moody) -> Non
     again_s = work.caption("1")
     assert again_s is not None
     assert 0 < again_s <= 1.5
-    assert moody.log.calls == 0
+    assert flaky_model.log.calls == 0
     time.sleep(again_s + 0.1)  # it was killed, and its claim has run out
     assert work.caption("1") is None
-    assert moody.log.good == {1: 1}
+    assert flaky_model.log.captioned == {1: 1}
 
 
 def test_an_answer_that_was_paid_is_not_bought_again_after_a_kill(
-    begin: Begin, database: str, moody: Moody
+    begin: Begin, database: str, flaky_model: FlakyModelServer
 ) -> None:
     work = begin(1)
     found = work.journal.row("1")
@@ -111,32 +111,32 @@ def test_an_answer_that_was_paid_is_not_bought_again_after_a_kill(
     time.sleep(0.2)
     assert work.caption("1") is None
     assert rows(database) == [("A mug that was paid for.", "ai")]
-    assert moody.log.calls == 0
+    assert flaky_model.log.calls == 0
 
 
 def test_rows_that_would_ask_the_same_are_settled_by_one_call(
-    begin: Begin, database: str, moody: Moody
+    begin: Begin, database: str, flaky_model: FlakyModelServer
 ) -> None:
     work = begin(0)
     for key in (1, 2):
         query(
             database,
             "INSERT INTO products (id, image_url, name) VALUES (:id, :image, 'Mug, row-1')",
-            id=key, image=moody.picture(1),
+            id=key, image=flaky_model.image_url(1),
         )  # fmt: skip
     for key in ("1", "2"):
         assert work.caption(key) is None  # no run has seen them: read from the table
     assert rows(database) == [(CAPTION, "ai")] * 2
-    assert moody.log.good == {1: 1}
+    assert flaky_model.log.captioned == {1: 1}
 
 
 def test_what_a_person_wrote_meanwhile_is_not_paid_and_not_touched(
-    begin: Begin, database: str, moody: Moody
+    begin: Begin, database: str, flaky_model: FlakyModelServer
 ) -> None:
     work = begin(2)
     query(database, "UPDATE products SET alt = 'Mine.', alt_source = 'human' WHERE id = 1")
     assert work.caption("1") is None
-    assert moody.log.calls == 0
+    assert flaky_model.log.calls == 0
     assert work.journal.row("1") is None
     found = work.journal.row("2")
     assert found is not None
@@ -172,7 +172,7 @@ def test_what_the_table_does_not_take_goes_to_review(begin: Begin, database: str
 
 @both
 def test_a_row_that_somebody_holds_keeps_its_paid_answer_for_later(
-    begin: Begin, database: str, moody: Moody, monkeypatch: pytest.MonkeyPatch
+    begin: Begin, database: str, flaky_model: FlakyModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("altwright.backfill.database.LOCK_WAIT_S", 1)
     work = begin(1)
@@ -185,11 +185,11 @@ def test_a_row_that_somebody_holds_keeps_its_paid_answer_for_later(
     engine.dispose()
     assert work.caption("1") is None
     assert rows(database) == [(CAPTION, "ai")]
-    assert moody.log.good == {1: 1}
+    assert flaky_model.log.captioned == {1: 1}
 
 
 def test_a_quota_is_told_to_every_worker_and_the_row_waits(
-    begin: Begin, database: str, moody: Moody, make_chaos: Callable[[str], Chaos],
+    begin: Begin, database: str, flaky_model: FlakyModelServer, make_chaos: Callable[[str], Chaos],
     command: Command,
 ) -> None:  # fmt: skip
     chaos = make_chaos(command.env["ALTWRIGHT_URL"])

@@ -11,36 +11,38 @@ import pytest
 
 from testing.catalogue import COMMAND, Command, item, read_csv, until, write_csv
 from testing.servers.chaos import Chaos, forward, problem
-from testing.servers.moody import Moody
+from testing.servers.flaky_model_server import FlakyModelServer
 
 CSV = ("in.csv", "--to", "out.csv")
 
 
 @pytest.fixture
-def catalogue(command: Command, moody: Moody) -> Command:
+def catalogue(command: Command, flaky_model: FlakyModelServer) -> Command:
     """Forty blank rows."""
-    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 41)))
+    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 41)))
     return command
 
 
-def test_a_wrong_key_stops_before_the_first_picture(catalogue: Command, moody: Moody) -> None:
+def test_a_wrong_key_stops_before_the_first_picture(
+    catalogue: Command, flaky_model: FlakyModelServer
+) -> None:
     done = catalogue.run(*CSV, ALTWRIGHT_API_KEY="wrong")
     assert done.returncode == 77
     assert "The key is refused" in done.stderr
-    assert moody.log.calls == 0
+    assert flaky_model.log.calls == 0
 
 
 def test_a_key_that_is_revoked_in_the_middle_stops_the_run_and_loses_nothing(
-    catalogue: Command, moody: Moody, make_chaos: type[Chaos]
+    catalogue: Command, flaky_model: FlakyModelServer, make_chaos: type[Chaos]
 ) -> None:
-    moody.moods.took_s = 0.02
+    flaky_model.behaviour.response_s = 0.02
     chaos = make_chaos(catalogue.env["ALTWRIGHT_URL"])
     direct = catalogue.env["ALTWRIGHT_URL"]
     catalogue.env["ALTWRIGHT_URL"] = chaos.url
     chaos.then(*[forward] * 18).always(problem(401, "unauthorized"))
     done = catalogue.run(*CSV)
     assert done.returncode == 77
-    good = moody.log.good.total()
+    good = flaky_model.log.captioned.total()
     assert good == 17  # one was the list of styles
     states = Counter(row["alt_source"] for row in read_csv(catalogue.folder / "out.csv"))
     assert states == {"ai": 17, "pending": 23}
@@ -50,9 +52,9 @@ def test_a_key_that_is_revoked_in_the_middle_stops_the_run_and_loses_nothing(
 
 @pytest.mark.usefixtures("own_server")
 def test_a_daily_quota_ends_the_run_with_75_and_the_time_to_come_back(
-    catalogue: Command, moody: Moody
+    catalogue: Command, flaky_model: FlakyModelServer
 ) -> None:
-    moody.moods.quota_after = 12
+    flaky_model.behaviour.quota_after = 12
     summary = catalogue.summary(*CSV, expect=75)
     assert 12 <= summary["outcomes"]["ai"] < 40
     assert summary["outcomes"]["failed"] == 0
@@ -61,15 +63,19 @@ def test_a_daily_quota_ends_the_run_with_75_and_the_time_to_come_back(
 
 
 @pytest.mark.usefixtures("own_server")
-def test_several_styles_learn_of_the_quota_as_well(command: Command, moody: Moody) -> None:
-    write_csv(command.folder / "in.csv", (item(n, moody.picture(n)) for n in range(1, 11)))
-    moody.moods.quota_after = 0
+def test_several_styles_learn_of_the_quota_as_well(
+    command: Command, flaky_model: FlakyModelServer
+) -> None:
+    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 11)))
+    flaky_model.behaviour.quota_after = 0
     summary = command.summary(*CSV, "--styles", "concise,seo", expect=75)
     assert "come back after" in summary["stopped"]
     assert summary["outcomes"]["pending"] == 10
 
 
-def test_a_server_that_is_away_leaves_every_row_pending(catalogue: Command, moody: Moody) -> None:
+def test_a_server_that_is_away_leaves_every_row_pending(
+    catalogue: Command, flaky_model: FlakyModelServer
+) -> None:
     began_s = time.monotonic()
     summary = catalogue.summary(
         *CSV, "--patience", "0.02", expect=75, ALTWRIGHT_URL="http://127.0.0.1:9"
@@ -80,8 +86,10 @@ def test_a_server_that_is_away_leaves_every_row_pending(catalogue: Command, mood
 
 
 @pytest.mark.usefixtures("own_server")
-def test_a_model_that_is_away_leaves_its_rows_pending(catalogue: Command, moody: Moody) -> None:
-    moody.moods.down = True
+def test_a_model_that_is_away_leaves_its_rows_pending(
+    catalogue: Command, flaky_model: FlakyModelServer
+) -> None:
+    flaky_model.behaviour.down = True
     summary = catalogue.summary(*CSV, "--patience", "0.02", expect=75)
     assert summary["outcomes"]["pending"] == 40
     assert summary["outcomes"]["failed"] == 0
@@ -89,25 +97,27 @@ def test_a_model_that_is_away_leaves_its_rows_pending(catalogue: Command, moody:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_cleanly_and_what_is_in_flight_is_kept(
-    catalogue: Command, moody: Moody, number: signal.Signals, code: int
+    catalogue: Command, flaky_model: FlakyModelServer, number: signal.Signals, code: int
 ) -> None:
-    moody.moods.took_s = 0.3
+    flaky_model.behaviour.response_s = 0.3
     process = catalogue.start(*CSV)
-    until(lambda: moody.log.calls >= 12, process)
+    until(lambda: flaky_model.log.calls >= 12, process)
     process.send_signal(number)
     assert process.wait(20) == code
-    good = moody.log.good.total()
+    good = flaky_model.log.captioned.total()
     states = Counter(row["alt_source"] for row in read_csv(catalogue.folder / "out.csv"))
     assert states == {"ai": good, "pending": 40 - good}
     assert catalogue.summary(*CSV)["calls"] == 40 - good
-    assert moody.log.good.total() == 40
+    assert flaky_model.log.captioned.total() == 40
 
 
-def test_two_runs_on_one_journal_are_refused(catalogue: Command, moody: Moody) -> None:
-    moody.moods.took_s = 0.5
+def test_two_runs_on_one_journal_are_refused(
+    catalogue: Command, flaky_model: FlakyModelServer
+) -> None:
+    flaky_model.behaviour.response_s = 0.5
     process = catalogue.start(*CSV)
     try:
-        until(lambda: moody.log.calls >= 1, process)
+        until(lambda: flaky_model.log.calls >= 1, process)
         done = catalogue.run(*CSV)
         assert done.returncode == 2
         assert "Another run works with out.csv.journal at the moment" in done.stderr
@@ -117,34 +127,37 @@ def test_two_runs_on_one_journal_are_refused(catalogue: Command, moody: Moody) -
 
 
 def test_a_disk_without_room_for_the_journal_stops_before_anything_is_asked(
-    catalogue: Command, moody: Moody
+    catalogue: Command, flaky_model: FlakyModelServer
 ) -> None:
     done = _with_little_room(catalogue, 40_000)
     assert done.returncode == 74, done.stderr
     assert "cannot be" in done.stderr
-    assert moody.log.calls == 0
+    assert flaky_model.log.calls == 0
 
 
 def test_a_disk_that_fills_up_in_the_middle_ends_with_74_and_goes_on_with_room(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
-    rows = [item(n, moody.picture(n), text="x" * 400) for n in range(1, 301)]
+    rows = [item(n, flaky_model.image_url(n), text="x" * 400) for n in range(1, 301)]
     write_csv(command.folder / "in.csv", rows)
     # Room for the rows, and for some of their answers.
     done = _with_little_room(command, 750_000, "--concurrency", "16")
     assert done.returncode == 74, done.stderr
     assert "Make room and run the same command again." in done.stderr
-    paid = moody.log.good.total()
+    paid = flaky_model.log.captioned.total()
     assert 16 < paid < 300
     assert command.summary(*CSV)["outcomes"]["ai"] == 300
-    assert moody.log.good.total() - 300 <= 16
+    assert flaky_model.log.captioned.total() - 300 <= 16
 
 
 def test_a_source_that_is_damaged_stops_before_anything_is_asked(
-    command: Command, moody: Moody
+    command: Command, flaky_model: FlakyModelServer
 ) -> None:
     path = command.folder / "in.parquet"
-    columns = {"id": list(range(50_000)), "image": [moody.picture(n) for n in range(50_000)]}
+    columns = {
+        "id": list(range(50_000)),
+        "image": [flaky_model.image_url(n) for n in range(50_000)],
+    }
     pyarrow.parquet.write_table(pyarrow.table(columns), path, compression="zstd")
     data = bytearray(path.read_bytes())
     data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
@@ -152,7 +165,7 @@ def test_a_source_that_is_damaged_stops_before_anything_is_asked(
     done = command.run("in.parquet", "--to", "out.parquet")
     assert done.returncode == 74
     assert "could not be read to its end" in done.stderr
-    assert moody.log.calls == 0
+    assert flaky_model.log.calls == 0
 
 
 def _with_little_room(

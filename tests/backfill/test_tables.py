@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from testing.catalogue import Command, until
-from testing.servers.moody import CAPTION, SEO, Moody
+from testing.servers.flaky_model_server import CAPTION, SEO, FlakyModelServer
 
 TABLE = ("--table", "products")
 
@@ -34,7 +34,9 @@ def engine(url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def products(engine: sa.Engine, moody: Moody, count: int, *, audited: bool = True) -> sa.Table:
+def products(
+    engine: sa.Engine, flaky_model: FlakyModelServer, count: int, *, audited: bool = True
+) -> sa.Table:
     """A table of mugs; every fifth is described, every seventh of the others was done by a person
     on purpose: `alt` blank, `alt_source` human."""
     columns = [sa.Column("alt_source", sa.String(32))] if audited else []
@@ -46,7 +48,7 @@ def products(engine: sa.Engine, moody: Moody, count: int, *, audited: bool = Tru
     )  # fmt: skip
     table.create(engine)
     rows = [
-        {"id": n, "image_url": moody.picture(n), "name": f"Mug, row-{n}",
+        {"id": n, "image_url": flaky_model.image_url(n), "name": f"Mug, row-{n}",
          "alt": f"Described {n}" if n % 5 == 0 else (None, "", "  ")[n % 3]}
         for n in range(1, count + 1)
     ]  # fmt: skip
@@ -65,9 +67,9 @@ def contents(engine: sa.Engine, table: str = "products") -> dict[int, dict[str, 
 
 
 def test_blank_rows_are_filled_and_no_other_is_touched(
-    command: Command, moody: Moody, engine: sa.Engine, url: str
+    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
-    products(engine, moody, 40)
+    products(engine, flaky_model, 40)
     before = contents(engine)
     added = command.run("init-db", url, *TABLE, "--styles", "concise,seo")
     assert added.returncode == 0
@@ -91,12 +93,12 @@ def test_blank_rows_are_filled_and_no_other_is_touched(
 
 
 def test_an_editor_who_works_meanwhile_loses_nothing(
-    command: Command, moody: Moody, engine: sa.Engine, url: str
+    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
     """The run is killed twice; the editor fills, blanks nothing, and marks rows as human."""
     count = 150
-    moody.moods.took_s = 0.05
-    table = products(engine, moody, count)
+    flaky_model.behaviour.response_s = 0.05
+    table = products(engine, flaky_model, count)
     stop = threading.Event()
     wrote: dict[int, str] = {}
 
@@ -114,9 +116,9 @@ def test_an_editor_who_works_meanwhile_loses_nothing(
     editor.start()
     try:
         for _ in range(2):
-            calls = moody.log.calls
+            calls = flaky_model.log.calls
             process = command.start(url, *TABLE)
-            until(lambda calls=calls: moody.log.calls >= calls + 25, process)
+            until(lambda calls=calls: flaky_model.log.calls >= calls + 25, process)
             process.send_signal(signal.SIGKILL)
             process.wait()
         command.summary(url, *TABLE)
@@ -129,44 +131,44 @@ def test_an_editor_who_works_meanwhile_loses_nothing(
             assert (row["alt"], row["alt_source"]) == (wrote[n], "human")
         elif n % 5 and n % 7:
             assert (row["alt"], row["alt_source"]) == (CAPTION, "ai"), n
-    assert moody.log.good.total() - len(moody.log.good) <= 2 * 8
+    assert flaky_model.log.captioned.total() - len(flaky_model.log.captioned) <= 2 * 8
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_a_row_that_was_filled_before_its_turn_is_not_paid_for(
-    command: Command, moody: Moody, engine: sa.Engine, url: str
+    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
-    moody.moods.took_s = 0.05
-    table = products(engine, moody, 70)
+    flaky_model.behaviour.response_s = 0.05
+    table = products(engine, flaky_model, 70)
     process = command.start(url, *TABLE, "--concurrency", "1")
-    until(lambda: moody.log.calls >= 2, process)
+    until(lambda: flaky_model.log.calls >= 2, process)
     with engine.begin() as connection:
         words = {"alt": "By hand", "alt_source": "human"}
         connection.execute(table.update().where(table.c.id > 50).values(words))
     assert process.wait(60) == 0
-    assert max(moody.log.good) <= 50
+    assert max(flaky_model.log.captioned) <= 50
     assert {row["alt"] for n, row in contents(engine).items() if n > 50} == {"By hand"}
 
 
 @pytest.mark.parametrize("url", ["mysql"], indirect=True)
 def test_without_audit_columns_only_the_text_is_written(
-    command: Command, moody: Moody, engine: sa.Engine, url: str
+    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
-    moody.moods.uncertain_every = 3
-    products(engine, moody, 9, audited=False)
+    flaky_model.behaviour.uncertain_every = 3
+    products(engine, flaky_model, 9, audited=False)
     done = command.run(url, *TABLE)
     assert done.returncode == 0
     assert "the table has no column alt_source" in done.stderr
     assert [n for n, row in contents(engine).items() if row["alt"] == CAPTION] == [1, 2, 4, 7, 8]
-    calls = moody.log.calls
+    calls = flaky_model.log.calls
     assert command.summary(url, *TABLE)["calls"] == 0
-    assert moody.log.calls == calls
+    assert flaky_model.log.calls == calls
 
 
 def test_a_query_is_read_by_its_key_and_written_to_the_table(
-    command: Command, moody: Moody, engine: sa.Engine, url: str
+    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
-    products(engine, moody, 20)
+    products(engine, flaky_model, 20)
     query = "SELECT id, image_url, name AS context, alt, alt_source FROM products WHERE id < 10"
     summary = command.summary(url, *TABLE, "--query", query)
     assert summary["outcomes"]["ai"] == 7  # without 5 and 7
@@ -176,7 +178,7 @@ def test_a_query_is_read_by_its_key_and_written_to_the_table(
 
 
 def test_a_text_that_the_column_has_no_room_for_goes_to_review(
-    command: Command, moody: Moody, postgresql: str
+    command: Command, flaky_model: FlakyModelServer, postgresql: str
 ) -> None:
     engine = sa.create_engine(postgresql)
     with engine.begin() as connection:
@@ -185,7 +187,7 @@ def test_a_text_that_the_column_has_no_room_for_goes_to_review(
             "CREATE TABLE pictures (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), url text,"
             " alt varchar(10), alt_source origin, alt_reviewed_at timestamptz)"))  # fmt: skip
         connection.execute(
-            sa.text("INSERT INTO pictures (url) VALUES (:url)"), {"url": moody.picture(1)}
+            sa.text("INSERT INTO pictures (url) VALUES (:url)"), {"url": flaky_model.image_url(1)}
         )
     summary = command.summary(postgresql, "--table", "pictures")
     assert (summary["held"], summary["outcomes"]["uncertain"]) == (1, 1)
@@ -196,12 +198,12 @@ def test_a_text_that_the_column_has_no_room_for_goes_to_review(
 
 
 def test_rows_that_somebody_holds_are_written_when_they_are_free(
-    command: Command, moody: Moody, tmp_path: Path
+    command: Command, flaky_model: FlakyModelServer, tmp_path: Path
 ) -> None:
     """A database that is locked for longer than anybody waits: 75, and nothing is asked twice."""
     path = tmp_path / "shop.db"
     engine = sa.create_engine(f"sqlite:///{path}")
-    products(engine, moody, 8)
+    products(engine, flaky_model, 8)
     engine.dispose()
     url = f"sqlite:///{path}?timeout=0.2"
     holder = sqlite3.connect(path, isolation_level=None)
@@ -209,15 +211,15 @@ def test_rows_that_somebody_holds_are_written_when_they_are_free(
     done = command.run(url, *TABLE)
     assert done.returncode == 75, done.stderr
     assert "6 rows could not be written (database is locked)" in done.stderr
-    assert moody.log.good.total() == 6
+    assert flaky_model.log.captioned.total() == 6
     holder.execute("ROLLBACK")
     holder.close()
     assert command.summary(url, *TABLE)["written"] == 6
-    assert moody.log.good.total() == 6
+    assert flaky_model.log.captioned.total() == 6
 
 
 def test_binary_keys_and_colons_in_queries_are_understood(
-    command: Command, moody: Moody, mysql: str
+    command: Command, flaky_model: FlakyModelServer, mysql: str
 ) -> None:
     engine = sa.create_engine(mysql)
     with engine.begin() as connection:
@@ -227,7 +229,7 @@ def test_binary_keys_and_colons_in_queries_are_understood(
         for n in (1, 2):
             connection.execute(
                 sa.text("INSERT INTO media VALUES (unhex(md5(:n)), :url, :note, NULL)"),
-                {"n": str(n), "url": moody.picture(n), "note": " :a 50% "},
+                {"n": str(n), "url": flaky_model.image_url(n), "note": " :a 50% "},
             )  # fmt: skip
     query = "SELECT id, url, alt FROM media WHERE note = ' :a 50% '"
     assert command.summary(mysql, "--table", "media", "--query", query)["written"] == 2
@@ -248,11 +250,15 @@ def test_binary_keys_and_colons_in_queries_are_understood(
     ],
 )  # fmt: skip
 def test_a_wrong_place_says_what_is_there(
-    command: Command, moody: Moody, tmp_path: Path, words: tuple[str, ...], sentence: str
+    command: Command,
+    flaky_model: FlakyModelServer,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    sentence: str,
 ) -> None:
     url = f"sqlite:///{tmp_path / 'shop.db'}"
     engine = sa.create_engine(url)
-    products(engine, moody, 1)
+    products(engine, flaky_model, 1)
     engine.dispose()
     done = command.run(url, *words)
     assert done.returncode == 2
@@ -278,7 +284,12 @@ def test_a_database_that_is_not_there_is_told_without_its_password(command: Comm
     ],
 )
 def test_keys_of_any_type_find_their_rows(
-    command: Command, moody: Moody, engine: sa.Engine, url: str, kind: str, keys: list[str]
+    command: Command,
+    flaky_model: FlakyModelServer,
+    engine: sa.Engine,
+    url: str,
+    kind: str,
+    keys: list[str],
 ) -> None:
     if not kind and engine.dialect.name != "sqlite":
         return  # only SQLite has columns without a type
@@ -292,7 +303,7 @@ def test_keys_of_any_type_find_their_rows(
         for n, value in enumerate(values):
             connection.execute(
                 sa.text(f"INSERT INTO products VALUES ({value}, :url, NULL)"),
-                {"url": moody.picture(n)},
+                {"url": flaky_model.image_url(n)},
             )
     summary = command.summary(url, *TABLE)
     assert (summary["written"], summary["kept"]) == (2, 0)
@@ -302,13 +313,13 @@ def test_keys_of_any_type_find_their_rows(
 
 
 def test_what_sqlite_keeps_in_a_column_of_dates_is_no_obstacle(
-    command: Command, moody: Moody, tmp_path: Path
+    command: Command, flaky_model: FlakyModelServer, tmp_path: Path
 ) -> None:
     with sqlite3.connect(tmp_path / "shop.db") as shop:
         shop.execute("CREATE TABLE products (made DATETIME PRIMARY KEY, sold DATE, on_sale BOOLEAN,"
                      " price NUMERIC, url, alt, ALT_SOURCE TEXT, SEO TEXT)")  # fmt: skip
-        rows = [(1767225600000, "2026-01-01T00:00:00Z", "maybe", "9,50", moody.picture(1)),
-                ("2026-01-01T00:00:00Z", 17, 2, "n/a", moody.picture(2))]  # fmt: skip
+        rows = [(1767225600000, "2026-01-01T00:00:00Z", "maybe", "9,50", flaky_model.image_url(1)),
+                ("2026-01-01T00:00:00Z", 17, 2, "n/a", flaky_model.image_url(2))]  # fmt: skip
         shop.executemany("INSERT INTO products VALUES (?, ?, ?, ?, ?, NULL, NULL, NULL)", rows)
     shop.close()
     url = f"sqlite:///{tmp_path}/shop.db"
@@ -324,9 +335,9 @@ def test_what_sqlite_keeps_in_a_column_of_dates_is_no_obstacle(
 
 
 def test_a_state_that_the_column_has_no_word_for_stays_in_the_journal(
-    command: Command, moody: Moody, postgresql: str
+    command: Command, flaky_model: FlakyModelServer, postgresql: str
 ) -> None:
-    moody.moods.uncertain_every = 2
+    flaky_model.behaviour.uncertain_every = 2
     engine = sa.create_engine(postgresql)
     with engine.begin() as connection:
         connection.execute(sa.text(
@@ -336,7 +347,11 @@ def test_a_state_that_the_column_has_no_word_for_stays_in_the_journal(
         for n in (1, 2, 3):
             connection.execute(
                 sa.text("INSERT INTO products VALUES (:n, :url, :context)"),
-                {"n": n, "url": moody.picture(n) if n < 3 else "no url", "context": f"row-{n}"},
+                {
+                    "n": n,
+                    "url": flaky_model.image_url(n) if n < 3 else "no url",
+                    "context": f"row-{n}",
+                },
             )
     for _ in range(2):
         summary = command.summary(postgresql, *TABLE, expect=1)
@@ -349,7 +364,7 @@ def test_a_state_that_the_column_has_no_word_for_stays_in_the_journal(
 
 
 def test_a_database_that_cannot_be_read_is_one_sentence(
-    command: Command, moody: Moody, tmp_path: Path, postgresql: str
+    command: Command, flaky_model: FlakyModelServer, tmp_path: Path, postgresql: str
 ) -> None:
     path = tmp_path / "shop.db"
     url = f"sqlite:///{path}?timeout=0.1"
@@ -358,7 +373,7 @@ def test_a_database_that_cannot_be_read_is_one_sentence(
     assert (done.returncode, "file is not a database" in done.stderr) == (2, True)
     path.unlink()
     engine = sa.create_engine(url)
-    products(engine, moody, 2)
+    products(engine, flaky_model, 2)
     engine.dispose()
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
@@ -373,7 +388,7 @@ def test_a_database_that_cannot_be_read_is_one_sentence(
     holder.execute("ROLLBACK")
     holder.close()
     owner = sa.create_engine(postgresql)
-    products(owner, moody, 1)
+    products(owner, flaky_model, 1)
     with owner.begin() as connection:
         name = f"reader_{random.randrange(10**9)}"
         connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'"))
@@ -387,10 +402,12 @@ def test_a_database_that_cannot_be_read_is_one_sentence(
     assert "secret" not in done.stderr
 
 
-def test_a_query_may_end_in_a_comment(command: Command, moody: Moody, tmp_path: Path) -> None:
+def test_a_query_may_end_in_a_comment(
+    command: Command, flaky_model: FlakyModelServer, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path / 'shop.db'}"
     engine = sa.create_engine(url)
-    products(engine, moody, 3)
+    products(engine, flaky_model, 3)
     engine.dispose()
     query = "SELECT * FROM products -- all of them"
     assert command.summary(url, "--query", query, "--to", "out.csv")["rows"] == 3

@@ -21,8 +21,8 @@ from app.captioning.openai_compat.error_classifier import AskedToWait, NoTimeLef
 from app.errors import CaptionError, Overloaded
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
-from testing.servers.model import ModelServer
-from testing.servers.rawmodel import raw_model
+from testing.servers.llmock_model_server import LlmockModelServer
+from testing.servers.raw_model_server import raw_model_server
 from tests.captioning.draft_requests import ask, picture
 
 
@@ -241,7 +241,7 @@ def remote(base_url: str, **settings: object) -> OpenAICompatCaptioner:
 
 
 async def test_over_the_wire_a_model_that_hangs_is_followed_by_the_next(
-    start_model_server: Callable[[], ModelServer],
+    start_model_server: Callable[[], LlmockModelServer],
 ) -> None:
     """The whole of it within the first one's timeout and a little."""
     slow, quick = start_model_server(), start_model_server()
@@ -258,7 +258,7 @@ async def test_over_the_wire_a_model_that_hangs_is_followed_by_the_next(
 
 
 async def test_over_the_wire_a_long_wait_goes_to_the_next_and_is_then_the_callers(
-    start_model_server: Callable[[], ModelServer],
+    start_model_server: Callable[[], LlmockModelServer],
 ) -> None:
     """Both limited: 503 with the shorter wait, and neither is called again before."""
     one, two = start_model_server(), start_model_server()
@@ -277,8 +277,8 @@ async def test_over_the_wire_a_long_wait_goes_to_the_next_and_is_then_the_caller
 
 async def test_over_the_wire_many_at_once_share_the_connections() -> None:
     """64 requests in work, one client; no error and no more connections than requests."""
-    async with raw_model() as model:
-        model.write("A white mug on a table.")
+    async with raw_model_server() as model:
+        model.complete("A white mug on a table.")
         chain = FallbackCaptioner([remote(model.base_url, timeout_s=5)])
         for _ in range(3):
             drafts = await asyncio.gather(*(draft(chain) for _ in range(64)))

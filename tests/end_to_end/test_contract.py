@@ -15,7 +15,7 @@ from PIL import Image
 
 from testing.pictures import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +126,7 @@ def test_an_operators_style_is_listed_and_accepted(
 ) -> None:
     source = (ROOT / "app/captioning/styles/concise.toml").read_text(encoding="utf-8")
     (tmp_path / "haiku.toml").write_text(source, encoding="utf-8")
-    model = ModelServer(llmock_server)
+    model = LlmockModelServer(llmock_server)
     model.reply("Two tabby cats sleep on a red sofa.", times=None)
     with Altwright(
         STYLES_DIR=str(tmp_path), MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="k"
@@ -199,9 +199,9 @@ def test_a_signed_url_and_the_context_never_reach_the_log(
 
 
 @pytest.fixture
-def slow_model(llmock_server: LLMockServer) -> Iterator[tuple[Altwright, ModelServer]]:
+def slow_model(llmock_server: LLMockServer) -> Iterator[tuple[Altwright, LlmockModelServer]]:
     """A server whose model takes two seconds."""
-    model = ModelServer(llmock_server)
+    model = LlmockModelServer(llmock_server)
     with Altwright(
         MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="k", CONCURRENCY="1", QUEUE="5"
     ) as server:
@@ -211,7 +211,7 @@ def slow_model(llmock_server: LLMockServer) -> Iterator[tuple[Altwright, ModelSe
 
 
 def test_a_client_that_goes_away_frees_its_place(
-    slow_model: tuple[Altwright, ModelServer],
+    slow_model: tuple[Altwright, LlmockModelServer],
 ) -> None:
     server, _ = slow_model
     body = json.dumps({"image_url": data_url(jpeg())}).encode()

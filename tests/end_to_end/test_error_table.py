@@ -15,7 +15,7 @@ from llmock.testing import LLMockServer
 from app.errors import InternalError, leaves
 from testing.pictures import data_url, jpeg
 from testing.servers.altwright import Altwright
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
 
 KEY = "a-key-for-tests"
@@ -254,19 +254,19 @@ GOOD = "A round blue disc in the middle of a plain white ground."
 
 
 def test_the_model_may_say_that_it_cannot_tell(
-    modelled: Altwright, model_server: ModelServer
+    modelled: Altwright, model_server: LlmockModelServer
 ) -> None:
     model_server.reply("UNCERTAIN")
     assert_problem(modelled.caption(PICTURE), 422, "caption_uncertain")
 
 
-def test_the_model_may_refuse(modelled: Altwright, model_server: ModelServer) -> None:
+def test_the_model_may_refuse(modelled: Altwright, model_server: LlmockModelServer) -> None:
     model_server.reply("I'm sorry, but I can't help with identifying people in images.")
     assert_problem(modelled.caption(PICTURE), 422, "caption_refused")
 
 
 def test_two_bad_drafts_are_rejected_with_draft_and_reasons(
-    modelled: Altwright, model_server: ModelServer
+    modelled: Altwright, model_server: LlmockModelServer
 ) -> None:
     model_server.reply("Ein großer blauer Kreis steht in der Mitte einer weißen Fläche.", times=2)
     told = assert_problem(modelled.caption(PICTURE), 422, "caption_rejected")
@@ -279,7 +279,9 @@ def test_two_bad_drafts_are_rejected_with_draft_and_reasons(
     assert reasons[0]["reason"] not in first.text
 
 
-def test_a_bad_first_draft_is_asked_again(modelled: Altwright, model_server: ModelServer) -> None:
+def test_a_bad_first_draft_is_asked_again(
+    modelled: Altwright, model_server: LlmockModelServer
+) -> None:
     model_server.reply("Ein großer blauer Kreis steht in der Mitte einer weißen Fläche.")
     model_server.reply(GOOD)
     answer = modelled.caption(PICTURE)
@@ -288,7 +290,7 @@ def test_a_bad_first_draft_is_asked_again(modelled: Altwright, model_server: Mod
 
 
 def test_a_model_that_is_down_is_unavailable(
-    modelled: Altwright, model_server: ModelServer
+    modelled: Altwright, model_server: LlmockModelServer
 ) -> None:
     model_server.fail(503, times=None)
     assert_problem(modelled.caption(PICTURE), 503, "model_unavailable")
@@ -296,7 +298,7 @@ def test_a_model_that_is_down_is_unavailable(
 
 
 def test_a_long_wait_is_not_waited_but_passed_on_to_all_who_follow(
-    model_server: ModelServer,
+    model_server: LlmockModelServer,
 ) -> None:
     model_server.fail(429, retry_after=40, times=None)
     with Altwright(MODEL="m", MODEL_BASE_URL=model_server.base_url, MODEL_API_KEY="k") as server:
@@ -309,7 +311,7 @@ def test_a_long_wait_is_not_waited_but_passed_on_to_all_who_follow(
 
 
 def test_our_own_mistake_is_a_model_error(llmock_server: LLMockServer) -> None:
-    server = ModelServer(llmock_server)
+    server = LlmockModelServer(llmock_server)
     with Altwright(
         MODEL="m", MODEL_BASE_URL=server.base_url, MODEL_API_KEY="sk-very-secret"
     ) as altwright:
@@ -321,7 +323,7 @@ def test_our_own_mistake_is_a_model_error(llmock_server: LLMockServer) -> None:
         assert not any("very-secret" in line for line in altwright.log)
 
 
-def test_a_model_that_hangs_times_out(modelled: Altwright, model_server: ModelServer) -> None:
+def test_a_model_that_hangs_times_out(modelled: Altwright, model_server: LlmockModelServer) -> None:
     model_server.delay(6, times=None)
     began = time.monotonic()
     assert_problem(modelled.caption(PICTURE), 504, "model_timeout")
@@ -344,7 +346,7 @@ def test_the_callers_limit_is_honest(origin: Origin) -> None:
 def test_a_full_server_says_so_before_it_fetches(
     llmock_server: LLMockServer, origin: Origin
 ) -> None:
-    model = ModelServer(llmock_server)
+    model = LlmockModelServer(llmock_server)
     model.delay(2, times=None)
     with (
         Altwright(

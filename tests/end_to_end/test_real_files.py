@@ -10,7 +10,7 @@ from PIL import Image
 
 from testing.pictures import data_url, jpeg
 from testing.servers.altwright import Altwright
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
 from testing.servers.redis import RedisServer
 
@@ -50,7 +50,7 @@ def modelled(llmock_server: LLMockServer) -> Iterator[Altwright]:
 )
 def test_a_real_file_reaches_the_model_small_upright_and_bare(
     modelled: Altwright,
-    model_server: ModelServer,
+    model_server: LlmockModelServer,
     origin: Origin,
     corpora: Path,
     name: str,
@@ -79,7 +79,7 @@ def test_a_real_file_reaches_the_model_small_upright_and_bare(
 
 
 def test_several_styles_and_locales_are_one_picture_and_a_call_each(
-    modelled: Altwright, model_server: ModelServer, origin: Origin
+    modelled: Altwright, model_server: LlmockModelServer, origin: Origin
 ) -> None:
     model_server.reply(GOOD, times=None)
     url = origin.serve("/a.jpg", jpeg())
@@ -93,7 +93,7 @@ def test_several_styles_and_locales_are_one_picture_and_a_call_each(
 
 
 def test_the_prompt_carries_what_the_caller_said_and_not_where_the_picture_lies(
-    modelled: Altwright, model_server: ModelServer, origin: Origin
+    modelled: Altwright, model_server: LlmockModelServer, origin: Origin
 ) -> None:
     model_server.reply("Blue disc in the Kestrel 350 ml range, on a plain white ground.")
     url = origin.serve("/secret-place.jpg", jpeg())
@@ -110,7 +110,7 @@ def test_the_prompt_carries_what_the_caller_said_and_not_where_the_picture_lies(
 
 
 def test_the_cache_answers_equal_requests_once(
-    model_server: ModelServer, redis_server: RedisServer, origin: Origin
+    model_server: LlmockModelServer, redis_server: RedisServer, origin: Origin
 ) -> None:
     model_server.reply(GOOD, times=None)
     with Altwright(
@@ -129,7 +129,7 @@ def test_the_cache_answers_equal_requests_once(
         assert server.caption(data_url(jpeg())).status_code == 200
 
 
-def test_the_precheck_spares_the_model_blank_pictures(model_server: ModelServer) -> None:
+def test_the_precheck_spares_the_model_blank_pictures(model_server: LlmockModelServer) -> None:
     model_server.reply(GOOD, times=None)
     blank = io.BytesIO()
     Image.new("RGB", (400, 300), "white").save(blank, "PNG")
@@ -142,7 +142,9 @@ def test_the_precheck_spares_the_model_blank_pictures(model_server: ModelServer)
         assert server.caption(data_url(jpeg())).json()["caption"] == GOOD
 
 
-def test_the_next_captioner_answers_where_the_first_is_down(model_server: ModelServer) -> None:
+def test_the_next_captioner_answers_where_the_first_is_down(
+    model_server: LlmockModelServer,
+) -> None:
     model_server.fail(500, times=None)
     with Altwright(
         MODEL="m", MODEL_BASE_URL=model_server.base_url, MODEL_API_KEY="k", EMBEDDED_FALLBACK="true"

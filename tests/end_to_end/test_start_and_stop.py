@@ -15,7 +15,7 @@ from llmock.testing import LLMockServer
 
 from testing.pictures import data_url, jpeg
 from testing.servers.altwright import Altwright
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,7 +96,7 @@ def test_a_variable_that_is_no_setting_is_told_with_the_nearest_name() -> None:
 
 
 def test_check_says_of_every_part_whether_it_works(llmock_server: LLMockServer) -> None:
-    base_url = ModelServer(llmock_server).base_url
+    base_url = LlmockModelServer(llmock_server).base_url
     good = run("check", MODEL="gpt-4o-mini", MODEL_BASE_URL=base_url, MODEL_API_KEY="k")
     assert good.returncode == 0, good.stdout
     assert "ok    decoding" in good.stdout
@@ -148,15 +148,15 @@ def wait_for(server: Altwright, line: str) -> None:
 
 
 @pytest.fixture
-def slow(llmock_server: LLMockServer) -> ModelServer:
+def slow(llmock_server: LLMockServer) -> LlmockModelServer:
     """A model that takes three seconds."""
-    model = ModelServer(llmock_server)
+    model = LlmockModelServer(llmock_server)
     model.delay(3, times=None)
     model.reply("Two tabby cats sleep on a red sofa.", times=None)
     return model
 
 
-def test_sigterm_answers_what_is_in_work_and_ends_with_0(slow: ModelServer) -> None:
+def test_sigterm_answers_what_is_in_work_and_ends_with_0(slow: LlmockModelServer) -> None:
     with Altwright(MODEL="m", MODEL_BASE_URL=slow.base_url, MODEL_API_KEY="k") as server:
         answers: list[httpx.Response] = []
 
@@ -191,7 +191,7 @@ def test_sigterm_answers_what_is_in_work_and_ends_with_0(slow: ModelServer) -> N
 
 def test_sigterm_shortens_work_that_would_outlast_the_process(llmock_server: LLMockServer) -> None:
     """A model that hangs does not keep the process: its request is answered in time."""
-    model = ModelServer(llmock_server)
+    model = LlmockModelServer(llmock_server)
     model.delay(60, times=None)
     with Altwright(
         MODEL="m",

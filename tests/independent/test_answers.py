@@ -9,7 +9,7 @@ import pytest
 from benchmarks.captions import Result, ask, faults
 from testing.servers.altwright import Altwright
 from testing.servers.need import need
-from testing.servers.parrot import Parrot
+from testing.servers.replay_model_server import ReplayModelServer
 from tests.independent import alt_text
 
 _CATS = "Two tabby cats sleep on a pink blanket beside two remote controls"
@@ -50,7 +50,7 @@ def judges() -> None:
 def through_the_api(answers: list[str], finish_reason: str = "stop", **fields: int) -> list[Result]:
     """What becomes of each answer in every style."""
     with (
-        Parrot(answers, finish_reason) as model,
+        ReplayModelServer(answers, finish_reason) as model,
         Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="none") as server,
     ):
         return asyncio.run(ask(server.url, range(len(answers)), **fields))

@@ -19,7 +19,7 @@ from altwright import AsyncAltwright, Caption, FailedCaption
 from testing.pictures import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.chaos import Chaos, problem, raw
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
 from tests.sdk.shells import MakeClient
 
@@ -174,7 +174,7 @@ def test_a_private_address_is_forbidden(altwright: Altwright, make_client: MakeC
 
 
 def test_a_rejected_caption_brings_its_draft_and_reasons(
-    modelled: Altwright, model_server: ModelServer, make_client: MakeClient
+    modelled: Altwright, model_server: LlmockModelServer, make_client: MakeClient
 ) -> None:
     model_server.reply("IMG_2041.jpg", times=None)
     with pytest.raises(sdk.CaptionRejected) as told:
@@ -185,7 +185,7 @@ def test_a_rejected_caption_brings_its_draft_and_reasons(
 
 
 def test_an_uncertain_model_is_a_caption_problem(
-    modelled: Altwright, model_server: ModelServer, make_client: MakeClient
+    modelled: Altwright, model_server: LlmockModelServer, make_client: MakeClient
 ) -> None:
     model_server.reply("UNCERTAIN", times=None)
     with pytest.raises(sdk.CaptionProblem) as told:

@@ -17,7 +17,7 @@ from benchmarks import service
 from testing.pictures import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.chaos import Chaos, drip, forward, half, hang, problem, reset
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 from tests.sdk.shells import MakeClient
 from tests.sdk.test_client import free_port
 
@@ -67,7 +67,7 @@ def test_failed_items_are_told_not_raised(
 
 
 def test_results_come_in_the_order_in_which_they_are_done(
-    modelled: Altwright, model_server: ModelServer, make_client: MakeClient
+    modelled: Altwright, model_server: LlmockModelServer, make_client: MakeClient
 ) -> None:
     model_server.delay(0.7, times=1)
     client = make_client(base_url=modelled.url)

@@ -16,9 +16,9 @@ from llmock.testing import LLMockServer
 
 from testing import load
 from testing.pictures import data_url, jpeg
-from testing.servers.aimock import Aimock, aimock, aimock_server  # noqa: F401 - fixtures
+from testing.servers.aimock_model_server import AimockModelServer, aimock, aimock_server  # noqa: F401 - fixtures
 from testing.servers.altwright import Altwright
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.need import need
 from testing.servers.redis import RedisServer
 
@@ -43,7 +43,7 @@ class Row:
     """One line of the table."""
 
     fault: str
-    script: Callable[[ModelServer], object]
+    script: Callable[[LlmockModelServer], object]
     status: int
     code: str
     retry_after_s: int | None
@@ -52,7 +52,7 @@ class Row:
     within_s: float = 2.0
 
 
-def hang(model: ModelServer) -> None:
+def hang(model: LlmockModelServer) -> None:
     """No answer within anybody's patience."""
     model.delay(6, times=None)
 
@@ -118,7 +118,7 @@ def patient(llmock_server: LLMockServer) -> Iterator[Altwright]:
 
 @pytest.mark.parametrize("row", LLMOCK, ids=lambda row: row.fault)
 def test_a_fault_reads_so_to_the_caller(
-    row: Row, model_server: ModelServer, patient: Altwright
+    row: Row, model_server: LlmockModelServer, patient: Altwright
 ) -> None:
     """Status, code, Retry-After, the calls that were made, and the time it took."""
     row.script(model_server)
@@ -149,13 +149,13 @@ AIMOCK: list[tuple[str, dict[str, object], dict[str, object], int, str]] = [
 
 
 def test_faults_of_another_make_read_so_to_the_caller(
-    aimock: Aimock,  # noqa: F811 - the fixture
+    aimock: AimockModelServer,  # noqa: F811 - the fixture
 ) -> None:
     """aimock says what llmock cannot."""
     with remote(aimock.base_url) as server:
         for fault, answer, options, status, code in AIMOCK:
             aimock.reset()
-            aimock.always(answer, **options)
+            aimock.respond_always(answer, **options)
             seen = asked(server)
             assert (seen.status, seen.code) == (status, code), fault
             assert seen.took_s < 5
@@ -195,7 +195,9 @@ def test_the_table_in_the_documentation_is_this_one() -> None:
         ), fault
 
 
-def test_a_captioner_that_fails_is_left_alone_and_tried_again(model_server: ModelServer) -> None:
+def test_a_captioner_that_fails_is_left_alone_and_tried_again(
+    model_server: LlmockModelServer,
+) -> None:
     """Open after five failures, seen in /readyz and /metrics; half open by itself; then closed."""
     model_server.fail(500, times=None)
     with remote(model_server.base_url) as server:

@@ -17,7 +17,7 @@ from testing import load, process_tree
 from testing.pictures import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
 from testing.servers.origin import Origin
-from testing.servers.rawmodel import raw_model
+from testing.servers.raw_model_server import raw_model_server
 
 
 async def test_overload_is_refused_quickly_and_leaves_nothing_behind() -> None:
@@ -50,7 +50,7 @@ async def test_overload_is_refused_quickly_and_leaves_nothing_behind() -> None:
 async def test_a_refusal_costs_the_caller_milliseconds(origin: Origin) -> None:
     """With every place taken by a slow model, so that no decoder competes for the processor."""
     url = origin.serve("/a.jpg", jpeg((64, 64)))
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang()
         server = await asyncio.to_thread(
             Altwright(

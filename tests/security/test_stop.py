@@ -13,9 +13,9 @@ from benchmarks.stop import stopped_under_load
 from testing import load, process_tree
 from testing.pictures import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
-from testing.servers.model import ModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
-from testing.servers.rawmodel import raw_model
+from testing.servers.raw_model_server import raw_model_server
 
 PICTURE = data_url(photograph_like((2400, 1600)))
 
@@ -128,23 +128,25 @@ def progressive(size: tuple[int, int]) -> bytes:
 
 async def test_a_caller_that_goes_away_ends_its_model_call() -> None:
     """The model's server sees us hang up."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang()
         server = await asyncio.to_thread(
             Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="k").__enter__
         )
         try:
             message = load.caption(data_url(jpeg()))
-            leaving = asyncio.create_task(left_behind(server.url, message, 60, model.asked))
+            leaving = asyncio.create_task(
+                left_behind(server.url, message, 60, model.request_received)
+            )
             async with asyncio.timeout(20):
                 await leaving
             async with asyncio.timeout(2):
-                await model.left.wait()
+                await model.client_disconnected.wait()
         finally:
             await asyncio.to_thread(server.__exit__, None, None, None)
 
 
-def test_a_second_sigterm_changes_nothing(model_server: ModelServer) -> None:
+def test_a_second_sigterm_changes_nothing(model_server: LlmockModelServer) -> None:
     """An orchestrator that repeats itself loses nobody."""
     model_server.delay(1.5, times=None)
     model_server.reply("A round blue disc in the middle of a plain white ground.", times=None)

@@ -9,8 +9,8 @@ from app.captioning.errors import ModelError
 from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
 from app.runtime.deadline import Deadline
 from app.types import Draft
-from testing.servers.aimock import Aimock
-from testing.servers.rawmodel import answer, raw_model
+from testing.servers.aimock_model_server import AimockModelServer
+from testing.servers.raw_model_server import completion, raw_model_server
 from tests.captioning.conftest import Remotes
 from tests.captioning.draft_requests import ask, picture
 
@@ -43,11 +43,11 @@ async def test_a_model_that_wants_other_parameters_is_asked_its_way_from_then_on
     remotes: Remotes,
 ) -> None:
     """Three lessons in the first caption, none in the second."""
-    async with raw_model() as model:
-        model.say(refusal(MAX_TOKENS_IS_OLD, param="max_tokens"), 400)
-        model.say(refusal(NO_TEMPERATURE, param="temperature"), 400)
-        model.say(refusal("System role not supported"), 400)
-        model.write("A blue disc.")
+    async with raw_model_server() as model:
+        model.respond(refusal(MAX_TOKENS_IS_OLD, param="max_tokens"), 400)
+        model.respond(refusal(NO_TEMPERATURE, param="temperature"), 400)
+        model.respond(refusal("System role not supported"), 400)
+        model.complete("A blue disc.")
         tried = remotes(model.base_url)
         await draft(tried)
         await draft(tried)
@@ -79,8 +79,8 @@ async def test_refusals_of_many_servers_are_understood(
     remotes: Remotes, status: int, body: dict[str, object], left_out: str
 ) -> None:
     """FastAPI's, Moonshot's, Azure's, vLLM's, llama.cpp's and Groq's."""
-    async with raw_model() as model:
-        model.say(body, status).write("A blue disc.")
+    async with raw_model_server() as model:
+        model.respond(body, status).complete("A blue disc.")
         await draft(remotes(model.base_url))
         first, second = model.requests
         if left_out == "system":
@@ -92,10 +92,10 @@ async def test_refusals_of_many_servers_are_understood(
 
 async def test_a_model_that_takes_no_ceiling_at_all_is_held_by_us(remotes: Remotes) -> None:
     """Both names refused: none is sent, and the draft says that it may be longer."""
-    async with raw_model() as model:
-        model.say(refusal("Unknown parameter: max_tokens"), 400)
-        model.say(refusal("Unknown parameter: max_completion_tokens"), 400)
-        model.write("A blue disc.")
+    async with raw_model_server() as model:
+        model.respond(refusal("Unknown parameter: max_tokens"), 400)
+        model.respond(refusal("Unknown parameter: max_completion_tokens"), 400)
+        model.complete("A blue disc.")
         found = await draft(remotes(model.base_url))
         assert found.had_headroom
         assert not {"max_tokens", "max_completion_tokens"} & set(model.requests[2])
@@ -105,8 +105,8 @@ async def test_a_model_that_refuses_for_ever_is_asked_a_bounded_number_of_times(
     remotes: Remotes,
 ) -> None:
     """Each lesson is learned once; the same words again are an error."""
-    async with raw_model() as model:
-        model.say(refusal("temperature, max_tokens, max_completion_tokens: not supported"), 400)
+    async with raw_model_server() as model:
+        model.respond(refusal("temperature, max_tokens, max_completion_tokens: not supported"), 400)
         with pytest.raises(ModelError):
             await draft(remotes(model.base_url))
         assert len(model.requests) <= 4
@@ -114,10 +114,10 @@ async def test_a_model_that_refuses_for_ever_is_asked_a_bounded_number_of_times(
 
 async def test_what_one_call_learns_another_in_flight_does_not_unlearn(remotes: Remotes) -> None:
     """Sixteen first calls at once end with one dialect."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         for _ in range(16):
-            model.say(refusal(MAX_TOKENS_IS_OLD, param="max_tokens"), 400)
-        model.write("A blue disc.")
+            model.respond(refusal(MAX_TOKENS_IS_OLD, param="max_tokens"), 400)
+        model.complete("A blue disc.")
         tried = remotes(model.base_url)
         await asyncio.gather(*(draft(tried) for _ in range(16)))
         await draft(tried)
@@ -128,7 +128,7 @@ async def test_what_one_call_learns_another_in_flight_does_not_unlearn(remotes: 
 def thinking(text: str | None, finish: str = "length", tokens: int = 64) -> dict[str, object]:
     """An answer of a model that thought beside it."""
     message = {"role": "assistant", "content": text, "reasoning_content": "The user wants ..."}
-    body = answer(None, message=message, finish_reason=finish)
+    body = completion(None, message=message, finish_reason=finish)
     body["usage"]["completion_tokens"] = tokens
     return body
 
@@ -137,8 +137,8 @@ async def test_an_empty_answer_at_the_ceiling_gets_room_to_think_once_and_for_go
     remotes: Remotes,
 ) -> None:
     """64, then 1,088; the next caption begins there, and what was spent is told."""
-    async with raw_model() as model:
-        model.say(thinking(None)).write("A blue disc.").write("A blue disc.")
+    async with raw_model_server() as model:
+        model.respond(thinking(None)).complete("A blue disc.").complete("A blue disc.")
         tried = remotes(model.base_url)
         found = await draft(tried)
         assert (found.text, found.cut, found.had_headroom) == ("A blue disc.", False, True)
@@ -150,14 +150,14 @@ async def test_an_empty_answer_at_the_ceiling_gets_room_to_think_once_and_for_go
 @pytest.mark.parametrize(
     "first",
     [
-        answer("", finish_reason="length"),
-        answer(None, finish_reason="length"),
-        answer("<think>The user wants a caption of the disc. First", finish_reason="length"),
-        answer("<think>So, a disc and some white around it, nothing else. I write it now. It is"
+        completion("", finish_reason="length"),
+        completion(None, finish_reason="length"),
+        completion("<think>The user wants a caption of the disc. First", finish_reason="length"),
+        completion("<think>So, a disc and some white around it, nothing else. I write it now. It is"
                " short.</think>A blue", finish_reason="length"),
-        answer("Let me think about what I see here, a disc", finish_reason="length"),
+        completion("Let me think about what I see here, a disc", finish_reason="length"),
         thinking("", finish="stop"),
-        {**answer(""), "usage": {"completion_tokens": 64,
+        {**completion(""), "usage": {"completion_tokens": 64,
                                  "completion_tokens_details": {"reasoning_tokens": 64}}},
     ],
 )  # fmt: skip
@@ -165,16 +165,16 @@ async def test_every_sign_of_thinking_is_understood(
     remotes: Remotes, first: dict[str, object]
 ) -> None:
     """Nothing, nothing but thought, or thought that left no room for the end."""
-    async with raw_model() as model:
-        model.say(first).write("A blue disc.")
+    async with raw_model_server() as model:
+        model.respond(first).complete("A blue disc.")
         assert (await draft(remotes(model.base_url))).text == "A blue disc."
         assert len(model.requests) == 2
 
 
 async def test_a_good_answer_with_thought_teaches_for_the_next_time_only(remotes: Remotes) -> None:
     """It is not asked again."""
-    async with raw_model() as model:
-        model.say(thinking("A blue disc.", finish="stop"))
+    async with raw_model_server() as model:
+        model.respond(thinking("A blue disc.", finish="stop"))
         tried = remotes(model.base_url)
         assert not (await draft(tried)).had_headroom
         assert (await draft(tried)).had_headroom
@@ -183,8 +183,8 @@ async def test_a_good_answer_with_thought_teaches_for_the_next_time_only(remotes
 
 async def test_a_model_that_never_stops_thinking_is_an_error_and_bounded(remotes: Remotes) -> None:
     """Two calls an ask; the room grows to 4,096 and no further."""
-    async with raw_model() as model:
-        model.say(thinking(None))
+    async with raw_model_server() as model:
+        model.respond(thinking(None))
         tried = remotes(model.base_url)
         for _ in range(4):
             with pytest.raises(ModelError) as caught:
@@ -205,8 +205,8 @@ async def test_a_server_whose_window_is_small_gets_less_room(
     remotes: Remotes, too_many: str
 ) -> None:
     """A limit on tokens halves the room instead of ending the caption."""
-    async with raw_model() as model:
-        model.say(thinking(None)).say(refusal(too_many), 400).write("A blue disc.")
+    async with raw_model_server() as model:
+        model.respond(thinking(None)).respond(refusal(too_many), 400).complete("A blue disc.")
         assert (await draft(remotes(model.base_url))).text == "A blue disc."
         assert [request["max_tokens"] for request in model.requests] == [64, 1088, 576]
 
@@ -215,8 +215,8 @@ async def test_an_answer_cut_at_the_ceiling_without_thought_is_a_cut_draft(
     remotes: Remotes,
 ) -> None:
     """It is handed on, for the validator to end it well."""
-    async with raw_model() as model:
-        model.write("A blue disc on a white", finish_reason="length")
+    async with raw_model_server() as model:
+        model.complete("A blue disc on a white", finish_reason="length")
         found = await draft(remotes(model.base_url))
         assert (found.text, found.cut, found.had_headroom) == (
             "A blue disc on a white",
@@ -227,11 +227,11 @@ async def test_an_answer_cut_at_the_ceiling_without_thought_is_a_cut_draft(
 
 
 async def test_a_thinking_model_of_another_make_is_understood(
-    remotes: Remotes, aimock: Aimock
+    remotes: Remotes, aimock: AimockModelServer
 ) -> None:
     """aimock plays a reasoning model: first silence at the ceiling, then the caption."""
-    aimock.say({"content": " ", "reasoning": "Let me look.", "finishReason": "length"})
-    aimock.always({"content": "A blue disc on white."})
+    aimock.respond({"content": " ", "reasoning": "Let me look.", "finishReason": "length"})
+    aimock.respond_always({"content": "A blue disc on white."})
     found = await draft(remotes(aimock.base_url))
     assert (found.text, found.had_headroom) == ("A blue disc on white.", True)
     assert [call["max_tokens"] for call in aimock.calls()] == [64, 1088]
@@ -250,8 +250,10 @@ async def test_a_model_that_finds_the_picture_too_large_gets_it_smaller_once(
         shrunk.append(jpeg)
         return b"smaller"
 
-    async with raw_model() as model:
-        model.say(refusal(TOO_LARGE), 400).write("A blue disc.").say(refusal(TOO_LARGE), 400)
+    async with raw_model_server() as model:
+        model.respond(refusal(TOO_LARGE), 400).complete("A blue disc.").respond(
+            refusal(TOO_LARGE), 400
+        )
         tried = remotes(model.base_url, shrink=shrink)
         await draft(tried)
         url = model.requests[1]["messages"][1]["content"][0]["image_url"]["url"]
@@ -263,8 +265,8 @@ async def test_a_model_that_finds_the_picture_too_large_gets_it_smaller_once(
 
 async def test_without_a_way_to_shrink_it_is_an_error_after_one_call(remotes: Remotes) -> None:
     """Nothing else would help."""
-    async with raw_model() as model:
-        model.say(refusal(TOO_LARGE), 400)
+    async with raw_model_server() as model:
+        model.respond(refusal(TOO_LARGE), 400)
         with pytest.raises(ModelError):
             await draft(remotes(model.base_url))
         assert len(model.requests) == 1

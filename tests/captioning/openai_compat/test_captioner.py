@@ -9,8 +9,8 @@ from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
 from app.captioning.prompt import user_text
 from app.runtime.deadline import Deadline
 from app.types import Draft
-from testing.servers.model import ModelServer
-from testing.servers.rawmodel import raw_model
+from testing.servers.llmock_model_server import LlmockModelServer
+from testing.servers.raw_model_server import raw_model_server
 from tests.captioning.conftest import Remotes
 from tests.captioning.draft_requests import ask, picture
 
@@ -23,7 +23,7 @@ async def draft(tried: OpenAICompatCaptioner, seconds: float = 5.0, **changes: o
 
 
 async def test_a_picture_goes_out_inline_with_its_two_texts(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """One call: temperature 0.2, the ceiling, the JPEG byte for byte; nothing else."""
     model_server.reply("A blue disc on white.")
@@ -45,7 +45,7 @@ async def test_a_picture_goes_out_inline_with_its_two_texts(
 
 
 async def test_texts_of_every_kind_and_the_picture_go_out_as_they_are(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """The body is put together here: quotes, escapes, emoji and base64 break nothing in it."""
     context = (
@@ -59,7 +59,7 @@ async def test_texts_of_every_kind_and_the_picture_go_out_as_they_are(
 
 
 async def test_no_temperature_is_sent_where_none_is_set(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """The model's own is used."""
     await draft(remotes(model_server.base_url, temperature=None))
@@ -74,11 +74,11 @@ async def test_a_server_that_needs_no_key_gets_none_of_ours(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-mine")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-mine")
-    async with raw_model() as model:
-        model.write("A blue disc.")
+    async with raw_model_server() as model:
+        model.complete("A blue disc.")
         await draft(remotes(model.base_url))
         await draft(remotes(model.base_url, api_key=KEY))
-        without, with_key = (head.lower() for head in model.heads)
+        without, with_key = (head.lower() for head in model.request_heads)
     assert "from-the-environment" not in without
     assert "mine" not in without
     assert f"authorization: bearer {KEY}" in with_key
@@ -91,12 +91,12 @@ async def test_without_a_base_url_the_sdks_own_variables_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """OPENAI_BASE_URL and OPENAI_API_KEY; with neither there is no one to ask."""
-    async with raw_model() as model:
-        model.write("A blue disc.")
+    async with raw_model_server() as model:
+        model.complete("A blue disc.")
         monkeypatch.setenv("OPENAI_BASE_URL", model.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
         await draft(remotes(model="m"))
-        assert "authorization: bearer sk-from-the-environment" in model.heads[0].lower()
+        assert "authorization: bearer sk-from-the-environment" in model.request_heads[0].lower()
     monkeypatch.delenv("OPENAI_BASE_URL")
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(ValueError, match="ALTWRIGHT_MODEL_API_KEY"):
@@ -105,8 +105,8 @@ async def test_without_a_base_url_the_sdks_own_variables_count(
 
 async def test_connections_are_kept(remotes: Remotes) -> None:
     """Ten captions after each other use one."""
-    async with raw_model() as model:
-        model.write("A blue disc.")
+    async with raw_model_server() as model:
+        model.complete("A blue disc.")
         tried = remotes(model.base_url)
         for _ in range(10):
             await draft(tried)
@@ -116,7 +116,7 @@ async def test_connections_are_kept(remotes: Remotes) -> None:
 
 async def test_a_caller_who_leaves_closes_the_call(remotes: Remotes) -> None:
     """The model's server sees the connection go at once."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang()
         task = asyncio.create_task(draft(remotes(model.base_url)))
         while not model.requests:
@@ -124,13 +124,13 @@ async def test_a_caller_who_leaves_closes_the_call(remotes: Remotes) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(model.left.wait(), 1)
+        await asyncio.wait_for(model.client_disconnected.wait(), 1)
 
 
 @pytest.mark.parametrize("drip", [b"", b" "])
 async def test_a_model_that_hangs_or_drips_is_too_slow(remotes: Remotes, drip: bytes) -> None:
     """One call's time is the whole call's, not each byte's; it is not tried again."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang(drip)
         with pytest.raises(ModelTimeout):
             await draft(remotes(model.base_url, timeout_s=0.3))
@@ -139,7 +139,7 @@ async def test_a_model_that_hangs_or_drips_is_too_slow(remotes: Remotes, drip: b
 
 async def test_a_call_never_outlasts_the_deadline(remotes: Remotes) -> None:
     """Although its own timeout is longer."""
-    async with raw_model() as model:
+    async with raw_model_server() as model:
         model.hang()
         began_s = asyncio.get_running_loop().time()
         with pytest.raises(ModelTimeout):

@@ -10,9 +10,9 @@ from app.captioning.errors import CaptionRefused, ModelError, ModelUnavailable
 from app.captioning.openai_compat.captioner import ModelSettings, OpenAICompatCaptioner
 from app.runtime.deadline import Deadline
 from app.types import Draft
-from testing.servers.aimock import Aimock
-from testing.servers.model import ModelServer
-from testing.servers.rawmodel import raw_model
+from testing.servers.aimock_model_server import AimockModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
+from testing.servers.raw_model_server import raw_model_server
 from tests.captioning.conftest import Remotes
 from tests.captioning.draft_requests import ask, picture
 
@@ -58,7 +58,7 @@ def test_what_an_env_file_leaves_empty_is_unset() -> None:
 
 
 async def test_a_check_shows_the_model_a_picture(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """One call that proves key, name and sight."""
     seen = await remotes(model_server.base_url).check()
@@ -66,9 +66,11 @@ async def test_a_check_shows_the_model_a_picture(
     assert len(model_server.calls()[0].images) == 1
 
 
-async def test_a_check_of_a_reasoning_model_passes(remotes: Remotes, aimock: Aimock) -> None:
+async def test_a_check_of_a_reasoning_model_passes(
+    remotes: Remotes, aimock: AimockModelServer
+) -> None:
     """Silence at a check's small ceiling is no fault."""
-    aimock.always({"content": " ", "reasoning": "Let me look.", "finishReason": "length"})
+    aimock.respond_always({"content": " ", "reasoning": "Let me look.", "finishReason": "length"})
     assert "answers a question with a picture" in await remotes(aimock.base_url).check()
 
 
@@ -89,9 +91,9 @@ async def test_a_check_that_fails_says_what_to_mend(
     remotes: Remotes, status: int, body: object, words: str
 ) -> None:
     """One sentence with the endpoint, without the key; tried once."""
-    async with raw_model() as model:
-        model.say(body or "", status, location="http://elsewhere.example/")  # type: ignore[arg-type]
-        model.say({"data": [{"id": "another"}]})
+    async with raw_model_server() as model:
+        model.respond(body or "", status, location="http://elsewhere.example/")  # type: ignore[arg-type]
+        model.respond({"data": [{"id": "another"}]})
         with pytest.raises((ModelError, ModelUnavailable)) as caught:
             await remotes(model.base_url, api_key=KEY).check()
         said = str(caught.value)
@@ -126,8 +128,8 @@ async def test_nothing_that_a_caller_sent_and_no_key_is_logged_or_raised(
     ]
     for status in (400, 401, 429, 500):
         for echo in echoes:
-            async with raw_model() as model:
-                model.say(echo, status)  # type: ignore[arg-type]
+            async with raw_model_server() as model:
+                model.respond(echo, status)  # type: ignore[arg-type]
                 tried = remotes(model.base_url, api_key=KEY)
                 with pytest.raises((ModelError, ModelUnavailable)) as caught:
                     await draft(tried, context=context)
@@ -141,7 +143,9 @@ async def test_nothing_that_a_caller_sent_and_no_key_is_logged_or_raised(
         assert secret not in logged
 
 
-async def test_a_refusal_by_name_is_a_refusal(remotes: Remotes, model_server: ModelServer) -> None:
+async def test_a_refusal_by_name_is_a_refusal(
+    remotes: Remotes, model_server: LlmockModelServer
+) -> None:
     """llmock ends with `content_filter`; what was written till then is not used."""
     model_server.reply("I", finish_reason="content_filter")
     with pytest.raises(CaptionRefused):

@@ -13,9 +13,9 @@ from app.captioning.openai_compat.error_classifier import AskedToWait, RequestFa
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import Draft
-from testing.servers.aimock import Aimock
-from testing.servers.model import ModelServer
-from testing.servers.rawmodel import answer, raw_model
+from testing.servers.aimock_model_server import AimockModelServer
+from testing.servers.llmock_model_server import LlmockModelServer
+from testing.servers.raw_model_server import completion, raw_model_server
 from tests.captioning.conftest import Remotes
 from tests.captioning.draft_requests import ask, picture
 
@@ -32,7 +32,9 @@ async def draft(remotes: Remotes, base_url: str, seconds: float = 30.0) -> Draft
     return await remotes(base_url).draft(picture(), ask(), Deadline.after(seconds))
 
 
-async def test_a_short_wait_is_waited_out(remotes: Remotes, model_server: ModelServer) -> None:
+async def test_a_short_wait_is_waited_out(
+    remotes: Remotes, model_server: LlmockModelServer
+) -> None:
     """For real, and never less than was asked."""
     model_server.fail(429, retry_after=0.2, times=2).reply("A blue disc.")
     tried = remotes(model_server.base_url, sleep=asyncio.sleep)
@@ -44,7 +46,7 @@ async def test_a_short_wait_is_waited_out(remotes: Remotes, model_server: ModelS
 
 
 async def test_a_long_wait_is_the_callers_at_once(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """One call, and Retry-After is the server's own."""
     model_server.fail(429, retry_after=11, times=None)
@@ -55,7 +57,7 @@ async def test_a_long_wait_is_the_callers_at_once(
 
 
 async def test_a_wait_past_the_deadline_is_not_begun(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """Eight seconds are short, but not for a request with three left."""
     model_server.fail(429, retry_after=8, times=None)
@@ -65,7 +67,7 @@ async def test_a_wait_past_the_deadline_is_not_begun(
 
 
 async def test_a_limit_that_names_short_waits_for_ever_ends(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """Four waits, then the caller's turn."""
     model_server.fail(429, retry_after=0.05, times=None)
@@ -75,7 +77,7 @@ async def test_a_limit_that_names_short_waits_for_ever_ends(
 
 
 async def test_a_real_quota_of_requests_is_kept_to(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """llmock counts requests per minute itself and names the true wait."""
     model_server.llmock.limits(rpm=2)
@@ -89,21 +91,21 @@ async def test_a_real_quota_of_requests_is_kept_to(
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 529])
 async def test_a_server_in_trouble_is_asked_twice_more(remotes: Remotes, status: int) -> None:
     """With growing pauses; then it is unavailable, or well again."""
-    async with raw_model() as model:
-        model.say("{}", status)
+    async with raw_model_server() as model:
+        model.respond("{}", status)
         error = await fails(remotes, model.base_url)
         assert isinstance(error, ModelUnavailable)
         assert (error.retry_after_s, len(model.requests)) == (None, 3)
     first, second = remotes.naps.s
     assert 0.5 < first < 0.7
     assert 1.0 < second < 1.3
-    async with raw_model() as model:
-        model.say("{}", status).say("", status).write("A blue disc.")
+    async with raw_model_server() as model:
+        model.respond("{}", status).respond("", status).complete("A blue disc.")
         assert (await draft(remotes, model.base_url)).text == "A blue disc."
 
 
 async def test_a_5xx_that_names_a_wait_is_kept_to(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """Short: waited out. Long: the caller's."""
     model_server.fail(503, retry_after=1).reply("A blue disc.")
@@ -115,12 +117,12 @@ async def test_a_5xx_that_names_a_wait_is_kept_to(
 
 async def test_a_connection_that_breaks_is_tried_again(remotes: Remotes) -> None:
     """Reset, or half an answer."""
-    async with raw_model() as model:
-        model.reset().half().write("A blue disc.")
+    async with raw_model_server() as model:
+        model.reset_connection().break_off().complete("A blue disc.")
         assert (await draft(remotes, model.base_url)).text == "A blue disc."
         assert len(model.requests) == 3
-    async with raw_model() as model:
-        model.reset()
+    async with raw_model_server() as model:
+        model.reset_connection()
         assert isinstance(await fails(remotes, model.base_url), ModelUnavailable)
         assert len(model.requests) == 3
 
@@ -144,8 +146,8 @@ async def test_where_nobody_listens_it_is_unavailable(remotes: Remotes) -> None:
 )
 async def test_an_exhausted_quota_is_asked_once(remotes: Remotes, body: dict[str, Any]) -> None:
     """Waiting would not help; a Retry-After is handed on where there is one."""
-    async with raw_model() as model:
-        model.say(body, 429).say(body, 429, retry_after="5")
+    async with raw_model_server() as model:
+        model.respond(body, 429).respond(body, 429, retry_after="5")
         error = await fails(remotes, model.base_url)
         assert isinstance(error, ModelUnavailable)
         assert (error.retry_after_s, len(model.requests)) == (None, 1)
@@ -156,8 +158,8 @@ async def test_an_exhausted_quota_is_asked_once(remotes: Remotes, body: dict[str
 @pytest.mark.parametrize("status", [400, 402, 403])
 async def test_an_empty_purse_is_a_quota_whatever_its_status(remotes: Remotes, status: int) -> None:
     """Anthropic's 400, OpenRouter's 402, a gateway's 403."""
-    async with raw_model() as model:
-        model.say({"error": {"message": "Your credit balance is too low"}}, status)
+    async with raw_model_server() as model:
+        model.respond({"error": {"message": "Your credit balance is too low"}}, status)
         assert isinstance(await fails(remotes, model.base_url), ModelUnavailable)
         assert len(model.requests) == 1
 
@@ -190,8 +192,8 @@ async def test_a_request_that_is_refused_as_wrong_is_asked_once(
     remotes: Remotes, status: int, body: str | dict[str, Any], words: str, own_fault: bool
 ) -> None:
     """The log says what to mend; only what no request would survive counts for the breaker."""
-    async with raw_model() as model:
-        model.say(body, status, location="http://127.0.0.1:9/")
+    async with raw_model_server() as model:
+        model.respond(body, status, location="http://127.0.0.1:9/")
         error = await fails(remotes, model.base_url)
         assert isinstance(error, ModelError)
         assert isinstance(error, RequestFault) == own_fault
@@ -210,17 +212,17 @@ async def test_a_request_that_is_refused_as_wrong_is_asked_once(
             {"error": {"message": "requires moderation and your input was flagged", "code": 403}},
         ),
         (400, {"error": {"message": "rejected by our safety system", "code": None}}),
-        (200, answer("A wound", finish_reason="content_filter")),
-        (200, answer(None, message={"content": None, "refusal": "I cannot help with that."})),
-        (200, answer(None, finish_reason="content_filter")),
+        (200, completion("A wound", finish_reason="content_filter")),
+        (200, completion(None, message={"content": None, "refusal": "I cannot help with that."})),
+        (200, completion(None, finish_reason="content_filter")),
     ],
 )
 async def test_a_content_filter_is_a_refusal(
     remotes: Remotes, status: int, body: dict[str, Any]
 ) -> None:
     """Never tried again."""
-    async with raw_model() as model:
-        model.say(body, status)
+    async with raw_model_server() as model:
+        model.respond(body, status)
         assert isinstance(await fails(remotes, model.base_url), CaptionRefused)
         assert len(model.requests) == 1
 
@@ -233,17 +235,19 @@ async def test_a_content_filter_is_a_refusal(
         "not JSON",
         "[]",
         '{"choices": []}',
-        json.dumps(answer(None)),
-        json.dumps(answer("")),
-        json.dumps(answer(None, message={"tool_calls": [{"id": "1"}]}, finish_reason="tool_calls")),
-        json.dumps(answer("loop " * 200_000)),
-        json.dumps(answer("A m@g.")).encode().replace(b"@", b"\xff"),
+        json.dumps(completion(None)),
+        json.dumps(completion("")),
+        json.dumps(
+            completion(None, message={"tool_calls": [{"id": "1"}]}, finish_reason="tool_calls")
+        ),
+        json.dumps(completion("loop " * 200_000)),
+        json.dumps(completion("A m@g.")).encode().replace(b"@", b"\xff"),
     ],
 )
 async def test_nonsense_is_an_error_after_one_call(remotes: Remotes, body: str | bytes) -> None:
     """HTML, emptiness, tool calls, a megabyte, broken letters."""
-    async with raw_model() as model:
-        model.say(body)
+    async with raw_model_server() as model:
+        model.respond(body)
         error = await fails(remotes, model.base_url)
         assert isinstance(error, ModelError)
         assert error.log_reason
@@ -252,28 +256,28 @@ async def test_nonsense_is_an_error_after_one_call(remotes: Remotes, body: str |
 
 async def test_a_body_without_end_is_not_read_to_its_end(remotes: Remotes) -> None:
     """Nor is a compressed one unpacked."""
-    async with raw_model() as model:
-        model.endless()
+    async with raw_model_server() as model:
+        model.stream_64_mib()
         error = await fails(remotes, model.base_url)
         assert isinstance(error, ModelError)
         assert "larger than" in error.log_reason
-    async with raw_model() as model:
-        model.say(b"\x1f\x8b", content_encoding="gzip")
+    async with raw_model_server() as model:
+        model.respond(b"\x1f\x8b", content_encoding="gzip")
         assert "compressed" in (await fails(remotes, model.base_url)).log_reason
 
 
 @pytest.mark.parametrize("kind", ["malformedRate", "disconnectRate", "dropRate", "rateLimitRate"])
 async def test_chaos_of_another_make_never_leaks(
-    remotes: Remotes, aimock: Aimock, kind: str
+    remotes: Remotes, aimock: AimockModelServer, kind: str
 ) -> None:
     """aimock breaks its JSON, cuts the line, answers 500 and 429: always one of our errors."""
-    aimock.always({"content": "A blue disc."}, chaos={kind: 1})
+    aimock.respond_always({"content": "A blue disc."}, chaos={kind: 1})
     expected = ModelError if kind == "malformedRate" else ModelUnavailable
     assert isinstance(await fails(remotes, aimock.base_url), expected)
 
 
 async def test_a_hang_of_another_make_is_too_slow(
-    remotes: Remotes, model_server: ModelServer
+    remotes: Remotes, model_server: LlmockModelServer
 ) -> None:
     """llmock holds its answer back for longer than one call may take."""
     model_server.delay(1)
@@ -336,8 +340,8 @@ async def test_every_real_error_body_gets_its_due_over_the_wire(
         wanted = expected(row)
         bodies: list[Any] = [row["body"] or "", {"error": {"message": row["body"] or ""}}]
         for body in bodies if row["status"] != 200 else bodies[:1]:
-            async with raw_model() as model:
-                model.say(body, row["status"], **headers)
+            async with raw_model_server() as model:
+                model.respond(body, row["status"], **headers)
                 error = await fails(remotes, model.base_url)
                 said = (type(error), error.retry_after_s, len(model.requests))
                 wait_s = None if wanted.wait_s is None else pytest.approx(wanted.wait_s)
@@ -346,7 +350,7 @@ async def test_every_real_error_body_gets_its_due_over_the_wire(
 
 
 async def test_every_real_error_body_gets_its_due_from_a_server_nobody_here_wrote(
-    remotes: Remotes, aimock: Aimock, corpora: Path
+    remotes: Remotes, aimock: AimockModelServer, corpora: Path
 ) -> None:
     """aimock sends each message with its own envelope and, on a 429, `Retry-After: 1`."""
     for line in (corpora / "model_errors.jsonl").read_text(encoding="utf-8").splitlines():
@@ -355,7 +359,7 @@ async def test_every_real_error_body_gets_its_due_from_a_server_nobody_here_wrot
             continue
         wanted = expected(row)
         aimock.reset()
-        aimock.always({"error": {"message": row["body"]}, "status": row["status"]})
+        aimock.respond_always({"error": {"message": row["body"]}, "status": row["status"]})
         error = await fails(remotes, aimock.base_url)
         if row["status"] == 429 and row["kind"] == "429":
             wait_s = max(wanted.wait_s or 1, 1)

@@ -7,7 +7,7 @@ import pytest
 
 from app.captioning.openai_compat.error_body import ErrorBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
-from testing.servers.rawmodel import answer
+from testing.servers.raw_model_server import completion
 
 
 def read(value: object) -> ModelResponse | ErrorBody | InvalidResponse:
@@ -24,29 +24,32 @@ def text_of(value: object) -> str:
 
 def message(**members: Any) -> dict[str, Any]:
     """An answer with this message."""
-    return answer(None, message={"role": "assistant", "content": None, **members})
+    return completion(None, message={"role": "assistant", "content": None, **members})
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (answer("A mug."), "A mug."),
-        (answer([{"type": "text", "text": "A "}, {"type": "text", "text": "mug."}]), "A mug."),
-        (answer(["A mug."]), "A mug."),
-        (answer({"type": "text", "text": "A mug."}), "A mug."),
+        (completion("A mug."), "A mug."),
+        (completion([{"type": "text", "text": "A "}, {"type": "text", "text": "mug."}]), "A mug."),
+        (completion(["A mug."]), "A mug."),
+        (completion({"type": "text", "text": "A mug."}), "A mug."),
         (
-            answer([
+            completion([
                 {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
                 {"type": "text", "text": "A mug."},
             ]),
             "A mug.",
         ),
         ({"choices": [{"text": "A mug.", "finish_reason": "stop"}]}, "A mug."),
-        ({"choices": [*answer("A mug.")["choices"], *answer("A cup.")["choices"]]}, "A mug."),
+        (
+            {"choices": [*completion("A mug.")["choices"], *completion("A cup.")["choices"]]},
+            "A mug.",
+        ),
         ({"choices": [{"message": {"content": "A mug."}}]}, "A mug."),
-        (answer("A mug\ud83d\ude00"), "A mug😀"),
-        (answer("A mug\ud83d"), "A mug?"),
-        (answer("A mug\ufffd\ufffd"), "A mug"),
+        (completion("A mug\ud83d\ude00"), "A mug😀"),
+        (completion("A mug\ud83d"), "A mug?"),
+        (completion("A mug\ufffd\ufffd"), "A mug"),
         (message(content=17), ""),
         (message(), ""),
         ({"choices": [{}]}, ""),
@@ -75,7 +78,7 @@ def test_a_text_is_found_in_every_shape(value: object, text: str) -> None:
 )
 def test_how_it_ended_is_read(choice: dict[str, Any], cut: bool, refused: bool) -> None:
     """Every word for the same end."""
-    found = read(answer("A mug.", **choice))
+    found = read(completion("A mug.", **choice))
     assert isinstance(found, ModelResponse)
     assert (found.cut, found.refused) == (cut, refused)
 
@@ -95,7 +98,7 @@ def test_usage_is_taken_where_it_can_be_true(
     usage: object, tokens: tuple[int | None, int | None]
 ) -> None:
     """Null where it is unknown."""
-    found = read({**answer("A mug."), "usage": usage})
+    found = read({**completion("A mug."), "usage": usage})
     assert isinstance(found, ModelResponse)
     assert (found.input_tokens, found.output_tokens) == tokens
 
@@ -155,11 +158,11 @@ def test_nonsense_is_called_so(body: bytes, words: str) -> None:
 
 def test_an_answer_with_lost_letters_is_not_used() -> None:
     """Invalid UTF-8 in the middle; at the end it is a character that the ceiling cut in two."""
-    body = json.dumps(answer("A m@g.")).encode()
+    body = json.dumps(completion("A m@g.")).encode()
     found = parse_response(body.replace(b"@", b"\xfc"))
     assert isinstance(found, InvalidResponse)
     assert not found.is_broken
-    body = json.dumps(answer("A mug@")).encode()
+    body = json.dumps(completion("A mug@")).encode()
     ended = parse_response(body.replace(b"@", b"\xf0\x9f\x98"))
     assert isinstance(ended, ModelResponse)
     assert ended.text == "A mug"
@@ -167,7 +170,7 @@ def test_an_answer_with_lost_letters_is_not_used() -> None:
 
 def test_a_megabyte_is_no_answer_and_costs_little() -> None:
     """Longer than any model writes below our ceilings."""
-    found = read(answer("loop " * 250_000))
+    found = read(completion("loop " * 250_000))
     assert isinstance(found, InvalidResponse)
     assert "1250000 characters" in found.reason
 
@@ -182,24 +185,30 @@ def test_a_tool_call_is_no_answer_but_text_beside_it_is() -> None:
 @pytest.mark.parametrize(
     ("value", "thought"),
     [
-        (answer("A mug."), False),
-        (answer("A mug.<|im_end|>"), False),
+        (completion("A mug."), False),
+        (completion("A mug.<|im_end|>"), False),
         (message(content="A mug.", reasoning_content="Hm."), True),
         (message(content="A mug.", reasoning="Hm."), True),
         (message(content="A mug.", reasoning_content=""), False),
-        (answer("<think>" + "I look at it again. " * 8 + "</think>A mug."), True),
-        (answer("<think>" + "I look at it again. " * 8), True),
+        (completion("<think>" + "I look at it again. " * 8 + "</think>A mug."), True),
+        (completion("<think>" + "I look at it again. " * 8), True),
         (
-            {**answer("A mug."), "usage": {"completion_tokens_details": {"reasoning_tokens": 9}}},
+            {
+                **completion("A mug."),
+                "usage": {"completion_tokens_details": {"reasoning_tokens": 9}},
+            },
             True,
         ),
         (
-            {**answer("A mug."), "usage": {"completion_tokens_details": {"reasoning_tokens": 0}}},
+            {
+                **completion("A mug."),
+                "usage": {"completion_tokens_details": {"reasoning_tokens": 0}},
+            },
             False,
         ),
-        ({**answer("A mug."), "usage": {"completion_tokens_details": None}}, False),
-        (answer("I need to describe this mug"), False),
-        (answer("I need to describe this mug", finish_reason="length"), True),
+        ({**completion("A mug."), "usage": {"completion_tokens_details": None}}, False),
+        (completion("I need to describe this mug"), False),
+        (completion("I need to describe this mug", finish_reason="length"), True),
     ],
 )
 def test_thinking_is_noticed(value: object, thought: bool) -> None:

@@ -1,6 +1,7 @@
-"""A second OpenAI-compatible server that nobody here wrote (aimock, in Node).
+"""A fake model server made of aimock, a mock server from npm (it needs Node).
 
-It says what llmock cannot: content filters, reasoning, chosen usage, broken JSON, cut connections.
+It can send what llmock cannot: content filters, reasoning, a given usage, broken JSON and broken
+connections.
 """
 
 import os
@@ -19,44 +20,44 @@ _CLI = _HERE / "node_modules/@copilotkit/aimock/dist/cli.js"
 _START_S = 15.0
 
 
-class Aimock:
-    """Scripted by fixtures; the first one that was added answers first, the last one for ever."""
+class AimockModelServer:
+    """Answers with fixtures in the order in which they were added."""
 
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(base_url=url, timeout=5, trust_env=False)
         self.base_url = f"{url}/v1"
-        """What MODEL_BASE_URL takes; any key will do."""
+        """The value of MODEL_BASE_URL; any key is accepted."""
 
-    def say(self, response: dict[str, Any], **options: Any) -> "Aimock":
-        """Queue one answer: `content` with `finishReason`, `usage`, `reasoning`, or `error`."""
+    def respond(self, response: dict[str, Any], **options: Any) -> "AimockModelServer":
+        """Queue one response: `content` with `finishReason`, `usage`, `reasoning`, or `error`."""
         return self._add({"match": {"sequenceIndex": 0}, "response": response, **options})
 
-    def always(self, response: dict[str, Any], **options: Any) -> "Aimock":
-        """Answer so to every call that nothing queued is for."""
+    def respond_always(self, response: dict[str, Any], **options: Any) -> "AimockModelServer":
+        """Respond with this to every call after the queued ones."""
         return self._add({"match": {}, "response": response, **options})
 
-    def _add(self, fixture: dict[str, Any]) -> "Aimock":
-        answer = self._http.post("/__aimock/fixtures", json={"fixtures": [fixture]})
-        assert answer.status_code == 200, answer.text
+    def _add(self, fixture: dict[str, Any]) -> "AimockModelServer":
+        response = self._http.post("/__aimock/fixtures", json={"fixtures": [fixture]})
+        assert response.status_code == 200, response.text
         return self
 
     def calls(self) -> list[dict[str, Any]]:
-        """The bodies of the chat completions that it was asked for, in order."""
+        """The bodies of the chat completion requests, in order."""
         journal = self._http.get("/__aimock/journal").json()
         return [entry["body"] for entry in journal if "completions" in entry["path"]]
 
     def reset(self) -> None:
-        """Forget scripts and calls."""
+        """Delete scripts and recorded calls."""
         self._http.post("/__aimock/reset").raise_for_status()
 
     def close(self) -> None:
-        """Close the connection that scripts it."""
+        """Close the connection to its control API."""
         self._http.close()
 
 
 @pytest.fixture(scope="session")
-def aimock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aimock]:
-    """One process for the session."""
+def aimock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AimockModelServer]:
+    """One aimock process for the session."""
     node = need("node", "nodejs")
     if not _CLI.is_file():
         sentence = "install Node and run `npm ci --prefix testing/servers` to run this test"
@@ -73,7 +74,7 @@ def aimock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aimock]:
         text=True,
     )
     try:
-        server = Aimock(_url(process))
+        server = AimockModelServer(_url(process))
         yield server
         server.close()
     finally:
@@ -88,11 +89,11 @@ def _url(process: "subprocess.Popen[str]") -> str:
     for line in process.stdout:
         if "listening on " in line:
             return line.rpartition("listening on ")[2].strip()
-    pytest.fail("aimock ended before it listened")
+    pytest.fail("aimock exited before it listened")
 
 
 @pytest.fixture
-def aimock(aimock_server: Aimock) -> Aimock:
-    """An aimock without a script or a memory, for this test alone."""
+def aimock(aimock_server: AimockModelServer) -> AimockModelServer:
+    """aimock without scripts and recorded calls, for this test alone."""
     aimock_server.reset()
     return aimock_server

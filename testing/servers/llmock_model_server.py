@@ -1,6 +1,6 @@
-"""An OpenAI-compatible model server that nobody here wrote (llmock), and what it was asked.
+"""A fake model server made of llmock, a mock server from PyPI, and the calls that it received.
 
-The one place where a test plays instead of working: the model's end of the wire.
+Tests run against real servers otherwise: only the model is faked.
 """
 
 import base64
@@ -15,12 +15,12 @@ from llmock.scenarios import Reply
 from llmock.testing import LLMockServer
 
 _JOURNAL_BYTES = 8 * 1024 * 1024
-"""llmock forgets bodies over 256 KiB; a picture of 1200 pixels, in base64, may be larger."""
+"""Replaces llmock's limit of 256 KiB: an image of 1200 pixels in base64 may be larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that the model's server received."""
+    """One request that the model server received."""
 
     body: dict[str, Any]
     status: int
@@ -33,7 +33,7 @@ class Call:
 
     @property
     def images(self) -> list[bytes]:
-        """Every picture that was sent inline, decoded from its data URL."""
+        """Every image that was sent inline, decoded from its data URL."""
         urls = [p["image_url"]["url"] for p in self._parts() if p.get("type") == "image_url"]
         return [base64.b64decode(url.partition(",")[2], validate=True) for url in urls]
 
@@ -46,26 +46,26 @@ class Call:
                 yield from content
 
 
-class ModelServer:
-    """Says what a test scripts; every method queues for the next `times` calls (None: for all).
+class LlmockModelServer:
+    """Answers as a test scripts it; each method queues for the next `times` calls (None: all).
 
-    Without a script it answers some text of its own at once.
+    Without a script it answers at once with a text of llmock's.
     """
 
     def __init__(self, server: LLMockServer) -> None:
         self._server = server
         self.llmock = LLMock(server).reset()
-        """Everything else that llmock can do."""
+        """For everything else that llmock can do."""
 
     @property
     def base_url(self) -> str:
-        """What MODEL_BASE_URL takes; any key and any model's name will do."""
+        """The value of MODEL_BASE_URL; any key and any model name are accepted."""
         return self._server.base_url("openai")
 
     def reply(
         self, text: str, *, times: int | None = 1, finish_reason: str | None = None
-    ) -> "ModelServer":
-        """Answer with `text`; `finish_reason` is `stop` where none is named."""
+    ) -> "LlmockModelServer":
+        """Answer with `text`; the default of `finish_reason` is `stop`."""
         self.llmock.add(Reply(text=text, finish_reason=finish_reason, times=times))
         return self
 
@@ -77,36 +77,38 @@ class ModelServer:
         times: int | None = 1,
         code: str | None = None,
         message: str | None = None,
-    ) -> "ModelServer":
-        """Answer with an error of 400 to 599 in the API's own form."""
+    ) -> "LlmockModelServer":
+        """Answer with an error status (400 to 599) and an error body as OpenAI writes it."""
         self.llmock.fail(status, retry_after=retry_after, times=times, code=code, message=message)
         return self
 
-    def delay(self, seconds: float, *, times: int | None = 1) -> "ModelServer":
-        """Hold the answer back."""
+    def delay(self, seconds: float, *, times: int | None = 1) -> "LlmockModelServer":
+        """Delay the response."""
         self.llmock.delay(seconds, times=times)
         return self
 
     def reset(self) -> None:
-        """Forget scripts and calls."""
+        """Delete scripts and recorded calls."""
         self.llmock.reset()
 
     def calls(self) -> list[Call]:
-        """What it was asked, in order; waits a moment for calls that are still in work."""
+        """The calls in order; waits a moment for those that are still in progress."""
         records = [record for record in self.llmock.requests if record.path.endswith("completions")]
         return [Call(r.body or {"messages": []}, r.status, r.started_at) for r in records]
 
 
 @pytest.fixture
-def start_model_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ModelServer]]:
-    """Starts one more model server at each call, for tests of fallbacks."""
+def start_model_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[], LlmockModelServer]]:
+    """A function that starts another model server at each call, for tests of fallbacks."""
     monkeypatch.setattr(llmock.middleware, "_MAX_JOURNALED_BODY", _JOURNAL_BYTES)
     started: list[LLMockServer] = []
 
-    def start() -> ModelServer:
+    def start() -> LlmockModelServer:
         server = LLMockServer().start()
         started.append(server)
-        return ModelServer(server)
+        return LlmockModelServer(server)
 
     yield start
     for server in started:
@@ -114,7 +116,7 @@ def start_model_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[],
 
 
 @pytest.fixture
-def model_server(llmock_server: LLMockServer, monkeypatch: pytest.MonkeyPatch) -> ModelServer:
-    """A model's server without a script or a memory, for this test alone."""
+def model_server(llmock_server: LLMockServer, monkeypatch: pytest.MonkeyPatch) -> LlmockModelServer:
+    """A model server without scripts and recorded calls, for this test alone."""
     monkeypatch.setattr(llmock.middleware, "_MAX_JOURNALED_BODY", _JOURNAL_BYTES)
-    return ModelServer(llmock_server)
+    return LlmockModelServer(llmock_server)

@@ -1,15 +1,16 @@
-"""A chat server of an OpenAI-compatible API on loopback, whose answers are a function's."""
+"""Base of fake model servers: a chat completions API on loopback whose text a subclass chooses."""
 
 import json
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
 
-class ChatServer(ABC):
-    """Serves on a free port of loopback while the block runs; `_answer` says what."""
+class ChatCompletionsServer(ABC):
+    """Serves on a free port of loopback while the `with` block runs."""
 
     def __init__(self) -> None:
         chat = self
@@ -19,7 +20,7 @@ class ChatServer(ABC):
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                data = json.dumps(chat._answer(body)).encode()
+                data = json.dumps(chat._complete(body)).encode()
                 head = (
                     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
                     f"content-length: {len(data)}\r\n\r\n"
@@ -27,7 +28,7 @@ class ChatServer(ABC):
                 self.wfile.write(head.encode() + data)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its own name)
-                """Nothing: a line for each call would drown what is worth reading."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -35,7 +36,7 @@ class ChatServer(ABC):
 
     @property
     def base_url(self) -> str:
-        """What MODEL_BASE_URL takes."""
+        """The value of MODEL_BASE_URL."""
         return f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def __enter__(self) -> Self:
@@ -53,19 +54,31 @@ class ChatServer(ABC):
         self._thread.join()
 
     @abstractmethod
-    def _answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The body of the answer to a request's; called from a thread of its own each time."""
+    def _complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The response body to a request body; called in a new thread each time."""
 
 
-def completion(text: str, finish_reason: str = "stop") -> dict[str, Any]:
-    """An answer with one choice that says `text`."""
-    message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "finish_reason": finish_reason, "message": message}
-    return {"id": "1", "object": "chat.completion", "choices": [choice]}
+def chat_completion(
+    content: object, *, usage: Mapping[str, int] | None = None, **choice: Any
+) -> dict[str, Any]:
+    """A response body with one choice. `choice` replaces or adds members of that choice."""
+    body: dict[str, Any] = {
+        "id": "1",
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": content},
+                **choice,
+            }
+        ],
+    }
+    return body if usage is None else {**body, "usage": dict(usage)}
 
 
-def texts_of(body: dict[str, Any]) -> list[str]:
-    """Every text of every message of a request, pictures left out."""
+def message_texts(body: dict[str, Any]) -> list[str]:
+    """Every text of every message of a request body, without images."""
     texts = []
     for message in body["messages"]:
         content = message["content"]
