@@ -16,10 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from altwright.backfill.review.items import item_of
-from altwright.backfill.review.page import Run, page
-from altwright.backfill.review.thumbnails import thumbs
-from altwright.backfill.rows import AltSource, Answer, Outcome, Row, Text
+from altwright.backfill.review.page import PageHeader, render_page
+from altwright.backfill.review.review_item import make_review_item
+from altwright.backfill.review.thumbnails import make_thumbnails
+from altwright.backfill.types import AltSource, Outcome, RequestResult, Row, TextResult
 from PIL import Image
 
 from testing.servers.browser import Browser
@@ -53,7 +53,7 @@ def outcome(number: int, image: str, chance: random.Random) -> tuple[Row, Outcom
     row = Row(
         str(number), image, "Harbour mug, 350 ml, dishwasher safe", file_name=Path(image).name
     )
-    answer = Answer((Text("concise", "en", text, model="m1"),), sha256=image)
+    answer = RequestResult((TextResult("concise", "en", text, model="m1"),), sha256=image)
     if number % 10:
         return row, Outcome(
             row.key, AltSource.AI, answer, alt=text, alt_locale="en", alt_model="m1"
@@ -75,13 +75,13 @@ def main() -> None:
         images = pictures(Path(folder), arguments.pictures)
         began_s = time.monotonic()
         pairs = [outcome(n, image, chance) for n, image in enumerate(images, 1)]
-        small = thumbs(images, link=True)
+        small = make_thumbnails(images, link=True)
         items = [
-            item_of(n, row, made, thumb)
+            make_review_item(n, row, made, thumb)
             for n, ((row, made), thumb) in enumerate(zip(pairs, small, strict=True), 1)
         ]
-        run = Run("bench", "catalogue.csv", "today", {"ai": len(items)})
-        html = page(run, items).encode()
+        run = PageHeader("bench", "catalogue.csv", "today", {"ai": len(items)})
+        html = render_page(run, items).encode()
         made_s = time.monotonic() - began_s
         path = Path(folder) / "review.html"
         path.write_bytes(html)

@@ -4,12 +4,12 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from altwright.backfill.audit import Asked
-from altwright.backfill.rows import Row
-from altwright.backfill.standing import Ask
-from altwright.backfill.stop import Why
+from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.run_state import PendingRequest
+from altwright.backfill.stop_reason import StopKind
 from altwright.backfill.tickets import Question
 from altwright.backfill.turns import Done, Finished, Partly, Pull, Result, Start, Turns, Wait
+from altwright.backfill.types import Row
 from altwright.errors import (
     AltwrightError,
     CaptionRejected,
@@ -28,7 +28,7 @@ from altwright.errors import (
 from altwright.models import Caption, FailedCaption, ImageFacts, Usage
 from altwright.throttle import AdaptiveThrottle
 
-BOTH = Asked(("concise", "seo"), ("en",))
+BOTH = CaptionOptions(("concise", "seo"), ("en",))
 
 
 def caption(style: str = "concise", locale: str = "en") -> Caption:
@@ -49,7 +49,7 @@ def failed(style: str, code: str = "model_timeout", status: int = 504) -> Failed
 class Clock:
     """One ask on its way, and a clock that only the test moves."""
 
-    def __init__(self, asked: Asked = BOTH, *, asks: int = 1) -> None:
+    def __init__(self, asked: CaptionOptions = BOTH, *, asks: int = 1) -> None:
         self.now_s = 100.0
         self.turns = Turns(
             asked, AdaptiveThrottle(concurrency=8, per_second=None), concurrency=8, patience_s=600,
@@ -64,7 +64,9 @@ class Clock:
             if isinstance(step, Pull):
                 if self._asks:
                     self._asks -= 1
-                    self.turns.offer(Ask(f"ask-{self._asks}", Row("1", "http://x/1.jpg"), 1, None))
+                    self.turns.offer(
+                        PendingRequest(f"ask-{self._asks}", Row("1", "http://x/1.jpg"), 1, None)
+                    )
                 else:
                     self.turns.exhausted()
             elif isinstance(step, Wait) and step.seconds is not None:
@@ -131,13 +133,13 @@ def test_what_an_earlier_run_paid_for_is_not_asked_again() -> None:
     _, verdict = clock.ask([caption(), failed("seo")])
     assert isinstance(verdict, Partly)
     later = Clock(asks=0)
-    later.turns.offer(Ask("ask", Row("1", "http://x/1.jpg"), 1, verdict.answer))
+    later.turns.offer(PendingRequest("ask", Row("1", "http://x/1.jpg"), 1, verdict.answer))
     question, _ = later.ask([caption("seo")])
     assert question.styles == ("seo",)
 
 
 def test_combinations_that_are_no_grid_are_asked_style_by_style() -> None:
-    clock = Clock(Asked(("concise", "seo"), ("en", "de")))
+    clock = Clock(CaptionOptions(("concise", "seo"), ("en", "de")))
     first = [caption(), failed("concise"), failed("seo"), caption("seo", "de")]
     first[1] = replace(first[1], locale="de")
     clock.ask(first)
@@ -149,7 +151,7 @@ def test_a_rejected_draft_is_kept_for_review() -> None:
     error = CaptionRejected(
         "rejected", status=422, draft="Image of a mug", reasons=[Reason("opener", "begins so")]
     )
-    _, verdict = Clock(Asked()).ask(error)
+    _, verdict = Clock(CaptionOptions()).ask(error)
     assert isinstance(verdict, Done)
     [text] = verdict.answer.texts
     assert (text.code, text.draft, text.reasons) == (
@@ -158,7 +160,7 @@ def test_a_rejected_draft_is_kept_for_review() -> None:
 
 
 def test_refusals_are_waited_out_and_are_no_attempts() -> None:
-    clock = Clock(Asked())
+    clock = Clock(CaptionOptions())
     for _ in range(10):
         before_s = clock.now_s
         _, verdict = clock.ask(RateLimited("slow down", status=429, retry_after=30))
@@ -169,10 +171,10 @@ def test_refusals_are_waited_out_and_are_no_attempts() -> None:
 
 
 def test_a_long_wait_is_a_quota_and_ends_the_run() -> None:
-    clock = Clock(Asked())
+    clock = Clock(CaptionOptions())
     clock.ask(ModelUnavailable("no more today", status=503, retry_after=7_200))
     assert clock.turns.stop is not None
-    assert clock.turns.stop.why is Why.LATER
+    assert clock.turns.stop.why is StopKind.LATER
     assert clock.turns.stop.come_back_at_unix_s == 1e9 + 7_200
     assert isinstance(clock.next(), Finished)
 
@@ -187,18 +189,18 @@ def test_where_all_results_are_refused_one_is_asked_to_learn_how_long() -> None:
 
 
 def test_a_server_that_is_down_ends_the_run_after_its_patience_and_fails_no_row() -> None:
-    clock = Clock(Asked())
+    clock = Clock(CaptionOptions())
     down = ConnectionFailed("refused")
     down.reached = False
     while clock.turns.stop is None:
         assert clock.ask(down, is_alive=False)[1] is None
         assert clock.now_s < 100 + 700
-    assert clock.turns.stop.why is Why.LATER
+    assert clock.turns.stop.why is StopKind.LATER
     assert clock.now_s > 100 + 590
 
 
 def test_a_connection_that_breaks_on_a_server_that_is_there_counts() -> None:
-    clock = Clock(Asked())
+    clock = Clock(CaptionOptions())
     verdicts = [clock.ask(ConnectionFailed("reset"))[1] for _ in range(4)]
     assert verdicts[:3] == [None] * 3
     assert isinstance(verdicts[3], Done)
@@ -206,7 +208,7 @@ def test_a_connection_that_breaks_on_a_server_that_is_there_counts() -> None:
 
 
 def test_a_proxy_that_says_503_is_a_server_that_is_away() -> None:
-    clock = Clock(Asked())
+    clock = Clock(CaptionOptions())
     for _ in range(6):
         assert clock.ask(UnexpectedResponse("a page", status=503))[1] is None
 
@@ -214,15 +216,15 @@ def test_a_proxy_that_says_503_is_a_server_that_is_away() -> None:
 @pytest.mark.parametrize(
     ("error", "why"),
     [
-        (Unauthorized("no", status=401), Why.WRONG_KEY),
-        (UnexpectedResponse("a page", status=200), Why.WRONG_SERVER),
+        (Unauthorized("no", status=401), StopKind.WRONG_KEY),
+        (UnexpectedResponse("a page", status=200), StopKind.WRONG_SERVER),
         (
             InvalidRequest("x", status=422, errors=[FieldError("locale", "no tag")]),
-            Why.WRONG_SERVER,
+            StopKind.WRONG_SERVER,
         ),
     ],
 )
-def test_what_is_wrong_for_every_row_ends_the_run(error: AltwrightError, why: Why) -> None:
+def test_what_is_wrong_for_every_row_ends_the_run(error: AltwrightError, why: StopKind) -> None:
     clock = Clock(asks=3)
     assert clock.ask(error)[1] is None
     assert clock.turns.stop is not None
@@ -231,13 +233,13 @@ def test_what_is_wrong_for_every_row_ends_the_run(error: AltwrightError, why: Wh
 
 def test_a_wrong_url_fails_its_row_alone() -> None:
     error = InvalidRequest("x", status=422, errors=[FieldError("image_url", "no URL")])
-    clock = Clock(Asked())
+    clock = Clock(CaptionOptions())
     assert isinstance(clock.ask(error)[1], Done)
     assert clock.turns.stop is None
 
 
 def test_what_is_not_recorded_counts_as_in_flight() -> None:
-    clock = Clock(Asked(), asks=50)
+    clock = Clock(CaptionOptions(), asks=50)
     started = 0
     while isinstance(step := clock.next(), Start):
         started += 1

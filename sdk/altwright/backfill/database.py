@@ -10,8 +10,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from altwright.backfill.extras import needed
-from altwright.backfill.sources.source import SourceBroke
+from altwright.backfill.errors import SourceError
+from altwright.backfill.optional_imports import import_optional
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ LOCK_WAIT_S = 10
 """So long a transaction waits for a row that somebody else changes; then others come first."""
 
 
-def is_database(text: str) -> bool:
+def is_database_url(text: str) -> bool:
     """Whether a source or target is a database's URL rather than a path."""
     scheme = text.partition("://")[0].partition("+")[0].lower()
     return "://" in text and scheme in {*_DRIVERS, "sqlite"}
@@ -56,7 +56,7 @@ def connect(url: str, *, connections: int = 2) -> Engine:
     So many `connections` stay open; threads that want one at the same time are as many at most.
     Raises UsageError with a sentence that shows no password.
     """
-    sa = needed("sqlalchemy", "A database", "backfill")
+    sa = import_optional("sqlalchemy", "A database", "backfill")
     try:
         parsed = sa.engine.make_url(url)
     except sa.exc.ArgumentError:
@@ -71,7 +71,7 @@ def connect(url: str, *, connections: int = 2) -> Engine:
     if scheme in _DRIVERS:
         module, name, extra = _DRIVERS[scheme]
         if not driver:
-            needed(module, name, extra)
+            import_optional(module, name, extra)
             dialect = "postgresql" if scheme == "postgres" else scheme
             parsed = parsed.set(drivername=f"{dialect}+{module}")
         options = {"connect_args": {"connect_timeout": 10}}
@@ -83,15 +83,17 @@ def connect(url: str, *, connections: int = 2) -> Engine:
             return engine
     except sa.exc.DBAPIError as error:
         engine.dispose()
-        raise UsageError(f"{shown(engine)} does not take a connection: {said(error)}.") from None
+        raise UsageError(
+            f"{url_without_password(engine)} does not take a connection: {error_text(error)}."
+        ) from None
 
 
-def shown(engine: Engine) -> str:
+def url_without_password(engine: Engine) -> str:
     """Its URL without the password."""
     return engine.url.set(password=None).render_as_string()
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """The database's own words, in one line, without SQLAlchemy's around them."""
     own = getattr(error, "orig", None) or error
     # PyMySQL's errors are (number, words).
@@ -104,7 +106,7 @@ def is_database_error(error: Exception) -> bool:
     return type(error).__module__ == "sqlalchemy.exc" and hasattr(error, "orig")
 
 
-def is_refusal(error: Exception) -> bool:
+def is_permanent_refusal(error: Exception) -> bool:
     """Whether the same statement will be refused again: a value that no column takes."""
     import sqlalchemy as sa
 
@@ -113,19 +115,19 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError)) or number in (3819, 4025)
 
 
-def unusable(what: str, error: DBAPIError) -> UsageError | SourceBroke:
+def as_source_error(what: str, error: DBAPIError) -> UsageError | SourceError:
     """What to raise where a database does not let us look: for now, or until somebody mends it."""
-    sentence = f"{what}: {said(error)}"
+    sentence = f"{what}: {error_text(error)}"
     orig = error.orig
     marks = {getattr(orig, "sqlstate", None), *(getattr(orig, "args", None) or ())[:1]}
     is_locked = isinstance(orig, sqlite3.OperationalError) and "locked" in str(orig)
     if error.connection_invalidated or is_locked or marks & _PASSING:
-        return SourceBroke(sentence, may_pass=True)
+        return SourceError(sentence, may_pass=True)
     return UsageError(f"{sentence}.")
 
 
 @contextlib.contextmanager
-def looking(engine: Engine) -> Iterator[Connection]:
+def read_connection(engine: Engine) -> Iterator[Connection]:
     """A connection to read with. Raises UsageError, or SourceBroke where it may pass."""
     import sqlalchemy as sa
 
@@ -133,10 +135,10 @@ def looking(engine: Engine) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except sa.exc.DBAPIError as error:
-        raise unusable(f"{shown(engine)} cannot be read", error) from None
+        raise as_source_error(f"{url_without_password(engine)} cannot be read", error) from None
 
 
-def table(engine: Engine, name: str) -> Table:
+def reflect_table(engine: Engine, name: str) -> Table:
     """A table as it is; `schema.name` is understood.
 
     Raises UsageError where there is none or it may not be read, SourceBroke where that may pass.
@@ -145,13 +147,13 @@ def table(engine: Engine, name: str) -> Table:
 
     schema, _, bare = name.rpartition(".")
     try:
-        with looking(engine) as connection:
+        with read_connection(engine) as connection:
             return sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=connection)
     except sa.exc.NoSuchTableError:
         there = sa.inspect(engine).get_table_names(schema=schema or None)
         listed = ", ".join(sorted(there)[:30]) or "no tables"
         raise UsageError(
-            f"There is no table {name!r} in {shown(engine)}: it has {listed}."
+            f"There is no table {name!r} in {url_without_password(engine)}: it has {listed}."
         ) from None
 
 
@@ -168,21 +170,21 @@ def short_transaction(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def as_words(column: ColumnElement[Any]) -> ColumnElement[str]:
+def as_string(column: ColumnElement[Any]) -> ColumnElement[str]:
     """A column as text: an enumeration of the database's own compares with nothing else."""
     import sqlalchemy as sa
 
     return sa.cast(column, sa.String)
 
 
-def is_blank(column: ColumnElement[Any]) -> ColumnElement[bool]:
+def blank_condition(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """NULL, empty, or spaces."""
     import sqlalchemy as sa
 
-    return sa.or_(column.is_(None), sa.func.trim(as_words(column)) == "")
+    return sa.or_(column.is_(None), sa.func.trim(as_string(column)) == "")
 
 
-def is_exactly(engine: Engine, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+def equals_exactly(engine: Engine, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
     """Whether a column has this text, character for character.
 
     A column's own comparison may take `Cafe` for `Café`: MySQL's does, and others where somebody
@@ -196,28 +198,30 @@ def is_exactly(engine: Engine, column: ColumnElement[Any], text: str) -> ColumnE
         bytes_of = sa.cast(sa.cast(column, mysql.CHAR(charset="utf8mb4")), sa.LargeBinary)
         return bytes_of == sa.literal(text.encode("utf-8", "replace"), sa.LargeBinary)
     collation = "BINARY" if engine.dialect.name == "sqlite" else "C"
-    return as_words(column).collate(collation) == text
+    return as_string(column).collate(collation) == text
 
 
-def column_named(table: FromClause, name: str) -> str | None:
+def find_column(reflect_table: FromClause, name: str) -> str | None:
     """The name of a column as the table has it: most databases do not tell `SEO` from `seo`."""
-    if name in table.columns:
+    if name in reflect_table.columns:
         return name
-    return next((each.name for each in table.columns if each.name.lower() == name.lower()), None)
+    return next(
+        (each.name for each in reflect_table.columns if each.name.lower() == name.lower()), None
+    )
 
 
-def comparable(engine: Engine, column: ColumnElement[Any]) -> ColumnElement[Any]:
+def key_expression(engine: Engine, column: ColumnElement[Any]) -> ColumnElement[Any]:
     """A key's column as it is compared with `typed_key`: as text where its type is not one of ours.
 
     SQLite keeps a date however somebody wrote it, and a column without a type keeps anything.
     """
     kind = _kind(column)
     if kind is None or (engine.dialect.name == "sqlite" and kind not in (int, str, bytes)):
-        return as_words(column)
+        return as_string(column)
     return column
 
 
-def typed_key(column: ColumnElement[Any], key: str) -> object:
+def key_value(column: ColumnElement[Any], key: str) -> object:
     """The key as a `comparable` column wants it. Raises UsageError where it is of another type."""
     kind = _kind(column)
     try:

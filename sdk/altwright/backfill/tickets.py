@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from altwright.backfill.audit import Asked
-from altwright.backfill.outcomes import is_open
-from altwright.backfill.rows import Answer, Text
-from altwright.backfill.standing import Ask
+from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.rules.outcome_rules import is_open
+from altwright.backfill.run_state import PendingRequest
+from altwright.backfill.types import RequestResult, TextResult
 from altwright.errors import (
     AltwrightError,
     CaptionProblem,
@@ -51,7 +51,7 @@ class Question:
 class Ticket:
     """What is known of one ask so far."""
 
-    def __init__(self, ask: Ask, asked: Asked) -> None:
+    def __init__(self, ask: PendingRequest, asked: CaptionOptions) -> None:
         self.ask = ask
         self._asked = asked
         known = ask.answer.texts if ask.answer is not None else ()
@@ -85,9 +85,9 @@ class Ticket:
         its_own = tuple(locale for style, locale in open_pairs if style == first)
         return Question((first,), its_own[:MAX_RESULTS])
 
-    def took(self, results: Iterable[Caption | FailedCaption]) -> list[Text]:
+    def took(self, results: Iterable[Caption | FailedCaption]) -> list[TextResult]:
         """Keep what came; returns the texts that failed and may come later."""
-        later: list[Text] = []
+        later: list[TextResult] = []
         for result in results:
             text = _text(result)
             if isinstance(result, Caption):
@@ -109,11 +109,13 @@ class Ticket:
         """Whether something is there that was paid for."""
         return bool(self._texts)
 
-    def answer(self, later: Sequence[Text] = (), error: AltwrightError | None = None) -> Answer:
+    def answer(
+        self, later: Sequence[TextResult] = (), error: AltwrightError | None = None
+    ) -> RequestResult:
         """All that is known, with what stays open; `error` is of the whole call."""
         texts = {**{(t.style, t.locale): t for t in later}, **self._texts}
         sha256, width, height = self._facts
-        return Answer(
+        return RequestResult(
             texts=tuple(texts[pair] for pair in self._asked.pairs if pair in texts),
             sha256=sha256,
             width=width,
@@ -130,14 +132,14 @@ def _code_of(error: AltwrightError) -> str:
     return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), "unknown")
 
 
-def _is_final(text: Text) -> bool:
+def _is_final(text: TextResult) -> bool:
     """A text, or one that a person should write; a picture that failed is tried again."""
     return not text.code or text.code.startswith("caption_")
 
 
-def _text(result: Caption | FailedCaption) -> Text:
+def _text(result: Caption | FailedCaption) -> TextResult:
     if isinstance(result, Caption):
-        return Text(
+        return TextResult(
             style=result.style,
             locale=result.locale,
             text=result.caption,
@@ -148,7 +150,7 @@ def _text(result: Caption | FailedCaption) -> Text:
             output_tokens=result.usage.output_tokens or 0,
         )
     problem = result.problem
-    return Text(
+    return TextResult(
         style=result.style,
         locale=result.locale,
         code=problem.code or "unknown",

@@ -12,11 +12,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from altwright.backfill.audit import Asked
-from altwright.backfill.rows import Answer
-from altwright.backfill.standing import Ask
-from altwright.backfill.stop import Stop
+from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.run_state import PendingRequest
+from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.tickets import NO_ROOM, Question, Ticket
+from altwright.backfill.types import RequestResult
 from altwright.errors import (
     AltwrightError,
     CaptionProblem,
@@ -72,14 +72,14 @@ class Finished:
 class Done:
     """An answer to record; its rows have an outcome then."""
 
-    answer: Answer
+    answer: RequestResult
 
 
 @dataclass(frozen=True, slots=True)
 class Partly:
     """Texts to keep, before the rest is asked for again."""
 
-    answer: Answer
+    answer: RequestResult
 
 
 class Turns:
@@ -87,7 +87,7 @@ class Turns:
 
     def __init__(
         self,
-        asked: Asked,
+        asked: CaptionOptions,
         pace: AdaptiveThrottle,
         *,
         concurrency: int,
@@ -95,7 +95,7 @@ class Turns:
         longest_wait_s: float,
     ) -> None:
         self.pace = pace
-        self.stop: Stop | None = None
+        self.stop: StopReason | None = None
         """Why nothing more begins."""
         self.in_flight = 0
         self._asked = asked
@@ -136,7 +136,7 @@ class Turns:
             return Pull()
         return Wait(None if due is None else due[0] - now_s)
 
-    def offer(self, ask: Ask) -> None:
+    def offer(self, ask: PendingRequest) -> None:
         """The ask that `Pull` wanted."""
         self._offered = Ticket(ask, self._asked)
 
@@ -237,7 +237,7 @@ class Turns:
         chance: float,
     ) -> Done | None:
         if retry_after_s is not None and retry_after_s > self._longest_wait_s:
-            self.stop = self.stop or Stop.quota(what, now_unix_s + retry_after_s)
+            self.stop = self.stop or StopReason.quota(what, now_unix_s + retry_after_s)
             return None
         self.pace.refused(ticket.started_s, retry_after_s, now_s, chance)
         return self._put_off(ticket, what, now_s, now_unix_s, is_about_all=False)
@@ -249,7 +249,7 @@ class Turns:
         if self._trouble_since_s is None:
             self._trouble_since_s = now_s
         if now_s - self._trouble_since_s > self._patience_s:
-            self.stop = self.stop or Stop.down(what, self._patience_s, now_unix_s)
+            self.stop = self.stop or StopReason.down(what, self._patience_s, now_unix_s)
             return None
         if ticket.first_refused_s is None:
             ticket.first_refused_s = now_s
@@ -283,15 +283,15 @@ def is_unsent(result: Result) -> bool:
     return isinstance(result, (UsageError, UnreadableImage))
 
 
-def _hopeless(error: AltwrightError) -> Stop | None:
+def _hopeless(error: AltwrightError) -> StopReason | None:
     """Wrong for this row, wrong for every row."""
     is_elsewhere = isinstance(error, UnexpectedResponse) and not error.retryable
     if is_elsewhere or isinstance(error, (Unauthorized, NotFound, MethodNotAllowed)):
-        return Stop.of_error(error)
+        return StopReason.of_error(error)
     if isinstance(error, InvalidRequest):
         ours = [each for each in error.errors if each.field.partition(".")[0] in _OURS]
         if ours:
-            return Stop.wrong_server(f"{ours[0].field}: {ours[0].message}")
+            return StopReason.wrong_server(f"{ours[0].field}: {ours[0].message}")
     return None
 
 

@@ -12,23 +12,23 @@ from typer.core import TyperGroup
 
 from altwright.aio import AsyncAltwright
 from altwright.backfill import database
-from altwright.backfill.audit import names as audit_names
-from altwright.backfill.cautions import SETS, Rules
-from altwright.backfill.columns import guess
-from altwright.backfill.estimate import Estimate, estimate
-from altwright.backfill.job import DiskFull, Ended, backfill
-from altwright.backfill.journal import Unwritable
-from altwright.backfill.outcomes import Judge
-from altwright.backfill.progress import Prices
-from altwright.backfill.run import Manner
-from altwright.backfill.sources import SourceBroke
-from altwright.backfill.spec import Places, Spec, open_places
-from altwright.backfill.stop import Stop, Why
-from altwright.backfill.summary import Summary
-from altwright.backfill.targets import init_db
-from altwright.cli.bar import Bar, duration
+from altwright.backfill.audit_fields import audit_field_names as audit_names
+from altwright.backfill.column_mapping import guess_columns
+from altwright.backfill.connectors import Connectors, open_connectors
+from altwright.backfill.errors import JournalUnwritable, SourceError
+from altwright.backfill.rules.hold_rules import HOLD_SETS, HoldRules
+from altwright.backfill.rules.outcome_rules import OutcomeRules
+from altwright.backfill.run.estimate import RunEstimate, estimate_run
+from altwright.backfill.run.local_run import RunResult, run_backfill
+from altwright.backfill.run.progress import TokenPrices
+from altwright.backfill.run.request_loop import RequestOptions
+from altwright.backfill.run.summary import RunSummary
+from altwright.backfill.run_config import RunConfig
+from altwright.backfill.stop_reason import StopKind, StopReason
+from altwright.backfill.targets import audit_columns
 from altwright.cli.config import find_server
 from altwright.cli.exits import Exit
+from altwright.cli.progress_display import ProgressDisplay, format_duration
 from altwright.cli.terminal import complain, say
 from altwright.cli.worker import Broker, QueueName, needed
 from altwright.errors import UsageError
@@ -40,12 +40,12 @@ _EPILOG = (
     "Audit columns of a table: altwright backfill init-db."
 )
 _EXITS = {
-    Why.WRONG_KEY: Exit.WRONG_KEY,
-    Why.WRONG_SERVER: Exit.USAGE,
-    Why.LATER: Exit.LATER,
-    Why.DISK: Exit.IO_ERROR,
-    Why.INTERRUPTED: Exit.INTERRUPTED,
-    Why.TERMINATED: Exit.TERMINATED,
+    StopKind.WRONG_KEY: Exit.WRONG_KEY,
+    StopKind.WRONG_SERVER: Exit.USAGE,
+    StopKind.LATER: Exit.LATER,
+    StopKind.DISK: Exit.IO_ERROR,
+    StopKind.INTERRUPTED: Exit.INTERRUPTED,
+    StopKind.TERMINATED: Exit.TERMINATED,
 }
 _IN_DATABASE = "altwright_runs, _rows and _answers in the same database, made where missing"
 _PER = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
@@ -120,7 +120,8 @@ def run(
         typer.Option("--max-tokens", min=32, max=256, help="A ceiling; 256 where detailed."),
     ] = None,
     hold: Annotated[
-        str, typer.Option("--hold", metavar="LIST", help="Never write unseen: " + ", ".join(SETS))
+        str,
+        typer.Option("--hold", metavar="LIST", help="Never write unseen: " + ", ".join(HOLD_SETS)),
     ] = "",
     hold_column: Annotated[
         Words, typer.Option("--hold-column", metavar="NAME=VALUE,...", help="Nor such rows.")
@@ -182,7 +183,7 @@ def run(
     asked = _list(styles, "--styles")
     if not source.strip():
         raise UsageError("SOURCE is empty: name a file, a folder or a database's URL.")
-    spec = Spec(
+    spec = RunConfig(
         source=source,
         to=to or "",
         table=table,
@@ -195,26 +196,26 @@ def run(
         # Its paragraph would end where the contract's 64 tokens end.
         max_tokens=max_tokens or (256 if "detailed" in asked else None),
     )
-    rules = Rules.of(
+    rules = HoldRules.of(
         [each for each in hold.split(",") if each], hold_column or (), hold_pattern or (),
         hold_locale or (),
     )  # fmt: skip
-    manner = Manner(
+    manner = RequestOptions(
         concurrency=concurrency,
         per_second=None if rate is None else _per_second(rate),
         limit=limit,
         patience_s=patience * 60,
         longest_wait_s=patience * 60,
     )
-    prices = Prices(price_in, price_out)
-    places = open_places(spec)
+    prices = TokenPrices(price_in, price_out)
+    places = open_connectors(spec)
     path = journal or spec.journal
     _show_plan(places, _IN_DATABASE if queue else str(path), rules)
-    judge = Judge(spec.asked, rules, places.table.room() if places.table else {})
-    bar = Bar(prices)
+    judge = OutcomeRules(spec.asked, rules, places.table.room() if places.table else {})
+    bar = ProgressDisplay(prices)
     try:
         if only_estimate:
-            _show_estimate(estimate(places, path, judge, manner, prices, bar.scanning), as_json)
+            _show_estimate(estimate_run(places, path, judge, manner, prices, bar.scanning), as_json)
             return
         if queue is not None:
             ended = _feed(
@@ -225,14 +226,14 @@ def run(
             _show_end(ended.summary, ended.stop, as_json)
             raise typer.Exit(_exit(ended.summary, ended.stop))
         server = find_server(base_url)
-        ended = backfill(
+        ended = run_backfill(
             places, path, judge, manner, prices,
             lambda: AsyncAltwright(server.api_key, server.base_url, timeout, max_retries=0), bar,
         )  # fmt: skip
-    except (DiskFull, Unwritable) as error:
+    except JournalUnwritable as error:
         complain(str(error))
         raise typer.Exit(Exit.IO_ERROR) from None
-    except SourceBroke as error:
+    except SourceError as error:
         complain(f"{error}. Nothing was asked.")
         raise typer.Exit(Exit.LATER if error.may_pass else Exit.IO_ERROR) from None
     finally:
@@ -253,15 +254,17 @@ def init_database(
     ] = False,
 ) -> None:
     """Add the audit columns that a table lacks; all may be NULL, nothing else changes."""
-    spec = Spec(url, styles=_list(styles, "--styles"), locales=_list(locales, "--locales"))
+    spec = RunConfig(url, styles=_list(styles, "--styles"), locales=_list(locales, "--locales"))
     engine = database.connect(url)
-    there = [each.name for each in database.table(engine, table).columns]
-    statements = init_db.missing_columns(engine, table, guess(there, column or ()), spec.asked)
+    there = [each.name for each in database.reflect_table(engine, table).columns]
+    statements = audit_columns.missing_column_statements(
+        engine, table, guess_columns(there, column or ()), spec.asked
+    )
     if not statements:
         say(f"{table} has every audit column: {', '.join(audit_names(spec.asked))}")
         return
     if not dry_run:
-        init_db.add(engine, statements)
+        audit_columns.add_columns(engine, statements)
     for name, statement in statements.items():
         say(statement if dry_run else f"added {name}")
 
@@ -269,26 +272,28 @@ def init_database(
 def _feed(
     queue: str,
     broker: str | None,
-    places: Places,
-    judge: Judge,
-    prices: Prices,
-    bar: Bar,
+    places: Connectors,
+    judge: OutcomeRules,
+    prices: TokenPrices,
+    bar: ProgressDisplay,
     *,
     queue_name: str,
     **manner: Any,  # noqa: ANN401 - the fields of Manner
-) -> Ended:
+) -> RunResult:
     if queue != "celery":
         raise UsageError(f"--queue is celery, not {queue!r}.")
     if broker is None:
         raise UsageError("Name the broker: --broker URL, or ALTWRIGHT_BROKER_URL.")
     try:
-        from altwright.backfill.queue import feed
+        from altwright.backfill.queue import feeder
     except ModuleNotFoundError as error:
         raise needed(error) from None
-    return feed.feed(places, judge, feed.Manner(queue=queue_name, **manner), prices, broker, bar)
+    return feeder.feed_queue(
+        places, judge, feeder.FeedOptions(queue=queue_name, **manner), prices, broker, bar
+    )
 
 
-def _show_plan(places: Places, journal: str, rules: Rules) -> None:
+def _show_plan(places: Connectors, journal: str, rules: HoldRules) -> None:
     for line in (
         f"source      {places.source.shown}",
         *places.columns.lines(),
@@ -310,7 +315,7 @@ def _show_plan(places: Places, journal: str, rules: Rules) -> None:
         )
 
 
-def _show_estimate(found: Estimate, as_json: bool) -> None:
+def _show_estimate(found: RunEstimate, as_json: bool) -> None:
     if as_json:
         say(json.dumps(found.as_data()))
         return
@@ -330,10 +335,10 @@ def _show_estimate(found: Estimate, as_json: bool) -> None:
         f"{found.calls:,} {calls}, {found.input_tokens:,} tokens in, {found.output_tokens:,} out "
         f"({how}){money}"
     )
-    say(f"{duration(found.seconds)} at this rate and concurrency")
+    say(f"{format_duration(found.seconds)} at this rate and concurrency")
 
 
-def _show_end(summary: Summary, stop: Stop | None, as_json: bool) -> None:
+def _show_end(summary: RunSummary, stop: StopReason | None, as_json: bool) -> None:
     if as_json:
         say(json.dumps(summary.as_data(), ensure_ascii=False))
     else:
@@ -343,7 +348,7 @@ def _show_end(summary: Summary, stop: Stop | None, as_json: bool) -> None:
         complain(stop.sentence)
 
 
-def _exit(summary: Summary, stop: Stop | None) -> Exit:
+def _exit(summary: RunSummary, stop: StopReason | None) -> Exit:
     if stop is not None:
         return _EXITS[stop.why]
     return Exit.FAILED if summary.broken or summary.outcomes["failed"] else Exit.OK

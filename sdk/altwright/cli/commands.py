@@ -19,9 +19,9 @@ from rich.text import Text
 
 from altwright._version import __version__
 from altwright.aio import AsyncAltwright
-from altwright.backfill.database import is_database_error, said
-from altwright.backfill.journal import Unwritable as UnwritableJournal
-from altwright.backfill.sources import SourceBroke
+from altwright.backfill.database import error_text, is_database_error
+from altwright.backfill.errors import JournalUnwritable as UnwritableJournal
+from altwright.backfill.errors import SourceError
 from altwright.cli.backfill import app as backfill_app
 from altwright.cli.config import Server, find_server
 from altwright.cli.exits import Exit, Outcomes, exit_of, sentence_of
@@ -119,10 +119,10 @@ def _told(error: Exception) -> tuple[str, Exit]:
         return str(error), Exit.IO_ERROR
     if isinstance(error, AltwrightError):
         return sentence_of(error), exit_of(error)
-    if isinstance(error, SourceBroke):
+    if isinstance(error, SourceError):
         return f"{error}.", Exit.LATER if error.may_pass else Exit.IO_ERROR
     if is_database_error(error):
-        return f"the database does not take it: {said(error)}.", Exit.LATER
+        return f"the database does not take it: {error_text(error)}.", Exit.LATER
     return f"this is a bug ({type(error).__name__}: {error})", Exit.SOFTWARE
 
 

@@ -13,27 +13,32 @@ from typing import TYPE_CHECKING, Annotated, Optional, Union
 
 import typer
 
-from altwright.backfill.apply import Applied, apply_to_file, apply_to_table, plan
-from altwright.backfill.database import connect, is_database
-from altwright.backfill.decisions import Decisions
-from altwright.backfill.decisions import read as read_decisions
-from altwright.backfill.journal import Journal
-from altwright.backfill.review.choice import LIMIT, choose
-from altwright.backfill.review.items import HELD_OUTCOME, item_of, run_id
-from altwright.backfill.review.page import Run, page
-from altwright.backfill.review.thumbnails import thumbs
-from altwright.backfill.rows import AltSource
-from altwright.backfill.spec import Spec, open_places
-from altwright.backfill.standing import Counts
+from altwright.backfill.connectors import open_connectors
+from altwright.backfill.database import connect, is_database_url
+from altwright.backfill.journal.journal import Journal
+from altwright.backfill.review.apply_decisions import (
+    ApplyResult,
+    apply_to_file,
+    apply_to_table,
+    plan_decisions,
+)
+from altwright.backfill.review.decisions import DecisionsFile, read_decisions
+from altwright.backfill.review.page import PageHeader, render_page
+from altwright.backfill.review.review_item import HELD_LABEL, make_review_item, run_id
+from altwright.backfill.review.selection import LIMIT, select_rows
+from altwright.backfill.review.thumbnails import make_thumbnails
+from altwright.backfill.run_config import RunConfig
+from altwright.backfill.run_state import RunCounts
 from altwright.backfill.targets.table import TableTarget
+from altwright.backfill.types import AltSource
 from altwright.cli.exits import Exit
 from altwright.cli.terminal import Unwritable, complain, one_line, say
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
-    from altwright.backfill.queue.outcomes import QueueOutcomes
+    from altwright.backfill.queue.outcome_store import OutcomeStore
 
-AnyJournal = Union[Journal, "QueueOutcomes"]
+AnyJournal = Union[Journal, "OutcomeStore"]
 RunName = Annotated[str, typer.Option("--run", metavar="NAME", help="Of a queue in a database.")]
 _SHOWN = 50
 """Decisions that were not applied and are told one by one."""
@@ -72,22 +77,22 @@ def review(
     """
     wanted = [each.strip() for each in outcome.split(",") if each.strip()]
     with _opened(journal, run) as opened:
-        chosen = choose(opened, labels=wanted, limit=limit, sample=sample)
-        about = Run(
+        chosen = select_rows(opened, labels=wanted, limit=limit, sample=sample)
+        about = PageHeader(
             id=run_id(opened.facts),
             source=opened.facts.source,
             made_at=datetime.now(timezone.utc).strftime("%d %B %Y, %H:%M UTC"),
             outcomes=_by_label(opened.counts()),
             left_out=chosen.left_out,
         )
-    small = thumbs((row.image for row, _ in chosen.pairs), link=not no_web)
+    small = make_thumbnails((row.image for row, _ in chosen.pairs), link=not no_web)
     items = [
-        item_of(number, row, made, thumb)
+        make_review_item(number, row, made, thumb)
         for number, ((row, made), thumb) in enumerate(zip(chosen.pairs, small, strict=True), 1)
     ]
     try:
         # Bytes: the page's policy knows its script by its hash, line ends included.
-        to.write_bytes(page(about, items).encode("utf-8", "replace"))
+        to.write_bytes(render_page(about, items).encode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(f"{to} cannot be written: {error.strerror}.") from None
     left = f", {chosen.left_out:,} more are not on it" if chosen.left_out else ""
@@ -119,21 +124,21 @@ def apply(
 
     Repeated it changes nothing. Exit code 1 says that somebody changed a row since: theirs stays.
     """
-    read = read_decisions(decisions)
-    word = journal or str(_find_journal(read))
+    made = read_decisions(decisions)
+    word = journal or str(_find_journal(made))
     if dry_run:
         with _opened(word, run) as opened:
-            _same_run(opened, read, word)
-            applied = plan(opened, read).applied
-    elif is_database(word):
+            _same_run(opened, made, word)
+            applied = plan_decisions(opened, made).applied
+    elif is_database_url(word):
         with _opened(word, run) as opened:
-            _same_run(opened, read, word)
-            applied = _apply(opened, word, read, database or word)
+            _same_run(opened, made, word)
+            applied = _apply(opened, word, made, database or word)
     else:
         try:
             with Journal.open(Path(word)) as locked:
-                _same_run(locked, read, word)
-                applied = _apply(locked, word, read, database)
+                _same_run(locked, made, word)
+                applied = _apply(locked, word, made, database)
         except sqlite3.Error as error:
             raise Unwritable(f"{word}: {error}") from None
     _tell(applied, as_json=as_json, is_dry=dry_run)
@@ -142,17 +147,17 @@ def apply(
     raise typer.Exit(Exit.FAILED if applied.left else Exit.OK)
 
 
-def _apply(opened: AnyJournal, word: str, read: Decisions, database: str) -> Applied:
-    places = open_places(Spec.of(opened.facts, database_url=database))
+def _apply(opened: AnyJournal, word: str, made: DecisionsFile, database: str) -> ApplyResult:
+    places = open_connectors(RunConfig.of(opened.facts, database_url=database))
     if places.facts.target != opened.facts.target:
         raise UsageError(f"{word} is the journal of another target: {opened.facts.target}.")
     if isinstance(places.target, TableTarget):
-        return apply_to_table(opened, read, places.target)
+        return apply_to_table(opened, made, places.target)
     if not isinstance(opened, Journal):
         raise UsageError("A queue's run writes into a table.")
     places.target.check(opened)
     try:
-        return apply_to_file(opened, read, places.target)
+        return apply_to_file(opened, made, places.target)
     except OSError as error:
         raise Unwritable(f"{places.target.shown}: {error.strerror}") from None
 
@@ -160,7 +165,7 @@ def _apply(opened: AnyJournal, word: str, read: Decisions, database: str) -> App
 @contextlib.contextmanager
 def _opened(word: str, run: str) -> Iterator[AnyJournal]:
     """A journal to read: a file, or the run of a queue in a database."""
-    if not is_database(word):
+    if not is_database_url(word):
         with Journal.read(Path(word)) as journal:
             yield journal
         return
@@ -168,20 +173,20 @@ def _opened(word: str, run: str) -> Iterator[AnyJournal]:
         raise UsageError(
             "Name the queue's run: --run NAME; it is the table's, where none was named."
         )
-    from altwright.backfill.queue.outcomes import QueueOutcomes  # SQLAlchemy is an extra
+    from altwright.backfill.queue.outcome_store import OutcomeStore  # SQLAlchemy is an extra
 
     engine = connect(word)
     try:
-        yield QueueOutcomes(engine, run)
+        yield OutcomeStore(engine, run)
     finally:
         engine.dispose()
 
 
-def _find_journal(read: Decisions) -> Path:
+def _find_journal(made: DecisionsFile) -> Path:
     """The one in this folder whose page it was; others may be broken."""
     found = {path: _run_of(path) for path in sorted(Path().glob("*.journal"))}
     for path, about in found.items():
-        if about == read.run:
+        if about == made.run:
             return path
     unread = [str(path) for path, about in found.items() if about is None]
     others = f" ({', '.join(unread)} cannot be read as one)" if unread else ""
@@ -196,20 +201,20 @@ def _run_of(path: Path) -> str | None:
     return None
 
 
-def _same_run(opened: AnyJournal, read: Decisions, word: str) -> None:
-    if run_id(opened.facts) != read.run:
-        which = "that database" if is_database(word) else word
+def _same_run(opened: AnyJournal, made: DecisionsFile, word: str) -> None:
+    if run_id(opened.facts) != made.run:
+        which = "that database" if is_database_url(word) else word
         raise UsageError(f"The decisions are about another run than that of {which}.")
 
 
-def _by_label(counts: Counts) -> dict[str, int]:
+def _by_label(counts: RunCounts) -> dict[str, int]:
     found = {each.value: number for each, number in counts.by_state.items()}
     uncertain = AltSource.UNCERTAIN.value
     found[uncertain] = found.get(uncertain, 0) - counts.held
-    return {**found, HELD_OUTCOME: counts.held}
+    return {**found, HELD_LABEL: counts.held}
 
 
-def _tell(applied: Applied, *, as_json: bool, is_dry: bool) -> None:
+def _tell(applied: ApplyResult, *, as_json: bool, is_dry: bool) -> None:
     kinds = Counter(applied.made.values())
     if as_json:
         said = {

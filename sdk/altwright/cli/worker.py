@@ -71,20 +71,20 @@ def worker(
         raise UsageError("--lease is --timeout and a third, or more: or two would ask for one row.")
     try:
         from altwright.backfill import database as databases
-        from altwright.backfill.queue.tasks import consumer
-        from altwright.backfill.queue.work import Manner, Works
+        from altwright.backfill.queue.consumer import create_consumer
+        from altwright.backfill.queue.worker import RowWorkers, WorkerOptions
     except ModuleNotFoundError as error:
         raise needed(error) from None
     server = find_server(base_url)
     databases.connect(database).dispose()  # a wrong URL ends the start, not the first row
-    works = Works(
+    works = RowWorkers(
         database,
         lambda: Altwright(server.api_key, server.base_url, timeout, max_retries=0),
-        Manner(lease_s=2 * timeout if lease is None else lease),
+        WorkerOptions(lease_s=2 * timeout if lease is None else lease),
         concurrency=concurrency,
         per_second=per_second,
     )
-    app = consumer(broker, works, queue_name)
+    app = create_consumer(broker, works, queue_name)
     words = ["worker", "--loglevel=WARNING", f"--concurrency={concurrency}", f"--pool={pool}",
              "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
     sys.stderr.write(f"altwright: a worker with {concurrency} {pool} takes rows\n")

@@ -10,7 +10,7 @@ _LENGTHS = ((1, 40), (41, 80), (81, 125), (126, 160), (161, 250), (251, None))
 """Characters; 125 is where alt text gets long for a screen reader, 160 what `concise` allows."""
 
 
-def chart(name: str, title: str, bars: Sequence[tuple[str, int]]) -> str:
+def render_bar_chart(name: str, title: str, bars: Sequence[tuple[str, int]]) -> str:
     """A figure of horizontal bars, `name` unique on the page. Labels may hold anything."""
     total = sum(count for _, count in bars)
     most = max((count for _, count in bars), default=0) or 1
@@ -34,7 +34,7 @@ def chart(name: str, title: str, bars: Sequence[tuple[str, int]]) -> str:
     )
 
 
-def lengths(texts: Sequence[str]) -> list[tuple[str, int]]:
+def count_lengths(texts: Sequence[str]) -> list[tuple[str, int]]:
     """How many texts are how long, in characters; empty ones first."""
     counts = [("no text", sum(not text for text in texts))]
     for least, most in _LENGTHS:

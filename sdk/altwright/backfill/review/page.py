@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-from altwright.backfill.review.charts import chart, lengths
-from altwright.backfill.review.items import HELD_OUTCOME, Item
+from altwright.backfill.review.charts import count_lengths, render_bar_chart
+from altwright.backfill.review.review_item import HELD_LABEL, ReviewItem
 from altwright.markup import json_in_script
 
 _SCRIPTS = ("decisions.js", "cards.js", "review.js")
@@ -20,13 +20,13 @@ _SAYS = {
     "human-edited-ai": "reviewed",
     "human": "by a person",
     "pending": "not asked yet",
-    HELD_OUTCOME: "held by a rule",
+    HELD_LABEL: "held by a rule",
 }
 """As cards.js says it; what is not here speaks for itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PageHeader:
     """What the page says of the run whose texts it shows."""
 
     id: str
@@ -39,7 +39,7 @@ class Run:
     """Texts that are not on the page, for there are too many."""
 
 
-def page(run: Run, items: Sequence[Item]) -> str:
+def render_page(run: PageHeader, items: Sequence[ReviewItem]) -> str:
     """The whole HTML document."""
     script = _script()
     style = _own("review.css")
@@ -85,17 +85,19 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _summary(run: Run, items: Sequence[Item]) -> str:
+def _summary(run: PageHeader, items: Sequence[ReviewItem]) -> str:
     count = f"{len(items):,} picture{'' if len(items) == 1 else 's'}"
     left = f" {run.left_out:,} more are not on this page." if run.left_out else ""
     return f"{count} of {run.source}, as of {run.made_at}.{left}"
 
 
-def _charts(run: Run, items: Sequence[Item]) -> str:
+def _charts(run: PageHeader, items: Sequence[ReviewItem]) -> str:
     by_outcome = sorted(run.outcomes.items(), key=lambda each: -each[1])
     outcomes = [(_SAYS.get(name, name), count) for name, count in by_outcome if count]
-    return chart("outcomes", "Outcomes of the whole run", outcomes) + chart(
-        "lengths", "Characters of the texts on this page", lengths([item.text for item in items])
+    return render_bar_chart("outcomes", "Outcomes of the whole run", outcomes) + render_bar_chart(
+        "lengths",
+        "Characters of the texts on this page",
+        count_lengths([item.text for item in items]),
     )
 
 

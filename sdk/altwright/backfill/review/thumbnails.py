@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from altwright.backfill.review.items import is_web_address
+from altwright.backfill.review.review_item import is_web_url
 from altwright.image_input import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _AHEAD = 64
 
 
-def thumbs(images: Iterable[str], *, link: bool) -> Iterator[str]:
+def make_thumbnails(images: Iterable[str], *, link: bool) -> Iterator[str]:
     """For each image what an `<img>` may have as its source, or "", in order.
 
     Without `link` no address of the web is given out. Needs Pillow for local files; without it, and
@@ -41,16 +41,16 @@ def thumbs(images: Iterable[str], *, link: bool) -> Iterator[str]:
     with ThreadPoolExecutor(workers) as pool:
         waiting = []
         for image in images:
-            waiting.append(pool.submit(thumb, image, link=link))
+            waiting.append(pool.submit(make_thumbnail, image, link=link))
             if len(waiting) >= _AHEAD:
                 yield waiting.pop(0).result()
         for each in waiting:
             yield each.result()
 
 
-def thumb(image: str, *, link: bool) -> str:
+def make_thumbnail(image: str, *, link: bool) -> str:
     """See `thumbs`."""
-    if is_web_address(image):
+    if is_web_url(image):
         return image if link else ""
     data = _read_data_url(image) if image[:5].lower() == "data:" else _read_file(image)
     return _shrunk(data) if data else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from altwright.backfill.sources.source import Broken, Record
+from altwright.backfill.sources.base import BrokenRecord, Record
 from altwright.errors import UsageError
 
 _BOMS = (
@@ -28,7 +28,7 @@ _CELL_CHARS = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class CsvDialect:
     """How the file is written; a target in the same format follows it."""
 
     encoding: str
@@ -41,7 +41,7 @@ class Dialect:
         return self.encoding != "utf-8" and self.encoding.startswith("utf-")
 
 
-class CsvFile:
+class CsvSource:
     """A CSV file with a header."""
 
     primary_key = None
@@ -78,14 +78,14 @@ class CsvFile:
         """Its path."""
         return str(self._path)
 
-    def read(self) -> Iterator[Record | Broken]:
+    def read(self) -> Iterator[Record | BrokenRecord]:
         """Every record; what is broken stands in its place."""
         wanted = len(self.columns)
         with self._opened() as file:
             rows = iter(_Rows(file, self.dialect.delimiter, cells=wanted))
             next(rows)
             for row in rows:
-                if isinstance(row, Broken):
+                if isinstance(row, BrokenRecord):
                     yield row
                 else:
                     yield Record(row.place, dict(zip(self.columns, row.cells, strict=True)))
@@ -131,7 +131,7 @@ class _Rows:
         self._taken: list[str] = []
         self._line = 0
 
-    def __iter__(self) -> Iterator[_Cells | Broken]:
+    def __iter__(self) -> Iterator[_Cells | BrokenRecord]:
         reader = self._reader()
         while True:
             self._taken = []
@@ -142,7 +142,7 @@ class _Rows:
             except StopIteration:
                 return
             except UnicodeError as error:  # UTF-16 that is cut off: nothing after it has a meaning
-                yield Broken(first, f"cannot be decoded, nor what follows ({error})", "")
+                yield BrokenRecord(first, f"cannot be decoded, nor what follows ({error})", "")
                 return
             except csv.Error as error:
                 why, cells = f"is not valid CSV ({error})", []
@@ -154,7 +154,7 @@ class _Rows:
             self._again.extendleft(reversed(rest))
             self._line -= len(rest)
             reader = self._reader()
-            yield Broken(first, why, text.rstrip("\r\n"))
+            yield BrokenRecord(first, why, text.rstrip("\r\n"))
 
     def _reader(self) -> Iterator[list[str]]:
         return csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
@@ -178,10 +178,10 @@ class _Rows:
         return ""
 
 
-def _dialect(first: str, encoding: str, path: Path) -> Dialect:
+def _dialect(first: str, encoding: str, path: Path) -> CsvDialect:
     marks = "\t" if path.suffix.lower() == ".tsv" else ",;\t|"
     delimiter = max(marks, key=first.count) if first else ","
-    return Dialect(encoding, delimiter, "\r\n" if first.endswith("\r\n") else "\n")
+    return CsvDialect(encoding, delimiter, "\r\n" if first.endswith("\r\n") else "\n")
 
 
 def check_header(names: Sequence[str], path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from altwright.backfill.sources.source import Broken, Record
+from altwright.backfill.sources.base import BrokenRecord, Record
 from altwright.errors import UsageError
 
 SUFFIXES = frozenset(
@@ -14,7 +14,7 @@ SUFFIXES = frozenset(
 )
 
 
-class Folder:
+class FolderSource:
     """Its pictures in the order of their names; the key is the path inside the folder."""
 
     primary_key = "file"
@@ -34,7 +34,7 @@ class Folder:
         """Its path."""
         return str(self.path)
 
-    def read(self) -> Iterator[Record | Broken]:
+    def read(self) -> Iterator[Record | BrokenRecord]:
         """Every file with a picture's suffix. Links to folders are not followed."""
         number = 0
         closed: list[OSError] = []
@@ -47,15 +47,15 @@ class Folder:
                 inside = Path(where, name).relative_to(self.path).as_posix()
                 yield _named(number, inside, is_file=Path(where, name).is_file())
         for error in closed:
-            yield Broken(0, f"cannot be read ({error.strerror})", str(error.filename))
+            yield BrokenRecord(0, f"cannot be read ({error.strerror})", str(error.filename))
 
 
-def _named(number: int, inside: str, *, is_file: bool) -> Record | Broken:
+def _named(number: int, inside: str, *, is_file: bool) -> Record | BrokenRecord:
     try:
         inside.encode()
     except UnicodeEncodeError:
         shown = inside.encode("utf-8", "replace").decode()
-        return Broken(number, "has a name that is not UTF-8: rename it", shown)
+        return BrokenRecord(number, "has a name that is not UTF-8: rename it", shown)
     if not is_file:
-        return Broken(0, "is no file: a pipe, or a link that leads nowhere", inside)
+        return BrokenRecord(0, "is no file: a pipe, or a link that leads nowhere", inside)
     return Record(number, {"file": inside})

@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from altwright.backfill.sources.source import Broken, Record
+from altwright.backfill.sources.base import BrokenRecord, Record
 from altwright.errors import UsageError
 
 _LOOK_AHEAD = 100
 """Objects need not all have the same keys; those of so many are taken for the columns."""
 
 
-class JsonlFile:
+class JsonlSource:
     """A file of JSON lines, in UTF-8."""
 
     primary_key = None
@@ -37,7 +37,7 @@ class JsonlFile:
         """Its path."""
         return str(self._path)
 
-    def read(self) -> Iterator[Record | Broken]:
+    def read(self) -> Iterator[Record | BrokenRecord]:
         """Every object; what is none stands in its place."""
         with self._path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -52,7 +52,7 @@ class JsonlFile:
                     if not why:
                         yield Record(number, value)
                         continue
-                yield Broken(number, why, line.decode("utf-8", "replace").rstrip("\r\n"))
+                yield BrokenRecord(number, why, line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def _wrong_with(value: object, line: bytes) -> str:

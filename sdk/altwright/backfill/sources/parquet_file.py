@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from altwright.backfill.extras import pyarrow
+from altwright.backfill.optional_imports import import_pyarrow
+from altwright.backfill.sources.base import BrokenRecord, Record
 from altwright.backfill.sources.csv_file import check_header
-from altwright.backfill.sources.source import Broken, Record
 from altwright.errors import UsageError
 
 BATCH = 1_000
 """Rows in memory at once."""
 
 
-class ParquetFile:
+class ParquetSource:
     """A Parquet file."""
 
     primary_key = None
@@ -24,7 +24,7 @@ class ParquetFile:
     def __init__(self, path: Path) -> None:
         """Reads its footer. Raises UsageError with one sentence."""
         self._path = path
-        pa = pyarrow()
+        pa = import_pyarrow()
         try:
             with self._opened() as file:
                 self.schema: Any = file.schema_arrow
@@ -40,11 +40,11 @@ class ParquetFile:
         """Its path."""
         return str(self._path)
 
-    def read(self) -> Iterator[Record | Broken]:
+    def read(self) -> Iterator[Record | BrokenRecord]:
         """Every record, numbered from 1."""
         number = 0
         for batch in self.batches():
-            for values in records_of(batch):
+            for values in batch_to_records(batch):
                 number += 1
                 yield Record(number, values)
 
@@ -71,7 +71,7 @@ class _Opened(Protocol):
     def __exit__(self, *told: object) -> None: ...
 
 
-def records_of(batch: Any) -> Iterator[dict[str, object]]:  # noqa: ANN401 - pyarrow has no types
+def batch_to_records(batch: Any) -> Iterator[dict[str, object]]:  # noqa: ANN401 - pyarrow has no types
     """The rows of a batch as Python's values; pictures and other bytes are left out."""
     import pyarrow as pa
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from altwright.backfill import database
-from altwright.backfill.columns import Columns
-from altwright.backfill.rows import SETTLED
-from altwright.backfill.sources.source import Broken, Record
+from altwright.backfill.column_mapping import ColumnMapping
+from altwright.backfill.sources.base import BrokenRecord, Record
+from altwright.backfill.types import SETTLED_SOURCES
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class TableSource:
         """A table by its name, or a query. Raises UsageError with one sentence."""
         self._engine = engine
         self._what = name or "a query"
-        self._from = _from_query(engine, query) if query else database.table(engine, name)
+        self._from = _from_query(engine, query) if query else database.reflect_table(engine, name)
         self.columns: Sequence[str] = [column.name for column in self._from.columns]
         keys = [column.name for column in self._from.primary_key]
         self.primary_key: str | None = keys[0] if len(keys) == 1 else None
@@ -38,9 +38,9 @@ class TableSource:
     @property
     def shown(self) -> str:
         """The database and the table, or the query."""
-        return f"{database.shown(self._engine)} {self._query or self._what}"
+        return f"{database.url_without_password(self._engine)} {self._query or self._what}"
 
-    def use(self, columns: Columns, *, only_blank: bool) -> int:
+    def use(self, columns: ColumnMapping, *, only_blank: bool) -> int:
         """What the columns mean; with `only_blank` others are not read. How many others there are.
 
         Raises UsageError where there is no key, or where it is not unique.
@@ -56,17 +56,17 @@ class TableSource:
         self._key, self._key_name = self._as_it_is(key), columns.key
         if columns.key != self.primary_key:
             twice = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
-            with database.looking(self._engine) as connection:
+            with database.read_connection(self._engine) as connection:
                 if (found := connection.execute(twice).first()) is not None:
                     raise UsageError(f"{columns.key!r} is no key: {found[0]!r} is there twice.")
         if not only_blank:
             return 0
         self._only = self._blank(columns)
         others = sa.select(sa.func.count()).select_from(self._from).where(sa.not_(self._only))
-        with database.looking(self._engine) as connection:
+        with database.read_connection(self._engine) as connection:
             return int(connection.execute(others).scalar_one())
 
-    def read(self) -> Iterator[Record | Broken]:
+    def read(self) -> Iterator[Record | BrokenRecord]:
         """Every row, or the blank ones; a transaction lasts for one page."""
         page = self._everything().order_by(self._key).limit(PAGE)
         if self._only is not None:
@@ -84,8 +84,8 @@ class TableSource:
 
     def one(self, key_column: str, key: str) -> Mapping[str, object] | None:
         """The row of one key; None where there is none."""
-        column = database.comparable(self._engine, self._from.columns[key_column])
-        wanted = self._everything().where(column == database.typed_key(column, key))
+        column = database.key_expression(self._engine, self._from.columns[key_column])
+        wanted = self._everything().where(column == database.key_value(column, key))
         with self._engine.connect() as connection:
             found = connection.execute(wanted).mappings().first()
         return None if found is None else dict(found)
@@ -103,16 +103,16 @@ class TableSource:
             return column
         return sa.type_coerce(column, sa.types.NullType())
 
-    def _blank(self, columns: Columns) -> ColumnElement[bool]:
+    def _blank(self, columns: ColumnMapping) -> ColumnElement[bool]:
         import sqlalchemy as sa
 
         conditions: list[ColumnElement[bool]] = [sa.true()]
         if columns.alt:
-            conditions.append(database.is_blank(self._from.columns[columns.alt]))
+            conditions.append(database.blank_condition(self._from.columns[columns.alt]))
         if columns.alt_source:
             source = self._from.columns[columns.alt_source]
-            settled = [each.value for each in SETTLED]
-            words = sa.func.coalesce(database.as_words(source), "")
+            settled = [each.value for each in SETTLED_SOURCES]
+            words = sa.func.coalesce(database.as_string(source), "")
             conditions.append(words.not_in(settled))
         return sa.and_(*conditions)
 
@@ -128,5 +128,5 @@ def _from_query(engine: Engine, query: str) -> FromClause:
         with engine.connect() as connection:
             names = list(connection.execute(looked).keys())
     except sa.exc.DBAPIError as error:
-        raise database.unusable("The query does not run", error) from None
+        raise database.as_source_error("The query does not run", error) from None
     return sa.text(bare).columns(*(sa.column(name) for name in names)).subquery("found")

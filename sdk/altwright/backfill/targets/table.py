@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from altwright.backfill import audit, database
-from altwright.backfill.audit import Asked
-from altwright.backfill.columns import Columns
-from altwright.backfill.rows import BY_PEOPLE, AltSource, Outcome
-from altwright.backfill.standing import KEPT, WRITTEN
+from altwright.backfill import audit_fields, database
+from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.column_mapping import ColumnMapping
+from altwright.backfill.run_state import KEPT, WRITTEN
+from altwright.backfill.types import WRITTEN_BY_PEOPLE, AltSource, Outcome
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,20 +22,22 @@ BATCH = 100
 class TableTarget:
     """Writes outcomes; each batch is a transaction; repeated, it changes nothing."""
 
-    def __init__(self, engine: Engine, name: str, columns: Columns, asked: Asked) -> None:
+    def __init__(
+        self, engine: Engine, name: str, columns: ColumnMapping, asked: CaptionOptions
+    ) -> None:
         """Raises UsageError where a column is missing that the alt text needs."""
         self._engine = engine
-        self._table = database.table(engine, name)
+        self._table = database.reflect_table(engine, name)
         self._asked = asked
         self._columns = columns
-        self.shown = f"{database.shown(engine)} {name}"
+        self.shown = f"{database.url_without_password(engine)} {name}"
         there = self._table.columns
         if columns.key not in there:
             raise UsageError(f"{name} has no column {columns.key!r} to find its rows by.")
-        self._key = database.comparable(engine, there[columns.key])
+        self._key = database.key_expression(engine, there[columns.key])
         named = {
-            field: database.column_named(self._table, columns.named(field))
-            for field in audit.names(asked)
+            field: database.find_column(self._table, columns.named(field))
+            for field in audit_fields.audit_field_names(asked)
         }
         self._names = {field: name for field, name in named.items() if name is not None}
         if "alt" not in self._names:
@@ -52,7 +54,7 @@ class TableTarget:
     @property
     def url(self) -> str:
         """The database's, without a password."""
-        return database.shown(self._engine)
+        return database.url_without_password(self._engine)
 
     @property
     def locks_as_a_whole(self) -> bool:
@@ -62,7 +64,9 @@ class TableTarget:
     @property
     def missing(self) -> list[str]:
         """Audit fields that the table has no column for; they stay in the journal alone."""
-        return [name for name in audit.names(self._asked) if name not in self._names]
+        return [
+            name for name in audit_fields.audit_field_names(self._asked) if name not in self._names
+        ]
 
     def room(self) -> Mapping[str, int]:
         """Characters that each field's column takes, where it has a bound."""
@@ -76,7 +80,7 @@ class TableTarget:
         """Those that nobody has filled meanwhile: the others need not be paid for."""
         import sqlalchemy as sa
 
-        typed = {database.typed_key(self._key, key): key for key in keys}
+        typed = {database.key_value(self._key, key): key for key in keys}
         wanted = sa.select(self._key).where(self._key.in_(list(typed)), self._may_be_set())
         with self._engine.connect() as connection:
             return {typed[found] for (found,) in connection.execute(wanted)}
@@ -99,7 +103,7 @@ class TableTarget:
         import sqlalchemy as sa
 
         values = self._values(outcome)
-        here = self._key == database.typed_key(self._key, outcome.key)
+        here = self._key == database.key_value(self._key, outcome.key)
         if not values:
             return WRITTEN
         changed = connection.execute(
@@ -121,11 +125,11 @@ class TableTarget:
     def _values(self, outcome: Outcome) -> dict[str, Any]:
         import sqlalchemy as sa
 
-        told = audit.values(outcome, self._asked)
+        told = audit_fields.audit_values(outcome, self._asked)
         further = {*self._asked.fields().values()} - {"alt"}
         fields = self._asked.fields()
         replaced = {fields.get((each[0], each[1]), ""): each[3] for each in outcome.edits}
-        is_writable = audit.is_writable(outcome)
+        is_writable = audit_fields.is_writable(outcome)
         if not is_writable and not outcome.is_decided:
             told = {name: told[name] for name in ("alt_source", "reasons")}
         found: dict[str, Any] = {}
@@ -137,7 +141,7 @@ class TableTarget:
             if field in further:
                 # Perhaps a person's: only what is blank is set, or what an edit is of, unread.
                 if text:
-                    free = database.is_blank(column)
+                    free = database.blank_condition(column)
                     if field in replaced:
                         free = sa.or_(free, self._is(column, replaced[field]))
                     found[name] = sa.case((free, text), else_=column)
@@ -172,7 +176,7 @@ class TableTarget:
         return found
 
     def _is(self, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
-        return database.is_exactly(self._engine, column, text)
+        return database.equals_exactly(self._engine, column, text)
 
     def _may_be_set(self, outcome: Outcome | None = None) -> ColumnElement[bool]:
         """Blank and nobody's; for a person's decision: or still what that person saw."""
@@ -182,9 +186,9 @@ class TableTarget:
         seen = outcome.seen_source if outcome is not None and outcome.is_decided else ""
         # What is blank and a person's own was made so on purpose, whoever that person was.
         free = sa.and_(
-            database.is_blank(alt), self._is_not_by({seen} & {AltSource.DECORATIVE.value})
+            database.blank_condition(alt), self._is_not_by({seen} & {AltSource.DECORATIVE.value})
         )
-        if outcome is None or not outcome.draft or seen not in (AltSource.AI, *BY_PEOPLE):
+        if outcome is None or not outcome.draft or seen not in (AltSource.AI, *WRITTEN_BY_PEOPLE):
             return free
         return sa.or_(free, sa.and_(self._is(alt, outcome.draft), self._is_not_by({seen})))
 
@@ -195,9 +199,9 @@ class TableTarget:
         name = self._names.get("alt_source")
         if name is None:
             return sa.true()
-        words = sa.func.coalesce(database.as_words(self._table.columns[name]), "")
+        words = sa.func.coalesce(database.as_string(self._table.columns[name]), "")
         # Decorative is blank on purpose, as somebody else decided.
-        theirs = {each.value for each in (*BY_PEOPLE, AltSource.DECORATIVE)}
+        theirs = {each.value for each in (*WRITTEN_BY_PEOPLE, AltSource.DECORATIVE)}
         return words.not_in(sorted(theirs - known))
 
 

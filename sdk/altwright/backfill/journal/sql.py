@@ -1,0 +1,92 @@
+"""The journal's tables and what is asked of them."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+"""PRAGMA user_version: what this code reads and writes."""
+
+SCHEMA = """
+CREATE TABLE run (one INTEGER PRIMARY KEY CHECK (one = 1), facts TEXT NOT NULL,
+                  pass INTEGER NOT NULL DEFAULT 0, target_stamp TEXT NOT NULL DEFAULT '');
+CREATE TABLE rows (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, ask TEXT NOT NULL, row TEXT NOT NULL,
+    place INTEGER NOT NULL, pass INTEGER NOT NULL, clash INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT 'pending', outcome TEXT, written INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX rows_by_ask ON rows (ask, id);
+CREATE INDEX rows_by_state ON rows (state, id);
+CREATE INDEX rows_unwritten ON rows (id) WHERE written = 0 AND outcome IS NOT NULL;
+CREATE TABLE answers (
+    ask TEXT PRIMARY KEY, answer TEXT NOT NULL, settled INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+
+UPSERT_ROW = """
+INSERT INTO rows (key, ask, row, place, pass) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET
+    clash = CASE WHEN pass != excluded.pass THEN 0 WHEN clash > 0 THEN clash
+                 WHEN ask != excluded.ask THEN excluded.place ELSE 0 END,
+    row = CASE WHEN pass = excluded.pass THEN row ELSE excluded.row END,
+    place = CASE WHEN pass = excluded.pass THEN place ELSE excluded.place END,
+    state = CASE WHEN pass = excluded.pass OR ask = excluded.ask THEN state ELSE 'pending' END,
+    outcome = CASE WHEN pass = excluded.pass OR ask = excluded.ask THEN outcome END,
+    ask = CASE WHEN pass = excluded.pass THEN ask ELSE excluded.ask END,
+    written = 0, pass = excluded.pass
+"""
+DELETE_WAITING_ROW = "DELETE FROM rows WHERE key = ? AND state IN ('pending', 'failed')"
+DELETE_UNSEEN_ROWS = "DELETE FROM rows WHERE pass < ? AND state IN ('pending', 'failed')"
+SELECT_KEY_CONFLICTS = "SELECT key, place, clash FROM rows WHERE clash > 0 AND pass = ? ORDER BY id"
+SELECT_NEW_ROWS_WITH_RESULT = """
+SELECT id, row, answer FROM rows JOIN answers USING (ask)
+WHERE state = 'pending' AND settled LIMIT ?
+"""
+
+SELECT_PENDING_REQUESTS = """
+SELECT id, ask, row, (SELECT count(*) FROM rows t WHERE t.ask = r.ask),
+       (SELECT answer FROM answers a WHERE a.ask = r.ask)
+FROM rows r
+WHERE id > ? AND state IN ('pending', 'failed') AND NOT EXISTS (
+    SELECT 1 FROM rows t
+    WHERE t.ask = r.ask AND t.id < r.id AND t.state IN ('pending', 'failed'))
+ORDER BY id LIMIT ?
+"""
+COUNT_PENDING_REQUESTS = "SELECT count(DISTINCT ask) FROM rows WHERE state IN ('pending', 'failed')"
+SELECT_WAITING_ROWS = "SELECT id, row FROM rows WHERE ask = ? AND state IN ('pending', 'failed')"
+
+SELECT_OUTCOMES = """
+SELECT id, r.row, r.outcome, a.answer FROM rows r LEFT JOIN answers a USING (ask)
+WHERE id > ? AND outcome IS NOT NULL AND state IN (SELECT value FROM json_each(?))
+ORDER BY id LIMIT ?
+"""
+SELECT_OUTCOME = """
+SELECT r.row, r.outcome, a.answer FROM rows r LEFT JOIN answers a USING (ask)
+WHERE key = ? AND outcome IS NOT NULL
+"""
+SELECT_OUTCOMES_BY_KEY = """
+SELECT key, r.row, r.outcome, a.answer FROM rows r LEFT JOIN answers a USING (ask)
+WHERE key IN (SELECT value FROM json_each(?)) AND outcome IS NOT NULL
+"""
+SELECT_UNWRITTEN = """
+SELECT r.row, r.outcome, a.answer FROM rows r LEFT JOIN answers a USING (ask)
+WHERE written = 0 AND outcome IS NOT NULL AND key NOT IN (SELECT value FROM json_each(?))
+ORDER BY id LIMIT ?
+"""
+
+COUNT_DUPLICATES = """
+SELECT count(*), count(DISTINCT ask),
+       count(DISTINCT coalesce(json_extract(row, '$.content'), json_extract(row, '$.image'), '')),
+       count(DISTINCT ask || coalesce(json_extract(row, '$.image'), '')),
+       (SELECT count(*) - count(DISTINCT json_extract(answer, '$.sha256')) FROM answers
+        WHERE json_extract(answer, '$.sha256') IS NOT NULL)
+FROM rows WHERE state IN ('pending', 'failed')
+"""
+COUNT_ROWS = """
+SELECT coalesce(sum(state = 'uncertain' AND outcome LIKE '%"held: %'), 0),
+       coalesce(sum(written = 1), 0), coalesce(sum(written = 2), 0), count(DISTINCT ask)
+FROM rows
+"""
+COUNT_RESULTS = """
+SELECT count(*), coalesce(sum(attempts), 0), coalesce(sum(input_tokens), 0),
+       coalesce(sum(output_tokens), 0)
+FROM answers
+"""

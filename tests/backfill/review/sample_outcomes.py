@@ -1,0 +1,64 @@
+"""Rows and outcomes for tests of the review, as a run leaves them in its journal."""
+
+import dataclasses
+
+from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, RequestResult, Row, TextResult
+
+MUG = "A white mug on a wooden table."
+
+
+def pair(
+    key: str,
+    alt_source: AltSource = AltSource.AI,
+    *,
+    text: str = MUG,
+    image: str = "",
+    file_name: str = "",
+    context: str = "",
+    locale: str = "en",
+    held: str = "",
+    reasons: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+) -> tuple[Row, Outcome]:
+    """One row; `text` is written where the source is `ai`, else it is a draft."""
+    address = image or f"https://images.invalid/{key}.jpg"
+    row = Row(key, address, context, file_name=file_name or f"IMG_{key}.jpg")
+    is_written = alt_source is AltSource.AI
+    answer = RequestResult(
+        (TextResult("concise", locale, text, model="test-model"),), sha256=address
+    )
+    return row, Outcome(
+        key,
+        alt_source,
+        answer,
+        alt=text if is_written else "",
+        alt_locale=locale,
+        alt_model="test-model" if is_written else "",
+        reasons=(*((HELD_PREFIX + held,) if held else ()), *reasons),
+        warnings=warnings,
+        draft="" if is_written or alt_source is AltSource.DECORATIVE else text,
+    )
+
+
+def with_further(row: Row, outcome: Outcome) -> tuple[Row, Outcome]:
+    """The same with another style and another language."""
+    further = (TextResult("seo", "en", "A mug for tea."), TextResult("concise", "ar", "كوب أبيض."))
+    answer = dataclasses.replace(outcome.answer, texts=(*outcome.answer.texts, *further))
+    return row, dataclasses.replace(outcome, answer=answer)
+
+
+def mixed() -> list[tuple[Row, Outcome]]:
+    """One of each outcome that a page can show, in the order of a source."""
+    return [
+        pair("1"),
+        pair(
+            "2", AltSource.REJECTED, text="Image of a mug", reasons=("caption_rejected", "opener")
+        ),
+        pair("3", AltSource.UNCERTAIN, text="", reasons=("caption_uncertain",)),
+        pair("4", AltSource.UNCERTAIN, text="Ana Kovač speaks.", held="people: Ana Kovač"),
+        pair("5", AltSource.DECORATIVE, text=""),
+        pair("6", AltSource.FAILED, text="", reasons=("image_not_found",)),
+        pair("7", text="Ein weißer Becher auf einem Holztisch.", locale="de"),
+        pair("8", text=MUG),  # the same text as row 1, on another picture
+        pair("9", text="A long sentence about a mug. " * 6, warnings=("long_for_screen_readers",)),
+    ]
