@@ -47,8 +47,8 @@ from app.telemetry.metrics import Metrics
 from app.types import SourceImage
 from app.validation.verdict import validate_draft
 from app.vision.text_reader import MODELS_BYTES, TextReader, is_installed
-from app.workers.cpu import children_for_this_machine
-from app.workers.pool import MEMORY_BYTES, ChildPool
+from app.workers.cpu import children_per_server_process
+from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
 
 _logger = logging.getLogger(__name__)
 
@@ -113,9 +113,9 @@ async def _services(
     settings: Settings, drain: Drain, metrics: Metrics, stack: AsyncExitStack
 ) -> Services:
     reads = _reads_text(settings)
-    memory = WeightedSemaphore(MEMORY_BYTES - (MODELS_BYTES if reads else 0))
-    children = ChildPool(
-        size=children_for_this_machine(settings.workers) + 1,
+    memory = WeightedSemaphore(POOL_MEMORY_BYTES - (MODELS_BYTES if reads else 0))
+    children = WorkerPool(
+        size=children_per_server_process(settings.workers) + 1,
         handlers={
             "normalise": "app.imaging.render:render",
             "analyse": "app.vision.analyse:analyse_job",
@@ -193,13 +193,13 @@ def _practise(styles: StyleRegistry, captioners: Sequence[Captioner]) -> None:
     gc.set_threshold(_COLLECT_AFTER)
 
 
-async def _start(children: ChildPool, reader: TextReader | None) -> None:
+async def _start(children: WorkerPool, reader: TextReader | None) -> None:
     await _start_decoding(children)
     if reader is not None:  # after them: loading its models takes a core for a second
         await reader.start()
 
 
-async def _start_decoding(children: ChildPool) -> None:
+async def _start_decoding(children: WorkerPool) -> None:
     while True:
         try:
             await children.start()
@@ -223,7 +223,7 @@ def _reads_text(settings: Settings) -> bool:
 
 
 def _captioners(
-    settings: Settings, children: ChildPool, reader: TextReader | None
+    settings: Settings, children: WorkerPool, reader: TextReader | None
 ) -> list[Captioner]:
     """The chain in order: the model, its fallbacks, and the embedded one last or alone."""
     smaller = Normaliser(

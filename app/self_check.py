@@ -17,7 +17,7 @@ from app.runtime.semaphore import WeightedSemaphore
 from app.settings import Settings
 from app.types import SourceImage
 from app.vision.text_reader import TextReader, is_installed
-from app.workers.pool import MEMORY_BYTES, ChildPool
+from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
 
 Part = tuple[str, Callable[[], Awaitable[str]]]
 
@@ -33,7 +33,7 @@ _REDIS_WITHIN_S = 2.0
 async def parts_of(settings: Settings) -> AsyncIterator[list[Part]]:
     """Each part with a function that says what it saw, or raises what is wrong and the mend."""
     async with AsyncExitStack() as stack:
-        children = ChildPool(
+        children = WorkerPool(
             size=1,
             handlers={
                 "normalise": "app.imaging.render:render",
@@ -57,7 +57,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[list[Part]]:
             stack.push_async_callback(captioner.aclose)
             parts.append((f"model {remote.model}", captioner.check))
         if settings.model is None or settings.embedded_fallback:
-            reader = TextReader(WeightedSemaphore(MEMORY_BYTES)) if is_installed() else None
+            reader = TextReader(WeightedSemaphore(POOL_MEMORY_BYTES)) if is_installed() else None
             if reader is not None:
                 stack.push_async_callback(reader.aclose)
             parts.append(("model embedded", lambda: _embedded(children, reader)))
@@ -75,7 +75,7 @@ async def _styles(settings: Settings) -> str:
     return ", ".join(StyleRegistry.load(settings.styles_dir).names())
 
 
-async def _decoding(settings: Settings, children: ChildPool) -> str:
+async def _decoding(settings: Settings, children: WorkerPool) -> str:
     async with asyncio.timeout(_START_WITHIN_S):
         await children.start()
     source = SourceImage(data=_ONE_PIXEL, format="gif")
@@ -83,7 +83,7 @@ async def _decoding(settings: Settings, children: ChildPool) -> str:
     return "a picture went through a decoding process"
 
 
-async def _embedded(children: ChildPool, reader: TextReader | None) -> str:
+async def _embedded(children: WorkerPool, reader: TextReader | None) -> str:
     if reader is None:
         saw = await EmbeddedCaptioner(children).check()
         return f"{saw} (install the extra `embedded` to have it read)"

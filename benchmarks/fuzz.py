@@ -26,7 +26,7 @@ from app.imaging.normaliser import ImageSettings, Normaliser
 from app.imaging.sniff import sniff
 from app.runtime.deadline import Deadline
 from app.types import SourceImage
-from app.workers.pool import ChildPool
+from app.workers.pool import WorkerPool
 
 _POLICY = AddressPolicy(frozenset({80, 443}), ())
 _HOSTS = st.one_of(
@@ -137,14 +137,14 @@ class Normalising:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._pool = ChildPool(size=1, handlers={"normalise": "app.imaging.render:render"})
+        self._pool = WorkerPool(size=1, handlers={"normalise": "app.imaging.render:render"})
         self._loop.run_until_complete(self._pool.start())
         self._normaliser = Normaliser(ImageSettings(decode_timeout_s=5), self._pool)
 
     @property
     def lost(self) -> int:
         """Children that died or hung."""
-        return self._pool.lost
+        return self._pool.children_lost
 
     def check(self, data: bytes) -> None:
         """Whatever the bytes are: a small picture, or one of three refusals, in time."""

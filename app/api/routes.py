@@ -233,7 +233,7 @@ async def metrics(here: ServicesHere) -> Response:
     """The Prometheus text format."""
     here.metrics.in_work.set(here.admission.in_work)
     here.metrics.waiting.set(here.admission.waiting)
-    here.metrics.children_lost.set(here.children.lost)
+    here.metrics.children_lost.set(here.children.children_lost)
     here.metrics.children_waiting.set(here.children.waiting)
     for name, state in here.captioner.states().items():
         here.metrics.captioner_up.labels(name).set(state != "open")

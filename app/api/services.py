@@ -15,7 +15,7 @@ from app.captioning.styles.loader import StyleRegistry
 from app.pipeline import Pipeline
 from app.runtime.drain import Drain
 from app.telemetry.metrics import Metrics
-from app.workers.pool import ChildPool
+from app.workers.pool import WorkerPool
 
 Readiness = Literal["ready", "starting", "draining", "no captioner"]
 
@@ -26,7 +26,7 @@ class Services:
 
     pipeline: Pipeline
     captioner: FallbackCaptioner
-    children: ChildPool
+    children: WorkerPool
     styles: StyleRegistry
     gate: Authenticator
     admission: Admission

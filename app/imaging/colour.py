@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from PIL import Image, ImageCms
 
-from app.workers.handler import Refuse
+from app.workers.errors import JobRefused
 
 WHITE = (255, 255, 255)
 
@@ -63,7 +63,7 @@ def _range(picture: Image.Image) -> tuple[float, float]:
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return 1.0, 0.0
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise Refuse("unsupported", "", "measurements of which the least or the most is no number")
+        raise JobRefused("unsupported", "measurements of which the least or the most is no number")
     if picture.mode == "F" and low >= 0 and high <= 1:
         return 255.0, 0.0
     if low >= 0 and high <= 255:

@@ -14,7 +14,7 @@ from app.runtime.deadline import Deadline
 from app.types import NormalisedImage, SourceFacts, SourceImage
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 from app.workers.handler import JsonValue
-from app.workers.pool import ChildPool
+from app.workers.pool import WorkerPool
 
 HANDLER = "normalise"
 """The name under which the pool must run `app.imaging.render:render`."""
@@ -43,7 +43,7 @@ class ImageSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
 class Normaliser:
     """Makes what a captioner sees out of what an origin sent."""
 
-    def __init__(self, settings: ImageSettings, pool: ChildPool) -> None:
+    def __init__(self, settings: ImageSettings, pool: WorkerPool) -> None:
         self._settings = settings
         self._pool = pool
 
@@ -70,7 +70,7 @@ class Normaliser:
                 args,
                 timeout_s=self._settings.decode_timeout_s,
                 deadline=deadline,
-                turn=(caller, source.host),
+                fairness_key=(caller, source.host),
             )
         except JobRefused as refusal:
             raise self._error(refusal, source) from refusal

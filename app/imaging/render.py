@@ -10,7 +10,8 @@ from PIL import Image
 
 from app.imaging import colour, resize
 from app.imaging.decoders import decode
-from app.workers.handler import Input, JsonValue, Refuse, Room
+from app.workers.errors import JobRefused
+from app.workers.handler import JobInput, JsonValue, Reserve
 
 QUALITY = 85
 """JPEG quality of what a model sees. What is lost here is most of what is lost at all: at 85 a
@@ -38,15 +39,17 @@ def warm_up() -> None:
         file = io.BytesIO()
         Image.new(mode, (8, 8)).save(file, image_format)
         practice = {"format": image_format, "longest_edge_px": 4, "max_pixels": 100}
-        render(Input(file.getvalue()), practice, lambda *_: None)
+        render(JobInput(file.getvalue()), practice, lambda *_: None)
     colour.to_srgb(Image.new("LAB", (1, 1)), None, None)
 
 
-def render(data: Input, args: dict[str, Any], room: Room) -> tuple[dict[str, JsonValue], bytes]:
+def render(
+    data: JobInput, args: dict[str, Any], room: Reserve
+) -> tuple[dict[str, JsonValue], bytes]:
     """Normalise the picture in `data`.
 
     `args`: format (as sniffed), longest_edge_px, max_pixels. Answers width and height of the
-    source as seen upright, sent_width and sent_height, and the JPEG. Raises Refuse with the code
+    source as seen upright, sent_width and sent_height, and the JPEG. Raises JobRefused, code
     too_large, corrupt, costly or unsupported.
     """
     longest_px = int(args["longest_edge_px"])
@@ -60,7 +63,7 @@ def render(data: Input, args: dict[str, Any], room: Room) -> tuple[dict[str, Jso
     try:
         picture = _finish(decoded, longest_px)
     except (ValueError, OSError, SyntaxError) as error:
-        raise Refuse("corrupt", "", f"{type(error).__name__}: {error}") from error
+        raise JobRefused("corrupt", f"{type(error).__name__}: {error}") from error
     width, height = decoded.size_px
     if decoded.orientation in _SIDEWAYS:
         width, height = height, width

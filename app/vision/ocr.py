@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app.vision.colours import name_of, to_oklab
 from app.vision.text_lines import TextBlock, TextLine, in_blocks, trusted, without_labels
-from app.workers.handler import Refuse
+from app.workers.errors import JobRefused
 
 Rgb = NDArray[np.uint8]
 Corners = NDArray[np.float32]
@@ -127,7 +127,7 @@ def read_job(
             upright = picture.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
         # Refused, not failed: a child that fails is replaced, and its models are loaded again.
-        raise Refuse("unreadable", "It is no picture.", type(error).__name__) from error
+        raise JobRefused("unreadable", type(error).__name__) from error
     upright.thumbnail((LONGEST_EDGE_PX, LONGEST_EDGE_PX))
     blocks = _reader().blocks(upright, is_sparse=bool(args.get("is_sparse")))
     return {"blocks": [asdict(block) for block in blocks]}, b""

@@ -11,7 +11,7 @@ from app.runtime.semaphore import WeightedSemaphore
 from app.vision.colour_names import NAMES
 from app.vision.text_lines import TextBlock
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
-from app.workers.pool import ChildPool
+from app.workers.pool import WorkerPool
 
 _logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class TextReader:
     """
 
     def __init__(self, memory: WeightedSemaphore, *, size: int = 1) -> None:
-        self._pool = ChildPool(
+        self._pool = WorkerPool(
             size=size,
             handlers={HANDLER: "app.vision.ocr:read_job"},
             memory=memory,

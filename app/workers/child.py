@@ -1,7 +1,7 @@
-"""The child process: warms up, shuts every door, then does one job after the other.
+"""Main program of a child process: warm up, confine the process, then run one job after the other.
 
-It is started by `process.py` with everything it needs in one JSON argument, and imports nothing
-of the server but its handlers. See `limits.py` for what it cannot do.
+The server starts it (spawn.py) with everything it needs in one JSON argument. It imports nothing of
+the server but its handlers. confinement.py says what it cannot do.
 """
 
 import gc
@@ -10,120 +10,132 @@ import mmap
 import os
 import sys
 import traceback
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from app.workers import confinement, ipc
-from app.workers.handler import Handler, Input, Refuse
+from app.workers.errors import JobRefused
+from app.workers.handler import Handler, JobInput
+from app.workers.memory import Allocator, ProcessMemory
 
-Answer: TypeAlias = tuple[dict[str, Any], bytes]
-"""What a job came to, and the bytes that it made."""
+Response: TypeAlias = tuple[dict[str, Any], bytes]
+"""The message that ends a job, and the bytes that the job made."""
 
 
-def main(plan: dict[str, Any]) -> None:
-    """Serve until the parent's end of the socket closes."""
-    confinement.die_with(plan["parent_pid"])
-    confinement.step_back(plan["niceness"], as_batch=not plan["express"])
-    handlers = _warm(plan["handlers"])
-    # Mapped once, for good: with no descriptor to spare it could not be mapped again. It takes
-    # no memory until the parent writes a job's bytes into it.
-    inbox = mmap.mmap(plan["inbox"], plan["input_max_bytes"], prot=mmap.PROT_READ)
-    memory = confinement.OwnMemory()
-    allocator = confinement.Allocator(plan["kept_bytes"])
-    mapped = memory.mapped_bytes()
-    most = mapped + plan["memory_bytes"] if mapped else 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildArguments:
+    """What the server tells a child at its start."""
+
+    parent_pid: int
+    niceness: int
+    is_batch: bool
+    socket_fd: int
+    input_fd: int
+    input_max_bytes: int
+    max_growth_bytes: int
+    """Address space that it may map beyond what it has mapped after its warm-up."""
+    base_memory_bytes: int
+    max_work_ms: float | None
+    """Longer work must be announced to the server; None for no limit."""
+    retained_heap_bytes: int
+    handlers: dict[str, str]
+
+
+def main(arguments: ChildArguments) -> None:
+    """Run jobs until the server closes its end of the socket."""
+    confinement.exit_with_parent(arguments.parent_pid)
+    confinement.lower_priority(arguments.niceness, as_batch=arguments.is_batch)
+    handlers = _load_handlers(arguments.handlers)
+    # Mapped once: without a spare descriptor it could not be mapped again. It takes no memory until
+    # the server writes the input of a job into it.
+    shared_input = mmap.mmap(arguments.input_fd, arguments.input_max_bytes, prot=mmap.PROT_READ)
+    memory = ProcessMemory()
+    allocator = Allocator(arguments.retained_heap_bytes)
+    mapped_bytes = memory.mapped_bytes()
     gc.collect()
     gc.freeze()
-    missing = confinement.confine(most)
-    parent = _Parent(plan["socket"], plan["free_bytes"], plan["free_ms"], allocator)
-    parent.say({"ready": True, "mapped_bytes": mapped, "missing": missing})
-    while (ask := parent.hear()) is not None:
-        data = Input(memoryview(inbox)[: ask["size"]])
-        answer, result = _do(handlers[ask["job"]], data, ask["args"], parent)
+    missing = confinement.confine(mapped_bytes and mapped_bytes + arguments.max_growth_bytes)
+    server = _Server(arguments, allocator)
+    server.send({"ready": True, "mapped_bytes": mapped_bytes, "missing": missing})
+    while (job := server.receive()) is not None:
+        data = JobInput(memoryview(shared_input)[: job["size"]])
+        message, result = _run(handlers[job["handler"]], data, job["args"], server)
         del data
-        gc.collect()  # an exception's frames hold pictures in circles; gone before "done" is said
-        allocator.keep()
-        memory.give_back()
-        answer["mapped_bytes"] = memory.mapped_bytes()
-        parent.send(ipc.pack(answer, result))
+        gc.collect()  # frames of an exception hold images in reference cycles
+        allocator.prepare_for_small_job()
+        memory.trim_heap()
+        server.send({**message, "mapped_bytes": memory.mapped_bytes()}, result)
 
 
-def _warm(handlers: dict[str, str]) -> dict[str, Handler]:
-    found: dict[str, Handler] = {}
-    for name, place in handlers.items():
+def _load_handlers(places: dict[str, str]) -> dict[str, Handler]:
+    """Import each handler ("module:function") and warm up its module."""
+    handlers: dict[str, Handler] = {}
+    for name, place in places.items():
         module_name, _, function = place.partition(":")
         module = importlib.import_module(module_name)
         if hasattr(module, "warm_up"):
             module.warm_up()
-        found[name] = getattr(module, function)
-    return found
+        handlers[name] = getattr(module, function)
+    return handlers
 
 
-def _do(handler: Handler, data: Input, args: dict[str, Any], parent: "_Parent") -> Answer:
-    parent.asked_for_room = False
+def _run(handler: Handler, data: JobInput, args: dict[str, Any], server: "_Server") -> Response:
+    server.has_reserved = False
     try:
-        facts, result = handler(data, args, parent.room)
-    except Refuse as error:
-        return {"refused": [error.code, error.detail, error.reason[:500]]}, b""
+        facts, result = handler(data, args, server.reserve)
+    except JobRefused as error:
+        return {"refused": [error.code, error.reason[:500]]}, b""
     except MemoryError:
-        return {"refused": ["memory", "It takes too much memory.", "MemoryError"]}, b""
-    except Exception as error:  # noqa: BLE001 - one bad job must not end the child; it is reported
-        # The place, not the message: that may quote the stranger's file.
+        return {"refused": ["memory", "MemoryError"]}, b""
+    except Exception as error:  # noqa: BLE001 - a failed job must not end the child; it is reported
+        # The place, not the message, which may quote the file.
         last = traceback.extract_tb(error.__traceback__)[-1]
         return {"failed": f"{type(error).__name__} at {last.filename}:{last.lineno}"}, b""
     return {"done": facts}, result
 
 
-class _Parent:
-    """The server, as its child sees it: a socket that is read and written blocking."""
+class _Server:
+    """The server as the child sees it: a socket with blocking reads and writes."""
 
-    def __init__(
-        self,
-        descriptor: int,
-        free_bytes: int,
-        free_ms: float | None,
-        allocator: confinement.Allocator,
-    ) -> None:
-        self._descriptor = descriptor
-        self._free_bytes = free_bytes
-        self._free_ms = free_ms
+    def __init__(self, arguments: ChildArguments, allocator: Allocator) -> None:
+        self._socket_fd = arguments.socket_fd
+        self._base_memory_bytes = arguments.base_memory_bytes
+        self._max_work_ms = arguments.max_work_ms
         self._allocator = allocator
-        self.asked_for_room = False
+        self.has_reserved = False
 
-    def room(self, amount_bytes: int, work_ms: float = 0, /) -> None:
-        """See `job.Room`."""
-        if self.asked_for_room:  # who waits while holding could wait for ever
-            raise RuntimeError("room is asked for once per job")
-        self.asked_for_room = True
-        is_long = self._free_ms is not None and work_ms > self._free_ms
-        if amount_bytes <= self._free_bytes and not is_long:
-            return  # nobody has to be asked for that, and more the kernel would not give
-        self.say({"room": int(amount_bytes), "long": is_long})
-        answer = self.hear()
-        if answer is None:
+    def reserve(self, memory_bytes: int, work_ms: float = 0, /) -> None:
+        """See `handler.Reserve`."""
+        if self.has_reserved:  # a job that waits while it holds memory could wait for ever
+            raise RuntimeError("a job may reserve memory only once")
+        self.has_reserved = True
+        is_long = self._max_work_ms is not None and work_ms > self._max_work_ms
+        if memory_bytes <= self._base_memory_bytes and not is_long:
+            return
+        self.send({"reserve": int(memory_bytes), "is_long": is_long})
+        response = self.receive()
+        if response is None:
             sys.exit(0)
-        if not answer["go"]:
-            raise Refuse("memory", "It takes too much memory.", f"asked for {amount_bytes} bytes")
-        self._allocator.give_back()
+        if not response["granted"]:
+            raise JobRefused("memory", f"{memory_bytes} bytes were not granted")
+        self._allocator.prepare_for_large_job()
 
-    def say(self, message: dict[str, Any]) -> None:
-        self.send(ipc.pack(message))
-
-    def send(self, packed: bytes) -> None:
-        rest = memoryview(packed)
+    def send(self, message: dict[str, Any], body: bytes = b"") -> None:
+        rest = memoryview(ipc.encode_message(message, body))
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            rest = rest[os.write(self._socket_fd, rest) :]
 
-    def hear(self) -> dict[str, Any] | None:
-        """The parent's next message, None when it has gone."""
-        head = self._read(ipc.HEAD.size)
-        return ipc.unpack(self._read(ipc.lengths(head)[0])) if head else None
+    def receive(self) -> dict[str, Any] | None:
+        """The server's next message; None when the server has closed the socket."""
+        header = self._read(ipc.HEADER.size)
+        return ipc.decode_message(self._read(ipc.parse_header(header)[0])) if header else None
 
-    def _read(self, amount: int) -> bytes:
+    def _read(self, size_bytes: int) -> bytes:
         parts = []
-        while amount:
-            part = os.read(self._descriptor, amount)
+        while size_bytes:
+            part = os.read(self._socket_fd, size_bytes)
             if not part:
                 return b""
             parts.append(part)
-            amount -= len(part)
+            size_bytes -= len(part)
         return b"".join(parts)

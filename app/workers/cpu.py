@@ -1,10 +1,11 @@
-"""How many processes N cores want, and who keeps off which: this is the one place that decides it.
+"""How many child processes to start, and on which processor cores they run.
 
-A caption of 1 megapixel costs the event loop 6 ms and a decoding child 11, one of 12 megapixels 6
-and 36 (docs/performance.md). So one loop keeps two children busy with small pictures and six with
-large ones, and a worker for each three cores, `WORKERS = ceil(cores / 3)`, leaves none idle with
-either. Each worker starts one child for each core that falls to it, and an express child (pool.py)
-that is idle unless cheap pictures wait behind costly ones.
+A caption of an image of 1 megapixel costs the event loop 6 ms and a decoding child 11, one of 12
+megapixels 6 and 36 (docs/performance.md). So one event loop keeps two children busy with small
+images and six with large ones, and a server process for each three cores,
+`WORKERS = ceil(cores / 3)`, leaves no core idle with either. Each server process starts one child
+for each core of its part, and an express child (pool.py), which is idle unless cheap jobs wait
+behind expensive ones.
 """
 
 import contextlib
@@ -14,56 +15,57 @@ import os
 import sys
 from pathlib import Path
 
-_getcpu = getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform == "linux" else None
+_sched_getcpu = (
+    getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform == "linux" else None
+)
 
 _CGROUP = Path("/sys/fs/cgroup")
 
-MOST_CHILDREN = 4
-"""Per server process. Each holds some 40 MB when idle and a decoded picture when busy; past four
-decoding cores one event loop is the narrow place, and another worker the better use of a core."""
+MAX_CHILDREN = 4
+"""Per server process. With more than four decoding cores the event loop is the bottleneck, and
+another server process uses a core better."""
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and its container's share, rounded up."""
+    """Cores that this process may use: its affinity, and its cgroup's CPU limit, rounded up."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    share = _container_share()
-    return max(1, min(cores, math.ceil(share)) if share else cores)
+    limit = _cgroup_cpu_limit()
+    return max(1, min(cores, math.ceil(limit)) if limit else cores)
 
 
-def children_for_this_machine(workers: int = 1) -> int:
-    """One child a core, shared out over the server's workers: 1 to MOST_CHILDREN.
+def children_per_server_process(server_processes: int = 1) -> int:
+    """One child for each core, divided among the server processes: 1 to MAX_CHILDREN.
 
-    Decoding is all processor time, so more children than cores only hold more memory. The event
-    loop is not given a core of its own: it goes first by its niceness, and the children share what
-    it leaves.
+    Decoding needs processor time only, so more children than cores would only hold more memory. The
+    event loop gets no core of its own: its niceness gives it precedence over the children.
     """
-    return max(1, min(MOST_CHILDREN, usable_cores() // max(1, workers)))
+    return max(1, min(MAX_CHILDREN, usable_cores() // max(1, server_processes)))
 
 
-def keep_off_our_core(pid: int) -> None:
-    """Have that process run on any core but the one that this process runs on now.
+def exclude_current_core(pid: int) -> None:
+    """Let process `pid` run on every core except the one that this process runs on now.
 
-    Linux often wakes a process on the core of the one that sent it something, and where all are
-    busy it stays there for tens of milliseconds: the child would wait for the server while a
-    costly child has the other core to itself.
+    Linux often wakes a process on the core of its waker, and on a busy machine leaves it there for
+    tens of milliseconds. The express child would wait for the event loop, while another child has
+    the other core to itself.
     """
-    if _getcpu is None:
+    if _sched_getcpu is None:
         return
-    with contextlib.suppress(OSError):  # it has just died, or a sandbox around us forbids it
-        others = os.sched_getaffinity(0) - {_getcpu()}
+    with contextlib.suppress(OSError):  # the process has just died, or a sandbox forbids the call
+        others = os.sched_getaffinity(0) - {_sched_getcpu()}
         if others:
             os.sched_setaffinity(pid, others)
 
 
-def _container_share() -> float | None:
-    """The processor share of the container in cores, None where there is no limit."""
+def _cgroup_cpu_limit() -> float | None:
+    """The CPU limit of the container in cores; None where there is no limit."""
     try:  # cgroup v2: "200000 100000" or "max 100000"
         quota, period = (_CGROUP / "cpu.max").read_text(encoding="ascii").split()
     except (OSError, ValueError):
-        try:  # cgroup v1: -1 for no limit
+        try:  # cgroup v1: -1 means no limit
             quota = (_CGROUP / "cpu/cpu.cfs_quota_us").read_text(encoding="ascii").strip()
             period = (_CGROUP / "cpu/cpu.cfs_period_us").read_text(encoding="ascii").strip()
         except OSError:

@@ -1,30 +1,35 @@
-"""Errors of jobs in child processes. None of them reaches a caller as it is."""
+"""Errors of jobs in child processes. Callers of the API never see them as they are."""
 
 
 class JobRefused(Exception):
-    """The handler said no. `code` is its own; `detail` is fit for a caller, `reason` for the log.
+    """A handler refused its job. The child process is healthy and goes on with the next job.
 
-    The code `memory` is ours: the job wanted more than it may ever have.
+    A handler raises it in the child; the pool raises it again in the server.
     """
 
-    def __init__(self, code: str, detail: str, reason: str = "") -> None:
+    def __init__(self, code: str, reason: str = "") -> None:
         self.code = code
-        self.detail = detail
+        """Short and fixed, chosen by the handler. The pool itself refuses with `memory`: the job
+        wanted more memory than any job may have."""
         self.reason = reason
-        super().__init__(f"{code}: {reason or detail}")
+        """Details for the operator's log. It may quote the file, so no caller reads it."""
+        super().__init__(f"{code}: {reason}")
 
 
 class ChildTimeout(Exception):
-    """The work itself took longer than it may. The child has been killed."""
+    """The work took longer than its time limit. The child process has been killed."""
 
 
 class ChildDied(Exception):
-    """The child ended in the middle of the job, or made no sense. It has been killed."""
+    """The child process ended during the job or sent an invalid message. It has been killed."""
 
 
 class PoolBusy(Exception):
-    """The deadline passed before the work was done: no child or no memory was free in time."""
+    """The deadline passed before the work was done, mostly while waiting for a child or memory."""
 
 
-class NotExpress(Exception):
-    """The job wants more than an express child gives, memory or time; it can be used again."""
+class NotForExpressChild(Exception):
+    """The job needs more memory or time than the express child gives.
+
+    The child is healthy; the pool runs the job in an ordinary child instead.
+    """

@@ -1,9 +1,9 @@
-"""Whose job is next when children are fewer than jobs.
+"""Fair queue: which job runs next when there are fewer child processes than jobs.
 
-First come, first served would let one caller with many costly pictures make everybody wait behind
-all of them. So who has least in work goes next, then who had a turn longest ago: first by caller,
-then by where the caller's pictures come from. Among equals, and so for a caller who is alone with
-pictures of one host, it is first come, first served.
+With first come, first served, one caller with many expensive images would make everybody else wait
+behind all of them. Here the job goes first whose caller has the fewest jobs in work, and among
+those the caller served longest ago; then the same by the host that the caller's images come from.
+Equal jobs, such as those of a single caller with images of one host, run in order of arrival.
 """
 
 import asyncio
@@ -13,68 +13,79 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 FairnessKey = tuple[str, ...]
-"""Whose a job is, from the widest to the narrowest: caller, then host. Nobody's jobs, `()`, go
-first: they end what has begun."""
+"""Who a job is for, from the widest to the narrowest: caller, then host. Jobs with the empty key
+run first: the server uses it to finish requests that are already in work."""
 
-_T = TypeVar("_T")
+_Child = TypeVar("_Child")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Waiting(Generic[_T]):
-    """One job in the line."""
+class QueuedJob(Generic[_Child]):
+    """A job that waits for a child process. The future is resolved with the child."""
 
-    future: asyncio.Future[_T]
+    future: asyncio.Future[_Child]
     may_express: bool
-    turn: FairnessKey
+    """Whether the express child may run it."""
+    fairness_key: FairnessKey
 
 
-class FairQueue(Generic[_T]):
-    """The jobs that wait, in the order in which they came."""
+class FairQueue(Generic[_Child]):
+    """Jobs that wait for a child process, in order of arrival."""
 
     def __init__(self) -> None:
-        self._waiting: list[Waiting[_T]] = []
-        self._called = 0
-        self._last: dict[FairnessKey, int] = {}
-        """When those who wait or are in work had their last turn, counted in calls."""
+        self._jobs: list[QueuedJob[_Child]] = []
+        self._served = 0
+        self._last_served: dict[FairnessKey, int] = {}
+        """When each key that is waiting or in work was last served, counted in jobs served."""
 
     def __len__(self) -> int:
-        return sum(not one.future.done() for one in self._waiting)
+        return sum(not job.future.done() for job in self._jobs)
 
-    def join(self, *, may_express: bool, turn: FairnessKey) -> asyncio.Future[_T]:
-        """The place of one more job; cancelling it leaves the line."""
-        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(future, may_express, turn))
+    def enqueue(self, *, may_express: bool, fairness_key: FairnessKey) -> asyncio.Future[_Child]:
+        """Add a job. Cancelling the future removes it."""
+        future: asyncio.Future[_Child] = asyncio.get_running_loop().create_future()
+        self._jobs.append(QueuedJob(future, may_express, fairness_key))
         return future
 
-    def call(self, *, is_express: bool, in_work: Iterable[FairnessKey]) -> Waiting[_T] | None:
-        """Take out the job that a child does next, None where nobody waits for such a child.
+    def dequeue(
+        self, *, is_express: bool, in_work: Iterable[FairnessKey]
+    ) -> QueuedJob[_Child] | None:
+        """Remove and return the next job for a free child; None where no job fits that child.
 
-        `in_work`: whose jobs the children are doing, with the one that this child has just done.
+        `in_work` holds the fairness keys of the jobs in work, and of the job that this child has
+        just finished.
         """
-        self._waiting = [one for one in self._waiting if not one.future.done()]
-        held = Counter(part for turn in in_work for part in _parts(turn))
-        there = held.keys() | {part for one in self._waiting for part in _parts(one.turn)}
-        self._last = {part: call for part, call in self._last.items() if part in there}
+        self._jobs = [job for job in self._jobs if not job.future.done()]
+        in_work_count = Counter(prefix for key in in_work for prefix in _prefixes(key))
+        current = in_work_count.keys() | {
+            prefix for job in self._jobs for prefix in _prefixes(job.fairness_key)
+        }
+        self._last_served = {
+            key: served for key, served in self._last_served.items() if key in current
+        }
 
-        def rank(one: Waiting[_T]) -> list[tuple[int, int]]:
-            return [(held[part], self._last.get(part, 0)) for part in _parts(one.turn)]
+        def rank(job: QueuedJob[_Child]) -> list[tuple[int, int]]:
+            return [
+                (in_work_count[prefix], self._last_served.get(prefix, 0))
+                for prefix in _prefixes(job.fairness_key)
+            ]
 
-        fit = (one for one in self._waiting if one.may_express or not is_express)
-        chosen = min(fit, key=rank, default=None)  # the first of equals
+        fitting = (job for job in self._jobs if job.may_express or not is_express)
+        chosen = min(fitting, key=rank, default=None)  # the earliest of equals
         if chosen is not None:
-            self._waiting.remove(chosen)
-            self._called += 1
-            self._last |= dict.fromkeys(_parts(chosen.turn), self._called)
+            self._jobs.remove(chosen)
+            self._served += 1
+            self._last_served |= dict.fromkeys(_prefixes(chosen.fairness_key), self._served)
         return chosen
 
     def close(self, error: Exception) -> None:
-        """Send everybody away with `error`."""
-        for one in self._waiting:
-            if not one.future.done():
-                one.future.set_exception(error)
-        self._waiting.clear()
+        """Fail every waiting job with `error`."""
+        for job in self._jobs:
+            if not job.future.done():
+                job.future.set_exception(error)
+        self._jobs.clear()
 
 
-def _parts(turn: FairnessKey) -> list[FairnessKey]:
-    """The caller, then the caller's host: `("anna", "a.example")` counts for both."""
-    return [turn[: end + 1] for end in range(len(turn))]
+def _prefixes(key: FairnessKey) -> list[FairnessKey]:
+    """`("anna", "a.example")` counts for `("anna",)` and for `("anna", "a.example")`."""
+    return [key[: end + 1] for end in range(len(key))]

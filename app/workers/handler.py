@@ -1,8 +1,9 @@
-"""What a handler sees inside a child process, and what it may raise.
+"""The interface between a child process and its handlers.
 
-A handler is a module-level function `handler(data, args, room) -> (facts, result)`. It runs where
-no file can be opened and nothing can be reached: all it knows is in `data` and `args`. A module
-may offer `warm_up()`, which runs before the doors are shut and imports whatever a job will need.
+A handler is a module-level function `handler(data, args, reserve) -> (facts, result)`. It runs in a
+confined child process, where no file or socket can be opened: its whole input is `data` and `args`.
+A module may define `warm_up()`. It runs before the process is confined, and must import and load
+everything that a job will need. To refuse a job, a handler raises `app.workers.errors.JobRefused`.
 """
 
 import io
@@ -13,41 +14,30 @@ from typing import Any, Protocol, TypeAlias
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
 
-class Room(Protocol):
-    """Says, at most once per job, what the job takes, and waits until that is there."""
+class Reserve(Protocol):
+    """Reserves what a job needs, and waits until it is available. At most one call per job."""
 
-    def __call__(self, amount_bytes: int, work_ms: float = 0, /) -> None:
-        """`amount_bytes` of memory, and some `work_ms` milliseconds of one processor.
+    def __call__(self, memory_bytes: int, work_ms: float = 0, /) -> None:
+        """Reserve memory, and announce about how many milliseconds of processor time follow.
 
-        Raises Refuse where that is more than any job may have.
+        Raises JobRefused where that is more memory than any job may have.
         """
 
 
-Handler = Callable[["Input", dict[str, Any], Room], tuple[dict[str, JsonValue], bytes]]
+Handler = Callable[["JobInput", dict[str, Any], Reserve], tuple[dict[str, JsonValue], bytes]]
 
 
-class Refuse(Exception):
-    """A handler's own no: a short code for the parent, and a reason for the operator's log."""
+class JobInput(io.RawIOBase):
+    """The input bytes of one job as a read-only file over shared memory; nothing is copied.
 
-    def __init__(self, code: str, detail: str, reason: str = "") -> None:
-        self.code = code
-        self.detail = detail
-        """A sentence that a caller may read."""
-        self.reason = reason
-        super().__init__(f"{code}: {reason or detail}")
-
-
-class Input(io.RawIOBase):
-    """The bytes of one job as a read-only file, over memory that is not copied.
-
-    It has no `fileno` and no `getvalue`, so no decoder looks for a file behind it.
+    It has no `fileno` and no `getvalue`, so that decoders do not look for a file behind it.
     """
 
     def __init__(self, data: bytes | memoryview | mmap.mmap) -> None:
         super().__init__()
         self.view = memoryview(data).toreadonly()
-        """All of it, for whoever can work on a buffer."""
-        self._at = 0
+        """All input bytes, for code that works on a buffer."""
+        self._position = 0
 
     def readable(self) -> bool:
         return True
@@ -56,17 +46,17 @@ class Input(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._at
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self.view)}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self.view)}[whence]
         if base + offset < 0:
             raise ValueError("negative seek position")
-        self._at = base + offset
-        return self._at
+        self._position = base + offset
+        return self._position
 
     def read(self, size: int | None = -1, /) -> bytes:
-        end = len(self.view) if size is None or size < 0 else self._at + size
-        piece = bytes(self.view[self._at : end])
-        self._at += len(piece)
-        return piece
+        end = len(self.view) if size is None or size < 0 else self._position + size
+        data = bytes(self.view[self._position : end])
+        self._position += len(data)
+        return data

@@ -1,48 +1,77 @@
-"""A few warm child processes, and the line in front of them.
+"""Worker pool: a few warm child processes, and the fair queue of jobs that wait for one.
 
-Callers take turns (line.py). A child that dies, hangs or is told to stop takes its own
-job with it and no other; another is started in its place while the rest work on.
+A child that dies, hangs or is killed loses its own job and no other. Another child is started in
+its place while the rest go on working.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
-from app.workers.errors import ChildDied, ChildTimeout, NotExpress, PoolBusy
+from app.workers.errors import ChildDied, ChildTimeout, NotForExpressChild, PoolBusy
 from app.workers.fair_queue import FairnessKey, FairQueue
 from app.workers.handler import JsonValue
-from app.workers.process import ChildProcess, Job, Result
+from app.workers.process import ChildProcess, Job, JobResult
 from app.workers.spawn import ChildConfig
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
-_GRACE_S = 0.25
-# A job whose caller has gone may still end by itself in this time: most do, and a child that is
-# killed costs a start of 200 ms of processor time, which a caller must not get for nothing.
+POOL_MEMORY_BYTES = 464 * 1024 * 1024
+"""Memory that all jobs of a server process together may reserve: enough for a progressive JPEG of
+100 megapixels, a HEIC of 48, a PNG of any size.
 
-MEMORY_BYTES = 464 * 1024 * 1024
-"""For all children of a server together, beside what each may take without asking: a progressive
-JPEG of 100 megapixels, a HEIC of 48, a PNG of any size. With the server's own 160 MB, 200 MB of
-downloads and bodies, and 60 MB for each child the process tree stays under 1 GiB
-(benchmarks.memory)."""
+A child holds 48 MB (PSS) when idle, and up to 60 after large images. With three of them, the
+server's own 160 MB, and 200 MB of downloads and bodies, the process tree stays under 1 GiB
+(benchmarks.memory, on two cores)."""
 
-EXPRESS_BYTES = 1024 * 1024
-"""Of a job that the express child takes: most web pictures. It gives back what asks for memory, so
-that a few costly pictures in the other children do not hold up everyone's cheap ones."""
-_BACKOFF_S, _BACKOFF_MAX_S = 0.1, 5.0
+EXPRESS_MAX_INPUT_BYTES = 1024 * 1024
+"""Largest input of the express child, which takes most images on the web. It gives back jobs that
+need much memory or time, so that expensive jobs in the other children do not delay all cheap ones.
+"""
+
+_CANCELLED_JOB_GRACE_S = 0.25
+# A job whose caller has gone may still end by itself in this time, and most do. Killing the child
+# would cost 200 ms of processor time for a new one, and a caller could cause that for nothing.
+
+_RESTART_PAUSE_S, _RESTART_PAUSE_MAX_S = 0.1, 5.0
 
 
-class ChildPool:
-    """`size` children that run `handlers` (name: "module:function", see `job.py`).
+class ChildState(Enum):
+    """What a child process of the pool is doing."""
 
-    `memory` (bytes, by default MEMORY_BYTES) is shared by all jobs: what one asks for beyond a
-    small free allowance is taken from it, and a job that finds too little waits, first in, first
-    out. A job that asks for more than all of it is refused with the code `memory`.
+    IDLE = auto()
+    """It waits for a job."""
+    BUSY = auto()
+    """It runs a job, and is free for the next one afterwards."""
+    LAST_JOB = auto()
+    """It runs a job and is stopped afterwards, because its replacement has started."""
+    STOPPING = auto()
+    """It is dead, or is being killed: it counts as a child no more."""
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """A child process, its state, and whose job it runs."""
+
+    process: ChildProcess
+    state: ChildState = ChildState.IDLE
+    fairness_key: FairnessKey = ()
+    has_replacement: bool = False
+    """Whether another child is being started, or has been, to replace it."""
+
+
+class WorkerPool:
+    """`size` child processes that run `handlers` (name: "module:function", see handler.py).
+
+    All jobs share `memory` (by default POOL_MEMORY_BYTES): what a job reserves beyond the base
+    memory of a child is taken from it, and waits there in order of arrival. A job that asks for
+    more than all of it is refused with the code `memory`.
     """
 
     def __init__(
@@ -55,80 +84,76 @@ class ChildPool:
         max_jobs_per_child: int = 2_000,
     ) -> None:
         self._size = size
-        self._plan = ChildConfig(
+        self._config = ChildConfig(
             dict(handlers),
             input_max_bytes,
-            memory or WeightedSemaphore(MEMORY_BYTES),
+            memory or WeightedSemaphore(POOL_MEMORY_BYTES),
             BandwidthLimiter(input_max_bytes),
         )
         self._max_jobs_per_child = max_jobs_per_child
-        self._children: set[ChildProcess] = set()
-        self._relieved: dict[ChildProcess, bool] = {}
-        """Children that have done their share: whether the one in their place is there."""
-        self._dying: set[ChildProcess] = set()
-        self._idle: deque[ChildProcess] = deque()
-        self._line: FairQueue[ChildProcess] = FairQueue()
-        self._turns: dict[ChildProcess, FairnessKey] = {}
-        """Whose job each child does, or has just done."""
+        self._children: list[_Child] = []
+        """Idle ones in the order in which they became idle."""
+        self._queue: FairQueue[_Child] = FairQueue()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._open = False
-        self.lost = 0
-        """Children that died, hung or were told to stop, since the start."""
+        self._is_open = False
+        self.children_lost = 0
+        """Children that died, hung or were killed during a job, since the pool was made."""
 
     @property
     def input_max_bytes(self) -> int:
-        """The most that one job may be given."""
-        return self._plan.input_max_bytes
+        """Largest input of a job."""
+        return self._config.input_max_bytes
 
     @property
     def waiting(self) -> int:
-        """How many jobs stand in line."""
-        return len(self._line)
+        """How many jobs wait for a child."""
+        return len(self._queue)
 
     def pids(self) -> list[int]:
-        """The process ids of the children, for whoever measures or kills them."""
-        return [child.pid for child in self._children]
+        """Process ids of the children."""
+        return [
+            child.process.pid for child in self._children if child.state is not ChildState.STOPPING
+        ]
 
     def is_ready(self) -> bool:
-        """Whether at least one child lives; it may be busy."""
-        return self._open and bool(self._children)
+        """Whether there is at least one child; it may be busy."""
+        return self._is_open and bool(self.pids())
 
     async def start(self) -> None:
-        """Start every child and wait until they are warm.
+        """Start all children and wait until they are warm.
 
-        Raises ChildDied where not one can start: then something is wrong with the installation.
+        Raises ChildDied where none can start, which means that the installation is broken. Where
+        only some fail, it goes on trying in the background.
         """
-        self._open = True
-        first = [self._soon(self._add(express=lane)) for lane in self._lanes()]
+        self._is_open = True
+        # The first child is the express child, unless it is the only one.
+        is_express = [self._size > 1 and number == 0 for number in range(self._size)]
+        starting = [self._spawn(self._start_child(is_express=flag)) for flag in is_express]
         try:
-            outcomes = await asyncio.gather(*first, return_exceptions=True)
+            outcomes = await asyncio.gather(*starting, return_exceptions=True)
         except asyncio.CancelledError:
             await self.aclose()
             raise
-        failures = [one for one in outcomes if isinstance(one, BaseException)]
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if len(failures) == self._size:
             await self.aclose()
             raise failures[0]
-        for lane, outcome in zip(self._lanes(), outcomes, strict=True):
+        for flag, outcome in zip(is_express, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                self._soon(self._grow(express=lane))
-
-    def _lanes(self) -> list[bool]:
-        """For each child, whether it is the express one: the first, unless it is alone."""
-        return [self._size > 1 and number == 0 for number in range(self._size)]
+                self._spawn(self._start_child_with_retries(is_express=flag))
 
     async def aclose(self) -> None:
-        """End every child and every job; whoever waits gets PoolBusy."""
-        self._open = False
-        self._line.close(PoolBusy("closing"))
-        self._idle.clear()
+        """End all children and jobs. Jobs that wait for a child get PoolBusy."""
+        self._is_open = False
+        self._queue.close(PoolBusy("the pool is closed"))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        last = self._children | self._dying
-        self._children, self._dying = set(), set()
-        await asyncio.gather(*(child.aclose() for child in last))
+        children, self._children = self._children, []
+        for child in children:
+            child.process.kill()
+        await asyncio.gather(*(child.process.aclose() for child in children))
 
     async def run(
         self,
@@ -138,155 +163,164 @@ class ChildPool:
         *,
         timeout_s: float,
         deadline: Deadline,
-        turn: FairnessKey = (),
-    ) -> tuple[dict[str, JsonValue], bytes]:
-        """Run one job in a child: its facts and its bytes.
+        fairness_key: FairnessKey = (),
+    ) -> JobResult:
+        """Run one job in a child; returns the facts and bytes that the handler returned.
 
-        `timeout_s` bounds the work alone, `deadline` everything, the wait for a child and for
-        memory included. `turn` says whose job it is. Raises JobRefused (the handler's no),
-        ChildTimeout, ChildDied, PoolBusy.
+        `timeout_s` limits the work alone; `deadline` limits everything, including the wait for a
+        child and for memory. Raises JobRefused (by the handler), ChildTimeout, ChildDied, PoolBusy.
         """
-        if len(data) > self._plan.input_max_bytes:
+        if len(data) > self._config.input_max_bytes:
             raise ValueError("more data than input_max_bytes")
         job = Job(handler, data, args, timeout_s, deadline)
-        may_express = len(data) <= EXPRESS_BYTES
-        child = await self._next_child(deadline, turn, may_express=may_express)
+        may_express = len(data) <= EXPRESS_MAX_INPUT_BYTES
+        child = await self._acquire_child(deadline, fairness_key, may_express=may_express)
         try:
             return await self._run_in(child, job)
-        except NotExpress:
-            child = await self._next_child(deadline, turn, may_express=False)
+        except NotForExpressChild:
+            child = await self._acquire_child(deadline, fairness_key, may_express=False)
             return await self._run_in(child, job)
 
-    async def _run_in(self, child: ChildProcess, job: Job) -> Result:
-        work = self._soon(self._work(child, job))
+    async def _run_in(self, child: _Child, job: Job) -> JobResult:
+        work = self._spawn(self._work(child, job))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(_GRACE_S, work.cancel)
+            asyncio.get_running_loop().call_later(_CANCELLED_JOB_GRACE_S, work.cancel)
             raise
         finally:
-            # Else task, error, traceback and this frame hold each other, and all of them the input.
+            # Otherwise task, error, traceback and this frame form a cycle that holds the input.
             del work
 
-    async def _work(self, child: ChildProcess, job: Job) -> Result:
+    async def _work(self, child: _Child, job: Job) -> JobResult:
         try:
-            return await child.work(job)
+            return await child.process.run(job)
         except (ChildTimeout, ChildDied) as error:
-            logger.warning(
+            _logger.warning(
                 "child.lost",
-                extra={"why": type(error).__name__, "reason": str(error), "handler": job.handler},
+                extra={
+                    "error": type(error).__name__,
+                    "reason": str(error),
+                    "handler": job.handler,
+                },
             )
             raise
         finally:
-            self._welcome_back(child)
+            self._release(child)
 
-    async def _next_child(
-        self, deadline: Deadline, turn: FairnessKey, *, may_express: bool
-    ) -> ChildProcess:
-        if not self._open or not deadline.left_s():
-            raise PoolBusy("closed" if not self._open else "the deadline had passed")
-        while (child := self._first_idle(may_express)) is not None:
-            if child.is_alive():
-                self._turns[child] = turn
+    async def _acquire_child(
+        self, deadline: Deadline, fairness_key: FairnessKey, *, may_express: bool
+    ) -> _Child:
+        if not self._is_open or not deadline.left_s():
+            raise PoolBusy(
+                "the deadline had passed" if self._is_open else "the pool is not running"
+            )
+        while (child := self._choose_idle(may_express)) is not None:
+            if child.process.is_alive():
+                child.state, child.fairness_key = ChildState.BUSY, fairness_key
                 return child
-            self._bury(child)  # somebody else killed it while it was idle
-        future = self._line.join(may_express=may_express, turn=turn)
+            self._replace_lost(child)  # it was killed from outside while it was idle
+        future = self._queue.enqueue(may_express=may_express, fairness_key=fairness_key)
         try:
             async with deadline.timeout():
                 return await future
         except (asyncio.CancelledError, TimeoutError) as error:
             if future.done() and not future.cancelled() and not future.exception():
-                self._hand_over(future.result())  # given in the same tick: the next one's then
+                self._release(future.result())  # assigned in the same tick
             if isinstance(error, TimeoutError):
                 raise PoolBusy("no child was free before the deadline") from error
             raise
 
-    def _first_idle(self, may_express: bool) -> ChildProcess | None:
-        """An idle child; the express one where it may do the job.
+    def _choose_idle(self, may_express: bool) -> _Child | None:
+        """An idle child; the express child where the job may run there.
 
-        The others weigh too little to be given a core at once where all are busy.
+        The others have too little weight to get a core at once while all cores are busy.
         """
-        fit = [child for child in self._idle if may_express or not child.is_express]
-        chosen = min(fit, key=lambda child: not child.is_express, default=None)
-        if chosen is not None:
-            self._idle.remove(chosen)
-        return chosen
+        fitting = [
+            child
+            for child in self._children
+            if child.state is ChildState.IDLE and (may_express or not child.process.is_express)
+        ]
+        return min(fitting, key=lambda child: not child.process.is_express, default=None)
 
-    def _hand_over(self, child: ChildProcess) -> None:
-        called = self._line.call(is_express=child.is_express, in_work=self._turns.values())
-        if called is None:
-            self._turns.pop(child, None)
-            self._idle.append(child)
+    def _release(self, child: _Child) -> None:
+        """Take back a child whose job has ended: give it the next job, or stop it."""
+        if not child.process.is_alive():
+            self._replace_lost(child)
+        elif child.state is ChildState.LAST_JOB:
+            self._stop(child)
         else:
-            self._turns[child] = called.turn
-            called.future.set_result(child)
+            is_worn_out = (
+                child.process.jobs >= self._max_jobs_per_child or child.process.is_fragmented
+            )
+            if is_worn_out and not child.has_replacement and self._is_open:
+                child.has_replacement = True
+                self._spawn(self._replace_worn_out(child))
+            self._assign_job(child)
 
-    def _welcome_back(self, child: ChildProcess) -> None:
-        if not child.is_alive():
-            self._bury(child)
-            return
-        if self._relieved.get(child):
-            self._dismiss(child)
-            return
-        done = child.jobs >= self._max_jobs_per_child or child.has_swollen
-        if done and child not in self._relieved and self._open:
-            self._relieved[child] = False
-            self._soon(self._relieve(child))
-        self._hand_over(child)
+    def _assign_job(self, child: _Child) -> None:
+        in_work = [
+            other.fairness_key
+            for other in self._children
+            if other.state in (ChildState.BUSY, ChildState.LAST_JOB)
+        ]
+        queued = self._queue.dequeue(is_express=child.process.is_express, in_work=in_work)
+        if queued is None:
+            child.state = ChildState.IDLE
+            self._children.remove(child)
+            self._children.append(child)
+        else:
+            child.state, child.fairness_key = ChildState.BUSY, queued.fairness_key
+            queued.future.set_result(child)
 
-    def _bury(self, child: ChildProcess) -> None:
-        """Let go of a dead child and start another, unless that is on its way already."""
-        self.lost += 1
-        if child not in self._relieved and self._open:
-            self._soon(self._grow(express=child.is_express))
-        self._dismiss(child)
+    def _replace_lost(self, child: _Child) -> None:
+        """Let go of a dead child, and start another unless its replacement is on the way."""
+        self.children_lost += 1
+        if not child.has_replacement and self._is_open:
+            self._spawn(self._start_child_with_retries(is_express=child.process.is_express))
+        self._stop(child)
 
-    def _dismiss(self, child: ChildProcess) -> None:
-        self._children.discard(child)
-        self._turns.pop(child, None)
-        self._relieved.pop(child, None)
-        self._dying.add(child)
-        if self._open:  # else `aclose` sees to it
-            self._soon(self._end(child))
+    async def _replace_worn_out(self, child: _Child) -> None:
+        """Start a fresh child, and then stop this one as soon as it is idle."""
+        await self._start_child_with_retries(is_express=child.process.is_express)
+        if child.state is ChildState.IDLE:
+            self._stop(child)
+        elif child.state is ChildState.BUSY:
+            child.state = ChildState.LAST_JOB
 
-    async def _end(self, child: ChildProcess) -> None:
-        await child.aclose()
-        self._dying.discard(child)
+    def _stop(self, child: _Child) -> None:
+        child.state = ChildState.STOPPING
+        if self._is_open:  # otherwise `aclose` ends it
+            self._spawn(self._end(child))
 
-    async def _add(self, *, express: bool) -> None:
-        child = await ChildProcess.start(self._plan, express=express)
-        self._children.add(child)
-        self._hand_over(child)
+    async def _end(self, child: _Child) -> None:
+        await child.process.aclose()
+        self._children.remove(child)
 
-    async def _grow(self, *, express: bool) -> None:
-        """Start one child, however long that takes."""
-        pause_s = _BACKOFF_S
-        while self._open:
+    async def _start_child(self, *, is_express: bool) -> None:
+        child = _Child(await ChildProcess.start(self._config, is_express=is_express))
+        self._children.append(child)
+        self._assign_job(child)
+
+    async def _start_child_with_retries(self, *, is_express: bool) -> None:
+        pause_s = _RESTART_PAUSE_S
+        while self._is_open:
             try:
-                await self._add(express=express)
+                await self._start_child(is_express=is_express)
             except (ChildDied, OSError) as error:
-                logger.error("child.start_failed", extra={"reason": str(error)})  # noqa: TRY400
+                _logger.error("child.start_failed", extra={"reason": str(error)})  # noqa: TRY400
                 await asyncio.sleep(pause_s)
-                pause_s = min(_BACKOFF_MAX_S, pause_s * 2)
+                pause_s = min(_RESTART_PAUSE_MAX_S, pause_s * 2)
             else:
                 return
 
-    async def _relieve(self, old: ChildProcess) -> None:
-        """Put a fresh child in the place of one that has done its share; that goes when idle."""
-        await self._grow(express=old.is_express)
-        if old in self._idle:
-            self._idle.remove(old)
-            self._dismiss(old)
-        elif old in self._relieved:
-            self._relieved[old] = True
-
-    def _soon(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._forget)
         return task
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever waited has it; where nobody waits any more, nobody minds
+            task.exception()  # marks it as retrieved: the caller may have gone

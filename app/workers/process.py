@@ -1,4 +1,4 @@
-"""One child process as the server sees it: how it is spoken to, limited and killed."""
+"""One child process as the server sees it: start, run a job, limit its memory, kill."""
 
 import asyncio
 import contextlib
@@ -14,46 +14,37 @@ from typing import Any
 
 from app.runtime.deadline import Deadline
 from app.workers import ipc
-from app.workers.cpu import keep_off_our_core
-from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NotExpress, PoolBusy
+from app.workers.cpu import exclude_current_core
+from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NotForExpressChild, PoolBusy
 from app.workers.handler import JsonValue
-from app.workers.spawn import (
-    FREE_BYTES,
-    SLACK_BYTES,
-    ChildConfig,
-    anonymous_file,
-    most_bytes,
-    spawn,
-)
+from app.workers.shared_input import SharedInput
+from app.workers.spawn import ADDRESS_SPACE_SLACK_BYTES, BASE_MEMORY_BYTES, ChildConfig, spawn
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
-_GROWTH_BYTES = 64 * 1024 * 1024
-# A heap keeps the address space of what it has freed between two things it still needs. The limit
-# counts that, so it is allowed for; a child with more of it makes way for a fresh one.
+_MAX_FRAGMENTATION_BYTES = 64 * 1024 * 1024
+# A heap keeps the address space of freed memory that lies between two live objects. The memory
+# limit counts it, so this much is added to the limit; a child with more of it is replaced.
 
-_SLICE_BYTES = 1024 * 1024
-# One write of 1 MB into memory takes some 0.3 ms, giving it back 0.2: as long as the event loop may
-# be held.
+_REFUSAL_TIMEOUT_S = 1.0
+# A child that is denied memory needs about a millisecond to end its job.
 
-_FAREWELL_S = 1.0
-# To say "refused" after it was told that there is no room, a child needs a millisecond.
+_READ_BUFFER_BYTES = 1024 * 1024
 
-_READ_AHEAD_BYTES = 1024 * 1024
-
-_ANSWER_BYTES = 512 * 1024
-# A picture of 1200 px has up to 300 KB. The kernel gives twice what is asked, within its own limit.
+_SEND_BUFFER_BYTES = 512 * 1024
+# For a whole result: an image of 1200 px has up to 300 KB, and half a result would wake the server
+# in vain. The kernel doubles this number, within its own limit.
 
 _START_TIMEOUT_S = 30.0
 
 
-class _Starved(PoolBusy):
-    """No memory was free in time, and the child has let go of the job: it can be used again."""
+class _MemoryBusy(PoolBusy):
+    """No memory was available before the deadline. The child has ended the job and is healthy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work for a child."""
+    """One piece of work for a child process."""
 
     handler: str
     data: bytes | memoryview
@@ -62,74 +53,57 @@ class Job:
     deadline: Deadline
 
 
-Result = tuple[dict[str, JsonValue], bytes]
+JobResult = tuple[dict[str, JsonValue], bytes]
+"""Facts and bytes, as the handler returned them."""
 
 
 class ChildProcess:
-    """A warm child. It does one job at a time; `work` kills it where a job goes wrong."""
+    """A warm child process. It runs one job at a time, and is killed when a job goes wrong."""
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        inbox: int,
-        words: int,
-        plan: ChildConfig,
+        shared_input: SharedInput,
+        stderr_fd: int,
+        config: ChildConfig,
         *,
-        express: bool,
+        is_express: bool,
     ) -> None:
         self._process = process
         self._reader, self._writer = streams
-        self._inbox = inbox
-        self._words = words
-        self._plan = plan
+        self._input = shared_input
+        self._stderr_fd = stderr_fd
+        self._config = config
         self._mapped_bytes = 0
+        """Address space after its warm-up; 0 where it is unknown."""
         self._grown_bytes = 0
-        self._closed = False
-        self._is_widened = False
+        self._has_extra_memory = False
+        self._is_closed = False
         self.jobs = 0
-        self.is_express = express
-        """Whether it does only what needs little memory, and goes before its siblings."""
+        """How many jobs it has started."""
+        self.is_express = is_express
+        """Whether it runs only jobs that need little memory and time, with precedence."""
 
     @classmethod
-    async def start(cls, plan: ChildConfig, *, express: bool = False) -> "ChildProcess":
-        """A child that has imported its handlers and shut its doors.
+    async def start(cls, config: ChildConfig, *, is_express: bool = False) -> "ChildProcess":
+        """Start a child and wait until it has loaded its handlers and is confined.
 
-        Raises ChildDied with its last words where it cannot start.
+        Raises ChildDied, with what it wrote to stderr, where it cannot start.
         """
-        with contextlib.ExitStack() as undo, contextlib.ExitStack() as theirs:
-            channel, their_channel = socket.socketpair()
-            undo.callback(channel.close)
-            theirs.callback(their_channel.close)
-            # The child's whole answer in one piece: half of it would wake the server for nothing.
-            their_channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ANSWER_BYTES)
-            inbox = anonymous_file()
-            undo.callback(os.close, inbox)
-            words, their_words = os.pipe()
-            undo.callback(os.close, words)
-            theirs.callback(os.close, their_words)
-            for end in (words, their_words):
-                # A child that chatters loses its words; it never waits for a reader.
-                os.set_blocking(end, False)
-            os.ftruncate(inbox, plan.input_max_bytes)
-            channel.setblocking(False)
-            streams = await asyncio.open_unix_connection(sock=channel, limit=_READ_AHEAD_BYTES)
-            # Not from a thread: the kernel kills a child when the thread that started it ends.
-            process = spawn(plan, their_channel.fileno(), inbox, their_words, express=express)
-            undo.pop_all()
-        child = cls(process, streams, inbox, words, plan, express=express)
+        child = cls(*await _spawn(config, is_express), config, is_express=is_express)
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
-                message, _ = await child._hear()
+                message, _ = await child._receive()
             child._mapped_bytes = int(message["mapped_bytes"])
-            child._limit_memory(FREE_BYTES)
+            child._limit_memory(BASE_MEMORY_BYTES)
         except BaseException as error:
             await child.aclose()
             if isinstance(error, Exception):
                 raise ChildDied(f"did not start: {str(error) or type(error).__name__}") from error
             raise
         if message.get("missing"):
-            logger.warning("child.unconfined", extra={"missing": message["missing"]})
+            _logger.warning("child.unconfined", extra={"missing": message["missing"]})
         return child
 
     @property
@@ -138,56 +112,56 @@ class ChildProcess:
 
     def is_alive(self) -> bool:
         """False once it has been killed, closed or found dead."""
-        return not self._closed and self._process.poll() is None
+        return not self._is_closed and self._process.poll() is None
 
-    async def work(self, job: Job) -> Result:
-        """Do one job. Afterwards the child lives if this returned or raised JobRefused.
+    @property
+    def is_fragmented(self) -> bool:
+        """Whether its heap has lost so much address space to holes that it should be replaced."""
+        return self._grown_bytes > _MAX_FRAGMENTATION_BYTES
 
-        Raises JobRefused, ChildTimeout, ChildDied, PoolBusy.
+    async def run(self, job: Job) -> JobResult:
+        """Run one job. The child survives a result and a refusal, and is killed otherwise.
+
+        Raises JobRefused, NotForExpressChild, ChildTimeout, ChildDied, PoolBusy.
         """
-        taken = 0
-        self._is_widened = False
+        reserved_bytes = 0
+        self._has_extra_memory = False
         self.jobs += 1
         try:
             async with _busy_after(job.deadline):
-                await self._fill(job.data)
+                await self._input.write(job.data)
             if self.is_express:
-                keep_off_our_core(self.pid)
-            self._say({"job": job.handler, "size": len(job.data), "args": dict(job.args)})
-            message, body, left_s = await self._hear_within(job.timeout_s, job.deadline)
-            if "room" in message:
-                taken = await self._make_room(message, job)
-                message, body, _ = await self._hear_within(left_s, job.deadline)
+                exclude_current_core(self.pid)
+            self._send({"handler": job.handler, "size": len(job.data), "args": dict(job.args)})
+            message, body, left_s = await self._receive_within(job.timeout_s, job.deadline)
+            if "reserve" in message:
+                reserved_bytes = await self._reserve(message, job)
+                message, body, _ = await self._receive_within(left_s, job.deadline)
             self._note_growth(message)
-            return _judge(message, body)
-        except (JobRefused, _Starved, NotExpress):
+            return _parse_result(message, body)
+        except (JobRefused, _MemoryBusy, NotForExpressChild):
             raise
         except OSError as error:
             self.kill()
-            raise ChildDied(f"could not be given the job: {type(error).__name__}") from error
+            raise ChildDied(f"could not receive the job: {type(error).__name__}") from error
         except BaseException:
             self.kill()
             raise
         finally:
-            self._plan.memory.release(taken)
-            if not self._closed:
-                await self._empty_or_die(len(job.data))
-
-    @property
-    def has_swollen(self) -> bool:
-        """Whether so much address space is lost to holes in its heap that a fresh one is better."""
-        return self._grown_bytes > _GROWTH_BYTES
+            self._config.memory.release(reserved_bytes)
+            if not self._is_closed:
+                await self._reset(len(job.data))
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing. `aclose` collects what is left of it."""
-        if not self._closed:
-            self._closed = True
+        """Kill it at once. `aclose` releases the rest."""
+        if not self._is_closed:
+            self._is_closed = True
             self._process.kill()
             self._writer.transport.abort()
-            os.close(self._inbox)
+            self._input.close()
 
     async def aclose(self) -> None:
-        """Kill it and wait until the kernel has let go of it."""
+        """Kill it and wait until the process has ended."""
         self.kill()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
@@ -195,145 +169,169 @@ class ChildProcess:
         while self._process.poll() is None:
             await asyncio.sleep(pause_s)
             pause_s = min(0.05, pause_s * 2)
-        if self._words >= 0:
-            os.close(self._words)
-            self._words = -1
+        if self._stderr_fd >= 0:
+            os.close(self._stderr_fd)
+            self._stderr_fd = -1
 
-    def last_words(self) -> str:
-        """What it wrote to its standard error in this job, cut and made harmless."""
-        # Decoders print warnings that quote the file: few, short, plain characters only.
-        text = self._overhear()[-300:]
-        return ascii(text.decode("ascii", "replace"))[1:-1]
-
-    def _overhear(self) -> bytes:
-        if self._words < 0:
-            return b""
+    async def _reset(self, input_bytes: int) -> None:
+        """Make it ready for the next job, or kill it: that job must not see this one's input."""
         try:
-            return os.read(self._words, 65_536)
-        except BlockingIOError:
-            return b""
-
-    async def _fill(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        for at in range(0, len(view), _SLICE_BYTES):
-            if at:
-                await self._plan.pace.turn(_SLICE_BYTES, at)
-            os.pwrite(self._inbox, view[at : at + _SLICE_BYTES], at)
-
-    async def _empty_or_die(self, size: int) -> None:
-        try:
-            await self._empty(size)
+            await self._input.clear(input_bytes)
+            if self._has_extra_memory:
+                self._limit_memory(BASE_MEMORY_BYTES)
+            self._read_stderr()
         except BaseException:
-            self.kill()  # the next job must not see these bytes
+            self.kill()
             raise
 
-    async def _empty(self, size: int) -> None:
-        # Truncating gives the memory back and takes the bytes out of the child's sight; the
-        # mapping over there stays good, because the length comes back.
-        for at in range(size - size % _SLICE_BYTES, 0, -_SLICE_BYTES):
-            os.ftruncate(self._inbox, at)
-            await self._plan.pace.turn(_SLICE_BYTES, at)
-        os.ftruncate(self._inbox, 0)
-        os.ftruncate(self._inbox, self._plan.input_max_bytes)
-        if self._is_widened:
-            self._limit_memory(FREE_BYTES)
-        self._overhear()
+    async def _reserve(self, request: Mapping[str, Any], job: Job) -> int:
+        """Acquire the memory that the job asks for, and answer; returns the bytes acquired.
 
-    async def _make_room(self, asked: Mapping[str, Any], job: Job) -> int:
-        """Take what the child asked for out of the shared budget, and tell it; returns bytes.
-
-        The copy of the input that lies in the inbox is counted with it.
+        Beyond the base memory, the copy of the input in shared memory is counted, too.
         """
-        amount = asked["room"]
-        if not isinstance(amount, int) or amount < 0:
-            raise ChildDied("asked for room that is no number")
-        memory = self._plan.memory
-        extra = max(0, amount - FREE_BYTES)
-        if self.is_express and (extra or asked.get("long")):
-            self._say({"go": False})
-            await self._hear_within(_FAREWELL_S, Deadline.after(_FAREWELL_S))
-            raise NotExpress
-        if extra > memory.total:
-            self._say({"go": False})
+        memory_bytes = request["reserve"]
+        if not isinstance(memory_bytes, int) or memory_bytes < 0:
+            raise ChildDied("sent a reservation that is not a number of bytes")
+        memory = self._config.memory
+        extra_bytes = max(0, memory_bytes - BASE_MEMORY_BYTES)
+        if self.is_express and (extra_bytes or request.get("is_long")):
+            await self._deny_and_wait()
+            raise NotForExpressChild
+        if extra_bytes > memory.total:
+            self._send({"granted": False})
             return 0
-        taken = extra + len(job.data) if extra else 0
-        if taken:
+        acquired_bytes = extra_bytes + len(job.data) if extra_bytes else 0
+        if acquired_bytes:
             try:
                 async with _busy_after(job.deadline):
-                    await memory.acquire(taken)
+                    await memory.acquire(acquired_bytes)
             except PoolBusy as error:
-                # The child is well: let it end the job, which spares everybody a new child.
-                self._say({"go": False})
-                await self._hear_within(_FAREWELL_S, Deadline.after(_FAREWELL_S))
-                raise _Starved(str(error)) from error
+                # The child is healthy: letting it end the job saves the start of a new one.
+                await self._deny_and_wait()
+                raise _MemoryBusy(str(error)) from error
         try:
-            self._is_widened = True
-            self._limit_memory(FREE_BYTES + extra)
-            self._say({"go": True})
+            self._has_extra_memory = True
+            self._limit_memory(BASE_MEMORY_BYTES + extra_bytes)
+            self._send({"granted": True})
         except BaseException:
-            memory.release(taken)
+            memory.release(acquired_bytes)
             raise
-        return taken
+        return acquired_bytes
 
-    def _limit_memory(self, amount_bytes: int) -> None:
-        """Hold the child to what it asked for: an estimate that a file lied about ends there."""
+    async def _deny_and_wait(self) -> None:
+        self._send({"granted": False})
+        await self._receive_within(_REFUSAL_TIMEOUT_S, Deadline.after(_REFUSAL_TIMEOUT_S))
+
+    def _limit_memory(self, memory_bytes: int) -> None:
+        """Limit the child to what its job has reserved, in case the file lied about its needs."""
         if not self._mapped_bytes or not hasattr(resource, "prlimit"):
-            return  # then the child's own limit, all that any job may have, is the only one
-        grown = min(self._grown_bytes, _GROWTH_BYTES)
-        soft = self._mapped_bytes + grown + amount_bytes + SLACK_BYTES
-        hard = self._mapped_bytes + most_bytes(self._plan)
+            return  # the limit that the child set for itself, the most of any job, remains
+        fragmented = min(self._grown_bytes, _MAX_FRAGMENTATION_BYTES)
+        soft = self._mapped_bytes + fragmented + memory_bytes + ADDRESS_SPACE_SLACK_BYTES
+        hard = self._mapped_bytes + self._config.max_growth_bytes
         with contextlib.suppress(ProcessLookupError, PermissionError):
             resource.prlimit(self._process.pid, resource.RLIMIT_AS, (min(soft, hard), hard))
 
     def _note_growth(self, message: Mapping[str, Any]) -> None:
-        mapped = message.get("mapped_bytes")
-        if isinstance(mapped, int):
-            self._grown_bytes = max(0, mapped - self._mapped_bytes)
+        mapped_bytes = message.get("mapped_bytes")
+        if isinstance(mapped_bytes, int):
+            self._grown_bytes = max(0, mapped_bytes - self._mapped_bytes)
 
-    def _say(self, message: Mapping[str, Any]) -> None:
-        self._writer.write(ipc.pack(message))
+    def _send(self, message: Mapping[str, Any]) -> None:
+        self._writer.write(ipc.encode_message(message))
 
-    async def _hear_within(
+    async def _receive_within(
         self, timeout_s: float, deadline: Deadline
     ) -> tuple[dict[str, Any], bytes, float]:
         """The child's next message, its body, and what is left of `timeout_s`."""
-        began = time.monotonic()
+        began_s = time.monotonic()
         left_s = deadline.left_s()
         try:
             async with asyncio.timeout(min(timeout_s, left_s)):
-                message, body = await self._hear()
+                message, body = await self._receive()
         except TimeoutError as error:
             if left_s < timeout_s:
-                raise PoolBusy("the deadline passed in the middle of the work") from error
-            raise ChildTimeout(f"more than {timeout_s:.1f} s") from error
-        return message, body, max(0.0, timeout_s - (time.monotonic() - began))
+                raise PoolBusy("the deadline passed during the work") from error
+            raise ChildTimeout(f"the work took more than {timeout_s:.1f} s") from error
+        return message, body, max(0.0, timeout_s - (time.monotonic() - began_s))
 
-    async def _hear(self) -> tuple[dict[str, Any], bytes]:
+    async def _receive(self) -> tuple[dict[str, Any], bytes]:
         try:
-            head = await self._reader.readexactly(ipc.HEAD.size)
-            text_bytes, body_bytes = ipc.lengths(head)
+            header = await self._reader.readexactly(ipc.HEADER.size)
+            text_bytes, body_bytes = ipc.parse_header(header)
             text = await self._reader.readexactly(text_bytes)
             body = await self._reader.readexactly(body_bytes) if body_bytes else b""
-            return ipc.unpack(text), body
+            return ipc.decode_message(text), body
         except (asyncio.IncompleteReadError, OSError) as error:
-            raise ChildDied(f"ended: {self.last_words() or 'without a word'}") from error
-        except ipc.WireError as error:
-            raise ChildDied(f"talks nonsense: {error}") from error
+            raise ChildDied(f"ended; stderr: {self._stderr_excerpt() or 'empty'}") from error
+        except ipc.InvalidMessage as error:
+            raise ChildDied(f"sent an invalid message: {error}") from error
+
+    def _stderr_excerpt(self) -> str:
+        """The end of what it wrote to stderr in this job, short and in plain characters.
+
+        Decoders print warnings that quote the file.
+        """
+        text = self._read_stderr()[-300:]
+        return ascii(text.decode("ascii", "replace"))[1:-1]
+
+    def _read_stderr(self) -> bytes:
+        if self._stderr_fd < 0:
+            return b""
+        try:
+            return os.read(self._stderr_fd, 65_536)
+        except BlockingIOError:
+            return b""
+
+
+_Spawned = tuple[
+    "subprocess.Popen[bytes]", tuple[asyncio.StreamReader, asyncio.StreamWriter], SharedInput, int
+]
+
+
+async def _spawn(config: ChildConfig, is_express: bool) -> _Spawned:
+    """Start the process; returns the server's ends of its channels: socket, input, stderr."""
+    with contextlib.ExitStack() as on_error, contextlib.ExitStack() as child_ends:
+        parent_socket, child_socket = socket.socketpair()
+        on_error.callback(parent_socket.close)
+        child_ends.callback(child_socket.close)
+        child_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        shared_input = SharedInput(config.input_max_bytes, config.bandwidth)
+        on_error.callback(shared_input.close)
+        stderr_fd, child_stderr_fd = os.pipe()
+        on_error.callback(os.close, stderr_fd)
+        child_ends.callback(os.close, child_stderr_fd)
+        for fd in (stderr_fd, child_stderr_fd):
+            # A child that writes too much loses output; it never waits for a reader.
+            os.set_blocking(fd, False)
+        parent_socket.setblocking(False)
+        streams = await asyncio.open_unix_connection(sock=parent_socket, limit=_READ_BUFFER_BYTES)
+        # On this thread: the kernel kills a child when the thread that started it ends.
+        process = spawn(
+            config,
+            child_socket.fileno(),
+            shared_input.fd,
+            child_stderr_fd,
+            is_express=is_express,
+        )
+        on_error.pop_all()
+    return process, streams, shared_input, stderr_fd
 
 
 @contextlib.asynccontextmanager
 async def _busy_after(deadline: Deadline) -> AsyncIterator[None]:
+    """Raises PoolBusy where the deadline passes within the block."""
     try:
         async with deadline.timeout():
             yield
     except TimeoutError as error:
-        raise PoolBusy("the deadline passed while waiting") from error
+        raise PoolBusy("the deadline passed while the job waited") from error
 
 
-def _judge(message: dict[str, Any], body: bytes) -> Result:
+def _parse_result(message: dict[str, Any], body: bytes) -> JobResult:
     done, refused = message.get("done"), message.get("refused")
     if isinstance(done, dict):
         return done, body
-    if isinstance(refused, list) and len(refused) == 3:
+    if isinstance(refused, list) and len(refused) == 2:
         raise JobRefused(*(str(part)[:500] for part in refused))
-    raise ChildDied(f"failed: {str(message.get('failed', 'no answer'))[:300]}")
+    raise ChildDied(f"the job failed: {str(message.get('failed', 'no result'))[:300]}")

@@ -1,111 +1,107 @@
-"""How a child is started: with what arguments, environment, limits and weight."""
+"""How a child process is started: arguments, environment, limits and priority."""
 
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.semaphore import WeightedSemaphore
+from app.workers.child import ChildArguments
 
-FREE_BYTES = 32 * 1024 * 1024
-"""What each child may take without asking: a 2 megapixel picture decoded, its copy and result."""
+BASE_MEMORY_BYTES = 32 * 1024 * 1024
+"""Memory that each job may take without a reservation: an image of 2 megapixels, a copy of it and
+the result."""
 
-EXPRESS_MS = 30.0
-"""Of work that the express child takes: a JPEG of 7 megapixels, a WebP of 1.6. Who comes next with
-a cheap picture waits for the rest of it."""
+EXPRESS_MAX_WORK_MS = 30.0
+"""Longest work of the express child: a JPEG of 7 megapixels, a WebP of 1.6. The next cheap job
+waits at most for the rest of it."""
 
-KEPT_BYTES = 12 * 1024 * 1024
-"""Of freed memory that a child does not give back to the system. By default glibc gives all of it
-back, and the kernel clears each page anew: 1,900 pages and 4 ms for a picture of 1 megapixel, more
-than a third of its decoding. One buffer of over half of this still has pages of its own."""
+RETAINED_HEAP_BYTES = 12 * 1024 * 1024
+"""Freed memory that malloc keeps in a child. By default glibc returns all of it to the kernel,
+which then clears each page again: 1,900 pages and 4 ms for an image of 1 megapixel, more than a
+third of its decoding. A buffer of over half of this has a memory map of its own."""
 
-SLACK_BYTES = 64 * 1024 * 1024
-"""Address space is more than memory: allocators map in steps, zeroed pages that nobody touches."""
+ADDRESS_SPACE_SLACK_BYTES = 64 * 1024 * 1024
+"""Address space beyond the memory that is used: allocators map in steps, and never touch some
+pages."""
 
 NICENESS, EXPRESS_NICENESS = 10, 5
-# A saturated server still has to refuse, answer /healthz and talk to models at once, and its event
-# loop wakes for a millisecond at a time: a child weighs a tenth of it (sched(7)). Cheap pictures
-# weigh three times as much as costly ones, and push them aside when they come. A lone decode is not
-# slowed; beside busy neighbours it still gets a tenth, where SCHED_IDLE would get next to nothing.
+# A saturated server must still refuse requests, answer /healthz and talk to models at once. Its
+# event loop runs for about a millisecond at a time. A child at niceness 10 has a tenth of its
+# weight (sched(7)); the express child has three times as much, and preempts the others. A single
+# decode on an idle machine is not slowed down. Beside busy neighbours a child still gets a tenth of
+# a core, where SCHED_IDLE would give it next to nothing.
 
 _BOOT = (
-    "import sys, json; plan = json.loads(sys.argv[1]); sys.path[:] = plan['path']; "
-    "from app.workers.child import main; main(plan)"
+    "import sys, json; arguments, sys.path[:] = json.loads(sys.argv[1]); "
+    "from app.workers.child import ChildArguments, main; main(ChildArguments(**arguments))"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ChildConfig:
-    """What every child of one pool is started with."""
+    """What all children of one pool have in common."""
 
     handlers: Mapping[str, str]
     input_max_bytes: int
     memory: WeightedSemaphore
-    pace: BandwidthLimiter
+    """Bytes that jobs reserve beyond BASE_MEMORY_BYTES each."""
+    bandwidth: BandwidthLimiter
 
-
-def most_bytes(plan: ChildConfig) -> int:
-    """Of address space that a child may map, beyond what it has mapped when it is warm."""
-    return FREE_BYTES + plan.memory.total + SLACK_BYTES
-
-
-def anonymous_file() -> int:
-    """A file that has no name and, where the system can, lives in memory."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("altwright-job", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+    @property
+    def max_growth_bytes(self) -> int:
+        """Address space that a child may map beyond what it has mapped after its warm-up."""
+        return BASE_MEMORY_BYTES + self.memory.total + ADDRESS_SPACE_SLACK_BYTES
 
 
 def spawn(
-    plan: ChildConfig, channel: int, inbox: int, words: int, *, express: bool
+    config: ChildConfig, socket_fd: int, input_fd: int, stderr_fd: int, *, is_express: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a child: its ends of the channel and of the pipe for its words, and its inbox.
+    """Start a child process with its ends of the socket, the shared input and the stderr pipe.
 
-    A fresh interpreter, not a fork of a server full of threads and secrets. -I and -S skip what
-    a child has no use for (site, the user's folder); it finds modules where the server does.
+    It is a fresh interpreter, because a fork would inherit the server's threads and secrets. -I and
+    -S leave out what a child does not need (site, the user's packages); it imports modules from the
+    same folders as the server.
     """
+    arguments = ChildArguments(
+        parent_pid=os.getpid(),
+        niceness=EXPRESS_NICENESS if is_express else NICENESS,
+        is_batch=not is_express,
+        socket_fd=socket_fd,
+        input_fd=input_fd,
+        input_max_bytes=config.input_max_bytes,
+        max_growth_bytes=config.max_growth_bytes,
+        base_memory_bytes=BASE_MEMORY_BYTES,
+        max_work_ms=EXPRESS_MAX_WORK_MS if is_express else None,
+        retained_heap_bytes=RETAINED_HEAP_BYTES,
+        handlers=dict(config.handlers),
+    )
     root = str(Path(__file__).parents[2])
-    arguments = {
-        "path": [root, *(str(Path(entry).absolute()) for entry in sys.path)],
-        "parent_pid": os.getpid(),
-        "niceness": EXPRESS_NICENESS if express else NICENESS,
-        "express": express,
-        "socket": channel,
-        "inbox": inbox,
-        "input_max_bytes": plan.input_max_bytes,
-        "memory_bytes": most_bytes(plan),
-        "free_bytes": FREE_BYTES,
-        "kept_bytes": KEPT_BYTES,
-        "free_ms": EXPRESS_MS if express else None,
-        "handlers": dict(plan.handlers),
-    }
+    module_path = [root, *(str(Path(entry).absolute()) for entry in sys.path)]
     environment = {
         "LANG": "C.UTF-8",
-        # One child, one core: libraries that start threads of their own are told not to.
+        # One child uses one core: these libraries would start threads of their own.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         # A second malloc arena reserves 64 MB of address space, which the limit would count.
         "MALLOC_ARENA_MAX": "1",
-        # What one small picture was decoded in is kept for the next (see KEPT_BYTES).
-        "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES // 2),
-        "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
+        "MALLOC_MMAP_THRESHOLD_": str(RETAINED_HEAP_BYTES // 2),
+        "MALLOC_TRIM_THRESHOLD_": str(RETAINED_HEAP_BYTES),
         **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
     }
-    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
-        [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(arguments)],
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
+        [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps([asdict(arguments), module_path])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=words,
-        pass_fds=(channel, inbox),
+        stderr=stderr_fd,
+        pass_fds=(socket_fd, input_fd),
         env=environment,
         cwd="/",
-        # A process group, not a session: Linux shares the processor between sessions alike
-        # (sched_autogroup), and niceness says nothing any more.
+        # A process group, not a session: Linux divides the processor evenly among sessions
+        # (sched_autogroup), which would make niceness ineffective.
         process_group=0,
     )

@@ -23,7 +23,7 @@ Make = Callable[[bytes, str], bytes]
 def altwright() -> Make:
     """What a child of the server does with a picture."""
     from app.imaging import render
-    from app.workers.handler import Input
+    from app.workers.handler import JobInput
 
     render.warm_up()
 
@@ -33,7 +33,7 @@ def altwright() -> Make:
             "longest_edge_px": LONGEST_PX,
             "max_pixels": 150_000_000,
         }
-        return render.render(Input(data), asked, lambda *_: None)[1]
+        return render.render(JobInput(data), asked, lambda *_: None)[1]
 
     return make
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from app.workers.spawn import KEPT_BYTES
+from app.workers.spawn import RETAINED_HEAP_BYTES
 from benchmarks.bench import peers
 from benchmarks.bench.engine import LONGEST_PX, QUALITY
 from testing import photographs
@@ -25,8 +25,8 @@ _SETTINGS = {
     # As a child of the server has it. It serves every way alike: fresh pages for each picture cost
     # Pillow a third of its time for a small one, sharp and libvips a tenth.
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES // 2),
-    "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
+    "MALLOC_MMAP_THRESHOLD_": str(RETAINED_HEAP_BYTES // 2),
+    "MALLOC_TRIM_THRESHOLD_": str(RETAINED_HEAP_BYTES),
 }
 
 WAYS = ("altwright", "floor", "pillow", "libvips", "sharp")

@@ -5,12 +5,12 @@ import io
 from PIL import Image
 
 from app.imaging.render import render
-from app.workers.handler import Input
+from app.workers.handler import JobInput
 
 
 def see(data, image_format, *, longest=1200, max_pixels=150_000_000, room=lambda *_: None):
     args = {"format": image_format, "longest_edge_px": longest, "max_pixels": max_pixels}
-    facts, jpeg = render(Input(data), args, room)
+    facts, jpeg = render(JobInput(data), args, room)
     picture = Image.open(io.BytesIO(jpeg))
     picture.load()
     assert (picture.format, picture.mode) == ("JPEG", "RGB")

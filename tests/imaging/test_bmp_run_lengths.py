@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app.imaging.decoders.bmp_run_lengths import unpack
-from app.workers.handler import Refuse
+from app.workers.errors import JobRefused
 from tests.imaging.seen import colour_of, is_close, see
 
 pytestmark = pytest.mark.usefixtures("pillow")
@@ -69,7 +69,7 @@ def test_grey_palettes_of_two_and_more_colours():
 def test_line_ends_of_a_very_wide_picture_take_no_time():
     """Each cost 65,534 steps of Python."""
     began = time.monotonic()
-    with pytest.raises(Refuse) as caught:
+    with pytest.raises(JobRefused) as caught:
         see(bmp((65_535, 2_000), b"\1\0\0\0" * 1_999, bytes(8)), "bmp")
     assert caught.value.code == "corrupt"
     assert time.monotonic() - began < 2

@@ -21,9 +21,9 @@ from app.imaging.sniff import sniff
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from app.types import NormalisedImage, SourceImage
-from app.workers.handler import Refuse
-from app.workers.pool import ChildPool
-from app.workers.spawn import EXPRESS_MS
+from app.workers.errors import JobRefused
+from app.workers.pool import WorkerPool
+from app.workers.spawn import EXPRESS_MAX_WORK_MS
 from tests.imaging import drawn
 from tests.imaging.seen import see
 
@@ -35,7 +35,7 @@ SLOW = drawn.png((10_000, 10_000), 8, 0, bytes(10_001 * 10_000))
 
 @asynccontextmanager
 async def normaliser(size: int = 1, memory=None, **settings: object) -> AsyncIterator[Normaliser]:
-    pool = ChildPool(size=size, handlers={"normalise": "app.imaging.render:render"}, memory=memory)
+    pool = WorkerPool(size=size, handlers={"normalise": "app.imaging.render:render"}, memory=memory)
     await pool.start()
     try:
         yield Normaliser(ImageSettings(**settings), pool)
@@ -320,7 +320,7 @@ async def test_a_number_below_zero_in_a_header_costs_no_child():
     async with normaliser() as normalise:
         error = await outcome(normalise, data, "tiff")
         assert isinstance(error, ImageCorrupt)
-        assert normalise._pool.lost == 0
+        assert normalise._pool.children_lost == 0
 
 
 async def test_150_megapixels_of_png_are_normalised_in_a_small_room():
@@ -401,10 +401,10 @@ async def test_small_files_with_much_work_do_not_hold_up_cheap_pictures(image_fo
     """Of a few kilobytes and little memory, and 0.04 to 1 s each: not for the express child."""
     assert len(data) < MB
     said = []
-    with contextlib.suppress(Refuse):
+    with contextlib.suppress(JobRefused):
         see(data, image_format, room=lambda *room: said.append(room))
     ((_, work_ms),) = said
-    assert work_ms > EXPRESS_MS
+    assert work_ms > EXPRESS_MAX_WORK_MS
 
 
 @pytest.mark.parametrize("image_format", ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"])
@@ -414,4 +414,4 @@ def test_ordinary_web_pictures_are_short_work(image_format):
     picture = Image.linear_gradient("L").resize((1200, 800)).convert("RGB")
     see(drawn.encoded(picture, image_format), image_format, room=lambda *room: said.append(room))
     ((_, work_ms),) = said
-    assert 0 < work_ms <= EXPRESS_MS
+    assert 0 < work_ms <= EXPRESS_MAX_WORK_MS

@@ -14,7 +14,7 @@ from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.imaging.normaliser import ImageSettings, Normaliser
 from app.runtime.deadline import Deadline
 from app.types import NormalisedImage, SourceImage
-from app.workers.pool import ChildPool
+from app.workers.pool import WorkerPool
 from tests.imaging import drawn
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "800"))
@@ -75,7 +75,7 @@ def damaged(draw) -> tuple[str, bytes]:
 def test_a_damaged_file_is_a_picture_or_one_of_three_errors():
     """No other exception, no time-out, no dead child, over every format."""
     with asyncio.Runner() as runner:
-        pool = ChildPool(size=2, handlers={"normalise": "app.imaging.render:render"})
+        pool = WorkerPool(size=2, handlers={"normalise": "app.imaging.render:render"})
         runner.run(pool.start())
         normaliser = Normaliser(ImageSettings(decode_timeout_s=5), pool)
 
@@ -104,6 +104,6 @@ def test_a_damaged_file_is_a_picture_or_one_of_three_errors():
 
         try:
             attack()
-            assert pool.lost == 0
+            assert pool.children_lost == 0
         finally:
             runner.run(pool.aclose())

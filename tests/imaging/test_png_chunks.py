@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from app.imaging.decoders.png_chunks import PicturePart
-from app.workers.handler import Refuse
+from app.workers.errors import JobRefused
 from tests.imaging import drawn
 from tests.imaging.seen import colour_of, is_close
 
@@ -69,7 +69,7 @@ def test_a_damaged_critical_chunk_is_corrupt(kind):
     plte = drawn.chunk(b"PLTE", b"\0" * 6)
     data = drawn.png((16, 16), 8, 3, (b"\0" + b"\1" * 16) * 16, before=[plte])
     at = data.index(kind) + 6
-    with pytest.raises(Refuse) as caught:
+    with pytest.raises(JobRefused) as caught:
         colour_of(data[:at] + b"\x77" + data[at + 1 :], "png")
     assert caught.value.code == "corrupt"
 
@@ -89,7 +89,7 @@ def test_the_parts_read_as_one_file_in_pieces_of_any_length():
 
 def test_chunks_without_end_cost_too_much():
     """More than any encoder writes: refused from their headers."""
-    with pytest.raises(Refuse) as caught:
+    with pytest.raises(JobRefused) as caught:
         colour_of(rgb(drawn.chunk(b"teSt", b"") * 200_001), "png")
     assert caught.value.code == "costly"
 

@@ -11,7 +11,8 @@ from app.imaging import colour
 from app.imaging.decoders import decode, libjpeg_turbo, vips
 from app.imaging.render import render
 from app.imaging.resize import shrink
-from app.workers.handler import Input, Refuse
+from app.workers.errors import JobRefused
+from app.workers.handler import JobInput
 from tests.imaging import drawn
 from tests.imaging.seen import colour_of, is_close, see
 
@@ -61,7 +62,7 @@ def test_nothing_of_the_source_but_the_picture_is_left():
         xmp=b"<x:xmpmeta/>",
     )
     args = {"format": "jpeg", "longest_edge_px": 1200, "max_pixels": 10**8}
-    _, jpeg = render(Input(data), args, lambda *_: None)
+    _, jpeg = render(JobInput(data), args, lambda *_: None)
     for trace in (b"Exif", b"Camera", b"my comment", b"ICC_PROFILE", b"xmpmeta", b"\xff\xe1"):
         assert trace in data or trace == b"\xff\xe1"
         assert trace not in jpeg
@@ -136,7 +137,7 @@ def test_a_jpeg_that_lacks_its_end_marker_only_is_whole(progressive, size):
 def test_a_jpeg_cut_short_is_corrupt(options, share):
     """A caption of half a grey picture must not be stored."""
     data = drawn.encoded(Image.effect_noise((400, 300), 60).convert("RGB"), "jpeg", **options)
-    with pytest.raises(Refuse) as caught:
+    with pytest.raises(JobRefused) as caught:
         see(data[: int(len(data) * share)], "jpeg")
     assert caught.value.code == "corrupt"
 
@@ -145,7 +146,7 @@ def test_a_jpeg_cut_short_is_corrupt(options, share):
 def test_other_files_cut_short_are_corrupt(image_format):
     """Half the bytes, no half a picture."""
     data = drawn.encoded(Image.effect_noise((300, 200), 60), image_format)
-    with pytest.raises(Refuse) as caught:
+    with pytest.raises(JobRefused) as caught:
         see(data[: len(data) // 2], image_format)
     assert caught.value.code == "corrupt"
 
@@ -156,7 +157,7 @@ def test_too_many_pixels_are_refused_before_memory_is_asked_for(image_format):
     data = drawn.encoded(Image.new("RGB", (100, 101)), image_format)
     see(data, image_format, max_pixels=10_100)
     asked = []
-    with pytest.raises(Refuse) as caught:
+    with pytest.raises(JobRefused) as caught:
         see(data, image_format, max_pixels=10_000, room=lambda held, _=0: asked.append(held))
     assert caught.value.code == "too_large"
     assert not asked
@@ -205,7 +206,7 @@ def test_extra_scans_are_refused_from_the_markers():
     data = drawn.encoded(Image.effect_noise((500, 400), 60), "jpeg", progressive=True)
     see(drawn.scans_repeated(data, 3), "jpeg")
     asked = []
-    with pytest.raises(Refuse) as caught:
+    with pytest.raises(JobRefused) as caught:
         see(drawn.scans_repeated(data, 400), "jpeg", room=lambda held, _=0: asked.append(held))
     assert caught.value.code == "costly"
     assert not asked
@@ -277,7 +278,7 @@ def test_a_tiff_with_strips_that_are_not_there_is_corrupt():
     """They would be black."""
     whole = drawn.encoded(drawn.quadrants(), "tiff")
     assert see(whole, "tiff")
-    with pytest.raises(Refuse, match="corrupt"):
+    with pytest.raises(JobRefused, match="corrupt"):
         see(_retagged(whole, 257, 160), "tiff")
 
 
@@ -291,7 +292,7 @@ def test_a_png_with_a_wrong_checksum_in_its_pixels_is_corrupt():
     """Pillow shows what is left of it, black below; a comment's checksum matters to nobody."""
     whole = drawn.encoded(drawn.quadrants(), "png")
     at = whole.index(b"IDAT") + 20
-    with pytest.raises(Refuse, match="corrupt"):
+    with pytest.raises(JobRefused, match="corrupt"):
         see(whole[:at] + bytes(len(whole) - at - 16) + whole[-16:], "png")
 
 
@@ -299,7 +300,7 @@ def test_a_png_without_its_palette_is_corrupt():
     whole = drawn.encoded(drawn.quadrants().quantize(8), "png")
     at = whole.index(b"PLTE") - 4
     size = int.from_bytes(whole[at : at + 4], "big") + 12
-    with pytest.raises(Refuse, match="corrupt"):
+    with pytest.raises(JobRefused, match="corrupt"):
         see(whole[:at] + whole[at + size :], "png")
 
 
@@ -347,7 +348,7 @@ def test_a_jpeg_that_is_cut_and_closed_again_is_corrupt(size):
     whole = drawn.encoded(drawn.quadrants().resize(size), "jpeg", quality=95)
     assert see(whole, "jpeg")
     told = (
-        pytest.raises(Refuse, match="corrupt")
+        pytest.raises(JobRefused, match="corrupt")
         if libjpeg_turbo.simplejpeg
         else contextlib.nullcontext()
     )
@@ -361,5 +362,5 @@ def test_a_jpeg_with_restarts_that_lacks_its_end_is_whole_and_a_cut_one_is_not()
     assert see(whole[:-2], "jpeg")
     at = whole.rindex(b"\xff\xd3")
     for cut in (whole[:at], whole[: at + 1], whole[: at + 2]):
-        with pytest.raises(Refuse, match="corrupt"):
+        with pytest.raises(JobRefused, match="corrupt"):
             see(cut, "jpeg")

@@ -5,7 +5,7 @@ import struct
 import pytest
 from PIL import Image, ImageCms
 
-from app.workers.handler import Refuse
+from app.workers.errors import JobRefused
 from tests.imaging import drawn
 from tests.imaging.seen import colour_of, flat, is_close, see
 
@@ -79,7 +79,7 @@ def test_measurements_that_are_no_numbers_are_no_picture(value):
     """Rather than a black one, with a caption of it."""
     picture = Image.new("F", (96, 32), 0.5)
     picture.putpixel((0, 0), value)
-    with pytest.raises(Refuse) as caught:
+    with pytest.raises(JobRefused) as caught:
         see(drawn.encoded(picture, "tiff"), "tiff")
     assert caught.value.code == "unsupported"
 

@@ -15,7 +15,7 @@ from app.runtime.semaphore import WeightedSemaphore
 from app.vision import text_reader as module
 from app.vision.text_reader import TextReader, is_installed
 from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
-from app.workers.pool import MEMORY_BYTES, ChildPool
+from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
 from tests.captioning.embedded.test_captioner import normalised
 from tests.captioning.embedded.test_realise import CONCISE
 from tests.vision import drawn
@@ -31,7 +31,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def reader(anyio_backend: str) -> AsyncIterator[TextReader]:
-    reader = TextReader(WeightedSemaphore(MEMORY_BYTES))
+    reader = TextReader(WeightedSemaphore(POOL_MEMORY_BYTES))
     starting = asyncio.create_task(reader.start())
     try:
         yield reader
@@ -96,7 +96,7 @@ async def test_a_child_that_is_killed_is_replaced(reader: TextReader):
 @needs_models
 async def test_a_caption_quotes_what_was_read(reader: TextReader):
     """Both children together."""
-    pool = ChildPool(size=1, handlers={"analyse": "app.vision.analyse:analyse_job"})
+    pool = WorkerPool(size=1, handlers={"analyse": "app.vision.analyse:analyse_job"})
     await pool.start()
     try:
         captioner = EmbeddedCaptioner(pool, reader)
@@ -125,7 +125,7 @@ class Pool:
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> TextReader:
-    monkeypatch.setattr(module, "ChildPool", lambda **_: pool)
+    monkeypatch.setattr(module, "WorkerPool", lambda **_: pool)
     return TextReader(WeightedSemaphore(1))
 
 

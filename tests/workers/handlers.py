@@ -1,4 +1,4 @@
-"""Jobs for the children of the pool's tests: each does one thing that a decoder might do."""
+"""Handlers for the pool's tests: each does one thing that a decoder might do."""
 
 import contextlib
 import ctypes
@@ -9,91 +9,91 @@ import warnings
 from pathlib import Path
 
 from app.workers import ipc
-from app.workers.handler import Input, JsonValue, Refuse, Room
+from app.workers.errors import JobRefused
+from app.workers.handler import JobInput, JsonValue, Reserve
 
-Answer = tuple[dict[str, JsonValue], bytes]
+Response = tuple[dict[str, JsonValue], bytes]
 
 
-def echo(data: Input, args: dict, room: Room) -> Answer:
-    """Hand back what came, and who did it."""
+def echo(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Return the input, and the process id of the child."""
     return {"pid": os.getpid(), "args": args, "bytes": len(data.view)}, data.read()
 
 
-def size(data: Input, args: dict, room: Room) -> Answer:
-    """Look at the last byte alone."""
+def size(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Return the size of the input and its last byte."""
     return {"bytes": len(data.view), "last": data.view[-1], "pid": os.getpid()}, b""
 
 
-def sleep(data: Input, args: dict, room: Room) -> Answer:
-    """Take some time, with no signal heard."""
+def sleep(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Take some time."""
     time.sleep(args["seconds"])
     return {"pid": os.getpid()}, b""
 
 
-def refuse(data: Input, args: dict, room: Room) -> Answer:
-    """Say no."""
-    raise Refuse("nope", "This is not for us.", "secret reason")
+def refuse(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Refuse the job."""
+    raise JobRefused("nope", "secret reason")
 
 
-def stumble(data: Input, args: dict, room: Room) -> Answer:
-    """A bug."""
+def raise_error(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Fail as a bug does."""
     raise KeyError("do not quote me")
 
 
-def crash(data: Input, args: dict, room: Room) -> Answer:
-    """What a hostile file does to a decoder that trusts it."""
+def crash(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Write to stderr and crash, as a decoder that a hostile file has exploited."""
     os.write(2, b"last words \xff\x00 of a decoder\n")
     ctypes.string_at(0)
     return {}, b""
 
 
-def hoard(data: Input, args: dict, room: Room) -> Answer:
-    """Ask for some memory, then take some."""
-    if "ask" in args:
-        room(args["ask"])
+def allocate(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Reserve some memory, then allocate some."""
+    if "reserve_bytes" in args:
+        reserve(args["reserve_bytes"])
     began = time.monotonic()
-    block = bytearray(args["take"])
+    block = bytearray(args["bytes"])
     block[::4096] = b"x" * len(block[::4096])
     time.sleep(args.get("seconds", 0))
     return {"began": began, "ended": time.monotonic(), "pid": os.getpid()}, b""
 
 
-_KEPT: list[bytearray] = []
-
-
-def labour(data: Input, args: dict, room: Room) -> Answer:
-    """Ask for little memory and much time."""
-    room(args["ask"], args["work_ms"])
+def announce(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Reserve memory and announce work, and do none."""
+    reserve(args["reserve_bytes"], args["work_ms"])
     return {"pid": os.getpid()}, b""
 
 
-def holey(data: Input, args: dict, room: Room) -> Answer:
-    """Leave holes: blocks of 1 MB in which every other one is small and stays."""
-    if args["ask"]:
-        room(args["take"])
+_KEPT: list[bytearray] = []
+
+
+def fragment(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Free blocks of 1 MB between small ones that stay."""
+    reserve(args["bytes"])
     large = []
-    for _ in range(args["take"] // 1_000_000):
+    for _ in range(args["bytes"] // 1_000_000):
         large.append(bytearray(1_000_000))
         _KEPT.append(bytearray(b"x" * 20_000))
     return {"pid": os.getpid()}, b""
 
 
-def crumble(data: Input, args: dict, room: Room) -> Answer:
-    """Leave a hole in the heap: much in small pieces, of which the last one stays."""
-    room(args["take"])
-    _KEPT[:] = [bytearray(b"x" * 60_000) for _ in range(args["take"] // 60_000)][-1:]
+def leave_a_hole(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Free many small blocks, of which the last one stays."""
+    reserve(args["bytes"])
+    _KEPT[:] = [bytearray(b"x" * 60_000) for _ in range(args["bytes"] // 60_000)][-1:]
     return {"pid": os.getpid()}, b""
 
 
-def nag(data: Input, args: dict, room: Room) -> Answer:
-    """Ask twice."""
-    room(1)
-    room(1)
+def reserve_twice(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Break the rule of one reservation for each job."""
+    reserve(1)
+    reserve(1)
     return {}, b""
 
 
-def nonsense(data: Input, args: dict, room: Room) -> Answer:
-    """Say what is no message, past the child's own sender."""
+def send_garbage(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Write bytes to the server that are not a message."""
     for descriptor in range(3, 4096):
         with contextlib.suppress(OSError):
             os.write(descriptor, b"\x00\x00\x00\x04\x00\x00\x00\x00nope")
@@ -101,22 +101,22 @@ def nonsense(data: Input, args: dict, room: Room) -> Answer:
     return {}, b""
 
 
-def starve(data: Input, args: dict, room: Room) -> Answer:
-    """Ask for room that is no number."""
+def reserve_no_number(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Send the server a reservation that is not a number."""
     for descriptor in range(3, 4096):
         with contextlib.suppress(OSError):
-            os.write(descriptor, ipc.pack({"room": "all"}))
+            os.write(descriptor, ipc.encode_message({"reserve": "all"}))
     time.sleep(5)
     return {}, b""
 
 
-def flood(data: Input, args: dict, room: Room) -> Answer:
-    """A result of a size that nobody asked for."""
+def return_zeros(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Return a result of the given size."""
     return {}, bytes(args["bytes"])
 
 
-def chatter(data: Input, args: dict, room: Room) -> Answer:
-    """What libtiff does on each of a thousand wrong tags."""
+def fill_stderr(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Write to stderr for each of thousands of wrong tags, as libtiff does."""
     for _ in range(10_000):
         try:
             os.write(2, b"a warning of sixty characters or so, again and again and again\n")
@@ -126,9 +126,9 @@ def chatter(data: Input, args: dict, room: Room) -> Answer:
     return {}, b""
 
 
-def break_out(data: Input, args: dict, room: Room) -> Answer:
-    """Try each door; answer the error number behind each, 0 where it opened."""
-    tries = {
+def try_forbidden_calls(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Try to leave the sandbox; return the error number of each attempt, 0 where it succeeded."""
+    attempts = {
         "open": lambda: os.open("/etc/hostname", os.O_RDONLY),
         "write": lambda: os.open("/tmp/altwright-child", os.O_CREAT | os.O_WRONLY),
         "tcp": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
@@ -140,7 +140,7 @@ def break_out(data: Input, args: dict, room: Room) -> Answer:
         "unlink": lambda: Path("/tmp/altwright-no-such-file").unlink(),
     }
     found: dict[str, JsonValue] = {"environment": sorted(os.environ)}
-    for name, attempt in tries.items():
+    for name, attempt in attempts.items():
         try:
             attempt()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""A pool whose children do the jobs of `handlers.py`."""
+"""Worker pools whose children run the handlers of `handlers.py`."""
 
 import os
 from collections.abc import AsyncIterator
@@ -6,20 +6,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from app.runtime.deadline import Deadline
-from app.workers.pool import ChildPool
+from app.workers.pool import WorkerPool
 from tests.workers import handlers
 
 MB = 1024 * 1024
 HANDLERS = {
     name: f"tests.workers.handlers:{name}"
-    for name, thing in vars(handlers).items()
-    if callable(thing) and thing.__module__ == handlers.__name__
+    for name, value in vars(handlers).items()
+    if callable(value) and value.__module__ == handlers.__name__
 }
 
 
 @asynccontextmanager
-async def children(size: int = 1, **settings: object) -> AsyncIterator[ChildPool]:
-    pool = ChildPool(size=size, handlers=HANDLERS, **settings)
+async def running_pool(size: int = 1, **settings: object) -> AsyncIterator[WorkerPool]:
+    """A pool with its children started; it is closed at the end of the block."""
+    pool = WorkerPool(size=size, handlers=HANDLERS, **settings)
     await pool.start()
     try:
         yield pool
@@ -27,17 +28,31 @@ async def children(size: int = 1, **settings: object) -> AsyncIterator[ChildPool
         await pool.aclose()
 
 
-async def run(pool, handler, data=b"x", *, timeout_s=5.0, within_s=10.0, turn=(), **args):
+async def run(pool, handler, data=b"x", *, timeout_s=5.0, within_s=10.0, fairness_key=(), **args):
+    """Run one job with `args` as its arguments."""
     return await pool.run(
-        handler, data, args, timeout_s=timeout_s, deadline=Deadline.after(within_s), turn=turn
+        handler,
+        data,
+        args,
+        timeout_s=timeout_s,
+        deadline=Deadline.after(within_s),
+        fairness_key=fairness_key,
     )
 
 
+def express_pid(pool: WorkerPool) -> int:
+    """The process id of the express child."""
+    (pid,) = {child.process.pid for child in pool._children if child.process.is_express}
+    return pid
+
+
 def open_files() -> int:
+    """How many descriptors this process has open."""
     return len(list(Path("/dev/fd").iterdir()))
 
 
 def is_gone(pid: int) -> bool:
+    """Whether the process has ended and has been waited for."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

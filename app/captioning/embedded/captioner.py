@@ -24,7 +24,7 @@ LOOK_TIMEOUT_S = 5.0
 
 
 class LookPool(Protocol):
-    """What is needed of app.workers.pool.ChildPool: the handler `analyse` runs `analyse_job`."""
+    """What is needed of app.workers.pool.WorkerPool: the handler `analyse` runs `analyse_job`."""
 
     async def run(
         self,

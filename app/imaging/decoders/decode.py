@@ -17,7 +17,8 @@ from app.imaging.decoders.png_chunks import PicturePart, is_damaged
 from app.imaging.metadata import headers
 from app.imaging.metadata.headers import JpegHeader, Size, WebpHeader
 from app.imaging.resize import draft_scale, eighths, fit
-from app.workers.handler import Input, Refuse, Room
+from app.workers.errors import JobRefused
+from app.workers.handler import JobInput, Reserve
 
 _PLUGINS = {
     "png": "PNG",
@@ -79,11 +80,11 @@ def heic_is_installed() -> bool:
 
 
 def decode(
-    image_format: str, data: Input, *, longest_edge_px: int, max_pixels: int, room: Room
+    image_format: str, data: JobInput, *, longest_edge_px: int, max_pixels: int, room: Reserve
 ) -> Decoded:
     """Decode the first frame of `data`, scaled down where the decoder can do that by itself.
 
-    Raises Refuse with the code too_large, corrupt, costly or unsupported.
+    Raises JobRefused with the code too_large, corrupt, costly or unsupported.
     """
     check = _limit(max_pixels)
     check(headers.peek_size(image_format, data.view))
@@ -100,14 +101,14 @@ def decode(
             if webp is not None and webp.width_px * webp.height_px > _WEBP_WHOLE_PX:
                 return _stream_webp(data, webp, longest_edge_px, room)
         return _decode_other(image_format, data, longest_edge_px, check, room)
-    except (Refuse, MemoryError):
+    except (JobRefused, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise Refuse("too_large", "", str(error)) from error
+        raise JobRefused("too_large", str(error)) from error
     except Exception as error:
         # Decoders raise whatever their arithmetic runs into (struct.error, KeyError,
         # ZeroDivisionError...): whatever it is, these bytes are no picture.
-        raise Refuse("corrupt", "", f"{type(error).__name__}: {error}") from error
+        raise JobRefused("corrupt", f"{type(error).__name__}: {error}") from error
     finally:
         Image.MAX_IMAGE_PIXELS = pillows_own  # the child has other jobs than this one
 
@@ -115,17 +116,17 @@ def decode(
 def _limit(max_pixels: int) -> Callable[[Size | None], None]:
     def check(size: Size | None) -> None:
         if size is not None and size[0] * size[1] > max_pixels:
-            raise Refuse("too_large", "", f"{size[0]} x {size[1]} pixels")
+            raise JobRefused("too_large", f"{size[0]} x {size[1]} pixels")
 
     return check
 
 
 def _decode_jpeg(
-    data: Input, longest_edge_px: int, check: Callable[[Size | None], None], room: Room
+    data: JobInput, longest_edge_px: int, check: Callable[[Size | None], None], room: Reserve
 ) -> Decoded:
     header = headers.read_jpeg(data.view)
     if header is None:
-        raise Refuse("corrupt", "", "no frame or no scan")
+        raise JobRefused("corrupt", "no frame or no scan")
     size = (header.width_px, header.height_px)
     check(size)
     _check_scans(header)
@@ -139,7 +140,7 @@ def _decode_jpeg(
     return Decoded(picture, size, headers.read_orientation(picture.info.get("exif", b"")))
 
 
-def _scale_jpeg(data: Input, header: JpegHeader, longest_px: int) -> Image.Image | None:
+def _scale_jpeg(data: JobInput, header: JpegHeader, longest_px: int) -> Image.Image | None:
     """What needs scaling, by the decoder that can best; None where it cannot."""
     size = (header.width_px, header.height_px)
     if max(size) <= longest_px or not header.is_scalable:
@@ -152,7 +153,7 @@ def _scale_jpeg(data: Input, header: JpegHeader, longest_px: int) -> Image.Image
     return pixels
 
 
-def _load_any_jpeg(data: Input, scale: int) -> Image.Image:
+def _load_any_jpeg(data: JobInput, scale: int) -> Image.Image:
     try:
         return _load_jpeg(data, scale)
     except OSError:
@@ -162,10 +163,10 @@ def _load_any_jpeg(data: Input, scale: int) -> Image.Image:
 def _check_scans(header: JpegHeader) -> None:
     affordable = _SCAN_PIXELS_MAX // max(1, header.width_px * header.height_px)
     if header.scans > max(_SCANS_ALLOWED, min(_SCANS_MAX, affordable)):
-        raise Refuse("costly", "", f"{header.scans} scans")
+        raise JobRefused("costly", f"{header.scans} scans")
 
 
-def _load_jpeg(data: Input, scale: int) -> Image.Image:
+def _load_jpeg(data: JobInput, scale: int) -> Image.Image:
     data.seek(0)
     # Not through Image.open: that follows the list of further pictures (MPO, gain maps) first.
     picture = JpegImagePlugin.JpegImageFile(cast("BinaryIO", data))
@@ -177,10 +178,10 @@ def _load_jpeg(data: Input, scale: int) -> Image.Image:
     return picture
 
 
-class _Continued(Input):
+class _Continued(JobInput):
     """A file with more bytes behind its end."""
 
-    def __init__(self, data: Input, tail: bytes) -> None:
+    def __init__(self, data: JobInput, tail: bytes) -> None:
         super().__init__(data.view)
         self._tail = tail
 
@@ -196,24 +197,24 @@ class _Continued(Input):
 _TAILS = (b"\x55" * 4096, 2 * b"".join(bytes((0xFF, n)) + b"\x55" * 256 for n in range(0xD0, 0xD8)))
 
 
-def _load_without_end(data: Input, scale: int) -> Image.Image:
+def _load_without_end(data: JobInput, scale: int) -> Image.Image:
     """A JPEG whose end marker is missing: whole pictures like that are common, cut ones too.
 
     Where nothing but the marker is missing, what follows the data makes no difference to the
     picture. A picture that has been cut takes its last part from there, and gives itself away.
     """
     # Half a marker at the very end would make another marker with what follows.
-    rest = Input(data.view[:-1]) if data.view[-1] == 0xFF else data
+    rest = JobInput(data.view[:-1]) if data.view[-1] == 0xFF else data
     one = _load_jpeg(_Continued(rest, b"\xff\xd9"), scale)
     for tail in _TAILS:
         other = _load_jpeg(_Continued(rest, tail + b"\xff\xd9"), scale)
         if ImageChops.difference(one, other).getbbox() is not None:
-            raise Refuse("corrupt", "", "the JPEG is cut short")
+            raise JobRefused("corrupt", "the JPEG is cut short")
     return one
 
 
 def _stream_png(
-    data: Input, longest_px: int, check: Callable[[Size | None], None], room: Room
+    data: JobInput, longest_px: int, check: Callable[[Size | None], None], room: Reserve
 ) -> Decoded:
     # Opened by Pillow only for what stands beside the pixels: profile, gamma, orientation.
     part = PicturePart(data.view)
@@ -244,7 +245,7 @@ def _stream_png(
     return Decoded(picture, size, headers.read_orientation(exif))
 
 
-def _stream_webp(data: Input, header: WebpHeader, longest_px: int, room: Room) -> Decoded:
+def _stream_webp(data: JobInput, header: WebpHeader, longest_px: int, room: Reserve) -> Decoded:
     size = (header.width_px, header.height_px)
     to_px = fit(size, longest_px)
     room(vips.webp_bytes(header, to_px), cost_model.whole_ms("webp", size))
@@ -256,17 +257,17 @@ def _stream_webp(data: Input, header: WebpHeader, longest_px: int, room: Room) -
 
 def _decode_other(
     image_format: str,
-    data: Input,
+    data: JobInput,
     longest_px: int,
     check: Callable[[Size | None], None],
-    room: Room,
+    room: Reserve,
 ) -> Decoded:
     plugin = _PLUGINS.get(image_format)
     if plugin is None or plugin not in Image.OPEN:
-        raise Refuse("unsupported", "", f"no decoder for {image_format}")
+        raise JobRefused("unsupported", f"no decoder for {image_format}")
     file_bytes = len(data.view)
     if bytes(data.view[:4]) == b"MM\0+":
-        raise Refuse("unsupported", "", "BigTIFF in big-endian order, which Pillow does not read")
+        raise JobRefused("unsupported", "BigTIFF in big-endian order, which Pillow does not read")
     if image_format == "webp":  # its decoder takes its canvases as soon as it opens the file
         width, height = headers.peek_size(image_format, data.view) or (0, 0)
         held = width * height * _WEBP_BYTES_PER_PIXEL + 2 * file_bytes
@@ -281,9 +282,9 @@ def _decode_other(
         picture = workarounds.open_with_libtiff(data)
     check(picture.size)
     if image_format == "tiff" and not workarounds.is_whole(picture):
-        raise Refuse("corrupt", "", "strips or tiles are missing")
+        raise JobRefused("corrupt", "strips or tiles are missing")
     if image_format == "png" and picture.mode == "P" and picture.palette is None:
-        raise Refuse("corrupt", "", "no palette")
+        raise JobRefused("corrupt", "no palette")
     if image_format != "webp":
         held = cost_model.whole_bytes(image_format, picture, data.view, longest_px)
         room(held, cost_model.whole_ms(image_format, picture.size))
@@ -293,7 +294,7 @@ def _decode_other(
 def _load(
     image_format: str,
     picture: ImageFile.ImageFile,
-    data: Input,
+    data: JobInput,
     check: Callable[[Size | None], None],
 ) -> Decoded:
     shown = workarounds.load(image_format, picture, data.view)

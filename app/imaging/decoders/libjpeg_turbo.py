@@ -10,7 +10,7 @@ from PIL import Image
 from app.imaging.decoders import vips
 from app.imaging.metadata.headers import JpegHeader
 from app.imaging.resize import fit
-from app.workers.handler import Refuse
+from app.workers.errors import JobRefused
 
 try:
     import simplejpeg
@@ -23,7 +23,7 @@ _CUT = "premature end of data segment"
 
 
 def refuse_cut(view: memoryview, header: JpegHeader) -> None:
-    """Raises Refuse where a part of the picture is missing, which Pillow shows as grey.
+    """Raises JobRefused where a part of the picture is missing, which Pillow shows as grey.
 
     Costs what reading the data costs; the pixels, an eighth of them, are thrown away.
     """
@@ -38,7 +38,7 @@ def refuse_cut(view: memoryview, header: JpegHeader) -> None:
 
 def _refuse_cut(error: ValueError) -> None:
     if _CUT in str(error):
-        raise Refuse("corrupt", "", "the JPEG is cut short, and closed again")
+        raise JobRefused("corrupt", "the JPEG is cut short, and closed again")
 
 
 def read_jpeg(

@@ -9,7 +9,8 @@ import zlib
 from bisect import bisect_right
 from itertools import accumulate
 
-from app.workers.handler import Input, Refuse
+from app.workers.errors import JobRefused
+from app.workers.handler import JobInput
 
 _SIGNATURE_BYTES = 8
 _PROFILE_MAX_BYTES = 1024 * 1024
@@ -32,10 +33,10 @@ _BY_PALETTE = 3
 """The colour type of a picture whose pixels are numbers of a palette's colours."""
 
 
-class PicturePart(Input):
+class PicturePart(JobInput):
     """A PNG as a file in which only the chunks that make the picture are seen. Copies nothing.
 
-    Raises Refuse with the code costly where there are more chunks than any encoder writes.
+    Raises JobRefused with the code costly where there are more chunks than any encoder writes.
     """
 
     def __init__(self, view: memoryview) -> None:
@@ -96,7 +97,7 @@ def _spans(view: memoryview) -> list[tuple[int, int]]:
     while at < len(view):
         passed += 1
         if passed > _CHUNKS_MAX:
-            raise Refuse("costly", "", f"more than {_CHUNKS_MAX} chunks")
+            raise JobRefused("costly", f"more than {_CHUNKS_MAX} chunks")
         length = int.from_bytes(view[at : at + 4], "big")
         kind = bytes(view[at + 4 : at + 8])
         end = at + 12 + length

@@ -8,7 +8,7 @@ from app.imaging import cicp
 from app.imaging.colour import WHITE, mend_colour_key
 from app.imaging.decoders import bmp_run_lengths
 from app.imaging.metadata import headers
-from app.workers.handler import Input
+from app.workers.handler import JobInput
 
 _BITS_TAG, _PLANES_TAG, _COLOURS_TAG = 258, 284, 320
 _SEPARATE_PLANES = 2
@@ -80,7 +80,7 @@ def is_whole(picture: ImageFile.ImageFile) -> bool:
     return covered >= width * height
 
 
-def open_with_libtiff(data: Input) -> ImageFile.ImageFile:
+def open_with_libtiff(data: JobInput) -> ImageFile.ImageFile:
     """Open a TIFF for libtiff's reader, whatever its compression."""
     data.seek(0)
     TiffImagePlugin.READ_LIBTIFF = True
@@ -100,10 +100,10 @@ def _mend_palette(picture: ImageFile.ImageFile) -> None:
     picture.putpalette([value for colour in zip(*planes, strict=True) for value in colour])
 
 
-class ToldApart(Input):
+class ToldApart(JobInput):
     """An AVIF whose boxes of associations are told apart by a flag that means nothing."""
 
-    def __init__(self, data: Input, places: list[int]) -> None:
+    def __init__(self, data: JobInput, places: list[int]) -> None:
         super().__init__(data.view)
         self._flags = {place: number for number, place in enumerate(places, 1)}
 

@@ -11,7 +11,7 @@ from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.types import NormalisedImage, SourceFacts
 from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
-from app.workers.pool import ChildPool
+from app.workers.pool import WorkerPool
 from tests.captioning.embedded.test_realise import CONCISE
 from tests.vision import drawn
 
@@ -26,7 +26,7 @@ def ask(locale: str = "en") -> DraftRequest:
 
 @pytest.fixture
 async def captioner() -> AsyncIterator[EmbeddedCaptioner]:
-    pool = ChildPool(size=1, handlers={"analyse": "app.vision.analyse:analyse_job"})
+    pool = WorkerPool(size=1, handlers={"analyse": "app.vision.analyse:analyse_job"})
     await pool.start()
     try:
         yield EmbeddedCaptioner(pool)
