@@ -14,6 +14,7 @@ pytest_plugins = [
     "testing.servers.origin",
     "testing.servers.rabbitmq",
     "testing.servers.redis",
+    "tests.virtual_time",
 ]
 
 
