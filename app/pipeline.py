@@ -1,92 +1,97 @@
-"""fetch -> normalise -> caption -> validate, under one deadline."""
+"""Caption pipeline: fetch, normalise, caption, validate.
+
+Every step gets the request's deadline and keeps it itself: at the deadline it raises the error that
+says what it waited for. The pipeline stops a step that does not, and every step when the server
+drains.
+"""
 
 import asyncio
-import logging
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Protocol
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 from app.captioning.cache import CacheKey, CaptionCache
 from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
-from app.captioning.code_version import caption_code_version
-from app.captioning.errors import CaptionRefused, CaptionUncertain, ModelTimeout
+from app.captioning.errors import (
+    CaptionRefused,
+    CaptionUncertain,
+    ModelTimeout,
+    ModelUnavailable,
+)
 from app.captioning.styles.loader import StyleRegistry
 from app.errors import CaptionError, Overloaded
 from app.fetching.errors import ImageTimeout
+from app.fetching.fetcher import Fetcher
+from app.imaging.normaliser import Normaliser
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
+from app.runtime.single_flight import SingleFlight
 from app.telemetry.metrics import Metrics
-from app.types import Caption, CaptionRequest, Draft, NormalisedImage, SourceImage
+from app.types import Caption, CaptionRequest, Draft, NormalisedImage
 from app.validation.verdict import Verdict, validate_draft
 
-_logger = logging.getLogger(__name__)
-
-_DRAFT_MAX_CHARS = 2_000
-"""A rejected draft is shown to a reviewer, who needs no more of it than this."""
+_REJECTED_DRAFT_MAX_CHARS = 2_000
+"""How much of a rejected draft a reviewer and the captioner are shown."""
+_INLINE_MAX_CHARS = 2_000
+"""A longer draft is validated in a thread: a hostile one takes 0.2 s."""
+_OVERRUN_S = 1.0
+"""How long after the deadline a step is stopped that has not ended by itself. At the deadline
+itself two timers would race, and the caller's error would depend on which fires first."""
 
 
 class CaptionRejected(CaptionError):
-    """Two drafts broke hard rules; `draft` and `reasons` are there for a reviewer."""
+    """Two drafts broke hard rules. `draft` and `reasons` are in the problem for a reviewer."""
 
     code, status = "caption_rejected", 422
     title = "No draft was good enough"
-    public = "Two drafts broke the rules of this style. A person should write or mend this text."
+    public = "Two drafts broke the rules of this style. A person should write or correct this text."
 
     def __init__(self, draft: str, verdict: Verdict) -> None:
         super().__init__(
             log_reason="hard rules: " + ", ".join(broken.code for broken in verdict.hard),
             extra={
-                "draft": draft[:_DRAFT_MAX_CHARS],
+                "draft": draft[:_REJECTED_DRAFT_MAX_CHARS],
                 "reasons": [{"code": b.code, "reason": b.reason} for b in verdict.hard],
             },
         )
 
 
-class Fetches(Protocol):
-    """Brings the picture behind a URL; its memory is held until the block ends."""
-
-    def fetch(
-        self, image_url: str, deadline: Deadline
-    ) -> AbstractAsyncContextManager[SourceImage]: ...
-
-
-class Normalises(Protocol):
-    """Turns what came into what a captioner sees."""
-
-    async def normalise(
-        self, source: SourceImage, deadline: Deadline, *, caller: str = ""
-    ) -> NormalisedImage: ...
+def _new_single_flight() -> SingleFlight[CacheKey, Caption]:
+    # These depend on the deadline of the request that met them, or on a queue at that moment.
+    return SingleFlight(unshared=(Overloaded, ModelTimeout, ModelUnavailable))
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The steps of a caption, in the order in which they happen."""
+    """The steps from a caption request to a caption."""
 
-    fetcher: Fetches
-    normaliser: Normalises
+    fetcher: Fetcher
+    normaliser: Normaliser
     captioner: Captioner
     styles: StyleRegistry
     drain: Drain
     metrics: Metrics
     cache: CaptionCache | None = None
+    _in_flight: SingleFlight[CacheKey, Caption] = field(
+        default_factory=_new_single_flight, init=False
+    )
 
     async def caption(self, request: CaptionRequest, deadline: Deadline) -> Caption:
-        """One caption. Raises the CaptionError that explains why there is none."""
-        image = await self._picture(request, deadline)
-        return await self._caption_of(image, request, deadline)
+        """One caption. Raises the CaptionError that says why there is none."""
+        image = await self._load_image(request, deadline)
+        return await self._caption(image, request, deadline)
 
     async def captions(
         self, requests: Sequence[CaptionRequest], deadline: Deadline
     ) -> list[Caption | CaptionError]:
-        """Several captions of one picture, which is fetched and decoded once.
+        """Several captions of one image, which is fetched and decoded once.
 
-        Raises only what concerns the picture; a caption that fails stands in its place as the
-        error, so that the others are not lost.
+        Raises only errors of the image. A caption that fails is returned as its error, so that the
+        other captions are not lost.
         """
-        image = await self._picture(requests[0], deadline)
+        image = await self._load_image(requests[0], deadline)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._caption_or_error(image, request, deadline))
@@ -94,14 +99,15 @@ class Pipeline:
             ]
         return [task.result() for task in tasks]
 
-    async def _picture(self, request: CaptionRequest, deadline: Deadline) -> NormalisedImage:
-        async with AsyncExitStack() as held:  # the source's share of memory, until it is decoded
-            async with self._stage("fetch", deadline, ImageTimeout):
+    async def _load_image(self, request: CaptionRequest, deadline: Deadline) -> NormalisedImage:
+        """Fetch and normalise. The source's bytes are held until it is normalised, not longer."""
+        async with AsyncExitStack() as held:
+            async with self._step("fetch", deadline, ImageTimeout):
                 source = await held.enter_async_context(
                     self.fetcher.fetch(request.image_url, deadline)
                 )
             try:
-                async with self._stage("normalise", deadline, Overloaded):
+                async with self._step("normalise", deadline, _no_time_to_normalise):
                     return await self.normaliser.normalise(source, deadline, caller=request.caller)
             except CaptionError as error:
                 del source
@@ -112,18 +118,22 @@ class Pipeline:
         self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
     ) -> Caption | CaptionError:
         try:
-            return await self._caption_of(image, request, deadline)
+            return await self._caption(image, request, deadline)
         except CaptionError as error:
             return error
 
-    async def _caption_of(
+    async def _caption(
         self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
     ) -> Caption:
+        """Caption and validate, and count the outcome."""
         outcome = "failed"
         model = self.captioner.name
         try:
-            async with self._stage("caption", deadline, ModelTimeout):
-                caption = await self._remembered_or_made(image, request, deadline)
+            async with self._step("caption", deadline, ModelTimeout):
+                if self.cache is None:
+                    caption = await self._make(image, request, deadline)
+                else:
+                    caption = await self._get_or_make(self.cache, image, request, deadline)
         except CaptionError as error:
             outcome = error.code
             raise
@@ -134,31 +144,38 @@ class Pipeline:
         finally:
             self.metrics.captions.labels(request.style, model, outcome).inc()
 
-    async def _remembered_or_made(
-        self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
+    async def _get_or_make(
+        self,
+        cache: CaptionCache,
+        image: NormalisedImage,
+        request: CaptionRequest,
+        deadline: Deadline,
     ) -> Caption:
-        if self.cache is None:
-            return await self._made(image, request, deadline)
-        key = CacheKey(
-            image_sha256=image.source.sha256,
-            sent=(image.width_px, image.height_px),
-            style=request.style,
-            style_version=self.styles[request.style].version,
-            answers_version=caption_code_version(),
-            locale=request.locale,
-            context=request.context,
-            role=request.role,
-            keywords=request.keywords,
-            max_tokens=request.max_tokens,
-            model=self.captioner.name,
-        )
-        return await self.cache.once(key, image, lambda: self._made(image, request, deadline))
+        """The caption from the cache, from an equal request in flight, or a new one."""
+        key = CacheKey.of(request, image, self.styles[request.style], self.captioner.name)
+        cached = await cache.get(key, image)
+        if cached is not None:
+            return cached
 
-    async def _made(
+        async def make_and_put(deadline: Deadline) -> Caption:
+            made = await self._make(image, request, deadline)
+            if made.model == key.model:  # a fallback's caption must not outlive the fallback
+                await cache.put(key, made)
+            return replace(made, cached=False)
+
+        try:
+            caption, is_shared = await self._in_flight.run(key, deadline, make_and_put)
+        except TimeoutError:
+            raise ModelTimeout(log_reason="waited for an equal request in flight") from None
+        if is_shared:  # its tokens are counted once
+            return replace(caption, cached=True, input_tokens=0, output_tokens=0)
+        return caption
+
+    async def _make(
         self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
     ) -> Caption:
-        """From a draft that breaks no hard rule: the first, or the one corrective second."""
-        ask = DraftRequest(
+        """Draft and validate. After a draft that breaks hard rules, one more with the reasons."""
+        draft_request = DraftRequest(
             style=self.styles[request.style],
             locale=request.locale,
             max_tokens=request.max_tokens,
@@ -166,85 +183,93 @@ class Pipeline:
             role=request.role,
             keywords=request.keywords,
         )
-        draft = await self.captioner.draft(image, ask, deadline)
-        verdict = await _judged(draft, ask)
-        if not verdict.hard:
-            return _caption(image, request, draft, verdict)
+        draft = await self.captioner.draft(image, draft_request, deadline)
+        verdict = await self._validate(draft, draft_request)
+        if verdict.hard:
+            rejected = RejectedDraft(
+                draft.text[:_REJECTED_DRAFT_MAX_CHARS],
+                tuple(broken.reason for broken in verdict.hard),
+            )
+            first = draft
+            draft = await self.captioner.draft(
+                image, replace(draft_request, rejected=rejected), deadline
+            )
+            verdict = await self._validate(draft, draft_request, is_last=True)
+            if verdict.hard:
+                raise CaptionRejected(verdict.caption or draft.text, verdict)
+            draft = replace(
+                draft,
+                input_tokens=_sum(first.input_tokens, draft.input_tokens),
+                output_tokens=_sum(first.output_tokens, draft.output_tokens),
+            )
+        return _caption_of(image, request, draft, verdict)
+
+    async def _validate(
+        self, draft: Draft, request: DraftRequest, *, is_last: bool = False
+    ) -> Verdict:
+        """The verdict, its hard rules counted. Raises CaptionUncertain or CaptionRefused."""
+        if len(draft.text) <= _INLINE_MAX_CHARS:
+            verdict = _verdict(draft, request, is_last=is_last)
+        else:
+            verdict = await asyncio.to_thread(_verdict, draft, request, is_last=is_last)
+        if verdict.outcome == "uncertain":
+            raise CaptionUncertain
+        if verdict.outcome == "refused":
+            raise CaptionRefused
         for broken in verdict.hard:
             self.metrics.rejected_drafts.labels(broken.code).inc()
-        reasons = tuple(broken.reason for broken in verdict.hard)
-        again = replace(ask, rejected=RejectedDraft(draft.text[:_DRAFT_MAX_CHARS], reasons))
-        second = await self.captioner.draft(image, again, deadline)
-        second = replace(
-            second,
-            input_tokens=_sum(draft.input_tokens, second.input_tokens),
-            output_tokens=_sum(draft.output_tokens, second.output_tokens),
-        )
-        verdict = await _judged(second, ask, is_last=True)
-        if verdict.hard:
-            for broken in verdict.hard:
-                self.metrics.rejected_drafts.labels(broken.code).inc()
-            raise CaptionRejected(verdict.caption or second.text, verdict)
-        return _caption(image, request, second, verdict)
+        return verdict
 
     @asynccontextmanager
-    async def _stage(
-        self, name: str, deadline: Deadline, too_late: Callable[[], CaptionError]
+    async def _step(
+        self, name: str, deadline: Deadline, on_timeout: Callable[[], CaptionError]
     ) -> AsyncIterator[None]:
-        """Bounds the block by the deadline, or by the drain's; `too_late` is what it then says."""
+        """Time one step, and stop it when the server drains or after it overran its deadline.
+
+        `on_timeout` makes the error that the caller then gets.
+        """
         began_s = time.monotonic()
         try:
-            async with self.drain.limit(deadline.left_s()) as limit:
+            async with self.drain.limit(deadline.left_s() + _OVERRUN_S) as limit:
                 yield
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise too_late() from None
+            raise on_timeout() from None
         finally:
             self.metrics.stage_seconds.labels(name).observe(time.monotonic() - began_s)
 
 
-async def _judged(draft: Draft, ask: DraftRequest, *, is_last: bool = False) -> Verdict:
-    """The verdict, in a thread where the draft is long: a hostile one takes a fifth of a second."""
-    if len(draft.text) <= _DRAFT_MAX_CHARS:
-        return _judge(draft, ask, is_last=is_last)
-    return await asyncio.to_thread(_judge, draft, ask, is_last=is_last)
+def _no_time_to_normalise() -> Overloaded:
+    return Overloaded(log_reason="the image was not normalised in time", retry_after_s=1)
 
 
 def _clear_frames(error: BaseException | None) -> None:
-    """Let go of the source, up to 64 MB, that an error's frames hold until it is answered.
+    """Free the source image, up to 64 MB, that the frames of an error refer to.
 
-    Its share of memory is given to the next one before.
+    An error lives until it is answered, and the source's byte lease has ended before that.
     """
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
 
-def _judge(draft: Draft, ask: DraftRequest, *, is_last: bool) -> Verdict:
-    """The verdict; the model's own ways out become their errors.
-
-    `is_last`: nobody is asked again, so a draft that is too long is cut to what its floor allows.
-    """
-    verdict = validate_draft(
+def _verdict(draft: Draft, request: DraftRequest, *, is_last: bool) -> Verdict:
+    """`is_last`: no other draft follows, so one that is too long is cut."""
+    return validate_draft(
         draft.text,
-        style=ask.style,
-        locale=ask.locale,
-        context=ask.context,
-        max_tokens=ask.max_tokens,
+        style=request.style,
+        locale=request.locale,
+        context=request.context,
+        max_tokens=request.max_tokens,
         cut=draft.cut,
         had_headroom=draft.had_headroom,
         output_tokens=draft.output_tokens,
         final=is_last,
     )
-    if verdict.outcome == "uncertain":
-        raise CaptionUncertain
-    if verdict.outcome == "refused":
-        raise CaptionRefused
-    return verdict
 
 
-def _caption(
+def _caption_of(
     image: NormalisedImage, request: CaptionRequest, draft: Draft, verdict: Verdict
 ) -> Caption:
     return Caption(
@@ -264,5 +289,5 @@ def _caption(
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
-    """Tokens of both asks; unknown where either is."""
+    """Tokens of both drafts; unknown where either is."""
     return None if first is None or second is None else first + second

@@ -1,6 +1,6 @@
-"""Equal requests are answered once; without Redis there is no cache, but service."""
+"""Finished captions are stored in Redis; without Redis nothing is stored and nothing fails."""
 
-import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -8,13 +8,15 @@ import pytest
 from redis import Redis
 
 from app.captioning.cache import CacheKey, CaptionCache
-from app.errors import Overloaded
-from app.types import Caption, NormalisedImage, SourceFacts
+from app.captioning.code_version import caption_code_version
+from app.types import Caption, CaptionRequest, NormalisedImage, SourceFacts
 from testing.servers.redis import RedisServer
+from tests.captioning.draft_requests import STYLE
 
-FACTS = SourceFacts(10, 10, "png", 100, "0" * 64)
-IMAGE = NormalisedImage(b"", 10, 10, FACTS)
-KEY = CacheKey("0" * 64, (10, 10), "concise", "v1", "p1", "en", None, None, (), 64, "m")
+FACTS = SourceFacts(40, 20, "png", 100, "0" * 64)
+IMAGE = NormalisedImage(b"", 20, 10, FACTS)
+REQUEST = CaptionRequest(image_url="https://a.example/a.png", style=STYLE.name)
+KEY = CacheKey.of(REQUEST, IMAGE, STYLE, "m")
 CAPTION = Caption(
     text="Two tabby cats sleep on a red sofa.",
     style="concise",
@@ -26,23 +28,9 @@ CAPTION = Caption(
     input_tokens=900,
     output_tokens=12,
     source=FACTS,
-    sent_width_px=10,
+    sent_width_px=20,
     sent_height_px=10,
 )
-
-
-class Maker:
-    """Makes the caption and counts how often."""
-
-    def __init__(self, caption: Caption = CAPTION, seconds: float = 0.0) -> None:
-        self.made = 0
-        self._caption = caption
-        self._seconds = seconds
-
-    async def __call__(self) -> Caption:
-        self.made += 1
-        await asyncio.sleep(self._seconds)
-        return self._caption
 
 
 @pytest.fixture
@@ -52,23 +40,31 @@ async def cache(redis_server: RedisServer) -> AsyncIterator[CaptionCache]:
     await made.aclose()
 
 
-async def test_the_second_equal_request_costs_nothing(cache: CaptionCache) -> None:
-    make = Maker()
-    first = await cache.once(KEY, IMAGE, make)
-    second = await cache.once(KEY, IMAGE, make)
-    assert make.made == 1
-    assert first == replace(CAPTION, cached=False)
-    assert second == replace(CAPTION, cached=True, input_tokens=0, output_tokens=0)
+async def test_a_stored_caption_comes_back_and_costs_no_tokens(cache: CaptionCache) -> None:
+    assert await cache.get(KEY, IMAGE) is None
+    await cache.put(KEY, CAPTION)
+    assert await cache.get(KEY, IMAGE) == replace(
+        CAPTION, cached=True, input_tokens=0, output_tokens=0
+    )
+
+
+async def test_it_describes_the_image_that_it_is_asked_for(cache: CaptionCache) -> None:
+    """Equal bytes may come from other places; what is said of the source is this request's."""
+    await cache.put(KEY, CAPTION)
+    other = replace(IMAGE, source=replace(FACTS, format="webp"))
+    found = await cache.get(KEY, other)
+    assert found is not None
+    assert found.source.format == "webp"
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"image_sha256": "1" * 64},
-        {"sent": (5, 5)},
+        {"sent_px": (5, 5)},
         {"style": "seo"},
         {"style_version": "v2"},
-        {"answers_version": "p2"},
+        {"caption_code_version": "p2"},
         {"locale": "de"},
         {"context": "Mug"},
         {"role": "link"},
@@ -77,69 +73,68 @@ async def test_the_second_equal_request_costs_nothing(cache: CaptionCache) -> No
         {"model": "n"},
     ],
 )
-async def test_whatever_a_caption_depends_on_is_part_of_the_key(
+async def test_everything_that_a_caption_depends_on_is_part_of_the_key(
     cache: CaptionCache, change: dict[str, object]
 ) -> None:
-    make = Maker()
-    await cache.once(KEY, IMAGE, make)
-    await cache.once(replace(KEY, **change), IMAGE, make)
-    assert make.made == 2
+    await cache.put(KEY, CAPTION)
+    assert await cache.get(replace(KEY, **change), IMAGE) is None
 
 
-async def test_twins_in_work_share_one_call(cache: CaptionCache) -> None:
-    make = Maker(seconds=0.1)
-    answers = await asyncio.gather(*(cache.once(KEY, IMAGE, make) for _ in range(10)))
-    assert make.made == 1
-    assert [one.cached for one in answers].count(True) == 9
-
-
-async def test_a_twin_whose_caller_leaves_does_not_take_the_others_along(
-    cache: CaptionCache,
-) -> None:
-    make = Maker(seconds=0.1)
-    first = asyncio.create_task(cache.once(KEY, IMAGE, make))
-    await asyncio.sleep(0.02)
-    others = [asyncio.create_task(cache.once(KEY, IMAGE, make)) for _ in range(3)]
-    await asyncio.sleep(0.02)
-    first.cancel()
-    assert [one.text for one in await asyncio.gather(*others)] == [CAPTION.text] * 3
-    assert make.made == 2
-
-
-async def test_a_failure_is_told_to_its_twins_and_not_remembered(cache: CaptionCache) -> None:
-    async def fail() -> Caption:
-        await asyncio.sleep(0.05)
-        raise Overloaded
-
-    told = await asyncio.gather(
-        *(cache.once(KEY, IMAGE, fail) for _ in range(3)), return_exceptions=True
+def test_a_key_is_made_of_the_request_the_image_the_style_and_the_model() -> None:
+    request = replace(REQUEST, locale="de", context="Mug", role="link", keywords=("a",))
+    assert CacheKey.of(request, IMAGE, STYLE, "n") == CacheKey(
+        image_sha256=FACTS.sha256,
+        sent_px=(20, 10),
+        style=STYLE.name,
+        style_version=STYLE.version,
+        caption_code_version=caption_code_version(),
+        locale="de",
+        context="Mug",
+        role="link",
+        keywords=("a",),
+        max_tokens=64,
+        model="n",
     )
-    assert all(isinstance(one, Overloaded) for one in told)
-    assert (await cache.once(KEY, IMAGE, Maker())).text == CAPTION.text
 
 
-async def test_a_fallbacks_caption_does_not_outlive_the_fallback(cache: CaptionCache) -> None:
-    await cache.once(KEY, IMAGE, Maker(replace(CAPTION, model="embedded")))
-    make = Maker()
-    await cache.once(KEY, IMAGE, make)
-    assert make.made == 1
+def test_the_key_in_redis_has_kept_its_form() -> None:
+    """Captions that an earlier release stored under the same code are found."""
+    key = CacheKey("0" * 64, (10, 10), "concise", "v1", "p1", "en", None, None, (), 64, "m")
+    digest = "6e440b4ad99ba4f24bba25fa9da6d05f7ddd8059c86ec8551f49479035684c89"
+    assert key.redis_key() == f"altwright:caption:{digest}"
 
 
-async def test_no_redis_means_no_cache_not_no_service(
+async def test_the_value_in_redis_has_kept_its_form(
+    cache: CaptionCache, redis_server: RedisServer
+) -> None:
+    await cache.put(KEY, CAPTION)
+    with Redis(port=redis_server.port) as redis:
+        stored = json.loads(redis.get(KEY.redis_key()))
+        seconds = redis.ttl(KEY.redis_key())
+    assert stored == {
+        "text": CAPTION.text,
+        "style": "concise",
+        "locale": "en",
+        "decorative": False,
+        "truncated": False,
+        "warnings": ["short"],
+        "model": "m",
+    }
+    assert 29 * 86_400 < seconds <= 30 * 86_400
+
+
+async def test_without_redis_nothing_is_stored_and_nothing_fails(
     cache: CaptionCache, redis_server: RedisServer
 ) -> None:
     redis_server.stop()
-    make = Maker()
     for _ in range(3):
-        assert (await cache.once(KEY, IMAGE, make)).text == CAPTION.text
-    assert make.made == 3
+        await cache.put(KEY, CAPTION)
+        assert await cache.get(KEY, IMAGE) is None
 
 
-async def test_an_entry_that_cannot_be_read_is_made_anew(
+async def test_an_entry_that_cannot_be_read_counts_as_absent(
     cache: CaptionCache, redis_server: RedisServer
 ) -> None:
     with Redis(port=redis_server.port) as redis:
-        redis.set(KEY.name(), b'{"text": 5')
-    make = Maker()
-    assert (await cache.once(KEY, IMAGE, make)).cached is False
-    assert make.made == 1
+        redis.set(KEY.redis_key(), b'{"text": 5')
+    assert await cache.get(KEY, IMAGE) is None

@@ -13,8 +13,8 @@ from app.captioning.openai_compat.error_classifier import NoTimeLeft, RequestFau
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
+from app.vision.feature_cache import FeatureCache
 from app.vision.features import Features
-from app.vision.shared import SharedAnalyses
 from app.vision.text_lines import TextBlock
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 
@@ -65,7 +65,7 @@ class EmbeddedCaptioner:
     def __init__(self, pool: LookPool, reader: Reads | None = None) -> None:
         self._pool = pool
         self._reader = reader
-        self._looks = SharedAnalyses(self._look_and_read)
+        self._features = FeatureCache(self._look_and_read, unshared=(Overloaded, NoTimeLeft))
         self._phrases = load_phrases()
 
     def is_usable(self) -> bool:
@@ -79,7 +79,10 @@ class EmbeddedCaptioner:
         time, and ModelTimeout or ModelError where the child could not look.
         """
         phrases = self._phrases_for(ask.locale)
-        sight = await self._looks.at(image.jpeg, deadline)
+        try:
+            sight = await self._features.get(image.jpeg, deadline)
+        except TimeoutError:
+            raise NoTimeLeft(log_reason="waited for an equal image's analysis") from None
         if sight.verdict != "picture":
             return Draft(sight.verdict.upper(), self.name)
         # Judging what may be quoted takes 5 ms, too long to hold the event loop.

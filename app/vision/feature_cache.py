@@ -1,0 +1,50 @@
+"""Feature cache: one analysis of an image serves every style, locale and second draft.
+
+In memory and least recently used first out. Equal pixels give equal features, so no entry expires.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from app.runtime.deadline import Deadline
+from app.runtime.single_flight import SingleFlight
+from app.vision.features import Features
+
+MAX_ENTRIES = 128
+"""Features of one image take a few kilobytes."""
+
+Analyse = Callable[[bytes, Deadline], Awaitable[Features]]
+
+
+class FeatureCache:
+    """Analyses equal JPEG bytes once, for callers that ask at the same time or soon after.
+
+    `unshared` are errors that depend on the deadline or on a queue (see SingleFlight).
+    """
+
+    def __init__(self, analyse: Analyse, *, unshared: tuple[type[Exception], ...]) -> None:
+        self._analyse = analyse
+        self._entries: OrderedDict[bytes, Features] = OrderedDict()
+        self._in_flight: SingleFlight[bytes, Features] = SingleFlight(unshared=unshared)
+
+    async def get(self, jpeg: bytes, deadline: Deadline) -> Features:
+        """The features of an image. Raises what the analysis raises, and TimeoutError.
+
+        Errors are not cached.
+        """
+        key = hashlib.sha256(jpeg).digest()
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            return self._entries[key]
+        features, _ = await self._in_flight.run(
+            key, deadline, partial(self._analyse_and_keep, key, jpeg)
+        )
+        return features
+
+    async def _analyse_and_keep(self, key: bytes, jpeg: bytes, deadline: Deadline) -> Features:
+        features = self._entries[key] = await self._analyse(jpeg, deadline)
+        if len(self._entries) > MAX_ENTRIES:
+            self._entries.popitem(last=False)
+        return features
