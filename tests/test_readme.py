@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import leaves
 from app.main import create_app
-from app.settings import Settings
+from app.settings.settings import Settings
 from testing.servers.altwright import Altwright
 from testing.servers.need import need
 

@@ -1,7 +1,15 @@
-"""Who may start work, who waits, and who is told at once that there is no room."""
+"""Admission: a place to work for each caption request, a bounded queue, and refusal beyond it.
+
+Whether there is room is one rule, `Admission.overload_error`, which is applied at two moments:
+
+1. Load shedding (load_shedding.py) reads it before any work, so that a full server refuses at half
+   the cost of a route. It reserves nothing: the request may still be unauthorised or invalid.
+2. `Admission.admit` applies it and reserves the place, once the body is read and valid. Requests
+   that passed 1. at the same time may have taken the last place since.
+"""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from app.errors import Overloaded
@@ -10,18 +18,26 @@ from app.runtime.drain import Drain
 from app.runtime.semaphore import WeightedSemaphore
 
 _SMOOTHING = 0.1
-"""Weight of the newest request in the running mean of durations."""
-_LONGEST_RETRY_AFTER_S = 30.0
+"""Weight of the newest request in the moving average of durations."""
+_RETRY_AFTER_MIN_S, _RETRY_AFTER_MAX_S = 1.0, 30.0
 
 
 class Admission:
     """At most `concurrency` requests in work and `queue` waiting, first in, first out."""
 
-    def __init__(self, concurrency: int, queue: int, drain: Drain) -> None:
+    def __init__(
+        self,
+        concurrency: int,
+        queue: int,
+        drain: Drain,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._places = WeightedSemaphore(concurrency)
         self._queue = queue
         self._drain = drain
-        self._mean_s = 1.0
+        self._clock = clock
+        self._average_duration_s = 1.0
 
     @property
     def in_work(self) -> int:
@@ -33,20 +49,23 @@ class Admission:
         """Requests waiting for a place."""
         return self._places.waiting
 
-    def refusal(self) -> Overloaded | None:
-        """What a request that came now would be told at once; None where it may come in or wait."""
+    def overload_error(self) -> Overloaded | None:
+        """The error for a request that arrives now; None where it gets a place or may wait."""
         if self._drain.is_draining:
             return Overloaded("The server is restarting. Try again in a second.", retry_after_s=1)
         if self._places.used >= self._places.total and self._places.waiting >= self._queue:
-            return Overloaded(log_reason="queue full", retry_after_s=self._retry_after_s())
+            return Overloaded(log_reason="queue full", retry_after_s=self._estimate_wait_s())
         return None
 
     @asynccontextmanager
-    async def place(self, deadline: Deadline) -> AsyncIterator[None]:
-        """Hold one place. Raises Overloaded at once where the queue is full or the server stops,
-        and at the deadline where no place came free."""
-        if (refusal := self.refusal()) is not None:
-            raise refusal
+    async def admit(self, deadline: Deadline) -> AsyncIterator[None]:
+        """Hold one place for the length of the block.
+
+        Raises Overloaded at once where the queue is full or the server is draining, and at the
+        deadline where no place became free.
+        """
+        if (error := self.overload_error()) is not None:
+            raise error
         if not self._places.try_acquire(1):
             try:
                 async with self._drain.limit(deadline.left_s()):
@@ -54,17 +73,17 @@ class Admission:
             except TimeoutError:
                 raise Overloaded(
                     log_reason="waited for a place until the deadline",
-                    retry_after_s=self._retry_after_s(),
+                    retry_after_s=self._estimate_wait_s(),
                 ) from None
-        began_s = time.monotonic()
+        began_s = self._clock()
         try:
             yield
         finally:
             self._places.release(1)
-            took_s = time.monotonic() - began_s
-            self._mean_s += _SMOOTHING * (took_s - self._mean_s)
+            took_s = self._clock() - began_s
+            self._average_duration_s += _SMOOTHING * (took_s - self._average_duration_s)
 
-    def _retry_after_s(self) -> float:
-        """When the queue as it stands now will have been worked off, by the mean of late."""
-        seconds = self._mean_s * (self._places.waiting + 1) / self._places.total
-        return min(_LONGEST_RETRY_AFTER_S, max(1.0, seconds))
+    def _estimate_wait_s(self) -> float:
+        """Seconds until the requests that wait now have a place, at the average duration."""
+        wait_s = self._average_duration_s * (self._places.waiting + 1) / self._places.total
+        return min(_RETRY_AFTER_MAX_S, max(_RETRY_AFTER_MIN_S, wait_s))

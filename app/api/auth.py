@@ -1,43 +1,64 @@
-"""Who calls, and whether that caller may now."""
+"""Authentication of callers, by API key or by address, and their rate limit."""
+
+import ipaddress
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.errors import RateLimited, Unauthorized
 from app.api.keys import Caller, KeyStore
-from app.api.rate_limits import CallerRateLimits, caller_of_address
+from app.api.rate_limits import CallerRateLimits
 
 
 class Authenticator:
-    """The key first, then the limit; both before a byte of the body is read."""
+    """Checks the key first, then the rate limit, both before the body is read."""
 
-    def __init__(self, keys: KeyStore, limits: CallerRateLimits) -> None:
+    def __init__(self, keys: KeyStore, rate_limits: CallerRateLimits) -> None:
         self._keys = keys
-        self._limits = limits
+        self._rate_limits = rate_limits
 
-    def identify(self, request: Request) -> Caller:
+    def authenticate(self, request: Request) -> Caller:
         """The caller by its key, or by its address where no key is configured.
 
         Raises Unauthorized.
         """
-        if self._keys.is_open:
-            return Caller(caller_of_address(request.client.host if request.client else "unknown"))
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        caller = self._keys.find(token.strip() if scheme.lower() == "bearer" else None)
+        host = request.client.host if request.client else "unknown"
+        if self._keys.allows_anonymous:
+            return Caller(caller_name_of_address(host))
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        caller = self._keys.find_caller(key.strip() if scheme.lower() == "bearer" else None)
         if caller is None:
-            # Who guesses keys is for the operator's log alone.
-            host = request.client.host if request.client else "unknown"
+            # The address is for the operator's log only.
             raise Unauthorized(log_reason=f"no valid key from {host}")
         return caller
 
-    async def admit(self, request: Request, response: Response) -> Caller:
-        """The caller, one request counted. Raises Unauthorized or RateLimited."""
-        caller = self.identify(request)
-        allowance = await self._limits.hit(caller.name, caller.limit)
-        headers = allowance.headers()
+    async def authenticate_and_count(self, request: Request, response: Response) -> Caller:
+        """The caller, with one request counted against its rate limit.
+
+        `response` gets the rate-limit headers. Raises Unauthorized or RateLimited.
+        """
+        caller = self.authenticate(request)
+        usage = await self._rate_limits.count_request(caller.name, caller.rate_limit)
+        headers = usage.headers()
         response.headers.update(headers)
         request.state.rate_limit_headers = headers
-        request.state.log = {"caller": caller.name}
-        if not allowance.allowed:
-            raise RateLimited(retry_after_s=allowance.reset_s)
+        request.state.log_fields = {"caller": caller.name}
+        if not usage.is_allowed:
+            raise RateLimited(retry_after_s=usage.reset_s)
         return caller
+
+
+def caller_name_of_address(host: str) -> str:
+    """The name of a caller without a key: its IPv4 address, or its IPv6 network of 64 bits.
+
+    A customer usually gets a whole /64 network, so a limit per IPv6 address would limit nothing.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"address:{host}"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return f"address:{address.ipv4_mapped}"
+        return f"address:{ipaddress.ip_network((address, 64), strict=False)}"
+    return f"address:{address}"

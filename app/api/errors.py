@@ -6,7 +6,7 @@ from app.errors import CaptionError
 
 
 class Unauthorized(CaptionError):
-    """No key, or a wrong, expired or revoked one: one answer for all of them."""
+    """No key, or a wrong, expired or revoked one: the same response for each."""
 
     code, status = "unauthorized", 401
     title = "A valid API key is needed"
@@ -52,26 +52,26 @@ class InvalidRequest(CaptionError):
 
     code, status = "invalid_request", 422
     title = "The request is not valid"
-    public = "The request is not valid; `errors` says what to mend."
+    public = "The request is not valid. `errors` says for each wrong field what to correct."
 
     def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
-        """`errors` are pairs of a field's name (empty: the whole body) and a sentence."""
-        listed = [{"field": field, "message": message} for field, message in errors]
-        first = listed[0]
+        """`errors` are pairs of a field name (empty for the whole body) and a sentence."""
+        items = [{"field": field, "message": message} for field, message in errors]
+        first = items[0]
         where = f"{first['field']}: " if first["field"] else ""
-        super().__init__(f"{where}{first['message']}", extra={"errors": listed})
+        super().__init__(f"{where}{first['message']}", extra={"errors": items})
 
 
 class RequestTimeout(CaptionError):
-    """The caller did not send its body in time."""
+    """The caller did not send the body in time."""
 
     code, status = "request_timeout", 408
-    title = "The request body came too slowly"
+    title = "The request body arrived too slowly"
     public = "The request body did not arrive in time. Send it again."
 
 
 class RateLimited(CaptionError):
-    """The caller's own limit is used up."""
+    """The caller's rate limit is used up."""
 
     code, status = "rate_limited", 429
     title = "Rate limit reached"

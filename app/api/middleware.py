@@ -1,4 +1,4 @@
-"""What happens around every request: an ID, a line in the log, a number, and safe headers."""
+"""The outermost middleware: each request gets an ID, a log line, metrics and security headers."""
 
 import logging
 import re
@@ -9,71 +9,73 @@ from collections.abc import Callable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import malformed_response, response_for
+from app.api.problems import malformed_request_response, problem_response
 from app.errors import InternalError
 
 _logger = logging.getLogger(__name__)
 
-_SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/+=@-]{0,127}")
-"""What may stand in a log line and a header without being quoted."""
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/+=@-]{0,127}")
+"""Text that needs no quoting in a log line or a header."""
+_UNLOGGED_ROUTES = ("/healthz", "/readyz", "/metrics")
 
-Observe = Callable[[str, str, float], None]
-"""Told the route, the code of the answer and the seconds it took."""
+ObserveRequest = Callable[[str, str, float], None]
+"""Called with the route, the code of the response and the seconds that it took."""
 
 
 class RequestMiddleware:
-    """Pure ASGI: no buffering, no task switch, and cancellation passes through."""
+    """Pure ASGI: no buffering, no switch of tasks, and cancellation passes through."""
 
-    def __init__(self, app: ASGIApp, *, observe: Observe, is_draining: Callable[[], bool]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, observe: ObserveRequest, is_draining: Callable[[], bool]
+    ) -> None:
         self._app = app
         self._observe = observe
         self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the request; a bug becomes a plain `internal` problem."""
+        """Run the request. An unexpected error becomes the problem `internal`."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
+        headers = Headers(scope=scope)
+        request_id = _choose_request_id(headers.get("x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         began_s = time.monotonic()
         status = 0
-        sent = Headers(scope=scope)
-        # Two lengths for one body: what a proxy before us took for the end may not be ours, so
-        # nothing that follows on this connection is believed (RFC 9112, 6.1).
-        is_ambiguous = "content-length" in sent and "transfer-encoding" in sent
+        # With two lengths for one body, a proxy before us may have ended the request elsewhere. So
+        # nothing that follows on this connection is trusted (RFC 9112, 6.1).
+        is_ambiguous = "content-length" in headers and "transfer-encoding" in headers
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
-                _protect(headers, request_id)
+                response_headers = MutableHeaders(raw=message.setdefault("headers", []))
+                _add_headers(response_headers, request_id)
                 if is_ambiguous or self._is_draining():
-                    headers["Connection"] = "close"
+                    response_headers["Connection"] = "close"
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
-            # The last line of defence: whatever was not foreseen is logged here and answered
-            # without a word of the inside.
-            _logger.exception("internal error", extra={"request_id": request_id})
+            _logger.exception("request.failed", extra={"request_id": request_id})
             scope["state"]["code"] = InternalError.code
             if status == 0:
-                await response_for(InternalError(), request_id)(scope, receive, send_with_headers)
+                response = problem_response(InternalError(), request_id)
+                await response(scope, receive, send_with_headers)
         finally:
-            self._finish(scope, status, time.monotonic() - began_s)
+            self._record(scope, status, time.monotonic() - began_s)
 
-    def _finish(self, scope: Scope, status: int, took_s: float) -> None:
+    def _record(self, scope: Scope, status: int, took_s: float) -> None:
         state = scope["state"]
         route = state.get("route") or getattr(scope.get("route"), "path", "(none)")
         code = state.get("code", "ok" if status else "client_gone")
         self._observe(route, code, took_s)
-        if route in ("/healthz", "/readyz", "/metrics"):
+        if route in _UNLOGGED_ROUTES:
             return
         _logger.info(
-            "request",
+            "request.finished",
             extra={
                 "request_id": state["request_id"],
                 "method": scope["method"][:20],
@@ -81,21 +83,21 @@ class RequestMiddleware:
                 "status": status,
                 "code": code,
                 "ms": round(took_s * 1000),
-                **state.get("log", {}),
+                **state.get("log_fields", {}),
             },
         )
 
 
-def refusal_of_no_http() -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and body of the 400 for what is no valid HTTP/1.1, and so no request of a route."""
+def render_malformed_request() -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of the 400 for bytes that are not HTTP/1.1 and so reach no route."""
     request_id = secrets.token_hex(8)
-    response = malformed_response(request_id)
-    _protect(MutableHeaders(raw=response.raw_headers), request_id)
+    response = malformed_request_response(request_id)
+    _add_headers(MutableHeaders(raw=response.raw_headers), request_id)
     headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
     return headers, bytes(response.body)
 
 
-def _protect(headers: MutableHeaders, request_id: str) -> None:
+def _add_headers(headers: MutableHeaders, request_id: str) -> None:
     headers["X-Request-ID"] = request_id
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "no-referrer")
@@ -105,7 +107,7 @@ def _protect(headers: MutableHeaders, request_id: str) -> None:
     headers.setdefault("Cache-Control", "no-store")
 
 
-def _request_id(sent: str | None) -> str:
-    if sent is not None and _SANE_ID.fullmatch(sent):
+def _choose_request_id(sent: str | None) -> str:
+    if sent is not None and _VALID_REQUEST_ID.fullmatch(sent):
         return sent
     return secrets.token_hex(8)

@@ -1,5 +1,6 @@
-"""The OpenAPI document: FastAPI's, with our bodies, problems and headers."""
+"""The OpenAPI document: what FastAPI generates, with our request bodies, problems and headers."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -7,53 +8,67 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from app.api.errors import MethodNotAllowed, NotFound
-from app.api.problems import documented, problem_schema
+from app.api.problems import documented_responses, problem_schema
+from app.api.schemas import CaptionBody, CaptionsBody, CheckBody
 
 _REF = "#/components/schemas/{model}"
-_ABOUT = """One POST takes an image URL and a style; the answer is one caption that has been
-checked, ready to store.
+_BODIES: tuple[type[BaseModel], ...] = (CaptionBody, CaptionsBody, CheckBody)
+_DESCRIPTION = """One POST takes an image URL and a style. The response is one caption that has been
+checked and can be stored.
 
-Failures are `application/problem+json` (RFC 9457). Programs switch on `code`; the status class
-tells the truth about retrying: 408, 429 and 5xx may succeed later, other 4xx will not."""
+Errors are `application/problem+json` (RFC 9457). `code` is for programs. The status says whether to
+retry: 408, 429 and 5xx may succeed later, other 4xx will not."""
 
 
-def takes(model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra=` of a route that reads its own body: what the body must be."""
+def request_body(model: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra=` of a route that reads its body itself: the body's schema and examples."""
     examples = model.model_json_schema().get("examples", [])
     content: dict[str, Any] = {"schema": {"$ref": _REF.format(model=model.__name__)}}
     if examples:
         content["examples"] = {
-            ("least", "everything")[index]: {"value": value} for index, value in enumerate(examples)
+            ("minimal", "full")[index]: {"value": value} for index, value in enumerate(examples)
         }
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def document(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> dict[str, Any]:
-    """The whole document, the same on every machine."""
+def cached_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """For `app.openapi`: generates the document at the first call."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _generate_document(app)
+        return app.openapi_schema
+
+    return openapi
+
+
+def _generate_document(app: FastAPI) -> dict[str, Any]:
+    """The whole document. It is the same on every machine, whatever the settings."""
     schema = get_openapi(
         title=app.title,
         version=app.version,
-        description=_ABOUT,
+        description=_DESCRIPTION,
         routes=app.routes,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     components = schema.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    for body in bodies:
-        own = body.model_json_schema(ref_template=_REF)
-        schemas.update(own.pop("$defs", {}))
-        schemas[body.__name__] = own
+    for body in _BODIES:
+        body_schema = body.model_json_schema(ref_template=_REF)
+        schemas.update(body_schema.pop("$defs", {}))
+        schemas[body.__name__] = body_schema
     schemas["Problem"] = problem_schema()
     schemas["FailedResult"]["properties"]["problem"] = {"$ref": _REF.format(model="Problem")}
-    # No route answers these two; any path or method that does not exist does.
+    # Responses of no route: of paths and methods that do not exist.
     components["responses"] = {
-        error.code: next(iter(documented(error).values())) for error in (NotFound, MethodNotAllowed)
+        error.code: next(iter(documented_responses(error).values()))
+        for error in (NotFound, MethodNotAllowed)
     }
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "Needed where the operator has configured keys.",
+            "description": "Required where the operator has configured keys.",
         }
     }
     for path, operations in schema["paths"].items():
@@ -61,9 +76,9 @@ def document(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> dict[str, Any
             if path.startswith("/v1/"):
                 operation["security"] = [{"bearer": []}, {}]
             _add_headers(operation, path)
-            # FastAPI documents its own 422; ours is the problem with code invalid_request.
-            for status, answer in operation["responses"].items():
-                if status == "422" and "problem+json" not in str(answer):
+            # FastAPI adds its own 422. Ours is the problem with code invalid_request.
+            for status, response in operation["responses"].items():
+                if status == "422" and "problem+json" not in str(response):
                     operation["responses"].pop("422")
                     break
     for name in ("HTTPValidationError", "ValidationError"):
@@ -73,10 +88,10 @@ def document(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> dict[str, Any
 
 def _add_headers(operation: dict[str, Any], path: str) -> None:
     is_limited = path.startswith("/v1/") and path != "/v1/styles"
-    for status, answer in operation["responses"].items():
-        headers = answer.setdefault("headers", {})
+    for status, response in operation["responses"].items():
+        headers = response.setdefault("headers", {})
         headers["X-Request-ID"] = {
-            "description": "The caller's own, if it sent a sane one.",
+            "description": "The caller's own where it sent a valid one, otherwise a new one.",
             "schema": {"type": "string"},
         }
         if path.startswith("/v1/image/") and status == "200":
@@ -87,7 +102,7 @@ def _add_headers(operation: dict[str, Any], path: str) -> None:
         if is_limited and status in ("200", "429"):
             for name, meaning in (
                 ("Limit", "Requests that the tightest limit allows."),
-                ("Remaining", "Requests that are left of it now."),
+                ("Remaining", "Requests that are left of this limit now."),
                 ("Reset", "Seconds until one more is allowed, rounded up."),
             ):
                 headers[f"X-RateLimit-{name}"] = {

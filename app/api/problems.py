@@ -1,4 +1,4 @@
-"""Problems on the wire (RFC 9457), made from the error classes and nowhere else."""
+"""Problem bodies and responses (RFC 9457), made from the error classes in this module only."""
 
 import json
 import math
@@ -8,17 +8,14 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
-from app.api.errors import (
-    InvalidRequest,
-    Unauthorized,
-)
+from app.api.errors import InvalidRequest, Unauthorized
 from app.errors import CaptionError, leaves
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_BASE = "/docs#problem-"
 
 
-def body_of(error: CaptionError, request_id: str) -> dict[str, Any]:
+def problem_body(error: CaptionError, request_id: str) -> dict[str, Any]:
     """The problem as a JSON object."""
     return {
         "type": _TYPE_BASE + error.code,
@@ -32,10 +29,10 @@ def body_of(error: CaptionError, request_id: str) -> dict[str, Any]:
     }
 
 
-def response_for(error: CaptionError, request_id: str) -> Response:
-    """The problem as a response, with Retry-After and WWW-Authenticate where they belong."""
+def problem_response(error: CaptionError, request_id: str) -> Response:
+    """The problem as a response, with Retry-After and WWW-Authenticate where they apply."""
     response = Response(
-        json.dumps(body_of(error, request_id), ensure_ascii=False).encode("utf-8", "replace"),
+        json.dumps(problem_body(error, request_id), ensure_ascii=False).encode("utf-8", "replace"),
         status_code=error.status,
         media_type=MEDIA_TYPE,
     )
@@ -47,29 +44,29 @@ def response_for(error: CaptionError, request_id: str) -> Response:
     return response
 
 
-def malformed_response(request_id: str) -> Response:
-    """`invalid_request` with 400 instead of 422: proxies know what that says of a connection."""
+def malformed_request_response(request_id: str) -> Response:
+    """`invalid_request` with status 400, which tells proxies to close the connection."""
     sentence = (
         "This is not a valid HTTP/1.1 request, or its head is over 64 KiB, or its body comes in "
-        "chunks of a few bytes. Mend the client, or send a Content-Length."
+        "chunks of a few bytes. Correct the client, or send a Content-Length."
     )
-    body = body_of(InvalidRequest([("", sentence)]), request_id) | {"status": 400}
+    body = problem_body(InvalidRequest([("", sentence)]), request_id) | {"status": 400}
     return Response(json.dumps(body), status_code=400, media_type=MEDIA_TYPE)
 
 
-def documented(*errors: type[CaptionError]) -> dict[int | str, dict[str, Any]]:
-    """`responses=` of a route: each status with an example of each code that has it."""
+def documented_responses(*errors: type[CaptionError]) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: each status with an example for each of its codes."""
     by_status: dict[int | str, list[type[CaptionError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
     return {
         status: {
             "description": "; ".join(f"`{e.code}`: {_first_line(e)}" for e in classes),
-            "headers": _headers_of(classes),
+            "headers": _header_schemas(classes),
             "content": {
                 MEDIA_TYPE: {
                     "schema": {"$ref": "#/components/schemas/Problem"},
-                    "examples": {e.code: {"value": example_of(e)} for e in classes},
+                    "examples": {e.code: {"value": _example_body(e)} for e in classes},
                 }
             },
         }
@@ -77,8 +74,8 @@ def documented(*errors: type[CaptionError]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def example_of(error: type[CaptionError]) -> dict[str, Any]:
-    """What the problem looks like for a caller who gets its plain sentence."""
+def _example_body(error: type[CaptionError]) -> dict[str, Any]:
+    """The problem body with the error's standard sentence as its detail."""
     example = {
         "type": _TYPE_BASE + error.code,
         "title": error.title,
@@ -95,7 +92,7 @@ def example_of(error: type[CaptionError]) -> dict[str, Any]:
 
 
 def problem_schema() -> Mapping[str, Any]:
-    """The OpenAPI schema of a problem; its codes come from the error classes."""
+    """The OpenAPI schema of a problem. Its codes come from the error classes."""
     codes = sorted({leaf.code for leaf in leaves()})
     error_item = {
         "type": "object",
@@ -110,8 +107,8 @@ def problem_schema() -> Mapping[str, Any]:
     return {
         "type": "object",
         "title": "Problem",
-        "description": "An RFC 9457 problem. `code` is what programs switch on; `retryable` says "
-        "whether the same request may succeed later.",
+        "description": "An RFC 9457 problem. `code` is for programs; `retryable` says whether the "
+        "same request may succeed later.",
         "required": ["type", "title", "status", "detail", "code", "retryable", "request_id"],
         "properties": {
             "type": {"type": "string", "format": "uri-reference"},
@@ -143,7 +140,7 @@ def _first_line(error: type[CaptionError]) -> str:
     return (error.__doc__ or error.title).split("\n", 1)[0]
 
 
-def _headers_of(classes: Iterable[type[CaptionError]]) -> dict[str, Any]:
+def _header_schemas(classes: Iterable[type[CaptionError]]) -> dict[str, Any]:
     headers: dict[str, Any] = {"X-Request-ID": {"schema": {"type": "string"}}}
     for error in classes:
         if error.status in (429, 503):

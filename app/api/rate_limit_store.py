@@ -1,100 +1,110 @@
-"""Moving windows in this process's memory: when each caller asked of late.
+"""A store for `limits` that counts requests in moving windows in this process's memory.
 
-The store that `limits` brings starts a thread for nearly every request, to forget old entries, and
-copies every caller's list in it. Here a caller's old entries go when it asks again, and those of
-callers who stay away a few at a time, whoever asks.
+The memory store of `limits` starts a thread for nearly every request to remove old entries, and
+copies the entries of every caller in it. Here a caller's old entries are removed by its own next
+request, and those of absent callers a few at a time by any request.
 """
 
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 from limits.storage import MovingWindowSupport, Storage
 
-_SWEPT_AT_A_TIME = 2
-"""More than one, so that callers are forgotten faster than new ones can come."""
+_SCHEME = "moving-window-memory"
+STORE_URL = f"{_SCHEME}://"
+"""The URL under which `limits` finds this store once the module is imported."""
+_REMOVED_PER_REQUEST = 2
+"""More than one, so that callers are removed faster than new ones can arrive."""
 
-_Asked = OrderedDict[str, deque[float]]
+_Window = OrderedDict[str, deque[float]]
+"""For each caller the times of its requests, the caller with the oldest last request first."""
 
 
-class WindowStorage(Storage, MovingWindowSupport):
-    """What `limits` wants of a store for its strategy `moving-window`. Not for threads."""
+class MovingWindowStorage(Storage, MovingWindowSupport):
+    """What `limits` needs of a store for its strategy `moving-window`. Not thread-safe."""
 
-    STORAGE_SCHEME = ["windows"]  # noqa: RUF012 - so it is read by limits' registry
+    STORAGE_SCHEME = [_SCHEME]  # noqa: RUF012 - the registry of `limits` reads a list
 
     def __init__(
-        self, uri: str | None = None, wrap_exceptions: bool = False, **options: str
+        self,
+        uri: str | None = None,
+        wrap_exceptions: bool = False,
+        clock: Callable[[], float] = time.time,
+        **options: str,
     ) -> None:
-        """`uri` is `windows://`."""
+        """`uri` is STORE_URL; `clock` returns seconds."""
         super().__init__(uri, wrap_exceptions=wrap_exceptions, **options)
-        # By length of window, in seconds: then those who asked longest ago stand first.
-        self._asked: dict[int, _Asked] = {}
+        self._clock = clock
+        self._windows: dict[int, _Window] = {}
+        """By the window's length in seconds."""
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Note `amount` requests of now where the window of `expiry` seconds has room for them."""
-        now = time.time()
-        asked = self._asked.setdefault(expiry, OrderedDict())
-        self._sweep(asked, now - expiry)
-        entries = asked.get(key)
-        if entries is None:
-            entries = deque()
-        _forget(entries, now - expiry)
-        if len(entries) + amount > limit:
+        """Count `amount` requests where the window of `expiry` seconds allows them."""
+        now = self._clock()
+        window = self._windows.setdefault(expiry, OrderedDict())
+        self._remove_absent_callers(window, now - expiry)
+        times = window.get(key)
+        if times is None:
+            times = deque()
+        _remove_before(times, now - expiry)
+        if len(times) + amount > limit:
             return False
-        entries.extend([now] * amount)
-        asked[key] = entries
-        asked.move_to_end(key)
+        times.extend([now] * amount)
+        window[key] = times
+        window.move_to_end(key)
         return True
 
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 - limits' own form
-        """When the oldest request in the window came, now where there is none; and how many."""
-        now = time.time()
-        entries = self._asked[expiry].get(key) if expiry in self._asked else None
-        if entries is None:
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 - the signature of `limits`
+        """The time of the oldest request in the window (now if there is none), and their number."""
+        now = self._clock()
+        times = self._windows[expiry].get(key) if expiry in self._windows else None
+        if times is None:
             return now, 0
-        _forget(entries, now - expiry)
-        return (entries[0], len(entries)) if entries else (now, 0)
+        _remove_before(times, now - expiry)
+        return (times[0], len(times)) if times else (now, 0)
 
     @staticmethod
-    def _sweep(asked: _Asked, before: float) -> None:
-        for _ in range(_SWEPT_AT_A_TIME):
-            first = next(iter(asked), None)
-            if first is None or (asked[first] and asked[first][-1] >= before):
+    def _remove_absent_callers(window: _Window, before: float) -> None:
+        for _ in range(_REMOVED_PER_REQUEST):
+            first = next(iter(window), None)
+            if first is None or (window[first] and window[first][-1] >= before):
                 return
-            del asked[first]
+            del window[first]
 
     @property
     def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
-        """What a broken store raises; this one does not break."""
+        """Errors of a broken store. This one raises none."""
         return ValueError
 
     def check(self) -> bool:
-        """Always there."""
+        """Whether the store responds: always."""
         return True
 
     def reset(self) -> int | None:
-        """Forget everybody; how many that were."""
-        count = sum(len(asked) for asked in self._asked.values())
-        self._asked.clear()
+        """Remove every caller; returns their number."""
+        count = sum(len(window) for window in self._windows.values())
+        self._windows.clear()
         return count
 
     def clear(self, key: str) -> None:
-        """Forget one."""
-        for asked in self._asked.values():
-            asked.pop(key, None)
+        """Remove one caller."""
+        for window in self._windows.values():
+            window.pop(key, None)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Of fixed windows, which are not kept here."""
+        """Not supported: fixed windows are not counted here."""
         raise NotImplementedError
 
     def get(self, key: str) -> int:
-        """Of fixed windows, too."""
+        """Not supported, as `incr`."""
         raise NotImplementedError
 
     def get_expiry(self, key: str) -> float:
-        """Of fixed windows, too."""
+        """Not supported, as `incr`."""
         raise NotImplementedError
 
 
-def _forget(entries: deque[float], before: float) -> None:
-    while entries and entries[0] < before:
-        entries.popleft()
+def _remove_before(times: deque[float], before: float) -> None:
+    while times and times[0] < before:
+        times.popleft()

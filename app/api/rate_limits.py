@@ -1,63 +1,54 @@
-"""Rate limits per key, on slowapi's limiter; a slow or absent Redis neither stalls nor opens it.
+"""Rate limits per caller, counted by slowapi's limiter in memory or in a shared Redis.
 
-slowapi's own decorator asks its store on the event loop, where one paused Redis stops every
-request. So the limiter is asked here: the memory store at once, a shared store in its own threads
-with a deadline, and where that fails each process counts by itself until the store answers again.
+slowapi's decorator calls its store on the event loop, where a Redis that hangs stops every request.
+So its limiter is called here: in memory directly, a shared store in threads with a timeout. While
+the shared store does not respond, each process counts in its own memory: limits become wider, and
+are never off.
 """
 
 import asyncio
-import ipaddress
 import logging
 import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem
 from limits.strategies import RateLimiter
 from slowapi import Limiter
 from slowapi.util import get_remote_address
 
-import app.api.rate_limit_store  # noqa: F401 - `limits` finds a store by the name that it registered
+from app.api.rate_limit_store import STORE_URL
+from app.settings.rate_limit import parse_rate_limits
 
 _logger = logging.getLogger(__name__)
 
 _STORE_TIMEOUT_S = 0.25
-"""A Redis in the same network answers in about a millisecond."""
+"""A Redis in the same network responds in about a millisecond."""
 _STORE_PAUSE_S = 5.0
-"""After a failure the store is left alone this long, so that it costs one request in five seconds
-a quarter of a second, not every request."""
-_OWN_MEMORY = "windows://"
-"""app.api.rate_limit_store: what RATE_LIMIT_STORE=memory:// means here."""
+"""After a failure the store is not called for this time. So a store that hangs delays one request
+in five seconds by a quarter of a second, and not every request."""
+_STORE_THREADS = 4
 _SCOPE = "captions"
-"""One budget over all caption routes."""
+"""One limit over all caption routes."""
 
-
-def parse_limits(text: str) -> list[RateLimitItem]:
-    """`60/minute;5000/day` as limits. Raises ValueError with a sentence."""
-    try:
-        limits = parse_many(text)
-    except ValueError:
-        limits = []
-    if not limits or any(limit.amount < 1 for limit in limits):
-        msg = f"{text!r} is not a rate limit; write for instance 60/minute or 10/second;5000/day"
-        raise ValueError(msg)
-    return limits
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """What is left of the tightest limit after this request."""
+class RateLimitResult:
+    """What is left of the tightest limit after a request."""
 
-    allowed: bool
+    is_allowed: bool
     limit: int
     remaining: int
     reset_s: float
-    """Seconds until the oldest request leaves the window: then one more is allowed."""
+    """Seconds until the oldest request leaves the window and one more is allowed."""
 
     def headers(self) -> dict[str, str]:
-        """X-RateLimit-*, for answers with 200 and 429 alike; Reset in whole seconds from now."""
+        """X-RateLimit-*, for responses with 200 and 429. Reset is in whole seconds from now."""
         return {
             "X-RateLimit-Limit": str(self.limit),
             "X-RateLimit-Remaining": str(self.remaining),
@@ -69,115 +60,122 @@ class CallerRateLimits:
     """Counts each caller's requests in a moving window."""
 
     def __init__(
-        self, default: str, store_url: str, *, on_store: Callable[[bool], None] | None = None
+        self,
+        default: str,
+        store_url: str,
+        *,
+        on_store_change: Callable[[bool], None] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`on_store` is told whether the shared store answers, whenever that changes."""
-        self._default = default
-        self._local = _limiter(_OWN_MEMORY)
-        self._shared: Limiter | None = None
-        self._failures: tuple[type[Exception], ...] = (OSError, TimeoutError)
-        if not store_url.startswith("memory:"):
-            from redis.exceptions import RedisError  # a tenth of a second, and only for a Redis
+        """`default` is the limit of callers without their own.
 
-            self._shared = _limiter(store_url)
-            self._failures = (RedisError, *self._failures)
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="limits")
-        self._store_is_up = True
+        `on_store_change` is called with whether the shared store responds when that changes;
+        `clock` (seconds) is that of the windows in memory.
+        """
+        self._default = default
+        self._clock = clock
+        self._local = _create_limiter(STORE_URL, clock=clock)
+        self._shared: Limiter | None = None
+        self._store_errors: tuple[type[Exception], ...] = (OSError, TimeoutError)
+        if not store_url.startswith("memory:"):
+            from redis.exceptions import RedisError  # a tenth of a second, only where Redis is used
+
+            self._shared = _create_limiter(
+                store_url,
+                socket_timeout=_STORE_TIMEOUT_S,
+                socket_connect_timeout=_STORE_TIMEOUT_S,
+            )
+            self._store_errors = (RedisError, *self._store_errors)
+        self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="rate-limits")
+        self._store_responds = True
         self._next_try_s = 0.0
-        self._on_store = on_store or (lambda _up: None)
+        self._on_store_change = on_store_change or (lambda _responds: None)
         self._parsed: dict[str, list[RateLimitItem]] = {}
 
-    async def hit(self, caller: str, limit: str | None = None) -> Allowance:
-        """Count one request of `caller` under its own limit, or the default one."""
-        limits = self._limits_of(limit or self._default)
+    @property
+    def is_shared(self) -> bool:
+        """Whether the limits are counted in a shared store."""
+        return self._shared is not None
+
+    async def check(self) -> None:
+        """Read from the shared store. Raises its error where it does not respond."""
+        if self._shared is not None:
+            [limit, *_] = self._parse(self._default)
+            await self._run_in_thread(self._shared.limiter.test, limit, "check", _SCOPE)
+
+    async def count_request(self, caller: str, limit: str | None = None) -> RateLimitResult:
+        """Count one request of `caller` against `limit`, or against the default."""
+        limits = self._parse(limit or self._default)
         if self._shared is not None and time.monotonic() >= self._next_try_s:
             try:
-                work = asyncio.get_running_loop().run_in_executor(
-                    self._threads, _hit, self._shared.limiter, limits, caller
+                result = await self._run_in_thread(
+                    _count_request, self._shared.limiter, limits, caller, time.time
                 )
-                # The socket's own timeout ends the thread; this one ends the wait for a thread.
-                allowance = await asyncio.wait_for(work, 2 * _STORE_TIMEOUT_S)
-            except self._failures as error:
-                self._store_failed(error)
+            except self._store_errors as error:
+                self._record_store_failure(error)
             else:
-                self._store_answers()
-                return allowance
-        return _hit(self._local.limiter, limits, caller)
+                self._record_store_response()
+                return result
+        return _count_request(self._local.limiter, limits, caller, self._clock)
 
     def close(self) -> None:
-        """Let the threads go; one that hangs in a socket ends by its timeout."""
+        """Release the threads. One that waits for a socket ends at the socket's timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _limits_of(self, text: str) -> list[RateLimitItem]:
+    def _parse(self, text: str) -> list[RateLimitItem]:
         if text not in self._parsed:
-            self._parsed[text] = parse_limits(text)
+            self._parsed[text] = parse_rate_limits(text)
         return self._parsed[text]
 
-    def _store_failed(self, error: Exception) -> None:
+    async def _run_in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
+        work = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        # The socket's timeout ends the call; this one ends the wait for a free thread too.
+        return await asyncio.wait_for(work, 2 * _STORE_TIMEOUT_S)
+
+    def _record_store_failure(self, error: Exception) -> None:
         self._next_try_s = time.monotonic() + _STORE_PAUSE_S
-        if self._store_is_up:
-            self._store_is_up = False
-            self._on_store(False)
-            _logger.warning(
-                "the store of rate limits does not answer; this process counts by itself",
-                extra={"reason": type(error).__name__},
-            )
+        if self._store_responds:
+            self._store_responds = False
+            self._on_store_change(False)
+            _logger.warning("rate_limit_store.failed", extra={"reason": type(error).__name__})
 
-    def _store_answers(self) -> None:
-        if not self._store_is_up:
-            self._store_is_up = True
-            self._on_store(True)
-            _logger.info("the store of rate limits answers again")
+    def _record_store_response(self) -> None:
+        if not self._store_responds:
+            self._store_responds = True
+            self._on_store_change(True)
+            _logger.info("rate_limit_store.recovered")
 
 
-def caller_of_address(host: str) -> str:
-    """Who a client without a key is: its IPv4 address, or its IPv6 network of 64 bits.
-
-    One customer is usually given a whole /64, so counting single addresses would count nothing.
-    """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"address:{host}"
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return f"address:{address.ipv4_mapped}"
-        return f"address:{ipaddress.ip_network((address, 64), strict=False)}"
-    return f"address:{address}"
-
-
-def _limiter(store_url: str) -> Limiter:
-    options: dict[str, str] = {}
-    if store_url != _OWN_MEMORY:
-        options = {  # slowapi types its options as strings and hands them on as they are
-            "socket_timeout": _STORE_TIMEOUT_S,  # type: ignore[dict-item]
-            "socket_connect_timeout": _STORE_TIMEOUT_S,  # type: ignore[dict-item]
-        }
+def _create_limiter(store_url: str, **options: object) -> Limiter:
     return Limiter(
         key_func=get_remote_address,
         strategy="moving-window",
         storage_uri=store_url,
-        storage_options=options,
+        storage_options=options,  # type: ignore[arg-type]  # slowapi passes any type on
     )
 
 
-def _hit(limiter: RateLimiter, limits: list[RateLimitItem], caller: str) -> Allowance:
-    """Count one request if every limit has room for it, else count nothing."""
-    full = [limit for limit in limits if not limiter.test(limit, caller, _SCOPE)]
-    allowed = not full
-    if allowed:
-        # Between test and hit another replica may have taken the last place.
-        full = [limit for limit in limits if not limiter.hit(limit, caller, _SCOPE)]
-        allowed = not full
-    now = time.time()
-    stats = [(limit, limiter.get_window_stats(limit, caller, _SCOPE)) for limit in full or limits]
-    if allowed:
-        limit, window = min(stats, key=lambda pair: pair[1].remaining)
+def _count_request(
+    limiter: RateLimiter,
+    limits: list[RateLimitItem],
+    caller: str,
+    clock: Callable[[], float],
+) -> RateLimitResult:
+    """Count one request where every limit allows it, otherwise count nothing."""
+    exceeded = [limit for limit in limits if not limiter.test(limit, caller, _SCOPE)]
+    if not exceeded:
+        # Another replica may have counted a request since the test.
+        exceeded = [limit for limit in limits if not limiter.hit(limit, caller, _SCOPE)]
+    windows = [
+        (limit, limiter.get_window_stats(limit, caller, _SCOPE)) for limit in exceeded or limits
+    ]
+    if exceeded:
+        limit, window = max(windows, key=lambda pair: pair[1].reset_time)
     else:
-        limit, window = max(stats, key=lambda pair: pair[1].reset_time)
-    return Allowance(
-        allowed=allowed,
+        limit, window = min(windows, key=lambda pair: pair[1].remaining)
+    return RateLimitResult(
+        is_allowed=not exceeded,
         limit=limit.amount,
-        remaining=max(0, window.remaining) if allowed else 0,
-        reset_s=max(0.0, window.reset_time - now),
+        remaining=0 if exceeded else max(0, window.remaining),
+        reset_s=max(0.0, window.reset_time - clock()),
     )

@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded while it arrives, JSON only, every wrong field named."""
+"""Reads request bodies: JSON, limited in bytes while they arrive, an error for each wrong field."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,109 +13,113 @@ from app.errors import Overloaded
 from app.runtime.drain import Drain
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-"""Room for a data: URL of a six-megabyte picture; anything larger is better sent as a URL."""
-_SMALL_BODY_BYTES = 64 * 1024
-"""A body without an inline picture is far below this; it needs no share of the budget."""
-BODIES_IN_FLIGHT_BYTES = 48 * 1024 * 1024
+"""Enough for a data: URL of an image of six megabytes. A larger image is better sent as a URL."""
+ALL_BODIES_MAX_BYTES = 48 * 1024 * 1024
 """All large bodies together. Raw, parsed and decoded they take about three times this."""
-BODIES_OF_CALLER_BYTES = 24 * 1024 * 1024
-"""So that one caller cannot lock all others' large bodies out."""
-_NAME_MAX_CHARS = 100
-"""Of a name in an error: a field that there is not may be called by eight megabytes."""
-_STEP_BYTES = 256 * 1024
-_STRUCTURE = (b"[", b"{", b",")
-_STRUCTURE_MAX = 100_000
+CALLER_BODIES_MAX_BYTES = 24 * 1024 * 1024
+"""One caller's large bodies, so that they cannot keep out those of all other callers."""
+_SMALL_BODY_BYTES = 64 * 1024
+"""A body without an inline image is far below this. It is not counted."""
+_FIELD_NAME_MAX_CHARS = 100
+"""Of a field's name in an error: an unknown field may have a name of eight megabytes."""
+_LEASE_STEP_BYTES = 256 * 1024
+_STRUCTURE_CHARS = (b"[", b"{", b",")
+_STRUCTURE_CHARS_MAX = 100_000
 """Characters that begin a list, an object or an item. Each becomes an object of some 100 bytes in
-memory: 2.6 million empty lists in 8 MB took 6 s and 1.2 GB. The widest sound body, with texts made
+memory: 2.6 million empty lists in 8 MB took 6 s and 1.2 GB. The largest valid body, with texts made
 of commas, has under 80,000; base64 has none."""
 _DISCARD_MAX_BYTES = 4 * MAX_BODY_BYTES
-_DISCARD_MAX_S = 3.0
+_DISCARD_TIMEOUT_S = 3.0
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
 class BodyReader:
-    """Reads bodies against one budget of bytes, of which one caller gets a half at the most."""
+    """Reads bodies within a byte limit for all callers together and one for each caller."""
 
     def __init__(self, timeout_s: float, drain: Drain) -> None:
-        self._free_bytes = BODIES_IN_FLIGHT_BYTES
-        self._of_caller: dict[str, int] = {}
+        """`timeout_s` is the time in which a body must arrive."""
+        self._free_bytes = ALL_BODIES_MAX_BYTES
+        self._held_bytes: dict[str, int] = {}
+        """By caller."""
         self._timeout_s = timeout_s
         self._drain = drain
-        self._parsing = asyncio.Lock()
+        self._large_body_lock = asyncio.Lock()
 
     @asynccontextmanager
     async def read(self, request: Request, model: type[_Body], caller: str) -> AsyncIterator[_Body]:
-        """The valid body; its share of memory is held until the block ends.
+        """The valid body. Its bytes are counted until the block ends.
 
         Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout, InvalidRequest, and
-        Overloaded where too many large bodies are in flight.
+        Overloaded where too many bytes of large bodies are held.
         """
         _require_json(request)
         declared = _declared_length(request)
         if declared is not None and declared > MAX_BODY_BYTES:
-            await _discard(request)
+            await _discard_body(request)
             raise RequestTooLarge
-        share = _Share(self, caller)
+        lease = _BodyLease(self, caller)
         try:
             try:
                 async with self._drain.limit(self._timeout_s):
-                    raw = await _read_bounded(request, share)
+                    raw = await _read_bytes(request, lease)
             except TimeoutError:
                 raise RequestTimeout from None
             body = await self._parse(raw, model)
-            del raw  # up to 8 MiB, which nobody needs while the caption is made
+            del raw  # up to 8 MiB that nothing needs while the caption is made
             yield body
         finally:
-            share.release()
+            lease.release()
 
-    def take(self, caller: str, amount: int) -> bool:
-        """Take bytes of the budget for a caller, or nothing."""
-        held = self._of_caller.get(caller, 0)
-        if amount > self._free_bytes or held + amount > BODIES_OF_CALLER_BYTES:
+    def acquire_bytes(self, caller: str, amount: int) -> bool:
+        """Count `amount` bytes as held by the caller. False where that would be too many."""
+        held = self._held_bytes.get(caller, 0)
+        if amount > self._free_bytes or held + amount > CALLER_BODIES_MAX_BYTES:
             return False
         self._free_bytes -= amount
-        self._of_caller[caller] = held + amount
+        self._held_bytes[caller] = held + amount
         return True
 
-    def give_back(self, caller: str, amount: int) -> None:
-        """Undo `take`."""
+    def release_bytes(self, caller: str, amount: int) -> None:
+        """Undo `acquire_bytes`."""
         self._free_bytes += amount
-        left = self._of_caller.pop(caller, 0) - amount
+        left = self._held_bytes.pop(caller, 0) - amount
         if left > 0:
-            self._of_caller[caller] = left
+            self._held_bytes[caller] = left
 
     async def _parse(self, raw: bytearray, model: type[_Body]) -> _Body:
         if len(raw) <= _SMALL_BODY_BYTES:
             return _parse(raw, model)
-        # One large body at a time, and others' requests in between.
-        async with self._parsing:
+        # One large body at a time, with other requests in between.
+        async with self._large_body_lock:
             body = _parse(raw, model)
             await asyncio.sleep(0)
         return body
 
 
-class _Share:
-    """What one body has taken of the budget: it grows with what has arrived, not with what was
-    announced, so that a body that only drips holds next to nothing."""
+class _BodyLease:
+    """The bytes that one body holds: they grow with what has arrived, not with Content-Length.
+
+    So a body that arrives slowly holds next to nothing.
+    """
 
     def __init__(self, reader: BodyReader, caller: str) -> None:
         self._reader = reader
         self._caller = caller
         self._held = 0
 
-    def cover(self, length: int) -> None:
-        """Raises Overloaded where the budget has no room for a body of this length so far."""
+    def extend_to(self, length: int) -> None:
+        """Hold at least `length` bytes. Raises Overloaded where there are not enough."""
         if length <= _SMALL_BODY_BYTES or length <= self._held:
             return
-        more = min(MAX_BODY_BYTES, length + _STEP_BYTES) - self._held
-        if not self._reader.take(self._caller, more):
-            raise Overloaded(log_reason="too many large bodies in flight", retry_after_s=1)
+        more = min(MAX_BODY_BYTES, length + _LEASE_STEP_BYTES) - self._held
+        if not self._reader.acquire_bytes(self._caller, more):
+            raise Overloaded(log_reason="too many bytes of large bodies", retry_after_s=1)
         self._held += more
 
     def release(self) -> None:
         if self._held:
-            self._reader.give_back(self._caller, self._held)
+            self._reader.release_bytes(self._caller, self._held)
             self._held = 0
 
 
@@ -136,57 +140,57 @@ def _declared_length(request: Request) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-async def _read_bounded(request: Request, share: _Share) -> bytearray:
+async def _read_bytes(request: Request, lease: _BodyLease) -> bytearray:
     raw = bytearray()
     async for chunk in request.stream():
-        share.cover(len(raw) + len(chunk))
+        lease.extend_to(len(raw) + len(chunk))
         raw += chunk
         if len(raw) > MAX_BODY_BYTES:
             raw.clear()
-            await _discard(request)
+            await _discard_body(request)
             raise RequestTooLarge
     return raw
 
 
-async def _discard(request: Request) -> None:
-    """Read on for a moment, so that a client that only writes first still gets the answer.
+async def _discard_body(request: Request) -> None:
+    """Read on for a moment, so that a client that writes before it reads gets the response.
 
-    Most clients send the whole body before they read; closing on them turns a clear 413 into a
-    broken pipe. A client that waits for `100 Continue` is answered without its body.
+    Most clients send the whole body before they read. Closing the connection on them turns a clear
+    413 into a broken pipe. A client that waits for `100 Continue` has not sent its body yet.
     """
     if request.headers.get("expect", "").lower() == "100-continue":
         return
-    seen = 0
+    discarded = 0
     try:
-        async with asyncio.timeout(_DISCARD_MAX_S):
-            while seen < _DISCARD_MAX_BYTES:
+        async with asyncio.timeout(_DISCARD_TIMEOUT_S):
+            while discarded < _DISCARD_MAX_BYTES:
                 message = await request.receive()
                 if message["type"] != "http.request" or not message.get("more_body", False):
                     return
-                seen += len(message.get("body", b""))
+                discarded += len(message.get("body", b""))
     except TimeoutError:
         return
 
 
 def _parse(raw: bytearray, model: type[_Body]) -> _Body:
-    if sum(map(raw.count, _STRUCTURE)) > _STRUCTURE_MAX:
-        raise InvalidRequest([("", "The body has far too many lists, objects or fields")])
+    if sum(map(raw.count, _STRUCTURE_CHARS)) > _STRUCTURE_CHARS_MAX:
+        raise InvalidRequest([("", "The body has too many lists, objects or fields")])
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise InvalidRequest(
-            (_field_of(item["loc"]), _sentence(item["type"], item["msg"]))
+            (_field_name(item["loc"]), _describe(item["type"], item["msg"]))
             for item in error.errors(include_input=False, include_url=False)
         ) from None
 
 
-def _field_of(path: tuple[int | str, ...]) -> str:
-    return ".".join(str(part)[:_NAME_MAX_CHARS] for part in path)
+def _field_name(path: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:_FIELD_NAME_MAX_CHARS] for part in path)
 
 
-def _sentence(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
+def _describe(error_type: str, message: str) -> str:
+    if error_type == "extra_forbidden":
         return "There is no such field; check its spelling"
-    if kind == "json_invalid":
+    if error_type == "json_invalid":
         return f"The body is not valid JSON ({message.removeprefix('Invalid JSON: ')})"
     return message.removeprefix("Value error, ")

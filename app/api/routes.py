@@ -1,4 +1,4 @@
-"""The paths of the API."""
+"""The routes of the API: captions, checks and styles; health and metrics."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,8 +6,9 @@ from functools import partial
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
 
+from app.api.client_disconnect import run_while_connected
+from app.api.dependencies import AuthenticatedCaller, RateLimitedCaller, Services, ServicesDep
 from app.api.errors import (
     InvalidRequest,
     RateLimited,
@@ -16,21 +17,19 @@ from app.api.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from app.api.openapi import takes
-from app.api.problems import body_of, documented
+from app.api.openapi import request_body
+from app.api.problems import documented_responses
 from app.api.schemas import (
-    Alive,
-    CaptionAnswer,
     CaptionBody,
-    CaptionsAnswer,
+    CaptionResponse,
     CaptionsBody,
-    CheckAnswer,
+    CaptionsResponse,
     CheckBody,
-    FailedResult,
-    Health,
-    StylesAnswer,
+    CheckResponse,
+    Liveness,
+    Readiness,
+    StylesResponse,
 )
-from app.api.services import Services, ServicesHere
 from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
@@ -45,13 +44,13 @@ from app.fetching.fetcher import ImageDenied, ImageNotFound, ImageUnreachable, I
 from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline
-from app.telemetry.redaction import safe_url
+from app.telemetry.redaction import loggable_url
 from app.types import Caption
 from app.validation.verdict import validate_draft
 
 _T = TypeVar("_T")
 
-_ASKING: tuple[type[CaptionError], ...] = (
+_REQUEST_ERRORS: tuple[type[CaptionError], ...] = (
     Unauthorized,
     RequestTimeout,
     RequestTooLarge,
@@ -61,7 +60,7 @@ _ASKING: tuple[type[CaptionError], ...] = (
     Overloaded,
     InternalError,
 )
-_PICTURE: tuple[type[CaptionError], ...] = (
+_IMAGE_ERRORS: tuple[type[CaptionError], ...] = (
     ImageUrlForbidden,
     ImageNotFound,
     ImageDenied,
@@ -71,7 +70,7 @@ _PICTURE: tuple[type[CaptionError], ...] = (
     ImageUnreachable,
     ImageTimeout,
 )
-_MODEL: tuple[type[CaptionError], ...] = (
+_MODEL_ERRORS: tuple[type[CaptionError], ...] = (
     CaptionUncertain,
     CaptionRefused,
     CaptionRejected,
@@ -80,98 +79,88 @@ _MODEL: tuple[type[CaptionError], ...] = (
     ModelTimeout,
 )
 
-captions = APIRouter(prefix="/v1", tags=["captions"])
-service = APIRouter(tags=["service"])
+captions_router = APIRouter(prefix="/v1", tags=["captions"])
+service_router = APIRouter(tags=["service"])
 
 
-@captions.post(
+@captions_router.post(
     "/image/caption",
-    summary="One caption of one picture",
-    response_model=CaptionAnswer,
-    responses=documented(*_ASKING, *_PICTURE, *_MODEL),
-    openapi_extra=takes(CaptionBody),
+    summary="One caption of one image",
+    response_model=CaptionResponse,
+    responses=documented_responses(*_REQUEST_ERRORS, *_IMAGE_ERRORS, *_MODEL_ERRORS),
+    openapi_extra=request_body(CaptionBody),
 )
-async def caption_one(request: Request, response: Response, here: ServicesHere) -> CaptionAnswer:
-    """Fetch the picture, ask the captioner, check its answer against the style's rules.
+async def caption_one(
+    request: Request, response: Response, services: ServicesDep, caller: RateLimitedCaller
+) -> CaptionResponse:
+    """Fetches the image, asks the captioner for a draft, and checks it against the style's rules.
 
-    The caption that comes back obeys every hard rule: it can be stored unread.
+    The caption obeys every hard rule, so it can be stored without being read.
     """
-    caller = await here.gate.admit(request, response)
-    async with here.bodies.read(request, CaptionBody, caller.name) as body:
-        _require_known(here, [body.style], "style")
-        _log_url(request, body.image_url)
-        job = body.request(caller.name)
-        caption = await _admitted(
-            request, here, lambda deadline: here.pipeline.caption(job, deadline)
+    async with services.body_reader.read(request, CaptionBody, caller.name) as body:
+        _require_known_styles(services, [body.style], "style")
+        _log_image_url(request, body.image_url)
+        caption_request = body.caption_request(caller.name)
+        caption = await _run_admitted(
+            request, services, lambda deadline: services.pipeline.caption(caption_request, deadline)
         )
-        _note_cache(response, [caption])
-        return CaptionAnswer.of(caption, body.metadata)
+        _add_cache_header(response, [caption])
+        return CaptionResponse.from_caption(caption, body.metadata)
 
 
-@captions.post(
+@captions_router.post(
     "/image/captions",
-    summary="Several styles and locales of one picture",
-    response_model=CaptionsAnswer,
-    responses=documented(*_ASKING, *_PICTURE, *_MODEL),
-    openapi_extra=takes(CaptionsBody),
+    summary="Several styles and locales of one image",
+    response_model=CaptionsResponse,
+    responses=documented_responses(*_REQUEST_ERRORS, *_IMAGE_ERRORS, *_MODEL_ERRORS),
+    openapi_extra=request_body(CaptionsBody),
 )
 async def caption_several(
-    request: Request, response: Response, here: ServicesHere
-) -> CaptionsAnswer:
-    """One fetch and one decode; one model call for each style and locale, side by side.
+    request: Request, response: Response, services: ServicesDep, caller: RateLimitedCaller
+) -> CaptionsResponse:
+    """Fetches and decodes the image once, and calls the model for every style and locale at once.
 
-    A caption that fails stands in its place as a problem. Where the picture itself fails, the
-    whole answer is that problem.
+    Where a caption fails, its result is a problem. Where the image fails, the whole response is
+    that problem.
     """
-    caller = await here.gate.admit(request, response)
-    async with here.bodies.read(request, CaptionsBody, caller.name) as body:
-        _require_known(here, body.styles, "styles")
-        _log_url(request, body.image_url)
-        requests = body.requests(caller.name)
-        results = await _admitted(
-            request, here, lambda deadline: here.pipeline.captions(requests, deadline)
+    async with services.body_reader.read(request, CaptionsBody, caller.name) as body:
+        _require_known_styles(services, body.styles, "styles")
+        _log_image_url(request, body.image_url)
+        requests = body.caption_requests(caller.name)
+        results = await _run_admitted(
+            request, services, lambda deadline: services.pipeline.captions(requests, deadline)
         )
-        _note_cache(response, [result for result in results if isinstance(result, Caption)])
-        return CaptionsAnswer(
-            results=[
-                CaptionAnswer.of(result, body.metadata)
-                if isinstance(result, Caption)
-                else FailedResult(
-                    style=job.style,
-                    locale=job.locale,
-                    problem=body_of(result, request.state.request_id),
-                )
-                for job, result in zip(requests, results, strict=True)
-            ]
+        _add_cache_header(response, [result for result in results if isinstance(result, Caption)])
+        return CaptionsResponse.from_results(
+            requests, results, body.metadata, request.state.request_id
         )
 
 
-@captions.post(
+@captions_router.post(
     "/caption/check",
     summary="Check a text that a person or another tool wrote",
-    response_model=CheckAnswer,
-    responses=documented(*_ASKING),
-    openapi_extra=takes(CheckBody),
+    response_model=CheckResponse,
+    responses=documented_responses(*_REQUEST_ERRORS),
+    openapi_extra=request_body(CheckBody),
 )
-async def check_caption(request: Request, response: Response, here: ServicesHere) -> CheckAnswer:
-    """The rules that the text breaks, and the text as cleaning leaves it. No model is called."""
-    caller = await here.gate.admit(request, response)
-    async with here.bodies.read(request, CheckBody, caller.name) as body:
-        _require_known(here, [body.style], "style")
-        # A thread of the rules' own: they take a millisecond for an ordinary text, more for a
-        # long one, and no other work of the server waits behind them.
+async def check_caption(
+    request: Request, services: ServicesDep, caller: RateLimitedCaller
+) -> CheckResponse:
+    """The rules that the text breaks, and the text after cleaning. No model is called."""
+    async with services.body_reader.read(request, CheckBody, caller.name) as body:
+        _require_known_styles(services, [body.style], "style")
         verdict = await asyncio.get_running_loop().run_in_executor(
-            here.judges,
+            services.validation_thread,
             partial(
                 validate_draft,
                 body.caption,
-                style=here.styles[body.style],
+                style=services.styles[body.style],
                 locale=body.locale,
                 context=body.context,
                 final=True,
             ),
         )
-        return CheckAnswer(
+        return CheckResponse(
             ok=not verdict.hard and verdict.outcome in ("caption", "decorative"),
             caption=verdict.caption,
             hard=[broken.code for broken in verdict.hard],
@@ -179,119 +168,96 @@ async def check_caption(request: Request, response: Response, here: ServicesHere
         )
 
 
-@captions.get(
+@captions_router.get(
     "/styles",
     summary="The styles that this server accepts",
-    response_model=StylesAnswer,
-    responses=documented(Unauthorized, InternalError),
+    response_model=StylesResponse,
+    responses=documented_responses(Unauthorized, InternalError),
 )
-async def list_styles(request: Request, here: ServicesHere) -> StylesAnswer:
-    """Names, what each is for, limits in characters, and rules with their severity."""
-    here.gate.identify(request)
-    return StylesAnswer(styles=[describe(style) for style in here.styles.values()])
+async def list_styles(services: ServicesDep, _caller: AuthenticatedCaller) -> StylesResponse:
+    """Name, purpose, limits in characters, and the rules with their severity."""
+    return StylesResponse(styles=[describe(style) for style in services.styles.values()])
 
 
-@service.get("/healthz", summary="Is the process alive?", response_model=Alive)
-async def healthz() -> Alive:
-    """200 as long as the process answers at all."""
-    return Alive(status="ok")
+@service_router.get("/healthz", summary="Is the process alive?", response_model=Liveness)
+async def healthz() -> Liveness:
+    """200 as long as the process responds."""
+    return Liveness(status="ok")
 
 
-@service.get(
+@service_router.get(
     "/readyz",
     summary="Should captions be sent here?",
-    response_model=Health,
-    responses={503: {"model": Health, "description": "Starting, draining, or no captioner usable"}},
+    response_model=Readiness,
+    responses={
+        503: {"model": Readiness, "description": "Starting, draining, or no usable captioner"}
+    },
 )
-async def readyz(response: Response, here: ServicesHere) -> Health:
+async def readyz(response: Response, services: ServicesDep) -> Readiness:
     """503 while starting, while draining, and while no captioner is usable."""
-    status = here.readiness()
+    status = services.readiness()
     if status != "ready":
         response.status_code = 503
-    return Health(status=status, captioners=dict(here.captioner.states()))
+    return Readiness(status=status, captioners=dict(services.captioner.states()))
 
 
-@service.head("/healthz", include_in_schema=False)
+@service_router.head("/healthz", include_in_schema=False)
 async def healthz_head() -> Response:
-    """As GET, for balancers that probe with HEAD."""
+    """As GET, for load balancers that probe with HEAD."""
     return Response()
 
 
-@service.head("/readyz", include_in_schema=False)
-async def readyz_head(here: ServicesHere) -> Response:
-    """As GET, for balancers that probe with HEAD."""
-    return Response(status_code=200 if here.readiness() == "ready" else 503)
+@service_router.head("/readyz", include_in_schema=False)
+async def readyz_head(services: ServicesDep) -> Response:
+    """As GET, for load balancers that probe with HEAD."""
+    return Response(status_code=200 if services.readiness() == "ready" else 503)
 
 
-@service.get(
+@service_router.get(
     "/metrics",
-    summary="Numbers for Prometheus",
+    summary="Metrics for Prometheus",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(here: ServicesHere) -> Response:
+async def metrics(services: ServicesDep) -> Response:
     """The Prometheus text format."""
-    here.metrics.in_work.set(here.admission.in_work)
-    here.metrics.waiting.set(here.admission.waiting)
-    here.metrics.children_lost.set(here.children.children_lost)
-    here.metrics.children_waiting.set(here.children.waiting)
-    for name, state in here.captioner.states().items():
-        here.metrics.captioner_up.labels(name).set(state != "open")
-    return Response(here.metrics.exposition(), media_type="text/plain; version=0.0.4")
+    services.metrics.in_work.set(services.admission.in_work)
+    services.metrics.waiting.set(services.admission.waiting)
+    services.metrics.children_lost.set(services.worker_pool.children_lost)
+    services.metrics.children_waiting.set(services.worker_pool.waiting)
+    for name, state in services.captioner.states().items():
+        services.metrics.captioner_usable.labels(name).set(state != "open")
+    return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
-def _require_known(here: Services, styles: Sequence[str], field: str) -> None:
-    unknown = [style for style in styles if style not in here.styles]
+def _require_known_styles(services: Services, styles: Sequence[str], field: str) -> None:
+    unknown = [style for style in styles if style not in services.styles]
     if unknown:
-        known = ", ".join(here.styles.names())
+        known = ", ".join(services.styles.names())
         raise InvalidRequest(
             (field, f"There is no style {style[:100]!r}; this server has {known}")
             for style in unknown
         )
 
 
-def _note_cache(response: Response, made: Sequence[Caption]) -> None:
-    """X-Cache, where a cache is configured: `hit` if no caption of this answer had to be made."""
-    if any(caption.cached is not None for caption in made):
-        response.headers["X-Cache"] = "hit" if all(caption.cached for caption in made) else "miss"
+def _add_cache_header(response: Response, captions: Sequence[Caption]) -> None:
+    """X-Cache, where a cache is configured: `hit` if every caption came from it."""
+    if any(caption.cached is not None for caption in captions):
+        response.headers["X-Cache"] = "hit" if all(c.cached for c in captions) else "miss"
 
 
-def _log_url(request: Request, image_url: str) -> None:
-    request.state.log["image"] = safe_url(image_url)
+def _log_image_url(request: Request, image_url: str) -> None:
+    request.state.log_fields["image"] = loggable_url(image_url)
 
 
-async def _admitted(
-    request: Request, here: Services, work: Callable[[Deadline], Awaitable[_T]]
+async def _run_admitted(
+    request: Request, services: Services, work: Callable[[Deadline], Awaitable[_T]]
 ) -> _T:
-    """Run the work in its turn, and stop it when the caller goes away."""
-    deadline = Deadline.after(here.request_timeout_s)
+    """Run the work in a place of its own, and cancel it when the client disconnects."""
+    deadline = Deadline.after(services.request_timeout_s)
 
-    async def in_turn() -> _T:
-        async with here.admission.place(deadline):
+    async def wait_and_work() -> _T:
+        async with services.admission.admit(deadline):
             return await work(deadline)
 
-    return await _while_connected(request, in_turn)
-
-
-async def _while_connected(request: Request, work: Callable[[], Awaitable[_T]]) -> _T:
-    """The work's result. Raises ClientDisconnect, with the work stopped, if the caller leaves."""
-    working = asyncio.ensure_future(work())
-    leaving = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
-    finally:
-        leaving.cancel()
-        working.cancel()
-        # The work lets go of its connection, child and place before the request is over.
-        await asyncio.gather(working, leaving, return_exceptions=True)
-        # A task holds its error, the error its frames, and one of them the picture: without this
-        # circle it is freed now and not when the collector next looks.
-        del working, leaving
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    return await run_while_connected(request, wait_and_work)

@@ -1,8 +1,10 @@
-"""The shapes of requests and answers on the wire (design of the contract: openapi/openapi.json)."""
+"""Schemas of request and response bodies. The contract made from them is openapi/openapi.json."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -12,16 +14,18 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from app.types import Caption, CaptionRequest
+from app.api.problems import problem_body
+from app.errors import CaptionError
+from app.types import Caption, CaptionRequest, Role
 from app.validation.language_tags import parse_locale
 
 MAX_URL_CHARS = 8_192
-"""Signed URLs are long; no CDN signs past 8 KiB, the usual limit of a request line."""
+"""Signed URLs are long. 8 KiB is the usual limit of a request line, so no CDN signs longer ones."""
 MAX_RESULTS = 12
 """Styles times locales of one request."""
-_SCHEMA_PICTURE = "https://images.example.com/mug.jpg"
+_EXAMPLE_IMAGE_URL = "https://images.example.com/mug.jpg"
 
-_EXAMPLE_ANSWER: JsonDict = {
+_EXAMPLE_RESPONSE: JsonDict = {
     "caption": "White ceramic mug with a blue rim on a plain white ground.",
     "style": "concise",
     "locale": "en",
@@ -42,72 +46,84 @@ _EXAMPLE_ANSWER: JsonDict = {
     "metadata": {"row": "17000"},
 }
 
-_MANY = 100
-"""More than any list or object of a request may have."""
+_ITEMS_MAX = 100
+"""Items of a list or an object in a request. Every field has a lower limit of its own."""
+
+
+def _validate_locale(value: str) -> str:
+    parse_locale(value)
+    return value
+
 
 Keyword = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 MetadataKey = Annotated[str, StringConstraints(max_length=200)]
 MetadataValue = Annotated[str, StringConstraints(max_length=2_000)]
-Locale = Annotated[str, Field(description="A BCP 47 tag, for instance `en`, `pt-BR`, `zh-Hant`.")]
+Locale = Annotated[
+    str,
+    AfterValidator(_validate_locale),
+    Field(description="A BCP 47 tag, for instance `en`, `pt-BR`, `zh-Hant`."),
+]
 
 
-class _Request(BaseModel):
-    """No request takes a field that it does not know: a typo must not pass silently."""
+class _RequestBody(BaseModel):
+    """Base of the request bodies. Unknown fields are refused, so that typing errors are noticed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _is_not_made_to_be_expensive(cls, value: object) -> object:
-        """A million wrong items would each become an error of its own before the first is told."""
+    def _limit_items(cls, value: object) -> object:
+        """Refuse a million wrong items with one error, instead of making an error for each."""
         if isinstance(value, dict):
-            if len(value) > _MANY:
+            if len(value) > _ITEMS_MAX:
                 raise ValueError(f"has {len(value):,} fields; send only those that there are")
             for name, inner in value.items():
-                if isinstance(inner, list | dict) and len(inner) > _MANY:
+                if isinstance(inner, list | dict) and len(inner) > _ITEMS_MAX:
                     raise ValueError(f"{name[:50]} has {len(inner):,} items; that is too many")
         return value
 
 
-class _Job(_Request):
-    """What both caption routes take."""
+class _ImageBody(_RequestBody):
+    """The fields that both caption routes have."""
 
     image_url: str = Field(
         description="An `http(s)://` URL of up to 8,192 characters, or "
         "`data:image/...;base64,...`.",
         min_length=1,
-        examples=[_SCHEMA_PICTURE],
+        examples=[_EXAMPLE_IMAGE_URL],
     )
     max_tokens: int = Field(
         64,
         ge=32,
         le=256,
-        description="Hard ceiling on the caption's length. Never a target, never another register.",
+        description="The maximum length of the caption. It is not a target and does not change "
+        "the style.",
     )
     context: str | None = Field(
         None,
         max_length=2_000,
-        description="Text around the image: product name, paragraph. The only place that a proper "
-        "noun may come from. It is data; instructions in it change nothing.",
+        description="Text around the image: product name, paragraph. Proper nouns in the caption "
+        "come only from here. It is data: instructions in it are not followed.",
     )
-    role: Literal["hero", "inline", "gallery", "product", "link"] | None = Field(
-        None, description="What the image does on its page; for `link`: say where it leads."
+    role: Role | None = Field(
+        None,
+        description="What the image does on its page. For `link` the caption says where it leads.",
     )
     keywords: list[Keyword] = Field(
         default_factory=list,
         max_length=10,
-        description="Terms that `seo` works in where they are true of the image.",
+        description="Terms that `seo` uses where they are true of the image.",
     )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,
         max_length=30,
-        description="Returned as it came, so that a queue can match answers to jobs: up to 30 "
+        description="Returned unchanged, so that a queue can match responses to jobs: up to 30 "
         "strings of up to 2,000 characters.",
     )
 
     @field_validator("image_url")
     @classmethod
-    def _is_of_a_sane_length(cls, value: str) -> str:
+    def _validate_image_url(cls, value: str) -> str:
         if value[:5].lower() != "data:" and len(value) > MAX_URL_CHARS:
             msg = f"A URL may have up to {MAX_URL_CHARS:,} characters; this one has {len(value):,}"
             raise ValueError(msg)
@@ -115,14 +131,26 @@ class _Job(_Request):
             raise ValueError("is empty; send an http(s):// URL or a data: URL")
         return value
 
+    def _caption_request(self, style: str, locale: str, caller: str) -> CaptionRequest:
+        return CaptionRequest(
+            image_url=self.image_url,
+            style=style,
+            max_tokens=self.max_tokens,
+            locale=locale,
+            context=self.context,
+            role=self.role,
+            keywords=tuple(self.keywords),
+            caller=caller,
+        )
 
-class CaptionBody(_Job):
+
+class CaptionBody(_ImageBody):
     """POST /v1/image/caption."""
 
     style: str = Field(
         "concise",
         description="`concise` (alt text), `seo` (meta text), `detailed` (a paragraph), or a style "
-        "of the operator's: GET /v1/styles lists them.",
+        "that the operator added: GET /v1/styles lists them.",
         examples=["concise"],
     )
     locale: Locale = "en"
@@ -130,9 +158,9 @@ class CaptionBody(_Job):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"image_url": _SCHEMA_PICTURE},
+                {"image_url": _EXAMPLE_IMAGE_URL},
                 {
-                    "image_url": _SCHEMA_PICTURE,
+                    "image_url": _EXAMPLE_IMAGE_URL,
                     "style": "seo",
                     "max_tokens": 96,
                     "locale": "en-GB",
@@ -145,28 +173,13 @@ class CaptionBody(_Job):
         }
     )
 
-    @field_validator("locale")
-    @classmethod
-    def _is_a_language_tag(cls, value: str) -> str:
-        parse_locale(value)
-        return value
-
-    def request(self, caller: str) -> CaptionRequest:
-        """The job as the pipeline takes it."""
-        return CaptionRequest(
-            image_url=self.image_url,
-            style=self.style,
-            max_tokens=self.max_tokens,
-            locale=self.locale,
-            context=self.context,
-            role=self.role,
-            keywords=tuple(self.keywords),
-            caller=caller,
-        )
+    def caption_request(self, caller: str) -> CaptionRequest:
+        """The request for the pipeline."""
+        return self._caption_request(self.style, self.locale, caller)
 
 
-class CaptionsBody(_Job):
-    """POST /v1/image/captions: several styles and locales of one picture."""
+class CaptionsBody(_ImageBody):
+    """POST /v1/image/captions: several styles and locales of one image."""
 
     styles: list[str] = Field(
         min_length=1, max_length=MAX_RESULTS, examples=[["concise", "seo", "detailed"]]
@@ -182,25 +195,19 @@ class CaptionsBody(_Job):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"image_url": _SCHEMA_PICTURE, "styles": ["concise", "seo"]}]
+            "examples": [{"image_url": _EXAMPLE_IMAGE_URL, "styles": ["concise", "seo"]}]
         }
     )
 
-    @field_validator("locale")
-    @classmethod
-    def _is_a_language_tag(cls, value: str) -> str:
-        parse_locale(value)
-        return value
-
     @field_validator("locales")
     @classmethod
-    def _are_language_tags(cls, value: list[str] | None) -> list[str] | None:
+    def _validate_locales(cls, value: list[str] | None) -> list[str] | None:
         for tag in value or ():
             parse_locale(tag)
         return value
 
     @model_validator(mode="after")
-    def _is_not_too_much(self) -> Self:
+    def _limit_results(self) -> Self:
         if self.locales is not None and "locale" in self.model_fields_set:
             raise ValueError("send either `locale` or `locales`, not both")
         count = len(self.styles) * len(self.locales or [self.locale])
@@ -209,25 +216,16 @@ class CaptionsBody(_Job):
             raise ValueError(msg)
         return self
 
-    def requests(self, caller: str) -> list[CaptionRequest]:
-        """One job for each result, styles outer, locales inner."""
+    def caption_requests(self, caller: str) -> list[CaptionRequest]:
+        """One request for each result, styles outer, locales inner."""
         return [
-            CaptionRequest(
-                image_url=self.image_url,
-                style=style,
-                max_tokens=self.max_tokens,
-                locale=locale,
-                context=self.context,
-                role=self.role,
-                keywords=tuple(self.keywords),
-                caller=caller,
-            )
+            self._caption_request(style, locale, caller)
             for style in self.styles
             for locale in self.locales or [self.locale]
         ]
 
 
-class CheckBody(_Request):
+class CheckBody(_RequestBody):
     """POST /v1/caption/check: a text that a person or another tool wrote."""
 
     caption: str = Field(max_length=5_000, examples=["A white mug on a plain white ground."])
@@ -235,22 +233,16 @@ class CheckBody(_Request):
     locale: Locale = "en"
     context: str | None = Field(None, max_length=2_000)
 
-    @field_validator("locale")
-    @classmethod
-    def _is_a_language_tag(cls, value: str) -> str:
-        parse_locale(value)
-        return value
-
 
 class Usage(BaseModel):
-    """Tokens as the model's server counted them; null where unknown."""
+    """Tokens as the model server counted them; null where unknown."""
 
     input_tokens: int | None
     output_tokens: int | None
 
 
 class ImageFacts(BaseModel):
-    """The source as seen upright, and the size that the model saw."""
+    """The source image, upright, and the size that the model saw."""
 
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
@@ -261,7 +253,7 @@ class ImageFacts(BaseModel):
     sent_height: int = Field(description="Pixels.")
 
 
-class CaptionAnswer(BaseModel):
+class CaptionResponse(BaseModel):
     """One caption that obeys every hard rule of its style."""
 
     caption: str = Field(description='The caption; `""` only where `decorative` is true.')
@@ -269,19 +261,21 @@ class CaptionAnswer(BaseModel):
     locale: str
     decorative: bool = Field(description='The image carries no information: write `alt=""`.')
     truncated: bool = Field(
-        description="The ceiling cut the model off; the caption ends at a whole sentence or word."
+        description="`max_tokens` cut the caption off. It ends at a whole sentence or word."
     )
     warnings: list[str] = Field(description="Codes of soft rules that the caption breaks.")
-    model: str = Field(description="Which model wrote it; `embedded` for the built-in one.")
+    model: str = Field(
+        description="The model that wrote it; `embedded` for the embedded captioner."
+    )
     usage: Usage
     image: ImageFacts
     metadata: dict[str, str]
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_ANSWER]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_RESPONSE]})
 
     @classmethod
-    def of(cls, caption: Caption, metadata: dict[str, str]) -> Self:
-        """The caption as it goes over the wire."""
+    def from_caption(cls, caption: Caption, metadata: dict[str, str]) -> Self:
+        """The response for a caption."""
         return cls(
             caption=caption.text,
             style=caption.style,
@@ -305,42 +299,67 @@ class CaptionAnswer(BaseModel):
 
 
 class FailedResult(BaseModel):
-    """One of several captions that failed; the others are not lost."""
+    """One of several captions that failed. The others are not lost."""
 
     style: str
     locale: str
     problem: dict[str, Any]
 
+    @classmethod
+    def from_error(cls, request: CaptionRequest, error: CaptionError, request_id: str) -> Self:
+        """The result for a caption that failed."""
+        return cls(
+            style=request.style, locale=request.locale, problem=problem_body(error, request_id)
+        )
 
-class CaptionsAnswer(BaseModel):
-    """In the order asked: styles outer, locales inner."""
 
-    results: list[CaptionAnswer | FailedResult]
+class CaptionsResponse(BaseModel):
+    """The results in the order of the request: styles outer, locales inner."""
+
+    results: list[CaptionResponse | FailedResult]
+
+    @classmethod
+    def from_results(
+        cls,
+        requests: Sequence[CaptionRequest],
+        results: Sequence[Caption | CaptionError],
+        metadata: dict[str, str],
+        request_id: str,
+    ) -> Self:
+        """The response for the results of these requests."""
+        return cls(
+            results=[
+                CaptionResponse.from_caption(result, metadata)
+                if isinstance(result, Caption)
+                else FailedResult.from_error(request, result, request_id)
+                for request, result in zip(requests, results, strict=True)
+            ]
+        )
 
 
-class CheckAnswer(BaseModel):
-    """What the rules say of a text."""
+class CheckResponse(BaseModel):
+    """The rules that a text breaks."""
 
     ok: bool = Field(description="No hard rule is broken.")
-    caption: str = Field(description="The text as cleaning leaves it.")
+    caption: str = Field(description="The text after cleaning.")
     hard: list[str] = Field(description="Codes of the hard rules that it breaks.")
     soft: list[str] = Field(description="Codes of the soft rules that it breaks.")
 
 
-class StylesAnswer(BaseModel):
+class StylesResponse(BaseModel):
     """Every style that this server accepts."""
 
     styles: list[dict[str, Any]]
 
 
-class Health(BaseModel):
-    """Whether the process is alive, or ready for captions."""
+class Readiness(BaseModel):
+    """Whether this server should get new captions."""
 
     status: str
-    captioners: dict[str, str] = Field(description="Each captioner's breaker state.")
+    captioners: dict[str, str] = Field(description="The state of each captioner's circuit breaker.")
 
 
-class Alive(BaseModel):
-    """The process answers."""
+class Liveness(BaseModel):
+    """The process responds."""
 
     status: Literal["ok"]

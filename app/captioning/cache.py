@@ -75,7 +75,7 @@ class CacheKey:
 
 
 class CaptionCache:
-    """Stores finished captions in Redis. Never raises because of Redis."""
+    """Stores finished captions in Redis. `get` and `put` never raise because of Redis."""
 
     def __init__(self, url: str) -> None:
         # Importing redis takes 0.1 s, which a server without a cache need not spend.
@@ -120,6 +120,11 @@ class CaptionCache:
         name = key.redis_key()
         value = json.dumps({field: getattr(caption, field) for field in _STORED_FIELDS})
         await self._command(lambda: self._redis.set(name, value, ex=_TTL_S))
+
+    async def check(self) -> None:
+        """Ping Redis. Raises its error where it does not respond in time."""
+        async with asyncio.timeout(_COMMAND_TIMEOUT_S):
+            await self._redis.ping()
 
     async def aclose(self) -> None:
         """Close the connections."""

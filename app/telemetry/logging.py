@@ -1,21 +1,27 @@
-"""What an operator sees: log lines without secrets, and numbers for Prometheus."""
+"""Log lines on standard error: one event a line, without secrets.
+
+Every log event of the server has a constant dotted name as its message, the thing and what happened
+to it, and everything that varies as fields: `_logger.warning("child.lost", extra={"reason": ...})`.
+"""
 
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
 
-from app.telemetry.redaction import (
-    redact,
-)
+from app.telemetry.redaction import redact
 
-_LONGEST_LINE = 8_000
+_LINE_MAX_CHARS = 8_000
+_LIBRARIES_THAT_LOG_URLS = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "slowapi", "PIL")
 
-_PLAIN_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+}
 
 
 class LineFormatter(logging.Formatter):
-    """One event a line, redacted: `time LEVEL logger event key=value ...`."""
+    """Formats an event as one redacted line: `time LEVEL logger event key=value ...`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
@@ -28,27 +34,27 @@ class LineFormatter(logging.Formatter):
         words += [
             f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}"
             for key, value in vars(record).items()
-            if key not in _PLAIN_RECORD
+            if key not in _STANDARD_ATTRIBUTES
         ]
         if record.exc_info and record.exc_info[0] is not None:
-            # The frames say where; the exception's own text may quote a caller's input, so it is
-            # redacted with the rest of the line.
+            # The exception's text may quote a caller's input; it is redacted with the whole line.
             frames = traceback.extract_tb(record.exc_info[2])[-12:]
             where = " < ".join(f"{f.filename}:{f.lineno}:{f.name}" for f in reversed(frames))
             words.append(
                 f"exception={record.exc_info[0].__name__}: {record.exc_info[1]} at {where}"
             )
-        # Cut twice: what is read for secrets has an end, and so has what is written.
-        line = redact(" ".join(words)[: 2 * _LONGEST_LINE])[:_LONGEST_LINE]
+        # Cut before and after: both the time that redaction takes and the line have a limit.
+        line = redact(" ".join(words)[: 2 * _LINE_MAX_CHARS])[:_LINE_MAX_CHARS]
         if line.isprintable():
             return line
         return "".join(c if c.isprintable() else " " for c in line)
 
 
-class OnceASecond(logging.Filter):
-    """Lets one line a second through.
+class OncePerSecondFilter(logging.Filter):
+    """Passes one record per second.
 
-    For asyncio's own logger: out of descriptors it writes ten thousand equal lines a second.
+    For asyncio's logger, which writes ten thousand equal lines a second when the process has no
+    free file descriptors.
     """
 
     def __init__(self) -> None:
@@ -56,7 +62,7 @@ class OnceASecond(logging.Filter):
         self._next_s = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this record's second had no line yet."""
+        """Whether a second has passed since the last record that was logged."""
         if record.created < self._next_s:
             return False
         self._next_s = record.created + 1
@@ -64,24 +70,19 @@ class OnceASecond(logging.Filter):
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """Log lines to standard error; libraries that log URLs at INFO speak from WARNING on."""
+    """Log to standard error. Libraries that log URLs at INFO log from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "slowapi", "PIL"):
+    for name in _LIBRARIES_THAT_LOG_URLS:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("asyncio").addFilter(OnceASecond())
-    # A full disk or a closed pipe behind standard error must not bring the server down, nor print
-    # a traceback for each lost line.
+    logging.getLogger("asyncio").addFilter(OncePerSecondFilter())
+    # With a full disk or a closed pipe behind standard error the server goes on, and no traceback
+    # is printed for each lost line.
     logging.raiseExceptions = False
-
-
-def log_fields(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    """`extra=` for a log call: what is None is left out."""
-    return {key: value for key, value in pairs if value is not None}

@@ -7,30 +7,34 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 
 class Metrics:
-    """The numbers under GET /metrics, in a registry of their own."""
+    """The metrics of GET /metrics, in a registry of their own.
+
+    With several server processes (WORKERS) each writes its values to files, and GET /metrics of any
+    of them adds all files up.
+    """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-        registry = None if several else self.registry
-        if several:
-            MultiProcessCollector(self.registry)  # type: ignore[no-untyped-call]
+        self._registry = CollectorRegistry()
+        is_multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        registry = None if is_multiprocess else self._registry
+        if is_multiprocess:
+            MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
         self.requests = Counter(
             "altwright_requests_total",
-            "Answers by route and by code (`ok`, or the code of the problem).",
+            "Responses by route and code (`ok`, or the code of the problem).",
             ["route", "code"],
             registry=registry,
         )
-        self.seconds = Histogram(
+        self.request_seconds = Histogram(
             "altwright_request_seconds",
-            "Seconds from the first byte of a request to the last of its answer.",
+            "Seconds from the head of a request to the end of its response.",
             ["route"],
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60),
             registry=registry,
         )
         self.stage_seconds = Histogram(
             "altwright_stage_seconds",
-            "Seconds of one caption spent in each stage.",
+            "Seconds that a caption spent in each stage.",
             ["stage"],
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
             registry=registry,
@@ -59,33 +63,38 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self.captioner_up = Gauge(
+        self.captioner_usable = Gauge(
             "altwright_captioner_usable",
-            "1 while the captioner is asked, 0 while it is left alone after failures.",
+            "1 while the captioner is called, 0 while its circuit breaker is open after failures.",
             ["captioner"],
             registry=registry,
             multiprocess_mode="min",
         )
         self.children_lost = Gauge(
             "altwright_children_lost",
-            "Decoding processes that died, hung or were told to stop, since the start.",
+            "Child processes that died, hung or were stopped, since the start.",
             registry=registry,
             multiprocess_mode="livesum",
         )
         self.children_waiting = Gauge(
             "altwright_children_waiting",
-            "Jobs that wait for a decoding process.",
+            "Jobs that wait for a child process.",
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self.limit_store_up = Gauge(
+        self.rate_limit_store_up = Gauge(
             "altwright_rate_limit_store_up",
-            "1 while the shared store of rate limits answers, 0 while each process counts alone.",
+            "1 while the shared rate limit store responds, 0 while each process counts by itself.",
             registry=registry,
             multiprocess_mode="min",
         )
-        self.limit_store_up.set(1)
+        self.rate_limit_store_up.set(1)
+
+    def observe_request(self, route: str, code: str, seconds: float) -> None:
+        """Count a response and its duration."""
+        self.requests.labels(route, code).inc()
+        self.request_seconds.labels(route).observe(seconds)
 
     def exposition(self) -> bytes:
-        """The text that Prometheus scrapes."""
-        return generate_latest(self.registry)
+        """The metrics in the Prometheus text format."""
+        return generate_latest(self._registry)

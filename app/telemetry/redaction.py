@@ -3,8 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
-# A signature or a token stands in the query string of most private image URLs, so no URL is logged
-# with one, wherever the text came from. A data: URL is the picture itself.
+# The query string of a private image URL usually has a signature or a token, so no URL is logged
+# with its query string. A data: URL is the image itself.
 _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@\"']{1,500}@", re.IGNORECASE)
@@ -14,13 +14,14 @@ _DATA_URL = re.compile(r"data:[^\s\"']{1,100};base64,[A-Za-z0-9+/=_%-]+", re.IGN
 _BEARER = re.compile(r"(bearer\s+)[^\s\"']+", re.IGNORECASE)
 
 
-def safe_url(url: str) -> str:
+def loggable_url(url: str) -> str:
     """The URL as it may be logged: scheme, host, port and path; no query, fragment or userinfo."""
     if url[:5].lower() == "data:":
         return "data:"
     try:
         parts = urlsplit(url)
-        _ = parts.port  # "user:pass/word@host" has a port that is none, and is a secret
+        # Raises ValueError for "user:pass/word@host", where the password looks like a port.
+        _ = parts.port
     except ValueError:
         return "(unreadable URL)"
     if not parts.netloc:
@@ -30,7 +31,7 @@ def safe_url(url: str) -> str:
 
 
 def redact(text: str) -> str:
-    """The text without query strings, userinfo, inline pictures and bearer tokens."""
+    """The text without query strings, userinfo, inline images and bearer tokens."""
     text = _DATA_URL.sub("data:…", text)
     text = _USERINFO.sub(r"\1…@", text)
     text = _URL.sub(_without_query, text)

@@ -1,7 +1,6 @@
-"""Full means no at once; waiting is in order and ends at the deadline."""
+"""A full server refuses at once; waiting is in order of arrival and ends at the deadline."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -11,46 +10,56 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 
 
-async def test_the_one_past_the_queue_is_refused_at_once_with_a_time_to_come_back() -> None:
+async def test_a_request_beyond_the_queue_is_refused_at_once_with_a_retry_time() -> None:
     admission = Admission(1, 1, Drain())
-    async with admission.place(Deadline.after(5)):
-        waiting = asyncio.create_task(_visit(admission))
+    async with admission.admit(Deadline.after(60)):
+        waiting = asyncio.create_task(take_place(admission))
         await asyncio.sleep(0)
         assert admission.waiting == 1
-        began = time.monotonic()
-        with pytest.raises(Overloaded) as told:
-            async with admission.place(Deadline.after(5)):
-                pass
-        assert time.monotonic() - began < 0.05
-        assert told.value.retry_after_s is not None
+        assert admission.overload_error() is not None
+        with pytest.raises(Overloaded) as raised:
+            # The first step of the coroutine raises: it does not wait for anything.
+            take_place(admission).send(None)
+        assert raised.value.retry_after_s is not None
     await waiting
     assert (admission.in_work, admission.waiting) == (0, 0)
+    assert admission.overload_error() is None
 
 
-async def test_who_waits_past_the_deadline_is_told_so() -> None:
+async def test_a_request_that_waits_past_its_deadline_is_refused() -> None:
     admission = Admission(1, 5, Drain())
-    async with admission.place(Deadline.after(5)):
+    async with admission.admit(Deadline.after(60)):
         with pytest.raises(Overloaded):
-            async with admission.place(Deadline.after(0.05)):
-                pass
+            await take_place(admission, Deadline.after(0.05))
         assert admission.waiting == 0
 
 
-async def test_a_draining_server_takes_nobody_new_and_lets_the_waiting_go() -> None:
+async def test_a_draining_server_refuses_new_requests_and_ends_the_wait_of_others() -> None:
     drain = Drain()
     admission = Admission(1, 5, drain)
-    async with admission.place(Deadline.after(60)):
-        waiting = asyncio.create_task(_visit(admission))
+    async with admission.admit(Deadline.after(60)):
+        waiting = asyncio.create_task(take_place(admission))
         await asyncio.sleep(0)
         drain.begin()
         drain.shorten(0.05)
         with pytest.raises(Overloaded):
-            async with admission.place(Deadline.after(60)):
-                pass
+            await take_place(admission)
         with pytest.raises(Overloaded):
             await waiting
 
 
-async def _visit(admission: Admission) -> None:
-    async with admission.place(Deadline.after(60)):
+async def test_the_retry_time_grows_with_the_duration_of_requests() -> None:
+    now_s = 0.0
+    admission = Admission(1, 0, Drain(), clock=lambda: now_s)
+    for _ in range(100):
+        async with admission.admit(Deadline.after(60)):
+            now_s += 12.0
+    async with admission.admit(Deadline.after(60)):
+        error = admission.overload_error()
+        assert error is not None
+        assert error.retry_after_s == pytest.approx(12, rel=0.01)
+
+
+async def take_place(admission: Admission, deadline: Deadline | None = None) -> None:
+    async with admission.admit(deadline or Deadline.after(60)):
         pass

@@ -1,4 +1,4 @@
-"""A full server says no before the framework is asked, and says the same as the routes would."""
+"""A full server refuses before the framework does any work, with the response of a route."""
 
 import asyncio
 import json
@@ -8,12 +8,12 @@ from testing.pictures import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.raw_model_server import raw_model_server
 
-PICTURE = data_url(jpeg((64, 64)))
-CAPTION = load.caption(PICTURE)
+IMAGE_URL = data_url(jpeg((64, 64)))
+CAPTION = load.caption(IMAGE_URL)
 
 
-async def full(model_url: str, **settings: str) -> Altwright:
-    """A server whose one place and one waiting place will be taken by a model that hangs."""
+async def start_server(model_url: str, **settings: str) -> Altwright:
+    """A server with one place to work and a queue of one; its model hangs."""
     server = Altwright(
         MODEL="m",
         MODEL_BASE_URL=model_url,
@@ -25,8 +25,8 @@ async def full(model_url: str, **settings: str) -> Altwright:
     return await asyncio.to_thread(server.__enter__)
 
 
-async def until_full(server: Altwright) -> None:
-    """Wait until one request is in work and one waits."""
+async def wait_until_full(server: Altwright) -> None:
+    """Wait until one request is in work and one is in the queue."""
     async with load.Connection(server.url) as connection, asyncio.timeout(10):
         while True:
             text = (await connection.ask(load.request("GET", "/metrics"))).body.decode()
@@ -35,37 +35,37 @@ async def until_full(server: Altwright) -> None:
             await asyncio.sleep(0.02)
 
 
-async def asked(server: Altwright, message: bytes) -> load.Answer:
+async def send(server: Altwright, message: bytes) -> load.Answer:
     async with load.Connection(server.url) as connection:
         return await connection.ask(message)
 
 
-async def test_a_refusal_at_the_door_is_the_same_problem_as_in_a_route() -> None:
-    """Code, headers, request ID, log line and number; on both routes that take a place."""
+async def test_a_shed_request_gets_the_same_problem_as_from_a_route() -> None:
+    """Code, headers, request ID, log line and metric; on both routes that need a place to work."""
     async with raw_model_server() as model:
         model.hang()
-        server = await full(model.base_url)
-        filling = [asyncio.create_task(asked(server, CAPTION)) for _ in range(2)]
+        server = await start_server(model.base_url)
+        filling = [asyncio.create_task(send(server, CAPTION)) for _ in range(2)]
         try:
-            await until_full(server)
+            await wait_until_full(server)
             several = load.request(
-                "POST", "/v1/image/captions", {"image_url": PICTURE, "styles": ["concise"]},
-                X_Request_ID="at-the-door",
+                "POST", "/v1/image/captions", {"image_url": IMAGE_URL, "styles": ["concise"]},
+                X_Request_ID="shed-request",
             )  # fmt: skip
             for message in (CAPTION, several):
-                answer = await asked(server, message)
-                assert answer.status == 503
-                problem = answer.json()
+                response = await send(server, message)
+                assert response.status == 503
+                problem = response.json()
                 assert problem["code"] == "overloaded"
                 assert problem["retryable"] is True
                 for header in (b"\r\nretry-after: ", b"\r\nx-request-id: ", b"problem+json",
                                b"\r\nx-content-type-options: nosniff"):  # fmt: skip
-                    assert header in answer.headers
-            assert problem["request_id"] == "at-the-door"
+                    assert header in response.headers
+            assert problem["request_id"] == "shed-request"
             async with asyncio.timeout(5):  # its log is read in a thread
-                while not any("at-the-door" in x and "queue full" in x for x in server.log):
+                while not any("shed-request" in x and "queue full" in x for x in server.log):
                     await asyncio.sleep(0.02)
-            metrics = (await asked(server, load.request("GET", "/metrics"))).body.decode()
+            metrics = (await send(server, load.request("GET", "/metrics"))).body.decode()
             assert 'code="overloaded",route="/v1/image/captions"' in metrics
         finally:
             server.process.kill()
@@ -73,23 +73,23 @@ async def test_a_refusal_at_the_door_is_the_same_problem_as_in_a_route() -> None
             await asyncio.to_thread(server.__exit__, None, None, None)
 
 
-async def test_a_full_server_still_asks_for_the_key_and_the_limit_first() -> None:
-    """Overload is no way around either, and what needs no place is served."""
+async def test_a_full_server_checks_the_key_and_the_rate_limit_first() -> None:
+    """And it serves requests that need no place to work."""
     async with raw_model_server() as model:
         model.hang()
-        server = await full(model.base_url, API_KEYS='["right"]', RATE_LIMIT="3/minute")
+        server = await start_server(model.base_url, API_KEYS='["right"]', RATE_LIMIT="3/minute")
         key = {"Authorization": "Bearer right"}
-        body = {"image_url": PICTURE}
+        body = {"image_url": IMAGE_URL}
         mine = load.request("POST", "/v1/image/caption", body, **key)
-        filling = [asyncio.create_task(asked(server, mine)) for _ in range(2)]
+        filling = [asyncio.create_task(send(server, mine)) for _ in range(2)]
         try:
-            await until_full(server)
-            assert (await asked(server, CAPTION)).json()["code"] == "unauthorized"
-            assert (await asked(server, mine)).json()["code"] == "overloaded"
-            limited = await asked(server, mine)
+            await wait_until_full(server)
+            assert (await send(server, CAPTION)).json()["code"] == "unauthorized"
+            assert (await send(server, mine)).json()["code"] == "overloaded"
+            limited = await send(server, mine)
             assert limited.json()["code"] == "rate_limited"
             assert b"\r\nx-ratelimit-remaining: 0" in limited.headers
-            styles = await asked(server, load.request("GET", "/v1/styles", **key))
+            styles = await send(server, load.request("GET", "/v1/styles", **key))
             assert styles.status == 200
         finally:
             server.process.kill()
@@ -97,15 +97,15 @@ async def test_a_full_server_still_asks_for_the_key_and_the_limit_first() -> Non
             await asyncio.to_thread(server.__exit__, None, None, None)
 
 
-async def test_a_body_that_is_still_coming_is_judged_when_it_has_come() -> None:
-    """It is not counted before, so it finds the place that has come free meanwhile."""
+async def test_a_request_counts_only_once_its_body_has_arrived() -> None:
+    """So it gets the place that became free while the body arrived."""
     async with raw_model_server() as model:
         model.hang()
-        server = await full(model.base_url, MODEL_TIMEOUT_S="0.3", REQUEST_TIMEOUT_S="5")
-        filling = [asyncio.create_task(asked(server, CAPTION)) for _ in range(2)]
+        server = await start_server(model.base_url, MODEL_TIMEOUT_S="0.3", REQUEST_TIMEOUT_S="5")
+        filling = [asyncio.create_task(send(server, CAPTION)) for _ in range(2)]
         try:
-            await until_full(server)
-            body = json.dumps({"image_url": PICTURE}).encode()
+            await wait_until_full(server)
+            body = json.dumps({"image_url": IMAGE_URL}).encode()
             head = (
                 b"POST /v1/image/caption HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
                 b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -115,24 +115,24 @@ async def test_a_body_that_is_still_coming_is_judged_when_it_has_come() -> None:
             writer.write(head + body[:10])
             await asyncio.gather(*filling)
             writer.write(body[10:])
-            answer = await reader.read()
+            response = await reader.read()
             writer.close()
-            assert b'"code": "model_timeout"' in answer, answer[-300:]
+            assert b'"code": "model_timeout"' in response, response[-300:]
         finally:
             await asyncio.to_thread(server.__exit__, None, None, None)
 
 
-async def test_a_body_that_never_comes_holds_no_connection() -> None:
-    """Not at a full server either: no key is refused at once, and a body has its time."""
+async def test_a_body_that_never_arrives_holds_no_connection_of_a_full_server() -> None:
+    """A caller without a key is refused at once, and a body must arrive in time."""
     async with raw_model_server() as model:
         model.hang()
         settings = {"API_KEYS": '["right"]', "REQUEST_TIMEOUT_S": "3"}
-        server = await full(model.base_url, **settings)
+        server = await start_server(model.base_url, **settings)
         key = {"Authorization": "Bearer right"}
-        mine = load.request("POST", "/v1/image/caption", {"image_url": PICTURE}, **key)
-        filling = [asyncio.create_task(asked(server, mine)) for _ in range(2)]
+        mine = load.request("POST", "/v1/image/caption", {"image_url": IMAGE_URL}, **key)
+        filling = [asyncio.create_task(send(server, mine)) for _ in range(2)]
         try:
-            await until_full(server)
+            await wait_until_full(server)
             head = (
                 b"POST /v1/image/caption HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
                 b"Connection: close\r\nContent-Length: 99\r\n"

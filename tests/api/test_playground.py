@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from PIL import Image
 
-from app.api.pages.routes import pages
+from app.api.pages.routes import pages_router
 from testing.servers.browser import Browser, Page
 
 IMAGE = {"width": 4000, "height": 3000, "format": "jpeg", "bytes": 5_123_456, "sha256": "0" * 64,
@@ -40,7 +40,7 @@ class Api:
 
     def __init__(self) -> None:
         self.app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        self.app.include_router(pages)
+        self.app.include_router(pages_router)
         self.app.add_api_route("/v1/styles", self._styles)
         self.app.add_api_route("/v1/image/{name}", self._answer, methods=["POST"])
         self.styles = ["concise", "seo", "detailed", "poster"]

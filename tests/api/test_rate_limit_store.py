@@ -1,34 +1,43 @@
-"""The store of rate limits in memory: it counts a moving window, and forgets by itself."""
+"""The rate limit store in memory counts a moving window and removes old entries by itself."""
 
 import threading
-import time
 
 from limits import RateLimitItemPerSecond
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from app.api.rate_limit_store import WindowStorage
+from app.api.rate_limit_store import STORE_URL, MovingWindowStorage
 
 
-def test_it_is_what_limits_finds_under_its_scheme() -> None:
-    assert isinstance(storage_from_string("windows://"), WindowStorage)
+class Clock:
+    """Seconds that only a test moves on."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
-def test_the_window_moves_and_a_refusal_counts_for_nothing() -> None:
-    limiter, limit = MovingWindowRateLimiter(WindowStorage()), RateLimitItemPerSecond(2)
-    began = time.time()
+def test_limits_finds_the_store_by_its_url() -> None:
+    assert isinstance(storage_from_string(STORE_URL), MovingWindowStorage)
+
+
+def test_the_window_moves_and_a_refused_request_does_not_count() -> None:
+    clock = Clock()
+    store = MovingWindowStorage(clock=clock)
+    limiter, limit = MovingWindowRateLimiter(store), RateLimitItemPerSecond(2)
     assert [limiter.hit(limit, "a") for _ in range(5)] == [True, True, False, False, False]
-    stats = limiter.get_window_stats(limit, "a")
-    assert stats.remaining == 0
-    assert began + 1 <= stats.reset_time <= time.time() + 1
-    time.sleep(max(0, stats.reset_time - time.time()) + 0.01)
+    window = limiter.get_window_stats(limit, "a")
+    assert (window.remaining, window.reset_time) == (0, clock.now_s + 1)
+    clock.now_s += 1.01
     assert limiter.test(limit, "a")
-    assert limiter.get_window_stats(limit, "a").remaining >= 1
+    assert limiter.get_window_stats(limit, "a").remaining == 2
     assert limiter.hit(limit, "a")
 
 
-def test_one_limit_s_window_is_none_of_another_s() -> None:
-    store = WindowStorage()
+def test_windows_of_different_lengths_are_counted_separately() -> None:
+    store = MovingWindowStorage()
     assert store.acquire_entry("a", 1, 1)
     assert store.acquire_entry("a", 1, 60)
     assert not store.acquire_entry("a", 1, 60)
@@ -38,20 +47,21 @@ def test_one_limit_s_window_is_none_of_another_s() -> None:
     assert store.acquire_entry("a", 1, 60)
 
 
-def test_callers_who_stay_away_are_forgotten_whoever_asks() -> None:
-    """Without keys each address is a caller: they must not pile up."""
-    store = WindowStorage()
+def test_absent_callers_are_removed_by_the_requests_of_others() -> None:
+    """Without keys each address is a caller, so absent ones must not accumulate."""
+    clock = Clock()
+    store = MovingWindowStorage(clock=clock)
     for number in range(1_000):
         assert store.acquire_entry(f"address:{number}", 5, 1)
-    time.sleep(1.05)
+    clock.now_s += 1.05
     for _ in range(500):
-        store.acquire_entry("address:still here", 1_000, 1)
+        store.acquire_entry("address:present", 1_000, 1)
     assert store.reset() == 1
 
 
 def test_counting_starts_no_thread() -> None:
     before = threading.active_count()
-    store = WindowStorage()
+    store = MovingWindowStorage()
     for _ in range(100):
         store.acquire_entry("a", 1_000, 60)
     assert threading.active_count() == before

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from app.api.middleware import refusal_of_no_http
+from app.api.middleware import render_malformed_request
 from app.runtime.http_protocol import bounded
 from app.runtime.server import listen
 
@@ -37,7 +37,7 @@ def address() -> Iterator[tuple[str, int]]:
         answer,
         http=bounded(
             most=MOST,
-            refusal=refusal_of_no_http,
+            refusal=render_malformed_request,
             head_timeout_s=HEAD_TIMEOUT_S,
             send_timeout_s=SEND_TIMEOUT_S,
         ),

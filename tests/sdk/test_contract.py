@@ -36,7 +36,7 @@ def parameters(function: Any) -> set[str]:
     [
         (sdk.Usage, "Usage"),
         (sdk.ImageFacts, "ImageFacts"),
-        (sdk.Verdict, "CheckAnswer"),
+        (sdk.Verdict, "CheckResponse"),
         (sdk.FailedCaption, "FailedResult"),
     ],
 )
@@ -47,7 +47,7 @@ def test_an_answer_has_the_same_fields(model: type, schema: str) -> None:
 
 def test_a_caption_has_the_same_fields_and_those_of_its_head() -> None:
     assert fields(sdk.Caption) - set(FROM_HEADERS) - OF_THE_SDK == set(
-        SCHEMAS["CaptionAnswer"]["properties"]
+        SCHEMAS["CaptionResponse"]["properties"]
     )
     headers = DOCUMENT["paths"]["/v1/image/caption"]["post"]["responses"]["200"]["headers"]
     assert set(FROM_HEADERS.values()) <= set(headers)
@@ -56,10 +56,10 @@ def test_a_caption_has_the_same_fields_and_those_of_its_head() -> None:
 def test_each_field_has_the_type_that_the_contract_gives_it() -> None:
     words = {"string": "str", "integer": "int", "boolean": "bool", "array": "tuple[str, ...]"}
     for model, schema in (
-        (sdk.Caption, "CaptionAnswer"),
+        (sdk.Caption, "CaptionResponse"),
         (sdk.ImageFacts, "ImageFacts"),
         (sdk.Usage, "Usage"),
-        (sdk.Verdict, "CheckAnswer"),
+        (sdk.Verdict, "CheckResponse"),
     ):
         types = {each.name: str(each.type) for each in dataclasses.fields(model)}
         for name, told in SCHEMAS[schema]["properties"].items():
@@ -151,7 +151,7 @@ def test_a_style_has_the_fields_that_the_server_sends(altwright: Altwright) -> N
 
 
 def test_the_documents_own_examples_are_read() -> None:
-    [example] = SCHEMAS["CaptionAnswer"]["examples"]
+    [example] = SCHEMAS["CaptionResponse"]["examples"]
     answer = wire.Answer(200, {}, json.dumps(example).encode(), 0.0)
     caption = wire.judge(wire.caption(wire.PreparedImage("https://example.com/a.jpg")), answer)
     assert json.loads(json.dumps(dataclasses.asdict(caption))).items() >= example.items()

@@ -1,90 +1,107 @@
-"""No secret and no signature reaches the log."""
+"""A log event is one redacted line."""
 
+import ast
 import io
 import logging
+import re
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from app.telemetry.logging import LineFormatter
-from app.telemetry.metrics import Metrics
-from app.telemetry.redaction import redact, safe_url
+from app.telemetry.logging import LineFormatter, OncePerSecondFilter
 
-SIGNED = "https://u:pw@cdn.example.com:8443/a/b.jpg?X-Amz-Signature=abcdef&Expires=1#frag"
-
-
-def test_a_url_is_logged_without_query_fragment_and_userinfo() -> None:
-    assert safe_url(SIGNED) == "https://cdn.example.com:8443/a/b.jpg"
-    assert safe_url("data:image/png;base64,AAAA") == "data:"
-    assert safe_url("http://[broken") == "(unreadable URL)"
+ROOT = Path(__file__).parents[2]
+SIGNED_URL = "https://u:pw@cdn.example.com:8443/a/b.jpg?X-Amz-Signature=abcdef&Expires=1#frag"
 
 
-@pytest.mark.parametrize(
-    ("text", "secret"),
-    [
-        (f"could not fetch {SIGNED}", "abcdef"),
-        (f"could not fetch {SIGNED}", "pw"),
-        ("redis://:hunter2@10.0.0.1:6379/0 is gone", "hunter2"),
-        ("got data:image/jpeg;base64,/9j/4AAQ+abc== here", "4AAQ"),
-        ("sent Authorization: Bearer altw_s3cret", "s3cret"),
-        ("'https://cdn.example.com/a.jpg?sig=zzz' refused", "zzz"),
-        ("HTTPS://cdn.example.com/a.jpg?sig=zzz", "zzz"),
-    ],
-)
-def test_secrets_are_taken_out_of_any_text(text: str, secret: str) -> None:
-    assert secret not in redact(text)
-
-
-def logged(emit: object) -> str:
+def capture(log: Callable[[logging.Logger], None]) -> str:
+    """What `log` writes with the server's formatter."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LineFormatter())
     logger = logging.getLogger("altwright.test.formatter")
-    logger.addHandler(handler)
+    logger.handlers[:] = [handler]
     logger.setLevel("INFO")
     logger.propagate = False
-    emit(logger)  # type: ignore[operator]
+    log(logger)
     return stream.getvalue()
 
 
-def test_a_long_line_is_redacted_in_no_time() -> None:
-    """It takes the event loop, and an origin may have made it."""
-    record = logging.makeLogRecord({"msg": "http://" * 100_000, "levelname": "INFO", "name": "a"})
-    began_s = time.process_time()
-    assert len(LineFormatter().format(record)) <= 8_000
-    assert time.process_time() - began_s < 1
+def test_an_event_is_its_name_and_its_fields() -> None:
+    line = capture(lambda logger: logger.info("child.lost", extra={"reason": "died", "pid": 7}))
+    assert line.endswith("INFO altwright.test.formatter child.lost reason='died' pid=7\n")
 
 
-def test_the_query_of_a_long_url_is_taken_out() -> None:
-    assert "secret" not in redact("see http://host/" + "a" * 5_000 + "?sig=secret")
-
-
-@pytest.mark.parametrize("url", ["http://user:hunter2/x@host/a.jpg", "http://u:hunter2?@host/"])
-def test_a_password_with_a_slash_is_not_taken_for_a_port(url: str) -> None:
-    assert "hunter2" not in safe_url(url)
-
-
-def test_an_exception_is_one_line_and_redacted() -> None:
-    def emit(logger: logging.Logger) -> None:
+def test_an_exception_is_one_redacted_line() -> None:
+    def log(logger: logging.Logger) -> None:
         try:
-            raise RuntimeError(f"no route to {SIGNED}\nsecond line")
+            raise RuntimeError(f"no route to {SIGNED_URL}\nsecond line")
         except RuntimeError:
-            logger.exception("internal error", extra={"request_id": "r1"})
+            logger.exception("request.failed", extra={"request_id": "r1"})
 
-    line = logged(emit)
+    line = capture(log)
     assert line.count("\n") == 1
     assert "abcdef" not in line
     assert "RuntimeError" in line
-    assert "test_observability.py" in line
+    assert Path(__file__).name in line
 
 
 def test_a_caller_cannot_forge_a_line() -> None:
-    line = logged(lambda log: log.info("request", extra={"path": "/a\n2026 CRITICAL forged"}))
+    fields = {"path": "/a\n2026 CRITICAL forged"}
+    line = capture(lambda logger: logger.info("request.finished", extra=fields))
     assert line.count("\n") == 1
 
 
-def test_metrics_are_the_prometheus_text_format() -> None:
-    metrics = Metrics()
-    metrics.requests.labels("/v1/image/caption", "ok").inc()
-    text = metrics.exposition().decode()
-    assert 'altwright_requests_total{code="ok",route="/v1/image/caption"} 1.0' in text
+def test_a_long_line_is_cut() -> None:
+    record = logging.makeLogRecord({"msg": "http://" * 100_000, "levelname": "INFO", "name": "a"})
+    assert len(LineFormatter().format(record)) <= 8_000
+
+
+@pytest.mark.measures
+def test_redacting_a_long_line_takes_about_as_long_as_one_of_the_maximum_length() -> None:
+    """It happens on the event loop, and an origin may have made the line."""
+
+    def took_s(repeats: int) -> float:
+        fields = {"msg": "http://" * repeats, "levelname": "INFO", "name": "a"}
+        began_s = time.process_time()
+        LineFormatter().format(logging.makeLogRecord(fields))
+        return time.process_time() - began_s
+
+    assert took_s(100_000) < 20 * max(took_s(2_300), 0.001)
+
+
+def test_the_filter_passes_one_record_per_second() -> None:
+    only_one = OncePerSecondFilter()
+    times_s = [10.0, 10.1, 10.9, 11.0, 11.5, 12.1]
+    passed = [
+        time_s for time_s in times_s if only_one.filter(logging.makeLogRecord({"created": time_s}))
+    ]
+    assert passed == [10.0, 11.0, 12.1]
+
+
+def find_event_names() -> Iterator[tuple[str, str]]:
+    """The message of every log call of these packages, with its place."""
+    packages = ("api", "cli", "main.py", "settings", "telemetry", "workers")
+    levels = {"debug", "info", "warning", "error", "critical", "exception"}
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        if path.relative_to(ROOT / "app").parts[0] not in packages:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in levels
+                and "logger" in ast.unparse(node.func.value)
+            ):
+                message = node.args[0]
+                name = message.value if isinstance(message, ast.Constant) else "(not a constant)"
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", str(name)
+
+
+def test_every_log_event_of_the_server_has_a_dotted_name() -> None:
+    """A thing and what happened to it; what varies is a field."""
+    dotted_name = re.compile(r"[a-z_]+\.[a-z_]+")
+    wrong = {place: name for place, name in find_event_names() if not dotted_name.fullmatch(name)}
+    assert wrong == {}

@@ -1,4 +1,4 @@
-"""Pages for people: the playground and the API documentation, with every asset served by us."""
+"""HTML pages: the playground and the API documentation. Every asset is served from here."""
 
 from html import escape
 from importlib.resources import files
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.api.errors import NotFound
 from app.errors import leaves
 
-pages = APIRouter(include_in_schema=False)
+pages_router = APIRouter(include_in_schema=False)
 
 _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
@@ -19,34 +19,36 @@ _MEDIA_TYPES = {
     "png": "image/png",
     "svg": "image/svg+xml",
 }
+_SWAGGER_FILES = frozenset({"swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"})
 _PLAYGROUND_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob: http: https:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-# Swagger UI writes style attributes at run time; nothing else is loosened for it.
+# Swagger UI writes style attributes at run time, so inline styles are allowed. Nothing else is.
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
-@pages.get("/")
+@pages_router.get("/")
 async def playground() -> Response:
-    """A page to try captions on."""
-    return _page(_own("index.html"), _PLAYGROUND_POLICY)
+    """The playground: a page on which to try captions."""
+    return _file_response(_page_file("index.html"), _PLAYGROUND_POLICY)
 
 
-@pages.get("/playground/{name}")
+@pages_router.get("/playground/{name}")
 async def playground_file(name: str) -> Response:
-    """A script or style of our pages."""
-    return _page(_own(name), _PLAYGROUND_POLICY, max_age_s=300)
+    """A script or style sheet of the pages."""
+    return _file_response(_page_file(name), _PLAYGROUND_POLICY, max_age_s=300)
 
 
-@pages.get("/docs")
+@pages_router.get("/docs")
 async def docs() -> Response:
-    """Swagger UI over /openapi.json, and every problem under the address that its `type` names."""
-    page = _own("docs.html").read_text(encoding="utf-8").replace("<!-- problems -->", _problems())
+    """Swagger UI for /openapi.json, and each problem at the anchor that its `type` names."""
+    template = _page_file("docs.html").read_text(encoding="utf-8")
+    page = template.replace("<!-- problems -->", _list_problems())
     return Response(
         page,
         media_type=_MEDIA_TYPES["html"],
@@ -54,7 +56,7 @@ async def docs() -> Response:
     )
 
 
-def _problems() -> str:
+def _list_problems() -> str:
     rows = (
         f'<dt id="problem-{leaf.code}"><code>{leaf.code}</code> ({leaf.status})</dt>'
         f"<dd>{escape(leaf.public)}</dd>"
@@ -63,26 +65,25 @@ def _problems() -> str:
     return "\n".join(rows)
 
 
-@pages.get("/docs/{name}")
+@pages_router.get("/docs/{name}")
 async def docs_file(name: str) -> Response:
-    """A file of Swagger UI, from the package that carries it."""
-    folder = files("fastapi_offline").joinpath("static")
-    known = {"swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"}
-    if name not in known:
+    """A file of Swagger UI, from the package fastapi-offline."""
+    if name not in _SWAGGER_FILES:
         raise NotFound
-    return _page(folder.joinpath(name), _DOCS_POLICY, max_age_s=86_400)
+    folder = files("fastapi_offline").joinpath("static")
+    return _file_response(folder.joinpath(name), _DOCS_POLICY, max_age_s=86_400)
 
 
-def _own(name: str) -> Traversable:
+def _page_file(name: str) -> Traversable:
+    """A file of the folder `playground`. Names are compared, so that a path matches none."""
     folder = files("app.api.pages").joinpath("playground")
-    # Only names that are in the folder: a path in the name finds nothing.
     for file in folder.iterdir():
         if file.name == name and name.rpartition(".")[2] in _MEDIA_TYPES:
             return file
     raise NotFound
 
 
-def _page(file: Traversable, policy: str, *, max_age_s: int = 0) -> Response:
+def _file_response(file: Traversable, policy: str, *, max_age_s: int = 0) -> Response:
     return Response(
         file.read_bytes(),
         media_type=_MEDIA_TYPES[file.name.rpartition(".")[2]],

@@ -1,7 +1,8 @@
-"""What an operator can set: the environment with prefix ALTWRIGHT_, or a .env file.
+"""The server's settings: environment variables with prefix ALTWRIGHT_, or a .env file.
 
-Each group's fields live beside the code that they steer; here they are put together, checked
-against each other, and a wrong one is told in one line.
+The settings of a part stand beside its code (`FetchSettings`, `ImageSettings`, `ModelSettings`).
+This module joins them, checks them against each other, and reports the first wrong value in one
+line.
 """
 
 import difflib
@@ -9,6 +10,7 @@ import ipaddress
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -23,43 +25,64 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from app.api.keys import KeysFileError, read_keys_file
-from app.api.rate_limits import parse_limits
 from app.captioning.openai_compat.captioner import ModelSettings
 from app.captioning.openai_compat.endpoint import key_for
 from app.captioning.styles.loader import StyleRegistry
 from app.fetching.fetcher import FetchSettings
 from app.imaging.normaliser import ImageSettings
+from app.settings.keys_file import KeysFileError, read_keys_file
+from app.settings.rate_limit import parse_rate_limits
 
 _PREFIX = "ALTWRIGHT_"
-_SECRET = ("API_KEY", "API_KEYS", "FALLBACKS", "RATE_LIMIT_STORE", "CACHE_URL", "BASE_URL")
-"""A value of these is never shown: it is a secret, or a URL that may carry one."""
-_OTHERS = {"ALTWRIGHT_URL", "ALTWRIGHT_API_KEY", "ALTWRIGHT_TEST_REQUIRE"}
-"""Names of the SDK and of the tests, which may stand in the same environment."""
+_SECRET_SUFFIXES = (
+    "API_KEY",
+    "API_KEYS",
+    "FALLBACKS",
+    "RATE_LIMIT_STORE",
+    "CACHE_URL",
+    "BASE_URL",
+)
+"""The values of these variables are never shown: secrets, and URLs that may contain a password."""
+_OTHER_PROGRAMS_VARIABLES = {"ALTWRIGHT_URL", "ALTWRIGHT_API_KEY", "ALTWRIGHT_TEST_REQUIRE"}
+"""Variables of the SDK and of the tests, which may be set in the same environment."""
+_SHOWN_VALUE_MAX_CHARS = 200
 
 
-class SettingsProblem(ValueError):
-    """A setting is wrong. Its text is one line: the variable, the value (no secret's), the mend."""
+class InvalidSettings(ValueError):
+    """A setting is wrong. The message is one line: variable, value (unless secret), correction."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownVariable:
+    """An ALTWRIGHT_ variable that is no setting, most likely a typing error."""
+
+    name: str
+    suggestion: str | None
+    """The setting with the most similar name, if any is similar."""
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
+        return f"{self.name} is not a setting and has no effect{hint}"
 
 
 def _json_list(example: str) -> BeforeValidator:
-    def parsed(value: object) -> object:
+    def parse(value: object) -> object:
         if not isinstance(value, str):
             return value
         try:
-            found = json.loads(value)
+            parsed = json.loads(value)
         except ValueError:
-            found = None
-        if not isinstance(found, list):
-            # pydantic turns ValueError alone into a problem of this field
+            parsed = None
+        if not isinstance(parsed, list):
+            # pydantic reports a ValueError, and no TypeError, as an error of this field.
             raise ValueError(f"must be a JSON list, for instance {example}")  # noqa: TRY004
-        return found
+        return parsed
 
-    return BeforeValidator(parsed)
+    return BeforeValidator(parse)
 
 
 class Settings(BaseSettings):
-    """All settings. `Settings.read()` makes them; nothing else reads the environment."""
+    """All settings. Only `Settings.read()` reads the environment."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -73,33 +96,34 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """The address to listen on. Other than loopback it needs keys, or ALLOW_ANONYMOUS."""
+    """The address to listen on. One that is not loopback needs keys, or ALLOW_ANONYMOUS."""
     port: int = Field(8000, ge=0, le=65535)
-    """The port to listen on; 0 takes a free one and prints it."""
+    """The port to listen on. With 0 the system chooses a free port, and it is printed."""
     workers: int = Field(1, ge=1, le=64)
-    """Server processes behind the one port."""
+    """Number of server processes that share the port."""
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode, _json_list('["a-long-secret"]')] = ()
-    """Keys as a JSON list of secrets, for small set-ups."""
+    """API keys as a JSON list, for small installations."""
     keys_file: Path | None = None
-    """Hashed keys with name, limit and expiry (`python -m app keys`), reread on change."""
+    """A file of hashed keys with name, rate limit and expiry (`python -m app keys`), reread when it
+    changes."""
     allow_anonymous: bool = False
-    """Serve callers without a key on an address that others can reach."""
+    """Serve callers without a key on an address that is not loopback."""
     rate_limit: str = "60/minute"
-    """Requests per key, one budget over all caption routes; several limits joined by `;`."""
+    """Requests per key, over all caption routes together. Several limits are joined by `;`."""
     rate_limit_store: str = "memory://"
-    """`memory://` counts in each process; `redis://host:6379/0` counts over all replicas."""
+    """`memory://` counts in each process, `redis://host:6379/0` over all replicas together."""
     model: str | None = None
-    """The model's name at its server; unset: the embedded captioner."""
+    """The model's name at its server. Unset: the embedded captioner."""
     model_base_url: str | None = None
-    """An OpenAI-compatible server; unset: the openai SDK's own default."""
+    """The base URL of an OpenAI-compatible server. Unset: the openai SDK's default."""
     model_api_key: SecretStr | None = None
-    """The key for the model's server; unset: the openai SDK's own default."""
+    """The API key for the model server. Unset: the openai SDK's default."""
     model_timeout_s: float = Field(15.0, gt=0, le=300)
     """Seconds for one call of the model."""
     model_temperature: float = Field(0.2, ge=0, le=2)
-    """Low, so that equal jobs get nearly equal answers."""
+    """Low by default, so that equal requests get nearly equal captions."""
     model_retry_wait_max_s: float = Field(10.0, ge=0, le=120)
-    """Seconds that a model's server may ask us to wait before the next captioner is asked."""
+    """The longest wait in seconds, named by the model server, before a retry is not attempted."""
     fallbacks: Annotated[
         tuple[ModelSettings, ...],
         NoDecode,
@@ -107,70 +131,70 @@ class Settings(BaseSettings):
     ] = ()
     """Further models as a JSON list of objects with model, base_url and api_key, in order."""
     embedded_fallback: bool = False
-    """The embedded captioner as the last of the chain."""
+    """Use the embedded captioner where every model failed."""
     precheck: bool = False
-    """Recognise decorative and hopeless pictures before a model is paid."""
+    """Recognise decorative and hopeless images before a model is called."""
     request_timeout_s: float = Field(30.0, gt=0, le=600)
     """Seconds for a whole request."""
     concurrency: int = Field(64, ge=1, le=4096)
-    """Caption requests in work at once."""
+    """Caption requests in work at the same time."""
     queue: int = Field(128, ge=0, le=65536)
-    """Caption requests that may wait for a place."""
+    """Caption requests that may wait for a place to work."""
     styles_dir: Path | None = None
-    """A folder of further styles, one TOML file each."""
+    """A folder with further styles, one TOML file each."""
     cache_url: str | None = None
-    """`redis://...`: equal requests for equal image bytes are answered once."""
+    """`redis://...`: equal requests for equal image bytes share one caption."""
     fetch: FetchSettings = FetchSettings()
     image: ImageSettings = ImageSettings()
 
     @field_validator("api_keys")
     @classmethod
-    def _are_long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    def _validate_api_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if any(not key.get_secret_value().strip() for key in keys):
             raise ValueError("has an empty key; make one with `python -m app keys create`")
         return keys
 
     @field_validator("rate_limit")
     @classmethod
-    def _is_a_limit(cls, value: str) -> str:
-        parse_limits(value)
+    def _validate_rate_limit(cls, value: str) -> str:
+        parse_rate_limits(value)
         return value
 
     @field_validator("rate_limit_store")
     @classmethod
-    def _is_a_store(cls, value: str) -> str:
+    def _validate_rate_limit_store(cls, value: str) -> str:
         if not value.startswith(("memory://", "redis://", "rediss://", "unix://")):
             raise ValueError("must be memory:// or redis://host:port/db")
         return value
 
     @field_validator("cache_url")
     @classmethod
-    def _is_a_cache(cls, value: str | None) -> str | None:
+    def _validate_cache_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must be redis://host:port/db")
         return value
 
     @field_validator("styles_dir")
     @classmethod
-    def _is_a_folder_of_styles(cls, value: Path | None) -> Path | None:
+    def _validate_styles_dir(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
-            raise ValueError("is not a folder; make it, or unset the variable")
-        StyleRegistry.load(value)  # StyleFileError says which file and key
+            raise ValueError("is not a folder; create it, or unset the variable")
+        StyleRegistry.load(value)  # a StyleFileError names the file and the key
         return value
 
     @field_validator("keys_file")
     @classmethod
-    def _is_a_keys_file(cls, value: Path | None) -> Path | None:
+    def _validate_keys_file(cls, value: Path | None) -> Path | None:
         if value is not None:
             try:
                 read_keys_file(value)
             except KeysFileError as error:
-                msg = f"cannot be used: {error}; make it with `python -m app keys create`"
+                msg = f"cannot be used: {error}; create it with `python -m app keys create`"
                 raise ValueError(msg) from None
         return value
 
     @model_validator(mode="after")
-    def _is_safe_to_serve(self) -> Self:
+    def _validate_combinations(self) -> Self:
         has_keys = bool(self.api_keys) or self.keys_file is not None
         if not has_keys and not self.allow_anonymous and not _is_loopback(self.host):
             msg = (
@@ -186,10 +210,10 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _has_models_that_can_be_asked(self) -> Self:
+    def _validate_models(self) -> Self:
         try:
-            for remote in self.remotes():
-                key_for(remote.base_url, remote.api_key)
+            for model in self.configured_models():
+                key_for(model.base_url, model.api_key)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             name = (
@@ -200,22 +224,22 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """The settings of this environment. Raises SettingsProblem."""
+        """The settings of this environment. Raises InvalidSettings."""
         try:
             return cls()
         except ValidationError as error:
-            raise SettingsProblem(_line_of(error)) from None
+            raise InvalidSettings(_describe_invalid(error)) from None
         except SettingsError as error:
-            raise SettingsProblem(_unparsable_line(error)) from None
+            raise InvalidSettings(_describe_unparsable(error)) from None
 
     @staticmethod
-    def keys_path() -> Path | None:
-        """The file of keys, which need not exist yet (`keys create` makes it)."""
-        value = _variables().get(_PREFIX + "KEYS_FILE")
+    def keys_file_path() -> Path | None:
+        """The value of KEYS_FILE. The file may not exist yet: `keys create` creates it."""
+        value = _environment_variables().get(_PREFIX + "KEYS_FILE")
         return Path(value) if value else None
 
-    def remotes(self) -> tuple[ModelSettings, ...]:
-        """The configured models in the order in which they are asked."""
+    def configured_models(self) -> tuple[ModelSettings, ...]:
+        """MODEL and its FALLBACKS, in the order in which they are called."""
         if self.model is None:
             return ()
         first = ModelSettings(
@@ -226,43 +250,42 @@ class Settings(BaseSettings):
             temperature=self.model_temperature,
             retry_wait_max_s=self.model_retry_wait_max_s,
         )
-        shared: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "timeout_s": self.model_timeout_s,
             "temperature": self.model_temperature,
             "retry_wait_max_s": self.model_retry_wait_max_s,
         }
-        # What a fallback does not say for itself is as the first model's.
-        others = tuple(
-            one.model_copy(
-                update={k: v for k, v in shared.items() if k not in one.model_fields_set}
+        # A fallback takes from the first model what it does not set itself.
+        fallbacks = tuple(
+            fallback.model_copy(
+                update={k: v for k, v in defaults.items() if k not in fallback.model_fields_set}
             )
-            for one in self.fallbacks
+            for fallback in self.fallbacks
         )
-        return (first, *others)
+        return (first, *fallbacks)
 
 
-def unknown_variables() -> list[str]:
-    """One sentence for each ALTWRIGHT_ variable that is no setting: most are typos."""
-    known = set(_OTHERS)
+def unknown_variables() -> list[UnknownVariable]:
+    """The ALTWRIGHT_ variables of this environment that are no settings."""
+    known = set(_OTHER_PROGRAMS_VARIABLES)
     for name, field in Settings.model_fields.items():
         known.add(_PREFIX + name.upper())
-        inner = getattr(field.annotation, "model_fields", {})
-        known |= {f"{_PREFIX}{name.upper()}__{part.upper()}" for part in inner}
-    sentences = []
-    for name in sorted(_variables()):
+        nested_fields = getattr(field.annotation, "model_fields", {})
+        known |= {f"{_PREFIX}{name.upper()}__{nested.upper()}" for nested in nested_fields}
+    unknown = []
+    for name in sorted(_environment_variables()):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            sentences.append(f"{name} is not a setting and has no effect{hint}")
-    return sentences
+            similar = difflib.get_close_matches(name, known, n=1)
+            unknown.append(UnknownVariable(name, similar[0] if similar else None))
+    return unknown
 
 
-def _variables() -> Mapping[str, str]:
-    """Every ALTWRIGHT_ variable of the environment and the .env file."""
-    both = {**dotenv_values(".env"), **os.environ}
+def _environment_variables() -> Mapping[str, str]:
+    """Every ALTWRIGHT_ variable of the environment and of the .env file."""
+    merged = {**dotenv_values(".env"), **os.environ}
     return {
         name.upper(): value or ""
-        for name, value in both.items()
+        for name, value in merged.items()
         if name.upper().startswith(_PREFIX)
     }
 
@@ -276,7 +299,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _line_of(error: ValidationError) -> str:
+def _describe_invalid(error: ValidationError) -> str:
+    """One line about the first wrong setting."""
     first = error.errors(include_url=False, include_context=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     path = [str(part) for part in first["loc"]]
@@ -285,14 +309,14 @@ def _line_of(error: ValidationError) -> str:
     name = _PREFIX + path[0].upper()
     if len(path) > 1 and not path[1].isdigit() and path[0] in ("fetch", "image"):
         name += "__" + path[1].upper()
-    shown = _shown(name, _variables().get(name, ""))
+    value = _shown_value(name, _environment_variables().get(name, ""))
     where = ".".join(path[1:]) if path[0] == "fallbacks" else ""
-    return _one_line(f"{name}={shown}: {where + ': ' if where else ''}{message}")
+    return _one_line(f"{name}={value}: {where + ': ' if where else ''}{message}")
 
 
-def _unparsable_line(error: SettingsError) -> str:
-    """The variable behind an unreadable nested value: the SDK's own text names only the group."""
-    for name, value in sorted(_variables().items()):
+def _describe_unparsable(error: SettingsError) -> str:
+    """One line about a nested value that is no JSON; pydantic's message names only its group."""
+    for name, value in sorted(_environment_variables().items()):
         if "__" in name or name in (_PREFIX + "FETCH", _PREFIX + "IMAGE"):
             try:
                 json.loads(value)
@@ -300,15 +324,16 @@ def _unparsable_line(error: SettingsError) -> str:
                 if value[:1] in "[{" or name.endswith(("PORTS", "NETWORKS", "FETCH", "IMAGE")):
                     example = '["10.0.0.0/8"]' if name.endswith("NETWORKS") else "[80, 443]"
                     return _one_line(
-                        f"{name}={_shown(name, value)}: must be a JSON list, for instance {example}"
+                        f"{name}={_shown_value(name, value)}: must be a JSON list, "
+                        f"for instance {example}"
                     )
     return _one_line(str(error))
 
 
-def _shown(name: str, value: str) -> str:
-    if any(name.endswith(secret) for secret in _SECRET):
+def _shown_value(name: str, value: str) -> str:
+    if any(name.endswith(suffix) for suffix in _SECRET_SUFFIXES):
         return "(not shown)"
-    return value[:200]
+    return value[:_SHOWN_VALUE_MAX_CHARS]
 
 
 def _one_line(text: str) -> str:

@@ -1,0 +1,75 @@
+"""FastAPI dependencies of the routes: the server's services, and the caller of a request."""
+
+import asyncio
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request, Response
+
+from app.api.admission import Admission
+from app.api.auth import Authenticator
+from app.api.keys import Caller
+from app.api.request_body import BodyReader
+from app.captioning.fallback import FallbackCaptioner
+from app.captioning.styles.loader import StyleRegistry
+from app.pipeline import Pipeline
+from app.runtime.drain import Drain
+from app.telemetry.metrics import Metrics
+from app.workers.pool import WorkerPool
+
+ReadinessStatus = Literal["ready", "starting", "draining", "no captioner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes work with. app.main makes it once, in the application's lifespan."""
+
+    pipeline: Pipeline
+    captioner: FallbackCaptioner
+    worker_pool: WorkerPool
+    styles: StyleRegistry
+    authenticator: Authenticator
+    admission: Admission
+    body_reader: BodyReader
+    drain: Drain
+    metrics: Metrics
+    validation_thread: Executor
+    """Validates the texts of /v1/caption/check, so that a long one does not hold the event loop."""
+    warm_up: "asyncio.Task[None]"
+    """Loads what the first caption needs; the server is not ready before."""
+    request_timeout_s: float
+
+    def readiness(self) -> ReadinessStatus:
+        """Whether this server should get new captions, and if not, why."""
+        if self.drain.is_draining:
+            return "draining"
+        if not self.worker_pool.is_ready() or not self.warm_up.done():
+            return "starting"
+        if not self.captioner.is_usable():
+            return "no captioner"
+        return "ready"
+
+
+async def _get_services(request: Request) -> Services:
+    services: Services = request.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_get_services)]
+
+
+async def _authenticate(request: Request, services: ServicesDep) -> Caller:
+    return services.authenticator.authenticate(request)
+
+
+async def _authenticate_and_count(
+    request: Request, response: Response, services: ServicesDep
+) -> Caller:
+    return await services.authenticator.authenticate_and_count(request, response)
+
+
+AuthenticatedCaller = Annotated[Caller, Depends(_authenticate)]
+"""Raises Unauthorized."""
+RateLimitedCaller = Annotated[Caller, Depends(_authenticate_and_count)]
+"""One request counted against the caller's rate limit. Raises Unauthorized or RateLimited."""

@@ -1,0 +1,47 @@
+"""Exception handlers: every error of a request becomes a problem response here."""
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from app.api.errors import MethodNotAllowed, NotFound
+from app.api.problems import problem_response
+from app.errors import CaptionError
+
+CLIENT_GONE_STATUS = 499
+"""nginx's status for a client that disconnected. It appears only in the log."""
+
+
+def add_exception_handlers(app: FastAPI) -> None:
+    """Register the handlers of this module with the application."""
+    app.add_exception_handler(CaptionError, render_caption_error)
+    app.add_exception_handler(HTTPException, _render_http_exception)
+    app.add_exception_handler(ClientDisconnect, _record_client_disconnect)
+
+
+async def render_caption_error(request: Request, error: Exception) -> Response:
+    """The problem response of an error. Its code and reason go into the request's log line."""
+    assert isinstance(error, CaptionError)  # noqa: S101 - Starlette's signature is wider
+    request.state.code = error.code
+    if error.log_reason:
+        fields = getattr(request.state, "log_fields", {})
+        request.state.log_fields = {**fields, "reason": error.log_reason}
+    response = problem_response(error, request.state.request_id)
+    if error.status == 429:
+        response.headers.update(getattr(request.state, "rate_limit_headers", {}))
+    return response
+
+
+async def _render_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's own 404 and 405 as problems."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's signature is wider
+    problem = MethodNotAllowed() if error.status_code == 405 else NotFound()
+    response = await render_caption_error(request, problem)
+    response.headers.update(error.headers or {})  # Allow, for 405
+    return response
+
+
+async def _record_client_disconnect(request: Request, _error: Exception) -> Response:
+    request.state.code = "client_gone"
+    return Response(status_code=CLIENT_GONE_STATUS)

@@ -1,0 +1,118 @@
+"""`python -m app check`: tests every configured part and prints what it saw.
+
+The parts are those that `serve` makes, so a check that passes is a server that works.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+from app.cli import exit_codes
+from app.main import Parts, open_parts
+from app.runtime.deadline import Deadline
+from app.settings.settings import Settings, unknown_variables
+from app.telemetry.metrics import Metrics
+from app.types import SourceImage
+
+Check = Callable[[], Awaitable[str]]
+"""Tests one part: returns what it saw, or raises an error that says what is wrong."""
+
+# A GIF of one white pixel. Decoding it takes the same way through a child process as any image.
+_ONE_PIXEL_GIF = bytes.fromhex(
+    "47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b"
+)
+_START_TIMEOUT_S = 20.0
+_DECODE_TIMEOUT_S = 10.0
+
+
+def check() -> int:
+    """Test every part, print a line for each, and fail where one does not work."""
+    settings = Settings.read()
+    for variable in unknown_variables():
+        print(f"warn  settings: {variable}")
+    print("ok    settings")
+    failures = asyncio.run(_run_checks(settings))
+    if failures:
+        noun = "part does" if failures == 1 else "parts do"
+        print(f"{failures} {noun} not work", file=sys.stderr)
+        return exit_codes.FAILED
+    return exit_codes.OK
+
+
+async def _run_checks(settings: Settings) -> int:
+    """The number of parts that failed."""
+    failures = 0
+    async with open_parts(settings, Metrics()) as parts:
+        for name, part_check in _list_checks(settings, parts):
+            failures += not await _run_check(name, part_check)
+    return failures
+
+
+async def _run_check(name: str, part_check: Check) -> bool:
+    began_s = time.monotonic()
+    try:
+        result, works = await part_check(), True
+    except Exception as error:  # noqa: BLE001 - the operator must see every error that a part raises
+        result, works = f"{error or type(error).__name__}", False
+    took_ms = round((time.monotonic() - began_s) * 1000)
+    print(f"{'ok  ' if works else 'FAIL'}  {name}: {result} ({took_ms} ms)", flush=True)
+    return works
+
+
+def _list_checks(settings: Settings, parts: Parts) -> list[tuple[str, Check]]:
+    checks: list[tuple[str, Check]] = [
+        ("keys", lambda: _check_keys(settings, parts)),
+        ("styles", lambda: _check_styles(parts)),
+        ("decoding", lambda: _check_decoding(parts)),
+    ]
+    if parts.rate_limits.is_shared:
+        checks.append(("rate limit store", lambda: _check_redis(parts.rate_limits.check)))
+    if (cache := parts.cache) is not None:
+        checks.append(("cache", lambda: _check_redis(cache.check)))
+    checks += [(f"model {captioner.name}", captioner.check) for captioner in parts.model_captioners]
+    if parts.embedded_captioner is not None:
+        checks.append(("model embedded", lambda: _check_embedded_captioner(parts)))
+    return checks
+
+
+async def _check_keys(settings: Settings, parts: Parts) -> str:
+    if parts.keys.allows_anonymous:
+        return f"none: anyone who reaches {settings.host} may call"
+    return f"{len(parts.keys)} configured"
+
+
+async def _check_styles(parts: Parts) -> str:
+    return ", ".join(parts.styles.names())
+
+
+async def _check_decoding(parts: Parts) -> str:
+    async with asyncio.timeout(_START_TIMEOUT_S):
+        await parts.worker_pool.start()
+    source = SourceImage(data=_ONE_PIXEL_GIF, format="gif")
+    await parts.normaliser.normalise(source, Deadline.after(_DECODE_TIMEOUT_S))
+    return "a child process decoded an image"
+
+
+async def _check_embedded_captioner(parts: Parts) -> str:
+    captioner, reader = parts.embedded_captioner, parts.text_reader
+    assert captioner is not None  # noqa: S101 - only then this check is in the list
+    if reader is None:
+        return f"{await captioner.check()} (install the extra `embedded` for that)"
+    starting = asyncio.create_task(reader.start())
+    try:
+        return await captioner.check()
+    finally:
+        starting.cancel()
+
+
+async def _check_redis(ping: Callable[[], Awaitable[None]]) -> str:
+    from redis.exceptions import RedisError  # a tenth of a second, only where Redis is configured
+
+    try:
+        await ping()
+    except (RedisError, OSError) as error:  # TimeoutError is an OSError
+        # The message may contain the URL, and the URL a password: only the error's type is shown.
+        msg = f"does not respond ({type(error).__name__}); start it, or correct the URL"
+        raise RuntimeError(msg) from None
+    return "responds"

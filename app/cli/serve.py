@@ -1,0 +1,66 @@
+"""`python -m app serve`: listens on the configured address and runs the server."""
+
+import contextlib
+import logging
+import socket
+import sys
+
+from app.api.middleware import render_malformed_request
+from app.cli import exit_codes
+from app.main import create_app
+from app.runtime.server import Application, listen
+from app.runtime.server import serve as run_server
+from app.settings.settings import Settings, unknown_variables
+from app.telemetry.logging import configure_logging
+
+_logger = logging.getLogger(__name__)
+
+
+def serve(*, listen_fd: int | None = None) -> int:
+    """Run the server until a signal stops it.
+
+    `listen_fd` is the socket that a server process inherits from the first one (WORKERS).
+    """
+    settings = Settings.read()
+    configure_logging()
+    application = Application(
+        create=lambda drain: create_app(settings, drain=drain),
+        malformed_response=render_malformed_request,
+    )
+    if listen_fd is not None:  # the first process has listened, warned and announced already
+        return run_server(application, socket.socket(fileno=listen_fd))
+    _log_warnings(settings)
+    try:
+        sock = listen(settings.host, settings.port)
+    except OSError as error:
+        print(
+            f"altwright: ALTWRIGHT_HOST={settings.host} ALTWRIGHT_PORT={settings.port}: cannot "
+            f"listen there ({error.strerror}); choose another port, or stop what uses it",
+            file=sys.stderr,
+        )
+        return exit_codes.FAILED
+    host, port = sock.getsockname()[:2]
+    shown_host = f"[{host}]" if ":" in host else host
+    captioner = settings.model or "the embedded captioner"
+    # For a person at a terminal, and for programs that let the system choose the port. A closed
+    # pipe behind standard error must not stop the server.
+    with contextlib.suppress(OSError):
+        line = f"altwright: listening on http://{shown_host}:{port} with {captioner}"
+        print(line, file=sys.stderr)
+    return run_server(application, sock, workers=settings.workers)
+
+
+def _log_warnings(settings: Settings) -> None:
+    for variable in unknown_variables():
+        _logger.warning(
+            "settings.unknown_variable",
+            extra={"variable": variable.name, "did_you_mean": variable.suggestion},
+        )
+    if settings.workers > 1 and settings.rate_limit_store.startswith("memory:"):
+        _logger.warning(
+            "rate_limit_store.per_process",
+            extra={
+                "workers": settings.workers,
+                "hint": "set ALTWRIGHT_RATE_LIMIT_STORE to a redis:// URL for one limit over all",
+            },
+        )

@@ -1,0 +1,77 @@
+"""The keys file that KEYS_FILE names: API keys as hashes, with name, rate limit and expiry."""
+
+import hashlib
+import json
+import secrets
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from app.settings.rate_limit import parse_rate_limits
+
+
+class KeysFileError(ValueError):
+    """The keys file cannot be used. The message is one line: the file, what is wrong and where."""
+
+
+class KeyEntry(BaseModel):
+    """One key in the file. It holds the key's hash, never the key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=100)
+    """The caller's name in logs and rate limits."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    limit: str | None = None
+    """For instance `60/minute;5000/day`. None: RATE_LIMIT applies."""
+    expires: AwareDatetime | None = None
+
+    @field_validator("limit")
+    @classmethod
+    def _validate_limit(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_rate_limits(value)
+        return value
+
+
+class KeysFile(BaseModel):
+    """The content of the file: `{"keys": [...]}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keys: list[KeyEntry]
+
+
+def generate_key() -> str:
+    """A new API key: 256 random bits after a prefix that secret scanners can find."""
+    return "altw_" + secrets.token_urlsafe(32)
+
+
+def hash_key(key: str) -> str:
+    """SHA-256 in hex.
+
+    A slow password hash is not needed: a key has 256 random bits, so it cannot be guessed from
+    its hash.
+    """
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def read_keys_file(path: Path) -> KeysFile:
+    """The content of the keys file. Raises KeysFileError."""
+    try:
+        return KeysFile.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise KeysFileError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise KeysFileError(f"{path}: {where}: {first['msg']}") from None
+
+
+def write_keys_file(path: Path, content: KeysFile) -> None:
+    """Replace the file atomically. Only its owner can read it."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.touch(mode=0o600)
+    text = json.dumps(content.model_dump(mode="json", exclude_none=True), indent=2)
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(path)

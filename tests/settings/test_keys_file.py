@@ -1,0 +1,46 @@
+"""The keys file holds hashes, is private to its owner, and is refused whole where it is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.settings.keys_file import (
+    KeyEntry,
+    KeysFile,
+    KeysFileError,
+    generate_key,
+    hash_key,
+    read_keys_file,
+    write_keys_file,
+)
+
+
+def test_the_file_never_holds_a_key_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key = generate_key()
+    write_keys_file(path, KeysFile(keys=[KeyEntry(name="shop", sha256=hash_key(key))]))
+    assert key not in path.read_text(encoding="utf-8")
+    assert path.stat().st_mode & 0o077 == 0
+    [entry] = read_keys_file(path).keys
+    assert (entry.name, entry.sha256) == ("shop", hash_key(key))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[]",
+        json.dumps({"keys": [{"name": "a"}]}),
+        json.dumps({"keys": [{"name": "a", "sha256": "short"}]}),
+        json.dumps({"keys": [{"name": "a", "sha256": "0" * 64, "limit": "often"}]}),
+        json.dumps({"keys": [{"name": "a", "sha256": "0" * 64, "expires": "2027-01-01T00:00:00"}]}),
+    ],
+)
+def test_an_invalid_file_is_described_in_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(KeysFileError) as raised:
+        read_keys_file(path)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
