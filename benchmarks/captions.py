@@ -27,7 +27,7 @@ from PIL import Image
 
 from benchmarks.service import altwright
 from testing.servers.replay_model_server import ReplayModelServer, context_of
-from tests.independent import alt_text, rules
+from tests.independent import npm_alt_text, rules
 
 STYLES = ("concise", "seo", "detailed")
 _IN_FLIGHT = 8
@@ -104,15 +104,15 @@ def faults(results: Sequence[Result], locale: str = "en") -> list[tuple[Result, 
     """
     made = [one for one in results if one.outcome == "caption"]
     node = shutil.which("node")
-    has_package = node is not None and alt_text.PACKAGE.is_dir()
+    has_package = node is not None and npm_alt_text.PACKAGE.is_dir()
     others = (
-        alt_text.broken(node, [one.caption for one in made])
+        npm_alt_text.find_violations(node, [one.caption for one in made])
         if node is not None and has_package and locale.startswith("en")
         else [[] for _ in made]
     )
     found = []
     for one, other in zip(made, others, strict=True):
-        ours = rules.broken(one.caption, one.style, locale, is_truncated=one.truncated)
+        ours = rules.find_violations(one.caption, one.style, locale, is_truncated=one.truncated)
         if ours or other:
             found.append((one, [*sorted(ours), *other]))
     return found

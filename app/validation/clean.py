@@ -8,14 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from app.validation import (
-    characters,
-    markup,
-    reasoning_tokens,
-    redundant_openers,
-    sections,
-    sentences,
-)
+from app.validation import unicode_normalisation, markup, reasoning_tokens, redundant_openers, sections, sentences
 from app.validation.languages import Language, load_languages
 
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "'": "'", "‘": "’", "「": "」",
@@ -80,16 +73,16 @@ def clean(draft: str, locale: str, *, is_long: bool = False) -> Cleaned:
     `is_long` says that the style wants a description, should a catalogue offer both.
     """
     languages = load_languages().of(locale)
-    answer = characters.normalise(reasoning_tokens.strip_traces(draft))
-    if reasoning_tokens.thinks_aloud(answer):
+    answer = unicode_normalisation.normalise_text(reasoning_tokens.strip_reasoning(draft))
+    if reasoning_tokens.is_unmarked_reasoning(answer):
         return Cleaned(" ".join(answer.split()), leftover="reasoning")
-    answer = markup.unwrap_data(answer)
+    answer = markup.unwrap_json_and_html(answer)
     searched = _SEARCHED.match(answer)
     if searched is not None:
         answer = answer[searched.end() :]
-    prose = sections.caption_prose(markup.to_lines(answer), languages, is_long=is_long)
-    text = _unwrap(characters.normalise(" ".join(prose.text.split())), languages)
-    shorter = redundant_openers.without_openers(text, languages)
+    prose = sections.caption_prose(markup.parse_lines(answer), languages, is_long=is_long)
+    text = _unwrap(unicode_normalisation.normalise_text(" ".join(prose.text.split())), languages)
+    shorter = redundant_openers.strip_openers(text, languages)
     if shorter != text:  # "This is the alt text: ..." has a label behind the opener
         shorter = _without_label(shorter, languages)
     text = _LOOSE_STOP.sub("", shorter)
@@ -114,11 +107,11 @@ def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
 def _without_remarks(text: str, languages: tuple[Language, ...]) -> str:
     """Without "Let me know if you need anything else!" and hashtags behind the caption."""
     text = _HASHTAGS.sub("", text)
-    parts = sentences.split(text)
+    parts = sentences.split_sentences(text)
     kept = len(parts)
     while kept > 1 and any(one.remark.match(parts[kept - 1]) for one in languages):
         kept -= 1
-    return text if kept == len(parts) else sentences.join(parts[:kept])
+    return text if kept == len(parts) else sentences.join_sentences(parts[:kept])
 
 
 def _without_label(text: str, languages: tuple[Language, ...]) -> str:
@@ -141,7 +134,7 @@ def _without_preamble(text: str, languages: tuple[Language, ...]) -> str:
         if match is not None:
             mark = _AFTER_INTERJECTION.match(text[match.end() :] + " ")
             if mark is not None and len(text) > match.end() + mark.end():
-                return redundant_openers.capitalised(text[match.end() + mark.end() :])
+                return redundant_openers.capitalise(text[match.end() + mark.end() :])
     return text
 
 

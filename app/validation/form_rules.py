@@ -5,11 +5,11 @@ import re
 
 from app.types import Style
 from app.validation import redundant_openers, sections, sentences
-from app.validation.language_identifier import scripts_in
+from app.validation.language_identifier import count_scripts
 from app.validation.language_tags import language_of
 from app.validation.languages import Language, load_languages
 from app.validation.markup import MarkupLine
-from app.validation.sentences import words
+from app.validation.sentences import split_words
 
 # A prompt said back: "1-2 factual sentences covering the subject", "Use only the metadata that".
 _ORDER = re.compile(
@@ -143,7 +143,7 @@ def wrapping_left(caption: str, unquoted: str, languages: tuple[Language, ...]) 
         return "It has labelled parts; answer with the caption alone."
     if _WRAPPING.search(caption):
         return "It holds list marks, headings or tokens; write plain text."
-    labelled = [bool(_OUTLINE_ITEM.match(part)) for part in sentences.split(caption)]
+    labelled = [bool(_OUTLINE_ITEM.match(part)) for part in sentences.split_sentences(caption)]
     if labelled[:1] == [True] and 1 < sum(labelled) >= len(labelled) / 2:
         return "It is an outline with labels; write plain sentences."
     settings = list(_CAMERA_SETTING.finditer(unquoted))
@@ -208,7 +208,7 @@ def about_itself(
         or _THOUGHT.search(whole)
     ):
         return "It speaks of yourself, the task or the request; describe only the picture."
-    said = words(whole)
+    said = split_words(whole)
     told = _shingles(style.instructions)
     for start in range(len(said) - _SHINGLE_WORDS + 1):
         if tuple(said[start : start + _SHINGLE_WORDS]) in told:
@@ -222,7 +222,7 @@ def gibberish(caption: str, unquoted: str, locale: str) -> str | None:
         map(_mixes_scripts, _LETTERS.findall(unquoted))
     ):
         return "It mixes two scripts in one word."
-    found = scripts_in(unquoted)
+    found = count_scripts(unquoted)
     east_asian = sum(found.pop(script, 0) for script in ("CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
     if east_asian:
         found["EAST ASIAN"] = east_asian
@@ -255,7 +255,7 @@ def _mixes_scripts(word: str) -> bool:
     return (
         not word.isascii()
         and len(
-            scripts_in(word).keys()
+            count_scripts(word).keys()
             - {"GREEK", "MICRO", "SUPERSCRIPT", "MODIFIER", "MASCULINE", "FEMININE"}
         )
         > 1
@@ -280,6 +280,6 @@ def _shingles(told: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
     """Every run of seven words within one of the texts."""
     return frozenset(
         tuple(said[start : start + _SHINGLE_WORDS])
-        for said in map(words, told)
+        for said in map(split_words, told)
         for start in range(len(said) - _SHINGLE_WORDS + 1)
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.validation.language_tags import language_of, script_of
-from app.validation.sentences import WIDE
+from app.validation.sentences import WIDE_CHARACTER
 
 MIN_CHARS = 45
 """Below this no text is rejected on the identifier's word (measured: errors grow fast there)."""
@@ -183,12 +183,12 @@ def is_wrong_language(text: str, locale: str) -> bool:
     return _lead_over(identifier, nameless, kin) > _MARGIN_WITHOUT_NAMES
 
 
-def count_as_one(code: str, other: str) -> bool:
+def are_similar(code: str, other: str) -> bool:
     """Whether a text in one language passes for the other: hr and sr, cs and sk, da and nb..."""
     return other in _kin_of(code)
 
 
-def scripts_in(text: str) -> Counter[str]:
+def count_scripts(text: str) -> Counter[str]:
     """How many letters of each script; Han, kana together, as Japanese mixes them."""
     if text.isascii():
         letters = sum(map(str.isalpha, text))
@@ -196,7 +196,7 @@ def scripts_in(text: str) -> Counter[str]:
     return Counter(_script(char) for char in text if char.isalpha())
 
 
-def without_quotes(text: str) -> str:
+def strip_quotations(text: str) -> str:
     """The text without what it quotes: a sign's words are not the caption's own."""
     return _QUOTED.sub(" ", text)
 
@@ -206,7 +206,7 @@ def _is_wrong_script(bare: str, locale: str) -> bool | None:
     expected = _expected_scripts(locale)
     if expected is None:
         return None
-    found = scripts_in(bare)
+    found = count_scripts(bare)
     total = sum(found.values())
     foreign = total - sum(found[script] for script in expected)
     kana = found["HIRAGANA"] + found["KATAKANA"]
@@ -217,12 +217,12 @@ def _is_wrong_script(bare: str, locale: str) -> bool | None:
     if "HANGUL" in expected and found["CJK"] + kana >= max(_MIN_SCRIPT_LETTERS, found["HANGUL"]):
         return True
     # A wide character says twice as much.
-    if foreign + len(WIDE.findall(bare)) < _MIN_SCRIPT_LETTERS or foreign < _FOREIGN_SHARE * total:
+    if foreign + len(WIDE_CHARACTER.findall(bare)) < _MIN_SCRIPT_LETTERS or foreign < _FOREIGN_SHARE * total:
         return None
     if expected & _LATIN or foreign - found["LATIN"] >= _MIN_SCRIPT_LETTERS:
         return True
     # Latin letters in a Japanese or Russian caption may be a brand; a sentence of them is not.
-    own = total - foreign + len(WIDE.findall(bare))
+    own = total - foreign + len(WIDE_CHARACTER.findall(bare))
     if found["LATIN"] < 2 * _MIN_SCRIPT_LETTERS or found["LATIN"] <= _NAMES_SHARE * own:
         return False
     return True if own < _MIN_OWN_LETTERS else None

@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[€$£¥+-]?\s?\d+(?:[.,:/-]\d+){0,2}\s?[€$£¥%°+]?\
 def too_short(caption: str, style: Style, *, is_truncated: bool) -> str | None:
     """Below the style's floor. A sign's own text may be short where the style's floor is low."""
     floor = min(style.min_chars, _TRUNCATED_MIN_CHARS) if is_truncated else style.min_chars
-    if sentences.weight(caption) >= floor:
+    if sentences.text_width(caption) >= floor:
         return None
     if style.min_chars <= SHORT_CHARS and is_sign(caption):
         return None
@@ -32,7 +32,7 @@ def too_long(caption: str, style: Style) -> str | None:
 
 def wrong_sentences(caption: str, style: Style, *, is_truncated: bool) -> str | None:
     """Too many or too few sentences."""
-    count = len(sentences.split(caption))
+    count = len(sentences.split_sentences(caption))
     if count > style.max_sentences:
         return f"It has {count} sentences; {style.max_sentences} is the most."
     if count < style.min_sentences and not is_truncated:
@@ -42,7 +42,7 @@ def wrong_sentences(caption: str, style: Style, *, is_truncated: bool) -> str | 
 
 def short(caption: str) -> str | None:
     """So short that a person should look."""
-    if sentences.weight(caption) >= SHORT_CHARS or is_sign(caption):
+    if sentences.text_width(caption) >= SHORT_CHARS or is_sign(caption):
         return None
     return f"It is {len(caption)} characters long; under {SHORT_CHARS} it rarely says enough."
 

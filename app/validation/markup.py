@@ -54,7 +54,7 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
 _WHOLE_BOLD = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
 
 
-def unwrap_data(answer: str) -> str:
+def unwrap_json_and_html(answer: str) -> str:
     """The caption of a JSON answer or of an HTML image; otherwise the answer as it is."""
     fenced = _in_fence(answer)
     for candidate in (answer, fenced):
@@ -71,7 +71,7 @@ def unwrap_data(answer: str) -> str:
     return answer
 
 
-def to_lines(answer: str) -> list[MarkupLine]:
+def parse_lines(answer: str) -> list[MarkupLine]:
     """The answer's lines, each without markup."""
     text = _BLOCK_TAG.sub("\n", _UNSEEN.sub(" ", answer))
     text = html.unescape(_TAG.sub(" ", text))

@@ -3,7 +3,7 @@
 import functools
 import re
 
-from app.validation.language_identifier import without_quotes
+from app.validation.language_identifier import strip_quotations
 from app.validation.languages import Language
 
 _AGENCIES = re.compile(
@@ -66,7 +66,7 @@ def unverified_name(caption: str, context: str, languages: tuple[Language, ...])
     title in which every word has one.
     """
     own = languages[0]
-    text = without_quotes(caption)
+    text = strip_quotations(caption)
     if own.capitalises_nouns:
         return None
     words = [match.group() for match in _WORD.finditer(text)]

@@ -5,7 +5,7 @@ Everything here is a search for fixed strings: linear in the draft, which may be
 
 import re
 
-MAX_ANSWER_CHARS = 8_000
+MAX_DRAFT_CHARS = 8_000
 """What is left of a draft is cut to this before closer work: eight times our longest caption."""
 
 
@@ -72,7 +72,7 @@ _THINKS_ALOUD = re.compile(
 )
 
 
-def strip_traces(draft: str) -> str:
+def strip_reasoning(draft: str) -> str:
     """What the model said when it had done thinking, without template tokens.
 
     Empty where it never got that far (an unclosed thinking mark).
@@ -80,17 +80,17 @@ def strip_traces(draft: str) -> str:
     text = _after_last(_ANSWER_STARTS, draft)
     if text is None:
         text = _without_thinking(draft)
-    text = _TURN_HEADS.sub("", text[: 4 * MAX_ANSWER_CHARS])
+    text = _TURN_HEADS.sub("", text[: 4 * MAX_DRAFT_CHARS])
     asked = _ASKED.match(text)
     if asked is not None:
         text = text[asked.end() :]
     text = next((part for part in _TURN_ENDS.split(text) if part.strip()), "")
     text = _TOKENS.sub(" ", text)
     text = _own_turn(text)
-    return _unboxed(text.strip())[:MAX_ANSWER_CHARS]
+    return _unboxed(text.strip())[:MAX_DRAFT_CHARS]
 
 
-def thinks_aloud(answer: str) -> bool:
+def is_unmarked_reasoning(answer: str) -> bool:
     """True where the answer is the model's reasoning, although nothing marks it so."""
     return _THINKS_ALOUD.match(answer.lstrip("*#-_> \n")[:400]) is not None
 

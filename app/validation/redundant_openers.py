@@ -97,7 +97,7 @@ class _Kind:
     rest: str
 
 
-def without_opener(text: str, languages: tuple[Language, ...]) -> str:
+def strip_opener(text: str, languages: tuple[Language, ...]) -> str:
     """The text without redundant openers at its start, capitalised; else as it was.
 
     A figure's number before it stays: "Figure 2. Screenshot of a menu" is "Figure 2. A menu".
@@ -110,13 +110,13 @@ def without_opener(text: str, languages: tuple[Language, ...]) -> str:
         if shorter is None or len(shorter) < _MIN_REST_CHARS:
             break
         text = shorter
-    return head + (text if text == original else capitalised(text))
+    return head + (text if text == original else capitalise(text))
 
 
-def without_openers(text: str, languages: tuple[Language, ...]) -> str:
+def strip_openers(text: str, languages: tuple[Language, ...]) -> str:
     """The same for every sentence of a paragraph, and without "in this image" inside it."""
-    parts = [without_opener(part, languages) for part in sentences.split(text)]
-    return sentences.join(_IN_THE_IMAGE.sub("", part) for part in parts) or text
+    parts = [strip_opener(part, languages) for part in sentences.split_sentences(text)]
+    return sentences.join_sentences(_IN_THE_IMAGE.sub("", part) for part in parts) or text
 
 
 def has_opener(text: str, languages: tuple[Language, ...]) -> bool:
@@ -140,7 +140,7 @@ def has_opener(text: str, languages: tuple[Language, ...]) -> bool:
     return kind is not None and kind.link == "of"
 
 
-def capitalised(text: str) -> str:
+def capitalise(text: str) -> str:
     """First letter in upper case; "iPhone" and its like stay."""
     first = text.split(" ", 1)[0]
     if any(char.isupper() for char in first):

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from app.types import Style
 from app.validation.languages import Language
-from app.validation.sentences import WIDE, split, words
+from app.validation.sentences import WIDE_CHARACTER, split_sentences, split_words
 
 _REASON = "It says the same thing again and again; say each thing once."
 # Four unlike characters come back at once in honest text ("ha ha ha"), five do not.
@@ -21,10 +21,10 @@ def loop(text: str) -> str | None:
     stutter = _STUTTER.search(text)
     if stutter is not None and len(stutter.group()) >= 8:
         return _REASON
-    said = words(text)
+    said = split_words(text)
     if _runs(said) or _phrases(said) or _sentences(text):
         return _REASON
-    if len(said) >= 60 and not WIDE.search(text) and len(set(said)) < _FEWEST_DISTINCT * len(said):
+    if len(said) >= 60 and not WIDE_CHARACTER.search(text) and len(set(said)) < _FEWEST_DISTINCT * len(said):
         return _REASON
     return None
 
@@ -36,7 +36,7 @@ def repeated_words(caption: str, style: Style, languages: tuple[Language, ...]) 
         return None
     ignored = frozenset().union(*(one.function_words for one in languages))
     counts = Counter(
-        _stem(word) for word in words(caption) if len(word) > 3 and word not in ignored
+        _stem(word) for word in split_words(caption) if len(word) > 3 and word not in ignored
     )
     for word, count in counts.most_common(1):
         if count > most:
@@ -70,7 +70,7 @@ def _phrases(said: list[str]) -> bool:
 
 def _sentences(text: str) -> bool:
     """A sentence twice in a row, or three times anywhere."""
-    said = [" ".join(words(part)) for part in split(text)]
+    said = [" ".join(split_words(part)) for part in split_sentences(text)]
     long = Counter(part for part in said if len(part) >= 25)
     in_a_row = any(one == other and len(one) >= 25 for one, other in pairwise(said))
     return in_a_row or any(count > 2 for count in long.values())

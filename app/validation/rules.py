@@ -17,14 +17,14 @@ from app.validation import (
     naming_rules,
     repetition_rules,
 )
-from app.validation.language_identifier import without_quotes
+from app.validation.language_identifier import strip_quotations
 from app.validation.languages import Language
 
 Severity = Literal["hard", "soft"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RuleInput:
     """A cleaned draft and what it is judged against."""
 
     caption: str
@@ -51,44 +51,44 @@ class Rule:
     says: str
     """One sentence for people: what a caption must (or should) be."""
     source: str
-    check: Callable[[Said], str | None]
+    check: Callable[[RuleInput], str | None]
 
 
-def _empty(said: Said) -> str | None:
+def _empty(said: RuleInput) -> str | None:
     return None if any(map(str.isalnum, said.caption)) else "It is empty."
 
 
-def _too_short(said: Said) -> str | None:
+def _too_short(said: RuleInput) -> str | None:
     return length_rules.too_short(said.caption, said.style, is_truncated=said.is_truncated)
 
 
-def _too_long(said: Said) -> str | None:
+def _too_long(said: RuleInput) -> str | None:
     return length_rules.too_long(said.caption, said.style)
 
 
-def _sentences(said: Said) -> str | None:
+def _sentences(said: RuleInput) -> str | None:
     return length_rules.wrong_sentences(said.caption, said.style, is_truncated=said.is_truncated)
 
 
-def _wrapping_left(said: Said) -> str | None:
+def _wrapping_left(said: RuleInput) -> str | None:
     if said.leftover == "outline":
         return "It is an outline or a list; write plain sentences."
     return form_rules.wrapping_left(said.caption, said.unquoted, said.languages)
 
 
-def _unfinished(said: Said) -> str | None:
+def _unfinished(said: RuleInput) -> str | None:
     return None if said.is_truncated else form_rules.unfinished(said.caption, said.locale)
 
 
-def _redundant_opener(said: Said) -> str | None:
+def _redundant_opener(said: RuleInput) -> str | None:
     return form_rules.redundant_opener(said.caption, said.unquoted, said.languages)
 
 
-def _placeholder(said: Said) -> str | None:
+def _placeholder(said: RuleInput) -> str | None:
     return form_rules.placeholder(said.caption)
 
 
-def _wrong_language(said: Said) -> str | None:
+def _wrong_language(said: RuleInput) -> str | None:
     if said.is_searched or not language_identifier.is_wrong_language(said.caption, said.locale):
         return None
     own = said.languages[0]
@@ -96,63 +96,63 @@ def _wrong_language(said: Said) -> str | None:
     return f"It is not written in the language asked for: write {name} ({said.locale}) only."
 
 
-def _attribution(said: Said) -> str | None:
+def _attribution(said: RuleInput) -> str | None:
     return naming_rules.attribution(said.caption, said.context)
 
 
-def _url_or_markup(said: Said) -> str | None:
+def _url_or_markup(said: RuleInput) -> str | None:
     return form_rules.url_or_markup(said.caption, said.unquoted)
 
 
-def _loop(said: Said) -> str | None:
+def _loop(said: RuleInput) -> str | None:
     return repetition_rules.loop(said.whole)
 
 
-def _about_itself(said: Said) -> str | None:
+def _about_itself(said: RuleInput) -> str | None:
     if said.leftover == "reasoning":
         return "It is a train of thought, not a caption; answer with the caption alone."
-    whole = without_quotes(said.whole)
+    whole = strip_quotations(said.whole)
     return form_rules.about_itself(said.unquoted, whole, said.style, said.languages)
 
 
-def _gibberish(said: Said) -> str | None:
+def _gibberish(said: RuleInput) -> str | None:
     return form_rules.gibberish(said.caption, said.unquoted, said.locale)
 
 
-def _emoji(said: Said) -> str | None:
+def _emoji(said: RuleInput) -> str | None:
     return "It has an emoji in it; use words only." if form_rules.has_emoji(said.caption) else None
 
 
-def _banned_word(said: Said) -> str | None:
+def _banned_word(said: RuleInput) -> str | None:
     word = naming_rules.banned_word(said.caption, said.style.banned)
     return None if word is None else f'It uses "{word}", which must not appear.'
 
 
-def _repeated_words(said: Said) -> str | None:
+def _repeated_words(said: RuleInput) -> str | None:
     return repetition_rules.repeated_words(said.caption, said.style, said.languages)
 
 
-def _comma_list(said: Said) -> str | None:
+def _comma_list(said: RuleInput) -> str | None:
     return length_rules.comma_list(said.unquoted, said.style)
 
 
-def _long_for_screen_readers(said: Said) -> str | None:
+def _long_for_screen_readers(said: RuleInput) -> str | None:
     limit = said.style.warn_over_chars
     if limit is None or len(said.caption) <= limit:
         return None
     return f"It is {len(said.caption)} characters long; screen readers pause after {limit}."
 
 
-def _short(said: Said) -> str | None:
+def _short(said: RuleInput) -> str | None:
     return length_rules.short(said.caption)
 
 
-def _unverified_name(said: Said) -> str | None:
+def _unverified_name(said: RuleInput) -> str | None:
     name = naming_rules.unverified_name(said.caption, said.context, said.languages)
     return None if name is None else f'"{name}" looks like a name that the context does not give.'
 
 
-def _no_words(said: Said) -> str | None:
+def _no_words(said: RuleInput) -> str | None:
     return form_rules.no_words(said.caption)
 
 

@@ -4,7 +4,7 @@ import bisect
 import re
 from collections.abc import Iterable
 
-ENDS = ".!?…。！？．؟۔।"
+SENTENCE_ENDS = ".!?…。！？．؟۔।"
 _WIDE_ENDS = ("。", "！", "？", "．", "」", "』")
 _CLOSING = "\"'”’»›“)]」』】）"
 # A sentence ends at a mark, its closing quotes, and then white space or (in scripts that put none)
@@ -29,17 +29,17 @@ _QUOTE = re.compile(r'["“”„«»]')
 # What is quoted for longer than this was never closed.
 _QUOTED_MAX_CHARS = 300
 
-WIDE = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+WIDE_CHARACTER = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 """Characters that hold about as much as two letters of an alphabet: kana, Han, Hangul."""
 _NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f]")
 
 
-def split(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
     """The sentences of one paragraph, each without white space around it."""
     return [text[start:end].strip() for start, end in _spans(text) if text[start:end].strip()]
 
 
-def join(sentences: Iterable[str]) -> str:
+def join_sentences(sentences: Iterable[str]) -> str:
     """One paragraph of sentences; after a full-width mark there is no space."""
     out = ""
     for sentence in sentences:
@@ -47,9 +47,9 @@ def join(sentences: Iterable[str]) -> str:
     return out
 
 
-def is_whole(text: str) -> bool:
+def ends_sentence(text: str) -> bool:
     """True where the text ends like a sentence does."""
-    return text.rstrip(_CLOSING + " ")[-1:] in tuple(ENDS)
+    return text.rstrip(_CLOSING + " ")[-1:] in tuple(SENTENCE_ENDS)
 
 
 def cut_at_sentence(text: str, limit_chars: int) -> str:
@@ -59,7 +59,7 @@ def cut_at_sentence(text: str, limit_chars: int) -> str:
         stripped = len(text[:end].rstrip())
         if stripped > limit_chars:
             break
-        if is_whole(text[:end]):
+        if ends_sentence(text[:end]):
             kept = stripped
     return text[:kept]
 
@@ -87,12 +87,12 @@ def drop_last_word(text: str, dangling: frozenset[str] = frozenset()) -> str:
     return _without_loose_end(text[: text.rindex(" ")], dangling)
 
 
-def weight(text: str) -> int:
+def text_width(text: str) -> int:
     """Length in letters of an alphabet: a wide character counts twice."""
-    return len(text) + len(WIDE.findall(text))
+    return len(text) + len(WIDE_CHARACTER.findall(text))
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Words in lower case, without the marks around them; wide characters are words each."""
     return re.findall(
         r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+(?:['’.-][^\W_]+)*", text.casefold()

@@ -8,7 +8,7 @@ from app.types import Style
 from app.validation import language_identifier, length_rules, sentences
 from app.validation.clean import Cleaned, clean
 from app.validation.languages import Language, Languages, load_languages
-from app.validation.rules import RULES, Said
+from app.validation.rules import RULES, RuleInput
 
 Outcome = Literal["caption", "decorative", "uncertain", "refused"]
 
@@ -23,7 +23,7 @@ _TO_THE_READER = ("you", "your", "please", "i ", "i'", "i’", "me ", "assist", 
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Violation:
     """A hard rule that the draft breaks, and the sentence that says how to mend it."""
 
     code: str
@@ -37,7 +37,7 @@ class Verdict:
     outcome: Outcome
     caption: str
     """Cleaned, and cut where it had to be; empty for every outcome but `caption`."""
-    hard: tuple[Broken, ...]
+    hard: tuple[Violation, ...]
     soft: tuple[str, ...]
     truncated: bool
 
@@ -80,10 +80,10 @@ def validate_draft(
         ceiling = max_tokens * CHARS_PER_TOKEN
     caption, truncated = _within_ceiling(cleaned.text, ceiling, languages, cut=cut)
     caption = _within_register(caption, style, is_final=final, is_truncated=truncated)
-    said = Said(
+    said = RuleInput(
         caption=caption,
         whole=cleaned.text,
-        unquoted=language_identifier.without_quotes(caption),
+        unquoted=language_identifier.strip_quotations(caption),
         leftover=cleaned.leftover,
         style=style,
         locale=locale,
@@ -95,8 +95,8 @@ def validate_draft(
     return _verdict(said)
 
 
-def _verdict(said: Said) -> Verdict:
-    hard: list[Broken] = []
+def _verdict(said: RuleInput) -> Verdict:
+    hard: list[Violation] = []
     soft: list[str] = []
     for rule in RULES:
         reason = rule.check(said)
@@ -105,7 +105,7 @@ def _verdict(said: Said) -> Verdict:
         if rule.severity == "soft":
             soft.append(rule.name)
             continue
-        hard.append(Broken(rule.name, reason))
+        hard.append(Violation(rule.name, reason))
         if rule.name == "empty":
             break  # every other reason would only say the same
     return Verdict("caption", said.caption, tuple(hard), tuple(soft), truncated=said.is_truncated)
@@ -125,7 +125,7 @@ def _is_refusal(text: str, knowledge: Languages) -> bool:
     """True where the draft is nothing but a refusal, in any language."""
     if len(text) > _REFUSAL_MAX_CHARS or not knowledge.refusal.match(text):
         return False
-    first, *rest = sentences.split(text)
+    first, *rest = sentences.split_sentences(text)
     # "I can't say who he is, but the image shows a man in a suit" has a description in it.
     if any(mark in first.casefold() for mark in (", but the ", ", but it ", ", but this ")):
         return False
@@ -156,7 +156,7 @@ def _within_ceiling(
         whole = sentences.cut_at_sentence(text, ceiling)
         return whole or sentences.cut_at_word(text, ceiling, dangling), True
     if cut and text:
-        if sentences.is_whole(text):
+        if sentences.ends_sentence(text):
             return text, True
         whole = sentences.cut_at_sentence(text, len(text))
         return whole or sentences.drop_last_word(text, dangling), True
@@ -168,14 +168,14 @@ def _within_register(text: str, style: Style, *, is_final: bool, is_truncated: b
 
     Otherwise the text as it is: the rules will say that it is too long.
     """
-    parts = sentences.split(text)
+    parts = sentences.split_sentences(text)
     if len(text) <= style.max_chars and len(parts) <= style.max_sentences:
         return text
     shorter = sentences.cut_at_sentence(
-        sentences.join(parts[: style.max_sentences]), style.max_chars
+        sentences.join_sentences(parts[: style.max_sentences]), style.max_chars
     )
     full = style.min_chars if is_final else max(style.min_chars, length_rules.SHORT_CHARS)
     if is_truncated:
         full = min(full, length_rules.SHORT_CHARS)
-    enough = len(sentences.split(shorter)) >= style.min_sentences or is_truncated
-    return shorter if enough and sentences.weight(shorter) >= full else text
+    enough = len(sentences.split_sentences(shorter)) >= style.min_sentences or is_truncated
+    return shorter if enough and sentences.text_width(shorter) >= full else text

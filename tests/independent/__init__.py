@@ -1,1 +1,1 @@
-"""Judges of captions that share neither code nor data with the product."""
+"""Checkers of captions that share neither code nor data with the product."""

@@ -1,34 +1,34 @@
-"""The hard rules a second time, written from their definition and from nothing of the product's.
+"""A second implementation of the hard rules, written from their definition alone.
 
-Simpler on purpose: it knows no cleaning, no TOML files and no language library. What it finds in a
-caption that came out of the API is a bug there, or here.
+Deliberately simple: without cleaning, TOML files or a language library. A violation that it finds
+in a caption from the API is a bug there or here.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
 
-from tests.independent.stopwords import likeliest
+from tests.independent.stopwords import likeliest_other_language
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Characters and sentences of a register."""
+    """The limits of a style: characters and sentences."""
 
-    floor: int
-    cap: int
+    min_chars: int
+    max_chars: int
     sentences: tuple[int, int]
-    is_stuffable: bool = False
+    forbids_keyword_stuffing: bool = False
 
 
-REGISTERS = {
+STYLES = {
     "concise": Limits(8, 160, (1, 2)),
-    "seo": Limits(50, 160, (1, 2), is_stuffable=True),
+    "seo": Limits(50, 160, (1, 2), forbids_keyword_stuffing=True),
     "detailed": Limits(120, 1000, (2, 6)),
 }
 
 _NOUNS = r"(?:image|photo|picture|graphic|screen ?shot|photograph|snapshot)"
-_BEGINS = {
+_FORBIDDEN_STARTS = {
     "opener": re.compile(
         rf"(?:(?:an?|the|this|here is an?|this is an?|it is an?)\s+)?{_NOUNS}\s+"
         r"(?:of|shows?|showing|depicts?|depicting|captures|features|displays|contains)\b"
@@ -58,7 +58,7 @@ _BEGINS = {
     ),
     "bullet": re.compile(r"[-*•#>|]\s|\d{1,2}[.)]\s|[#*`]"),
 }
-_HOLDS = {
+_FORBIDDEN_ANYWHERE = {
     "this_image": re.compile(
         r"\bthis (?:image|photo|picture|photograph|screenshot)\b", re.IGNORECASE
     ),
@@ -74,7 +74,7 @@ _HOLDS = {
         r"https?:|www\.|\b[\w.+-]+@[\w-]+\.\w|\b[\w-]{2,}\.(?:com|org|net|io)\b", re.IGNORECASE
     ),
     "code": re.compile(r"[{}]|&\w+;|\]\(|\bfunction\(|=>|\$\$|\\\w+\{"),
-    "itself": re.compile(
+    "self_reference": re.compile(
         r"\bas an ai\b|\bi (?:cannot|can't|can’t|am unable|need to|should|must|think|will)\b"
         r"|\bi'm (?:sorry|unable)\b|\bthe user (?:wants|asks|is)\b|\blanguage model\b|\blet me\b"
         r"|\blet's\b|\bthe prompt\b|\bmy task\b|\balt text\b|\bplease (?:provide|upload|note)\b"
@@ -88,37 +88,39 @@ image picture photo photograph pic graphic icon untitled spacer blank placeholde
 undefined alt caption description test logo screenshot chart
 """
 _PLACEHOLDERS = frozenset(_PLACEHOLDERS_TEXT.split())
-_SMALL_TEXT = """
+_FUNCTION_WORDS_TEXT = """
 with that this from their there which while into over under near behind front above below between
 against across through around along beside other another each some several these left right side
 them both also more very such
 """
-_SMALL = frozenset(_SMALL_TEXT.split())
-_FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic)\W*$", re.IGNORECASE)
-_ABBREVIATED = re.compile(
+_FUNCTION_WORDS = frozenset(_FUNCTION_WORDS_TEXT.split())
+_FILE_NAME = re.compile(r"\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic)\W*$", re.IGNORECASE)
+_ABBREVIATION = re.compile(
     r"(?:\b(?:st|mr|mrs|ms|dr|no|vs|etc|e\.g|i\.e|approx|ca|prof|jr|co|inc|ltd)|\b[A-Z])\.\s",
     re.IGNORECASE,
 )
 
 
-def broken(caption: str, style: str, locale: str = "en", *, is_truncated: bool = False) -> set[str]:
-    """The names of the rules that a caption of this register breaks."""
-    found = _form(caption) | _length(caption, style, is_truncated=is_truncated)
-    bare = _QUOTED.sub(" ", caption)
-    found |= {name for name, pattern in _BEGINS.items() if pattern.match(caption)}
-    found |= {name for name, pattern in _HOLDS.items() if pattern.search(bare)}
-    if caption.lower().strip(" .!?") in _PLACEHOLDERS or _FILE.search(caption):
+def find_violations(
+    caption: str, style: str, locale: str = "en", *, is_truncated: bool = False
+) -> set[str]:
+    """The names of the rules that a caption of this style breaks."""
+    found = _check_form(caption) | _check_length(caption, style, is_truncated=is_truncated)
+    unquoted = _QUOTED.sub(" ", caption)
+    found |= {name for name, pattern in _FORBIDDEN_STARTS.items() if pattern.match(caption)}
+    found |= {name for name, pattern in _FORBIDDEN_ANYWHERE.items() if pattern.search(unquoted)}
+    if caption.lower().strip(" .!?") in _PLACEHOLDERS or _FILE_NAME.search(caption):
         found.add("placeholder")
-    if _is_stuck(caption):
+    if _is_loop(caption):
         found.add("loop")
-    if REGISTERS[style].is_stuffable and _is_stuffed(bare, locale):
-        found.add("stuffed")
-    if len(bare) >= 60 and (seen := likeliest(bare, locale)) is not None:
-        found.add(f"language_{seen}")
+    if STYLES[style].forbids_keyword_stuffing and _is_keyword_stuffing(unquoted, locale):
+        found.add("keyword_stuffing")
+    if len(unquoted) >= 60 and (other := likeliest_other_language(unquoted, locale)) is not None:
+        found.add(f"language_{other}")
     return found
 
 
-def _form(caption: str) -> set[str]:
+def _check_form(caption: str) -> set[str]:
     found = set()
     if caption != unicodedata.normalize("NFC", caption):
         found.add("not_nfc")
@@ -129,11 +131,11 @@ def _form(caption: str) -> set[str]:
     if any(_is_pictograph(char) for char in caption):
         found.add("emoji")
     if caption.endswith(":"):
-        found.add("half_heading")
+        found.add("ends_in_colon")
     if caption[:1] in '"“«' and caption[-1:] in '"”»' and len(caption) > 60:
         inner = caption[1:-1]
         if not any(mark in inner for mark in '"“”«»'):
-            found.add("wrapped")
+            found.add("quoted_whole")
     return found
 
 
@@ -143,17 +145,17 @@ def _is_pictograph(char: str) -> bool:
     )
 
 
-def _length(caption: str, style: str, *, is_truncated: bool) -> set[str]:
-    limits = REGISTERS[style]
+def _check_length(caption: str, style: str, *, is_truncated: bool) -> set[str]:
+    limits = STYLES[style]
     found = set()
-    if len(caption) > limits.cap:
+    if len(caption) > limits.max_chars:
         found.add("too_long")
     is_sign = style == "concise" and (
         caption.isupper() or caption.isdigit() or caption[:1] in '"“«„'
     )
-    if len(caption) < (8 if is_truncated else limits.floor) and not is_sign:
+    if len(caption) < (8 if is_truncated else limits.min_chars) and not is_sign:
         found.add("too_short")
-    text = _ABBREVIATED.sub("x ", _QUOTED.sub("x", caption))
+    text = _ABBREVIATION.sub("x ", _QUOTED.sub("x", caption))
     count = len(re.findall(r"[.!?]+[\")”’]*(?=\s+[A-ZÀ-ÞĀ-Ž\"“]|$)", text))
     fewest, most = limits.sentences
     if count > most or (count < fewest - 1 and not is_truncated):
@@ -161,19 +163,19 @@ def _length(caption: str, style: str, *, is_truncated: bool) -> set[str]:
     return found
 
 
-def _is_stuck(caption: str) -> bool:
-    said = re.findall(r"\w+", caption.lower())
+def _is_loop(caption: str) -> bool:
+    words = re.findall(r"\w+", caption.lower())
     for size in range(1, 9):
         times = 4 if size == 1 else 3
-        for start in range(len(said) - size * times + 1):
-            phrase = said[start : start + size]
-            if said[start : start + size * times] == phrase * times:
+        for start in range(len(words) - size * times + 1):
+            phrase = words[start : start + size]
+            if words[start : start + size * times] == phrase * times:
                 return True
-    return len(said) >= 80 and len(set(said)) < 0.3 * len(said)
+    return len(words) >= 80 and len(set(words)) < 0.3 * len(words)
 
 
-def _is_stuffed(bare: str, locale: str) -> bool:
-    pieces = [piece.split() for piece in re.split(r"[,;]", bare)]
+def _is_keyword_stuffing(unquoted: str, locale: str) -> bool:
+    pieces = [piece.split() for piece in re.split(r"[,;]", unquoted)]
     run = 0
     for piece in pieces:
         run = run + 1 if 0 < len(piece) <= 2 else 0
@@ -181,5 +183,6 @@ def _is_stuffed(bare: str, locale: str) -> bool:
             return True
     if not locale.startswith("en"):
         return False
-    said = [word for word in re.findall(r"[a-z]{4,}", bare.lower()) if word not in _SMALL]
-    return any(said.count(word) > 2 for word in said)
+    words = re.findall(r"[a-z]{4,}", unquoted.lower())
+    content_words = [word for word in words if word not in _FUNCTION_WORDS]
+    return any(content_words.count(word) > 2 for word in content_words)

@@ -1,8 +1,8 @@
-"""A language by its commonest words: crude, and nothing that the product uses."""
+"""Language identification by stop words: simple, and independent of the product."""
 
 import re
 
-_WORDS = {
+_STOP_WORDS = {
     "en": "the a an of and in on with is are to at "
     "by from its for as their two while near over his her",
     "de": "der die das und mit ein eine einer einem einen im "
@@ -22,9 +22,9 @@ _WORDS = {
     "fi": "ja on ei se kaksi vieressä edessä päällä joka ovat sekä alla yllä kanssa",
     "tr": "ve bir bu ile için de da iki üzerinde yanında olan önünde altında gibi çok",
 }
-PROFILES = {code: frozenset(words.split()) for code, words in _WORDS.items()}
-# Their commonest words are the same.
-_ALIKE = (
+STOP_WORDS = {code: frozenset(words.split()) for code, words in _STOP_WORDS.items()}
+# Groups of languages that share stop words.
+_SIMILAR = (
     {"hr", "bs", "sr", "sl"},
     {"cs", "sk"},
     {"da", "nb", "no", "nn", "sv"},
@@ -32,17 +32,17 @@ _ALIKE = (
 )
 
 
-def likeliest(text: str, locale: str) -> str | None:
-    """The language that a text surely is in, where that is not the locale's; else None.
+def likeliest_other_language(text: str, locale: str) -> str | None:
+    """The language of a text where it is clearly not the locale's; else None.
 
-    Surely: four of its common words, and more than twice as many as the locale's own.
+    Clearly: at least four stop words of that language, and over twice as many as of the locale's.
     """
     own = locale.split("-")[0].lower()
-    said = re.findall(r"[^\W\d_]+", text.lower())
-    if own not in PROFILES and own not in {"bs", "sr", "nb", "sk"}:
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    if own not in STOP_WORDS and own not in {"bs", "sr", "nb", "sk"}:
         return None
-    kin = next((group for group in _ALIKE if own in group), {own})
-    counts = {code: sum(word in words for word in said) for code, words in PROFILES.items()}
-    mine = max((counts[code] for code in counts if code in kin), default=0)
-    code, most = max(counts.items(), key=lambda item: item[1])
-    return code if code not in kin and most >= 4 and most > 2 * mine else None
+    similar = next((group for group in _SIMILAR if own in group), {own})
+    counts = {code: sum(word in stop for word in words) for code, stop in STOP_WORDS.items()}
+    own_count = max((counts[code] for code in counts if code in similar), default=0)
+    code, count = max(counts.items(), key=lambda item: item[1])
+    return code if code not in similar and count >= 4 and count > 2 * own_count else None

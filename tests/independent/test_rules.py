@@ -1,20 +1,19 @@
-"""The second judge finds what it is for: it could not vouch for anything otherwise."""
+"""The independent checkers find the violations that they are meant to find."""
 
 import pytest
 
 from testing.servers.need import need
-from tests.independent import alt_text
-from tests.independent.alt_text import broken as npm_broken
-from tests.independent.rules import broken
+from tests.independent import npm_alt_text
+from tests.independent.rules import find_violations
 
 GOOD = "Two tabby cats sleep on a pink blanket beside two remote controls."
 
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    """Node, with the package that judges."""
+    """The path of Node, if the npm package is installed."""
     program = need("node", "nodejs")
-    if not alt_text.PACKAGE.is_dir():
+    if not npm_alt_text.PACKAGE.is_dir():
         pytest.skip("run `npm ci --prefix testing/servers` to run this test")
     return program
 
@@ -33,12 +32,17 @@ def node() -> str:
         ("Two cats<|im_end|> on a sofa.", "concise", "en", "token"),
         ("Two cats, © Getty.", "concise", "en", "credit"),
         ("Two cats at https://example.com.", "concise", "en", "address"),
-        ("I cannot see two cats.", "concise", "en", "itself"),
+        ("I cannot see two cats.", "concise", "en", "self_reference"),
         ("Two cats 🐈 on a sofa.", "concise", "en", "emoji"),
         ("IMG_1.jpg", "concise", "en", "placeholder"),
         ("A cat on a cat on a cat on a sofa.", "concise", "en", "loop"),
         ("Two cats on a\u200b sofa.", "concise", "en", "control"),
-        ("Cats, sofa, pink, blanket, remote, tabby, sleeping, indoor room", "seo", "en", "stuffed"),
+        (
+            "Cats, sofa, pink, blanket, remote, tabby, sleeping, indoor room",
+            "seo",
+            "en",
+            "keyword_stuffing",
+        ),
         ("One. Two. Three. Four cats.", "concise", "en", "sentences"),
         (
             "Zwei Katzen schlafen auf der Decke neben einem Sofa und einer Lampe mit dem Schirm.",
@@ -48,16 +52,16 @@ def node() -> str:
         ),
     ],
 )
-def test_each_rule_can_be_broken(caption: str, style: str, locale: str, rule: str) -> None:
-    assert rule in broken(caption, style, locale)
+def test_each_rule_finds_its_violation(caption: str, style: str, locale: str, rule: str) -> None:
+    assert rule in find_violations(caption, style, locale)
 
 
-def test_a_good_caption_breaks_none() -> None:
-    assert broken(GOOD, "concise") == set()
-    assert broken(GOOD, "seo") == set()
+def test_a_good_caption_breaks_no_rule() -> None:
+    assert find_violations(GOOD, "concise") == set()
+    assert find_violations(GOOD, "seo") == set()
 
 
-def test_npms_judge_agrees_on_the_plainest(node: str) -> None:
+def test_the_npm_package_finds_obvious_violations(node: str) -> None:
     captions = [
         GOOD,
         "A photo of two cats.",
@@ -65,7 +69,7 @@ def test_npms_judge_agrees_on_the_plainest(node: str) -> None:
         "spacer",
         "A man taking a photo of it.",
     ]
-    assert npm_broken(node, captions) == [
+    assert npm_alt_text.find_violations(node, captions) == [
         [],
         ["contains-unhelpful-word"],
         ["avoid-emoji"],
@@ -73,4 +77,4 @@ def test_npms_judge_agrees_on_the_plainest(node: str) -> None:
         ["contains-unhelpful-word"],
     ]
     long = "A man in a dark blue coat who stands on a bridge is taking a photograph of it."
-    assert npm_broken(node, [long]) == [[]]
+    assert npm_alt_text.find_violations(node, [long]) == [[]]

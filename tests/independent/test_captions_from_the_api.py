@@ -1,4 +1,4 @@
-"""Raw answers through the running API; judges that share nothing with it see what comes out."""
+"""Model answers sent through the running API; independent checkers examine the captions."""
 
 import asyncio
 import json
@@ -10,10 +10,10 @@ from benchmarks.captions import Result, ask, faults
 from testing.servers.altwright import Altwright
 from testing.servers.need import need
 from testing.servers.replay_model_server import ReplayModelServer
-from tests.independent import alt_text
+from tests.independent import npm_alt_text
 
 _CATS = "Two tabby cats sleep on a pink blanket beside two remote controls"
-# One of each kind of mess, in our own words.
+# One example of each kind of answer: wrapped, unusable, sentinel, refused, empty.
 ANSWERS = [
     f"{_CATS}.",
     f"Certainly! Here's a concise alt text for the image:\n\n**Alt text:** {_CATS}.",
@@ -40,15 +40,17 @@ ANSWERS = [
 
 
 @pytest.fixture
-def judges() -> None:
-    """Node and the package from npm are there."""
+def npm_package() -> None:
+    """Skips the test where Node or the npm package is missing."""
     need("node", "nodejs")
-    if not alt_text.PACKAGE.is_dir():
+    if not npm_alt_text.PACKAGE.is_dir():
         pytest.skip("run `npm ci --prefix testing/servers` to run this test")
 
 
-def through_the_api(answers: list[str], finish_reason: str = "stop", **fields: int) -> list[Result]:
-    """What becomes of each answer in every style."""
+def send_through_api(
+    answers: list[str], finish_reason: str = "stop", **fields: int
+) -> list[Result]:
+    """The result of each answer in every style."""
     with (
         ReplayModelServer(answers, finish_reason) as model,
         Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="none") as server,
@@ -56,11 +58,11 @@ def through_the_api(answers: list[str], finish_reason: str = "stop", **fields: i
         return asyncio.run(ask(server.url, range(len(answers)), **fields))
 
 
-def test_one_of_each_mess_comes_out_clean_or_not_at_all(judges: None) -> None:
-    """The first six hold a good caption and all give it, in one wrapping or another."""
-    results = through_the_api(ANSWERS)
+def test_each_kind_of_answer_becomes_a_valid_caption_or_an_error(npm_package: None) -> None:
+    """Seven answers contain the same good caption in different wrapping, and all give it."""
+    results = send_through_api(ANSWERS)
     assert faults(results) == []
-    concise = {one.row: one for one in results if one.style == "concise"}
+    concise = {result.row: result for result in results if result.style == "concise"}
     for row in (0, 1, 2, 3, 4, 6, 16):
         assert concise[row].caption == f"{_CATS}.", ANSWERS[row]
     outcomes = [concise[row].outcome for row in range(8, 14)]
@@ -76,16 +78,16 @@ def test_one_of_each_mess_comes_out_clean_or_not_at_all(judges: None) -> None:
 @pytest.mark.parametrize(
     ("finish_reason", "max_tokens", "every"), [("stop", 256, 20), ("length", 64, 49)]
 )
-def test_a_sample_of_real_answers_obeys_every_rule(
-    judges: None, corpora: Path, finish_reason: str, max_tokens: int, every: int
+def test_captions_from_real_answers_break_no_rule(
+    npm_package: None, corpora: Path, finish_reason: str, max_tokens: int, every: int
 ) -> None:
-    """All of them: `python -m benchmarks.captions --answers vlm_outputs.jsonl`."""
+    """A sample; all of them: `python -m benchmarks.captions --answers vlm_outputs.jsonl`."""
     lines = (corpora / "vlm_outputs.jsonl").read_text(encoding="utf-8").splitlines()[::every]
     answers = [json.loads(line)["output"] for line in lines]
-    results = through_the_api(answers, finish_reason, max_tokens=max_tokens)
+    results = send_through_api(answers, finish_reason, max_tokens=max_tokens)
     assert len(results) == 3 * len(answers)
     assert faults(results) == []
-    made = sum(one.outcome == "caption" for one in results)
-    assert made > 0.4 * len(results)
+    captions = sum(result.outcome == "caption" for result in results)
+    assert captions > 0.4 * len(results)
     if finish_reason == "length":
-        assert all(len(one.caption) <= 4 * max_tokens for one in results)
+        assert all(len(result.caption) <= 4 * max_tokens for result in results)

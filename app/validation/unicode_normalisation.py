@@ -18,7 +18,7 @@ _MARKS = re.compile("[™®]")
 _SPACES = re.compile(r"[^\S\n]+")
 
 
-def normalise(text: str) -> str:
+def normalise_text(text: str) -> str:
     """NFC, without invisible characters and trade marks, white space folded, line ends kept."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
     text = (

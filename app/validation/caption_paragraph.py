@@ -99,7 +99,7 @@ def label_of(line: MarkupLine, languages: tuple[Language, ...]) -> tuple[Section
         rest = line.text[match.end() :]
         mark = _LABEL_END.match(rest)
         if mark is not None:
-            return kind, redundant_openers.capitalised(rest[mark.end() :].strip("* "))
+            return kind, redundant_openers.capitalise(rest[mark.end() :].strip("* "))
         # A label alone on its line: a heading, or the catalogue's own way.
         if not rest.strip() and (line.kind == "heading" or kind != "option"):
             return kind, ""
@@ -183,7 +183,7 @@ def announces_inline(head: str, languages: tuple[Language, ...]) -> bool:
 
 def _after_interjections(text: str, languages: tuple[Language, ...]) -> str | None:
     """The last sentence where only "Sure!" stands before it; None where a sentence does."""
-    *before, lead = sentences.split(text) or [text]
+    *before, lead = sentences.split_sentences(text) or [text]
     return lead if all(_is_interjection(one, languages) for one in before) else None
 
 
@@ -224,9 +224,9 @@ def _without_lead_ins(paragraphs: list[tuple[str, list[str]]]) -> list[tuple[str
     """Without the sentence that leads over to a list, where others stand before it."""
     kept: list[tuple[str, list[str]]] = []
     for kind, texts in paragraphs:
-        parts = sentences.split(texts[0]) if kind == "text" else []
+        parts = sentences.split_sentences(texts[0]) if kind == "text" else []
         if len(parts) > 1 and parts[-1].endswith((":", "：")):
-            kept.append((kind, [sentences.join(parts[:-1])]))
+            kept.append((kind, [sentences.join_sentences(parts[:-1])]))
         else:
             kept.append((kind, texts))
     return kept
@@ -251,8 +251,8 @@ def _paragraphs(lines: Sequence[MarkupLine]) -> list[tuple[str, list[str]]]:
 def _titled(texts: list[str]) -> list[str]:
     """A first line without a full stop over lines of sentences is their title."""
     first, _, rest = texts[0].partition("\n")
-    is_title = len(first) < 100 and first[:1].isupper() and not sentences.is_whole(first)
-    if rest and is_title and rest[:1].isupper() and sentences.is_whole(rest):
+    is_title = len(first) < 100 and first[:1].isupper() and not sentences.ends_sentence(first)
+    if rest and is_title and rest[:1].isupper() and sentences.ends_sentence(rest):
         return [" ".join(rest.split())]
     return [" ".join(texts[0].split())]
 
@@ -269,19 +269,19 @@ def _from_list(kind: str, items: list[str], *, is_long: bool) -> Prose:
         return Prose(" ".join(items), is_outline=True)  # "Setting: ...", "Colours: ..."
     if kind == "number":
         return Prose(items[0])  # alternatives
-    if all(sentences.is_whole(item) for item in items[:3]):
+    if all(sentences.ends_sentence(item) for item in items[:3]):
         return Prose(" ".join(items) if is_long else items[0])
-    return Prose(items[0], is_outline=not sentences.is_whole(items[0]))
+    return Prose(items[0], is_outline=not sentences.ends_sentence(items[0]))
 
 
 def _without_fragments(paragraphs: list[str]) -> list[str]:
     """Titles and lists of keywords out, where there are sentences beside them."""
-    whole = [text for text in paragraphs if sentences.is_whole(text)]
+    whole = [text for text in paragraphs if sentences.ends_sentence(text)]
     if not whole:
         return paragraphs[:1]
     # The draft's last paragraph may be cut off in the middle; what stands before it counts.
     last = paragraphs[-1]
-    if not sentences.is_whole(last) and len(last) > 60 and not _is_list_of_keywords(last):
+    if not sentences.ends_sentence(last) and len(last) > 60 and not _is_list_of_keywords(last):
         whole.append(last)
     return whole
 
