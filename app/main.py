@@ -44,7 +44,7 @@ from app.runtime.semaphore import WeightedSemaphore
 from app.settings.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.types import SourceImage
-from app.validation.verdict import validate_draft
+from app.validation.verdict import validate_text
 from app.vision.text_reader import MODELS_BYTES, TextReader, is_installed
 from app.workers.cpu import children_per_server_process
 from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
@@ -248,7 +248,7 @@ def _warm_up(parts: Parts) -> None:
     for captioner in parts.model_captioners:
         captioner.warm_up()
     for style in parts.styles.values():
-        validate_draft(_WARM_UP_DRAFT, style=style, locale="en", context=None)
+        validate_text(_WARM_UP_DRAFT, style=style, locale="en")
     # What exists now lives as long as the process. Searching it again and again, the garbage
     # collector held the event loop for 50 to 100 ms at a time under load.
     gc.collect()

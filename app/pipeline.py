@@ -50,10 +50,12 @@ class CaptionRejected(CaptionError):
 
     def __init__(self, draft: str, verdict: Verdict) -> None:
         super().__init__(
-            log_reason="hard rules: " + ", ".join(broken.code for broken in verdict.hard),
+            log_reason="hard rules: " + ", ".join(each.code for each in verdict.violations),
             extra={
                 "draft": draft[:_REJECTED_DRAFT_MAX_CHARS],
-                "reasons": [{"code": b.code, "reason": b.reason} for b in verdict.hard],
+                "reasons": [
+                    {"code": each.code, "reason": each.reason} for each in verdict.violations
+                ],
             },
         )
 
@@ -185,17 +187,17 @@ class Pipeline:
         )
         draft = await self.captioner.draft(image, draft_request, deadline)
         verdict = await self._validate(draft, draft_request)
-        if verdict.hard:
+        if verdict.violations:
             rejected = RejectedDraft(
                 draft.text[:_REJECTED_DRAFT_MAX_CHARS],
-                tuple(broken.reason for broken in verdict.hard),
+                tuple(violation.reason for violation in verdict.violations),
             )
             first = draft
             draft = await self.captioner.draft(
                 image, replace(draft_request, rejected=rejected), deadline
             )
             verdict = await self._validate(draft, draft_request, is_last=True)
-            if verdict.hard:
+            if verdict.violations:
                 raise CaptionRejected(verdict.caption or draft.text, verdict)
             draft = replace(
                 draft,
@@ -216,8 +218,8 @@ class Pipeline:
             raise CaptionUncertain
         if verdict.outcome == "refused":
             raise CaptionRefused
-        for broken in verdict.hard:
-            self.metrics.rejected_drafts.labels(broken.code).inc()
+        for violation in verdict.violations:
+            self.metrics.rejected_drafts.labels(violation.code).inc()
         return verdict
 
     @asynccontextmanager
@@ -257,15 +259,12 @@ def _clear_frames(error: BaseException | None) -> None:
 def _verdict(draft: Draft, request: DraftRequest, *, is_last: bool) -> Verdict:
     """`is_last`: no other draft follows, so one that is too long is cut."""
     return validate_draft(
-        draft.text,
+        draft,
         style=request.style,
         locale=request.locale,
         context=request.context,
         max_tokens=request.max_tokens,
-        cut=draft.cut,
-        had_headroom=draft.had_headroom,
-        output_tokens=draft.output_tokens,
-        final=is_last,
+        is_final=is_last,
     )
 
 
@@ -278,7 +277,7 @@ def _caption_of(
         locale=request.locale,
         decorative=verdict.outcome == "decorative",
         truncated=verdict.truncated,
-        warnings=verdict.soft,
+        warnings=verdict.warnings,
         model=draft.model,
         input_tokens=draft.input_tokens,
         output_tokens=draft.output_tokens,

@@ -24,7 +24,7 @@ from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import load_phrases
 from app.captioning.embedded.realise import realise
 from app.captioning.styles.loader import StyleRegistry
-from app.types import Style
+from app.types import Draft, Style
 from app.validation.verdict import validate_draft
 from app.vision.analyse import analyse
 from app.vision.features import Features
@@ -137,9 +137,9 @@ def _count_captions(tally: Tally, labelled: Labelled, sight: Features) -> None:
     true = _plain(" ".join(labelled.words))
     for locale, style, text in captions(sight):
         tally.captions += 1
-        cut = len(text) < style.min_chars
-        verdict = validate_draft(text, style=style, locale=locale, cut=cut)
-        if verdict.hard or verdict.caption != text:
+        draft = Draft(text, "embedded", cut=len(text) < style.min_chars)
+        verdict = validate_draft(draft, style=style, locale=locale)
+        if verdict.violations or verdict.caption != text:
             tally.broken.append(f"{labelled.name} {locale} {style.name}: {text}")
         if locale == "en" and style.name == "detailed":
             for word in _plain(" ".join(_quotations(text))):

@@ -46,7 +46,7 @@ from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline
 from app.telemetry.redaction import loggable_url
 from app.types import Caption
-from app.validation.verdict import validate_draft
+from app.validation.verdict import validate_text
 
 _T = TypeVar("_T")
 
@@ -152,19 +152,19 @@ async def check_caption(
         verdict = await asyncio.get_running_loop().run_in_executor(
             services.validation_thread,
             partial(
-                validate_draft,
+                validate_text,
                 body.caption,
                 style=services.styles[body.style],
                 locale=body.locale,
                 context=body.context,
-                final=True,
+                is_final=True,
             ),
         )
         return CheckResponse(
-            ok=not verdict.hard and verdict.outcome in ("caption", "decorative"),
+            ok=verdict.is_valid,
             caption=verdict.caption,
-            hard=[broken.code for broken in verdict.hard],
-            soft=list(verdict.soft),
+            hard=[violation.code for violation in verdict.violations],
+            soft=list(verdict.warnings),
         )
 
 

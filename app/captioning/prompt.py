@@ -84,7 +84,7 @@ def _again(ask: DraftRequest, rejected: RejectedDraft) -> str:
 
 def _language(locale: str) -> str:
     """ "German (Deutsch)", with the whole tag where it says more than the language."""
-    own = load_languages().own(locale)
+    own = load_languages().find(locale)
     if own is None:
         return f'the language with the BCP 47 tag "{locale}"'
     name = own.name if own.name == own.own_name else f"{own.name} ({own.own_name})"

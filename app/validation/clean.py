@@ -1,29 +1,36 @@
-"""Cleaning: from what a model sent to the caption inside it. Nothing is judged here.
+"""Cleaning: extracts the caption from a draft. The rules, not this module, decide if it is valid.
 
-A good caption in bad wrapping is unwrapped; a bad one is never dressed up. What could not be
-unwrapped is said in `Cleaned`, and the rules reject it.
+Preambles, labels, markup, quotation marks and closing remarks around a caption are removed. A
+draft that is no caption is not repaired: `Cleaned.defect` says so, and a rule rejects it.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-from app.validation import unicode_normalisation, markup, reasoning_tokens, redundant_openers, sections, sentences
+from app.validation.caption_paragraph import extract_caption_paragraph
+from app.validation.labels import match_label
 from app.validation.languages import Language, load_languages
+from app.validation.markup import MarkupLine, parse_lines, unwrap_json_and_html
+from app.validation.preambles import is_inline_preamble
+from app.validation.reasoning_tokens import is_unmarked_reasoning, strip_reasoning
+from app.validation.redundant_openers import capitalise, strip_openers
+from app.validation.sentences import join_sentences, split_sentences
+from app.validation.unicode_normalisation import normalise_text
 
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "'": "'", "‘": "’", "「": "」",
            "『": "』", "”": "”", "`": "`", "(": ")", "[": "]", "*": "*", "_": "_",
            "‹": "›"}  # fmt: skip
-_MAX_ROUNDS = 5
+_MAX_WRAPPERS = 5
 _HASHTAGS = re.compile(r"(?:\s+#[^\W\d]\w{0,60}){1,30}\s*$")
-_COUNT = re.compile(
+_LENGTH_NOTE = re.compile(
     r"\s?[(\[](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"
     r"\d{1,4}\s?(?:characters?|chars?|words?|tokens?|zeichen|wörter|caract[eèé]res|caracteres|"
     r"caratteri|znak\w{0,3}|tekens|tecken|tegn|merkkiä|字|文字|자)[^()\[\]]{0,40}[)\]]\s*$",
     re.IGNORECASE,
 )  # fmt: skip
-# What Microsoft Office appends to the alt texts that it writes.
-_OFFICE = re.compile(
+# Microsoft Office appends this to the alt texts that it generates.
+_OFFICE_NOTE = re.compile(
     r"[\s.,]{0,6}(?:AI-generated content may be incorrect|Description (?:automatically )?generated"
     r"(?: with \w+(?: \w+)? confidence)?|Automatically generated"
     r"|Automatisk genereret beskrivelse|Automatisk generert beskrivelse"
@@ -35,20 +42,18 @@ _OFFICE = re.compile(
     r"|Автоматически созданное описание|自動的に生成された説明|描述已自动生成)\.?\s*$",
     re.IGNORECASE,
 )
-_PREAMBLE_IN_LINE = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
-# "A T-shirt with the text 'Alt text: none'": the colon is a sign's.
-_IN_QUOTES = re.compile(r"\s[\"'“„«‘‚][^\s\"'”“»’][^\"'”“»’]*$")
-# "a brewery and distillery ." of tokenisers that join words with spaces.
-_LOOSE_STOP = re.compile(r"(?<=\w)\s(?=[.,](?:\s|$))")
-# Full-width marks take no space after them.
+_UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
+# "A T-shirt with the text 'Alt text: none'": the colon belongs to quoted text.
+_OPEN_QUOTATION = re.compile(r"\s[\"'“„«‘‚][^\s\"'”“»’][^\"'”“»’]*$")
+# "a brewery and distillery .": some tokenisers put a space before the full stop.
+_SPACE_BEFORE_STOP = re.compile(r"(?<=\w)\s(?=[.,](?:\s|$))")
+# No space follows a full-width mark.
 _AFTER_INTERJECTION = re.compile(r"\s?(?:[!.,:—–-]+\s+|[：！。，、]+\s*)")
-_ECHO = re.compile(
+_PROMPT_ECHO = re.compile(
     r"\s*(?:in (?:one|a single|two) sentences?|to do this)[.:]\s*(?=[A-Z])", re.IGNORECASE
 )
-
-
-# What search engines write before the words that someone searched for, in the page's language.
-_SEARCHED = re.compile(
+# Search engines put this before a search query, in the language of the page.
+_SEARCH_RESULT = re.compile(
     r"(?:image results? for|billedresultat for|bilderesultat for|bildresultat för|bildergebnis für"
     r"|afbeeldingsresultaat voor|résultat de recherche d['’]images pour|risultati? immagini per"
     r"|resultado de imagen (?:para|de)|resultado de imagem para|wynik obrazu dla"
@@ -59,87 +64,95 @@ _SEARCHED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """The caption inside a draft, one paragraph, and what about the draft cannot be mended."""
+    """The caption found in a draft: one paragraph on one line, in NFC."""
 
     text: str
-    leftover: Literal["", "reasoning", "outline"] = ""
-    is_searched: bool = False
-    """Words that someone searched for: a title or name, which has a language of its own."""
+    defect: Literal["", "reasoning", "outline"] = ""
+    """The draft is reasoning or an outline instead of a caption; a rule rejects it."""
+    is_search_query: bool = False
+    """The text is a search query, often a title: its language need not be that of the locale."""
 
 
-def clean(draft: str, locale: str, *, is_long: bool = False) -> Cleaned:
-    """The caption inside `draft`, in NFC, on one line, without wrapping and redundant openers.
+def clean(draft: str, locale: str, *, prefers_description: bool = False) -> Cleaned:
+    """The caption in a draft, without wrapping and redundant openers.
 
-    `is_long` says that the style wants a description, should a catalogue offer both.
+    `prefers_description`: where a structured draft has both a caption and a description, the
+    description is taken.
     """
-    languages = load_languages().of(locale)
-    answer = unicode_normalisation.normalise_text(reasoning_tokens.strip_reasoning(draft))
-    if reasoning_tokens.is_unmarked_reasoning(answer):
-        return Cleaned(" ".join(answer.split()), leftover="reasoning")
-    answer = markup.unwrap_json_and_html(answer)
-    searched = _SEARCHED.match(answer)
-    if searched is not None:
-        answer = answer[searched.end() :]
-    prose = sections.caption_prose(markup.parse_lines(answer), languages, is_long=is_long)
-    text = _unwrap(unicode_normalisation.normalise_text(" ".join(prose.text.split())), languages)
-    shorter = redundant_openers.strip_openers(text, languages)
-    if shorter != text:  # "This is the alt text: ..." has a label behind the opener
-        shorter = _without_label(shorter, languages)
-    text = _LOOSE_STOP.sub("", shorter)
-    leftover: Literal["", "outline"] = "outline" if prose.is_outline else ""
-    return Cleaned(text, leftover, is_searched=searched is not None)
+    languages = load_languages().for_locale(locale)
+    text = normalise_text(strip_reasoning(draft))
+    if is_unmarked_reasoning(text):
+        return Cleaned(" ".join(text.split()), defect="reasoning")
+    text = unwrap_json_and_html(text)
+    search_result = _SEARCH_RESULT.match(text)
+    if search_result is not None:
+        text = text[search_result.end() :]
+    paragraph = extract_caption_paragraph(
+        parse_lines(text), languages, prefers_description=prefers_description
+    )
+    text = _unwrap(normalise_text(" ".join(paragraph.text.split())), languages)
+    stripped = strip_openers(text, languages)
+    if stripped != text:  # "This is the alt text: ...": the label follows the opener
+        stripped = _strip_label(stripped, languages)
+    return Cleaned(
+        _SPACE_BEFORE_STOP.sub("", stripped),
+        defect="outline" if paragraph.is_outline else "",
+        is_search_query=search_result is not None,
+    )
 
 
 def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
-    """Preambles, labels, quotes and counts off one line, in whatever order they were put on."""
-    for _ in range(_MAX_ROUNDS):
+    """Removes preambles, labels, quotation marks and notes on the length, in any order."""
+    for _ in range(_MAX_WRAPPERS):
         before = text
-        text = _OFFICE.sub("", _COUNT.sub("", text)).strip()
-        text = _without_quotes(text)
-        text = _without_preamble(text, languages)
-        text = _without_label(text, languages)
+        text = _OFFICE_NOTE.sub("", _LENGTH_NOTE.sub("", text)).strip()
+        text = _strip_outer_quotes(text)
+        text = _strip_preamble(text, languages)
+        text = _strip_label(text, languages)
         text = re.sub(r"^(?:[-*•●▪#>]+|\d{1,2}[.)])\s+", "", text)
         if text == before:
             break
-    return _without_remarks(text.strip(" `*|\\"), languages)
+    return _strip_closing_remarks(text.strip(" `*|\\"), languages)
 
 
-def _without_remarks(text: str, languages: tuple[Language, ...]) -> str:
-    """Without "Let me know if you need anything else!" and hashtags behind the caption."""
+def _strip_closing_remarks(text: str, languages: tuple[Language, ...]) -> str:
+    """Removes "Let me know if you need anything else!" and hashtags after the caption."""
     text = _HASHTAGS.sub("", text)
-    parts = sentences.split_sentences(text)
+    parts = split_sentences(text)
     kept = len(parts)
-    while kept > 1 and any(one.remark.match(parts[kept - 1]) for one in languages):
+    while kept > 1 and any(
+        language.closing_remark.match(parts[kept - 1]) for language in languages
+    ):
         kept -= 1
-    return text if kept == len(parts) else sentences.join_sentences(parts[:kept])
+    return text if kept == len(parts) else join_sentences(parts[:kept])
 
 
-def _without_label(text: str, languages: tuple[Language, ...]) -> str:
-    found = sections.label_of(markup.MarkupLine("text", text), languages)
-    return found[1] if found is not None and found[1] else text
+def _strip_label(text: str, languages: tuple[Language, ...]) -> str:
+    label = match_label(MarkupLine("text", text), languages)
+    return label.rest if label is not None and label.rest else text
 
 
-def _without_preamble(text: str, languages: tuple[Language, ...]) -> str:
-    text = _ECHO.sub("", text, count=1) if _ECHO.match(text) else text
-    head = _PREAMBLE_IN_LINE.match(text)
+def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
+    text = _PROMPT_ECHO.sub("", text, count=1) if _PROMPT_ECHO.match(text) else text
+    head = _UP_TO_COLON.match(text)
     if (
         head is not None
-        and not _IN_QUOTES.search(head.group())
-        and sections.announces_inline(head.group(), languages)
+        and not _OPEN_QUOTATION.search(head.group())
+        and is_inline_preamble(head.group(), languages)
     ):
         return text[head.end() :]
-    for one in languages:
-        match = one.interjection.match(text)
+    for language in languages:
+        interjection = language.interjection.match(text)
         # "Sure! A dog ..." but not "Sure-footed goats" or "Certainly the oldest ...".
-        if match is not None:
-            mark = _AFTER_INTERJECTION.match(text[match.end() :] + " ")
-            if mark is not None and len(text) > match.end() + mark.end():
-                return redundant_openers.capitalise(text[match.end() + mark.end() :])
+        if interjection is not None:
+            mark = _AFTER_INTERJECTION.match(text[interjection.end() :] + " ")
+            if mark is not None and len(text) > interjection.end() + mark.end():
+                return capitalise(text[interjection.end() + mark.end() :])
     return text
 
 
-def _without_quotes(text: str) -> str:
-    """Without quotes around the whole; quotes around its first and its last word stay."""
+def _strip_outer_quotes(text: str) -> str:
+    """Removes quotation marks around the whole text; marks around single words are kept."""
     while len(text) > 2:
         closing = _QUOTES.get(text[0])
         end = text.rstrip(".,") if text[-1] in ".," and text[-2:-1] in (closing or "-") else text
@@ -148,7 +161,7 @@ def _without_quotes(text: str) -> str:
         inner = end[1:-1]
         if text[0] in inner or end[-1] in inner:
             return text
-        # A whole answer in one pair of quotes may be a sign's text: very short, or in capitals.
+        # A quotation alone may be the text of a sign, if it is very short or in capitals.
         if text[0] not in "`*_([" and (len(inner) < 8 or (inner.isupper() and len(inner) < 40)):
             return text
         text = inner.strip()

@@ -1,15 +1,11 @@
-"""BCP 47 language tags: are they well formed, and how are they written properly.
-
-Grammar and canonical case: RFC 5646, sections 2.1 and 2.1.1.
-"""
+"""BCP 47 language tags: parsing to the canonical form (RFC 5646, sections 2.1 and 2.1.1)."""
 
 import re
 
 MAX_TAG_CHARS = 100
 
-# RFC 5646 2.1, `langtag`. Primary subtags of 4 letters are reserved and of 5 to 8 letters are
-# possible in form, but none was ever registered: what arrives there is "english" or "deutsch",
-# and its writer wants to be told. So the primary subtag is 2 or 3 letters here.
+# RFC 5646 2.1, `langtag`, with a primary subtag of 2 or 3 letters only: 4 letters are reserved, and
+# of 5 to 8 letters none is registered. "english" or "deutsch" is a mistake and is reported.
 _LANGTAG = re.compile(
     r"(?P<language>[a-z]{2,3}(?:-[a-z]{3}){0,3})"
     r"(?:-(?P<script>[a-z]{4}))?"
@@ -20,8 +16,8 @@ _LANGTAG = re.compile(
 )
 _PRIVATE_USE = re.compile(r"x(?:-[a-z0-9]{1,8})+")
 
-# RFC 5646 2.1, `grandfathered`, each with the tag the IANA registry prefers; where it names none,
-# the tag stays as it is.
+# RFC 5646 2.1, `grandfathered`, each with the preferred tag of the IANA registry. A tag without a
+# preferred one is unchanged.
 _GRANDFATHERED = {
     "art-lojban": "jbo",
     "cel-gaulish": "cel-gaulish",
@@ -51,9 +47,9 @@ _GRANDFATHERED = {
     "zh-xiang": "hsn",
 }
 
-# Every two-letter code of ISO 639-1, with the withdrawn ones that are still met (iw, in, ji, sh,
-# mo, jw). Another pair of letters is a slip, often a country's code in the language's place.
-_TWO_LETTERS_WORDS = """
+# Every two-letter code of ISO 639-1, and the withdrawn ones still in use (iw, in, ji, sh, mo, jw).
+# Any other two letters are a mistake, often a country code instead of a language code.
+_ISO_639_1_TEXT = """
 aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da
 de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz
 ia id ie ig ii ik in io is it iu iw ja ji jv jw ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la
@@ -61,14 +57,14 @@ lb lg li ln lo lt lu lv mg mh mi mk ml mn mo mr ms mt my na nb nd ne ng nl nn no
 om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su sv
 sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
 """
-_TWO_LETTERS = frozenset(_TWO_LETTERS_WORDS.split())
+_ISO_639_1 = frozenset(_ISO_639_1_TEXT.split())
 
 
 def parse_locale(tag: str) -> str:
-    """The tag in its canonical case (`PT-br` is `pt-BR`).
+    """The tag in its canonical form (`PT-br` becomes `pt-BR`).
 
-    Raises ValueError, naming the tag, where it is not a tag by RFC 5646 or where its language is
-    a code that nobody registered ("english", "xx").
+    Raises ValueError with the tag in its message where it does not match RFC 5646, or where its
+    language is not a registered code ("english", "xx").
     """
     if len(tag) > MAX_TAG_CHARS:
         raise ValueError(f"The locale {tag[:40]!r}... is too long; write a tag like en or pt-BR.")
@@ -79,13 +75,13 @@ def parse_locale(tag: str) -> str:
         return lowered
     match = _LANGTAG.fullmatch(lowered)
     if match is None:
-        raise _not_a_tag(tag)
+        raise _invalid_tag(tag)
     language, *extlangs = match["language"].split("-")
-    if len(language) == 2 and language not in _TWO_LETTERS:
-        raise _not_a_tag(tag)
+    if len(language) == 2 and language not in _ISO_639_1:
+        raise _invalid_tag(tag)
     singletons = [s for s in match["extensions"].split("-") if len(s) == 1]
-    if _has_twins(match["variants"].split("-")[1:]) or _has_twins(singletons):
-        raise _not_a_tag(tag)
+    if _has_duplicates(match["variants"].split("-")[1:]) or _has_duplicates(singletons):
+        raise _invalid_tag(tag)
     parts = [language, *extlangs]
     if match["script"]:
         parts.append(match["script"].capitalize())
@@ -100,7 +96,7 @@ def language_of(locale: str) -> str:
 
 
 def script_of(locale: str) -> str | None:
-    """The script subtag, if the tag names one: `Latn` of `sr-Latn-RS`."""
+    """The script subtag, if the tag has one: `Latn` of `sr-Latn-RS`."""
     for subtag in locale.split("-")[1:]:
         if len(subtag) == 1:
             return None
@@ -109,11 +105,11 @@ def script_of(locale: str) -> str | None:
     return None
 
 
-def _has_twins(subtags: list[str]) -> bool:
+def _has_duplicates(subtags: list[str]) -> bool:
     return len(set(subtags)) != len(subtags)
 
 
-def _not_a_tag(tag: str) -> ValueError:
+def _invalid_tag(tag: str) -> ValueError:
     return ValueError(
         f"The locale {tag!r} is not a BCP 47 language tag; write one like en or pt-BR."
     )

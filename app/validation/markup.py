@@ -1,4 +1,4 @@
-"""JSON, HTML and markdown to plain lines that still know what they were."""
+"""Removes JSON, HTML and Markdown from an answer; each line keeps its kind (heading, bullet...)."""
 
 import html
 import json
@@ -6,14 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "heading", "bullet", "number", "blank", "rule"]
+LineKind = Literal["text", "heading", "bullet", "number", "blank", "rule"]
+"""`number`: an item of a numbered list. `rule`: a horizontal rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkupLine:
     """One line of an answer without its markup."""
 
-    kind: Kind
+    kind: LineKind
     text: str
 
 
@@ -21,9 +22,9 @@ _ANSWER_KEYS = (
     "alt_text", "alttext", "alt", "caption", "description", "text", "answer", "output", "response",
     "result", "content", "final_answer", "message",
 )  # fmt: skip
-# Enough for a list of objects in an object; deeper answers are not captions.
+# Enough for a list of objects in an object; deeper JSON is not a caption.
 _MAX_DEPTH = 4
-_CUT_JSON = re.compile(
+_TRUNCATED_JSON = re.compile(
     r'"(?:alt[_ -]?text|alt|caption|description)"\s*:\s*"((?:[^"\\]|\\.){1,4000}+)', re.IGNORECASE
 )
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
@@ -31,8 +32,8 @@ _ALT = re.compile(
     r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')", re.IGNORECASE
 )
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9_-]{0,30}(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->")
-# What stands between these tags is for machines.
-_UNSEEN = re.compile(
+# Elements whose content a browser does not show.
+_INVISIBLE_ELEMENT = re.compile(
     r"<(script|style|title)\b[^<>]{0,1000}>.{0,2000}?</\1>", re.IGNORECASE | re.DOTALL
 )
 _BLOCK_TAG = re.compile(
@@ -51,19 +52,19 @@ _ITALIC = re.compile(
 )
 _CODE = re.compile(r"`{1,2}([^`\n]{1,2000})`{1,2}")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
-_WHOLE_BOLD = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
+_BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
 
 
 def unwrap_json_and_html(answer: str) -> str:
-    """The caption of a JSON answer or of an HTML image; otherwise the answer as it is."""
-    fenced = _in_fence(answer)
+    """The caption in a JSON answer or in an `alt` attribute; any other answer unchanged."""
+    fenced = _fenced_part(answer)
     for candidate in (answer, fenced):
-        found = _from_json(candidate)
-        if found is not None:
-            return found
+        caption = _caption_from_json(candidate)
+        if caption is not None:
+            return caption
     if fenced != answer:
         before = answer[: answer.find("```")].strip() if "```" in answer else ""
-        # Only where nothing but a preamble stands before the fence is the fence the answer.
+        # The fenced part is the answer only where nothing longer than a preamble precedes it.
         answer = fenced if len(before) < 200 and fenced.strip() else answer
     alt = _ALT.search(answer)
     if alt is not None:
@@ -72,14 +73,14 @@ def unwrap_json_and_html(answer: str) -> str:
 
 
 def parse_lines(answer: str) -> list[MarkupLine]:
-    """The answer's lines, each without markup."""
-    text = _BLOCK_TAG.sub("\n", _UNSEEN.sub(" ", answer))
+    """The lines of an answer, each without markup."""
+    text = _BLOCK_TAG.sub("\n", _INVISIBLE_ELEMENT.sub(" ", answer))
     text = html.unescape(_TAG.sub(" ", text))
     text = _FENCE.sub("", text)
-    return [_line(raw.strip()) for raw in text.splitlines()]
+    return [_parse_line(raw.strip()) for raw in text.splitlines()]
 
 
-def _line(raw: str) -> MarkupLine:
+def _parse_line(raw: str) -> MarkupLine:
     raw = raw.lstrip("> ").strip() if raw.startswith(">") else raw
     if not raw:
         return MarkupLine("blank", "")
@@ -87,58 +88,62 @@ def _line(raw: str) -> MarkupLine:
         return MarkupLine("rule", "")
     heading = _HEADING.fullmatch(raw)
     if heading is not None:
-        return MarkupLine("heading", _plain(heading.group(1)).rstrip("# "))
-    bold = _WHOLE_BOLD.fullmatch(raw)
-    # A whole line in bold is a heading, unless it is a sentence: then it is an emphasised caption.
+        return MarkupLine("heading", _strip_inline_markup(heading.group(1)).rstrip("# "))
+    bold = _BOLD_LINE.fullmatch(raw)
+    # A line in bold is a heading, unless it is a sentence: then it is an emphasised caption.
     if bold is not None and not re.search(r"[.!?。！？]$", bold.group(1).strip()):
-        return MarkupLine("heading", _plain(bold.group(1)))
-    for kind, pattern in (("bullet", _BULLET), ("number", _NUMBER)):
-        match = pattern.fullmatch(raw)
-        if match is not None:
-            return MarkupLine("bullet" if kind == "bullet" else "number", _plain(match.group(1)))
-    return MarkupLine("text", _plain(raw))
+        return MarkupLine("heading", _strip_inline_markup(bold.group(1)))
+    bullet = _BULLET.fullmatch(raw)
+    if bullet is not None:
+        return MarkupLine("bullet", _strip_inline_markup(bullet.group(1)))
+    number = _NUMBER.fullmatch(raw)
+    if number is not None:
+        return MarkupLine("number", _strip_inline_markup(number.group(1)))
+    return MarkupLine("text", _strip_inline_markup(raw))
 
 
-def _plain(text: str) -> str:
+def _strip_inline_markup(text: str) -> str:
     text = _IMAGE_LINK.sub(r"\1", text)
     text = _LINK.sub(r"\1", text)
     for pattern in (_BOLD, _ITALIC):
         text = pattern.sub(lambda match: match.group(1) or match.group(2), text)
     text = _CODE.sub(r"\1", text)
     text = _ESCAPED.sub(r"\1", text)
-    # Half a pair, where the draft was cut in the middle of it.
+    # A mark without a partner is left where the draft was cut in bold text.
     return text.replace("**", "").strip()
 
 
-def _in_fence(answer: str) -> str:
-    marks = list(_FENCE.finditer(answer))
-    if not marks:
+def _fenced_part(answer: str) -> str:
+    fences = list(_FENCE.finditer(answer))
+    if not fences:
         return answer
-    end = marks[1].start() if len(marks) > 1 else len(answer)
-    return answer[marks[0].end() : end].strip()
+    end = fences[1].start() if len(fences) > 1 else len(answer)
+    return answer[fences[0].end() : end].strip()
 
 
-def _from_json(text: str) -> str | None:
+def _caption_from_json(text: str) -> str | None:
     text = text.strip()
-    # A JSON string is taken apart only for its escapes: plain quotes may be a sign's.
+    # A JSON string is decoded only where it has escapes: plain quotation marks may belong to the
+    # text of a sign.
     is_string = len(text) > 1 and text[0] == text[-1] == '"' and "\\" in text
     if text[:1] not in ("{", "[") and not is_string:
         return None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        cut = _CUT_JSON.search(text) if text[:1] == "{" or text[:2] == "[{" else None
-        return None if cut is None else _unescape(cut.group(1))
-    return _caption_in(value, _MAX_DEPTH)
+        truncated = _TRUNCATED_JSON.search(text) if text[:1] == "{" or text[:2] == "[{" else None
+        return None if truncated is None else _unescape(truncated.group(1))
+    return _find_caption(value, _MAX_DEPTH)
 
 
-def _caption_in(value: object, depth: int) -> str | None:
+def _find_caption(value: object, depth: int) -> str | None:
     if isinstance(value, str):
         return value
     if depth == 0:
         return None
     if isinstance(value, list):
-        return next((s for s in (_caption_in(item, depth - 1) for item in value) if s), None)
+        captions = (_find_caption(item, depth - 1) for item in value)
+        return next((caption for caption in captions if caption), None)
     if not isinstance(value, dict):
         return None
     by_key = {
@@ -148,9 +153,9 @@ def _caption_in(value: object, depth: int) -> str | None:
         return "DECORATIVE"
     for key in _ANSWER_KEYS:
         if by_key.get(key):
-            return _caption_in(by_key[key], depth - 1)
-    only = list(by_key.values())
-    return _caption_in(only[0], depth - 1) if len(only) == 1 else None
+            return _find_caption(by_key[key], depth - 1)
+    values = list(by_key.values())
+    return _find_caption(values[0], depth - 1) if len(values) == 1 else None
 
 
 def _unescape(text: str) -> str:

@@ -1,10 +1,10 @@
-"""Checks of what a caption names: credits, banned words, proper names."""
+"""Rules about what a caption names: credits, banned words, proper names."""
 
 import functools
 import re
 
-from app.validation.language_identifier import strip_quotations
-from app.validation.languages import Language
+from app.validation.quoted_text import strip_quoted_text
+from app.validation.rule_input import RuleInput
 
 _AGENCIES = re.compile(
     r"\b(?:getty ?images?|shutterstock|adobe ?stock|"
@@ -24,18 +24,18 @@ _CREDIT = re.compile(
     r"\bвсе права защищены\b|版权所有|無断転載",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"(?<![.!?:…]\s)(?<!^)(?<![\w'’“\"(-])[^\W\d_][\w'’-]+")
+# A word inside a sentence: neither its first word nor one after a quotation mark or a bracket.
+_INNER_WORD = re.compile(r"(?<![.!?:…]\s)(?<!^)(?<![\w'’“\"(-])[^\W\d_][\w'’-]+")
 
 
-def attribution(caption: str, context: str) -> str | None:
-    """A credit, or an agency that the context does not name.
+def attribution(given: RuleInput) -> str | None:
+    """A credit line, or a picture agency that the context does not name.
 
-    A credit is none of a caption's business even where the page has one, and an order hidden in a
-    page must not bring one in.
+    The context never permits a credit line: an instruction hidden in a page must not add one.
     """
-    credit = _CREDIT.search(caption)
-    agency = _AGENCIES.search(caption)
-    if agency is not None and agency.group().strip().casefold() in context.casefold():
+    credit = _CREDIT.search(given.caption)
+    agency = _AGENCIES.search(given.caption)
+    if agency is not None and agency.group().strip().casefold() in given.context.casefold():
         agency = None
     found = credit or agency
     if found is None:
@@ -43,40 +43,40 @@ def attribution(caption: str, context: str) -> str | None:
     return f'It holds a credit ("{found.group().strip()}"); leave credits out.'
 
 
-def banned_word(caption: str, banned: tuple[str, ...]) -> str | None:
-    """The first of the style's banned words that stands in the caption as a whole word."""
-    if not banned:
+def banned_word(given: RuleInput) -> str | None:
+    """One of the style's banned words as a whole word."""
+    if not given.style.banned:
         return None
-    match = _banned_pattern(banned).search(caption)
-    return None if match is None else match.group()
+    match = _compile_banned(given.style.banned).search(given.caption)
+    return None if match is None else f'It uses "{match.group()}", which must not appear.'
+
+
+def unverified_name(given: RuleInput) -> str | None:
+    """A capitalised word inside a sentence that does not occur in the context.
+
+    A guess, so the rule only warns. Skipped in languages that capitalise every noun (German), and
+    for a title in which most words have a capital.
+    """
+    own = given.languages[0]
+    if own.capitalises_nouns:
+        return None
+    text = strip_quoted_text(given.caption)
+    words = [match.group() for match in _INNER_WORD.finditer(text)]
+    names = [word for word in words if word[0].isupper() and not word.isupper()]
+    if len(names) > 0.6 * max(1, len(text.split())):
+        return None
+    context = given.context.casefold()
+    not_names = own.not_names | given.languages[-1].not_names
+    for word in names:
+        name = re.sub(r"['’]s?$", "", word)
+        if name.casefold() not in not_names and name.casefold() not in context:
+            return f'"{name}" looks like a name that the context does not give.'
+    return None
 
 
 @functools.lru_cache(maxsize=64)
-def _banned_pattern(banned: tuple[str, ...]) -> re.Pattern[str]:
+def _compile_banned(banned: tuple[str, ...]) -> re.Pattern[str]:
     words = "|".join(
         re.escape(word).replace(r"\ ", r"\s+") for word in sorted(banned, key=len, reverse=True)
     )
     return re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
-
-
-def unverified_name(caption: str, context: str, languages: tuple[Language, ...]) -> str | None:
-    """A capitalised word inside a sentence that the context does not hold.
-
-    Guesswork, so it only warns. Says nothing where every noun has a capital (German), nor of a
-    title in which every word has one.
-    """
-    own = languages[0]
-    text = strip_quotations(caption)
-    if own.capitalises_nouns:
-        return None
-    words = [match.group() for match in _WORD.finditer(text)]
-    found = [word for word in words if word[0].isupper() and not word.isupper()]
-    if len(found) > 0.6 * max(1, len(text.split())):
-        return None
-    told = context.casefold()
-    known = own.not_names | languages[-1].not_names
-    for name in found:
-        plain = re.sub(r"['’]s?$", "", name)
-        if plain.casefold() not in known and plain.casefold() not in told:
-            return plain
-    return None

@@ -1,25 +1,25 @@
-"""Out with what a model thought and with the marks of its chat template.
+"""Strips reasoning and chat-template tokens from a model's draft.
 
-Everything here is a search for fixed strings: linear in the draft, which may be a megabyte.
+Every search is for fixed strings, so the time is linear in the draft, which may be a megabyte.
 """
 
 import re
 
 MAX_DRAFT_CHARS = 8_000
-"""What is left of a draft is cut to this before closer work: eight times our longest caption."""
+"""A stripped draft is cut to this length: eight times the longest caption."""
 
 
-def _any_of(*marks: str) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(mark) for mark in marks), re.IGNORECASE)
+def _any_of(*tokens: str) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(token) for token in tokens), re.IGNORECASE)
 
 
-# Seen in answers of Qwen, DeepSeek, GLM, Kimi-VL, Mistral, Gemma, Seed, MiniCPM, gpt-oss, Apriel.
-_THINKING_STARTS = _any_of(
+# Seen in drafts of Qwen, DeepSeek, GLM, Kimi-VL, Mistral, Gemma, Seed, MiniCPM, gpt-oss, Apriel.
+_REASONING_STARTS = _any_of(
     "<think>", "<thinking>", "<thought>", "<reasoning>", "<analysis>", "<seed:think>",
     "<|channel>", "<|channel|>", "◁think▷", "[THINK]", "<|think|>", "<|begin_of_thought|>",
     "<scratchpad>",
 )  # fmt: skip
-_THINKING_ENDS = _any_of(
+_REASONING_ENDS = _any_of(
     "</think>", "</thinking>", "</thought>", "</reasoning>", "</analysis>", "</seed:think>",
     "<channel|>", "◁/think▷", "[/THINK]", "<|/think|>", "<|end_of_thought|>", "</scratchpad>",
 )  # fmt: skip
@@ -33,27 +33,29 @@ _TURN_ENDS = _any_of(
     "<turn|>", "<end_of_utterance>", "<｜end▁of▁sentence｜>", "</answer>", "</final_answer>",
     "[END FINAL RESPONSE]", "[/INST]", "[INST]", "<s>",
 )  # fmt: skip
-_TURN_HEADS = re.compile(
+_TURN_HEADERS = re.compile(
     r"(?:<\|im_start\|>|<start_of_turn>|<\|start_header_id\|>|<\|start\|>|<\|turn>)"
     r"[ \t]{0,4}(?:assistant|model|system|user)?(?:<\|end_header_id\|>|<\|message\|>)?",
     re.IGNORECASE,
 )
-_TOKENS = re.compile(
+_SPECIAL_TOKENS = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>"
     r"|\[(?:IMG|IMG_END)\]",
     re.IGNORECASE,
 )
-_SPEAKER = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
+_SPEAKER_LABEL = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
 
-# What base models and small ones write: both sides of a talk, each on a line of its own.
+# Base models and small models write both sides of a conversation, one turn per line.
 _NEXT_TURN = re.compile(
     r"(?:^|\n)[ \t]{0,4}(User|Human|Assistant|USER|HUMAN|ASSISTANT)[ \t]{0,2}:[ \t]"
 )
-_ASKED = re.compile(r"\s{0,20}(?:<s>)?\s{0,20}\[INST\].{0,4000}?\[/INST\](?=\s*\S)", re.DOTALL)
+_INSTRUCTION_TURN = re.compile(
+    r"\s{0,20}(?:<s>)?\s{0,20}\[INST\].{0,4000}?\[/INST\](?=\s*\S)", re.DOTALL
+)
 
-# How models begin that think aloud without a mark around it. Such a draft holds instructions,
-# doubts and half answers; no part of it is taken for a caption.
-_THINKS_ALOUD = re.compile(
+# First words of reasoning that no token marks. Such a draft contains instructions, doubts and
+# half-finished sentences; no part of it is used as a caption.
+_UNMARKED_REASONING = re.compile(
     r"(?:(?:okay|ok|alright|so|hmm|well|right|got it|first|now)[,.!:]?\s+){0,6}+"
     r"(?:the user(?:'s|’s)? (?:want|ask|request|provid|upload|sent|gave|give|said|sa[iy]|need|input"
     r"|prompt|question|instruct|would like|is (?:ask|request|want|look|seek|providing)"
@@ -73,44 +75,45 @@ _THINKS_ALOUD = re.compile(
 
 
 def strip_reasoning(draft: str) -> str:
-    """What the model said when it had done thinking, without template tokens.
+    """The answer in a draft, without reasoning and template tokens.
 
-    Empty where it never got that far (an unclosed thinking mark).
+    Empty where the reasoning has a start token and no end token: the model never answered.
     """
     text = _after_last(_ANSWER_STARTS, draft)
     if text is None:
-        text = _without_thinking(draft)
-    text = _TURN_HEADS.sub("", text[: 4 * MAX_DRAFT_CHARS])
-    asked = _ASKED.match(text)
-    if asked is not None:
-        text = text[asked.end() :]
+        text = _drop_reasoning(draft)
+    text = _TURN_HEADERS.sub("", text[: 4 * MAX_DRAFT_CHARS])
+    instruction = _INSTRUCTION_TURN.match(text)
+    if instruction is not None:
+        text = text[instruction.end() :]
     text = next((part for part in _TURN_ENDS.split(text) if part.strip()), "")
-    text = _TOKENS.sub(" ", text)
-    text = _own_turn(text)
-    return _unboxed(text.strip())[:MAX_DRAFT_CHARS]
+    text = _SPECIAL_TOKENS.sub(" ", text)
+    text = _assistant_turn(text)
+    return _unbox(text.strip())[:MAX_DRAFT_CHARS]
 
 
 def is_unmarked_reasoning(answer: str) -> bool:
-    """True where the answer is the model's reasoning, although nothing marks it so."""
-    return _THINKS_ALOUD.match(answer.lstrip("*#-_> \n")[:400]) is not None
+    """True where the answer begins like reasoning, although no token marks it as such."""
+    return _UNMARKED_REASONING.match(answer.lstrip("*#-_> \n")[:400]) is not None
 
 
-def _own_turn(text: str) -> str:
-    """What the model says itself: before it plays its user, else its first answer after that."""
-    speaker = _SPEAKER.match(text)
+def _assistant_turn(text: str) -> str:
+    """The model's own turn: the text before an invented user turn, else the first reply to it."""
+    speaker = _SPEAKER_LABEL.match(text)
     if speaker is not None:
         text = text[speaker.end() :]
     before, *turns = _NEXT_TURN.split(text)
     if before.strip() or not turns:
         return before
-    answers = zip(turns[::2], turns[1::2], strict=True)
+    replies = zip(turns[::2], turns[1::2], strict=True)
     return next(
-        (said for who, said in answers if who.casefold() == "assistant" and said.strip()), text
+        (reply for role, reply in replies if role.casefold() == "assistant" and reply.strip()),
+        text,
     )
 
 
-def _unboxed(text: str) -> str:
-    """The words in the box of models that were taught to answer sums: `\\boxed{\\text{A cup.}}`."""
+def _unbox(text: str) -> str:
+    """The content of a LaTeX box, as models trained on maths write: `\\boxed{\\text{A cup.}}`."""
     boxed = text.strip("$. ")
     for opening in ("\\boxed{", "\\text{"):
         if not boxed.startswith(opening) or not boxed.endswith("}"):
@@ -119,16 +122,16 @@ def _unboxed(text: str) -> str:
     return text
 
 
-def _without_thinking(draft: str) -> str:
-    start = _THINKING_STARTS.search(draft)
+def _drop_reasoning(draft: str) -> str:
+    start = _REASONING_STARTS.search(draft)
     before = draft[: start.start()] if start else ""
-    after = _after_last(_THINKING_ENDS, draft)
+    after = _after_last(_REASONING_ENDS, draft)
     if after is None:
         return before if start else draft
-    again = _THINKING_STARTS.search(after)
-    if again is not None:
-        after = after[: again.start()]
-    # Some models answer first and think afterwards.
+    second_start = _REASONING_STARTS.search(after)
+    if second_start is not None:
+        after = after[: second_start.start()]
+    # Some models answer first and reason afterwards.
     return after if after.strip() else before
 
 

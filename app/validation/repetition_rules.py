@@ -1,43 +1,43 @@
-"""Checks of repetition: a model that is stuck, and keywords that are stuffed."""
+"""Rules about repetition: a model in a loop, and keyword stuffing."""
 
 import re
 from collections import Counter
 from itertools import pairwise
 
-from app.types import Style
-from app.validation.languages import Language
+from app.validation.rule_input import RuleInput
 from app.validation.sentences import WIDE_CHARACTER, split_sentences, split_words
 
 _REASON = "It says the same thing again and again; say each thing once."
-# Four unlike characters come back at once in honest text ("ha ha ha"), five do not.
+# Ordinary text repeats up to four characters immediately ("ha ha ha"), not five.
 _STUTTER = re.compile(r"(.{1,12}?)\1{5,}")
-_FEWEST_DISTINCT = 0.33
-"""Share of distinct words below which 60 words and more are a loop (honest captions: over 0.5)."""
+_MIN_DISTINCT_SHARE = 0.33
+"""Share of distinct words below which 60 words and more are a loop (real captions: over 0.5)."""
+_MAX_CHARS = 4000
 
 
-def loop(text: str) -> str | None:
-    """A reason where a phrase or a sentence comes back as it never does in honest prose."""
-    text = text[:4000]
+def loop(given: RuleInput) -> str | None:
+    """A phrase or a sentence that repeats as it never does in ordinary prose."""
+    text = given.uncut[:_MAX_CHARS]
     stutter = _STUTTER.search(text)
     if stutter is not None and len(stutter.group()) >= 8:
         return _REASON
-    said = split_words(text)
-    if _runs(said) or _phrases(said) or _sentences(text):
+    words = split_words(text)
+    if _has_word_runs(words) or _has_phrase_loop(words) or _has_sentence_loop(text):
         return _REASON
-    if len(said) >= 60 and not WIDE_CHARACTER.search(text) and len(set(said)) < _FEWEST_DISTINCT * len(said):
+    is_long = len(words) >= 60 and not WIDE_CHARACTER.search(text)
+    if is_long and len(set(words)) < _MIN_DISTINCT_SHARE * len(words):
         return _REASON
     return None
 
 
-def repeated_words(caption: str, style: Style, languages: tuple[Language, ...]) -> str | None:
-    """A content word that stands more often than the style allows."""
-    most = style.max_word_repeats
+def repeated_words(given: RuleInput) -> str | None:
+    """A content word more often than the style allows."""
+    most = given.style.max_word_repeats
     if most is None:
         return None
-    ignored = frozenset().union(*(one.function_words for one in languages))
-    counts = Counter(
-        _stem(word) for word in split_words(caption) if len(word) > 3 and word not in ignored
-    )
+    ignored = frozenset().union(*(language.function_words for language in given.languages))
+    words = split_words(given.caption)
+    counts = Counter(_stem(word) for word in words if len(word) > 3 and word not in ignored)
     for word, count in counts.most_common(1):
         if count > most:
             return f'It says "{word}" {count} times; {most} is the most.'
@@ -45,32 +45,32 @@ def repeated_words(caption: str, style: Style, languages: tuple[Language, ...]) 
 
 
 def _stem(word: str) -> str:
-    """One form for a word and its plural, roughly: enough to count with."""
+    """One form for a word and its English plural, roughly: enough for counting."""
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 4 else word
 
 
-def _runs(said: list[str]) -> bool:
+def _has_word_runs(words: list[str]) -> bool:
     """The same one to eight words three times in a row (a single word: four times)."""
     for size in range(1, 9):
         needed = (3 if size == 1 else 2) * size
         run = 0
-        for index in range(size, len(said)):
-            run = run + 1 if said[index] == said[index - size] else 0
+        for index in range(size, len(words)):
+            run = run + 1 if words[index] == words[index - size] else 0
             if run >= needed:
                 return True
     return False
 
 
-def _phrases(said: list[str]) -> bool:
-    """Four words in the same order four times, where such phrases make up much of the text."""
-    counts = Counter(tuple(said[i : i + 4]) for i in range(len(said) - 3))
-    stuck = sum(count for count in counts.values() if count >= 4)
-    return stuck > 0.4 * max(1, len(said))
+def _has_phrase_loop(words: list[str]) -> bool:
+    """Runs of four words that occur four times or more and make up over 40 % of the text."""
+    counts = Counter(tuple(words[i : i + 4]) for i in range(len(words) - 3))
+    repeated = sum(count for count in counts.values() if count >= 4)
+    return repeated > 0.4 * max(1, len(words))
 
 
-def _sentences(text: str) -> bool:
+def _has_sentence_loop(text: str) -> bool:
     """A sentence twice in a row, or three times anywhere."""
-    said = [" ".join(split_words(part)) for part in split_sentences(text)]
-    long = Counter(part for part in said if len(part) >= 25)
-    in_a_row = any(one == other and len(one) >= 25 for one, other in pairwise(said))
+    normalised = [" ".join(split_words(sentence)) for sentence in split_sentences(text)]
+    long = Counter(sentence for sentence in normalised if len(sentence) >= 25)
+    in_a_row = any(one == other and len(one) >= 25 for one, other in pairwise(normalised))
     return in_a_row or any(count > 2 for count in long.values())

@@ -1,30 +1,34 @@
-"""Characters: what may stand in a caption at all."""
+"""Unicode normalisation: NFC, no invisible characters, white space folded."""
 
 import re
 import unicodedata
 
-# C0 and C1 controls but for line ends and tabs, surrogates, soft hyphen, zero-width, bidirectional
-# marks and overrides, invisible operators, tags, BOM, interlinear marks, Mongolian separator.
+# C0 and C1 controls except line ends and tabs, surrogates, soft hyphen, zero-width characters,
+# bidirectional marks and overrides, invisible operators, tags, BOM, interlinear marks, Mongolian
+# separator.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"
     "\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0e\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e0fff]"
 )
-# Joiners belong to the spelling of Persian, Urdu and the scripts of India, and to nothing else
-# here but emoji, which no caption may hold anyway.
+# Joiners are part of the spelling in Persian, Urdu and the scripts of India. Elsewhere they occur
+# in emoji only, which a caption must not contain.
 _JOINERS = re.compile(r"(?<![\u0600-\u0dff])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\u0dff])")
-_MARKS = re.compile("[™®]")
-"""Screen readers spell them out; they name no more than the word beside them."""
+_TRADE_MARKS = re.compile("[™®]")
+"""Removed: screen readers spell them out and they add no information."""
 _SPACES = re.compile(r"[^\S\n]+")
 
 
 def normalise_text(text: str) -> str:
-    """NFC, without invisible characters and trade marks, white space folded, line ends kept."""
+    """Normalises to NFC and folds white space; drops invisible characters and trade marks.
+
+    Line ends are kept, each as `\\n`.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
     text = (
         text.replace("\u2029", "\n").replace("\x85", "\n").replace("\v", "\n").replace("\f", "\n")
     )
     text = _INVISIBLE.sub("", text)
     text = _JOINERS.sub("", text)
-    text = _MARKS.sub("", unicodedata.normalize("NFC", text))
+    text = _TRADE_MARKS.sub("", unicodedata.normalize("NFC", text))
     return _SPACES.sub(" ", text).strip()

@@ -1,4 +1,4 @@
-"""docs/captions.md says what the code does: its tables are made of the code's own values."""
+"""docs/captions.md matches the code: its tables contain the values of the code."""
 
 import re
 from pathlib import Path
@@ -12,21 +12,24 @@ from app.validation.rules import RULES
 PAGE = (Path(__file__).parents[2] / "docs/captions.md").read_text(encoding="utf-8")
 
 
-def between(mark: str) -> list[str]:
-    """The lines between `<!-- mark -->` and `<!-- end -->`."""
-    found = re.search(rf"<!-- {mark} -->\n(.*?)<!-- end -->", PAGE, re.DOTALL)
-    assert found is not None, f"docs/captions.md has no part {mark!r}"
+def section(name: str) -> list[str]:
+    """The lines between `<!-- name -->` and `<!-- end -->`."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- end -->", PAGE, re.DOTALL)
+    assert found is not None, f"docs/captions.md has no section {name!r}"
     return found.group(1).strip().splitlines()
 
 
-def test_every_rule_stands_in_the_page_as_it_is() -> None:
-    """Name, severity, sentence and source, in the order in which they are told."""
-    rows = [f"| `{rule.name}` | {rule.severity} | {rule.says} | {rule.source} |" for rule in RULES]
-    assert between("rules")[2:] == rows, "\n".join(rows)
+def test_every_rule_is_in_the_table() -> None:
+    """Code, severity, description and source, in the order in which violations are reported."""
+    rows = [
+        f"| `{rule.code}` | {rule.severity} | {rule.description} | {rule.source} |"
+        for rule in RULES
+    ]
+    assert section("rules")[2:] == rows, "\n".join(rows)
 
 
-def test_every_register_stands_in_the_page_as_it_is() -> None:
-    """Limits are those of the styles' files."""
+def test_every_style_is_in_the_table() -> None:
+    """With the limits of its TOML file."""
     rows = []
     for style in StyleRegistry.load().values():
         repeats = f"{style.max_word_repeats} times" if style.max_word_repeats else "any"
@@ -34,18 +37,18 @@ def test_every_register_stands_in_the_page_as_it_is() -> None:
             f"| `{style.name}` | {style.purpose} | {style.min_chars} to {style.max_chars:,} "
             f"| {style.aim_chars} | {style.min_sentences} to {style.max_sentences} | {repeats} |"
         )
-    assert between("registers")[2:] == rows, "\n".join(rows)
+    assert section("styles")[2:] == rows, "\n".join(rows)
 
 
 def test_every_outcome_of_a_caption_is_explained() -> None:
-    """What a caller does with it."""
+    """Each error code is in the table of what a caller does with it."""
     codes = {leaf.code for leaf in leaves() if leaf.code.startswith(("caption_", "model_"))}
     assert CaptionRejected.code in codes
-    told = "\n".join(between("outcomes"))
-    assert {code for code in codes if f"`{code}`" not in told} == set()
+    table = "\n".join(section("outcomes"))
+    assert {code for code in codes if f"`{code}`" not in table} == set()
 
 
 def test_every_language_with_a_file_is_listed() -> None:
-    """Their openers, labels and refusals are known."""
-    listed = set(re.findall(r"`([a-z]{2})`", "\n".join(between("languages"))))
+    """By its code."""
+    listed = set(re.findall(r"`([a-z]{2})`", "\n".join(section("languages"))))
     assert listed == set(load_languages().by_code)

@@ -1,4 +1,4 @@
-"""Good captions in bad wrapping come out of it."""
+"""Cleaning extracts a caption from the wrapping that models put around it."""
 
 import json
 import time
@@ -6,9 +6,9 @@ import time
 import pytest
 
 from app.captioning.styles.loader import StyleRegistry
-from app.validation.characters import normalise
 from app.validation.clean import clean
-from app.validation.verdict import validate_draft
+from app.validation.unicode_normalisation import normalise_text
+from app.validation.verdict import validate_text
 
 DOG = "A brown dog runs along a sandy beach."
 
@@ -63,8 +63,8 @@ DOG = "A brown dog runs along a sandy beach."
         rf"$$\boxed{{\text{{{DOG}}}}}$$",
     ],
 )
-def test_wrapping_comes_off(draft: str) -> None:
-    """Whatever a model puts around its caption."""
+def test_wrapping_is_removed(draft: str) -> None:
+    """Preambles, labels, markup, reasoning, other turns and closing remarks."""
     assert clean(draft, "en").text.rstrip(".") == DOG.rstrip(".")
 
 
@@ -104,8 +104,10 @@ def test_wrapping_comes_off(draft: str) -> None:
         ("ar", "صورة لكلب أسود", "كلب أسود"),
     ],
 )
-def test_redundant_openers_go_where_the_rest_stands(locale: str, draft: str, caption: str) -> None:
-    """In each language by its own grammar."""
+def test_a_redundant_opener_is_removed_where_the_rest_stands_alone(
+    locale: str, draft: str, caption: str
+) -> None:
+    """By the grammar of each language."""
     assert clean(draft, locale).text == caption
 
 
@@ -120,20 +122,20 @@ def test_redundant_openers_go_where_the_rest_stands(locale: str, draft: str, cap
         ("en", '"Welcome" over a door marked "Exit"'),
     ],
 )
-def test_what_would_not_stand_alone_is_left(locale: str, draft: str) -> None:
-    """An accusative is not a sentence; a photo in the picture is part of it."""
+def test_an_opener_is_kept_where_the_rest_would_not_stand_alone(locale: str, draft: str) -> None:
+    """An accusative does not stand alone; a photo in the picture is part of it."""
     assert clean(draft, locale).text == draft
 
 
-def test_a_catalogue_gives_the_part_that_the_style_wants() -> None:
+def test_the_section_that_suits_the_style_is_taken() -> None:
     """The caption for short styles, the description for long ones."""
     draft = "**Caption:** A dog runs.\n\n**Description:**\nA dog runs on a beach. It is wet."
     assert clean(draft, "en").text == "A dog runs."
-    assert clean(draft, "en", is_long=True).text == "A dog runs on a beach. It is wet."
+    assert clean(draft, "en", prefers_description=True).text == "A dog runs on a beach. It is wet."
 
 
-def test_unclosed_thinking_leaves_nothing() -> None:
-    """The model never came to its answer."""
+def test_unclosed_reasoning_leaves_no_text() -> None:
+    """The model never answered."""
     assert clean("<think>The image shows a dog, so I will", "en").text == ""
 
 
@@ -145,15 +147,15 @@ def test_unclosed_thinking_leaves_nothing() -> None:
         "Okay, let me think. The title must be short.",
     ],
 )
-def test_thinking_aloud_is_told_apart(draft: str) -> None:
-    """No half answer inside of it is taken for the caption."""
-    assert clean(draft, "en").leftover == "reasoning"
+def test_unmarked_reasoning_is_reported(draft: str) -> None:
+    """No part of it is used as the caption."""
+    assert clean(draft, "en").defect == "reasoning"
 
 
 def test_characters_are_normalised() -> None:
-    """NFC, no controls, joiners kept only where a script spells with them."""
-    assert normalise("Cafe\u0301 a\u200db\x07") == "Café ab"
-    assert normalise("می\u200cخواهم") == "می\u200cخواهم"
+    """NFC, no control characters, joiners only in scripts that need them."""
+    assert normalise_text("Cafe\u0301 a\u200db\x07") == "Café ab"
+    assert normalise_text("می\u200cخواهم") == "می\u200cخواهم"
 
 
 @pytest.mark.parametrize(
@@ -164,16 +166,16 @@ def test_characters_are_normalised() -> None:
      "in this a b c image, ", "auf dem bild ist ein zu ", "1-2 a b c ", "a visual "],
 )  # fmt: skip
 def test_hostile_drafts_take_linear_time(piece: str) -> None:
-    """Twice the draft never takes many times as long, and a megabyte is over within seconds."""
+    """A draft of twice the length takes less than six times as long; a megabyte takes seconds."""
     style = StyleRegistry.load()["detailed"]
-    validate_draft(
+    validate_text(
         "A warm up sentence that is long enough to load everything.", style=style, locale="en"
     )
 
     def seconds(chars: int) -> float:
         draft = piece * (chars // len(piece))
-        started = time.thread_time()  # not the clock on the wall: other tests run beside this one
-        validate_draft(draft, style=style, locale="en")
+        started = time.thread_time()  # not wall-clock time: other processes run at the same time
+        validate_text(draft, style=style, locale="en")
         return time.thread_time() - started
 
     half, whole = min(seconds(3500) for _ in range(2)), min(seconds(7000) for _ in range(2))
@@ -193,8 +195,8 @@ def test_hostile_drafts_take_linear_time(piece: str) -> None:
         (f"<style>p {{ color: red }}</style><p>{DOG}</p><script>x()</script>", DOG),
     ],
 )
-def test_what_real_answers_taught(draft: str, caption: str) -> None:
-    """Openers in other words, marks set off by a space, and what a page says to machines."""
+def test_wrapping_seen_in_real_drafts_is_removed(draft: str, caption: str) -> None:
+    """Other openers, a space before the full stop, invisible elements of a page."""
     assert clean(draft, "en").text == caption
 
 
@@ -208,10 +210,10 @@ def test_what_real_answers_taught(draft: str, caption: str) -> None:
         ("ko", "물론입니다! 대체 텍스트: 갈색 개가 해변을 달린다.", "갈색 개가 해변을 달린다."),
     ],
 )
-def test_scripts_without_spaces_are_unwrapped_and_get_none(
+def test_scripts_without_spaces_are_cleaned_without_adding_spaces(
     locale: str, draft: str, caption: str
 ) -> None:
-    """A full-width mark takes no space after it."""
+    """No space follows a full-width mark."""
     assert clean(draft, locale).text == caption
 
 
@@ -234,8 +236,8 @@ def test_scripts_without_spaces_are_unwrapped_and_get_none(
         ("Et billede, der viser en hund. Automatisk genereret beskrivelse", "En hund"),
     ],
 )
-def test_what_answers_of_other_models_taught(draft: str, caption: str) -> None:
-    """Openers in the middle, lead-ins, and a list that follows a whole description."""
+def test_wrapping_seen_in_drafts_of_other_models_is_removed(draft: str, caption: str) -> None:
+    """References to the image inside a sentence, lead-ins, a list after a description."""
     locale = "da" if draft.startswith("Et ") else "en"
     assert clean(draft, locale).text == caption
 
@@ -257,8 +259,10 @@ def test_what_answers_of_other_models_taught(draft: str, caption: str) -> None:
         ("ja", "設定画面のスクリーンショット。右に地図がある。", "設定画面。右に地図がある。"),
     ],
 )
-def test_other_languages_keep_what_is_no_opener(locale: str, draft: str, caption: str) -> None:
-    """An illustration says what kind of picture it is; a sentence keeps its full stop."""
+def test_words_that_are_not_redundant_are_kept_in_other_languages(
+    locale: str, draft: str, caption: str
+) -> None:
+    """The word "illustration" names the kind of picture; a sentence keeps its full stop."""
     assert clean(draft, locale).text == caption
 
 
@@ -277,8 +281,8 @@ def test_other_languages_keep_what_is_no_opener(locale: str, draft: str, caption
         "A woman stands in the picture gallery.",
     ],
 )
-def test_people_s_texts_are_not_cut_at_a_colon(text: str) -> None:
-    """What stands before a colon goes only where it announces a caption."""
+def test_a_text_with_a_colon_is_kept_whole(text: str) -> None:
+    """Words before a colon are removed only where they announce a caption."""
     assert clean(text, "en").text == text
 
 
@@ -289,5 +293,5 @@ def test_people_s_texts_are_not_cut_at_a_colon(text: str) -> None:
         "A slide with the line “Caption: a dog” above a photograph.",
     ],
 )
-def test_a_label_in_a_signs_text_stays(caption: str) -> None:
+def test_a_label_in_quoted_text_is_kept(caption: str) -> None:
     assert clean(caption, "en").text == caption

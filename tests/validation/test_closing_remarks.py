@@ -1,11 +1,11 @@
-"""What models say behind a caption is no part of it, in any of the languages."""
+"""Closing remarks that models write after a caption are never part of it, in any language."""
 
 import pytest
 
 from app.captioning.styles.loader import StyleRegistry
-from app.validation.verdict import validate_draft
+from app.validation.verdict import validate_text
 
-# ruff: noqa: E501 - a sentence each, as it was said
+# ruff: noqa: E501 - one sentence per line, as models wrote it
 CAPTIONS = {
     "en": "A brown leather satchel with a brass buckle stands on a wooden table.",
     "de": "Eine braune Ledertasche mit Messingschnalle steht auf einem Holztisch neben einem Fenster.",
@@ -33,7 +33,7 @@ CAPTIONS = {
     "sr": "Браон кожна торба са месинганом копчом стоји на дрвеном столу поред прозора.",
     "bs": "Smeđa kožna torba s mesinganom kopčom stoji na drvenom stolu pored prozora.",
 }
-OFFERS = {
+REMARKS = {
     "en": [
         "Let me know if you want changes!",
         "Want me to make it shorter?",
@@ -235,17 +235,18 @@ OFFERS = {
 
 @pytest.mark.parametrize("gap", ["\n\n", " "])
 @pytest.mark.parametrize(
-    ("locale", "offer"), [(locale, one) for locale, some in OFFERS.items() for one in some]
+    ("locale", "remark"),
+    [(locale, remark) for locale, remarks in REMARKS.items() for remark in remarks],
 )
-def test_an_offer_to_the_reader_is_cut_off_or_rejected(locale: str, offer: str, gap: str) -> None:
-    """A model may be asked again; what it said to its user is never stored."""
-    verdict = validate_draft(
-        CAPTIONS[locale] + gap + offer, style=StyleRegistry.load()["concise"], locale=locale
+def test_a_remark_to_the_user_is_removed_or_rejected(locale: str, remark: str, gap: str) -> None:
+    """A rejected draft is requested again; a remark to the user is never stored."""
+    verdict = validate_text(
+        CAPTIONS[locale] + gap + remark, style=StyleRegistry.load()["concise"], locale=locale
     )
-    assert verdict.hard or verdict.caption == CAPTIONS[locale]
+    assert verdict.violations or verdict.caption == CAPTIONS[locale]
 
 
 @pytest.mark.parametrize("locale", CAPTIONS)
 def test_the_captions_themselves_pass(locale: str) -> None:
-    verdict = validate_draft(CAPTIONS[locale], style=StyleRegistry.load()["concise"], locale=locale)
-    assert (verdict.hard, verdict.caption) == ((), CAPTIONS[locale])
+    verdict = validate_text(CAPTIONS[locale], style=StyleRegistry.load()["concise"], locale=locale)
+    assert (verdict.violations, verdict.caption) == ((), CAPTIONS[locale])

@@ -1,4 +1,4 @@
-"""max_tokens is a ceiling: true of every draft, in every register."""
+"""`max_tokens` is a ceiling for every draft, in every style."""
 
 import re
 
@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.captioning.styles.loader import StyleRegistry
+from app.types import Draft
 from app.validation.verdict import validate_draft
 
 STYLES = StyleRegistry.load()
@@ -23,7 +24,7 @@ _WIDE = list("赤い自転車が壁のそばに立って公園の木々と空見
 
 @st.composite
 def prose(draw: st.DrawFn) -> str:
-    """Sentences of words, as a model ends them: with a mark, or in the middle of a word."""
+    """Sentences of words that end with a full stop or in the middle of a word."""
     words, joint, mark = draw(
         st.sampled_from([(_WORDS, " ", ". "), (_CZECH, " ", ". "), (_WIDE, "", "。")])
     )
@@ -47,7 +48,7 @@ def prose(draw: st.DrawFn) -> str:
     had_headroom=st.booleans(),
     output_tokens=st.none() | st.integers(1, 2_000),
 )
-def test_no_caption_exceeds_its_ceiling(
+def test_no_caption_exceeds_its_token_ceiling(
     draft: str,
     name: str,
     max_tokens: int,
@@ -55,54 +56,50 @@ def test_no_caption_exceeds_its_ceiling(
     had_headroom: bool,
     output_tokens: int | None,
 ) -> None:
-    """Within 4 characters a token where we hold it; whole words; `truncated` is the truth."""
+    """At most 4 characters a token where it is enforced, whole words, and a true `truncated`."""
     style = STYLES[name]
     verdict = validate_draft(
-        draft,
+        Draft(draft, "model", cut=cut, had_headroom=had_headroom, output_tokens=output_tokens),
         style=style,
         locale="und",
         max_tokens=max_tokens,
-        cut=cut,
-        had_headroom=had_headroom,
-        output_tokens=output_tokens,
     )
     text = verdict.caption
-    believed = output_tokens is not None and output_tokens <= max_tokens and not had_headroom
-    assert len(text) <= max_tokens * (8 if believed else 4)
+    trusts_count = output_tokens is not None and output_tokens <= max_tokens and not had_headroom
+    assert len(text) <= max_tokens * (8 if trusts_count else 4)
     if verdict.is_valid:
         assert len(text) <= style.max_chars
     if len(draft.strip()) > 8 * max_tokens or (
-        not believed and len(draft.strip()) > 4 * max_tokens
+        not trusts_count and len(draft.strip()) > 4 * max_tokens
     ):
         assert verdict.truncated
     if verdict.truncated:
-        _ends_well(text, draft)
+        assert_ends_at_sentence_or_word(text, draft)
 
 
-def _ends_well(text: str, draft: str) -> None:
-    """At the end of a sentence, else of a word of the draft; never inside one."""
-    rest = " ".join(draft.split())
+def assert_ends_at_sentence_or_word(text: str, draft: str) -> None:
+    whole = " ".join(draft.split())
     if not text or re.search(r"[぀-ヿ一-鿿]", text) or text[-1] in ".!?":
         return
-    assert rest.casefold().startswith(text.casefold()), (text, draft)
-    following = rest[len(text) : len(text) + 1]
+    assert whole.casefold().startswith(text.casefold()), (text, draft)
+    following = whole[len(text) : len(text) + 1]
     assert not following.isalnum(), (text, draft)
 
 
-def test_the_ceiling_does_not_change_the_register() -> None:
-    """The same draft, the same words, as far as they reach."""
+def test_the_ceiling_does_not_change_the_words_of_a_caption() -> None:
+    """A truncated caption is the beginning of the whole one."""
     draft = (
         "A tabby cat sleeps on a pink blanket. A second one lies beside it with a paw in the air. "
         "Two remote controls lie between them. The sofa is red, and the light falls from the left. "
         "A lamp stands behind it."
     )
     style = STYLES["detailed"]
-    whole = validate_draft(draft, style=style, locale="en", max_tokens=256, output_tokens=60)
-    assert (whole.caption, whole.truncated, whole.hard) == (draft, False, ())
+    written = Draft(draft, "model", output_tokens=60)
+    whole = validate_draft(written, style=style, locale="en", max_tokens=256)
+    assert (whole.caption, whole.truncated, whole.violations) == (draft, False, ())
     for max_tokens in range(32, 60, 4):
-        short = validate_draft(
-            draft, style=style, locale="en", max_tokens=max_tokens, had_headroom=True
-        )
+        written = Draft(draft, "model", had_headroom=True)
+        short = validate_draft(written, style=style, locale="en", max_tokens=max_tokens)
         assert short.is_valid
         assert draft.startswith(short.caption)
         assert short.caption.endswith(".")

@@ -1,4 +1,4 @@
-"""Verdicts: outcomes, cutting, and what is true of every caption that comes out."""
+"""Verdicts: outcomes, cutting to length, and properties of every valid caption."""
 
 import json
 import re
@@ -7,11 +7,19 @@ from pathlib import Path
 import pytest
 
 from app.captioning.styles.loader import StyleRegistry
-from app.validation.verdict import validate_draft
+from app.types import Draft
+from app.validation.verdict import Verdict, validate_draft, validate_text
 
 STYLES = StyleRegistry.load()
 CONCISE = STYLES["concise"]
-TWO = "A brown dog runs along a sandy beach. Two children follow it with a red ball"
+CUT_OFF = "A brown dog runs along a sandy beach. Two children follow it with a red ball"
+
+
+def verdict_under_ceiling(
+    text: str, style: str, max_tokens: int, **draft_fields: int | bool | None
+) -> Verdict:
+    draft = Draft(text, "model", **draft_fields)
+    return validate_draft(draft, style=STYLES[style], locale="en", max_tokens=max_tokens)
 
 
 @pytest.mark.parametrize(
@@ -19,22 +27,20 @@ TWO = "A brown dog runs along a sandy beach. Two children follow it with a red b
     ["DECORATIVE", "decorative.", '"DECORATIVE"', "**DECORATIVE**", "Alt text: DECORATIVE",
      '{"alt_text": "DECORATIVE"}', "<think>plain</think>DECORATIVE", "```\nDECORATIVE\n```"],
 )  # fmt: skip
-def test_decorative_is_a_success_in_any_wrapping(draft: str) -> None:
-    """The caption is empty and nothing is broken."""
-    verdict = validate_draft(draft, style=CONCISE, locale="de")
-    assert (verdict.outcome, verdict.caption, verdict.hard) == ("decorative", "", ())
+def test_decorative_is_recognised_in_any_wrapping(draft: str) -> None:
+    """The caption is empty, and the verdict is valid."""
+    verdict = validate_text(draft, style=CONCISE, locale="de")
+    assert (verdict.outcome, verdict.caption, verdict.violations) == ("decorative", "", ())
     assert verdict.is_valid
 
 
-def test_a_way_out_counts_only_as_the_whole_answer() -> None:
-    """A decorative vase is a vase."""
-    assert validate_draft("UNCERTAIN", style=CONCISE, locale="en").outcome == "uncertain"
+def test_a_sentinel_answer_counts_only_as_the_whole_draft() -> None:
+    """A caption may begin with the word "decorative"."""
+    assert validate_text("UNCERTAIN", style=CONCISE, locale="en").outcome == "uncertain"
     assert (
-        validate_draft("UNCERTAIN: too blurred", style=CONCISE, locale="en").outcome == "uncertain"
+        validate_text("UNCERTAIN: too blurred", style=CONCISE, locale="en").outcome == "uncertain"
     )
-    assert validate_draft(
-        "Decorative vase with dried flowers.", style=CONCISE, locale="en"
-    ).is_valid
+    assert validate_text("Decorative vase with dried flowers.", style=CONCISE, locale="en").is_valid
 
 
 @pytest.mark.parametrize(
@@ -69,40 +75,38 @@ def test_a_way_out_counts_only_as_the_whole_answer() -> None:
         "عذرًا، لا أستطيع وصف هذه الصورة.",
     ],
 )
-def test_a_refusal_is_known_in_any_language(draft: str) -> None:
-    """Whatever the locale was."""
-    assert validate_draft(draft, style=CONCISE, locale="en").outcome == "refused"
+def test_a_refusal_is_recognised_in_any_language(draft: str) -> None:
+    """The locale does not matter."""
+    assert validate_text(draft, style=CONCISE, locale="en").outcome == "refused"
 
 
-def test_a_refusal_with_a_description_is_asked_again() -> None:
-    """It is not nothing but a refusal."""
+def test_a_refusal_with_a_description_breaks_a_rule_instead() -> None:
+    """The captioner is then asked again."""
     draft = "I can't say who he is, but the image shows a man in a blue suit."
-    verdict = validate_draft(draft, style=CONCISE, locale="en")
+    verdict = validate_text(draft, style=CONCISE, locale="en")
     assert verdict.outcome == "caption"
-    assert [broken.code for broken in verdict.hard] == ["about_itself"]
+    assert [violation.code for violation in verdict.violations] == ["about_itself"]
 
 
-def test_a_cut_draft_ends_at_its_last_sentence() -> None:
-    """And says that it is truncated."""
-    verdict = validate_draft(TWO, style=CONCISE, locale="en", max_tokens=32, cut=True)
+def test_a_truncated_draft_is_cut_to_its_last_whole_sentence() -> None:
+    """The verdict says that it is truncated."""
+    verdict = verdict_under_ceiling(CUT_OFF, "concise", 32, cut=True)
     assert verdict.caption == "A brown dog runs along a sandy beach."
     assert verdict.truncated
     assert verdict.is_valid
 
 
-def test_a_cut_draft_without_a_sentence_ends_at_a_word_that_can_end_it() -> None:
-    """No "with a", and no half word."""
+def test_a_truncated_draft_without_a_whole_sentence_is_cut_to_words() -> None:
+    """Without the incomplete last word and the dangling "with a"."""
     draft = "A brown dog runs along a sandy beach with a re"
-    verdict = validate_draft(draft, style=CONCISE, locale="en", max_tokens=32, cut=True)
+    verdict = verdict_under_ceiling(draft, "concise", 32, cut=True)
     assert verdict.caption == "A brown dog runs along a sandy beach"
 
 
-def test_headroom_does_not_lengthen_the_caption() -> None:
+def test_headroom_for_reasoning_does_not_lengthen_the_caption() -> None:
     """Four characters count as one token."""
     draft = " ".join([f"Sentence {n} tells of one more thing in the room." for n in range(6)])
-    verdict = validate_draft(
-        draft, style=STYLES["detailed"], locale="en", max_tokens=32, had_headroom=True
-    )
+    verdict = verdict_under_ceiling(draft, "detailed", 32, had_headroom=True)
     assert len(verdict.caption) <= 128
     assert verdict.caption.endswith("room.")
     assert verdict.truncated
@@ -112,54 +116,47 @@ def test_headroom_does_not_lengthen_the_caption() -> None:
     ("max_tokens", "output_tokens", "is_cut"),
     [(64, 60, False), (64, 80, True), (64, None, True), (32, 20, True)],
 )
-def test_the_ceiling_is_held_where_the_models_server_did_not(
+def test_the_ceiling_is_enforced_where_the_model_server_did_not_keep_it(
     max_tokens: int, output_tokens: int | None, is_cut: bool
 ) -> None:
-    """Over 256 characters: 60 tokens are believed; 80, none and 20 are not."""
+    """Over 256 characters a count of 60 tokens is plausible; 80, none and 20 are not."""
     draft = " ".join([f"Part {n} tells of one more thing in this wide room." for n in range(6)])
     assert 64 * 4 < len(draft) <= 64 * 8
-    verdict = validate_draft(
-        draft,
-        style=STYLES["detailed"],
-        locale="en",
-        max_tokens=max_tokens,
-        output_tokens=output_tokens,
-    )
+    verdict = verdict_under_ceiling(draft, "detailed", max_tokens, output_tokens=output_tokens)
     assert verdict.truncated == is_cut
     assert len(verdict.caption) <= max_tokens * (4 if is_cut else 8)
 
 
-def test_a_truncated_caption_need_not_reach_its_register() -> None:
-    """A `detailed` caption at 32 tokens is simply short."""
-    verdict = validate_draft(TWO, style=STYLES["detailed"], locale="en", max_tokens=32, cut=True)
-    assert verdict.is_valid
+def test_a_truncated_caption_may_be_shorter_than_its_styles_minimum() -> None:
+    """A `detailed` caption at 32 tokens is short."""
+    assert verdict_under_ceiling(CUT_OFF, "detailed", 32, cut=True).is_valid
 
 
 def test_a_long_draft_is_cut_where_a_full_caption_is_left() -> None:
-    """Otherwise it is asked for again."""
+    """Otherwise the captioner is asked again, unless the draft is final."""
     first = "A brown dog runs along a sandy beach."
-    verdict = validate_draft(first + " It is" + " very" * 40 + " wet.", style=CONCISE, locale="en")
+    verdict = validate_text(first + " It is" + " very" * 40 + " wet.", style=CONCISE, locale="en")
     assert (verdict.caption, verdict.truncated) == (first, False)
-    scrap = "A brown dog. Behind it lies" + " a beach of fine sand and" * 8 + " stones."
-    assert not validate_draft(scrap, style=CONCISE, locale="en").is_valid
-    assert validate_draft(scrap, style=CONCISE, locale="en", final=True).caption == "A brown dog."
+    short = "A brown dog. Behind it lies" + " a beach of fine sand and" * 8 + " stones."
+    assert not validate_text(short, style=CONCISE, locale="en").is_valid
+    assert validate_text(short, style=CONCISE, locale="en", is_final=True).caption == "A brown dog."
 
 
 @pytest.mark.parametrize("draft", ["", " ", "\x00", "\ud800", "\n" * 50, "{}", "[]", "null", '""'])
-def test_nothing_comes_out_of_nothing(draft: str) -> None:
-    """And no draft makes the judge raise."""
-    assert not validate_draft(draft, style=CONCISE, locale="en").is_valid
+def test_an_empty_draft_is_invalid(draft: str) -> None:
+    """It raises no exception either."""
+    assert not validate_text(draft, style=CONCISE, locale="en").is_valid
 
 
-def test_every_caption_that_comes_out_obeys_the_rules(corpora: Path) -> None:
-    """Judged once more here, by simpler checks that share nothing with the product."""
+def test_every_valid_caption_of_real_drafts_obeys_the_rules(corpora: Path) -> None:
+    """Checked again here by simpler patterns that share nothing with the product."""
     lines = (corpora / "vlm_outputs.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     for name in STYLES.names():
         style = STYLES[name]
         accepted = 0
         for row in rows:
-            verdict = validate_draft(row["output"], style=style, locale="en")
+            verdict = validate_text(row["output"], style=style, locale="en")
             if not verdict.is_valid or verdict.outcome != "caption":
                 continue
             accepted += 1
@@ -179,55 +176,55 @@ def test_every_caption_that_comes_out_obeys_the_rules(corpora: Path) -> None:
                 text,
                 re.IGNORECASE,
             ), text
-        # Of these answers, written to other prompts, about half fit each register at once.
+        # These drafts answer other prompts; about half of them fit a style at once.
         assert accepted > 0.4 * len(rows), name
 
 
-def test_texts_that_people_wrote_pass(corpora: Path) -> None:
-    """Of 164 within the length 159 pass: two addresses, a credit and two Danish titles do not.
+def test_alt_texts_written_by_people_pass(corpora: Path) -> None:
+    """Of 164 within the length 159 pass: two URLs, a credit line and two Danish titles do not.
 
-    That is 96.95 %, counted over everything, addresses too; a drop below it is a regression.
+    That is 96.95 % of all, URLs included; fewer would be a regression.
     """
     texts = [
         json.loads(line)["alt"] for line in (corpora / "human_alt.jsonl").read_text().splitlines()
     ]
     short = [text for text in texts if len(text) <= CONCISE.max_chars]
     rejected = [
-        text for text in short if not validate_draft(text, style=CONCISE, locale="en").is_valid
+        text for text in short if not validate_text(text, style=CONCISE, locale="en").is_valid
     ]
     assert len(rejected) <= 5, rejected
 
 
-def test_the_last_ask_keeps_a_first_sentence_that_is_short() -> None:
-    """Before it the model is asked again; afterwards a short caption is better than none."""
+def test_a_final_draft_is_cut_to_a_short_first_sentence() -> None:
+    """A first draft is rejected instead, so that the captioner is asked again."""
     draft = (
         "A brown dog runs. Behind it the sea is wide and grey and full of waves, with a ship far "
         "out that seems to "
         "stand still, and above all of it a few clouds drift from left to right in the wind."
     )
-    first = validate_draft(draft, style=CONCISE, locale="en")
-    assert [broken.code for broken in first.hard] == ["too_long"]
-    last = validate_draft(draft, style=CONCISE, locale="en", final=True)
-    assert (last.caption, last.soft) == ("A brown dog runs.", ("short",))
+    first = validate_text(draft, style=CONCISE, locale="en")
+    assert [broken.code for broken in first.violations] == ["too_long"]
+    last = validate_text(draft, style=CONCISE, locale="en", is_final=True)
+    assert (last.caption, last.warnings) == ("A brown dog runs.", ("short",))
     assert last.is_valid
 
 
-def test_a_good_caption_survives_a_remark_behind_it() -> None:
-    """What was cut away counts only where it shows a train of thought."""
+def test_a_good_caption_survives_a_remark_after_it() -> None:
+    """Text that was cut off is held against the caption only where it is reasoning."""
     good = "A large concert takes place in an indoor arena, and many phones are held up."
     remark = "I cannot tell who is on the stage. Please provide more of the context for that."
     filler = (
         "The light on the stage is blue and red and seems to change all of the time, from one "
         "song to the next. "
     )
-    assert validate_draft(f"{good} {filler}{remark}", style=CONCISE, locale="en").caption == good
+    assert validate_text(f"{good} {filler}{remark}", style=CONCISE, locale="en").caption == good
     thought = "Wait, the instructions say that I should mention the colour of the stage."
-    assert not validate_draft(f"{good} {filler}{thought}", style=CONCISE, locale="en").is_valid
+    assert not validate_text(f"{good} {filler}{thought}", style=CONCISE, locale="en").is_valid
 
 
-def test_a_sentence_that_ends_in_figure_ends() -> None:
-    """Only a legend's own number does not, where the text begins with it."""
-    verdict = validate_draft(
+def test_a_sentence_may_end_in_the_word_figure() -> None:
+    """Only a figure number at the start of the text is no sentence end."""
+    verdict = validate_text(
         "The light falls on the central figure. The wall is red. The floor is dark.",
         style=CONCISE,
         locale="en",

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import Phrases
-from app.validation.characters import normalise
-from app.validation.verdict import validate_draft
+from app.validation.unicode_normalisation import normalise_text
+from app.validation.verdict import validate_text
 from app.vision.features import WORD_LETTERS, Features
 from app.vision.text_lines import TextBlock
 
@@ -170,7 +170,7 @@ def _letters(block: TextBlock) -> int:
 
 def _quotable(text: str, ask: DraftRequest, phrases: Phrases) -> str | None:
     """The text as it may stand between quotation marks, or None where it may not."""
-    plain = _without_signs(_QUOTATION_MARKS.sub("'", normalise(text.replace("\n", " "))))
+    plain = _without_signs(_QUOTATION_MARKS.sub("'", normalise_text(text.replace("\n", " "))))
     if not plain or _ORDER.search(plain) or _ADDRESS.search(text):
         return None
     if len(_CODE.findall(_ASIDE.sub(r"\1", plain))) > 1:
@@ -179,8 +179,8 @@ def _quotable(text: str, ask: DraftRequest, phrases: Phrases) -> str | None:
     if not quoted:
         return None
     caption = phrases.plainly_quoted(quoted)
-    verdict = validate_draft(caption, style=ask.style, locale=ask.locale, context=ask.context)
-    broken = {rule.code for rule in verdict.hard} - _OF_THE_STYLE
+    verdict = validate_text(caption, style=ask.style, locale=ask.locale, context=ask.context)
+    broken = {violation.code for violation in verdict.violations} - _OF_THE_STYLE
     is_kept = verdict.outcome == "caption" and not broken and quoted in verdict.caption
     return quoted if is_kept else None
 

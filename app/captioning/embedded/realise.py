@@ -14,7 +14,7 @@ from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.context_name import name_in
 from app.captioning.embedded.phrasebook import Phrases
 from app.captioning.embedded.quotations import FEW_CHARS, Quotes, choose_quotes, shortened
-from app.types import Style
+from app.types import Draft, Style
 from app.validation.verdict import validate_draft
 from app.vision.colour_names import ColourShare
 from app.vision.features import Features, Subject
@@ -72,9 +72,9 @@ def _compose(sight: Features, ask: DraftRequest, phrases: Phrases, most_chars: i
 
 def _obeys(text: str, ask: DraftRequest) -> bool:
     """Whether a caption with strangers' words in it keeps our own rules as a whole."""
-    cut = len(text) < ask.style.min_chars
-    verdict = validate_draft(text, style=ask.style, locale=ask.locale, context=ask.context, cut=cut)
-    return verdict.outcome == "caption" and not verdict.hard and verdict.caption == text
+    draft = Draft(text, model="", cut=len(text) < ask.style.min_chars)
+    verdict = validate_draft(draft, style=ask.style, locale=ask.locale, context=ask.context)
+    return verdict.outcome == "caption" and verdict.is_valid and verdict.caption == text
 
 
 @dataclass(frozen=True, slots=True)

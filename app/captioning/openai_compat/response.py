@@ -11,7 +11,7 @@ from app.captioning.openai_compat.error_body import (
     parsed,
     read_complaint,
 )
-from app.validation.reasoning_tokens import MAX_ANSWER_CHARS, strip_traces, thinks_aloud
+from app.validation.reasoning_tokens import MAX_DRAFT_CHARS, is_unmarked_reasoning, strip_reasoning
 
 _TEXT_CHARS = 100_000
 """Longer is no answer to a ceiling of some thousand tokens, thinking included."""
@@ -44,7 +44,7 @@ class ModelResponse:
     @property
     def is_silent(self) -> bool:
         """Nothing is left of it without the thinking."""
-        return not strip_traces(self.text)
+        return not strip_reasoning(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _from_choices(
         or _reasoning_tokens(usage) > 0
         or _thinks_in(text)
         # A tone alone is a guess: it counts only where it would explain a missing end.
-        or (finish in _CUT and thinks_aloud(text)),
+        or (finish in _CUT and is_unmarked_reasoning(text)),
         refused=refusal or _FILTERED.search(finish) is not None,
         input_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
         output_tokens=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
@@ -158,8 +158,8 @@ def _has_tool_calls(message: Mapping[str, Any]) -> bool:
 
 def _thinks_in(text: str) -> bool:
     """Thinking within the text: what is stripped away is more than template marks."""
-    stripped = len(strip_traces(text))
-    return stripped + _MARKS_CHARS < min(len(text.strip()), MAX_ANSWER_CHARS)
+    stripped = len(strip_reasoning(text))
+    return stripped + _MARKS_CHARS < min(len(text.strip()), MAX_DRAFT_CHARS)
 
 
 def _reasoning_tokens(usage: Mapping[str, Any]) -> int:

@@ -23,31 +23,31 @@ def describe(style: Style) -> dict[str, object]:
         "uses_keywords": style.uses_keywords,
         "rules": [
             {
-                "name": rule.name,
+                "name": rule.code,
                 "severity": rule.severity,
-                "says": _says(rule, style),
+                "says": _describe_rule(rule, style),
                 "source": rule.source,
             }
             for rule in RULES
-            if _applies(rule.name, style)
+            if _applies(rule.code, style)
         ],
     }
 
 
-def _says(rule: Rule, style: Style) -> str:
-    """The rule's sentence; of banned words it names the first, so that callers know them."""
-    if rule.name != "banned_word":
-        return rule.says
+def _describe_rule(rule: Rule, style: Style) -> str:
+    """The description; that of `banned_word` lists the first words, so that callers know them."""
+    if rule.code != "banned_word":
+        return rule.description
     shown = ", ".join(f'"{word}"' for word in style.banned[:_BANNED_SHOWN])
     more = len(style.banned) - _BANNED_SHOWN
     return f"It uses none of these words: {shown}{f' and {more} more' if more > 0 else ''}."
 
 
-def _applies(rule: str, style: Style) -> bool:
-    if rule == "repeated_words":
+def _applies(code: str, style: Style) -> bool:
+    if code == "repeated_words":
         return style.max_word_repeats is not None
-    if rule == "banned_word":
+    if code == "banned_word":
         return bool(style.banned)
-    if rule == "long_for_screen_readers":
+    if code == "long_for_screen_readers":
         return style.warn_over_chars is not None
     return True

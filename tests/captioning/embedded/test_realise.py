@@ -10,7 +10,7 @@ from app.captioning.captioner import DraftRequest, RejectedDraft
 from app.captioning.embedded.phrasebook import load_phrases
 from app.captioning.embedded.realise import realise
 from app.captioning.styles.loader import StyleRegistry
-from app.types import Style
+from app.types import Draft, Style
 from app.validation.verdict import validate_draft
 from app.vision.analyse import analyse
 from app.vision.colour_names import NAMES
@@ -224,8 +224,7 @@ def test_every_caption_passes_the_validator(sights, locale: str):
         for form in StyleRegistry.load().values():
             for max_tokens in (32, 64, 256):
                 said = realise(sight, DraftRequest(form, locale, max_tokens), PHRASES[locale])
-                verdict = validate_draft(
-                    said.text, style=form, locale=locale, max_tokens=max_tokens, cut=said.cut
-                )
-                assert not verdict.hard, (name, said.text, verdict.hard)
+                draft = Draft(said.text, "embedded", cut=said.cut)
+                verdict = validate_draft(draft, style=form, locale=locale, max_tokens=max_tokens)
+                assert not verdict.violations, (name, said.text, verdict.violations)
                 assert verdict.caption == said.text, name

@@ -1,0 +1,70 @@
+"""Labels in a draft ("Alt text:", "**Description:**") and the section that each one opens."""
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from app.validation.languages import Language
+from app.validation.markup import MarkupLine
+from app.validation.redundant_openers import capitalise
+
+Section = Literal["caption", "description", "title", "other", "option"]
+"""The sections of a structured draft. `option`: one of several alternatives ("Option 1:")."""
+
+_OPTION = re.compile(
+    r"(?:option|version|alternative|variante?|opción|opzione)\s+#?(?:\d|[a-c]|one|two)\b",
+    re.IGNORECASE,
+)
+# After a label: "Alt text (98 characters):", "Caption -", "Image 1: ".
+_LABEL_END = re.compile(
+    r"\s{0,2}#?\d{1,2}[:：]\s+|\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—]\s+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label at the start of a line."""
+
+    section: Section
+    rest: str
+    """The text after the label on the same line; may be empty."""
+
+
+def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | None:
+    """The label that a line starts with, or None."""
+    if line.kind in ("blank", "rule") or not line.text:
+        return None
+    for section, pattern in _label_patterns(languages):
+        match = pattern.match(line.text)
+        if match is None:
+            continue
+        rest = line.text[match.end() :]
+        end = _LABEL_END.match(rest)
+        if end is not None:
+            return Label(section, capitalise(rest[end.end() :].strip("* ")))
+        # A label without a colon counts where nothing else is on its line.
+        if not rest.strip() and (line.kind == "heading" or section != "option"):
+            return Label(section, "")
+    return None
+
+
+@functools.lru_cache(maxsize=64)
+def _label_patterns(languages: tuple[Language, ...]) -> tuple[tuple[Section, re.Pattern[str]], ...]:
+    def pattern(sources: list[str], before: str = "") -> re.Pattern[str]:
+        joined = "|".join(sorted(set(sources), key=len, reverse=True)) or r"(?!)"
+        return re.compile(rf"{before}(?:{joined})(?!\w)", re.IGNORECASE)
+
+    # "Suggested alt text:", "Factual caption".
+    before = (
+        r"(?:(?:the|a|my|final|suggested|proposed|factual|concise|short|brief|detailed|seo|improved"
+        r"|revised|updated|new|recommended|possible|full|long|visual|corrected|rewritten|clean)\s+)"
+        r"{0,3}"
+    )
+    return (
+        ("caption", pattern([s for one in languages for s in one.caption_labels], before)),
+        ("description", pattern([s for one in languages for s in one.description_labels], before)),
+        ("title", pattern([s for one in languages for s in one.title_labels], before)),
+        ("other", pattern([s for one in languages for s in one.other_labels], before)),
+        ("option", _OPTION),
+    )

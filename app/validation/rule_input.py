@@ -1,0 +1,27 @@
+"""The input of every rule."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.types import Style
+from app.validation.languages import Language
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInput:
+    """A cleaned draft, and what it is checked against."""
+
+    caption: str
+    """The text that would be returned."""
+    uncut: str
+    """The text before it was cut to length: some rules check the removed part too."""
+    unquoted: str
+    """`caption` without its quoted text."""
+    defect: Literal["", "reasoning", "outline"]
+    style: Style
+    locale: str
+    languages: tuple[Language, ...]
+    context: str
+    is_truncated: bool
+    is_search_query: bool
+    """A title or name, whose language need not be that of the locale."""

@@ -1,0 +1,72 @@
+"""Rules against captions that speak of the model, of its task or of its instructions."""
+
+import functools
+import re
+
+from app.validation.quoted_text import strip_quoted_text
+from app.validation.rule_input import RuleInput
+from app.validation.sentences import split_words
+
+# Instructions from a prompt: "1-2 factual sentences covering the subject", "Use only the metadata".
+_INSTRUCTION = re.compile(
+    r"\b\d{1,3}\s?(?:[-–—]|to|or)\s?\d{1,3}[ -](?:[a-z-]+ ){0,3}"
+    r"(?:words?|sentences?|characters?|keywords?|terms?)\b"
+    r"|^if (?:the (?:image|photo|picture|context)|you|unsure|unclear|nothing)\b"
+    r"|\b\d{1,4} (?:words|sentences|characters|keywords|terms) (?:or (?:less|fewer|more)"
+    r"|max(?:imum)?|at most|remaining)\b"
+    r"|(?:^|[.!?:]\s)(?:(?:please|always|only) )?"
+    r"(?:be (?:specific|concise|factual|brief|sure)|make sure|focus on"
+    r"|(?:avoid|ensure|omit|mention|include|limit|return|output|provide|write|describe)"
+    r" (?:only|just|exactly|an?|the|this|no|one|two|any|all|each|your|what|that|in|\d+)"
+    r"|use (?:only|just|an?|the|this|these|that|plain|British)"
+    r"|do not|don['’]t|keep (?:it|the (?:title|caption|description|text)))\b(?! (?-i:[A-Z]))",
+    re.IGNORECASE,
+)
+# Reasoning on the way to a caption.
+_REASONING = re.compile(
+    r"\bthe user (?:wants|asks|asked|is asking|has asked|needs|requested|says|said|also wants)\b"
+    r"|\b(?:I|we) (?:should|need to|must|have to) (?:mention|describe|write|avoid|include|keep|make"
+    r"|focus|produce|create|provide|be|say|use|note|not|check)\b|(?:^|[.!?]\s)(?:Wait|Hmm|Actually),"
+    r"|\b(?:the|my) (?:instructions?|prompt|hints?) (?:say|says|ask|asks|state|states|require)\b",
+    re.IGNORECASE,
+)
+_SHINGLE_WORDS = 7
+"""A run of this many words from the instructions counts as a repetition of them."""
+
+
+def about_itself(given: RuleInput) -> str | None:
+    """It speaks of the model or its task, or repeats instructions.
+
+    Text that was cut off counts only where it is reasoning or repeats our own instructions: a good
+    caption may be followed by a remark to the user.
+    """
+    if given.defect == "reasoning":
+        return "It is a train of thought, not a caption; answer with the caption alone."
+    uncut = strip_quoted_text(given.uncut)
+    unquoted = given.unquoted
+    if (
+        any(
+            language.about_itself.search(unquoted) or language.refusal.match(unquoted)
+            for language in given.languages
+        )
+        or _INSTRUCTION.search(unquoted)
+        or _REASONING.search(uncut)
+    ):
+        return "It speaks of yourself, the task or the request; describe only the picture."
+    if not _shingles_of(given.style.instructions).isdisjoint(_shingles(uncut)):
+        return "It repeats the instructions; describe the picture."
+    return None
+
+
+@functools.lru_cache(maxsize=64)
+def _shingles_of(instructions: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    return frozenset().union(*map(_shingles, instructions))
+
+
+def _shingles(text: str) -> set[tuple[str, ...]]:
+    """Every run of seven words in the text (w-shingling)."""
+    words = split_words(text)
+    return {
+        tuple(words[start : start + _SHINGLE_WORDS])
+        for start in range(len(words) - _SHINGLE_WORDS + 1)
+    }
