@@ -1,4 +1,4 @@
-"""The playground in a real browser: its own files and policy, with answers that a test scripts."""
+"""The playground in a real browser, with responses that a test sets."""
 
 import base64
 import json
@@ -21,33 +21,33 @@ IMAGE = {"width": 4000, "height": 3000, "format": "jpeg", "bytes": 5_123_456, "s
          "sent_width": 1200, "sent_height": 900}  # fmt: skip
 
 
-def caption(text: str, style: str = "concise", **changes: Any) -> dict[str, Any]:
-    """A caption as the API answers it."""
+def caption_body(text: str, style: str = "concise", **changes: Any) -> dict[str, Any]:
+    """A caption as the API returns it."""
     usage = {"input_tokens": 900, "output_tokens": 21}
     return {"caption": text, "style": style, "locale": "en", "decorative": False, "metadata": {},
             "truncated": False, "warnings": [], "model": "embedded", "usage": usage,
             "image": IMAGE, **changes}  # fmt: skip
 
 
-def problem(code: str, status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
-    """A problem as the API answers it."""
+def problem_body(code: str, status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
+    """A problem as the API returns it."""
     return {"type": f"/docs#problem-{code}", "title": title, "status": status, "detail": detail,
             "code": code, "retryable": status >= 500, "request_id": "r1", **more}  # fmt: skip
 
 
-class Api:
-    """The API's end: serves the pages, answers what a test scripts, remembers what was sent."""
+class FakeApi:
+    """Serves the pages, responds as a test sets it, and records the requests."""
 
     def __init__(self) -> None:
         self.app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         self.app.include_router(pages_router)
         self.app.add_api_route("/v1/styles", self._styles)
-        self.app.add_api_route("/v1/image/{name}", self._answer, methods=["POST"])
+        self.app.add_api_route("/v1/image/{name}", self._respond, methods=["POST"])
         self.styles = ["concise", "seo", "detailed", "poster"]
         self.status = 200
-        self.answer: dict[str, Any] = {}
+        self.body: dict[str, Any] = {}
         self.delay_s = 0.0
-        self.sent: list[tuple[str, dict[str, Any], str | None]] = []
+        self.requests: list[tuple[str, dict[str, Any], str | None]] = []
         """Path, body and Authorization of every request."""
         config = uvicorn.Config(self.app, port=0, log_level="warning", lifespan="off")
         self._server = uvicorn.Server(config)
@@ -66,29 +66,29 @@ class Api:
     def _styles(self) -> dict[str, Any]:
         return {"styles": [{"name": name, "purpose": f"For {name}."} for name in self.styles]}
 
-    async def _answer(self, request: Request, name: str) -> Response:
+    async def _respond(self, request: Request, name: str) -> Response:
         authorization = request.headers.get("authorization")
-        self.sent.append((f"/v1/image/{name}", await request.json(), authorization))
-        await_s = time.monotonic() + self.delay_s
-        while time.monotonic() < await_s and not await request.is_disconnected():
+        self.requests.append((f"/v1/image/{name}", await request.json(), authorization))
+        until_s = time.monotonic() + self.delay_s
+        while time.monotonic() < until_s and not await request.is_disconnected():
             time.sleep(0.02)
         headers = {"X-Request-ID": "r1", "X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "59"}
         if self.status >= 500:
             headers["Retry-After"] = "7"
-        return Response(json.dumps(self.answer), self.status, headers, "application/json")
+        return Response(json.dumps(self.body), self.status, headers, "application/json")
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    """An API of this test's own."""
-    running = Api()
+def api() -> Iterator[FakeApi]:
+    """An API for this test alone."""
+    running = FakeApi()
     yield running
     running.close()
 
 
 @pytest.fixture
-def page(browser: Browser, api: Api) -> Page:
-    """The playground, open and with its styles loaded."""
+def page(browser: Browser, api: FakeApi) -> Page:
+    """The playground, opened and with its styles loaded."""
     opened = browser.page()
     opened.open(api.url)
     opened.wait("document.querySelectorAll('input[name=style]').length == 4")
@@ -104,28 +104,28 @@ def fill(page: Page, field: str, text: str) -> None:
 
 
 def click(page: Page, selector: str) -> None:
-    """Press what the selector finds."""
+    """Click the element."""
     page.run(f"document.querySelector({json.dumps(selector)}).click()")
 
 
 def text(page: Page, selector: str) -> str:
-    """What a person reads there."""
+    """The visible text of the element."""
     found: str = page.run(f"document.querySelector({json.dumps(selector)}).innerText")
     return found
 
 
-def ask(page: Page, url: str = "https://images.example.com/mug.jpg") -> None:
-    """Type an address, press Enter, wait for whatever comes."""
+def send(page: Page, url: str = "https://images.example.com/mug.jpg") -> None:
+    """Type a URL, press Enter, and wait for a result."""
     fill(page, "url", url)
     page.press("Enter")
-    page.wait("document.querySelector('.answer')")
+    page.wait("document.querySelector('.result')")
 
 
-def test_an_address_and_enter_bring_a_caption_with_its_facts(page: Page, api: Api) -> None:
-    """The shortest way: everything else keeps its default."""
-    api.answer = caption("A teal mug on white.", warnings=["long_for_screen_readers"])
-    ask(page)
-    assert api.sent == [
+def test_a_url_and_enter_show_a_caption_with_its_facts(page: Page, api: FakeApi) -> None:
+    """Every other field keeps its default."""
+    api.body = caption_body("A teal mug on white.", warnings=["long_for_screen_readers"])
+    send(page)
+    assert api.requests == [
         (
             "/v1/image/caption",
             {"image_url": "https://images.example.com/mug.jpg", "style": "concise",
@@ -141,16 +141,16 @@ def test_an_address_and_enter_bring_a_caption_with_its_facts(page: Page, api: Ap
     assert text(page, "#status").startswith("1 caption in ")
 
 
-def test_all_that_can_be_said_of_a_picture_is_sent(page: Page, api: Api) -> None:
-    """Styles, language, ceiling, role, context, keywords and the key each have their place."""
-    api.answer = {"results": [caption("One."), caption("Two.", "poster")]}
+def test_every_field_of_the_form_is_sent(page: Page, api: FakeApi) -> None:
+    """Styles, language, maximum tokens, role, context, keywords and the key."""
+    api.body = {"results": [caption_body("One."), caption_body("Two.", "poster")]}
     click(page, "input[value=poster]")
     for field, value in (("locale", "de"), ("max-tokens", "200"), ("context", "Mighty Mug"),
                          ("keywords", "white mug, , gift"), ("key", "secret")):  # fmt: skip
         fill(page, field, value)
     page.run("document.getElementById('role').value = 'product'")
-    ask(page)
-    [(path, body, authorization)] = api.sent
+    send(page)
+    [(path, body, authorization)] = api.requests
     assert (path, authorization) == ("/v1/image/captions", "Bearer secret")
     assert body == {
         "image_url": "https://images.example.com/mug.jpg",
@@ -161,145 +161,143 @@ def test_all_that_can_be_said_of_a_picture_is_sent(page: Page, api: Api) -> None
         "context": "Mighty Mug",
         "keywords": ["white mug", "gift"],
     }
-    assert text(page, ".answer:nth-of-type(2) .caption") == "Two."
+    assert text(page, ".result:nth-of-type(2) .caption") == "Two."
     assert "secret" not in text(page, "#curl-text")
     assert page.run("sessionStorage.getItem('altwright-key')") == "secret"
     assert page.run("localStorage.length") == 0
 
 
-def test_a_file_is_shrunk_in_the_browser_and_sent_inline(
-    page: Page, api: Api, tmp_path: Path
+def test_a_large_file_is_scaled_down_in_the_browser_and_sent_inline(
+    page: Page, api: FakeApi, tmp_path: Path
 ) -> None:
-    """A photo of 3000 pixels leaves as a JPEG of 1200; transparency becomes white."""
+    """An image of 3000 pixels is sent as a JPEG of 1200; transparency becomes white."""
     path = tmp_path / "photo.png"
     Image.effect_noise((3000, 1500), 80).convert("RGBA").save(path, compress_level=1)
-    api.answer = caption("Grey noise.")
+    api.body = caption_body("Grey noise.")
     page.choose_file("#file", path)
     page.wait("!document.getElementById('preview').hidden")
     assert "3000 × 1500" in text(page, "#preview-name")
     click(page, "#send")
-    page.wait("document.querySelector('.answer')")
-    head, _, data = api.sent[0][1]["image_url"].partition(",")
+    page.wait("document.querySelector('.result')")
+    head, _, data = api.requests[0][1]["image_url"].partition(",")
     assert head == "data:image/jpeg;base64"
     (tmp_path / "sent.jpg").write_bytes(base64.b64decode(data))
     with Image.open(tmp_path / "sent.jpg") as sent:
         assert (sent.size, sent.format) == ((1200, 600), "JPEG")
 
 
-def test_a_small_file_is_sent_as_it_is(page: Page, api: Api, tmp_path: Path) -> None:
-    """Nothing is gained by coding it again, and the facts stay the source's."""
+def test_a_small_file_is_sent_unchanged(page: Page, api: FakeApi, tmp_path: Path) -> None:
+    """Encoding it again would save nothing, and the facts are those of the source."""
     path = tmp_path / "small.png"
     Image.new("RGB", (300, 200), "teal").save(path)
-    api.answer = caption("Teal.")
+    api.body = caption_body("Teal.")
     page.choose_file("#file", path)
     page.wait("!document.getElementById('preview').hidden")
     click(page, "#send")
-    page.wait("document.querySelector('.answer')")
-    _, _, data = api.sent[0][1]["image_url"].partition(",")
+    page.wait("document.querySelector('.result')")
+    _, _, data = api.requests[0][1]["image_url"].partition(",")
     assert base64.b64decode(data) == path.read_bytes()
 
 
-def test_a_file_that_is_no_picture_is_refused_before_it_is_sent(page: Page, tmp_path: Path) -> None:
-    """The sentence says what to choose instead."""
-    (tmp_path / "notes.txt").write_text("no picture")
+def test_a_file_that_is_no_image_is_refused_before_it_is_sent(page: Page, tmp_path: Path) -> None:
+    """The message says what to choose instead."""
+    (tmp_path / "notes.txt").write_text("no image")
     page.choose_file("#file", tmp_path / "notes.txt")
     page.wait("!document.getElementById('form-error').hidden")
     assert "Choose a JPEG" in text(page, "#form-error")
 
 
-@pytest.mark.parametrize("prepare", ["a file", "an address with 'quotes' & 100% \\ signs"])
+@pytest.mark.parametrize("prepare", ["a file", "a URL with 'quotes' & 100% \\ signs"])
 def test_the_curl_command_sends_the_same_request(
-    page: Page, api: Api, tmp_path: Path, prepare: str
+    page: Page, api: FakeApi, tmp_path: Path, prepare: str
 ) -> None:
-    """Pasted into a shell it arrives at the API as the page's own request did."""
-    api.answer = caption("A caption.")
+    """Pasted into a shell, it sends what the page sent."""
+    api.body = caption_body("A caption.")
     fill(page, "context", 'Mug "100%" \\n isn\'t $HOME `id`')
     if prepare == "a file":
         Image.new("RGB", (30, 20), "teal").save(tmp_path / "it's.png")
         page.choose_file("#file", tmp_path / "it's.png")
         page.wait("!document.getElementById('preview').hidden")
         click(page, "#send")
-        page.wait("document.querySelector('.answer')")
+        page.wait("document.querySelector('.result')")
     else:
-        ask(page, "https://images.example.com/" + prepare)
+        send(page, "https://images.example.com/" + prepare)
     command = text(page, "#curl-text")
     subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True)
-    by_page, by_curl = api.sent
+    by_page, by_curl = api.requests
     assert by_curl[:2] == by_page[:2]
 
 
-def test_a_decorative_picture_and_a_cut_caption_are_told(page: Page, api: Api) -> None:
-    """Empty text is never shown as if something went wrong."""
-    api.answer = {
+def test_a_decorative_image_and_a_truncated_caption_are_explained(page: Page, api: FakeApi) -> None:
+    """An empty caption is not shown as an error."""
+    api.body = {
         "results": [
-            caption("", decorative=True),
-            caption("A paragraph.", "detailed", truncated=True),
+            caption_body("", decorative=True),
+            caption_body("A paragraph.", "detailed", truncated=True),
         ]
     }
     click(page, "input[value=detailed]")
-    ask(page)
-    assert 'write alt=""' in text(page, ".answer:nth-of-type(1)")
-    assert "the ceiling cut it short" in text(page, ".answer:nth-of-type(2)")
+    send(page)
+    assert 'write alt=""' in text(page, ".result:nth-of-type(1)")
+    assert "cut off at the maximum number of tokens" in text(page, ".result:nth-of-type(2)")
 
 
-def test_a_problem_says_what_to_do(page: Page, api: Api) -> None:
-    """Title, detail, per-field errors, and whether trying again may help and when."""
+def test_a_problem_shows_what_to_do(page: Page, api: FakeApi) -> None:
+    """Title, detail, the error of each field, and whether and when to try again."""
     api.status = 503
-    api.answer = problem("overloaded", 503, "The server is full", "Try again after Retry-After.")
-    ask(page)
-    card = text(page, ".answer.problem")
+    api.body = problem_body("overloaded", 503, "The server is full", "Try again after Retry-After.")
+    send(page)
+    card = text(page, ".result.problem")
     for part in ("The server is full", "Try again after", "after 7 s", "overloaded", "r1"):
         assert part in card
     api.status = 422
-    api.answer = problem("invalid_request", 422, "Not valid", "locale: no such tag",
+    api.body = problem_body("invalid_request", 422, "Not valid", "locale: no such tag",
                          errors=[{"field": "locale", "message": "no such tag"}])  # fmt: skip
     click(page, "#send")
-    page.wait("document.querySelector('.answer.problem h3')?.innerText == 'Not valid'")
-    assert "locale: no such tag" in text(page, ".answer.problem ul")
-    assert "will not work again" in text(page, ".answer.problem")
+    page.wait("document.querySelector('.result.problem h3')?.innerText == 'Not valid'")
+    assert "locale: no such tag" in text(page, ".result.problem ul")
+    assert "will fail again" in text(page, ".result.problem")
 
 
-def test_one_style_that_failed_stands_beside_the_others(page: Page, api: Api) -> None:
-    """A rejected draft is shown to the reviewer, with its reasons."""
-    rejected = problem("caption_rejected", 422, "Rejected", "Two drafts broke rules.",
+def test_a_style_that_failed_is_shown_beside_the_others(page: Page, api: FakeApi) -> None:
+    """A rejected draft is shown with its reasons, for a reviewer."""
+    rejected = problem_body("caption_rejected", 422, "Rejected", "Two drafts broke rules.",
                        draft="Image of a mug", reasons=[{"code": "opener", "reason": "an opener"}],
                        )  # fmt: skip
     failed = {"style": "seo", "locale": "en", "problem": rejected}
-    api.answer = {"results": [caption("A mug."), failed]}
+    api.body = {"results": [caption_body("A mug."), failed]}
     click(page, "input[value=seo]")
-    ask(page)
-    card = text(page, ".answer.problem")
+    send(page)
+    card = text(page, ".result.problem")
     assert "Image of a mug" in card
     assert "an opener" in card
     assert text(page, "#status").startswith("1 caption and 1 problem in ")
 
 
-def test_a_missing_key_puts_the_cursor_where_it_belongs(page: Page, api: Api) -> None:
-    """401: the next thing to do is to type the key."""
+def test_a_401_puts_the_cursor_into_the_key_field(page: Page, api: FakeApi) -> None:
     api.status = 401
-    api.answer = problem("unauthorized", 401, "A valid API key is needed", "Send a valid key.")
-    ask(page)
+    api.body = problem_body("unauthorized", 401, "A valid API key is needed", "Send a valid key.")
+    send(page)
     assert page.run("document.activeElement.id") == "key"
 
 
-def test_nothing_is_sent_without_a_picture(page: Page, api: Api) -> None:
-    """The mistake is told beside the button and the field takes the focus."""
+def test_nothing_is_sent_without_an_image(page: Page, api: FakeApi) -> None:
+    """The message is beside the button, and the field gets the focus."""
     click(page, "#send")
-    assert text(page, "#form-error") == "Give an address, or choose a file."
+    assert text(page, "#form-error") == "Enter a URL, or choose a file."
     assert page.run("document.activeElement.id") == "url"
-    assert api.sent == []
+    assert api.requests == []
 
 
-def test_markup_in_an_answer_stays_text(page: Page, api: Api) -> None:
-    """A caption is a model's text about a stranger's picture."""
-    api.answer = caption("<img src=x onerror=alert(1)> & <b>bold</b>")
-    ask(page)
+def test_markup_in_a_caption_is_shown_as_text(page: Page, api: FakeApi) -> None:
+    """A caption is a model's text about a stranger's image."""
+    api.body = caption_body("<img src=x onerror=alert(1)> & <b>bold</b>")
+    send(page)
     assert text(page, ".caption") == "<img src=x onerror=alert(1)> & <b>bold</b>"
     assert page.run("document.querySelectorAll('.caption *').length") == 0
 
 
-def test_a_request_under_way_can_be_cancelled(page: Page, api: Api) -> None:
-    """Nobody has to wait for a slow model."""
+def test_a_request_in_progress_can_be_cancelled(page: Page, api: FakeApi) -> None:
     api.delay_s = 5
     fill(page, "url", "https://images.example.com/slow.jpg")
     page.press("Enter")
@@ -309,15 +307,15 @@ def test_a_request_under_way_can_be_cancelled(page: Page, api: Api) -> None:
     assert page.run("document.getElementById('cancel').hidden")
 
 
-def test_every_control_has_a_name_and_the_page_breaks_no_policy(page: Page, api: Api) -> None:
-    """Labels for all, one heading order, no complaint in the console under the strict policy."""
-    api.answer = caption("A mug.")
-    ask(page, "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==")
-    nameless = page.run(
+def test_every_control_has_a_label_and_the_page_breaks_no_policy(page: Page, api: FakeApi) -> None:
+    """Headings in order too, and no error in the console under the strict policy."""
+    api.body = caption_body("A mug.")
+    send(page, "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==")
+    unlabelled = page.run(
         "[...document.querySelectorAll('input,select,textarea')]"
         ".filter(e => !e.labels?.length).map(e => e.id)"
     )
-    assert nameless == []
+    assert unlabelled == []
     levels = page.run("[...document.querySelectorAll('h1,h2,h3')].map(h => +h.tagName[1])")
     assert levels == [1, 2, 3, 3]
     assert page.errors == []
@@ -325,48 +323,50 @@ def test_every_control_has_a_name_and_the_page_breaks_no_policy(page: Page, api:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
-def test_the_page_fits_and_its_text_can_be_read(
-    page: Page, api: Api, width: int, *, dark: bool, tmp_path: Path
+def test_the_page_fits_its_window_and_its_text_is_readable(
+    page: Page, api: FakeApi, width: int, *, dark: bool, tmp_path: Path
 ) -> None:
-    """No sideways scrolling, and at least 4.5 to 1 between text and what is behind it."""
+    """No horizontal scrolling, and a contrast of at least 4.5 to 1 between text and background."""
     page.size(width, 800, dark=dark)
-    rejected = problem("caption_rejected", 422, "Rejected", "Two drafts broke hard rules.",
+    rejected = problem_body("caption_rejected", 422, "Rejected", "Two drafts broke hard rules.",
                        draft="Image of a mug")  # fmt: skip
     failed = {"style": "seo", "locale": "en", "problem": rejected}
-    flagged = caption("A teal mug on white.", warnings=["unverified_name"], truncated=True)
-    api.answer = {"results": [flagged, failed]}
+    flagged = caption_body("A teal mug on white.", warnings=["unverified_name"], truncated=True)
+    api.body = {"results": [flagged, failed]}
     click(page, "input[value=seo]")
-    ask(page)
+    send(page)
     assert page.run("document.documentElement.scrollWidth") <= width
     assert page.run(_CONTRAST) == []
     page.screenshot(tmp_path / "playground.png")
     with Image.open(tmp_path / "playground.png") as shot:
-        assert width - 20 < shot.width <= width  # a scroll bar's width less, where there is one
+        assert (
+            width - 20 < shot.width <= width
+        )  # less by the width of a scroll bar, if there is one
 
 
-# Every element with text of its own, its colour against the first solid ground behind it
-# (WCAG 2.2, 1.4.3). Returns what falls short.
+# The contrast of every element that has text with the first opaque background behind it
+# (WCAG 2.2, 1.4.3). Returns the elements with too little.
 _CONTRAST = """(() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = (colour) => {
+  const luminance = (colour) => {
     const [r, g, b] = colour.map((v) => (v /= 255) <= 0.04045 ? v / 12.92
       : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const behind = (element) => {
+  const background = (element) => {
     for (let e = element; e; e = e.parentElement) {
       const colour = rgb(getComputedStyle(e).backgroundColor);
       if (colour.length < 4 || colour[3] === 1) return colour.slice(0, 3);
     }
     return [255, 255, 255];
   };
-  const short = [];
+  const tooLow = [];
   for (const e of document.body.querySelectorAll("*")) {
     const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
     if (!own || !e.checkVisibility() || e.closest("noscript,datalist")) continue;
-    const pair = [light(rgb(getComputedStyle(e).color).slice(0, 3)), light(behind(e))];
+    const pair = [luminance(rgb(getComputedStyle(e).color).slice(0, 3)), luminance(background(e))];
     const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    if (ratio < 4.5) short.push(`${e.tagName} ${e.className} ${ratio.toFixed(2)}`);
+    if (ratio < 4.5) tooLow.push(`${e.tagName} ${e.className} ${ratio.toFixed(2)}`);
   }
-  return short;
+  return tooLow;
 })()"""

@@ -1,4 +1,4 @@
-// Swagger UI asks a public validator about the document by default; this page works offline.
+// Starts Swagger UI. By default it sends the document to a public validator; here it works offline.
 SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",

@@ -1,38 +1,38 @@
-// The playground: fills the form's choices from the API, sends what is chosen, shows what comes back.
+// The playground: fills in the styles from the API, sends the form, and shows the response.
 
-import { captionCard, problemCard, showFacts } from "./answers.js";
-import { curlFor } from "./curl.js";
-import { at, copyText, element } from "./page.js";
-import { prepared } from "./picture.js";
+import { buildCurlCommand } from "./curl.js";
+import { byId, copyText, createElement } from "./dom.js";
+import { readImageFile } from "./image_file.js";
+import { createCaptionCard, createProblemCard, showFacts } from "./results.js";
 
-const KEY = "altwright-key";
-const USUAL_STYLES = [
-  { name: "concise", purpose: "Alt text for people who do not see the picture." },
-  { name: "seo", purpose: "Text for search engines, with the words people look for." },
+const KEY_STORAGE = "altwright-key";
+const DEFAULT_STYLES = [
+  { name: "concise", purpose: "Alt text for people who do not see the image." },
+  { name: "seo", purpose: "Text for search engines, with the words that people search for." },
   { name: "detailed", purpose: "A paragraph of narration." },
 ];
 
-let chosen = null; // { name, type, dataUrl } of a file that was chosen
-let running = null; // the AbortController of the request under way
+let chosenFile = null; // { name, type, dataUrl }
+let running = null; // the AbortController of the request in progress
 
-function authorised(headers = {}) {
-  const key = at("key").value.trim();
+function addAuthorization(headers = {}) {
+  const key = byId("key").value.trim();
   return key ? { ...headers, Authorization: `Bearer ${key}` } : headers;
 }
 
-// --- the key -------------------------------------------------------------------------------------
+// --- API key -------------------------------------------------------------------------------------
 
 function restoreKey() {
   try {
-    at("key").value = sessionStorage.getItem(KEY) ?? "";
+    byId("key").value = sessionStorage.getItem(KEY_STORAGE) ?? "";
   } catch {
-    // Storage is switched off in this browser: the key stays in the field alone.
+    // Storage is switched off in this browser: the key stays in the field only.
   }
 }
 
-function rememberKey() {
+function storeKey() {
   try {
-    sessionStorage.setItem(KEY, at("key").value.trim());
+    sessionStorage.setItem(KEY_STORAGE, byId("key").value.trim());
   } catch {
     // As above.
   }
@@ -41,44 +41,44 @@ function rememberKey() {
 // --- styles --------------------------------------------------------------------------------------
 
 async function loadStyles() {
-  let styles = USUAL_STYLES;
-  let note = "Several at once cost one download.";
+  let styles = DEFAULT_STYLES;
+  let note = "Several styles need only one download.";
   try {
-    const response = await fetch("/v1/styles", { headers: authorised() });
-    const answer = await response.json();
+    const response = await fetch("/v1/styles", { headers: addAuthorization() });
+    const body = await response.json();
     if (response.ok) {
-      styles = answer.styles;
+      styles = body.styles;
     } else if (response.status === 401) {
-      note = "These are the usual ones. With your API key this server's own appear too.";
+      note = "These are the default styles. Enter your API key to see those of this server.";
     } else {
-      note = `The server's own list did not come: ${answer.detail ?? response.status}`;
+      note = `The styles of this server could not be loaded: ${body.detail ?? response.status}`;
     }
   } catch {
-    note = "The server did not answer. Is it running?";
+    note = "The server did not respond. Is it running?";
   }
   showStyles(styles);
-  at("styles-note").textContent = note;
+  byId("styles-note").textContent = note;
 }
 
 function showStyles(styles) {
-  const before = new Set(chosenStyles());
-  const known = styles.some((style) => before.has(style.name));
-  at("styles").replaceChildren(
+  const chosenBefore = new Set(chosenStyles());
+  const isAnyKnown = styles.some((style) => chosenBefore.has(style.name));
+  byId("styles").replaceChildren(
     ...styles.map((style, index) =>
-      element(
+      createElement(
         "label",
         { className: "style" },
-        element("input", {
+        createElement("input", {
           type: "checkbox",
           name: "style",
           value: style.name,
-          checked: known ? before.has(style.name) : index === 0,
+          checked: isAnyKnown ? chosenBefore.has(style.name) : index === 0,
         }),
-        element(
+        createElement(
           "span",
           {},
-          element("b", { textContent: style.name }),
-          element("span", { className: "hint", textContent: style.purpose ?? "" }),
+          createElement("b", { textContent: style.name }),
+          createElement("span", { className: "hint", textContent: style.purpose ?? "" }),
         ),
       ),
     ),
@@ -89,214 +89,220 @@ function chosenStyles() {
   return [...document.querySelectorAll("input[name=style]:checked")].map((box) => box.value);
 }
 
-// --- the picture ---------------------------------------------------------------------------------
+// --- image ---------------------------------------------------------------------------------------
 
-async function choose(file) {
-  formError("");
+async function chooseFile(file) {
+  showFormError("");
   try {
-    const { dataUrl, note } = await prepared(file);
-    chosen = { name: file.name || "pasted picture", type: file.type, dataUrl };
-    at("url").value = "";
-    showPreview(dataUrl, `${chosen.name}: ${note}`);
+    const { dataUrl, note } = await readImageFile(file);
+    chosenFile = { name: file.name || "pasted image", type: file.type, dataUrl };
+    byId("url").value = "";
+    showPreview(dataUrl, `${chosenFile.name}: ${note}`);
   } catch (error) {
-    formError(error.message);
+    showFormError(error.message);
   }
 }
 
 function showPreview(source, name) {
-  at("preview-image").src = source;
-  at("preview-image").hidden = false;
-  at("preview-name").textContent = name;
-  at("preview").hidden = false;
+  byId("preview-image").src = source;
+  byId("preview-image").hidden = false;
+  byId("preview-name").textContent = name;
+  byId("preview").hidden = false;
 }
 
-function forget() {
-  chosen = null;
-  at("file").value = "";
-  at("url").value = "";
-  at("preview").hidden = true;
-  at("preview-image").removeAttribute("src");
+function removeImage() {
+  chosenFile = null;
+  byId("file").value = "";
+  byId("url").value = "";
+  byId("preview").hidden = true;
+  byId("preview-image").removeAttribute("src");
 }
 
 function previewUrl() {
-  const url = at("url").value.trim();
+  const url = byId("url").value.trim();
   if (!url) {
-    if (!chosen) at("preview").hidden = true;
+    if (!chosenFile) byId("preview").hidden = true;
     return;
   }
-  chosen = null;
-  at("file").value = "";
+  chosenFile = null;
+  byId("file").value = "";
   if (/^(https?:|data:image\/)/i.test(url)) showPreview(url, url.slice(0, 120));
 }
 
 // --- sending -------------------------------------------------------------------------------------
 
-// What is wrong before anything is sent: [field, sentence], or null. The server judges the rest.
-function mistake() {
-  if (!chosen && !at("url").value.trim()) return ["url", "Give an address, or choose a file."];
+// The first mistake in the form: [field, sentence], or null. The server validates everything else.
+function findMistake() {
+  if (!chosenFile && !byId("url").value.trim()) return ["url", "Enter a URL, or choose a file."];
   if (!chosenStyles().length) return [null, "Choose at least one style."];
-  const ceiling = at("max-tokens");
-  if (!/^\d+$/.test(ceiling.value) || ceiling.value < 32 || ceiling.value > 256) {
-    return ["max-tokens", "Most tokens: a whole number from 32 to 256."];
+  const maxTokens = byId("max-tokens");
+  if (!/^\d+$/.test(maxTokens.value) || maxTokens.value < 32 || maxTokens.value > 256) {
+    return ["max-tokens", "Maximum tokens: enter a whole number from 32 to 256."];
   }
   return null;
 }
 
-function requestBody() {
+function buildRequestBody() {
   const styles = chosenStyles();
-  const body = { image_url: chosen ? chosen.dataUrl : at("url").value.trim() };
+  const body = { image_url: chosenFile ? chosenFile.dataUrl : byId("url").value.trim() };
   if (styles.length === 1) body.style = styles[0];
   else body.styles = styles;
-  body.max_tokens = Number(at("max-tokens").value);
-  body.locale = at("locale").value.trim() || "en";
-  if (at("role").value) body.role = at("role").value;
-  if (at("context").value.trim()) body.context = at("context").value.trim();
-  const keywords = at("keywords").value.split(",").map((word) => word.trim()).filter(Boolean);
+  body.max_tokens = Number(byId("max-tokens").value);
+  body.locale = byId("locale").value.trim() || "en";
+  if (byId("role").value) body.role = byId("role").value;
+  if (byId("context").value.trim()) body.context = byId("context").value.trim();
+  const keywords = byId("keywords").value.split(",").map((word) => word.trim()).filter(Boolean);
   if (keywords.length) body.keywords = keywords;
   return body;
 }
 
-async function send(event) {
+async function sendForm(event) {
   event.preventDefault();
   if (running) return;
-  const wrong = mistake();
-  formError(wrong ? wrong[1] : "", wrong?.[0]);
-  if (wrong) return;
-  rememberKey();
-  const body = requestBody();
+  const mistake = findMistake();
+  showFormError(mistake ? mistake[1] : "", mistake?.[0]);
+  if (mistake) return;
+  storeKey();
+  const body = buildRequestBody();
   const path = body.styles ? "/v1/image/captions" : "/v1/image/caption";
-  showCurl(path, body);
-  busy(true);
-  const started = performance.now();
+  showCurlCommand(path, body);
+  setRunning(true);
+  const startedMs = performance.now();
   try {
     const response = await fetch(path, {
       method: "POST",
-      headers: authorised({ "Content-Type": "application/json" }),
+      headers: addAuthorization({ "Content-Type": "application/json" }),
       body: JSON.stringify(body),
       signal: running.signal,
     });
-    const answer = await response.json();
-    show(response, answer, performance.now() - started);
+    const responseBody = await response.json();
+    showResponse(response, responseBody, performance.now() - startedMs);
   } catch (error) {
-    if (error.name === "AbortError") status("Cancelled.");
-    else failed();
+    if (error.name === "AbortError") showStatus("Cancelled.");
+    else showNoResponse();
   } finally {
-    busy(false);
+    setRunning(false);
   }
 }
 
-function busy(yes) {
-  running = yes ? new AbortController() : null;
-  at("result").setAttribute("aria-busy", String(yes));
-  at("send").setAttribute("aria-disabled", String(yes));
-  at("cancel").hidden = !yes;
-  if (yes) {
-    status("Working …");
-    at("answers").replaceChildren();
-    at("facts").hidden = true;
+function setRunning(isRunning) {
+  running = isRunning ? new AbortController() : null;
+  byId("output").setAttribute("aria-busy", String(isRunning));
+  byId("send").setAttribute("aria-disabled", String(isRunning));
+  byId("cancel").hidden = !isRunning;
+  if (isRunning) {
+    showStatus("Working …");
+    byId("results").replaceChildren();
+    byId("facts").hidden = true;
   }
 }
 
 // --- showing -------------------------------------------------------------------------------------
 
-function status(text) {
-  at("status").textContent = text;
+function showStatus(text) {
+  byId("status").textContent = text;
 }
 
-function formError(text, field = null) {
-  at("form-error").textContent = text;
-  at("form-error").hidden = !text;
+function showFormError(text, field = null) {
+  byId("form-error").textContent = text;
+  byId("form-error").hidden = !text;
   for (const input of document.querySelectorAll("[aria-invalid]")) {
     input.removeAttribute("aria-invalid");
   }
   if (text && field) {
-    at(field).setAttribute("aria-invalid", "true");
-    at(field).focus();
+    byId(field).setAttribute("aria-invalid", "true");
+    byId(field).focus();
   }
 }
 
-function failed() {
-  status("No answer.");
-  at("answers").replaceChildren(
-    element(
+function showNoResponse() {
+  showStatus("No response.");
+  byId("results").replaceChildren(
+    createElement(
       "article",
-      { className: "answer problem" },
-      element("h3", { textContent: "The server did not answer" }),
-      element("p", { textContent: "Is it running, and are you online? Then try again." }),
+      { className: "result problem" },
+      createElement("h3", { textContent: "The server did not respond" }),
+      createElement("p", { textContent: "Is it running, and are you online? Then try again." }),
     ),
   );
 }
 
-function show(response, answer, took_ms) {
-  const results = response.ok ? (answer.results ?? [answer]) : [];
+function showResponse(response, body, durationMs) {
+  const results = response.ok ? (body.results ?? [body]) : [];
   const cards = response.ok
     ? results.map((result) =>
-        result.problem ? problemCard(result.problem, result) : captionCard(result),
+        result.problem ? createProblemCard(result.problem, result) : createCaptionCard(result),
       )
-    : [problemCard(answer, null, response.headers.get("Retry-After"))];
-  at("answers").replaceChildren(...cards);
-  const good = results.filter((result) => !result.problem).length;
-  const bad = results.length - good;
-  const count = counted(good, "caption") + (bad ? ` and ${counted(bad, "problem")}` : "");
-  const took = `${Math.round(took_ms)} ms`;
-  status(response.ok ? `${count} in ${took}.` : `No caption: ${answer.title ?? response.status}.`);
-  showFacts(response, results.find((result) => result.image), took);
-  if (response.status === 401) at("key").focus();
-  else if (matchMedia("(max-width: 60rem)").matches) at("result").focus();
+    : [createProblemCard(body, null, response.headers.get("Retry-After"))];
+  byId("results").replaceChildren(...cards);
+  const captions = results.filter((result) => !result.problem).length;
+  const problems = results.length - captions;
+  const counts =
+    countNoun(captions, "caption") + (problems ? ` and ${countNoun(problems, "problem")}` : "");
+  const duration = `${Math.round(durationMs)} ms`;
+  showStatus(
+    response.ok ? `${counts} in ${duration}.` : `No caption: ${body.title ?? response.status}.`,
+  );
+  showFacts(response, results.find((result) => result.image), duration);
+  if (response.status === 401) byId("key").focus();
+  else if (matchMedia("(max-width: 60rem)").matches) byId("output").focus();
 }
 
-function counted(number, noun) {
+function countNoun(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-function showCurl(path, body) {
-  at("curl-text").textContent = curlFor(path, body, chosen, Boolean(at("key").value.trim()));
-  at("curl").hidden = false;
+function showCurlCommand(path, body) {
+  const hasKey = Boolean(byId("key").value.trim());
+  byId("curl-text").textContent = buildCurlCommand(path, body, chosenFile, hasKey);
+  byId("curl").hidden = false;
 }
 
-// --- wiring --------------------------------------------------------------------------------------
+// --- event listeners -----------------------------------------------------------------------------
 
-at("form").addEventListener("submit", send);
-at("cancel").addEventListener("click", () => running?.abort());
-at("forget").addEventListener("click", () => {
-  forget();
-  at("url").focus();
+byId("form").addEventListener("submit", sendForm);
+byId("cancel").addEventListener("click", () => running?.abort());
+byId("remove-image").addEventListener("click", () => {
+  removeImage();
+  byId("url").focus();
 });
-at("url").addEventListener("change", previewUrl);
-at("file").addEventListener("change", () => at("file").files[0] && choose(at("file").files[0]));
-at("key").addEventListener("change", () => {
-  rememberKey();
+byId("url").addEventListener("change", previewUrl);
+byId("file").addEventListener("change", () => {
+  if (byId("file").files[0]) chooseFile(byId("file").files[0]);
+});
+byId("key").addEventListener("change", () => {
+  storeKey();
   loadStyles();
 });
-at("preview-image").addEventListener("error", () => (at("preview-image").hidden = true));
-at("curl-copy").addEventListener("click", () =>
-  copyText(at("curl-text").textContent, at("curl-copy")),
+byId("preview-image").addEventListener("error", () => (byId("preview-image").hidden = true));
+byId("curl-copy").addEventListener("click", () =>
+  copyText(byId("curl-text").textContent, byId("curl-copy")),
 );
 addEventListener("dragover", (event) => {
   event.preventDefault();
-  at("drop").classList.add("over");
+  byId("drop-area").classList.add("active");
 });
 addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) at("drop").classList.remove("over");
+  if (!event.relatedTarget) byId("drop-area").classList.remove("active");
 });
 addEventListener("drop", (event) => {
   event.preventDefault();
-  at("drop").classList.remove("over");
+  byId("drop-area").classList.remove("active");
   const file = event.dataTransfer.files[0];
   const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
-  if (file) choose(file);
+  if (file) chooseFile(file);
   else if (url) {
-    at("url").value = url;
+    byId("url").value = url;
     previewUrl();
   }
 });
 addEventListener("paste", (event) => {
-  const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
+  const file = [...event.clipboardData.files].find((item) => item.type.startsWith("image/"));
   if (!file) return;
   event.preventDefault();
-  choose(file);
+  chooseFile(file);
 });
 
 restoreKey();
-showStyles(USUAL_STYLES);
+showStyles(DEFAULT_STYLES);
 loadStyles();
