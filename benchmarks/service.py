@@ -1,10 +1,10 @@
-"""What the server adds to a caption, and how many it makes a second, on this machine.
+"""Latency, throughput and processor time of captions on this machine.
 
     .venv/bin/python -m benchmarks.service
 
-Starts the real server with a model that answers at once, asks it one by one for the added time,
-then with several requests in flight for the rate and the processor time of one caption. Beside it,
-in the same run, the same fetch and a model call are made directly: what remains is ours.
+Starts the real server with a model that responds at once. Sends requests one at a time for the
+latency, then several at a time for the throughput and the processor time of one caption. The same
+fetch and a model call are made directly in the same run; the difference is the server's share.
 """
 
 import argparse
@@ -13,168 +13,108 @@ import base64
 import json
 import os
 import platform
-import re
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any
 
 import httpx
 
+from testing import process_tree
 from testing.photographs import SIZES
+from testing.servers.altwright import Altwright
+from testing.servers.stub_upstreams import stub_model_settings, stub_upstreams
 
-_T = TypeVar("_T")
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@contextmanager
-def far_ends(names: list[str], *, delay_s: float = 0.0) -> Iterator[str]:
-    """The origin and the model, which takes `delay_s` for an answer; its address."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.far_ends", *names, f"--delay={delay_s}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.stdin.close()
+_WARM_UP_REQUESTS = 5
+"""The first requests open connections."""
 
 
-@contextmanager
-def altwright(far: str, **settings: str) -> Iterator[tuple[str, int]]:
-    """The server with the model behind `far`; its address and process id."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("ALTWRIGHT_")} | {
-        "ALTWRIGHT_PORT": "0",
-        "ALTWRIGHT_MODEL": "fake",
-        "ALTWRIGHT_MODEL_BASE_URL": f"{far}/v1",
-        "ALTWRIGHT_RATE_LIMIT": "10000000/minute",
-        "ALTWRIGHT_FETCH__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
-        **settings,
-    }
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen([sys.executable, "-m", "app", "serve"], env=env, stderr=log)
-        try:
-            url = _until(lambda: _address_in(log))
-            _until(lambda: httpx.get(f"{url}/readyz").status_code == 200)
-            yield url, process.pid
-        finally:
-            process.terminate()
-            process.wait(25)
-
-
-def _address_in(log: IO[str]) -> str:
-    log.seek(0)
-    found = re.search(r"listening on (\S+)", log.read())
-    return found.group(1) if found else ""
-
-
-def _until(ask: Callable[[], _T]) -> _T:
-    until = time.monotonic() + 30
-    while not (answer := ask()):
-        if time.monotonic() > until:
-            raise TimeoutError("the server did not get ready")
-        time.sleep(0.05)
-    return answer
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time of a process and all its descendants, also of those that are gone."""
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = sum(int(field) for field in stat[11:15]) / _TICKS
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own + sum(cpu_seconds(int(child)) for child in children)
-
-
-def own_cpu_seconds(pid: int) -> float:
-    """Processor time of a process alone."""
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(field) for field in stat[11:13]) / _TICKS
-
-
-def one_by_one(url: str, picture: str, count: int) -> list[float]:
-    """Milliseconds of each of `count` captions asked one after the other."""
+def measure_latency_ms(url: str, image_url: str, count: int) -> list[float]:
+    """Milliseconds of each of `count` captions requested one after the other."""
     times = []
     with httpx.Client(timeout=60) as http:
-        for index in range(count + 5):
-            began = time.perf_counter()
-            answer = http.post(f"{url}/v1/image/caption", json={"image_url": picture})
-            answer.raise_for_status()
-            if index >= 5:  # the first ones open connections
-                times.append((time.perf_counter() - began) * 1000)
+        for number in range(count + _WARM_UP_REQUESTS):
+            started_at_s = time.perf_counter()
+            response = http.post(f"{url}/v1/image/caption", json={"image_url": image_url})
+            response.raise_for_status()
+            if number >= _WARM_UP_REQUESTS:
+                times.append((time.perf_counter() - started_at_s) * 1000)
     return times
 
 
-def directly(far: str, picture: str, count: int) -> list[float]:
-    """Milliseconds of fetching the picture and making one model call with half as much base64."""
-    body = json.dumps({"model": "fake", "messages": [base64.b64encode(bytes(100_000)).decode()]})
+def measure_upstreams_ms(upstream: str, image_url: str, count: int) -> list[float]:
+    """Milliseconds of fetching the image and calling the model with 130 kB, without the server."""
+    body = json.dumps({"model": "stub", "messages": [base64.b64encode(bytes(100_000)).decode()]})
     times = []
     with httpx.Client(timeout=60) as http:
         for _ in range(count):
-            began = time.perf_counter()
-            http.get(picture)
-            http.post(f"{far}/v1/chat/completions", content=body)
-            times.append((time.perf_counter() - began) * 1000)
+            started_at_s = time.perf_counter()
+            http.get(image_url)
+            http.post(f"{upstream}/v1/chat/completions", content=body)
+            times.append((time.perf_counter() - started_at_s) * 1000)
     return times
 
 
-async def at_full_rate(url: str, picture: str, in_flight: int, seconds: float) -> tuple[int, float]:
+async def measure_throughput(
+    url: str, image_url: str, in_flight: int, seconds: float
+) -> tuple[int, float]:
     """Captions made and seconds taken with `in_flight` requests at any time."""
     done = 0
-    until = time.perf_counter() + seconds
-    began = time.perf_counter()
+    started_at_s = time.perf_counter()
     limits = httpx.Limits(max_connections=in_flight)
     async with httpx.AsyncClient(timeout=60, limits=limits) as http:
 
         async def worker() -> None:
             nonlocal done
-            while time.perf_counter() < until:
-                answer = await http.post(f"{url}/v1/image/caption", json={"image_url": picture})
-                answer.raise_for_status()
+            while time.perf_counter() < started_at_s + seconds:
+                response = await http.post(f"{url}/v1/image/caption", json={"image_url": image_url})
+                response.raise_for_status()
                 done += 1
 
         await asyncio.gather(*(worker() for _ in range(in_flight)))
-    return done, time.perf_counter() - began
+    return done, time.perf_counter() - started_at_s
 
 
-def row(name: str, far: str, url: str, pid: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    """All figures of one picture."""
-    picture = f"{far}/{name}.jpg"
-    direct = directly(far, picture, arguments.count)
-    added = one_by_one(url, picture, arguments.count)
-    before = cpu_seconds(pid)
-    done, took = asyncio.run(at_full_rate(url, picture, arguments.in_flight, arguments.seconds))
+def measure_size(
+    size: str, upstream: str, server: Altwright, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """The figures of one image size."""
+    pid, image_url = server.process.pid, f"{upstream}/{size}.jpg"
+    upstreams_ms = measure_upstreams_ms(upstream, image_url, arguments.count)
+    latency_ms = measure_latency_ms(server.url, image_url, arguments.count)
+    cpu_before_s = process_tree.tree_cpu_s(pid)
+    done, took_s = asyncio.run(
+        measure_throughput(server.url, image_url, arguments.in_flight, arguments.seconds)
+    )
+    cpu_s = process_tree.tree_cpu_s(pid) - cpu_before_s
     return {
-        "picture": name,
-        "whole_ms_median": round(statistics.median(added), 1),
-        "whole_ms_p90": round(statistics.quantiles(added, n=10)[-1], 1),
-        "far_ends_alone_ms_median": round(statistics.median(direct), 1),
-        "captions_per_second": round(done / took, 1),
-        "cpu_ms_per_caption": round((cpu_seconds(pid) - before) / done * 1000, 1),
+        "size": size,
+        "latency_ms_median": round(statistics.median(latency_ms), 1),
+        "latency_ms_p90": round(statistics.quantiles(latency_ms, n=10)[-1], 1),
+        "upstreams_ms_median": round(statistics.median(upstreams_ms), 1),
+        "captions_per_second": round(done / took_s, 1),
+        "cpu_ms_per_caption": round(cpu_s / done * 1000, 1),
     }
 
 
 def main() -> None:
     """Measure, print a table, write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", nargs="+", default=["1mp"], choices=list(SIZES))
-    parser.add_argument("--count", type=int, default=100, help="captions asked one by one")
+    parser.add_argument("--sizes", nargs="+", default=["1mp"], choices=list(SIZES))
+    parser.add_argument("--count", type=int, default=100, help="captions requested one by one")
     parser.add_argument("--in-flight", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args()
-    with far_ends(arguments.pictures) as far, altwright(far) as (url, pid):
-        rows = [row(name, far, url, pid, arguments) for name in arguments.pictures]
+    with (
+        stub_upstreams(arguments.sizes) as upstream,
+        Altwright(**stub_model_settings(upstream)) as server,
+    ):
+        rows = [measure_size(size, upstream, server, arguments) for size in arguments.sizes]
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     print("  ".join(f"{key:>24}" for key in rows[0]))
-    for one in rows:
-        print("  ".join(f"{value!s:>24}" for value in one.values()))
+    for row in rows:
+        print("  ".join(f"{value!s:>24}" for value in row.values()))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
 

@@ -1,10 +1,10 @@
-"""Files and bodies that are made to cost more than they show. Each is small to make and to send."""
+"""Decompression bombs: small files that cost much memory or time to decode."""
 
 import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from PIL import Image
 
@@ -12,93 +12,111 @@ _ZIP_MEMBER_BYTES = 1024 * 1024
 
 
 def all_bombs(*, large: bool) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every bomb that is drawn here, one at a time.
+    """Yield the name and bytes of every bomb.
 
-    `large` adds those that take some seconds to draw, or have tens of megabytes.
+    `large` adds those that take seconds to make or have tens of megabytes.
     """
-    yield "scans-small.jpg", scan_bomb((1200, 1200), 1_000)
-    yield "scans-large.jpg", scan_bomb((5000, 5000), 400)
-    yield "scans-allowed.jpg", scan_bomb((2800, 2000), 90)
+    yield "scans-small.jpg", repeated_scans_jpeg((1200, 1200), 1_000)
+    yield "scans-large.jpg", repeated_scans_jpeg((5000, 5000), 400)
+    yield "scans-allowed.jpg", repeated_scans_jpeg((2800, 2000), 90)
     yield "smooth.webp", _saved(Image.new("RGB", (5000, 5000)), "WEBP", quality=30, method=0)
     yield "smooth.png", solid_png((4000, 4000), 8, 6)
     text = _chunk(b"zTXt", b"a\0\0" + _zeros(8_000_000))
     yield "texts.png", png((8, 8), 8, 0, bytes(72), *[text] * 100)
-    yield "segments.jpg", segment_bomb(2_000_000 if large else 1_000_000)
+    yield "segments.jpg", many_segments_jpeg(2_000_000 if large else 1_000_000)
     yield "fill-bytes.jpg", b"\xff\xd8" + b"\xff" * 20_000_000
-    yield "flood.png", png((65_535, 65_535), 8, 6, bytes(100))
-    yield "flood-uint32.png", png((0x7FFFFFFF, 0x7FFFFFFF), 8, 6, bytes(100))
-    yield "flood-at-the-limit.png", solid_png((12_000, 12_000), 1, 0)
-    yield "flood.jpg", flooded_jpeg()
-    yield "flood.gif", flooded_gif()
-    yield "flood.bmp", flooded_bmp()
-    yield "flood.webp", flooded_webp()
-    yield "flood.tif", tiff([(256, 4, 1, 60_000), (257, 4, 1, 60_000), (278, 4, 1, 60_000)])
-    yield "frames.gif", many_frames("GIF", 10_000)
-    yield "frames.png", many_frames("PNG", 300)
-    yield "frames.webp", many_frames("WEBP", 300)
+    yield "oversized.png", png((65_535, 65_535), 8, 6, bytes(100))
+    yield "oversized-uint32.png", png((0x7FFFFFFF, 0x7FFFFFFF), 8, 6, bytes(100))
+    yield "just-allowed.png", solid_png((12_000, 12_000), 1, 0)
+    yield "oversized.jpg", oversized_jpeg()
+    yield "oversized.gif", oversized_gif()
+    yield "oversized.bmp", oversized_bmp()
+    yield "oversized.webp", oversized_webp()
+    yield "oversized.tif", tiff([(256, 4, 1, 60_000), (257, 4, 1, 60_000), (278, 4, 1, 60_000)])
+    yield "frames.gif", animation("GIF", 10_000)
+    yield "frames.png", animation("PNG", 300)
+    yield "frames.webp", animation("WEBP", 300)
     for kind in (b"zTXt", b"iCCP"):
         chunk = _chunk(kind, b"a\0\0" + _zeros(60_000_000))
         yield f"{kind.decode()}.png", png((8, 8), 8, 0, bytes(72), chunk)
     yield "longer-than-it-says.png", png((8, 8), 8, 0, bytes(60_000_000))
     yield "tags.tif", tiff([*_TINY, (700, 3, 9_000_000, 8)], bytes(18_000_000))
-    yield "circle.tif", circular_tiff()
+    yield "cyclic.tif", cyclic_tiff()
     yield "strips.tif", tiff([*_TINY, (278, 4, 1, 1), (273, 4, 0x7FFFFFFF, 8)])
     yield "tile.tif", tiff([*_TINY, (322, 4, 1, 60_000), (323, 4, 1, 60_000)])
-    yield "archive.jpg", jpeg_start() + archive(10)
+    yield "archive.jpg", jpeg_start() + zip_of_zeros(10)
     if large:
-        yield "flood-deep.png", solid_png((12_000, 12_000), 16, 6)
+        yield "oversized-deep.png", solid_png((12_000, 12_000), 16, 6)
         yield "zeros.jpg", jpeg_start() + bytes(60_000_000)
-        yield "archive.zip", archive(60)
+        yield "archive.zip", zip_of_zeros(60)
 
+
+_CHEAP = frozenset({"ok", "caption_uncertain"})
+"""Codes of an odd file whose first image is sound and cheap to decode."""
+_REFUSED = frozenset({"image_corrupt", "image_too_large"})
+
+EXPECTED_CODES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("oversized.png", "oversized-uint32.png", "oversized.jpg", "oversized.gif",
+                     "oversized.bmp", "oversized.webp", "oversized.tif"),
+                    frozenset({"image_too_large"})),
+    **dict.fromkeys(("scans-small.jpg", "scans-large.jpg", "segments.jpg", "fill-bytes.jpg",
+                     "zTXt.png", "iCCP.png", "tags.tif", "strips.tif", "tile.tif", "zeros.jpg",
+                     "archive.jpg", "oversized-deep.png"), _REFUSED | _CHEAP),
+    **dict.fromkeys(("scans-allowed.jpg", "smooth.webp", "smooth.png", "texts.png"), _CHEAP),
+    **dict.fromkeys(("just-allowed.png", "frames.gif", "frames.png", "frames.webp",
+                     "cyclic.tif", "longer-than-it-says.png"), _CHEAP),
+    "archive.zip": frozenset({"image_unsupported"}),
+}  # fmt: skip
+"""The codes that the server may return for each bomb."""
 
 _TINY = [(256, 4, 1, 8), (257, 4, 1, 8)]
 """Tags of a TIFF of 8 x 8 pixels."""
 
 
 def jpeg_start() -> bytes:
-    """A JPEG up to its frame, and nothing after it."""
+    """A JPEG that ends before its Huffman tables."""
     whole = _jpeg((16, 16), progressive=False)
     return whole[: whole.index(b"\xff\xc4")]
 
 
-def scan_bomb(size: tuple[int, int], extra: int) -> bytes:
-    """A progressive JPEG whose last scan comes `extra` times more; each pass costs all pixels."""
+def repeated_scans_jpeg(size: tuple[int, int], extra: int) -> bytes:
+    """A progressive JPEG that repeats its last scan `extra` times; each scan visits all pixels."""
     whole = _jpeg(size, progressive=True)
     last = whole.rindex(b"\xff\xda")
     return whole[:-2] + whole[last:-2] * extra + whole[-2:]
 
 
-def segment_bomb(count: int = 2_000_000) -> bytes:
-    """A JPEG with millions of empty comments before its frame."""
+def many_segments_jpeg(count: int = 2_000_000) -> bytes:
+    """A JPEG with `count` empty comment segments before its frame."""
     whole = _jpeg((16, 16), progressive=False)
     return whole[:2] + b"\xff\xfe\0\2" * count + whole[2:]
 
 
-def flooded_jpeg() -> bytes:
-    """A small JPEG that says that it has 65,500 x 65,500 pixels."""
+def oversized_jpeg() -> bytes:
+    """A small JPEG whose header claims 65,500 x 65,500 pixels."""
     whole = bytearray(_jpeg((64, 64), progressive=False))
     at = whole.index(b"\xff\xc0") + 5
     struct.pack_into(">HH", whole, at, 65_500, 65_500)
     return bytes(whole)
 
 
-def flooded_gif() -> bytes:
-    """A small canvas with a frame of 65,535 x 65,535."""
+def oversized_gif() -> bytes:
+    """A GIF with a small canvas and a frame of 65,535 x 65,535 pixels."""
     whole = bytearray(_saved(Image.new("P", (8, 8)), "GIF"))
     at = whole.rindex(b"\x2c", 0, len(whole) - 8)
     struct.pack_into("<HH", whole, at + 5, 65_535, 65_535)
     return bytes(whole)
 
 
-def flooded_bmp() -> bytes:
-    """30,000 x 30,000 by its header."""
+def oversized_bmp() -> bytes:
+    """A small BMP whose header claims 30,000 x 30,000 pixels."""
     whole = bytearray(_saved(Image.new("RGB", (8, 8)), "BMP"))
     struct.pack_into("<ii", whole, 18, 30_000, 30_000)
     return bytes(whole)
 
 
-def flooded_webp() -> bytes:
-    """A canvas of 16,383 x 16,383 around a small frame."""
+def oversized_webp() -> bytes:
+    """A WebP with a canvas of 16,383 x 16,383 pixels and a small frame."""
     whole = bytearray(_saved(Image.new("RGBA", (8, 8)), "WEBP", lossless=True))
     if whole[12:16] == b"VP8X":
         whole[24:30] = b"\xfe\x3f\0\xfe\x3f\0"
@@ -108,8 +126,8 @@ def flooded_webp() -> bytes:
     return bytes(whole)
 
 
-def many_frames(kind: str, count: int) -> bytes:
-    """An animation of `count` different frames."""
+def animation(kind: str, count: int) -> bytes:
+    """An animation of `count` different frames of 16 x 16 pixels."""
     frames = [Image.new("L", (16, 16), number % 256) for number in range(count)]
     out = io.BytesIO()
     frames[0].save(out, kind, save_all=True, append_images=frames[1:], duration=20)
@@ -117,7 +135,7 @@ def many_frames(kind: str, count: int) -> bytes:
 
 
 def png(size: tuple[int, int], depth: int, colour: int, pixels: bytes, *more: bytes) -> bytes:
-    """A PNG with this header, these raw rows, and further chunks before them."""
+    """A PNG with this header, these raw rows, and the chunks `more` before them."""
     header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)
     parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header), *more]
     parts += [_chunk(b"IDAT", zlib.compress(pixels, 9)), _chunk(b"IEND", b"")]
@@ -125,7 +143,7 @@ def png(size: tuple[int, int], depth: int, colour: int, pixels: bytes, *more: by
 
 
 def solid_png(size: tuple[int, int], depth: int, colour: int) -> bytes:
-    """A whole black PNG, deflated row by row: no more than a row is ever held here."""
+    """A complete black PNG, compressed row by row so that only one row is in memory."""
     samples = {0: 1, 2: 3, 6: 4}[colour]
     row = bytes(1 + -(-size[0] * samples * depth // 8))
     packer = zlib.compressobj(1)
@@ -136,7 +154,7 @@ def solid_png(size: tuple[int, int], depth: int, colour: int) -> bytes:
 
 
 def tiff(entries: list[tuple[int, int, int, int]], data: bytes = b"") -> bytes:
-    """A little-endian TIFF with these tags (tag, type, count, value), 8-bit grey if not said."""
+    """A little-endian TIFF with these tags (tag, type, count, value), 8-bit grey by default."""
     given = {entry[0] for entry in entries}
     plain = [(258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8), (279, 4, 1, 64)]
     every = sorted([*entries, *(entry for entry in plain if entry[0] not in given)])
@@ -145,15 +163,15 @@ def tiff(entries: list[tuple[int, int, int, int]], data: bytes = b"") -> bytes:
     return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + directory + bytes(4)
 
 
-def circular_tiff() -> bytes:
-    """A TIFF whose directory names itself as the next one."""
+def cyclic_tiff() -> bytes:
+    """A TIFF whose directory points to itself as the next one."""
     whole = bytearray(tiff(_TINY))
     whole[-4:] = whole[4:8]
     return bytes(whole)
 
 
-def archive(mebibytes: int) -> bytes:
-    """A ZIP of stored zeros: so many bytes that are no picture."""
+def zip_of_zeros(mebibytes: int) -> bytes:
+    """A ZIP of uncompressed zeros: large and not an image."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as file:
         for number in range(mebibytes):

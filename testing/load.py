@@ -1,4 +1,4 @@
-"""A light HTTP load: raw asyncio sockets, kept alive, so that what is measured is the server.
+"""A light HTTP load generator on raw asyncio sockets with kept-alive connections.
 
 It shares the machine's processors with the server, so it parses no more than it must.
 """
@@ -14,30 +14,31 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-CUT = 0
-"""Stands for a status where the connection ended without an answer."""
+CONNECTION_LOST = 0
+"""The status of a response that never came: the connection ended before it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, and how long that took."""
+class Response:
+    """One response and how long it took."""
 
     status: int
-    took_s: float
+    duration_s: float
     body: bytes = b""
-    headers: bytes = b""
-    """The head as it came, in lower case."""
-    began_s: float = 0.0
+    head: bytes = b""
+    """The status line and header fields, in lower case."""
+    started_at_s: float = 0.0
+    """`time.perf_counter()` when the request was written."""
 
     @property
     def code(self) -> str:
-        """`ok`, the problem's code, or `cut`."""
-        if self.status == CUT:
-            return "cut"
+        """`ok`, the problem's code, or `connection_lost`."""
+        if self.status == CONNECTION_LOST:
+            return "connection_lost"
         return "ok" if self.status == 200 else str(self.json().get("code", self.status))
 
     def json(self) -> dict[str, Any]:
-        """The body as an object; an empty one where it is none."""
+        """The body as an object; an empty object where the body is anything else."""
         try:
             found = json.loads(self.body)
         except ValueError:
@@ -45,8 +46,8 @@ class Answer:
         return found if isinstance(found, dict) else {}
 
 
-def request(method: str, path: str, body: object = None, **headers: str) -> bytes:
-    """The bytes of a request; `body` is sent as JSON."""
+def http_request(method: str, path: str, body: object = None, **headers: str) -> bytes:
+    """The bytes of an HTTP/1.1 request; `body` is sent as JSON, `_` in a header name means `-`."""
     data = b"" if body is None else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", "Host: load"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -55,50 +56,56 @@ def request(method: str, path: str, body: object = None, **headers: str) -> byte
     return "\r\n".join([*lines, "", ""]).encode() + data
 
 
-def caption(image_url: str, **fields: object) -> bytes:
-    """A request for one caption."""
-    return request("POST", "/v1/image/caption", {"image_url": image_url, **fields})
+def caption_request(image_url: str, **fields: object) -> bytes:
+    """The bytes of a request for one caption."""
+    return http_request("POST", "/v1/image/caption", {"image_url": image_url, **fields})
 
 
 class Connection:
-    """One kept-alive connection, which is opened anew where the server closed it."""
+    """One kept-alive connection. It is opened again where the server closed it."""
 
-    def __init__(self, url: str, *, own_address: str | None = None) -> None:
-        """`own_address` is the address to come from, of 127.0.0.0/8: another caller."""
+    def __init__(self, url: str, *, source_address: str | None = None) -> None:
+        """`source_address` of 127.0.0.0/8 lets the server see another client."""
         parts = urlsplit(url)
-        self._from = (own_address, 0) if own_address else None
+        self._source = (source_address, 0) if source_address else None
         self._address = (parts.hostname or "", parts.port or 80)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, message: bytes, *, timeout_s: float = 60.0) -> Answer:
-        """Send a request and read its answer. A connection that breaks is an answer too: CUT."""
-        began_s = time.perf_counter()
-        fresh = self._streams is None
+    async def send(self, message: bytes, *, timeout_s: float = 60.0) -> Response:
+        """Send a request and read its response.
+
+        A connection that breaks gives a response with the status CONNECTION_LOST. A request on a
+        kept-alive connection that turns out to be closed is sent again on a new one.
+        """
+        started_at_s = time.perf_counter()
+        is_new = self._streams is None
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await self._ask(message, began_s)
+                response = await self._send(message, started_at_s)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             await self.aclose()
-            if fresh:
-                return Answer(CUT, time.perf_counter() - began_s, began_s=began_s)
-            return await self.ask(message, timeout_s=timeout_s)  # it was closed while idle
-        if b"connection: close" in answer.headers:
+            if is_new:
+                took_s = time.perf_counter() - started_at_s
+                return Response(CONNECTION_LOST, took_s, started_at_s=started_at_s)
+            return await self.send(message, timeout_s=timeout_s)
+        if b"connection: close" in response.head:
             await self.aclose()
-        return answer
+        return response
 
-    async def _ask(self, message: bytes, began_s: float) -> Answer:
+    async def _send(self, message: bytes, started_at_s: float) -> Response:
         if self._streams is None:
-            self._streams = await asyncio.open_connection(*self._address, local_addr=self._from)
+            self._streams = await asyncio.open_connection(*self._address, local_addr=self._source)
         reader, writer = self._streams
         writer.write(message)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         at = head.find(b"content-length:")
         length = int(head[at + 15 : head.index(b"\r", at)]) if at >= 0 else 0
         body = await reader.readexactly(length) if length else b""
-        return Answer(int(head[9:12]), time.perf_counter() - began_s, body, head, began_s)
+        took_s = time.perf_counter() - started_at_s
+        return Response(int(head[9:12]), took_s, body, head, started_at_s)
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
@@ -116,28 +123,45 @@ class Connection:
 
 
 @dataclass(slots=True)
-class Told:
-    """Every answer of a run."""
+class Responses:
+    """The responses of a run."""
 
-    answers: list[Answer] = field(default_factory=list)
+    items: list[Response] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.items)
 
     def codes(self) -> Counter[str]:
         """How often each code came."""
-        return Counter(answer.code for answer in self.answers)
+        return Counter(response.code for response in self.items)
 
-    def of(self, *codes: str) -> "Told":
-        """The answers with one of these codes."""
-        return Told([answer for answer in self.answers if answer.code in codes])
+    def with_codes(self, *codes: str) -> "Responses":
+        """The responses that have one of these codes."""
+        return Responses([response for response in self.items if response.code in codes])
 
-    def percentile_ms(self, share: float) -> float:
-        """Milliseconds within which that share of the answers came; NaN where there is none."""
-        return percentile((answer.took_s for answer in self.answers), share) * 1000
+    def percentile_ms(self, fraction: float) -> float:
+        """The latency that this fraction of the responses did not exceed; NaN without any."""
+        return percentile((response.duration_s for response in self.items), fraction) * 1000
 
 
-def percentile(values: Iterable[float], share: float) -> float:
-    """The nearest-rank percentile: a value that did occur."""
+def percentile(values: Iterable[float], fraction: float) -> float:
+    """The nearest-rank percentile: always one of the values."""
     ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
+    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)] if ordered else math.nan
+
+
+async def send_all(url: str, messages: Sequence[bytes], *, in_flight: int) -> Responses:
+    """Send each message once, at most `in_flight` at a time."""
+    responses = Responses()
+    waiting = list(messages)
+
+    async def client() -> None:
+        async with Connection(url) as connection:
+            while waiting:
+                responses.items.append(await connection.send(waiting.pop()))
+
+    await asyncio.gather(*(client() for _ in range(in_flight)))
+    return responses
 
 
 async def closed_loop(
@@ -148,61 +172,61 @@ async def closed_loop(
     seconds: float,
     pause_s: float = 0.0,
     own_addresses: bool = False,
-) -> Told:
-    """`in_flight` callers, each asking again as soon as it is answered (and `pause_s` later).
+) -> Responses:
+    """A closed workload: `in_flight` clients, each sending again after its response and `pause_s`.
 
-    With `own_addresses` each comes from an address of its own.
+    With `own_addresses` each client has a source address of its own.
     """
-    told = Told()
-    until_s = time.perf_counter() + seconds
+    responses = Responses()
+    end_s = time.perf_counter() + seconds
 
-    async def caller(number: int) -> None:
-        own = f"127.0.1.{number + 1}" if own_addresses else None
-        async with Connection(url, own_address=own) as connection:
-            turn = number
-            while time.perf_counter() < until_s:
-                told.answers.append(await connection.ask(messages[turn % len(messages)]))
-                turn += 1
+    async def client(number: int) -> None:
+        source = f"127.0.1.{number + 1}" if own_addresses else None
+        async with Connection(url, source_address=source) as connection:
+            sent = number
+            while time.perf_counter() < end_s:
+                responses.items.append(await connection.send(messages[sent % len(messages)]))
+                sent += 1
                 if pause_s:
                     await asyncio.sleep(pause_s)
 
-    await asyncio.gather(*(caller(number) for number in range(in_flight)))
-    return told
+    await asyncio.gather(*(client(number) for number in range(in_flight)))
+    return responses
 
 
 async def open_loop(
     url: str,
     messages: Sequence[bytes],
     *,
-    a_second: float,
+    per_second: float,
     seconds: float,
     connections: int,
     timeout_s: float = 60.0,
-) -> Told:
-    """Requests at a fixed rate, whatever the answers: an overload that does not wait politely.
+) -> Responses:
+    """An open workload: requests at a fixed rate that does not depend on the responses.
 
-    A request starts late only where all `connections` still wait for an answer; time counts from
-    the moment it is written.
+    A request starts late only while all `connections` wait for a response. Its latency counts from
+    the moment when it is written.
     """
-    told = Told()
-    everyone = [Connection(url) for _ in range(connections)]
+    responses = Responses()
+    pool = [Connection(url) for _ in range(connections)]
     idle: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
-    for connection in everyone:
+    for connection in pool:
         idle.put_nowait(connection)
 
-    async def one(connection: Connection, message: bytes) -> None:
-        told.answers.append(await connection.ask(message, timeout_s=timeout_s))
+    async def send(connection: Connection, message: bytes) -> None:
+        responses.items.append(await connection.send(message, timeout_s=timeout_s))
         idle.put_nowait(connection)
 
-    began_s = time.perf_counter()
+    started_at_s = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for turn in range(int(a_second * seconds)):
-            ahead_s = began_s + turn / a_second - time.perf_counter()
-            if ahead_s > 0:
-                await asyncio.sleep(ahead_s)
-            elif time.perf_counter() - began_s > seconds:
+        for number in range(int(per_second * seconds)):
+            early_s = started_at_s + number / per_second - time.perf_counter()
+            if early_s > 0:
+                await asyncio.sleep(early_s)
+            elif time.perf_counter() - started_at_s > seconds:
                 break
-            group.create_task(one(await idle.get(), messages[turn % len(messages)]))
-    for connection in everyone:
+            group.create_task(send(await idle.get(), messages[number % len(messages)]))
+    for connection in pool:
         await connection.aclose()
-    return told
+    return responses

@@ -1,16 +1,18 @@
-"""Pictures as a camera leaves them: detail at every scale, edges, grain; equal on every machine.
+"""Synthetic photographs: detail at every scale, edges and grain; the same on every machine.
 
-What a decoder costs depends on how much there is to decode, so the drawn ones have what cameras
-write: 3.2 bits a pixel at 1 megapixel, 2.4 at 12. They are kept in build/bench/ once drawn.
+The cost of decoding depends on how much a file holds, so these have the bit rate of camera files:
+3.2 bits a pixel at 1 megapixel, 2.4 at 12. Once drawn they are kept in build/bench/.
 """
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
-FOLDER = Path(__file__).parents[1] / "build/bench/pictures"
+FOLDER = Path(__file__).parents[1] / "build/bench/photographs"
 
 SIZES = {
     "1mp": (1224, 816),
@@ -22,8 +24,8 @@ SIZES = {
 """Width and height in pixels."""
 
 _COARSEST_PX = 12
-_CONTRAST, _FALLS_TO = 60.0, 0.71
-"""Standard deviation of the coarsest detail, and its share of that at half the scale."""
+_CONTRAST, _CONTRAST_FALLOFF = 60.0, 0.71
+"""Standard deviation of the coarsest detail, and the factor for each halving of the scale."""
 _COLOURED_SCALES = 5
 """Finer detail is grey, as it mostly is in photographs."""
 _GRAIN = 6.0
@@ -35,55 +37,56 @@ class Photograph:
     """One file to decode."""
 
     size: str
+    """A key of SIZES."""
     kind: str
-    """`baseline` and `progressive` (JPEG), `png` or `webp`."""
+    """`baseline` or `progressive` (both JPEG), `png` or `webp`."""
 
     @property
     def path(self) -> Path:
-        """Where it lies once it is drawn."""
-        ending = {"baseline": ".jpg", "progressive": ".progressive.jpg"}.get(
+        """Where the file is kept."""
+        suffix = {"baseline": ".jpg", "progressive": ".progressive.jpg"}.get(
             self.kind, f".{self.kind}"
         )
-        return FOLDER / f"{self.size}{ending}"
+        return FOLDER / f"{self.size}{suffix}"
 
     @property
     def format(self) -> str:
-        """What its bytes begin like."""
+        """The name of the file format in lower case."""
         return self.kind if self.kind in ("png", "webp") else "jpeg"
 
 
-def ready(wanted: list[Photograph]) -> None:
-    """Draw what is missing of them: half a minute for 42 megapixels, the first time."""
+def draw_missing(wanted: Sequence[Photograph]) -> None:
+    """Draw the files that do not exist yet. 42 megapixels take half a minute."""
     for size, size_px in SIZES.items():
         missing = [one for one in wanted if one.size == size and not one.path.exists()]
         if not missing:
             continue
         FOLDER.mkdir(parents=True, exist_ok=True)
-        picture = draw(size_px)
+        image = draw(size_px)
         for one in missing:
-            half = one.path.with_suffix(".part")
-            _save(picture, half, one.kind)
-            half.rename(one.path)
+            unfinished = one.path.with_suffix(f".{os.getpid()}")  # another process may draw it too
+            _save(image, unfinished, one.kind)
+            unfinished.rename(one.path)
 
 
 def draw(size_px: tuple[int, int]) -> Image.Image:
-    """The same picture every time."""
+    """Draw a photograph of this size; equal sizes give equal pixels."""
     rng = np.random.default_rng(7)
     scales = [size_px]
     while max(scales[0]) > _COARSEST_PX:
         width, height = scales[0]
         scales.insert(0, (max(1, -(-width // 2)), max(1, -(-height // 2))))
-    picture = Image.new("RGB", scales[0], (118, 122, 112))
+    image = Image.new("RGB", scales[0], (118, 122, 112))
     contrast = _CONTRAST
     for number, scale in enumerate(scales):
-        picture = picture.resize(scale, Image.Resampling.BICUBIC)
+        image = image.resize(scale, Image.Resampling.BICUBIC)
         if scale == size_px:
-            _draw_edges(picture, rng)
+            _draw_edges(image, rng)
             contrast = max(contrast, _GRAIN)
         detail = _noise(rng, scale, contrast, coloured=number < _COLOURED_SCALES)
-        picture = ImageChops.add(picture, detail, offset=-128)
-        contrast *= _FALLS_TO
-    return picture
+        image = ImageChops.add(image, detail, offset=-128)
+        contrast *= _CONTRAST_FALLOFF
+    return image
 
 
 def _noise(
@@ -96,9 +99,9 @@ def _noise(
     return noise if coloured else Image.merge("RGB", (noise,) * 3)
 
 
-def _draw_edges(picture: Image.Image, rng: np.random.Generator) -> None:
-    width, height = picture.size
-    pen = ImageDraw.Draw(picture)
+def _draw_edges(image: Image.Image, rng: np.random.Generator) -> None:
+    width, height = image.size
+    pen = ImageDraw.Draw(image)
     for _ in range(_EDGES):
         x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
         reach = max(2, int(rng.integers(width // 60, width // 8)))
@@ -110,10 +113,10 @@ def _draw_edges(picture: Image.Image, rng: np.random.Generator) -> None:
         pen.line([*corners, corners[0]], fill=(red, green, blue), width=max(1, width // 600))
 
 
-def _save(picture: Image.Image, path: Path, kind: str) -> None:
+def _save(image: Image.Image, path: Path, kind: str) -> None:
     if kind == "png":
-        picture.save(path, "PNG", compress_level=6)
+        image.save(path, "PNG", compress_level=6)
     elif kind == "webp":
-        picture.save(path, "WEBP", quality=82, method=2)
+        image.save(path, "WEBP", quality=82, method=2)
     else:
-        picture.save(path, "JPEG", quality=88, progressive=kind == "progressive")
+        image.save(path, "JPEG", quality=88, progressive=kind == "progressive")

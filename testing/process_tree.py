@@ -1,6 +1,7 @@
-"""What a process and all its descendants hold: memory, descriptors, threads. Linux only."""
+"""Memory, descriptors and processor time of a process and its descendants. Linux only."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _KIB = 1024
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def descendants(pid: int) -> list[int]:
@@ -22,8 +24,8 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def resident_bytes(pid: int) -> int:
-    """Memory of one process, shared pages counted by their share (PSS); 0 where it has gone."""
+def memory_bytes(pid: int) -> int:
+    """Memory of one process, shared pages divided among their users (PSS); 0 if it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
@@ -31,29 +33,38 @@ def resident_bytes(pid: int) -> int:
     return 0
 
 
-def parts_bytes(pid: int) -> list[int]:
-    """Memory of a process and of each of its descendants, nothing counted twice."""
-    return [resident_bytes(one) for one in (pid, *descendants(pid))]
+def tree_memory_bytes(pid: int) -> int:
+    """Memory of a process and all its descendants together, nothing counted twice."""
+    return sum(_memory_of_each(pid))
 
 
-def tree_bytes(pid: int) -> int:
-    """Memory of a process and all its descendants together."""
-    return sum(parts_bytes(pid))
-
-
-def descriptors(pid: int) -> int:
+def open_descriptors(pid: int) -> int:
     """How many files and sockets a process has open."""
     return len(_entries(f"/proc/{pid}/fd"))
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time of one process, in seconds."""
+    utime, stime = _stat(pid)[11:13]
+    return (int(utime) + int(stime)) / _TICKS_PER_S
+
+
+def tree_cpu_s(pid: int) -> float:
+    """Processor time of a process and all its descendants, those that have ended included."""
+    own = sum(int(ticks) for ticks in _stat(pid)[11:15]) / _TICKS_PER_S
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(tree_cpu_s(int(child)) for child in children)
+
+
 @dataclass(slots=True)
-class Peak:
-    """The most that a tree held while it was watched, and each sample with its moment."""
+class MemoryPeak:
+    """The largest memory of a process tree while it was watched, and every sample."""
 
     bytes: int = 0
-    parts: list[int] = field(default_factory=list)
-    """What each process held at the peak, the server itself first."""
+    by_process: list[int] = field(default_factory=list)
+    """Memory of each process at the peak, the root first."""
     samples: list[tuple[float, int]] = field(default_factory=list)
+    """`time.monotonic()` and the bytes of the tree."""
 
     @property
     def mib(self) -> float:
@@ -62,27 +73,36 @@ class Peak:
 
 
 @contextmanager
-def watched(pid: int, every_s: float = 0.1) -> Iterator[Peak]:
+def watch_memory(pid: int, every_s: float = 0.1) -> Iterator[MemoryPeak]:
     """Sample the tree's memory in a thread until the block ends."""
-    peak, over = Peak(), threading.Event()
+    peak, stopped = MemoryPeak(), threading.Event()
 
-    def watch() -> None:
+    def sample() -> None:
         while True:
-            parts = parts_bytes(pid)
-            held = sum(parts)
-            peak.samples.append((time.monotonic(), held))
-            if held > peak.bytes:
-                peak.bytes, peak.parts = held, parts
-            if over.wait(every_s):
+            by_process = _memory_of_each(pid)
+            total = sum(by_process)
+            peak.samples.append((time.monotonic(), total))
+            if total > peak.bytes:
+                peak.bytes, peak.by_process = total, by_process
+            if stopped.wait(every_s):
                 return
 
-    thread = threading.Thread(target=watch, name="memory", daemon=True)
+    thread = threading.Thread(target=sample, name="memory", daemon=True)
     thread.start()
     try:
         yield peak
     finally:
-        over.set()
+        stopped.set()
         thread.join()
+
+
+def _memory_of_each(pid: int) -> list[int]:
+    return [memory_bytes(one) for one in (pid, *descendants(pid))]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the command's name (proc_pid_stat(5)): 11 is utime."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _entries(folder: str) -> list[Path]:

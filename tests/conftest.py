@@ -8,7 +8,7 @@ pytest_plugins = [
     "testing.servers.aimock_model_server",
     "testing.servers.altwright",
     "testing.servers.browser",
-    "testing.servers.chaos",
+    "testing.servers.fault_proxy",
     "testing.servers.databases",
     "testing.servers.llmock_model_server",
     "testing.servers.origin",

@@ -39,7 +39,7 @@ from app.types import (
     SourceImage,
 )
 from app.workers.pool import WorkerPool
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
 
 SOURCE = jpeg((320, 240))
 REQUEST = CaptionRequest(image_url=data_url(SOURCE), style="concise", caller="anna")

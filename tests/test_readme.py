@@ -11,8 +11,8 @@ import pytest
 from app.errors import leaves
 from app.main import create_app
 from app.settings.settings import Settings
+from testing.requirements import require_program
 from testing.servers.altwright import Altwright
-from testing.servers.need import need
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -78,7 +78,7 @@ def test_a_folder_is_filled_and_reviewed_and_a_page_is_verified(
     assert (tmp_path / "alt.csv").read_text(encoding="utf-8").count(",ai,en,embedded,") == 3
     page = tmp_path / "review.html"
     assert "3 pictures" in run(review.replace(page.name, str(page)), altwright, "bash", "-c")
-    need("chromium", "chromium")
+    require_program("chromium", "chromium")
     assert "1 page: 0 violations" in run(verify, altwright, "bash", "-c")
 
 

@@ -1,1 +1,1 @@
-"""`make bench`: what a caption costs here, and what other programs take for its parts."""
+"""`make bench`: the processor time and latency of captions beside other programs."""

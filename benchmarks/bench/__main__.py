@@ -1,10 +1,11 @@
-"""Everything that is promised about speed, measured in one run and printed as one table.
+"""All performance targets, measured in one run and printed as one table.
 
     .venv/bin/python -m benchmarks.bench
     .venv/bin/python -m benchmarks.bench --only normaliser service --rounds 3
 
-The peers' columns are filled where `make bench-peers` has installed them. Ten minutes, most of them
-the 10,000 captions in a row. Only figures of one run compare, and only where the machine is quiet.
+The columns of other programs are filled where `make bench-peers` has installed them. A run takes
+ten minutes, most of them for the 10,000 captions in a row. Compare only figures of one run, and
+only on a machine that is otherwise idle.
 """
 
 import argparse
@@ -15,45 +16,54 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import engines, peers, servers, table
-from benchmarks.bench.promises import Measured, promises
-from benchmarks.bench.servers import crowd
+from benchmarks.bench import peers, resizers, table
+from benchmarks.bench.core_scaling import measure_scaling
+from benchmarks.bench.latency import measure_concurrent, measure_single
+from benchmarks.bench.memory_growth import measure_growth
+from benchmarks.bench.service_cost import measure_cost
+from benchmarks.bench.start_time import measure_start_s
+from benchmarks.bench.targets import Measurements, evaluate
 
-PARTS = ("normaliser", "service", "latency", "crowd", "memory", "scaling", "start")
+PARTS = ("normaliser", "service", "latency", "concurrency", "memory", "scaling", "start")
 _JSON = Path("build/bench.json")
 
 
-def measured(arguments: argparse.Namespace) -> Measured:
+def run(arguments: argparse.Namespace) -> Measurements:
     """Run the parts that were asked for."""
-    seen, rounds = Measured(), arguments.rounds
+    found, rounds = Measurements(), arguments.rounds
     for part in PARTS:
         if part not in arguments.only:
             continue
         print(f"measuring: {part} ...", flush=True)
-        if part == "normaliser":
-            seen.normaliser = engines.measure(rounds)
-        elif part == "service":
-            seen.service = servers.cost({"1mp": 60, "12mp": 20}, rounds=rounds)
-        elif part == "latency":
-            seen.latency = servers.latency(100)
-        elif part == "crowd":
-            seen.crowds = [
-                crowd(model_s=0.5, callers=256, a_second=20, seconds=15, concurrency=64),
-                # All of them in work at the same time: that many fit below two full cores only
-                # where the model is slow.
-                crowd(model_s=10.0, callers=256, a_second=25, seconds=25, concurrency=256),
-            ]
-        elif part == "memory":
-            seen.memory = servers.growth(arguments.captions)
-        elif part == "scaling":
-            seen.scaling = servers.scaling(rounds=rounds, seconds=5)
-        else:
-            seen.start_s = servers.start(rounds)
-    return seen
+        match part:
+            case "normaliser":
+                found.normaliser = resizers.measure(rounds)
+            case "service":
+                found.service = measure_cost({"1mp": 60, "12mp": 20}, rounds=rounds)
+            case "latency":
+                found.latency = measure_single(100)
+            case "concurrency":
+                found.concurrency = [
+                    measure_concurrent(
+                        model_delay_s=0.5, clients=256, per_second=20, seconds=15, concurrency=64
+                    ),
+                    # With 256 requests at work at the same time, two cores are not the limit only
+                    # if the model is slow.
+                    measure_concurrent(
+                        model_delay_s=10.0, clients=256, per_second=25, seconds=25, concurrency=256
+                    ),
+                ]
+            case "memory":
+                found.memory = measure_growth(arguments.captions)
+            case "scaling":
+                found.scaling = measure_scaling(rounds=rounds, seconds=5)
+            case _:
+                found.start_s = measure_start_s(rounds)
+    return found
 
 
 def main() -> None:
-    """Measure, print, write JSON; exit code 1 where a promise did not hold."""
+    """Measure, print, write JSON; exit code 1 where a target was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     parser.add_argument("--rounds", type=int, default=5, help="figures are medians over these")
@@ -63,19 +73,19 @@ def main() -> None:
     arguments = parser.parse_args()
     for sentence in peers.install() if arguments.install_peers else ():
         print(sentence)
-    machine = _machine()
-    seen = measured(arguments)
+    machine = _describe_machine()
+    found = run(arguments)
     print(f"\n{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, "
           f"load {machine['load']:.1f} at the start\n")  # fmt: skip
-    for line in table.lines(seen):
+    for line in table.format_lines(found):
         print(line)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(table.as_json(seen, machine), indent=2) + "\n")
+    arguments.json.write_text(json.dumps(table.to_json(found, machine), indent=2) + "\n")
     print(f"\nwritten to {arguments.json}")
-    raise SystemExit(any(line.held is False for line in promises(seen)))
+    raise SystemExit(any(target.met is False for target in evaluate(found)))
 
 
-def _machine() -> dict[str, Any]:
+def _describe_machine() -> dict[str, Any]:
     return {
         "processor": platform.machine(),
         "cores": len(os.sched_getaffinity(0)),

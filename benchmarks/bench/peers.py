@@ -1,6 +1,6 @@
-"""What stands beside Altwright in the table: which of it is installed, and how it is started.
+"""The programs that Altwright is compared with: installing and starting them.
 
-`make bench-peers` installs them into build/peers/, each in an environment of its own.
+`make bench-peers` installs each into an environment of its own in build/peers/.
 """
 
 import contextlib
@@ -16,32 +16,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.bench.engine import LONGEST_PX, QUALITY
+from benchmarks.bench.resizer_process import LONGEST_EDGE_PX, QUALITY
+from testing.ports import free_port
 
 _TOP = Path(__file__).parents[2]
 FOLDER = _TOP / "build/peers"
 _PINS = _TOP / "benchmarks/peers"
-_START_S = 90.0
+_START_TIMEOUT_S = 90.0
 """LiteLLM's proxy takes ten seconds of a quiet core to start."""
 
 INSTALL = "make bench-peers"
-"""What a row says whose peer is not there."""
+"""Shown in the row of a peer that is not installed."""
 
 
 def python_of(peer: str) -> Path:
-    """The Python that has this peer: pyvips, thumbor or litellm."""
+    """The Python interpreter of a peer: pyvips, thumbor or litellm."""
     return FOLDER / peer / "bin/python"
 
 
 def is_installed(peer: str) -> bool:
-    """Whether it can be measured."""
+    """Whether the peer can be measured here."""
     if peer == "sharp":
         return shutil.which("node") is not None and (FOLDER / "sharp/node_modules/sharp").exists()
     return (FOLDER / peer / ".installed").exists()
 
 
 def install() -> list[str]:
-    """Put every peer where it belongs; the sentences of those that could not be."""
+    """Install every missing peer; returns a sentence for each that could not be installed."""
     failed = []
     for peer in ("pyvips", "thumbor", "litellm"):
         if is_installed(peer):
@@ -56,7 +57,7 @@ def install() -> list[str]:
         if all(subprocess.run(command, check=False).returncode == 0 for command in commands):
             (FOLDER / peer / ".installed").touch()
         else:
-            failed.append(f"{peer} could not be installed: see what pip says above")
+            failed.append(f"{peer} could not be installed: see the output of pip above")
     if not is_installed("sharp"):
         failed += _install_sharp()
     return failed
@@ -72,12 +73,16 @@ def _install_sharp() -> list[str]:
         shutil.copy(_PINS / name, FOLDER / "sharp" / name)
     command = [npm, "ci", "--prefix", str(FOLDER / "sharp"), "--no-audit", "--no-fund", "--silent"]
     done = subprocess.run(command, check=False)
-    return [] if done.returncode == 0 else ["sharp could not be installed: see what npm says above"]
+    return (
+        []
+        if done.returncode == 0
+        else ["sharp could not be installed: see the output of npm above"]
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server that runs."""
+    """A running server."""
 
     url: str
     pid: int
@@ -85,7 +90,7 @@ class Peer:
 
 @contextmanager
 def thumbor() -> Iterator[Peer]:
-    """It fetches and resizes. Without its stores: they would answer the second time."""
+    """Start thumbor, which fetches and resizes. Its caches are off: they would serve repeats."""
     with tempfile.TemporaryDirectory() as folder:
         conf = Path(folder, "thumbor.conf")
         conf.write_text(
@@ -101,18 +106,18 @@ def thumbor() -> Iterator[Peer]:
 
 
 def thumbor_path(picture_url: str) -> str:
-    """The path under which thumbor gives the picture in the size that a model gets."""
-    size = f"{LONGEST_PX}x{LONGEST_PX}"
+    """The path at which thumbor serves the image in the size that a model gets."""
+    size = f"{LONGEST_EDGE_PX}x{LONGEST_EDGE_PX}"
     return f"/unsafe/fit-in/{size}/filters:format(jpeg)/{picture_url}"
 
 
 @contextmanager
 def litellm(model_url: str) -> Iterator[Peer]:
-    """It passes a chat call on to the model."""
+    """Start LiteLLM, which forwards a chat completion request to the model."""
     with tempfile.TemporaryDirectory() as folder:
         conf = Path(folder, "config.yaml")
         conf.write_text(
-            "model_list:\n  - model_name: fake\n    litellm_params:\n      model: openai/fake\n"
+            "model_list:\n  - model_name: stub\n    litellm_params:\n      model: openai/stub\n"
             f"      api_base: {model_url}/v1\n      api_key: none\n"
             "litellm_settings:\n  telemetry: false\n  num_retries: 0\n"
         )
@@ -120,19 +125,11 @@ def litellm(model_url: str) -> Iterator[Peer]:
         command = [str(FOLDER / "litellm/bin/litellm"), "--host=127.0.0.1", f"--port={port}",
                    f"--config={conf}"]  # fmt: skip
         env = {
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it looks for the newest on the internet
-            "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # we ask without one too
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # no request to the internet
+            "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # requests have no key
         }
         with _running(command, env, port) as pid:
             yield Peer(f"http://127.0.0.1:{port}", pid)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -142,12 +139,12 @@ def _running(command: list[str], env: dict[str, str], port: int) -> Iterator[int
             command, env=os.environ | env, stdout=log, stderr=subprocess.STDOUT
         )
         try:
-            until = time.monotonic() + _START_S
+            end_s = time.monotonic() + _START_TIMEOUT_S
             while not _listens(port):
-                if process.poll() is not None or time.monotonic() > until:
+                if process.poll() is not None or time.monotonic() > end_s:
                     log.seek(0)
-                    said = log.read()[-2000:].decode(errors="replace")
-                    raise RuntimeError(f"{command[0]} did not start: {said}")
+                    output = log.read()[-2000:].decode(errors="replace")
+                    raise RuntimeError(f"{command[0]} did not start: {output}")
                 time.sleep(0.1)
             yield process.pid
         finally:

@@ -1,4 +1,4 @@
-// sharp's way to make a picture small: the same lines in and out as benchmarks/bench/engine.py.
+// Resizes images with sharp. Input and output are those of benchmarks/bench/resizer_process.py.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";

@@ -4,19 +4,15 @@ It can send what llmock cannot: content filters, reasoning, a given usage, broke
 connections.
 """
 
-import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from testing.servers.need import need
+from testing.requirements import require_node_package, require_program
 
-_HERE = Path(__file__).parent
-_CLI = _HERE / "node_modules/@copilotkit/aimock/dist/cli.js"
 _START_S = 15.0
 
 
@@ -58,17 +54,13 @@ class AimockModelServer:
 @pytest.fixture(scope="session")
 def aimock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AimockModelServer]:
     """One aimock process for the session."""
-    node = need("node", "nodejs")
-    if not _CLI.is_file():
-        sentence = "install Node and run `npm ci --prefix testing/servers` to run this test"
-        if "node" in os.environ.get("ALTWRIGHT_TEST_REQUIRE", "").split(","):
-            pytest.fail(sentence, pytrace=False)
-        pytest.skip(sentence)
+    node = require_program("node", "nodejs")
+    cli = require_node_package("@copilotkit/aimock") / "dist/cli.js"
     empty = tmp_path_factory.mktemp("aimock") / "empty.json"
     empty.write_text('{"fixtures": [{"match": {"userMessage": "\\u0000"}, "response": '
                      '{"content": "never"}}]}', encoding="utf-8")  # fmt: skip
     process = subprocess.Popen(
-        [node, str(_CLI), "--port", "0", "--fixtures", str(empty), "--log-level", "info"],
+        [node, str(cli), "--port", "0", "--fixtures", str(empty), "--log-level", "info"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,41 +1,50 @@
-"""The real server in a process of its own, as an operator starts it."""
+"""The real server in a process of its own, started as an operator starts it."""
 
-import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import pytest
 
 _TOP = Path(__file__).parents[2]
-_START_S = 30.0
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 25.0
+"""The server promises to exit within 20 s of a SIGTERM."""
 _LISTENING = re.compile(r"listening on (http://\S+)")
 
 
 class Altwright:
-    """One server; `settings` are ALTWRIGHT_ variables without the prefix."""
+    """One server. `settings` are ALTWRIGHT_ variables without the prefix.
+
+    The defaults suit tests: a free port, loopback may be fetched from, a very high rate limit.
+    """
 
     def __init__(self, **settings: str) -> None:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("ALTWRIGHT_", "OPENAI_"))}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("ALTWRIGHT_", "OPENAI_"))
+        }
         self._env = {
-            **kept,
+            **inherited,
             "ALTWRIGHT_PORT": "0",
-            "ALTWRIGHT_RATE_LIMIT": "100000/minute",
+            "ALTWRIGHT_RATE_LIMIT": "10000000/minute",
             "ALTWRIGHT_FETCH__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
             **{f"ALTWRIGHT_{name}": value for name, value in settings.items()},
         }
         self.url = ""
-        self.log: list[str] = []
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._final_log: bytes | None = None
         self.http = httpx.Client(timeout=60, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -45,12 +54,10 @@ class Altwright:
             env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=self._log_file,
         )
-        threading.Thread(target=self._read_log, daemon=True).start()
-        self._until(lambda: bool(self.url), "listen")
-        self._until(lambda: self.get("/readyz").status_code == 200, "get ready")
+        self._wait_until(self._is_listening, "listen")
+        self._wait_until(lambda: self.get("/readyz").status_code == 200, "get ready")
         return self
 
     def __exit__(
@@ -61,24 +68,35 @@ class Altwright:
     ) -> None:
         self.http.close()
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            # After SIGTERM it would go on listening for two seconds, for a load balancer's sake.
+            self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(25)
+                self.process.wait(_STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        assert self.process.stderr is not None
-        self.process.stderr.close()
+        self._final_log = self._read_log()
+        self._log_file.close()
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def process(self) -> subprocess.Popen[bytes]:
         """The server's main process."""
         assert self._process is not None
         return self._process
 
-    def get(self, path: str, **more: object) -> httpx.Response:
+    @property
+    def log(self) -> list[str]:
+        """The lines that it has logged so far."""
+        log = self._read_log() if self._final_log is None else self._final_log
+        return log.decode(errors="replace").splitlines()
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
         """GET a path."""
-        return self.http.get(self.url + path, **more)  # type: ignore[arg-type]
+        return self.http.get(self.url + path, **options)
+
+    def post(self, path: str, body: object, **options: Any) -> httpx.Response:
+        """POST a JSON body."""
+        return self.http.post(self.url + path, json=body, **options)
 
     def caption(self, image_url: str, **fields: object) -> httpx.Response:
         """POST /v1/image/caption."""
@@ -89,35 +107,31 @@ class Altwright:
         return self.post("/v1/image/captions", {"image_url": image_url, **fields})
 
     def warm_up(self, image_url: str) -> None:
-        """Ask until it captions: the first ones wait for the models of the text reader."""
-        self._until(lambda: self.caption(image_url).status_code == 200, "caption")
-
-    def post(self, path: str, body: object, **more: object) -> httpx.Response:
-        """POST a JSON body."""
-        return self.http.post(self.url + path, json=body, **more)  # type: ignore[arg-type]
+        """Wait until a caption succeeds: the first requests may wait for the OCR models to load."""
+        self._wait_until(lambda: self.caption(image_url).status_code == 200, "caption")
 
     def terminate(self) -> None:
-        """Ask it to stop, as an orchestrator does."""
+        """Send SIGTERM, as an orchestrator does."""
         self.process.send_signal(signal.SIGTERM)
 
-    def _read_log(self) -> None:
-        assert self.process.stderr is not None
-        with contextlib.suppress(ValueError):  # closed at the end of the test
-            for line in self.process.stderr:
-                self.log.append(line.rstrip("\n"))
-                if not self.url and (found := _LISTENING.search(line)):
-                    self.url = found.group(1)
+    def _read_log(self) -> bytes:
+        # pread leaves the file position alone: the server process writes there.
+        descriptor = self._log_file.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
-    def _until(self, condition: Callable[[], bool], what: str) -> None:
-        until = time.monotonic() + _START_S
-        while time.monotonic() < until:
-            if self.process.poll() is not None:
-                break
+    def _is_listening(self) -> bool:
+        found = _LISTENING.search("\n".join(self.log))
+        self.url = found.group(1) if found else ""
+        return found is not None
+
+    def _wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        end_s = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < end_s and self.process.poll() is None:
             if condition():
                 return
             time.sleep(0.02)
-        self.process.kill()
-        pytest.fail(f"the server did not {what}:\n" + "\n".join(self.log[-20:]))
+        self.__exit__(None, None, None)
+        raise RuntimeError(f"the server did not {what}:\n" + "\n".join(self.log[-20:]))
 
 
 @pytest.fixture(scope="module")

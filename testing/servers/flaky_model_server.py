@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from testing.pictures import jpeg
+from testing.images import jpeg
 from testing.servers.chat_completions_server import chat_completion, message_texts
 
 _ROW = re.compile(r"row-(\d+)")

@@ -4,12 +4,12 @@ import asyncio
 import json
 
 from testing import load
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.raw_model_server import raw_model_server
 
 IMAGE_URL = data_url(jpeg((64, 64)))
-CAPTION = load.caption(IMAGE_URL)
+CAPTION = load.caption_request(IMAGE_URL)
 
 
 async def start_server(model_url: str, **settings: str) -> Altwright:
@@ -29,15 +29,15 @@ async def wait_until_full(server: Altwright) -> None:
     """Wait until one request is in work and one is in the queue."""
     async with load.Connection(server.url) as connection, asyncio.timeout(10):
         while True:
-            text = (await connection.ask(load.request("GET", "/metrics"))).body.decode()
+            text = (await connection.send(load.http_request("GET", "/metrics"))).body.decode()
             if "altwright_requests_waiting 1.0" in text:
                 return
             await asyncio.sleep(0.02)
 
 
-async def send(server: Altwright, message: bytes) -> load.Answer:
+async def send(server: Altwright, message: bytes) -> load.Response:
     async with load.Connection(server.url) as connection:
-        return await connection.ask(message)
+        return await connection.send(message)
 
 
 async def test_a_shed_request_gets_the_same_problem_as_from_a_route() -> None:
@@ -48,7 +48,7 @@ async def test_a_shed_request_gets_the_same_problem_as_from_a_route() -> None:
         filling = [asyncio.create_task(send(server, CAPTION)) for _ in range(2)]
         try:
             await wait_until_full(server)
-            several = load.request(
+            several = load.http_request(
                 "POST", "/v1/image/captions", {"image_url": IMAGE_URL, "styles": ["concise"]},
                 X_Request_ID="shed-request",
             )  # fmt: skip
@@ -60,12 +60,12 @@ async def test_a_shed_request_gets_the_same_problem_as_from_a_route() -> None:
                 assert problem["retryable"] is True
                 for header in (b"\r\nretry-after: ", b"\r\nx-request-id: ", b"problem+json",
                                b"\r\nx-content-type-options: nosniff"):  # fmt: skip
-                    assert header in response.headers
+                    assert header in response.head
             assert problem["request_id"] == "shed-request"
             async with asyncio.timeout(5):  # its log is read in a thread
                 while not any("shed-request" in x and "queue full" in x for x in server.log):
                     await asyncio.sleep(0.02)
-            metrics = (await send(server, load.request("GET", "/metrics"))).body.decode()
+            metrics = (await send(server, load.http_request("GET", "/metrics"))).body.decode()
             assert 'code="overloaded",route="/v1/image/captions"' in metrics
         finally:
             server.process.kill()
@@ -80,7 +80,7 @@ async def test_a_full_server_checks_the_key_and_the_rate_limit_first() -> None:
         server = await start_server(model.base_url, API_KEYS='["right"]', RATE_LIMIT="3/minute")
         key = {"Authorization": "Bearer right"}
         body = {"image_url": IMAGE_URL}
-        mine = load.request("POST", "/v1/image/caption", body, **key)
+        mine = load.http_request("POST", "/v1/image/caption", body, **key)
         filling = [asyncio.create_task(send(server, mine)) for _ in range(2)]
         try:
             await wait_until_full(server)
@@ -88,8 +88,8 @@ async def test_a_full_server_checks_the_key_and_the_rate_limit_first() -> None:
             assert (await send(server, mine)).json()["code"] == "overloaded"
             limited = await send(server, mine)
             assert limited.json()["code"] == "rate_limited"
-            assert b"\r\nx-ratelimit-remaining: 0" in limited.headers
-            styles = await send(server, load.request("GET", "/v1/styles", **key))
+            assert b"\r\nx-ratelimit-remaining: 0" in limited.head
+            styles = await send(server, load.http_request("GET", "/v1/styles", **key))
             assert styles.status == 200
         finally:
             server.process.kill()
@@ -129,7 +129,7 @@ async def test_a_body_that_never_arrives_holds_no_connection_of_a_full_server() 
         settings = {"API_KEYS": '["right"]', "REQUEST_TIMEOUT_S": "3"}
         server = await start_server(model.base_url, **settings)
         key = {"Authorization": "Bearer right"}
-        mine = load.request("POST", "/v1/image/caption", {"image_url": IMAGE_URL}, **key)
+        mine = load.http_request("POST", "/v1/image/caption", {"image_url": IMAGE_URL}, **key)
         filling = [asyncio.create_task(send(server, mine)) for _ in range(2)]
         try:
             await wait_until_full(server)

@@ -16,9 +16,9 @@ import pytest
 from altwright.backfill.journal.journal import Journal
 
 from testing.catalogue import Command, item, read_csv, until, write_csv
-from testing.pictures import data_url, jpeg, photograph_like
+from testing.images import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
-from testing.servers.chaos import Chaos
+from testing.servers.fault_proxy import FaultProxy
 from testing.servers.flaky_model_server import CAPTION, SEO, FlakyModelServer
 
 CSV = ("in.csv", "--to", "out.csv")
@@ -48,15 +48,15 @@ def test_blank_rows_are_filled_and_every_column_is_kept(
 
 
 def test_styles_and_languages_of_a_picture_are_one_call(
-    altwright: Altwright, make_chaos: Callable[[str], Chaos], tmp_path: Path
+    altwright: Altwright, make_fault_proxy: Callable[[str], FaultProxy], tmp_path: Path
 ) -> None:
-    chaos = make_chaos(altwright.url)
-    command = Command(chaos.url, tmp_path)
+    proxy = make_fault_proxy(altwright.url)
+    command = Command(proxy.url, tmp_path)
     image = data_url(photograph_like((320, 200)))
     write_csv(tmp_path / "in.csv", [item(n, image) for n in (1, 2)])
     words = ("--styles", "concise,seo,detailed", "--locales", "en,de")
     assert command.summary(*CSV, *words)["calls"] == 2
-    asked = [seen.json() for seen in chaos.seen if seen.body]
+    asked = [seen.json() for seen in proxy.requests if seen.body]
     assert [(each["styles"], each["locales"]) for each in asked] == [
         (["concise", "seo", "detailed"], ["en", "de"])
     ] * 2

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from testing.catalogue import COMMAND, Command, item, read_csv, until, write_csv
-from testing.servers.chaos import Chaos, forward, problem
+from testing.servers.fault_proxy import FaultProxy, forward, problem
 from testing.servers.flaky_model_server import FlakyModelServer
 
 CSV = ("in.csv", "--to", "out.csv")
@@ -33,13 +33,13 @@ def test_a_wrong_key_stops_before_the_first_picture(
 
 
 def test_a_key_that_is_revoked_in_the_middle_stops_the_run_and_loses_nothing(
-    catalogue: Command, flaky_model: FlakyModelServer, make_chaos: type[Chaos]
+    catalogue: Command, flaky_model: FlakyModelServer, make_fault_proxy: type[FaultProxy]
 ) -> None:
     flaky_model.behaviour.response_s = 0.02
-    chaos = make_chaos(catalogue.env["ALTWRIGHT_URL"])
+    proxy = make_fault_proxy(catalogue.env["ALTWRIGHT_URL"])
     direct = catalogue.env["ALTWRIGHT_URL"]
-    catalogue.env["ALTWRIGHT_URL"] = chaos.url
-    chaos.then(*[forward] * 18).always(problem(401, "unauthorized"))
+    catalogue.env["ALTWRIGHT_URL"] = proxy.url
+    proxy.then(*[forward] * 18).always(problem(401, "unauthorized"))
     done = catalogue.run(*CSV)
     assert done.returncode == 77
     good = flaky_model.log.captioned.total()

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.captioning.captioner import DraftRequest
 from app.types import NormalisedImage, SourceFacts, Style
-from testing.pictures import jpeg
+from testing.images import jpeg
 
 STYLE = Style(
     name="concise",

@@ -13,7 +13,7 @@ import pytest
 from llmock.testing import LLMockServer
 from PIL import Image
 
-from testing.pictures import data_url, jpeg, photograph_like
+from testing.images import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin

@@ -13,7 +13,7 @@ import pytest
 from llmock.testing import LLMockServer
 
 from app.errors import InternalError, leaves
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin

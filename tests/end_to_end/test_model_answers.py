@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.raw_model_server import RawModelServer, completion, raw_model_server
 

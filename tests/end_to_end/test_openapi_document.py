@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from testing.pictures import jpeg
+from testing.images import jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.origin import Origin
 

@@ -8,7 +8,7 @@ import pytest
 from llmock.testing import LLMockServer
 from PIL import Image
 
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.prompt_injection_model_server import PromptInjectionModelServer
 

@@ -6,7 +6,7 @@ import pytest
 from llmock.testing import LLMockServer
 
 from testing.servers.altwright import Altwright
-from testing.servers.chaos import Chaos
+from testing.servers.fault_proxy import FaultProxy
 from tests.sdk.shells import MakeClient, Shell
 
 
@@ -39,9 +39,9 @@ def modelled(llmock_server: LLMockServer) -> Iterator[Altwright]:
 
 
 @pytest.fixture
-def chaos(altwright: Altwright, make_chaos: Callable[[str], Chaos]) -> Chaos:
+def proxy(altwright: Altwright, make_fault_proxy: Callable[[str], FaultProxy]) -> FaultProxy:
     """A proxy in front of the server with the embedded captioner."""
-    return make_chaos(altwright.url)
+    return make_fault_proxy(altwright.url)
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -14,10 +14,10 @@ from altwright.cli import exits
 from altwright.cli.commands import run
 from altwright.cli.inputs import shown
 
-from testing.pictures import data_url, jpeg, photograph_like
+from testing.images import data_url, jpeg, photograph_like
+from testing.ports import free_port
 from testing.servers.altwright import Altwright
-from testing.servers.chaos import Chaos, hang, problem
-from tests.sdk.test_client import free_port
+from testing.servers.fault_proxy import FaultProxy, hang, problem
 
 COMMAND = str(Path(sys.executable).with_name("altwright"))
 KEY = "a-key-for-tests"
@@ -96,7 +96,7 @@ def test_json_holds_the_whole_answer_or_the_whole_error(
     assert told["http://10.0.0.1/a.jpg"]["error"]["retryable"] is False
 
 
-def test_options_reach_the_server(chaos: Chaos, ask: Ask) -> None:
+def test_options_reach_the_server(proxy: FaultProxy, ask: Ask) -> None:
     words = [
         "-s",
         "seo",
@@ -113,9 +113,9 @@ def test_options_reach_the_server(chaos: Chaos, ask: Ask) -> None:
         "-k",
         "blau",
     ]
-    code, _, complained = ask("caption", URL, *words, "--base-url", chaos.url)
+    code, _, complained = ask("caption", URL, *words, "--base-url", proxy.url)
     assert (code, complained) == (0, "")
-    assert chaos.seen[-1].json() == {
+    assert proxy.requests[-1].json() == {
         "image_url": URL, "style": "seo", "locale": "de", "max_tokens": 96, "context": "Becher",
         "role": "product", "keywords": ["rot", "blau"],
     }  # fmt: skip
@@ -258,35 +258,37 @@ def test_a_wrong_key_has_an_exit_code_of_its_own_and_shows_nowhere(
         assert ask("styles", "--base-url", server.url)[0] == 0
 
 
-def test_what_may_pass_later_has_an_exit_code_of_its_own(chaos: Chaos, ask: Ask) -> None:
+def test_what_may_pass_later_has_an_exit_code_of_its_own(proxy: FaultProxy, ask: Ask) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     code, _, complained = ask("caption", *[URL] * 30, "--base-url", nobody, "-j", "2")
     assert (code, complained.count("\n")) == (75, 1)
     assert complained.endswith("start it, or mend --base-url or ALTWRIGHT_URL.\n")
-    chaos.always(problem(429, "rate_limited", retry_after="600"))
-    assert ask("caption", URL, "missing.jpg", "--base-url", chaos.url)[0] == 75
+    proxy.always(problem(429, "rate_limited", retry_after="600"))
+    assert ask("caption", URL, "missing.jpg", "--base-url", proxy.url)[0] == 75
 
 
-def test_several_pictures_wait_out_a_limit_and_one_alone_does_not(chaos: Chaos, ask: Ask) -> None:
+def test_several_pictures_wait_out_a_limit_and_one_alone_does_not(
+    proxy: FaultProxy, ask: Ask
+) -> None:
     limited = problem(429, "rate_limited", retry_after="2")
-    words = ("caption", URL, "--timeout", "1.5", "--base-url", chaos.url)
-    chaos.then(limited)
+    words = ("caption", URL, "--timeout", "1.5", "--base-url", proxy.url)
+    proxy.then(limited)
     code, _, complained = ask(*words)
     assert code == 75
     assert "rate_limited" in complained
-    chaos.then(limited)
+    proxy.then(limited)
     assert ask(*words, URL)[0] == 0
-    chaos.then(limited)
+    proxy.then(limited)
     assert ask(*words, "--patience", "10")[0] == 0
 
 
-def test_interrupted_it_ends_at_once_and_quietly(chaos: Chaos, tmp_path: Path) -> None:
-    chaos.always(hang)
+def test_interrupted_it_ends_at_once_and_quietly(proxy: FaultProxy, tmp_path: Path) -> None:
+    proxy.always(hang)
     running = subprocess.Popen(
-        [COMMAND, "caption", URL, "--base-url", chaos.url], stderr=subprocess.PIPE
+        [COMMAND, "caption", URL, "--base-url", proxy.url], stderr=subprocess.PIPE
     )
     with running:
-        while not chaos.seen:
+        while not proxy.requests:
             assert running.poll() is None
         running.send_signal(2)
         running.wait(20)
@@ -315,28 +317,28 @@ def test_styles_are_listed(altwright: Altwright, ask: Ask) -> None:
     assert all(json.loads(line)["limits"] for line in out.splitlines())
 
 
-def test_the_config_file_names_server_and_key(chaos: Chaos, ask: Ask, tmp_path: Path) -> None:
+def test_the_config_file_names_server_and_key(proxy: FaultProxy, ask: Ask, tmp_path: Path) -> None:
     path = tmp_path / "config/altwright/config.toml"
     path.parent.mkdir(parents=True)
-    path.write_text(f'base_url = "{chaos.url}"\napi_key = "{KEY}"\n')
+    path.write_text(f'base_url = "{proxy.url}"\napi_key = "{KEY}"\n')
     code, _, complained = ask("styles")
     assert code == 2
     assert f"chmod 600 {path}" in complained
     assert KEY not in complained
     path.chmod(0o600)
     assert ask("styles")[0] == 0
-    assert chaos.seen[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert proxy.requests[-1].headers["authorization"] == f"Bearer {KEY}"
 
 
 def test_the_key_of_the_config_file_goes_to_its_own_server_alone(
-    chaos: Chaos, ask: Ask, tmp_path: Path
+    proxy: FaultProxy, ask: Ask, tmp_path: Path
 ) -> None:
     path = tmp_path / "config/altwright/config.toml"
     path.parent.mkdir(parents=True)
     path.write_text(f'base_url = "https://captions.example.com"\napi_key = "{KEY}"\n')
     path.chmod(0o600)
-    assert ask("styles", "--base-url", chaos.url)[0] == 0
-    assert "authorization" not in chaos.seen[-1].headers
+    assert ask("styles", "--base-url", proxy.url)[0] == 0
+    assert "authorization" not in proxy.requests[-1].headers
 
 
 @pytest.mark.parametrize("text", ["base_url = ", "url = 'x'", "base_url = 7", "\xff"])

@@ -4,7 +4,6 @@ import inspect
 import json
 import os
 import pickle
-import socket
 import subprocess
 import sys
 import threading
@@ -16,9 +15,10 @@ import httpx
 import pytest
 from altwright import AsyncAltwright, Caption, FailedCaption
 
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
+from testing.ports import free_port
 from testing.servers.altwright import Altwright
-from testing.servers.chaos import Chaos, problem, raw
+from testing.servers.fault_proxy import FaultProxy, problem, raw
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
 from tests.sdk.shells import MakeClient
@@ -42,7 +42,7 @@ def test_a_caption_holds_what_the_server_answers(
 
 
 def test_every_field_reaches_the_server_under_its_name(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
     fields = {
         "style": "seo",
@@ -53,14 +53,14 @@ def test_every_field_reaches_the_server_under_its_name(
         "keywords": ["becher"],
         "metadata": {"a": "b"},
     }
-    make_client(base_url=chaos.url).caption(URL, **fields)
-    assert chaos.seen[-1].json() == {"image_url": URL, **fields}
-    assert chaos.seen[-1].path == "/v1/image/caption"
+    make_client(base_url=proxy.url).caption(URL, **fields)
+    assert proxy.requests[-1].json() == {"image_url": URL, **fields}
+    assert proxy.requests[-1].path == "/v1/image/caption"
 
 
-def test_what_is_not_said_is_left_to_the_server(chaos: Chaos, make_client: MakeClient) -> None:
-    make_client(base_url=chaos.url).caption(URL)
-    assert chaos.seen[-1].json() == {"image_url": URL}
+def test_what_is_not_said_is_left_to_the_server(proxy: FaultProxy, make_client: MakeClient) -> None:
+    make_client(base_url=proxy.url).caption(URL)
+    assert proxy.requests[-1].json() == {"image_url": URL}
 
 
 def test_several_styles_and_locales_come_in_the_order_asked(
@@ -218,51 +218,53 @@ def test_an_unreachable_server_is_one_clear_sentence(make_client: MakeClient) ->
 
 
 def test_another_program_at_the_address_is_told_as_such(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
     page = (
         b"HTTP/1.1 %d OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
     )
-    client = make_client(base_url=chaos.url, max_retries=0)
+    client = make_client(base_url=proxy.url, max_retries=0)
     for status in (200, 404, 502):
-        chaos.then(raw(page[0] % status))
+        proxy.then(raw(page[0] % status))
         with pytest.raises(sdk.UnexpectedResponse) as told:
             client.styles()
         assert told.value.status == status
         assert told.value.retryable == (status >= 500)
         assert "text/html" in str(told.value)
-    chaos.then(raw(page[1]))
+    proxy.then(raw(page[1]))
     with pytest.raises(sdk.UnexpectedResponse, match="redirects"):
         client.styles()
 
 
-def test_an_answer_without_an_end_is_not_kept(chaos: Chaos, make_client: MakeClient) -> None:
+def test_an_answer_without_an_end_is_not_kept(proxy: FaultProxy, make_client: MakeClient) -> None:
     endless = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * 20_000_000
-    chaos.then(raw(endless, then_close=True))
+    proxy.then(raw(endless, then_close=True))
     with pytest.raises(sdk.UnexpectedResponse, match="does not end"):
-        make_client(base_url=chaos.url, max_retries=0).styles()
+        make_client(base_url=proxy.url, max_retries=0).styles()
 
 
-def test_a_code_of_a_newer_server_is_a_plain_problem(chaos: Chaos, make_client: MakeClient) -> None:
-    chaos.then(problem(418, "teapot"))
+def test_a_code_of_a_newer_server_is_a_plain_problem(
+    proxy: FaultProxy, make_client: MakeClient
+) -> None:
+    proxy.then(problem(418, "teapot"))
     with pytest.raises(sdk.Problem) as told:
-        make_client(base_url=chaos.url).styles()
+        make_client(base_url=proxy.url).styles()
     assert type(told.value) is sdk.Problem
     assert (told.value.code, told.value.status, told.value.retryable) == ("teapot", 418, False)
 
 
 def test_key_and_address_come_from_the_environment(
-    chaos: Chaos, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+    proxy: FaultProxy, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ALTWRIGHT_URL", chaos.url + "/")
+    monkeypatch.setenv("ALTWRIGHT_URL", proxy.url + "/")
     monkeypatch.setenv("ALTWRIGHT_API_KEY", KEY)
     make_client().styles()
-    assert chaos.seen[-1].headers["authorization"] == f"Bearer {KEY}"
-    assert chaos.seen[-1].path == "/v1/styles"
+    assert proxy.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert proxy.requests[-1].path == "/v1/styles"
     monkeypatch.setenv("ALTWRIGHT_API_KEY", "")
     make_client().styles()
-    assert "authorization" not in chaos.seen[-1].headers
+    assert "authorization" not in proxy.requests[-1].headers
 
 
 @pytest.mark.parametrize(
@@ -289,19 +291,19 @@ def test_an_argument_that_cannot_be_right_is_refused_at_once(
 
 
 def test_with_options_changes_what_is_named_and_shares_the_connections(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
-    shell = make_client(base_url=chaos.url, api_key=KEY)
+    shell = make_client(base_url=proxy.url, api_key=KEY)
     shell.styles()
     first = shell.client
     shell.client = first.with_options(api_key=None, timeout=None)
     shell.styles()
-    assert "authorization" not in chaos.seen[-1].headers
+    assert "authorization" not in proxy.requests[-1].headers
     assert "timeout=None" in repr(shell.client)
     shell.client = first
     shell.styles()
-    assert chaos.seen[-1].headers["authorization"] == f"Bearer {KEY}"
-    assert chaos.connections == 1
+    assert proxy.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert proxy.connections == 1
 
 
 def test_a_client_that_was_handed_in_is_used_and_not_closed(altwright: Altwright) -> None:
@@ -331,9 +333,9 @@ def test_a_closed_client_says_so(altwright: Altwright) -> None:
         client.styles()
 
 
-def test_one_client_serves_many_threads_over_few_connections(chaos: Chaos) -> None:
+def test_one_client_serves_many_threads_over_few_connections(proxy: FaultProxy) -> None:
     told: list[Caption] = []
-    with sdk.Altwright(base_url=chaos.url) as client:
+    with sdk.Altwright(base_url=proxy.url) as client:
         threads = [
             threading.Thread(target=lambda: told.append(client.caption(URL))) for _ in range(12)
         ]
@@ -342,10 +344,10 @@ def test_one_client_serves_many_threads_over_few_connections(chaos: Chaos) -> No
         for thread in threads:
             thread.join(60)
         assert len(told) == 12
-        opened = chaos.connections
+        opened = proxy.connections
         assert opened <= 12
         client.caption(URL)
-        assert chaos.connections == opened
+        assert proxy.connections == opened
 
 
 def run_script(script: str) -> None:
@@ -357,26 +359,26 @@ def run_script(script: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_worker_opens_connections_of_its_own(chaos: Chaos) -> None:
+def test_a_forked_worker_opens_connections_of_its_own(proxy: FaultProxy) -> None:
     run_script(
         "import os, altwright\n"
-        f"client = altwright.Altwright(base_url={chaos.url!r})\n"
+        f"client = altwright.Altwright(base_url={proxy.url!r})\n"
         "client.styles()\n"
         "child = os.fork()\n"
         "client.styles()\n"
         "if child: assert os.waitpid(child, 0)[1] == 0\n"
     )
-    assert len(chaos.seen) == 3
-    assert chaos.connections == 2
+    assert len(proxy.requests) == 3
+    assert proxy.connections == 2
 
 
-def test_an_async_client_outlives_an_event_loop(chaos: Chaos) -> None:
+def test_an_async_client_outlives_an_event_loop(proxy: FaultProxy) -> None:
     run_script(
         "import asyncio, altwright\n"
-        f"client = altwright.AsyncAltwright(base_url={chaos.url!r})\n"
+        f"client = altwright.AsyncAltwright(base_url={proxy.url!r})\n"
         "assert asyncio.run(client.styles()) == asyncio.run(client.styles())\n"
     )
-    assert len(chaos.seen) == 2
+    assert len(proxy.requests) == 2
 
 
 def test_errors_survive_pickling() -> None:
@@ -408,10 +410,3 @@ def test_both_clients_have_the_same_methods_and_parameters() -> None:
             for parameter in inspect.signature(AsyncAltwright).parameters.values()
         ]
     )
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port

@@ -12,14 +12,14 @@ import altwright as sdk
 import pytest
 from altwright import AsyncAltwright, Caption, Job
 
-from benchmarks import many as benchmark
-from benchmarks import service
-from testing.pictures import data_url, jpeg
+from testing.caption_many_run import run_caption_many, write_keys_file
+from testing.images import data_url, jpeg
+from testing.ports import free_port
 from testing.servers.altwright import Altwright
-from testing.servers.chaos import Chaos, drip, forward, half, hang, problem, reset
+from testing.servers.fault_proxy import FaultProxy, drip, forward, hang, problem, reset, truncate
 from testing.servers.llmock_model_server import LlmockModelServer
+from testing.servers.stub_upstreams import stub_model_settings, stub_upstreams
 from tests.sdk.shells import MakeClient
-from tests.sdk.test_client import free_port
 
 URL = data_url(jpeg((40, 30)))
 
@@ -28,22 +28,24 @@ def jobs(count: int) -> list[Job]:
     return [Job(URL, ref=number) for number in range(count)]
 
 
-def test_every_item_comes_back_once_as_it_was_given(chaos: Chaos, make_client: MakeClient) -> None:
+def test_every_item_comes_back_once_as_it_was_given(
+    proxy: FaultProxy, make_client: MakeClient
+) -> None:
     given = jobs(40)
-    told = list(make_client(base_url=chaos.url).caption_many(given, concurrency=6))
+    told = list(make_client(base_url=proxy.url).caption_many(given, concurrency=6))
     assert sorted(item.ref for item, _ in told) == list(range(40))
     assert all(any(item is one for one in given) for item, _ in told)
     assert all(isinstance(result, Caption) for _, result in told)
-    assert chaos.most_in_flight <= 6
+    assert proxy.max_in_flight <= 6
 
 
 def test_nothing_in_nothing_out(make_client: MakeClient) -> None:
     assert list(make_client().caption_many([])) == []
 
 
-def test_items_may_have_options_of_their_own(chaos: Chaos, make_client: MakeClient) -> None:
+def test_items_may_have_options_of_their_own(proxy: FaultProxy, make_client: MakeClient) -> None:
     items = [Job(URL, style="seo", metadata={"a": "1"}), URL, Job(URL, locale="de")]
-    told = make_client(base_url=chaos.url).caption_many(items, style="concise", locale="fr")
+    told = make_client(base_url=proxy.url).caption_many(items, style="concise", locale="fr")
     found = {(result.style, result.locale) for _, result in told}
     assert found == {("seo", "fr"), ("concise", "fr"), ("concise", "de")}
 
@@ -77,7 +79,7 @@ def test_results_come_in_the_order_in_which_they_are_done(
 
 
 def test_an_endless_input_is_read_only_as_far_as_there_is_room(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
     read = 0
 
@@ -86,7 +88,7 @@ def test_an_endless_input_is_read_only_as_far_as_there_is_room(
         for read in itertools.count(1):
             yield Job(URL, ref=read)
 
-    many = make_client(base_url=chaos.url).caption_many(endless(), concurrency=4)
+    many = make_client(base_url=proxy.url).caption_many(endless(), concurrency=4)
     told = list(itertools.islice(many, 20))
     assert len(told) == 20
     assert read <= 20 + 2 * 4
@@ -95,49 +97,51 @@ def test_an_endless_input_is_read_only_as_far_as_there_is_room(
     many.close()
 
 
-def test_leaving_the_loop_leaves_nothing_running(chaos: Chaos, make_client: MakeClient) -> None:
-    chaos.always(drip)
+def test_leaving_the_loop_leaves_nothing_running(
+    proxy: FaultProxy, make_client: MakeClient
+) -> None:
+    proxy.always(drip)
     threads = threading.active_count()
-    shell = make_client(base_url=chaos.url, timeout=2)
+    shell = make_client(base_url=proxy.url, timeout=2)
     many = shell.caption_many((URL for _ in itertools.count()), concurrency=4)
-    chaos.then(problem(422, "caption_uncertain"))
+    proxy.then(problem(422, "caption_uncertain"))
     next(many)
     many.close()
     assert threading.active_count() == threads
     assert shell.running_tasks() == 0
     until_s = time.monotonic() + 5
-    while chaos.in_flight and time.monotonic() < until_s:
+    while proxy.in_flight and time.monotonic() < until_s:
         time.sleep(0.02)
-    assert chaos.in_flight == 0
-    seen = len(chaos.seen)
+    assert proxy.in_flight == 0
+    seen = len(proxy.requests)
     time.sleep(0.3)
-    assert len(chaos.seen) == seen
+    assert len(proxy.requests) == seen
 
 
-async def test_an_async_run_that_is_cancelled_hangs_up_at_once(chaos: Chaos) -> None:
-    chaos.always(hang)
+async def test_an_async_run_that_is_cancelled_hangs_up_at_once(proxy: FaultProxy) -> None:
+    proxy.always(hang)
     others = asyncio.all_tasks()
-    async with AsyncAltwright(base_url=chaos.url) as client:
+    async with AsyncAltwright(base_url=proxy.url) as client:
 
         async def run() -> None:
             async for _ in client.caption_many(URL for _ in itertools.count()):
                 pass
 
         task = asyncio.create_task(run())
-        while chaos.in_flight < 8:
+        while proxy.in_flight < 8:
             await asyncio.sleep(0.01)
         task.cancel()
         began_s = time.monotonic()
         await asyncio.gather(task, return_exceptions=True)
         await asyncio.sleep(0)
-        while chaos.in_flight and time.monotonic() - began_s < 5:
+        while proxy.in_flight and time.monotonic() - began_s < 5:
             await asyncio.sleep(0.01)
-        assert chaos.in_flight == 0
+        assert proxy.in_flight == 0
         assert asyncio.all_tasks() == others
 
 
-async def test_items_may_come_asynchronously_and_late(chaos: Chaos) -> None:
-    async with AsyncAltwright(base_url=chaos.url) as client:
+async def test_items_may_come_asynchronously_and_late(proxy: FaultProxy) -> None:
+    async with AsyncAltwright(base_url=proxy.url) as client:
         told: list[object] = []
 
         async def feed() -> AsyncIterator[Job]:
@@ -154,44 +158,46 @@ async def test_items_may_come_asynchronously_and_late(chaos: Chaos) -> None:
 
 
 def test_what_reading_the_items_raises_comes_after_what_was_begun(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
     def broken() -> Iterator[str]:
         yield URL
         yield URL
         raise LookupError("the database went away")
 
-    many = make_client(base_url=chaos.url).caption_many(broken())
+    many = make_client(base_url=proxy.url).caption_many(broken())
     assert [type(next(many)[1]) for _ in range(2)] == [Caption, Caption]
     with pytest.raises(LookupError, match="went away"):
         next(many)
 
 
 def test_a_refusal_holds_all_of_them_back_for_as_long_as_it_says(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
-    chaos.then(problem(429, "rate_limited", retry_after="2"))
-    told = list(make_client(base_url=chaos.url).caption_many(jobs(12), concurrency=2))
+    proxy.then(problem(429, "rate_limited", retry_after="2"))
+    told = list(make_client(base_url=proxy.url).caption_many(jobs(12), concurrency=2))
     assert all(isinstance(result, Caption) for _, result in told)
-    refused = chaos.seen[0].answered_at_s
+    refused = proxy.requests[0].finished_at_s
     assert refused is not None
     # Those that were on their way when it came do not count.
-    later = [seen.at_s - refused for seen in chaos.seen if seen.at_s > refused + 0.1]
+    later = [
+        seen.arrived_at_s - refused for seen in proxy.requests if seen.arrived_at_s > refused + 0.1
+    ]
     assert min(later) >= 2.0 - 0.05
 
 
-def test_nothing_is_lost_in_chaos(chaos: Chaos, make_client: MakeClient) -> None:
+def test_nothing_is_lost_in_chaos(proxy: FaultProxy, make_client: MakeClient) -> None:
     bad = itertools.cycle([
-        reset, None, half, None, None, problem(503, "overloaded", retry_after="1"), None, None,
+        reset, None, truncate, None, None, problem(503, "overloaded", retry_after="1"), None, None,
         problem(500, "internal"), None, None, None, problem(429, "rate_limited"), None, None, None,
     ])  # fmt: skip
-    chaos.then(*((next(bad) or forward) for _ in range(32)))
-    told = list(make_client(base_url=chaos.url).caption_many(jobs(28), concurrency=8))
+    proxy.then(*((next(bad) or forward) for _ in range(32)))
+    told = list(make_client(base_url=proxy.url).caption_many(jobs(28), concurrency=8))
     assert sorted(item.ref for item, _ in told) == list(range(28))
     assert all(isinstance(result, Caption) for _, result in told)
     # And no wait is cut short. What was on its way when the refusal came does not count.
-    came_s = [seen.at_s for seen in chaos.seen]
-    refused_s = [seen.answered_at_s or 0 for seen in chaos.seen if seen.did == "overloaded"]
+    came_s = [seen.arrived_at_s for seen in proxy.requests]
+    refused_s = [seen.finished_at_s or 0 for seen in proxy.requests if seen.action == "overloaded"]
     assert refused_s
     for at_s in refused_s:
         assert not [one for one in came_s if at_s + 0.3 < one < at_s + 1 - 0.05]
@@ -219,30 +225,30 @@ def test_a_server_that_was_never_there_is_told_soon(make_client: MakeClient) -> 
     assert time.monotonic() - began_s < 10
 
 
-def test_patience_ends(chaos: Chaos, make_client: MakeClient) -> None:
-    chaos.always(problem(503, "model_unavailable", retry_after="1"))
-    many = make_client(base_url=chaos.url).caption_many(jobs(2), patience=1.5)
+def test_patience_ends(proxy: FaultProxy, make_client: MakeClient) -> None:
+    proxy.always(problem(503, "model_unavailable", retry_after="1"))
+    many = make_client(base_url=proxy.url).caption_many(jobs(2), patience=1.5)
     told = list(many)
     assert [type(result) for _, result in told] == [sdk.ModelUnavailable] * 2
 
 
 def test_a_refusal_that_outlives_patience_is_told_at_once(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
-    chaos.always(problem(429, "rate_limited", retry_after="3600"))
+    proxy.always(problem(429, "rate_limited", retry_after="3600"))
     began_s = time.monotonic()
-    many = make_client(base_url=chaos.url).caption_many(jobs(1))
+    many = make_client(base_url=proxy.url).caption_many(jobs(1))
     _, error = next(many)
     assert isinstance(error, sdk.RateLimited)
     assert error.retry_after == 3600
     assert time.monotonic() - began_s < 10
 
 
-def test_per_second_is_kept(chaos: Chaos, make_client: MakeClient) -> None:
-    client = make_client(base_url=chaos.url)
+def test_per_second_is_kept(proxy: FaultProxy, make_client: MakeClient) -> None:
+    client = make_client(base_url=proxy.url)
     client.styles()  # the connection is there, and all is imported
     assert len(list(client.caption_many(jobs(21), per_second=10))) == 21
-    first, *_, last = (seen.at_s for seen in chaos.seen[1:])
+    first, *_, last = (seen.arrived_at_s for seen in proxy.requests[1:])
     assert last - first >= 0.9 * 20 / 10
 
 
@@ -254,29 +260,29 @@ def test_numbers_that_cannot_be_right_are_refused(
         list(make_client().caption_many([URL], **arguments))
 
 
-def test_when_the_server_begins_to_refuse_it_is_asked_as_fast_as_it_allows(
-    tmp_path: Path,
-) -> None:
-    """The benchmark's run on a small scale: the key's limit changes while everything is moving."""
+@pytest.mark.slow
+@pytest.mark.measures
+def test_when_the_server_begins_to_refuse_the_client_finds_its_rate(tmp_path: Path) -> None:
+    """The benchmark on a small scale: the key's limit changes while requests are in flight."""
     keys_file = tmp_path / "keys.json"
-    benchmark.set_limit(keys_file, "1000000/minute")
+    write_keys_file(keys_file, "1000000/minute")
     with (
-        service.far_ends([], delay_s=0.1) as far,
-        service.altwright(far, ALTWRIGHT_KEYS_FILE=str(keys_file)) as (url, pid),
+        stub_upstreams(model_delay_s=0.1) as upstream,
+        Altwright(**stub_model_settings(upstream), KEYS_FILE=str(keys_file)) as server,
     ):
-        run = benchmark.measure(
-            url,
-            pid,
+        run = run_caption_many(
+            server.url,
+            server.process.pid,
             items=350,
-            kind="async",
-            limit_after=200,
-            change_limit=lambda: benchmark.set_limit(keys_file, "30/second"),
+            client="async",
+            change_limit_after=200,
+            change_limit=lambda: write_keys_file(keys_file, "30/second"),
         )
-    assert run.told == {"caption": 350}
-    assert run.doubles == 0
-    assert run.limited_s is not None
-    # What is on its way when the limit begins weighs more here than in ten thousand; who does not
-    # go slower has most of it refused.
-    assert 0 < run.refused(run.limited_s) < 0.2
+    assert run.outcomes == {"caption": 350}
+    assert run.duplicates == 0
+    assert run.limit_changed_at_s is not None
+    # Requests in flight when the limit changes weigh more here than among ten thousand. A client
+    # that did not slow down would have most of its requests refused.
+    assert 0 < run.refused_fraction(run.limit_changed_at_s) < 0.2
     # The first second of a limit lets a whole second's worth in at once.
-    assert run.rate(run.limited_s + 1) < 1.1 * 30
+    assert run.rate_per_s(run.limit_changed_at_s + 1) < 1.1 * 30

@@ -12,7 +12,7 @@ import pytest
 from altwright.image_input import MAX_FILE_BYTES, MAX_SENT_BYTES, PreparedImage, prepare_image
 from PIL import Image, ImageCms
 
-from testing.pictures import jpeg, photograph_like
+from testing.images import jpeg, photograph_like
 from testing.servers.altwright import Altwright
 from tests.sdk.shells import MakeClient
 

@@ -9,8 +9,8 @@ import altwright as sdk
 import pytest
 from altwright.retry import FIRST_WAIT_S, LONGEST_WAIT_S, Attempts, backoff_s, retry_after_s
 
-from testing.pictures import data_url, jpeg
-from testing.servers.chaos import Chaos, drip, half, hang, problem, raw, reset
+from testing.images import data_url, jpeg
+from testing.servers.fault_proxy import FaultProxy, drip, hang, problem, raw, reset, truncate
 from tests.sdk.shells import MakeClient
 
 URL = data_url(jpeg((40, 30)))
@@ -26,19 +26,19 @@ URL = data_url(jpeg((40, 30)))
         problem(503, "overloaded"),
         problem(504, "model_timeout"),
         reset,
-        half,
+        truncate,
         raw(b"HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"),
         raw(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"capti', then_close=True),
     ],
 )
 def test_a_failure_that_may_pass_is_tried_again(
-    chaos: Chaos, make_client: MakeClient, deed: object
+    proxy: FaultProxy, make_client: MakeClient, deed: object
 ) -> None:
-    chaos.then(deed)
-    assert make_client(base_url=chaos.url).caption(URL).caption
-    assert len(chaos.seen) == 2
-    assert chaos.gaps_s()[0] >= FIRST_WAIT_S * 0.75 - 0.01
-    first, second = chaos.seen
+    proxy.then(deed)
+    assert make_client(base_url=proxy.url).caption(URL).caption
+    assert len(proxy.requests) == 2
+    assert proxy.gaps_s()[0] >= FIRST_WAIT_S * 0.75 - 0.01
+    first, second = proxy.requests
     assert first.body == second.body
     # One call is one request for whoever reads the server's log.
     assert first.headers["x-request-id"] == second.headers["x-request-id"]
@@ -55,78 +55,80 @@ def test_a_failure_that_may_pass_is_tried_again(
     ],
 )
 def test_a_failure_that_will_not_pass_is_told_at_once(
-    chaos: Chaos, make_client: MakeClient, deed: object
+    proxy: FaultProxy, make_client: MakeClient, deed: object
 ) -> None:
-    chaos.then(deed)
+    proxy.then(deed)
     with pytest.raises(sdk.Problem):
-        make_client(base_url=chaos.url, max_retries=5).caption(URL)
-    assert len(chaos.seen) == 1
+        make_client(base_url=proxy.url, max_retries=5).caption(URL)
+    assert len(proxy.requests) == 1
 
 
-def test_the_tries_are_counted(chaos: Chaos, make_client: MakeClient) -> None:
-    chaos.always(problem(503, "overloaded"))
+def test_the_tries_are_counted(proxy: FaultProxy, make_client: MakeClient) -> None:
+    proxy.always(problem(503, "overloaded"))
     with pytest.raises(sdk.Overloaded):
-        make_client(base_url=chaos.url, max_retries=2).caption(URL)
-    assert len(chaos.seen) == 3
-    first, second = chaos.gaps_s()
+        make_client(base_url=proxy.url, max_retries=2).caption(URL)
+    assert len(proxy.requests) == 3
+    first, second = proxy.gaps_s()
     assert second > first * 1.3  # it doubles, less a quarter of jitter
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (503, "model_unavailable")])
 def test_retry_after_is_waited_out_to_the_end(
-    chaos: Chaos, make_client: MakeClient, status: int, code: str
+    proxy: FaultProxy, make_client: MakeClient, status: int, code: str
 ) -> None:
-    chaos.then(problem(status, code, retry_after="2"))
-    make_client(base_url=chaos.url).caption(URL)
-    [gap_s] = chaos.gaps_s()
+    proxy.then(problem(status, code, retry_after="2"))
+    make_client(base_url=proxy.url).caption(URL)
+    [gap_s] = proxy.gaps_s()
     assert 2.0 - 0.005 <= gap_s < 4.0
 
 
-def test_retry_after_may_be_a_date(chaos: Chaos, make_client: MakeClient) -> None:
+def test_retry_after_may_be_a_date(proxy: FaultProxy, make_client: MakeClient) -> None:
     until = math.ceil(time.time()) + 3
-    chaos.then(problem(503, "overloaded", retry_after=email.utils.formatdate(until, usegmt=True)))
-    make_client(base_url=chaos.url).caption(URL)
-    came_at = chaos.seen[1].at_s + (time.time() - time.monotonic())
+    proxy.then(problem(503, "overloaded", retry_after=email.utils.formatdate(until, usegmt=True)))
+    make_client(base_url=proxy.url).caption(URL)
+    came_at = proxy.requests[1].arrived_at_s + (time.time() - time.monotonic())
     assert came_at >= until - 0.05
 
 
 def test_a_wait_that_outlives_the_timeout_is_not_begun(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
-    chaos.always(problem(429, "rate_limited", retry_after="60"))
+    proxy.always(problem(429, "rate_limited", retry_after="60"))
     began_s = time.monotonic()
     with pytest.raises(sdk.RateLimited) as told:
-        make_client(base_url=chaos.url, timeout=30).caption(URL)
+        make_client(base_url=proxy.url, timeout=30).caption(URL)
     assert time.monotonic() - began_s < 5
     assert told.value.retry_after == 60
-    assert len(chaos.seen) == 1
+    assert len(proxy.requests) == 1
 
 
 def test_an_answer_that_does_not_come_ends_at_the_timeout(
-    chaos: Chaos, make_client: MakeClient
+    proxy: FaultProxy, make_client: MakeClient
 ) -> None:
-    chaos.always(hang)
+    proxy.always(hang)
     began_s = time.monotonic()
     with pytest.raises(sdk.TimedOut, match=r"within 0\.5 seconds"):
-        make_client(base_url=chaos.url, timeout=0.5).caption(URL)
+        make_client(base_url=proxy.url, timeout=0.5).caption(URL)
     assert 0.4 < time.monotonic() - began_s < 3
 
 
-def test_an_answer_that_drips_ends_at_the_timeout(chaos: Chaos, make_client: MakeClient) -> None:
+def test_an_answer_that_drips_ends_at_the_timeout(
+    proxy: FaultProxy, make_client: MakeClient
+) -> None:
     # Each byte comes in time, all of them would take a minute.
-    chaos.always(drip)
+    proxy.always(drip)
     began_s = time.monotonic()
     with pytest.raises(sdk.TimedOut):
-        make_client(base_url=chaos.url, timeout=1).caption(URL)
+        make_client(base_url=proxy.url, timeout=1).caption(URL)
     assert time.monotonic() - began_s < 4
 
 
-def test_a_call_that_is_retried_does_not_hold_the_others(chaos: Chaos) -> None:
-    chaos.then(problem(503, "overloaded", retry_after="3"))
-    with sdk.Altwright(base_url=chaos.url) as client:
+def test_a_call_that_is_retried_does_not_hold_the_others(proxy: FaultProxy) -> None:
+    proxy.then(problem(503, "overloaded", retry_after="3"))
+    with sdk.Altwright(base_url=proxy.url) as client:
         waiting = threading.Thread(target=client.styles)
         waiting.start()
-        while not chaos.seen:
+        while not proxy.requests:
             time.sleep(0.01)
         began_s = time.monotonic()
         client.styles()

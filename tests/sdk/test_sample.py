@@ -6,13 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+from testing.requirements import require_node_package, require_program
 from testing.servers.altwright import Altwright
-from testing.servers.need import need
 
 TOP = Path(__file__).parents[2]
-PYRIGHT = TOP / "testing/servers/node_modules/pyright/index.js"
 WRONG = """from altwright import Altwright
 
 caption = Altwright().caption(7)
@@ -43,15 +40,14 @@ def test_the_sample_program_uses_everything_and_runs(altwright: Altwright) -> No
 
 def test_pyright_finds_nothing_in_the_sample_and_every_mistake_beside_it(tmp_path: Path) -> None:
     """Strict, for the oldest Python that the SDK takes."""
-    node = need("node", "nodejs")
-    if not PYRIGHT.is_file():
-        pytest.skip("run `npm ci --prefix testing/servers` to run this test")
+    node = require_program("node", "nodejs")
+    pyright = require_node_package("pyright") / "index.js"
     shutil.copy(TOP / "tests/sdk/sample.py", tmp_path)
     (tmp_path / "wrong.py").write_text(WRONG)
     strict = {"typeCheckingMode": "strict", "pythonVersion": "3.10"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(strict))
     ran = subprocess.run(
-        [node, str(PYRIGHT), "--outputjson", "--pythonpath", sys.executable, "-p", str(tmp_path)],
+        [node, str(pyright), "--outputjson", "--pythonpath", sys.executable, "-p", str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=120,

@@ -17,7 +17,7 @@ from altwright.verify import chromium
 from altwright.verify.chromium import RULES, axe_source
 from altwright.verify.pages import pages_of
 
-from testing.servers.need import need
+from testing.requirements import require_program
 
 HEAD = '<!doctype html><html lang="en"><title>A page</title><main>'
 BROKEN = HEAD + (
@@ -63,7 +63,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A web site of this test's own."""
-    need("chromium", "chromium")
+    require_program("chromium", "chromium")
     folder = tmp_path / "site"
     folder.mkdir()
     running = Site(folder)

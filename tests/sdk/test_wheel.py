@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 
 SDK = Path(__file__).parents[2] / "sdk"

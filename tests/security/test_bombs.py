@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.hostile import EXPECTED, ORIGIN_EXPECTED, thrown_in_parallel
 from testing import bombs, load, process_tree
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
-from testing.servers.origin import Origin
+from testing.servers.origin import FAULT_CODES, Origin
 
 GOOD = data_url(jpeg())
 MOST_MIB = 1024
-LARGE = {"flood-deep.png", "zeros.jpg", "archive.zip"}
+LARGE = {"oversized-deep.png", "zeros.jpg", "archive.zip"}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def server() -> Iterator[Altwright]:
         yield started
 
 
-@pytest.mark.parametrize("name", sorted(set(EXPECTED) - LARGE))
+@pytest.mark.parametrize("name", sorted(set(bombs.EXPECTED_CODES) - LARGE))
 def test_a_bomb_gets_its_code_in_time(
     server: Altwright, origin: Origin, small: dict[str, bytes], name: str
 ) -> None:
@@ -41,27 +40,28 @@ def test_a_bomb_gets_its_code_in_time(
     answer = server.caption(url)
     assert time.monotonic() - began < 2 + 4 + 1
     code = answer.json().get("code", "ok")
-    assert code in EXPECTED[name], (code, answer.text[:300])
+    assert code in bombs.EXPECTED_CODES[name], (code, answer.text[:300])
     assert server.caption(GOOD).status_code == 200
 
 
 def test_bombs_in_parallel_stay_within_memory(server: Altwright, origin: Origin) -> None:
     """All of them at once, large ones included; `python -m benchmarks.hostile` does more."""
     messages = [
-        load.caption(origin.serve(f"/{name}", data)) for name, data in bombs.all_bombs(large=True)
+        load.caption_request(origin.serve(f"/{name}", data))
+        for name, data in bombs.all_bombs(large=True)
     ]
-    messages += [load.caption(origin.url(path)) for path in ORIGIN_EXPECTED]
-    with process_tree.watched(server.process.pid) as peak:
-        told = asyncio.run(thrown_in_parallel(server.url, messages, in_flight=24))
+    messages += [load.caption_request(origin.url(path)) for path in FAULT_CODES]
+    with process_tree.watch_memory(server.process.pid) as peak:
+        told = asyncio.run(load.send_all(server.url, messages, in_flight=24))
     codes = told.codes()
-    assert not {"internal", "cut"} & set(codes), codes
+    assert not {"internal", "connection_lost"} & set(codes), codes
     assert told.percentile_ms(1) < 31_000
     assert peak.mib < MOST_MIB
     assert server.caption(GOOD).status_code == 200
     assert not any("internal" in line for line in server.log)
 
 
-@pytest.mark.parametrize("path", ORIGIN_EXPECTED)
+@pytest.mark.parametrize("path", FAULT_CODES)
 def test_an_origin_that_misbehaves_is_left_in_time(
     server: Altwright, origin: Origin, path: str
 ) -> None:
@@ -69,7 +69,7 @@ def test_an_origin_that_misbehaves_is_left_in_time(
     began = time.monotonic()
     answer = server.caption(origin.url(path))
     assert time.monotonic() - began < 2 + 1
-    assert answer.json()["code"] == ORIGIN_EXPECTED[path]
+    assert answer.json()["code"] == FAULT_CODES[path]
 
 
 def test_every_hostile_file_gets_a_code_of_its_own_fault(
@@ -105,13 +105,13 @@ def test_a_cheap_picture_does_not_wait_behind_costly_ones(
     """Beside eight callers with pictures of 144 megapixels; in one line with them it took 8 s."""
     url = origin.serve("/dear.png", bombs.solid_png((12_000, 12_000), 8, 0))
 
-    async def run() -> tuple[load.Told, load.Told]:
+    async def run() -> tuple[load.Responses, load.Responses]:
         return await asyncio.gather(
-            load.closed_loop(server.url, [load.caption(url)], in_flight=8, seconds=4),
-            load.closed_loop(server.url, [load.caption(GOOD)], in_flight=1, seconds=4),
+            load.closed_loop(server.url, [load.caption_request(url)], in_flight=8, seconds=4),
+            load.closed_loop(server.url, [load.caption_request(GOOD)], in_flight=1, seconds=4),
         )
 
     costly, cheap = asyncio.run(run())
     assert set(cheap.codes()) == {"ok"}
-    assert cheap.percentile_ms(0.9) < 1000, [round(a.took_s, 2) for a in cheap.answers]
+    assert cheap.percentile_ms(0.9) < 1000, [round(one.duration_s, 2) for one in cheap.items]
     assert set(costly.codes()) == {"ok"}

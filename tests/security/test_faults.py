@@ -15,11 +15,11 @@ import pytest
 from llmock.testing import LLMockServer
 
 from testing import load
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
+from testing.requirements import require_program
 from testing.servers.aimock_model_server import AimockModelServer, aimock, aimock_server  # noqa: F401 - fixtures
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
-from testing.servers.need import need
 from testing.servers.redis import RedisServer
 
 PICTURE = data_url(jpeg())
@@ -166,7 +166,7 @@ def test_half_an_answer_reads_so_to_the_caller(tmp_path: Path) -> None:
     """socat promises 500 bytes, sends some and hangs up."""
     half = tmp_path / "half"
     half.write_bytes(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"choices": [{"mess')
-    program = need("socat", "socat")
+    program = require_program("socat", "socat")
     with subprocess.Popen(
         [program, "-d", "-d", "TCP-LISTEN:0,bind=127.0.0.1,fork,reuseaddr",
          f"SYSTEM:head -c 2000 >/dev/null; cat {half}"],
@@ -250,10 +250,12 @@ def test_a_paused_redis_neither_stalls_nor_opens_the_gate(redis_server: RedisSer
 def test_health_stays_quick_while_redis_is_paused(redis_server: RedisServer) -> None:
     """Many callers ask at once, all of whom would wait for the store."""
 
-    async def run(url: str) -> tuple[load.Told, load.Told]:
+    async def run(url: str) -> tuple[load.Responses, load.Responses]:
         return await asyncio.gather(
-            load.closed_loop(url, [load.caption("x:")], in_flight=40, seconds=2, pause_s=0.05),
-            load.closed_loop(url, [load.request("GET", "/healthz")], in_flight=1, seconds=2),
+            load.closed_loop(
+                url, [load.caption_request("x:")], in_flight=40, seconds=2, pause_s=0.05
+            ),
+            load.closed_loop(url, [load.http_request("GET", "/healthz")], in_flight=1, seconds=2),
         )
 
     with Altwright(RATE_LIMIT_STORE=redis_server.url, CACHE_URL=redis_server.url) as server:

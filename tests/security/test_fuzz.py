@@ -1,4 +1,4 @@
-"""The fuzz targets for a moment; `python -m benchmarks.fuzz --seconds 600` for longer."""
+"""The fuzz targets, run briefly; `python -m benchmarks.fuzz --seconds 600` runs them longer."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,47 +6,45 @@ from collections.abc import Iterator
 import pytest
 
 from app.errors import Overloaded
-from benchmarks import fuzz
+from testing.fuzzing import NormaliserTarget, fuzz_images, fuzz_urls
 
 
 @pytest.fixture(scope="module")
-def normalising() -> Iterator[fuzz.Normalising]:
-    """One child."""
-    found = fuzz.Normalising()
-    yield found
-    found.close()
+def normaliser() -> Iterator[NormaliserTarget]:
+    target = NormaliserTarget()
+    yield target
+    target.close()
 
 
-def test_any_text_is_a_forbidden_url_or_a_plain_one() -> None:
-    """And no address that may be dialled is a local one."""
-    fuzz.run_urls(400)
+def test_every_text_is_a_forbidden_url_or_a_plain_one() -> None:
+    """And no address that may be connected to is a local one."""
+    fuzz_urls(400)
 
 
-def test_any_bytes_are_a_picture_or_a_refusal(normalising: fuzz.Normalising) -> None:
-    """In time, and without killing a child."""
-    fuzz.run_pictures(normalising, 150)
-    assert normalising.lost == 0
+def test_every_input_is_an_image_or_refused(normaliser: NormaliserTarget) -> None:
+    """Before the deadline, and without the loss of a child process."""
+    fuzz_images(normaliser, 150)
+    assert normaliser.lost_children == 0
 
 
-def test_the_target_would_notice() -> None:
-    """A parser that let everything through would not pass."""
-    broken = Broken()
+def test_the_target_fails_on_an_error_that_is_not_the_images_fault() -> None:
+    """Otherwise it would also pass with a normaliser that refuses everything."""
+    target = BrokenTarget()
     with pytest.raises(AssertionError):
-        fuzz.Normalising.check(broken, b"\xff\xd8\xff\xe0" + bytes(100))
-    broken.close_loop()
+        target.check(b"\xff\xd8\xff\xe0" + bytes(100))
+    target.close()
 
 
-class Broken(fuzz.Normalising):
-    """Answers every picture with an error that no caller of a picture may see."""
+class BrokenTarget(NormaliserTarget):
+    """Its normaliser raises an error that no image may cause."""
 
     def __init__(self) -> None:
-        class Full:
+        class FullNormaliser:
             async def normalise(self, *_: object, **__: object) -> None:
                 raise Overloaded
 
         self._loop = asyncio.new_event_loop()
-        self._normaliser = Full()  # type: ignore[assignment]
+        self._normaliser = FullNormaliser()  # type: ignore[assignment]
 
-    def close_loop(self) -> None:
-        """It has no children to end, only the loop."""
+    def close(self) -> None:
         self._loop.close()

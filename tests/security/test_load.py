@@ -12,9 +12,9 @@ import time
 import httpx
 import pytest
 
-from benchmarks.overload import overloaded
 from testing import load, process_tree
-from testing.pictures import data_url, jpeg, photograph_like
+from testing.images import data_url, jpeg, photograph_like
+from testing.overload import overload
 from testing.servers.altwright import Altwright
 from testing.servers.origin import Origin
 from testing.servers.raw_model_server import raw_model_server
@@ -24,22 +24,22 @@ async def test_overload_is_refused_quickly_and_leaves_nothing_behind() -> None:
     """200 or 503 overloaded and nothing else; memory flat; afterwards all is as before."""
     server = await asyncio.to_thread(Altwright(CONCURRENCY="8", QUEUE="16").__enter__)
     try:
-        found = await overloaded(
+        found = await overload(
             server.url,
             server.process.pid,
-            [load.caption(data_url(photograph_like((1200, 800))))],
-            times=5,
+            [load.caption_request(data_url(photograph_like((1200, 800))))],
+            factor=5,
             seconds=4,
-            warm_s=1,
+            warm_up_s=1,
             connections=200,
         )
-        sockets = await asyncio.to_thread(process_tree.descriptors, server.process.pid)
+        sockets = await asyncio.to_thread(process_tree.open_descriptors, server.process.pid)
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
-    codes = found.over.codes()
+    codes = found.overloaded.codes()
     assert set(codes) == {"ok", "overloaded"}, codes
-    refused = found.over.of("overloaded")
-    assert all(b"\r\nretry-after: " in answer.headers for answer in refused.answers)
+    refused = found.overloaded.with_codes("overloaded")
+    assert all(b"\r\nretry-after: " in response.head for response in refused.items)
     assert set(found.service.codes()) == {"ok"}
     assert found.growth_mib() < 48
     assert set(found.after.codes()) == {"ok"}
@@ -59,18 +59,18 @@ async def test_a_refusal_costs_the_caller_milliseconds(origin: Origin) -> None:
             ).__enter__
         )  # fmt: skip
         try:
-            message = [load.caption(url)]
+            message = [load.caption_request(url)]
             filling = asyncio.create_task(
                 load.closed_loop(server.url, message, in_flight=32, seconds=1)
             )
             await asyncio.sleep(1)
             fetched = len(origin.requests)
             refused = await load.open_loop(
-                server.url, message, a_second=100, seconds=2, connections=100
+                server.url, message, per_second=100, seconds=2, connections=100
             )
             service = await load.closed_loop(
                 server.url,
-                [load.request("GET", path) for path in ("/healthz", "/readyz", "/metrics")],
+                [load.http_request("GET", path) for path in ("/healthz", "/readyz", "/metrics")],
                 in_flight=1,
                 seconds=1,
             )

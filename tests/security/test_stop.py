@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks.stop import stopped_under_load
 from testing import load, process_tree
-from testing.pictures import data_url, jpeg, photograph_like
+from testing.graceful_shutdown import stop_under_load
+from testing.images import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
@@ -22,13 +22,19 @@ PICTURE = data_url(photograph_like((2400, 1600)))
 
 @pytest.mark.parametrize("after_s", [0.3, 0.8])
 def test_sigterm_under_load_answers_every_accepted_request(after_s: float) -> None:
-    """`python -m benchmarks.stop` does it twenty times."""
+    """`python -m benchmarks.graceful_shutdown` does it twenty times."""
     with Altwright() as server:
         found = asyncio.run(
-            stopped_under_load(server.url, server.terminate, load.caption(PICTURE), 24, after_s)
+            stop_under_load(
+                server.url,
+                server.terminate,
+                load.caption_request(PICTURE),
+                clients=24,
+                after_s=after_s,
+            )
         )
         assert server.process.wait(20) == 0
-    assert found.unanswered == 0
+    assert found.lost == 0
     assert found.answered >= 24
     assert set(found.codes) <= {"ok", "overloaded"}, found.codes
 
@@ -36,9 +42,9 @@ def test_sigterm_under_load_answers_every_accepted_request(after_s: float) -> No
 def test_a_killed_decode_child_fails_one_request_and_no_other() -> None:
     """Three times in a row, with sixteen callers at work."""
 
-    async def run(server: Altwright) -> load.Told:
+    async def run(server: Altwright) -> load.Responses:
         working = asyncio.create_task(
-            load.closed_loop(server.url, [load.caption(PICTURE)], in_flight=16, seconds=3)
+            load.closed_loop(server.url, [load.caption_request(PICTURE)], in_flight=16, seconds=3)
         )
         for _ in range(3):
             await asyncio.sleep(0.7)
@@ -88,16 +94,16 @@ def until_idle(server: Altwright, within_s: float) -> None:
 def test_a_caller_that_goes_away_ends_its_fetch(altwright: Altwright, origin: Origin) -> None:
     """The origin's connection closes long before its deadline."""
     altwright.warm_up(PICTURE)  # the text reader's process comes after /readyz, and has descriptors
-    sockets = process_tree.descriptors(altwright.process.pid)
+    sockets = process_tree.open_descriptors(altwright.process.pid)
 
     async def run() -> None:
-        message = load.caption(origin.url("/stall"))
+        message = load.caption_request(origin.url("/stall"))
         await asyncio.gather(*(left_behind(altwright.url, message, 0.3) for _ in range(10)))
 
     asyncio.run(run())
     until_idle(altwright, 1)
     time.sleep(0.1)
-    assert process_tree.descriptors(altwright.process.pid) <= sockets + 2
+    assert process_tree.open_descriptors(altwright.process.pid) <= sockets + 2
 
 
 def test_a_caller_that_goes_away_ends_its_decode(altwright: Altwright, origin: Origin) -> None:
@@ -106,7 +112,7 @@ def test_a_caller_that_goes_away_ends_its_decode(altwright: Altwright, origin: O
     altwright.warm_up(data_url(jpeg()))
 
     async def run() -> None:
-        message = load.caption(url)
+        message = load.caption_request(url)
         await asyncio.gather(*(left_behind(altwright.url, message, 0.4) for _ in range(20)))
 
     asyncio.run(run())
@@ -134,7 +140,7 @@ async def test_a_caller_that_goes_away_ends_its_model_call() -> None:
             Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="k").__enter__
         )
         try:
-            message = load.caption(data_url(jpeg()))
+            message = load.caption_request(data_url(jpeg()))
             leaving = asyncio.create_task(
                 left_behind(server.url, message, 60, model.request_received)
             )
@@ -152,9 +158,9 @@ def test_a_second_sigterm_changes_nothing(model_server: LlmockModelServer) -> No
     model_server.reply("A round blue disc in the middle of a plain white ground.", times=None)
     with Altwright(MODEL="m", MODEL_BASE_URL=model_server.base_url, MODEL_API_KEY="k") as server:
 
-        async def run() -> load.Answer:
+        async def run() -> load.Response:
             async with load.Connection(server.url) as caller:
-                asking = asyncio.create_task(caller.ask(load.caption(data_url(jpeg()))))
+                asking = asyncio.create_task(caller.send(load.caption_request(data_url(jpeg()))))
                 await asyncio.sleep(0.5)
                 for _ in range(3):
                     server.terminate()

@@ -18,7 +18,7 @@ from google.cloud import storage
 from google.oauth2 import service_account
 
 from openapi.templates import signed_cloudfront, signed_gcs, signed_s3
-from testing.pictures import jpeg
+from testing.images import jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.origin import Origin
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from testing.pictures import data_url, jpeg
+from testing.images import data_url, jpeg
+from testing.requirements import require_program
 from testing.servers.altwright import Altwright
-from testing.servers.chaos import Chaos, problem
-from testing.servers.need import need
+from testing.servers.fault_proxy import FaultProxy, problem
 from testing.servers.origin import Origin
 
 TEMPLATES = Path(__file__).parents[2] / "openapi/templates"
@@ -31,7 +31,7 @@ try {
   process.exit(1)
 }
 """
-MakeChaos = Callable[[str], Chaos]
+MakeFaultProxy = Callable[[str], FaultProxy]
 Ran = subprocess.CompletedProcess[str]
 
 
@@ -41,9 +41,9 @@ def command(request: pytest.FixtureRequest) -> Sequence[str]:
     if request.param == "requests":
         return [sys.executable, str(TEMPLATES / "caption_requests.py")]
     if request.param == "curl":
-        need("curl", "curl")
-        return [need("bash", "bash"), str(TEMPLATES / "caption.sh")]
-    return [need("node", "nodejs"), "--input-type=module", "-e", _MODULE]
+        require_program("curl", "curl")
+        return [require_program("bash", "bash"), str(TEMPLATES / "caption.sh")]
+    return [require_program("node", "nodejs"), "--input-type=module", "-e", _MODULE]
 
 
 def run(command: Sequence[str], url: str, *words: str, key: str | None = None) -> Ran:
@@ -79,14 +79,14 @@ def test_a_file_and_a_url_are_captioned(
 
 
 def test_a_file_that_is_missing_is_told_and_nothing_is_sent(
-    altwright: Altwright, make_chaos: MakeChaos, command: Sequence[str]
+    altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str]
 ) -> None:
     """Its name is in the complaint."""
-    chaos = make_chaos(altwright.url)
-    ran = run(command, chaos.url, "missing.jpg")
+    proxy = make_fault_proxy(altwright.url)
+    ran = run(command, proxy.url, "missing.jpg")
     assert ran.returncode != 0
     assert "missing.jpg" in ran.stdout + ran.stderr
-    assert chaos.seen == []
+    assert proxy.requests == []
 
 
 def test_a_file_that_is_too_long_for_a_command_line_is_captioned(
@@ -100,39 +100,39 @@ def test_a_file_that_is_too_long_for_a_command_line_is_captioned(
 
 
 def test_what_may_pass_is_tried_again_after_as_long_as_the_server_says(
-    altwright: Altwright, make_chaos: MakeChaos, command: Sequence[str], tmp_path: Path
+    altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str], tmp_path: Path
 ) -> None:
     """429 with Retry-After, 503 without: the caption comes, and no wait is cut short."""
     (tmp_path / "mug.jpg").write_bytes(jpeg())
-    chaos = make_chaos(altwright.url)
-    chaos.then(problem(429, "rate_limited", retry_after="1"), problem(503, "overloaded"))
-    assert text_of(run(command, chaos.url, str(tmp_path / "mug.jpg")))
-    assert [seen.did for seen in chaos.seen] == ["rate_limited", "overloaded", "forward"]
-    assert chaos.gaps_s()[0] >= 1.0 - 0.05
-    assert len({seen.body for seen in chaos.seen}) == 1
+    proxy = make_fault_proxy(altwright.url)
+    proxy.then(problem(429, "rate_limited", retry_after="1"), problem(503, "overloaded"))
+    assert text_of(run(command, proxy.url, str(tmp_path / "mug.jpg")))
+    assert [seen.action for seen in proxy.requests] == ["rate_limited", "overloaded", "forward"]
+    assert proxy.gaps_s()[0] >= 1.0 - 0.05
+    assert len({seen.body for seen in proxy.requests}) == 1
 
 
 def test_what_will_not_pass_is_told_at_once_with_its_code(
-    altwright: Altwright, make_chaos: MakeChaos, command: Sequence[str], tmp_path: Path
+    altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str], tmp_path: Path
 ) -> None:
     """A text is no picture: one request, and a sentence."""
     (tmp_path / "notes.txt").write_text("not a picture")
-    chaos = make_chaos(altwright.url)
-    ran = run(command, chaos.url, str(tmp_path / "notes.txt"))
+    proxy = make_fault_proxy(altwright.url)
+    ran = run(command, proxy.url, str(tmp_path / "notes.txt"))
     assert ran.returncode not in (0, 75)
     assert "image_unsupported" in ran.stdout + ran.stderr
     assert "Traceback" not in ran.stderr
-    assert len(chaos.seen) == 1
+    assert len(proxy.requests) == 1
 
 
 def test_the_key_is_sent_and_shown_nowhere(
-    altwright: Altwright, make_chaos: MakeChaos, command: Sequence[str], tmp_path: Path
+    altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str], tmp_path: Path
 ) -> None:
     """As the contract's header; a refusal does not repeat it."""
     (tmp_path / "mug.jpg").write_bytes(jpeg())
-    chaos = make_chaos(altwright.url).then(problem(401, "unauthorized"))
-    ran = run(command, chaos.url, str(tmp_path / "mug.jpg"), key=KEY)
-    assert chaos.seen[0].headers["authorization"] == f"Bearer {KEY}"
+    proxy = make_fault_proxy(altwright.url).then(problem(401, "unauthorized"))
+    ran = run(command, proxy.url, str(tmp_path / "mug.jpg"), key=KEY)
+    assert proxy.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert ran.returncode != 0
     assert "unauthorized" in ran.stdout + ran.stderr
     assert KEY not in ran.stdout + ran.stderr

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from testing.process_tree import resident_bytes
+from testing.process_tree import memory_bytes
 from tests.workers.pools import MB, run, running_pool
 from tests.workers.test_confinement import linux
 
@@ -15,9 +15,9 @@ async def test_memory_that_a_job_freed_returns_to_the_system():
     """No limit counts what an idle child holds: after large images that was 100 MB in each."""
     async with running_pool() as pool:
         (pid,) = pool.pids()
-        before = resident_bytes(pid)
+        before = memory_bytes(pid)
         await run(pool, "leave_a_hole", bytes=48 * MB)
-        assert resident_bytes(pid) < before + 24 * MB
+        assert memory_bytes(pid) < before + 24 * MB
         assert pool.pids() == [pid]
 
 

@@ -25,7 +25,7 @@ from altwright.backfill.types import AltSource, RequestResult, TextResult
 
 from testing.catalogue import Command
 from testing.fleet import make_products, query
-from testing.servers.chaos import Chaos, problem
+from testing.servers.fault_proxy import FaultProxy, problem
 from testing.servers.flaky_model_server import CAPTION, FlakyModelServer
 from tests.backfill.conftest import KEY
 
@@ -197,31 +197,32 @@ def test_a_row_that_somebody_holds_keeps_its_paid_answer_for_later(
 
 
 def test_a_quota_is_told_to_every_worker_and_the_row_waits(
-    begin: Begin, database: str, flaky_model: FlakyModelServer, make_chaos: Callable[[str], Chaos],
+    begin: Begin, database: str, flaky_model: FlakyModelServer,
+    make_fault_proxy: Callable[[str], FaultProxy],
     command: Command,
 ) -> None:  # fmt: skip
-    chaos = make_chaos(command.env["ALTWRIGHT_URL"])
-    work = begin(2, url=chaos.url)
-    chaos.always(problem(429, "rate_limited", retry_after="7200"))
+    proxy = make_fault_proxy(command.env["ALTWRIGHT_URL"])
+    work = begin(2, url=proxy.url)
+    proxy.always(problem(429, "rate_limited", retry_after="7200"))
     assert work.caption("1") is None
     stop = work.journal.stop
     assert stop is not None
     assert stop.why is StopKind.LATER
     assert "come back after" in stop.sentence
-    seen = len(chaos.seen)
+    seen = len(proxy.requests)
     assert work.caption("2") is None
-    assert len(chaos.seen) == seen
+    assert len(proxy.requests) == seen
     assert work.journal.count("pending") == 2
     work.journal.set_stop(None)
     assert work.journal.stop is None
 
 
 def test_a_server_that_is_away_stops_nobody_else(
-    begin: Begin, make_chaos: Callable[[str], Chaos], command: Command
+    begin: Begin, make_fault_proxy: Callable[[str], FaultProxy], command: Command
 ) -> None:
-    chaos = make_chaos(command.env["ALTWRIGHT_URL"])
-    work = begin(1, url=chaos.url)
-    chaos.always(problem(503, "overloaded", retry_after="1"))
+    proxy = make_fault_proxy(command.env["ALTWRIGHT_URL"])
+    work = begin(1, url=proxy.url)
+    proxy.always(problem(503, "overloaded", retry_after="1"))
     again_s = work.caption("1")
     assert again_s is not None
     assert again_s > 0

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.captions import Result, ask, faults
+from testing.answer_replay import ReplayResult, find_violations, replay
 from testing.servers.altwright import Altwright
-from testing.servers.need import need
 from testing.servers.replay_model_server import ReplayModelServer
-from tests.independent import npm_alt_text
 
 _CATS = "Two tabby cats sleep on a pink blanket beside two remote controls"
 # One example of each kind of answer: wrapped, unusable, sentinel, refused, empty.
@@ -39,29 +37,21 @@ ANSWERS = [
 ]
 
 
-@pytest.fixture
-def npm_package() -> None:
-    """Skips the test where Node or the npm package is missing."""
-    need("node", "nodejs")
-    if not npm_alt_text.PACKAGE.is_dir():
-        pytest.skip("run `npm ci --prefix testing/servers` to run this test")
-
-
-def send_through_api(
+def replay_answers(
     answers: list[str], finish_reason: str = "stop", **fields: int
-) -> list[Result]:
+) -> list[ReplayResult]:
     """The result of each answer in every style."""
     with (
         ReplayModelServer(answers, finish_reason) as model,
         Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="none") as server,
     ):
-        return asyncio.run(ask(server.url, range(len(answers)), **fields))
+        return asyncio.run(replay(server.url, range(len(answers)), **fields))
 
 
-def test_each_kind_of_answer_becomes_a_valid_caption_or_an_error(npm_package: None) -> None:
+def test_each_kind_of_answer_becomes_a_valid_caption_or_an_error() -> None:
     """Seven answers contain the same good caption in different wrapping, and all give it."""
-    results = send_through_api(ANSWERS)
-    assert faults(results) == []
+    results = replay_answers(ANSWERS)
+    assert find_violations(results) == []
     concise = {result.row: result for result in results if result.style == "concise"}
     for row in (0, 1, 2, 3, 4, 6, 16):
         assert concise[row].caption == f"{_CATS}.", ANSWERS[row]
@@ -79,14 +69,14 @@ def test_each_kind_of_answer_becomes_a_valid_caption_or_an_error(npm_package: No
     ("finish_reason", "max_tokens", "every"), [("stop", 256, 20), ("length", 64, 49)]
 )
 def test_captions_from_real_answers_break_no_rule(
-    npm_package: None, corpora: Path, finish_reason: str, max_tokens: int, every: int
+    corpora: Path, finish_reason: str, max_tokens: int, every: int
 ) -> None:
-    """A sample; all of them: `python -m benchmarks.captions --answers vlm_outputs.jsonl`."""
+    """A sample; all of them: `python -m benchmarks.raw_answers --answers vlm_outputs.jsonl`."""
     lines = (corpora / "vlm_outputs.jsonl").read_text(encoding="utf-8").splitlines()[::every]
     answers = [json.loads(line)["output"] for line in lines]
-    results = send_through_api(answers, finish_reason, max_tokens=max_tokens)
+    results = replay_answers(answers, finish_reason, max_tokens=max_tokens)
     assert len(results) == 3 * len(answers)
-    assert faults(results) == []
+    assert find_violations(results) == []
     captions = sum(result.outcome == "caption" for result in results)
     assert captions > 0.4 * len(results)
     if finish_reason == "length":

@@ -37,7 +37,7 @@ def likeliest_other_language(text: str, locale: str) -> str | None:
 
     Clearly: at least four stop words of that language, and over twice as many as of the locale's.
     """
-    own = locale.split("-")[0].lower()
+    own = locale.split("-", maxsplit=1)[0].lower()
     words = re.findall(r"[^\W\d_]+", text.lower())
     if own not in STOP_WORDS and own not in {"bs", "sr", "nb", "sk"}:
         return None

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from tests.independent.stopwords import likeliest_other_language
+from testing.oracle.stopwords import likeliest_other_language
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,18 @@
 
 import pytest
 
-from testing.servers.need import need
-from tests.independent import npm_alt_text
-from tests.independent.rules import find_violations
+from testing.oracle import npm_alt_text
+from testing.oracle.caption_rules import find_violations
+from testing.requirements import require_node_package, require_program
 
 GOOD = "Two tabby cats sleep on a pink blanket beside two remote controls."
 
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    """The path of Node, if the npm package is installed."""
-    program = need("node", "nodejs")
-    if not npm_alt_text.PACKAGE.is_dir():
-        pytest.skip("run `npm ci --prefix testing/servers` to run this test")
-    return program
+    """The path of Node, with the npm package."""
+    require_node_package(npm_alt_text.PACKAGE)
+    return require_program("node", "nodejs")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pictures that tests draw; none is stored."""
+"""Small images that tests draw, and data: URLs of them."""
 
 import base64
 import io
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 
 def jpeg(size: tuple[int, int] = (640, 480), colour: str = "white") -> bytes:
-    """A blue disc on a plain ground."""
+    """A JPEG of a blue disc on a plain background."""
     image = Image.new("RGB", size, colour)
     width, height = size
     box = (width // 4, height // 4, width * 3 // 4, height * 3 // 4)
@@ -19,7 +19,7 @@ def jpeg(size: tuple[int, int] = (640, 480), colour: str = "white") -> bytes:
 
 
 def photograph_like(size: tuple[int, int] = (1224, 816), seed: int = 1) -> bytes:
-    """Soft patches of many colours: nothing flat, nothing blank."""
+    """A JPEG of soft patches in many colours with noise: nothing flat, nothing blank."""
     rng = random.Random(seed)
     small = Image.new("RGB", (24, 16))
     small.putdata([tuple(rng.randrange(256) for _ in range(3)) for _ in range(24 * 16)])
@@ -30,6 +30,6 @@ def photograph_like(size: tuple[int, int] = (1224, 816), seed: int = 1) -> bytes
     return out.getvalue()
 
 
-def data_url(data: bytes, kind: str = "image/jpeg") -> str:
-    """The picture as a caller without a web server sends it."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+def data_url(data: bytes, content_type: str = "image/jpeg") -> str:
+    """The data: URL of an image's bytes."""
+    return f"data:{content_type};base64,{base64.b64encode(data).decode()}"

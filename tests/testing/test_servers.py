@@ -26,7 +26,7 @@ async def test_an_origin_serves_what_a_test_registers_and_counts_who_came(origin
     assert [request.target for request in origin.requests] == ["/moved", "/ok.jpg", "/none"]
 
 
-@pytest.mark.parametrize("path", sorted(origin_module.MISBEHAVIOURS))
+@pytest.mark.parametrize("path", sorted(origin_module.FAULTY_PATHS))
 async def test_every_misbehaviour_answers_or_breaks_and_can_be_left(
     origin: Origin, path: str
 ) -> None:

@@ -1,7 +1,7 @@
-"""A proxy that misbehaves on demand, in front of the real server: what clients meet on the way.
+"""A fault-injecting HTTP proxy in front of the real server, for tests of clients.
 
-Raw asyncio in a thread of its own. `then` queues what becomes of the next requests, in order;
-`always` says what becomes of all others; without either everything passes.
+Raw asyncio in a thread of its own. `then` queues actions for the next requests, in order. `always`
+sets the action for all other requests. Without either, every request is forwarded.
 """
 
 import asyncio
@@ -13,27 +13,27 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 import pytest
 
-_PATIENCE_S = 60.0
-"""Nothing here lasts longer, whatever the client does."""
+_MAX_HANG_S = 60.0
+"""No action lasts longer, even if the client stays connected."""
 
 
 @dataclass(slots=True)
-class Seen:
-    """One request as it arrived, and what became of it. Times are `time.monotonic()`."""
+class RecordedRequest:
+    """One request and the action that was taken. Times are `time.monotonic()`."""
 
     path: str
     headers: dict[str, str]
     body: bytes
-    at_s: float
-    answered_at_s: float | None = None
-    did: str = ""
+    arrived_at_s: float
+    finished_at_s: float | None = None
+    action: str = ""
 
     def json(self) -> dict[str, object]:
         """The body as an object."""
@@ -42,37 +42,40 @@ class Seen:
         return found
 
 
-Deed = Callable[["Chaos", Seen, asyncio.StreamWriter], Awaitable[None]]
+Action = Callable[["FaultProxy", RecordedRequest, asyncio.StreamWriter], Awaitable[None]]
+"""What the proxy does with one request; the writer leads to the client."""
 
 
-def answer(
+def http_response(
     status: int, body: bytes | object, *, content_type: str = "application/json", **headers: str
 ) -> bytes:
-    """The bytes of an answer; header names with _ for -."""
+    """The bytes of a response; `_` in a header name means `-`."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {"Content-Type": content_type, "Content-Length": str(len(data))}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
-    lines = [f"HTTP/1.1 {status} Whatever", *(f"{k}: {v}" for k, v in fields.items())]
+    lines = [f"HTTP/1.1 {status} Status", *(f"{k}: {v}" for k, v in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode() + data
 
 
-def problem(status: int, code: str, *, retry_after: str | None = None) -> Deed:
-    """A problem as the server writes it, from somewhere in between."""
+def problem(status: int, code: str, *, retry_after: str | None = None) -> Action:
+    """Respond with a problem document in the server's format."""
 
-    async def deed(_chaos: "Chaos", seen: Seen, writer: asyncio.StreamWriter) -> None:
-        request_id = seen.headers.get("x-request-id", "none")
+    async def act(
+        _proxy: "FaultProxy", request: RecordedRequest, writer: asyncio.StreamWriter
+    ) -> None:
+        request_id = request.headers.get("x-request-id", "none")
         body = {
             "type": f"/docs#problem-{code}",
             "title": code,
             "status": status,
-            "detail": f"{code} said the proxy",
+            "detail": f"{code} from the proxy",
             "code": code,
             "retryable": status in (408, 429) or status >= 500,
             "request_id": request_id,
         }
         more = {} if retry_after is None else {"Retry_After": retry_after}
         writer.write(
-            answer(
+            http_response(
                 status,
                 body,
                 content_type="application/problem+json",
@@ -82,45 +85,53 @@ def problem(status: int, code: str, *, retry_after: str | None = None) -> Deed:
         )
         await writer.drain()
 
-    deed.__name__ = code
-    return deed
+    act.__name__ = code
+    return act
 
 
-def raw(data: bytes, *, then_close: bool = False) -> Deed:
-    """Exactly these bytes."""
+def raw(data: bytes, *, then_close: bool = False) -> Action:
+    """Respond with exactly these bytes."""
 
-    async def deed(_chaos: "Chaos", _seen: Seen, writer: asyncio.StreamWriter) -> None:
+    async def act(
+        _proxy: "FaultProxy", _request: RecordedRequest, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(data)
         await writer.drain()
         if then_close:
             writer.close()
 
-    return deed
+    return act
 
 
-async def forward(chaos: "Chaos", seen: Seen, writer: asyncio.StreamWriter) -> None:
-    """Pass it on and bring the answer back."""
-    writer.write(await chaos.ask(seen))
+async def forward(
+    proxy: "FaultProxy", request: RecordedRequest, writer: asyncio.StreamWriter
+) -> None:
+    """Forward the request and return the server's response."""
+    writer.write(await proxy.fetch(request))
     await writer.drain()
 
 
-async def reset(_chaos: "Chaos", _seen: Seen, writer: asyncio.StreamWriter) -> None:
-    """Hang up with RST before any answer."""
+async def reset(
+    _proxy: "FaultProxy", _request: RecordedRequest, writer: asyncio.StreamWriter
+) -> None:
+    """Close the connection with RST before any response."""
     _rst(writer)
 
 
-async def half(chaos: "Chaos", seen: Seen, writer: asyncio.StreamWriter) -> None:
-    """Half of the real answer, then RST."""
-    whole = await chaos.ask(seen)
+async def truncate(
+    proxy: "FaultProxy", request: RecordedRequest, writer: asyncio.StreamWriter
+) -> None:
+    """Send three quarters of the server's response, then RST."""
+    whole = await proxy.fetch(request)
     writer.write(whole[: len(whole) - len(whole) // 4])
     await writer.drain()
     await asyncio.sleep(0.02)
     _rst(writer)
 
 
-async def drip(chaos: "Chaos", seen: Seen, writer: asyncio.StreamWriter) -> None:
-    """The head at once and the body byte by byte, ten a second."""
-    head, _, body = (await chaos.ask(seen)).partition(b"\r\n\r\n")
+async def drip(proxy: "FaultProxy", request: RecordedRequest, writer: asyncio.StreamWriter) -> None:
+    """Send the head at once and the body byte by byte, ten bytes a second."""
+    head, _, body = (await proxy.fetch(request)).partition(b"\r\n\r\n")
     writer.write(head + b"\r\n\r\n")
     for byte in body:
         writer.write(bytes([byte]))
@@ -128,10 +139,12 @@ async def drip(chaos: "Chaos", seen: Seen, writer: asyncio.StreamWriter) -> None
         await asyncio.sleep(0.1)
 
 
-async def hang(_chaos: "Chaos", _seen: Seen, writer: asyncio.StreamWriter) -> None:
-    """Say nothing until the client goes."""
+async def hang(
+    _proxy: "FaultProxy", _request: RecordedRequest, writer: asyncio.StreamWriter
+) -> None:
+    """Send nothing until the client disconnects."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_MAX_HANG_S):
             while not writer.is_closing():
                 await asyncio.sleep(0.02)
 
@@ -142,44 +155,17 @@ def _rst(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-@dataclass
-class TokenBucket:
-    """Passes `per_s` requests a second, up to `burst` at once; refuses the rest with 429."""
-
-    per_s: float
-    burst: float
-    retry_after: str | None = None
-    _tokens: float = field(default=0.0, init=False)
-    _at_s: float = field(default=0.0, init=False)
-
-    def __post_init__(self) -> None:
-        self._tokens, self._at_s = self.burst, time.monotonic()
-
-    async def __call__(self, chaos: "Chaos", seen: Seen, writer: asyncio.StreamWriter) -> None:
-        now_s = time.monotonic()
-        self._tokens = min(self.burst, self._tokens + (now_s - self._at_s) * self.per_s)
-        self._at_s = now_s
-        if self._tokens < 1:
-            seen.did = "rate_limited"
-            refuse = problem(429, "rate_limited", retry_after=self.retry_after)
-            await refuse(chaos, seen, writer)
-            return
-        self._tokens -= 1
-        seen.did = "forward"
-        await forward(chaos, seen, writer)
-
-
-class Chaos:
-    """The proxy; `url` is what clients take for the server."""
+class FaultProxy:
+    """The proxy. Clients use `url` as the server's address."""
 
     def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
         self._upstream = (parts.hostname or "", parts.port or 80)
-        self._queue: deque[Deed] = deque()
-        self._always: Deed = forward
-        self.seen: list[Seen] = []
+        self._queue: deque[Action] = deque()
+        self._always: Action = forward
+        self.requests: list[RecordedRequest] = []
         self.in_flight = 0
-        self.most_in_flight = 0
+        self.max_in_flight = 0
         self.connections = 0
         self.url = ""
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
@@ -189,49 +175,52 @@ class Chaos:
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
 
-    def then(self, *deeds: Deed) -> Self:
-        """What becomes of the next requests, one each."""
-        self._queue.extend(deeds)
+    def then(self, *actions: Action) -> Self:
+        """Queue actions, one for each of the next requests."""
+        self._queue.extend(actions)
         return self
 
-    def always(self, deed: Deed) -> Self:
-        """What becomes of every request that nothing is queued for."""
-        self._always = deed
+    def always(self, action: Action) -> Self:
+        """Set the action for every request that has none queued."""
+        self._always = action
         return self
 
     def reset(self) -> None:
-        """Forget scripts and requests."""
+        """Forget actions and recorded requests."""
         self._queue.clear()
         self._always = forward
-        self.seen.clear()
-        self.most_in_flight = self.connections = 0
+        self.requests.clear()
+        self.max_in_flight = self.connections = 0
 
     def gaps_s(self) -> list[float]:
-        """Seconds between the answer to one request and the arrival of the next, in order."""
-        answered = [seen.answered_at_s or seen.at_s for seen in self.seen]
-        return [seen.at_s - before for before, seen in zip(answered, self.seen[1:], strict=False)]
+        """Seconds between the end of one request and the arrival of the next, in order."""
+        finished = [one.finished_at_s or one.arrived_at_s for one in self.requests]
+        following = self.requests[1:]
+        return [one.arrived_at_s - end_s for end_s, one in zip(finished, following, strict=False)]
 
-    async def ask(self, seen: Seen) -> bytes:
-        """The real server's answer, as its bytes."""
+    async def fetch(self, request: RecordedRequest) -> bytes:
+        """The real server's response as bytes."""
         while True:
-            fresh = not self._idle
-            pair = await asyncio.open_connection(*self._upstream) if fresh else self._idle.pop()
+            is_new = not self._idle
+            pair = await asyncio.open_connection(*self._upstream) if is_new else self._idle.pop()
             reader, writer = pair
             try:
-                method = "POST" if seen.body else "GET"
-                passed = {k: v for k, v in seen.headers.items() if k not in ("host", "connection")}
-                lines = [f"{method} {seen.path} HTTP/1.1", "Host: upstream"]
+                method = "POST" if request.body else "GET"
+                passed = {
+                    k: v for k, v in request.headers.items() if k not in ("host", "connection")
+                }
+                lines = [f"{method} {request.path} HTTP/1.1", "Host: upstream"]
                 lines += [f"{name}: {value}" for name, value in passed.items()]
-                writer.write("\r\n".join([*lines, "", ""]).encode() + seen.body)
+                writer.write("\r\n".join([*lines, "", ""]).encode() + request.body)
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = _length(head)
                 body = await reader.readexactly(length)
             except (OSError, asyncio.IncompleteReadError):
                 writer.close()
-                if fresh:
+                if is_new:
                     raise
                 continue
-            except asyncio.CancelledError:  # the client has gone in the middle
+            except asyncio.CancelledError:  # the client disconnected
                 writer.close()
                 raise
             self._idle.append(pair)
@@ -239,7 +228,7 @@ class Chaos:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._call(self._listen())
+        self._run(self._listen())
         return self
 
     def __exit__(
@@ -248,12 +237,12 @@ class Chaos:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._call(self._stop())
+        self._run(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
 
-    def _call(self, work: Awaitable[None]) -> None:
+    def _run(self, work: Awaitable[None]) -> None:
         async def wrapped() -> None:
             await work
 
@@ -305,28 +294,28 @@ class Chaos:
         first, *lines = head.decode("latin-1").split("\r\n")
         pairs = (line.split(": ", 1) for line in lines if ": " in line)
         headers = {name.lower(): value for name, value in pairs}
-        seen = Seen(first.split()[1], headers, body, time.monotonic())
-        self.seen.append(seen)
+        request = RecordedRequest(first.split()[1], headers, body, time.monotonic())
+        self.requests.append(request)
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        deed = self._queue.popleft() if self._queue else self._always
-        seen.did = getattr(deed, "__name__", type(deed).__name__)
-        work = asyncio.ensure_future(deed(self, seen, writer))
-        gone = asyncio.ensure_future(_until_gone(reader, writer))
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        action = self._queue.popleft() if self._queue else self._always
+        request.action = getattr(action, "__name__", type(action).__name__)
+        work = asyncio.ensure_future(action(self, request, writer))
+        disconnected = asyncio.ensure_future(_wait_for_disconnect(reader, writer))
         try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, disconnected}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 work.result()
         finally:
-            for each in (work, gone):
+            for each in (work, disconnected):
                 each.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
+            await asyncio.gather(work, disconnected, return_exceptions=True)
             self.in_flight -= 1
-            seen.answered_at_s = time.monotonic()
+            request.finished_at_s = time.monotonic()
 
 
-async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Returns when the client has hung up: its request is then nobody's any more."""
+async def _wait_for_disconnect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Return when the client has disconnected."""
     while not reader.at_eof() and not writer.is_closing():
         await asyncio.sleep(0.02)
 
@@ -338,7 +327,7 @@ def _length(head: bytes) -> int:
 
 
 @pytest.fixture
-def make_chaos() -> Iterator[Callable[[str], Chaos]]:
-    """Puts a proxy in front of a server."""
+def make_fault_proxy() -> Iterator[Callable[[str], FaultProxy]]:
+    """Put a proxy in front of a server."""
     with contextlib.ExitStack() as stack:
-        yield lambda upstream: stack.enter_context(Chaos(upstream))
+        yield lambda upstream: stack.enter_context(FaultProxy(upstream))

@@ -1,0 +1,1 @@
+"""Independent checks of captions (test oracles). They share no code with the product."""

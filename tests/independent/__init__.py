@@ -1,1 +1,0 @@
-"""Checkers of captions that share neither code nor data with the product."""
