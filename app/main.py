@@ -163,7 +163,7 @@ def _create_worker_pool(settings: Settings, memory: WeightedSemaphore) -> Worker
     return WorkerPool(
         size=children_per_server_process(settings.workers) + 1,
         handlers={
-            "normalise": "app.imaging.render:render",
+            "normalise": "app.imaging.normalise_handler:normalise_job",
             "analyse": "app.vision.analyse:analyse_job",
         },
         memory=memory,

@@ -134,7 +134,9 @@ class NormaliserTarget:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._pool = WorkerPool(size=1, handlers={"normalise": "app.imaging.render:render"})
+        self._pool = WorkerPool(
+            size=1, handlers={"normalise": "app.imaging.normalise_handler:normalise_job"}
+        )
         self._loop.run_until_complete(self._pool.start())
         self._normaliser = Normaliser(ImageSettings(decode_timeout_s=5), self._pool)
 

@@ -603,7 +603,7 @@ async def test_the_bytes_of_a_data_url_are_given_back() -> None:
 
 
 async def test_a_real_image_is_fetched_normalised_and_shown_to_the_captioner() -> None:
-    pool = WorkerPool(size=1, handlers={"normalise": "app.imaging.render:render"})
+    pool = WorkerPool(size=1, handlers={"normalise": "app.imaging.normalise_handler:normalise_job"})
     async with contextlib.AsyncExitStack() as stack:
         await pool.start()
         stack.push_async_callback(pool.aclose)

@@ -35,9 +35,9 @@ from app.fetching.response_policy import (
 )
 from app.fetching.transport import GuardedTransport
 from app.fetching.urls import ImageUrl, parse
-from app.imaging.data_url import data_url_bytes, is_data_url, read_data_url
-from app.imaging.errors import ImageUnsupported, too_large
-from app.imaging.sniff import SNIFF_BYTES, is_web_page, sniff
+from app.imaging.data_url import is_data_url, max_decoded_bytes, read_data_url
+from app.imaging.errors import ImageTooLarge, ImageUnsupported
+from app.imaging.sniff import SNIFF_BYTES, is_html, sniff
 from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
@@ -229,7 +229,7 @@ class Fetcher:
     async def _source(self, image_url: str, run: _Run) -> SourceImage:
         if is_data_url(image_url):
             run.place = "data:"
-            await run.room(min(data_url_bytes(image_url), self._settings.max_bytes))
+            await run.room(min(max_decoded_bytes(image_url), self._settings.max_bytes))
             source = await read_data_url(image_url, self._settings.max_bytes)
             run.share.shrink_to(len(source.data))
             return source
@@ -309,7 +309,7 @@ class Fetcher:
             try:
                 name = sniff(beginning)
             except ImageUnsupported:
-                if not is_web_page(beginning):
+                if not is_html(beginning):
                     raise
                 page = bytes(await body.read(chunks, PAGE_BYTES))
                 raise page_refusal(page, url, redirected=run.redirects > 0) from None
@@ -349,7 +349,7 @@ class _Body:
             size = self._size + len(chunk)
             await self._note_piece(size)
             if size > self._max_bytes:
-                raise too_large(self._max_bytes)
+                raise ImageTooLarge.over_bytes(self._max_bytes)
             if not self._run.share.covers(size):
                 await self._run.room(max(size, self._most_bytes))
             if size > len(self._buffer):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 
 from app.fetching.errors import ImageDenied, ImageNotFound, ImageUnreachable
-from app.imaging.errors import ImageCorrupt, ImageUnsupported, too_large
+from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
@@ -57,7 +57,7 @@ def check_head(response: httpx.Response, max_bytes: int) -> Head:
     chunked = "transfer-encoding" in response.headers
     expected = None if chunked else _length(response.headers.get("content-length"))
     if expected is not None and expected > max_bytes:
-        raise too_large(max_bytes)
+        raise ImageTooLarge.over_bytes(max_bytes)
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         return Head(expected)
     found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())

@@ -1,4 +1,4 @@
-"""Colours as a browser shows them: opaque on white, 8 bits, sRGB."""
+"""Colours as a browser shows them: opaque on white, with 8-bit samples, in sRGB."""
 
 import io
 import math
@@ -12,131 +12,119 @@ from app.workers.errors import JobRefused
 WHITE = (255, 255, 255)
 
 _PROFILE_MAX_BYTES = 4 * 1024 * 1024
-# A press profile has some 2 MB; more is no profile that anybody meant.
+# A profile of a printing press has some 2 MB.
 
 _SRGB_GAMMA = 1 / 2.2
-# Not every name with "sRGB" in it: editors write "Linear sRGB", and "Rec2020 ... srgbtrc".
+# Names of sRGB's own profile. Others contain it, as "Linear sRGB" or "Rec2020 ... srgbtrc".
 _IS_SRGB = re.compile(
     r"s ?RGB(?: IEC ?61966-2[.-]1(?: black scaled)?| built-in)?|c2(?:ci)?", re.IGNORECASE
 )
 _BITS_TAG, _PHOTOMETRIC_TAG = 258, 262
 _SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
-"""The colour space that a profile must be for, as ICC.1 spells it, for each mode."""
+"""The colour space of a profile that fits each mode, as ICC.1 spells it."""
 
 
-def flattener(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """What brings a piece of `picture` to L, RGB, CMYK, YCbCr or LAB, opaque and 8 bits deep.
+def choose_flatten(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """A function that makes a strip of `image` opaque, in mode L, RGB, CMYK, YCbCr or LAB.
 
-    Compositing on white comes before any averaging: a transparent pixel then counts as the white
-    that is seen, whatever colour it hides, and edges get no dark fringe.
+    It is composited on white before any averaging. Then a transparent pixel counts as white,
+    whatever its colour is, and edges get no dark fringe.
     """
-    mode = picture.mode
+    mode = image.mode
     if mode.startswith("I") or mode == "F":
-        scale, offset = _range(picture)
-        return lambda piece: _opaque(_to_8_bits(piece, scale, offset))
-    return _opaque
+        scale, offset = _value_range(image)
+        return lambda strip: _composite_on_white(_convert_to_8_bits(strip, scale, offset))
+    return _composite_on_white
 
 
-def _opaque(piece: Image.Image) -> Image.Image:
-    if piece.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in piece.info:
-        if piece.mode == "La":  # Pillow knows no way from there to RGBA
-            piece = piece.convert("LA")
-        layer = piece.convert("RGBA")
-        ground = Image.new("RGB", piece.size, WHITE)
-        ground.paste(layer, mask=layer)
-        return ground
-    if piece.mode == "1":
-        return piece.convert("L")
-    if piece.mode in ("L", "RGB", "CMYK", "YCbCr", "LAB"):
-        return piece
-    return piece.convert("RGB")
+def _composite_on_white(strip: Image.Image) -> Image.Image:
+    if strip.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in strip.info:
+        if strip.mode == "La":  # Pillow cannot convert it to RGBA directly
+            strip = strip.convert("LA")
+        rgba = strip.convert("RGBA")
+        canvas = Image.new("RGB", strip.size, WHITE)
+        canvas.paste(rgba, mask=rgba)
+        return canvas
+    if strip.mode == "1":
+        return strip.convert("L")
+    if strip.mode in ("L", "RGB", "CMYK", "YCbCr", "LAB"):
+        return strip
+    return strip.convert("RGB")
 
 
-def _range(picture: Image.Image) -> tuple[float, float]:
-    """Scale and offset that bring the values of a deep grey picture to 0..255."""
-    if picture.mode.startswith("I;16"):
-        tags = getattr(picture, "tag_v2", {})  # of a TIFF, whose depth may be 12 bits
+def _value_range(image: Image.Image) -> tuple[float, float]:
+    """Scale and offset that bring the values of a grey image with deep samples to 0..255."""
+    if image.mode.startswith("I;16"):
+        tags = getattr(image, "tag_v2", {})  # a TIFF may have 12 bits
         scale = 255 / (2 ** tags.get(_BITS_TAG, (16,))[0] - 1)
-        is_negative = tags.get(_PHOTOMETRIC_TAG) == 0
-        return (-scale, 255.0) if is_negative else (scale, 0.0)
-    low, high = picture.getextrema()
+        is_inverted = tags.get(_PHOTOMETRIC_TAG) == 0
+        return (-scale, 255.0) if is_inverted else (scale, 0.0)
+    low, high = image.getextrema()
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return 1.0, 0.0
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise JobRefused("unsupported", "measurements of which the least or the most is no number")
-    if picture.mode == "F" and low >= 0 and high <= 1:
+        raise JobRefused("unsupported", "its lowest or highest value is not a finite number")
+    if image.mode == "F" and low >= 0 and high <= 1:
         return 255.0, 0.0
     if low >= 0 and high <= 255:
         return 1.0, 0.0
-    if picture.mode == "I" and low >= 0 and high <= 65_535:
+    if image.mode == "I" and low >= 0 and high <= 65_535:
         return 1 / 257, 0.0
-    # Measurements, not a picture: no browser shows them, every viewer stretches them.
+    # Measurements rather than an image: viewers stretch them, browsers do not show them.
     scale = 255 / (high - low) if high > low else 0.0
     return scale, -low * scale
 
 
-def _to_8_bits(piece: Image.Image, scale: float, offset: float) -> Image.Image:
-    key = piece.info.get("transparency")
-    deep = piece if piece.mode == "F" else piece.convert("I")
+def _convert_to_8_bits(strip: Image.Image, scale: float, offset: float) -> Image.Image:
+    key = strip.info.get("transparency")
+    deep = strip if strip.mode == "F" else strip.convert("I")
     grey = deep.point(lambda value: value * scale + (offset + 0.5)).convert("L")
     if isinstance(key, int) and deep.mode == "I":
-        # In the file's own depth: 257 values that differ come out as one grey.
+        # Compared before the conversion, which makes one grey of 257 different values.
         opaque = deep.point([255 * (value != key) for value in range(65_536)], "L")
         return Image.merge("LA", (grey, opaque))
     return grey
 
 
-def mend_colour_key(picture: Image.Image, depth: int) -> None:
-    """Bring the transparent colour of a PNG (tRNS) to the 8 bits that its pixels have.
+def convert_to_srgb(image: Image.Image, profile: bytes | None, gamma: float | None) -> Image.Image:
+    """The image in mode RGB and sRGB. A profile that is invalid or for another mode is ignored.
 
-    PNG states it in the file's own depth; Pillow scales the pixels and leaves the key.
+    `gamma` is the exponent of a PNG's gAMA chunk. It is used only where there is no profile.
     """
-    key = picture.info.get("transparency")
-    if depth == 16 and isinstance(key, tuple):
-        picture.info["transparency"] = tuple(value >> 8 for value in key)
-    elif depth < 8 and isinstance(key, int) and picture.mode == "L":
-        picture.info["transparency"] = key * 255 // (2**depth - 1)
-
-
-def to_srgb(picture: Image.Image, profile: bytes | None, gamma: float | None) -> Image.Image:
-    """Mode RGB in sRGB. A profile that is broken or for other colours is ignored.
-
-    `gamma` is the exponent of a PNG's gAMA chunk, which counts only where there is no profile.
-    """
-    if picture.mode == "LAB":
+    if image.mode == "LAB":
         lab = ImageCms.createProfile("LAB")
-        return _transform(picture, ImageCms.ImageCmsProfile(lab)) or picture.convert("RGB")
-    if picture.mode == "YCbCr":
-        picture = picture.convert("RGB")
+        return _transform(image, ImageCms.ImageCmsProfile(lab)) or image.convert("RGB")
+    if image.mode == "YCbCr":
+        image = image.convert("RGB")
     if profile and len(profile) <= _PROFILE_MAX_BYTES:
-        managed = _by_profile(picture, profile)
+        managed = _convert_by_profile(image, profile)
         if managed is not None:
             return managed
-    rgb = picture.convert("RGB")
-    # Within 5 % of sRGB's the difference is under 3 levels (and 0.45455 is sRGB's own).
+    rgb = image.convert("RGB")
+    # Within 5 % of sRGB's gamma (0.45455) the difference is under 3 levels.
     if not profile and gamma and 0.1 < gamma < 10 and abs(gamma / _SRGB_GAMMA - 1) > 0.05:
         exponent = _SRGB_GAMMA / gamma
         rgb = rgb.point([round(255 * (value / 255) ** exponent) for value in range(256)] * 3)
     return rgb
 
 
-def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image | None:
+def _convert_by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if opened.profile.xcolor_space != _SPACES.get(picture.mode):
+        if opened.profile.xcolor_space != _SPACES.get(image.mode):
             return None
-        # Most photographs carry sRGB itself: nothing to do, and 10 ms spared.
-        if picture.mode == "RGB" and _IS_SRGB.fullmatch(opened.profile.profile_description or ""):
-            return picture
+        # Most photographs have the profile of sRGB itself: nothing to do, which saves 10 ms.
+        if image.mode == "RGB" and _IS_SRGB.fullmatch(opened.profile.profile_description or ""):
+            return image
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
         return None
-    return _transform(picture, opened)
+    return _transform(image, opened)
 
 
-def _transform(picture: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image | None:
+def _transform(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image | None:
     try:
         return ImageCms.profileToProfile(
-            picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
     except (ImageCms.PyCMSError, ValueError):
         return None

@@ -1,107 +1,158 @@
-"""What decoding a picture takes, told from its header before it is decoded."""
+"""Cost model: memory and processor time that decoding will take, estimated from the header."""
 
 from PIL import Image, ImageFile
 
 from app.imaging import resize
-from app.imaging.decoders.workarounds import is_run_lengths
-from app.imaging.metadata import headers
+from app.imaging.decoders.libvips import OpenedPng, is_webp_scaled_by_filter
+from app.imaging.decoders.workarounds import is_bmp_rle
+from app.imaging.geometry import Size
+from app.imaging.metadata.iso_media import is_high_bit_depth_avif
+from app.imaging.metadata.jpeg import JpegHeader
+from app.imaging.metadata.webp import WebpHeader
 
+CANVAS_BYTES_PER_PIXEL = 4
+"""What Pillow holds a pixel in, except for the modes below."""
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
-"""What Pillow holds a pixel of each mode in; every other mode takes 4."""
-_CANVAS_BYTES_PER_PIXEL = 4
 _COPIES_BYTES_PER_PIXEL = {"L": 1, "1": 2, "RGB": 3, "CMYK": 4}
-"""Of what libvips filters: the samples once more. Other modes are made RGB on white before."""
+"""For the filter of libvips, samples are held once more. Other modes become RGB on white before."""
 _FLATTENED_BYTES_PER_PIXEL = 8
 _BYTES_PER_ROW = 16
-# A pointer, and what the allocator rounds up: all there is to a picture one pixel wide.
+# A pointer, and the allocator's rounding up, which matter for images one pixel wide.
 
-# Bytes for each pixel, of 8 bits and of more. Measured on 12 megapixels: AVIF of 8 bits 9.3 (4:2:0)
-# to 11.7 (with alpha), of 10 and 12 bits up to 25; HEIC of 8 bits 8 to 9, planes of twice the
-# depth and their conversion come on top of that.
-_AVIF_BYTES = (12, 26)
-_HEIC_BYTES = (10, 20)
+# Bytes for each pixel, with 8 bits for each sample and with more. Measured on 12 megapixels: AVIF
+# with 8 bits 9.3 (4:2:0) to 11.7 (with alpha), with 10 and 12 bits up to 25. HEIC with 8 bits 8 to
+# 9; planes of twice the depth and their conversion come on top of that.
+_AVIF_BYTES_PER_PIXEL = (12, 26)
+_HEIC_BYTES_PER_PIXEL = (10, 20)
+
+_PILLOW_WEBP_BYTES_PER_PIXEL = 16
+# libwebp's animation decoder has two canvases and returns a third, and Pillow makes a fourth.
+
+# libvips. It holds some 200 rows of the source for each time that it halves the size (measured from
+# 3 to 12 times). The base is threads, line caches, and the result twice.
+_LIBVIPS_ROWS = 256
+_LIBVIPS_BASE_BYTES = 12 * 1024 * 1024
+_LIBVIPS_WEBP_FULL_SIZE_BYTES_PER_PIXEL = 10
+# The canvas of libvips in 4 bytes, the planes of libwebp, and rows on their way.
+_LIBVIPS_LOSSLESS_WEBP_BYTES_PER_PIXEL = 5
+# libwebp holds a lossless image in 4 bytes a pixel, even if it scales it down.
 
 _MS_PER_MEGAPIXEL = {
     "png": 20, "webp": 18, "avif": 20, "heic": 20, "gif": 11, "tiff": 13, "bmp": 6,
 }  # fmt: skip
-"""Of one processor, scaling and writing included, on 1 to 7 megapixels of a drawn photograph; PNG
-by libvips, and no slower by Pillow; HEIC is taken to be like AVIF."""
+"""Processor time, with scaling and encoding, measured on drawn photographs of 1 to 7 megapixels.
+PNG is measured with libvips, and no slower with Pillow. HEIC is assumed to be like AVIF."""
 _JPEG_MS_PER_MEGAPIXEL = 4.0
 _SCAN_MS_PER_MEGAPIXEL = 1.7
-# Of a progressive JPEG: each scan passes over the whole picture.
-_PNG_MS_PER_MEGABYTE, _PACKED_MS_PER_MEGABYTE = 2.0, 8.0
-# Of samples, and of what they are unpacked from.
+# For each scan of a progressive JPEG: it passes over the whole image.
+_PNG_MS_PER_SAMPLE_MEGABYTE, _PNG_MS_PER_FILE_MEGABYTE = 2.0, 8.0
 
 _ORIENTATION_TAG, _BITS_TAG, _SAMPLES_TAG, _ROWS_TAG = 274, 258, 277, 278
 _TILE_WIDTH_TAG, _TILE_HEIGHT_TAG = 322, 323
 
 
-def whole_bytes(
-    image_format: str, picture: ImageFile.ImageFile, view: memoryview, longest_px: int
+def estimate_memory_bytes(
+    image_format: str, image: ImageFile.ImageFile, view: memoryview, longest_px: int
 ) -> int:
-    """At most so much will be held while the picture is decoded and reduced to `longest_px`.
+    """Most memory that Pillow needs to decode an opened image and scale it to `longest_px`.
 
     The file itself is not counted.
     """
-    pixels = picture.size[0] * picture.size[1]
-    held = pixels * _BYTES_PER_PIXEL.get(picture.mode, _CANVAS_BYTES_PER_PIXEL)
-    held += picture.size[1] * _BYTES_PER_ROW
+    pixels = image.size[0] * image.size[1]
+    held = pixels * _BYTES_PER_PIXEL.get(image.mode, CANVAS_BYTES_PER_PIXEL)
+    held += image.size[1] * _BYTES_PER_ROW
     copies = 0
-    if resize.is_filtered_whole(picture.size, longest_px):
-        copies = pixels * _COPIES_BYTES_PER_PIXEL.get(picture.mode, _FLATTENED_BYTES_PER_PIXEL)
+    if resize.is_filtered_in_full_size(image.size, longest_px):
+        copies = pixels * _COPIES_BYTES_PER_PIXEL.get(image.mode, _FLATTENED_BYTES_PER_PIXEL)
     match image_format:
         case "avif":
-            return pixels * _AVIF_BYTES[headers.avif_is_deep(view)] + 3 * len(view)
+            return pixels * _AVIF_BYTES_PER_PIXEL[is_high_bit_depth_avif(view)] + 3 * len(view)
         case "heic":
-            return pixels * _HEIC_BYTES[picture.info.get("bit_depth", 8) > 8] + 3 * len(view)
+            is_deep = image.info.get("bit_depth", 8) > 8
+            return pixels * _HEIC_BYTES_PER_PIXEL[is_deep] + 3 * len(view)
         case "tiff":
-            return max(_tiff_bytes(picture, held), held + copies) + len(view)
+            return max(_tiff_bytes(image, held), held + copies) + len(view)
         case "gif":
-            if picture.tile and picture.tile[0][1] != (0, 0, *picture.size):
-                held += 2 * pixels * _CANVAS_BYTES_PER_PIXEL  # see app.imaging.decoders.workarounds
+            if image.tile and image.tile[0][1] != (0, 0, *image.size):
+                held += 2 * pixels * CANVAS_BYTES_PER_PIXEL  # see decoders/workarounds.py
             return held + pixels + copies  # the frame, and its place on the canvas
-        case "bmp" if is_run_lengths(picture):
+        case "bmp" if is_bmp_rle(image):
             return held + pixels + copies
         case _:
             return held + copies
 
 
-def whole_ms(image_format: str, size_px: tuple[int, int]) -> float:
-    """About so many milliseconds of a processor decoding takes, told from the size alone.
+def estimate_jpeg_memory_bytes(header: JpegHeader, scale: int) -> int:
+    """The same for a JPEG that is scaled down by `scale` while it is decoded."""
+    width, height = header.size_px
+    pixels = -(-width // scale) * -(-height // scale)
+    return header.coefficient_bytes() + CANVAS_BYTES_PER_PIXEL * pixels
 
-    Good enough to tell short work from long: what keeps a child from others is no promise.
+
+def estimate_pillow_webp_memory_bytes(size_px: Size, file_bytes: int) -> int:
+    """The same for a WebP: Pillow's decoder takes this much as soon as it opens the file."""
+    return size_px[0] * size_px[1] * _PILLOW_WEBP_BYTES_PER_PIXEL + 2 * file_bytes
+
+
+def estimate_libvips_png_memory_bytes(png: OpenedPng, to_px: Size) -> int:
+    """The same for a PNG that libvips scales to `to_px`."""
+    width, height = png.size_px
+    row_bytes = width * png.bands * png.bytes_per_sample
+    if png.is_interlaced:
+        return height * row_bytes * 5 // 4 + _LIBVIPS_BASE_BYTES
+    times = max(1.0, max(png.size_px) / max(to_px))
+    return round(min(height, _LIBVIPS_ROWS * times)) * row_bytes + _LIBVIPS_BASE_BYTES
+
+
+def estimate_libvips_webp_memory_bytes(header: WebpHeader, to_px: Size) -> int:
+    """The same for a WebP that libvips scales to `to_px`."""
+    pixels = header.size_px[0] * header.size_px[1]
+    if is_webp_scaled_by_filter(header, to_px):
+        return pixels * _LIBVIPS_WEBP_FULL_SIZE_BYTES_PER_PIXEL + _LIBVIPS_BASE_BYTES
+    if header.is_lossless:
+        return pixels * _LIBVIPS_LOSSLESS_WEBP_BYTES_PER_PIXEL + _LIBVIPS_BASE_BYTES
+    return _LIBVIPS_BASE_BYTES
+
+
+def estimate_work_ms(image_format: str, size_px: Size) -> float:
+    """Roughly how many milliseconds of processor time decoding takes, from the size alone.
+
+    This is only for telling short work from long (see WorkerPool's express child).
     """
     return _MS_PER_MEGAPIXEL[image_format] * _megapixels(size_px)
 
 
-def jpeg_ms(size_px: tuple[int, int], scans: int) -> float:
-    """The same of a JPEG: many scans are much work for few bytes."""
-    passes = scans if scans > 1 else 0
-    return (_JPEG_MS_PER_MEGAPIXEL + passes * _SCAN_MS_PER_MEGAPIXEL) * _megapixels(size_px)
+def estimate_jpeg_work_ms(header: JpegHeader) -> float:
+    """The same for a JPEG: many scans are much work in few bytes."""
+    scans = header.scans if header.scans > 1 else 0
+    ms_per_megapixel = _JPEG_MS_PER_MEGAPIXEL + scans * _SCAN_MS_PER_MEGAPIXEL
+    return ms_per_megapixel * _megapixels(header.size_px)
 
 
-def png_ms(sample_bytes: int, file_bytes: int) -> float:
-    """The same of a PNG that is read row by row, with so many bytes of samples."""
-    return (sample_bytes * _PNG_MS_PER_MEGABYTE + file_bytes * _PACKED_MS_PER_MEGABYTE) / 1e6
+def estimate_libvips_png_work_ms(png: OpenedPng, file_bytes: int) -> float:
+    """The same for a PNG that libvips reads row by row."""
+    return (
+        png.sample_bytes * _PNG_MS_PER_SAMPLE_MEGABYTE + file_bytes * _PNG_MS_PER_FILE_MEGABYTE
+    ) / 1e6
 
 
-def _megapixels(size_px: tuple[int, int]) -> float:
+def _megapixels(size_px: Size) -> float:
     return size_px[0] * size_px[1] / 1e6
 
 
-def _tiff_bytes(picture: Image.Image, held: int) -> int:
-    tags = picture.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
-    width, height = picture.size
+def _tiff_bytes(image: Image.Image, held: int) -> int:
+    tags = image.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
+    width, height = image.size
     bits = tags.get(_BITS_TAG, (8,))
     sample_bytes = -(-max(bits if isinstance(bits, tuple) else (bits,)) // 8)
 
-    def number(tag: int, otherwise: int) -> int:
-        # A file may state any of them as a number below zero, which libtiff takes for a large one.
-        return abs(int(tags.get(tag, otherwise)))
+    def number(tag: int, default: int) -> int:
+        # A file may state negative numbers, which libtiff takes for large ones.
+        return abs(int(tags.get(tag, default)))
 
     rows = min(number(_ROWS_TAG, height), max(width, height))
-    # libtiff reads a strip or a tile at a time into a buffer of its own.
+    # libtiff reads one strip or tile at a time into a buffer of its own.
     piece_px = number(_TILE_WIDTH_TAG, width) * number(_TILE_HEIGHT_TAG, rows)
     buffer: int = piece_px * sample_bytes * number(_SAMPLES_TAG, 1)
-    turned: int = 2 if tags.get(_ORIENTATION_TAG, 1) != 1 else 1
-    return held * turned + buffer
+    copies: int = 2 if tags.get(_ORIENTATION_TAG, 1) != 1 else 1
+    return held * copies + buffer

@@ -1,10 +1,10 @@
-"""Errors of recognising and decoding an image."""
+"""Errors of recognising and decoding images."""
 
 from app.errors import CaptionError
 
 
 class ImageUnsupported(CaptionError):
-    """Not an image, or one of a format that is not decoded."""
+    """The file is not an image, or its format is not supported."""
 
     code, status = "image_unsupported", 422
     title = "The image's format is not supported"
@@ -12,9 +12,14 @@ class ImageUnsupported(CaptionError):
         "This is not an image of a supported format. Use JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
     )
 
+    @classmethod
+    def for_kind(cls, kind: str, advice: str) -> "ImageUnsupported":
+        """The error that names what the file is instead, and what to do."""
+        return cls(f"This is {kind}, which is not supported. {advice}")
+
 
 class ImageCorrupt(CaptionError):
-    """An image that cannot be decoded, or that costs too much to decode."""
+    """The image cannot be decoded, or decoding it costs too much."""
 
     code, status = "image_corrupt", 422
     title = "The image cannot be decoded"
@@ -22,15 +27,15 @@ class ImageCorrupt(CaptionError):
 
 
 class ImageTooLarge(CaptionError):
-    """Over the limit of bytes or of pixels."""
+    """The image is over the limit of bytes or of pixels."""
 
     code, status = "image_too_large", 422
     title = "The image is too large"
     public = "The image is over the server's limit of bytes or pixels. Send a smaller version."
 
-
-def too_large(max_bytes: int) -> ImageTooLarge:
-    """The refusal that names the limit."""
-    return ImageTooLarge(
-        f"The image is over this server's limit of {max_bytes:,} bytes. Send a smaller version."
-    )
+    @classmethod
+    def over_bytes(cls, max_bytes: int) -> "ImageTooLarge":
+        """The error that names the limit of bytes."""
+        return cls(
+            f"The image is over this server's limit of {max_bytes:,} bytes. Send a smaller version."
+        )

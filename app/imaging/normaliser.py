@@ -1,6 +1,7 @@
-"""The parent's side of normalising: a picture goes to a child process, a small JPEG comes back.
+"""Normaliser: sends an image to a child process and receives a small JPEG that models can see.
 
-Nothing here looks into the picture, and what a child says is checked before it is believed.
+The server never decodes an image, and checks what the child returns. The child's side is
+normalise_handler.py.
 """
 
 import asyncio
@@ -17,31 +18,31 @@ from app.workers.handler import JsonValue
 from app.workers.pool import WorkerPool
 
 HANDLER = "normalise"
-"""The name under which the pool must run `app.imaging.render:render`."""
+"""Name under which the pool must run `app.imaging.normalise_handler:normalise_job`."""
 
 _HASH_INLINE_BYTES = 1_048_576
-# 0.6 ms of SHA-256, twice that on a processor without instructions for it; handing it to a thread
-# costs 0.3 ms.
+# SHA-256 takes 0.6 ms for this, twice as long on a processor without instructions for it. Using a
+# thread costs 0.3 ms.
 
-_COSTLY = (
+_TOO_EXPENSIVE = (
     "This image costs too much to decode: more time or memory than one image may take. "
     "Save it smaller, or as a plain (not progressive) JPEG, and send that."
 )
 
 
 class ImageSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
-    """How pictures are decoded, and what the model sees of them."""
+    """How images are decoded, and what the model sees of them."""
 
     longest_edge_px: int = Field(1200, ge=64, le=4096)
     """Longest edge in pixels of what the model sees. Never enlarged."""
     max_megapixels: float = Field(150, gt=0, le=1000)
     """The largest source, in millions of pixels."""
     decode_timeout_s: float = Field(10, gt=0, le=60)
-    """Seconds that decoding one image may take, waiting not counted."""
+    """Seconds for decoding one image, not counting the wait for a child process."""
 
 
 class Normaliser:
-    """Makes what a captioner sees out of what an origin sent."""
+    """Turns the source image into the image that a captioner sees."""
 
     def __init__(self, settings: ImageSettings, pool: WorkerPool) -> None:
         self._settings = settings
@@ -50,14 +51,14 @@ class Normaliser:
     async def normalise(
         self, source: SourceImage, deadline: Deadline, *, caller: str = ""
     ) -> NormalisedImage:
-        """Upright, opaque, sRGB, without metadata, longest edge within the limit.
+        """An upright, opaque sRGB image without metadata, scaled down to the limit.
 
-        Where children are few, callers take turns, and so do the hosts of one caller's pictures.
-        Raises ImageTooLarge (pixels), ImageUnsupported (no decoder), ImageCorrupt (broken, or too
-        costly), Overloaded (no child or memory before `deadline`).
+        Where children are scarce they are shared fairly among callers, and among the hosts of one
+        caller's images. Raises ImageTooLarge (pixels), ImageUnsupported (no decoder), ImageCorrupt
+        (damaged, or too expensive), Overloaded (no child or memory before `deadline`).
         """
         if len(source.data) > self._pool.input_max_bytes:
-            raise ImageTooLarge(log_reason="more bytes than the children may be given")
+            raise ImageTooLarge(log_reason="more bytes than a child process accepts")
         args: dict[str, JsonValue] = {
             "format": source.format,
             "longest_edge_px": self._settings.longest_edge_px,
@@ -73,17 +74,19 @@ class Normaliser:
                 fairness_key=(caller, source.host),
             )
         except JobRefused as refusal:
-            raise self._error(refusal, source) from refusal
+            raise self._error_for(refusal, source) from refusal
         except (ChildTimeout, ChildDied) as error:
-            raise ImageCorrupt(_COSTLY, log_reason=f"{type(error).__name__}: {error}") from error
+            raise ImageCorrupt(
+                _TOO_EXPENSIVE, log_reason=f"{type(error).__name__}: {error}"
+            ) from error
         except PoolBusy as error:
             raise Overloaded(retry_after_s=1, log_reason=str(error)) from error
-        return self._check(facts, jpeg, source, await _sha256(source.data))
+        return self._check_result(facts, jpeg, source, await _sha256(source.data))
 
-    def _error(
+    def _error_for(
         self, refusal: JobRefused, source: SourceImage
     ) -> ImageTooLarge | ImageUnsupported | ImageCorrupt:
-        # The sentences are ours: a child that a file has taken over does not speak to callers.
+        # No text of the child reaches a caller: a hostile file may have taken the child over.
         reason = f"{refusal.code}: {refusal.reason}"
         match refusal.code:
             case "too_large":
@@ -94,18 +97,18 @@ class Normaliser:
                 )
             case "unsupported" if source.format == "heic":
                 return ImageUnsupported(
-                    "HEIC is not switched on here. Send JPEG, PNG or WebP, or ask the operator "
-                    "to install pillow-heif.",
+                    "HEIC is not enabled on this server. Send JPEG, PNG or WebP, or ask the "
+                    "operator to install pillow-heif.",
                     log_reason=reason,
                 )
             case "unsupported":
                 return ImageUnsupported(log_reason=reason)
-            case "costly" | "memory":
-                return ImageCorrupt(_COSTLY, log_reason=reason)
+            case "too_expensive" | "memory":
+                return ImageCorrupt(_TOO_EXPENSIVE, log_reason=reason)
             case _:
                 return ImageCorrupt(log_reason=reason)
 
-    def _check(
+    def _check_result(
         self, facts: dict[str, JsonValue], jpeg: bytes, source: SourceImage, sha256: str
     ) -> NormalisedImage:
         sides = [facts.get(name) for name in ("width", "height", "sent_width", "sent_height")]
@@ -113,11 +116,13 @@ class Normaliser:
             side if isinstance(side, int) and side > 0 else 0 for side in sides
         )
         longest = max(sent_width, sent_height)
-        whole = jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9")
-        if not (width and height and sent_width and sent_height and whole) or (
+        is_jpeg = jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9")
+        if not (width and height and sent_width and sent_height and is_jpeg) or (
             longest > self._settings.longest_edge_px
         ):
-            raise ImageCorrupt(log_reason="the child's answer is no normalised picture")
+            raise ImageCorrupt(
+                log_reason="the result of the child process is not a normalised image"
+            )
         return NormalisedImage(
             jpeg=jpeg,
             width_px=sent_width,
@@ -133,7 +138,7 @@ class Normaliser:
 
 
 async def _sha256(data: bytes | memoryview) -> str:
-    """Computed here, not in the child: answers are cached under it."""
+    """Computed in the server, not in the child: it is part of the cache key."""
     if len(data) <= _HASH_INLINE_BYTES:
         return hashlib.sha256(data).hexdigest()
     digest = await asyncio.to_thread(hashlib.sha256, data)

@@ -22,10 +22,10 @@ Resize = Callable[[bytes, str], bytes]
 
 def altwright() -> Resize:
     """The normaliser of the server, without its child process."""
-    from app.imaging import render
+    from app.imaging import normalise_handler
     from app.workers.handler import JobInput
 
-    render.warm_up()
+    normalise_handler.warm_up()
 
     def resize(data: bytes, image_format: str) -> bytes:
         arguments = {
@@ -33,7 +33,7 @@ def altwright() -> Resize:
             "longest_edge_px": LONGEST_EDGE_PX,
             "max_pixels": 150_000_000,
         }
-        return render.render(JobInput(data), arguments, lambda *_: None)[1]
+        return normalise_handler.normalise_job(JobInput(data), arguments, lambda *_: None)[1]
 
     return resize
 

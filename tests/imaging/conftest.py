@@ -1,4 +1,4 @@
-"""Fixtures of the picture tests."""
+"""Fixtures of the imaging tests."""
 
 import warnings
 from collections.abc import Iterator
@@ -6,21 +6,21 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from app.imaging.decoders import libjpeg_turbo, libvips
+from app.imaging.decoders import libjpeg_turbo, libvips_binding
 
 
 @pytest.fixture(params=["every decoder", "Pillow alone"])
-def pillow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What the handler's `warm_up` does in a child, as far as this process may keep it.
+def decoders(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Prepares the decoders, as far as the handler's `warm_up` may do it in this process.
 
-    Once with every decoder that is installed, and once with Pillow alone, as on a system for which
-    the others have no wheels: results are held to the same.
+    A test that uses this runs twice: with every decoder that is installed, and with Pillow alone,
+    as on a system without wheels of the others. The results must be the same.
     """
     if request.param == "Pillow alone":
-        monkeypatch.setattr(libvips, "_libvips", None)
+        monkeypatch.setattr(libvips_binding, "_libvips", None)
         monkeypatch.setattr(libjpeg_turbo, "simplejpeg", None)
     else:
-        assert libvips.is_ready()
+        assert libvips_binding.is_installed()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     Image.init()
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
-"""Damaged files of every format: always one of four outcomes, and the pool stays well.
+"""Damaged files of every format: always one of four outcomes, and no child is lost.
 
-A short, repeatable run; for a long one set FUZZ_EXAMPLES=100000.
+This is a short, repeatable run; set FUZZ_EXAMPLES=100000 for a long one.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from app.imaging.normaliser import ImageSettings, Normaliser
 from app.runtime.deadline import Deadline
 from app.types import NormalisedImage, SourceImage
 from app.workers.pool import WorkerPool
-from tests.imaging import drawn
+from tests.imaging import image_files
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "800"))
 
@@ -24,7 +24,7 @@ EXIF[0x0112] = 6
 
 
 def seeds() -> list[tuple[str, bytes]]:
-    picture = drawn.quadrants((96, 64))
+    image = image_files.draw_quadrants((96, 64))
     made = [
         ("jpeg", {"exif": EXIF}), ("jpeg", {"progressive": True}), ("png", {"exif": EXIF}),
         ("webp", {}), ("webp", {"lossless": True, "exif": EXIF}), ("gif", {}), ("bmp", {}),
@@ -32,12 +32,12 @@ def seeds() -> list[tuple[str, bytes]]:
         ("tiff", {"compression": "tiff_adobe_deflate"}), ("avif", {}),
     ]  # fmt: skip
     files = [
-        (image_format, drawn.encoded(picture, image_format, **options))
+        (image_format, image_files.encode(image, image_format, **options))
         for image_format, options in made
     ]
-    files.append(("jpeg", drawn.encoded(picture.convert("CMYK"), "jpeg")))
-    files.append(("png", drawn.encoded(picture.quantize(16), "png", transparency=3)))
-    files.append(("tiff", drawn.encoded(picture.convert("I;16"), "tiff")))
+    files.append(("jpeg", image_files.encode(image.convert("CMYK"), "jpeg")))
+    files.append(("png", image_files.encode(image.quantize(16), "png", transparency=3)))
+    files.append(("tiff", image_files.encode(image.convert("I;16"), "tiff")))
     return files
 
 
@@ -46,11 +46,11 @@ SEEDS = seeds()
 
 @st.composite
 def damaged(draw) -> tuple[str, bytes]:
-    """A good file with some bytes changed, cut out, doubled, or the end missing."""
+    """A valid file with some bytes changed, removed or doubled, or without its end."""
     image_format, data = draw(st.sampled_from(SEEDS))
     broken = bytearray(data)
     for _ in range(draw(st.integers(1, 6))):
-        # Headers decide most: half of the damage is among the first 200 bytes.
+        # Half of the damage is in the first 200 bytes, because headers decide most.
         last = draw(st.sampled_from([min(200, len(broken)), len(broken)])) - 1
         at = draw(st.integers(0, max(0, last)))
         match draw(st.sampled_from(["byte", "word", "cut", "double", "end"])):
@@ -72,10 +72,12 @@ def damaged(draw) -> tuple[str, bytes]:
     return image_format, bytes(broken)
 
 
-def test_a_damaged_file_is_a_picture_or_one_of_three_errors():
-    """No other exception, no time-out, no dead child, over every format."""
+def test_a_damaged_file_is_an_image_or_one_of_three_errors():
+    """No other exception, no timeout and no dead child, in any format."""
     with asyncio.Runner() as runner:
-        pool = WorkerPool(size=2, handlers={"normalise": "app.imaging.render:render"})
+        pool = WorkerPool(
+            size=2, handlers={"normalise": "app.imaging.normalise_handler:normalise_job"}
+        )
         runner.run(pool.start())
         normaliser = Normaliser(ImageSettings(decode_timeout_s=5), pool)
 
@@ -97,10 +99,10 @@ def test_a_damaged_file_is_a_picture_or_one_of_three_errors():
                 except (ImageCorrupt, ImageTooLarge, ImageUnsupported) as error:
                     return error
 
-            answer = runner.run(go())
-            if not isinstance(answer, NormalisedImage):
-                assert "Died" not in answer.log_reason
-                assert "Timeout" not in answer.log_reason
+            result = runner.run(go())
+            if not isinstance(result, NormalisedImage):
+                assert "Died" not in result.log_reason
+                assert "Timeout" not in result.log_reason
 
         try:
             attack()

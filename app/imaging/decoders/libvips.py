@@ -1,162 +1,119 @@
-"""The few calls into libvips that reading a picture takes, over the cffi module of its wheel.
+"""libvips: decodes PNG and WebP while it scales them down, and filters samples of any format.
 
-Only what `vips.py` names can run: every loader is blocked but those for PNG and WebP, operations
-are built one by one, and no file name is ever handed over. pyvips, the usual binding, is not used:
-it comes without wheels since 2021, and copies each file once more.
+A PNG is read row by row, and a WebP is scaled by its own decoder, so neither is held as a whole.
+The exceptions are interlaced PNG, lossless WebP, and lossy WebP with alpha. No other loader of
+libvips is ever called, and no file name reaches it. Where pyvips-binary is not installed, Pillow
+does all of this.
 """
 
-import os
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-# Read once, when libvips starts: one child, one core; a broken file is no news for the log; no
-# picture goes through a file on disk, however large it is.
-os.environ |= {"VIPS_CONCURRENCY": "1", "VIPS_WARNING": "0", "VIPS_DISC_THRESHOLD": "100g"}
-try:
-    import _libvips
-except (ImportError, OSError):  # no wheel for this system
-    _libvips = None
+from PIL import Image
+
+from app.imaging.decoders.libvips_binding import LibvipsError, VipsImage, is_installed
+from app.imaging.geometry import Size
+from app.imaging.metadata.webp import WebpHeader
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from app.imaging.decoders.libvips_binding import Buffer
 
-    Buffer: TypeAlias = "bytes | memoryview | NDArray[Any]"
+__all__ = [
+    "BANDS", "FloatSize", "LibvipsError", "OpenedPng", "decode_png", "decode_webp", "is_installed",
+    "is_webp_scaled_by_filter", "open_png", "resize_samples",
+]  # fmt: skip
 
-Object: TypeAlias = Any
-"""A reference to a GObject of libvips; letting go of it unrefs it."""
+FloatSize = tuple[float, float]
+"""Width and height in pixels, not always whole. A decoder that scales rounds sizes up; what lies
+beyond the edge of the source in the last column and row must not come into the image."""
 
-_LOADERS = ("VipsForeignLoadPng", "VipsForeignLoadWebp")
-_UCHAR, _USHORT = 0, 2
-"""Of VipsBandFormat: 8 and 16 bits without a sign."""
-
-
-class VipsRefused(Exception):
-    """libvips could not do what it was asked; the file is broken, or odd."""
+BANDS = {"L": 1, "RGB": 3, "CMYK": 4}
+"""Pillow's modes whose samples may be filtered as they are, with their samples for each pixel."""
+_MODES = {1: "L", 3: "RGB"}
 
 
-class Picture:
-    """An image of libvips: pixels that will be computed when they are asked for."""
+@dataclass(frozen=True, slots=True)
+class OpenedPng:
+    """A PNG whose header libvips has read, and nothing more."""
 
-    def __init__(self, image: Object, keeps: object = None) -> None:
-        self._image = image
-        self._keeps = keeps  # memory that libvips only points to
-        self.width = _number(image, "width")
-        self.height = _number(image, "height")
-        self.bands = _number(image, "bands")
-
-    @classmethod
-    def from_samples(cls, data: "Buffer", size_px: tuple[int, int], bands: int) -> "Picture":
-        """Packed 8-bit samples, not copied."""
-        start = _libvips.ffi.from_buffer(data)
-        image = _libvips.lib.vips_image_new_from_memory(start, len(start), *size_px, bands, _UCHAR)
-        return cls(_owned(image), keeps=start)
-
-    @classmethod
-    def load(
-        cls, loader: Literal["pngload", "webpload"], data: "Buffer", options: str
-    ) -> "Picture":
-        """Read the header of a file in memory, which is not copied. Any fault in it is an error."""
-        if _libvips is None:
-            raise VipsRefused("not installed")
-        start = _libvips.ffi.from_buffer(data)
-        source = _owned(_libvips.lib.vips_source_new_from_memory(start, len(start)))
-        said = f"access=sequential,fail_on=error{options}"
-        return cls(_run(f"{loader}_source", said, source=source), keeps=(start, source))
+    size_px: Size
+    bands: int
+    bytes_per_sample: int
+    is_interlaced: bool
+    image: VipsImage
 
     @property
-    def is_deep(self) -> bool:
-        """Whether its samples have 16 bits."""
-        return _number(self._image, "format", kind="VipsBandFormat") == _USHORT
-
-    def has_alpha(self) -> bool:
-        """Whether the last band says how much is seen of a pixel."""
-        return bool(_libvips.lib.vips_image_hasalpha(self._image))
-
-    def is_interlaced(self) -> bool:
-        """Whether the file has it in passes, so that all of it must be held."""
-        return bool(_libvips.lib.vips_image_get_typeof(self._image, b"interlaced"))
-
-    def then(self, operation: str, options: str) -> "Picture":
-        """What the operation makes of it. Raises VipsRefused."""
-        place = "input" if operation == "extract_area" else "in"
-        return Picture(_run(operation, options, **{place: self._image}), keeps=self)
-
-    def samples(self) -> bytearray:
-        """Compute all of it: packed samples. Raises VipsRefused."""
-        size = _libvips.ffi.new("size_t *")
-        start = _libvips.lib.vips_image_write_to_memory(self._image, size)
-        if start == _libvips.ffi.NULL:
-            raise _refusal()
-        kept = _libvips.ffi.gc(start, _libvips.lib.g_free, size[0])
-        # Not copied: a buffer that frees what it shows. Pillow's types know no word for that.
-        return cast("bytearray", _libvips.ffi.buffer(kept, size[0]))
+    def sample_bytes(self) -> int:
+        """All samples together."""
+        return self.size_px[0] * self.size_px[1] * self.bands * self.bytes_per_sample
 
 
-def is_ready() -> bool:
-    """Whether libvips is installed."""
-    return _libvips is not None
+def open_png(view: memoryview) -> OpenedPng:
+    """Read the header of a PNG. Raises LibvipsError."""
+    image = VipsImage.load("pngload", view, "")
+    return OpenedPng(
+        size_px=(image.width, image.height),
+        bands=image.bands,
+        bytes_per_sample=2 if image.has_16_bit_samples() else 1,
+        is_interlaced=image.is_interlaced(),
+        image=image,
+    )
 
 
-def _start() -> None:
-    lib = _libvips.lib
-    if lib.vips_init(b"altwright") != 0:
-        raise _refusal()
-    lib.vips_cache_set_max(0)
-    lib.vips_operation_block_set(b"VipsForeignLoad", 1)
-    for loader in _LOADERS:
-        lib.vips_operation_block_set(loader.encode(), 0)
+def decode_png(png: OpenedPng, to_px: Size) -> Image.Image:
+    """The PNG on white, with 8-bit samples, mode L or RGB, scaled to `to_px`.
+
+    Raises LibvipsError.
+    """
+    return _finish(png.image, to_px)
 
 
-def _run(operation: str, options: str, **objects: Object) -> Object:
-    """The image that an operation puts out. `options`: name=value, name=value."""
-    ffi, lib = _libvips.ffi, _libvips.lib
-    job = lib.vips_operation_new(operation.encode())
-    if job == ffi.NULL:
-        raise _refusal()
-    job = ffi.gc(job, lib.g_object_unref)
-    for name, thing in objects.items():
-        value = _value("VipsSource" if name == "source" else "VipsImage")
-        lib.g_value_set_object(value, thing)
-        lib.g_object_set_property(ffi.cast("GObject *", job), name.encode(), value)
-    plain = ffi.cast("VipsObject *", job)
-    if lib.vips_object_set_from_string(plain, options.encode()) != 0:
-        raise _refusal()
-    built = lib.vips_cache_operation_build(job)
-    if built == ffi.NULL:
-        lib.vips_object_unref_outputs(plain)
-        raise _refusal()
-    built = ffi.gc(built, lib.g_object_unref)  # a reference of its own, also where it is the same
-    value = _value("VipsImage")
-    lib.g_object_get_property(ffi.cast("GObject *", built), b"out", value)
-    out = ffi.cast("VipsImage *", lib.g_value_get_object(value))
-    lib.g_object_ref(out)
-    lib.vips_object_unref_outputs(ffi.cast("VipsObject *", built))
-    return _owned(out)
+def decode_webp(view: memoryview, header: WebpHeader, to_px: Size) -> Image.Image:
+    """The WebP on white, mode RGB, scaled to `to_px`. Raises LibvipsError."""
+    options = ""
+    if not is_webp_scaled_by_filter(header, to_px):
+        options = f",scale={max(to_px) / max(header.size_px)}"
+    return _finish(VipsImage.load("webpload", view, options), to_px)
 
 
-def _number(image: Object, name: str, kind: str = "gint") -> int:
-    ffi, lib = _libvips.ffi, _libvips.lib
-    value = _value(kind)
-    lib.g_object_get_property(ffi.cast("GObject *", image), name.encode(), value)
-    return int(lib.g_value_get_int(value) if kind == "gint" else lib.g_value_get_enum(value))
+def is_webp_scaled_by_filter(header: WebpHeader, to_px: Size) -> bool:
+    """Whether the WebP is decoded in full size, because libwebp's scaling must not be used.
+
+    In a lossy WebP with alpha, libwebp averages colours regardless of alpha: the colours of
+    transparent pixels would bleed into visible ones.
+    """
+    return header.size_px == to_px or (header.has_alpha and not header.is_lossless)
 
 
-def _value(kind: str) -> Object:
-    value = _libvips.ffi.gc(_libvips.ffi.new("GValue *"), _libvips.lib.g_value_unset)
-    _libvips.lib.g_value_init(value, _libvips.lib.g_type_from_name(kind.encode()))
-    return value
+def resize_samples(
+    data: "Buffer", mode: str, size_px: Size, to_px: Size, source_px: FloatSize
+) -> Image.Image:
+    """Scale packed 8-bit samples of mode L, RGB or CMYK down with the Lanczos filter.
+
+    `source_px` is the part of the image, from the upper left corner, that becomes `to_px`. Raises
+    LibvipsError.
+    """
+    resized = _resize(VipsImage.from_samples(data, size_px, BANDS[mode]), to_px, source_px)
+    if (resized.width, resized.height) != to_px:
+        width, height = to_px
+        resized = resized.apply("extract_area", f"left=0,top=0,width={width},height={height}")
+    return _to_pillow(resized, mode)
 
 
-def _owned(thing: Object) -> Object:
-    if thing == _libvips.ffi.NULL:
-        raise _refusal()
-    return _libvips.ffi.gc(thing, _libvips.lib.g_object_unref)
+def _finish(image: VipsImage, to_px: Size) -> Image.Image:
+    if image.has_16_bit_samples():
+        image = image.apply("cast", "format=uchar,shift=true")
+    if image.has_alpha():
+        image = image.apply("flatten", "background=255,max_alpha=255")
+    if (image.width, image.height) != to_px:
+        image = _resize(image, to_px, (image.width, image.height))
+    return _to_pillow(image, _MODES[image.bands])
 
 
-def _refusal() -> VipsRefused:
-    said = _libvips.ffi.string(_libvips.lib.vips_error_buffer()).decode("utf-8", "replace")
-    _libvips.lib.vips_error_clear()
-    return VipsRefused(" ".join(said.split())[:200] or "no reason given")
+def _resize(image: VipsImage, to_px: Size, source_px: FloatSize) -> VipsImage:
+    scale, vscale = to_px[0] / source_px[0], to_px[1] / source_px[1]
+    return image.apply("resize", f"scale={scale:.12f},vscale={vscale:.12f},kernel=lanczos3")
 
 
-if _libvips is not None:
-    _start()
+def _to_pillow(image: VipsImage, mode: str) -> Image.Image:
+    return Image.frombuffer(mode, (image.width, image.height), image.samples(), "raw", mode, 0, 1)

@@ -1,87 +1,62 @@
-"""What Pillow gets wrong about some pictures, put right: browsers show each of these well."""
+"""Workarounds for files that Pillow reads wrongly and browsers show well."""
 
 from typing import BinaryIO, cast
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from app.imaging import cicp
-from app.imaging.colour import WHITE, mend_colour_key
-from app.imaging.decoders import bmp_run_lengths
-from app.imaging.metadata import headers
+from app.imaging.colour import WHITE
+from app.imaging.decoders.bmp_rle import decode_bmp_rle
+from app.imaging.metadata.iso_media import read_avif_code_points
+from app.imaging.metadata.png import read_png_bit_depth, read_png_code_points
+from app.imaging.metadata.webp import read_first_frame_box
 from app.workers.handler import JobInput
 
-_BITS_TAG, _PLANES_TAG, _COLOURS_TAG = 258, 284, 320
+_BITS_TAG, _PLANES_TAG, _COLOUR_MAP_TAG = 258, 284, 320
 _SEPARATE_PLANES = 2
 
 
-def load(image_format: str, picture: ImageFile.ImageFile, view: memoryview) -> Image.Image:
-    """Load the pixels of an opened picture, with what Pillow gets wrong about them mended."""
-    if image_format == "bmp" and is_run_lengths(picture):
-        return _unpack_runs(picture, view)
-    extent = picture.tile[0][1] if image_format == "gif" and picture.tile else None
-    if image_format == "webp" and picture.mode == "RGB":
-        extent = headers.webp_first_frame(view)
-    picture.load()
+def load_pixels(image_format: str, image: ImageFile.ImageFile, view: memoryview) -> Image.Image:
+    """Load the pixels of an opened image, with all workarounds of its format."""
+    if image_format == "bmp" and is_bmp_rle(image):
+        return _load_bmp_rle(image, view)
+    frame_box = image.tile[0][1] if image_format == "gif" and image.tile else None
+    if image_format == "webp" and image.mode == "RGB":
+        frame_box = read_first_frame_box(view)
+    image.load()
     if image_format == "png":
-        mend_colour_key(picture, headers.png_depth(view))
-        if told := cicp.of_png(view):
-            picture.info["icc_profile"] = told
+        _scale_colour_key(image, read_png_bit_depth(view))
+        if profile := cicp.build_icc_profile(read_png_code_points(view)):
+            image.info["icc_profile"] = profile
     if image_format == "tiff":
-        _mend_palette(picture)
-    if image_format == "avif" and not picture.info.get("icc_profile"):
-        picture.info["icc_profile"] = cicp.of_avif(view)
-    return _on_white(picture, extent) if extent else picture
+        _fix_8_bit_palette(image)
+    if image_format == "avif" and not image.info.get("icc_profile"):
+        image.info["icc_profile"] = cicp.build_icc_profile(read_avif_code_points(view))
+    return _clear_outside_frame(image, frame_box) if frame_box else image
 
 
-def _on_white(picture: Image.Image, extent: tuple[int, int, int, int]) -> Image.Image:
-    """A GIF or WebP whose first frame leaves a part of the canvas free: nothing is there.
-
-    Pillow fills it with the colour of index 0, or black; browsers ignore even a stated background
-    colour.
-    """
-    if extent == (0, 0, *picture.size) or "transparency" in picture.info:
-        return picture
-    canvas = Image.new("RGB", picture.size, WHITE)
-    canvas.paste(picture.crop(extent).convert("RGB"), extent)
-    return canvas
+def is_bmp_rle(image: ImageFile.ImageFile) -> bool:
+    """Whether it is a BMP with run-length encoding."""
+    return bool(image.tile) and image.tile[0].codec_name == "bmp_rle"
 
 
-def is_run_lengths(picture: ImageFile.ImageFile) -> bool:
-    """Whether it is a BMP of run lengths."""
-    return bool(picture.tile) and picture.tile[0].codec_name == "bmp_rle"
-
-
-def _unpack_runs(picture: ImageFile.ImageFile, view: memoryview) -> Image.Image:
-    """A BMP of run lengths, by our own loop."""
-    tile = picture.tile[0]
-    _, nibbles, order = cast("tuple[str, bool, int]", tile.args)
-    rows = bmp_run_lengths.unpack(view[tile.offset :], *picture.size, nibbles=nibbles)
-    mode = "P" if picture.palette else "L"
-    unpacked = Image.frombytes(mode, picture.size, rows, "raw", mode, 0, order)
-    if picture.palette:
-        unpacked.putpalette(picture.palette.palette, picture.palette.rawmode or "RGB")
-    elif picture.mode == "1":
-        return unpacked.point(lambda value: value * 255)
-    return unpacked
-
-
-def is_deep_and_planar(picture: ImageFile.ImageFile) -> bool:
-    """A TIFF of samples of 16 bits, plane by plane: Pillow's own reader takes them for bytes."""
-    tags = picture.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
+def is_16_bit_planar_tiff(image: ImageFile.ImageFile) -> bool:
+    """Whether a TIFF has 16-bit samples in planes, which Pillow's own decoder reads as bytes."""
+    tags = image.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
     bits = tags.get(_BITS_TAG, (8,))
     return bool(tags.get(_PLANES_TAG, 1) == _SEPARATE_PLANES and max(bits) > 8 and len(bits) > 1)
 
 
-def is_whole(picture: ImageFile.ImageFile) -> bool:
-    """Whether the strips or tiles of a TIFF cover it: what is missing would be black."""
-    width, height = picture.size
-    extents = [tile[1] or (0, 0, width, height) for tile in picture.tile]
-    covered = sum((right - left) * (lower - upper) for left, upper, right, lower in extents)
+def has_all_strips(image: ImageFile.ImageFile) -> bool:
+    """Whether the strips or tiles of a TIFF cover it; Pillow would show missing ones as black."""
+    width, height = image.size
+    boxes = [tile[1] or (0, 0, width, height) for tile in image.tile]
+    covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
     return covered >= width * height
 
 
 def open_with_libtiff(data: JobInput) -> ImageFile.ImageFile:
-    """Open a TIFF for libtiff's reader, whatever its compression."""
+    """Open a TIFF for libtiff's decoder, whatever its compression."""
     data.seek(0)
     TiffImagePlugin.READ_LIBTIFF = True
     try:
@@ -90,27 +65,65 @@ def open_with_libtiff(data: JobInput) -> ImageFile.ImageFile:
         TiffImagePlugin.READ_LIBTIFF = False
 
 
-def _mend_palette(picture: ImageFile.ImageFile) -> None:
-    """A TIFF's palette has 16 bits; some writers leave the upper 8 empty, and all turns black."""
-    colours = picture.tag_v2.get(_COLOURS_TAG)  # type: ignore[attr-defined]  # see above
-    if picture.mode != "P" or not colours or max(colours) > 255 or len(colours) % 3:
-        return
-    count = len(colours) // 3
-    planes = (colours[at * count : (at + 1) * count] for at in range(3))
-    picture.putpalette([value for colour in zip(*planes, strict=True) for value in colour])
+class AvifWithDistinctAssociations(JobInput):
+    """An AVIF whose boxes of property associations are made distinct by flags without a meaning."""
 
-
-class ToldApart(JobInput):
-    """An AVIF whose boxes of associations are told apart by a flag that means nothing."""
-
-    def __init__(self, data: JobInput, places: list[int]) -> None:
+    def __init__(self, data: JobInput, offsets: list[int]) -> None:
         super().__init__(data.view)
-        self._flags = {place: number for number, place in enumerate(places, 1)}
+        self._flags = {offset: number for number, offset in enumerate(offsets, 1)}
 
     def read(self, size: int | None = -1, /) -> bytes:
         begin = self.tell()
-        piece = bytearray(super().read(size))
-        for place, number in self._flags.items():
-            if begin <= place < begin + len(piece):
-                piece[place - begin] = number
-        return bytes(piece)
+        data = bytearray(super().read(size))
+        for offset, number in self._flags.items():
+            if begin <= offset < begin + len(data):
+                data[offset - begin] = number
+        return bytes(data)
+
+
+def _load_bmp_rle(image: ImageFile.ImageFile, view: memoryview) -> Image.Image:
+    tile = image.tile[0]
+    _, is_rle4, order = cast("tuple[str, bool, int]", tile.args)
+    rows = decode_bmp_rle(view[tile.offset :], *image.size, is_rle4=is_rle4)
+    mode = "P" if image.palette else "L"
+    decoded = Image.frombytes(mode, image.size, rows, "raw", mode, 0, order)
+    if image.palette:
+        decoded.putpalette(image.palette.palette, image.palette.rawmode or "RGB")
+    elif image.mode == "1":
+        return decoded.point(lambda value: value * 255)
+    return decoded
+
+
+def _scale_colour_key(image: Image.Image, bit_depth: int) -> None:
+    """Scale the transparent colour of a PNG (tRNS) to 8 bits.
+
+    The file states it in its own bit depth; Pillow scales the pixels, but not this colour.
+    """
+    key = image.info.get("transparency")
+    if bit_depth == 16 and isinstance(key, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+    elif bit_depth < 8 and isinstance(key, int) and image.mode == "L":
+        image.info["transparency"] = key * 255 // (2**bit_depth - 1)
+
+
+def _fix_8_bit_palette(image: ImageFile.ImageFile) -> None:
+    """Read a TIFF palette with 8-bit values. It should have 16-bit values; Pillow shows black."""
+    colours = image.tag_v2.get(_COLOUR_MAP_TAG)  # type: ignore[attr-defined]  # see above
+    if image.mode != "P" or not colours or max(colours) > 255 or len(colours) % 3:
+        return
+    count = len(colours) // 3
+    planes = (colours[plane * count : (plane + 1) * count] for plane in range(3))
+    image.putpalette([value for colour in zip(*planes, strict=True) for value in colour])
+
+
+def _clear_outside_frame(image: Image.Image, frame_box: tuple[int, int, int, int]) -> Image.Image:
+    """Make the canvas white where the first frame of a GIF or WebP does not cover it.
+
+    Pillow fills it with palette colour 0 or black. Browsers leave it empty, and ignore the
+    background colour of the file.
+    """
+    if frame_box == (0, 0, *image.size) or "transparency" in image.info:
+        return image
+    canvas = Image.new("RGB", image.size, WHITE)
+    canvas.paste(image.crop(frame_box).convert("RGB"), frame_box)
+    return canvas

@@ -1,4 +1,4 @@
-"""Picture files that Pillow does not write, made by hand, and profiles of our own."""
+"""Image files that Pillow does not write, made byte by byte, and an ICC profile."""
 
 import io
 import struct
@@ -8,51 +8,51 @@ from collections.abc import Iterable
 from PIL import Image
 
 
-def encoded(picture: Image.Image, image_format: str, **options) -> bytes:
-    """The file of a picture."""
+def encode(image: Image.Image, image_format: str, **options) -> bytes:
+    """The file of an image."""
     file = io.BytesIO()
-    picture.save(file, image_format, **options)
+    image.save(file, image_format, **options)
     return file.getvalue()
 
 
-def quadrants(size=(160, 80)) -> Image.Image:
-    """Red, green; blue, yellow: each way of turning it wrongly shows."""
+def draw_quadrants(size=(160, 80)) -> Image.Image:
+    """Red and green above blue and yellow: every wrong orientation is visible."""
     width, height = size
-    picture = Image.new("RGB", size, (230, 220, 20))
-    picture.paste((220, 20, 20), (0, 0, width // 2, height // 2))
-    picture.paste((20, 180, 20), (width // 2, 0, width, height // 2))
-    picture.paste((20, 20, 220), (0, height // 2, width // 2, height))
-    return picture
+    image = Image.new("RGB", size, (230, 220, 20))
+    image.paste((220, 20, 20), (0, 0, width // 2, height // 2))
+    image.paste((20, 180, 20), (width // 2, 0, width, height // 2))
+    image.paste((20, 20, 220), (0, height // 2, width // 2, height))
+    return image
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
+def png_chunk(kind: bytes, body: bytes) -> bytes:
     """One chunk of a PNG."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png(
+def make_png(
     size, depth: int, colour: int, rows: bytes, before: Iterable[bytes] = (), level: int = 1
 ) -> bytes:
     """A PNG of any depth and colour type. `rows`: each row with its filter byte in front."""
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)),
+            png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)),
             *before,
-            chunk(b"IDAT", zlib.compress(rows, level)),
-            chunk(b"IEND", b""),
+            png_chunk(b"IDAT", zlib.compress(rows, level)),
+            png_chunk(b"IEND", b""),
         )
     )
 
 
-def tiff(entries: Iterable[tuple[int, int, int, int]], tail: bytes = b"") -> bytes:
+def make_tiff(entries: Iterable[tuple[int, int, int, int]], tail: bytes = b"") -> bytes:
     """A little-endian TIFF of one directory: (tag, type, count, value) each."""
     entries = sorted(entries)
     directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + b"\0\0\0\0" + tail
 
 
-def one_association_each(avif: bytes) -> bytes:
+def split_associations(avif: bytes) -> bytes:
     """An AVIF whose one box of property associations (ipma) has become a box for each item."""
     at = avif.index(b"ipma") - 4
     (length,) = struct.unpack_from(">I", avif, at)
@@ -69,11 +69,11 @@ def one_association_each(avif: bytes) -> bytes:
     for name in (b"meta", b"iprp"):
         box = changed.index(name) - 4
         struct.pack_into(">I", changed, box, struct.unpack_from(">I", changed, box)[0] + more)
-    return bytes(_moved(changed, more))
+    return bytes(_move_items(changed, more))
 
 
-def _moved(avif: bytearray, by: int) -> bytearray:
-    """All places in the item location box (iloc, version 0, 4-byte offsets) moved by so much."""
+def _move_items(avif: bytearray, by: int) -> bytearray:
+    """Add `by` to all offsets in the item location box (iloc, version 0, 4-byte offsets)."""
     at = avif.index(b"iloc") + 4
     assert avif[at : at + 6] == b"\0\0\0\0\x44\0"
     items = int.from_bytes(avif[at + 6 : at + 8], "big")
@@ -83,8 +83,8 @@ def _moved(avif: bytearray, by: int) -> bytearray:
     return avif
 
 
-def scans_repeated(jpeg: bytes, times: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again."""
+def repeat_last_scan(jpeg: bytes, times: int) -> bytes:
+    """A progressive JPEG with its last scan repeated."""
     last = jpeg.rindex(b"\xff\xda")
     return jpeg[:-2] + jpeg[last:-2] * times + b"\xff\xd9"
 
@@ -93,7 +93,7 @@ def scans_repeated(jpeg: bytes, times: int) -> bytes:
 P3_TO_XYZ = ((0.51512, 0.29198, 0.15710), (0.24120, 0.69225, 0.06657), (-0.00105, 0.04189, 0.78407))
 
 
-def p3_profile(gamma: float = 2.2) -> bytes:
+def make_p3_profile(gamma: float = 2.2) -> bytes:
     """An ICC profile (v2, matrix and curve) of Display P3's primaries with a plain gamma."""
 
     def xyz(values) -> bytes:
@@ -121,3 +121,40 @@ def p3_profile(gamma: float = 2.2) -> bytes:
     header += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp")
     header = header.ljust(68, b"\0") + struct.pack(">3i", 63190, 65536, 54061)
     return header.ljust(128, b"\0") + body
+
+
+def make_plain_tiff(size, bits, photometric, samples, planes, *more):
+    """An uncompressed TIFF with a strip for each of `planes`. `more`: (tag, SHORT values) each."""
+    arrays = [(258, (bits,) * samples), *more]
+    count = 7 + len(arrays) + (samples > 1)
+    tail, entries, begin = b"", [], 8 + 2 + 12 * count + 4
+    for tag, values in arrays:
+        inline = len(values) < 3
+        value = values[0] if inline else begin + len(tail)
+        entries.append((tag, 3, len(values), value))
+        tail += b"" if inline else struct.pack(f"<{len(values)}H", *values)
+    places = []
+    for plane in planes:
+        places.append(begin + len(tail))
+        tail += plane
+    for tag, values in [(273, places), (279, [len(plane) for plane in planes])]:
+        value = values[0] if len(values) == 1 else begin + len(tail)
+        entries.append((tag, 4, len(values), value))
+        tail += b"" if len(values) == 1 else struct.pack(f"<{len(values)}I", *values)
+    plain = {256: size[0], 257: size[1], 259: 1, 262: photometric, 277: samples}
+    entries += [(tag, 3, 1, value) for tag, value in plain.items()]
+    if samples > 1:
+        entries.append((284, 3, 1, 2))
+    assert len(entries) == count
+    return make_tiff(entries, tail)
+
+
+def with_tag(tiff, tag, value):
+    """A little-endian TIFF made by Pillow, with another value of a tag."""
+    data = bytearray(tiff)
+    (at,) = struct.unpack_from("<I", data, 4)
+    for entry in range(at + 2, at + 2 + 12 * struct.unpack_from("<H", data, at)[0], 12):
+        if struct.unpack_from("<H", data, entry)[0] == tag:
+            kind = struct.unpack_from("<H", data, entry + 2)[0]
+            struct.pack_into("<H" if kind == 3 else "<I", data, entry + 8, value)
+    return bytes(data)

@@ -1,0 +1,111 @@
+"""Pillow: decodes every format, also files that the faster decoders refuse."""
+
+from typing import BinaryIO, cast
+
+from PIL import Image, ImageFile, JpegImagePlugin
+
+from app.imaging import cost_model
+from app.imaging.decoders import workarounds
+from app.imaging.decoders.jpeg_without_end import load_jpeg_without_end
+from app.imaging.decoders.png_chunks import PngImageChunks
+from app.imaging.decoders.types import DecodedImage, DecodeJob
+from app.imaging.metadata.exif import read_orientation
+from app.imaging.metadata.iso_media import find_repeated_associations
+from app.imaging.metadata.webp import read_webp_size
+from app.workers.errors import JobRefused
+from app.workers.handler import JobInput
+
+_PLUGINS = {
+    "png": "PNG",
+    "webp": "WEBP",
+    "gif": "GIF",
+    "bmp": "BMP",
+    "tiff": "TIFF",
+    "avif": "AVIF",
+    "heic": "HEIF",
+}
+"""Names of Pillow's decoders. JPEG has functions of its own below."""
+
+
+def open_image(file: JobInput, image_format: str) -> ImageFile.ImageFile:
+    """Open a file with the decoder of its format, and no other."""
+    return Image.open(cast("BinaryIO", file), formats=(_PLUGINS[image_format],))
+
+
+def open_jpeg(data: JobInput) -> JpegImagePlugin.JpegImageFile:
+    """Open a JPEG.
+
+    Image.open would first follow the list of further images in the file (MPO, gain maps).
+    """
+    data.seek(0)
+    return JpegImagePlugin.JpegImageFile(cast("BinaryIO", data))
+
+
+def load_jpeg(data: JobInput, scale: int) -> Image.Image:
+    """Decode a JPEG, scaled down by `scale`; only its end marker may be missing."""
+    try:
+        return _load_jpeg(data, scale)
+    except OSError:
+        return load_jpeg_without_end(data, lambda file: _load_jpeg(file, scale))
+
+
+def _load_jpeg(data: JobInput, scale: int) -> Image.Image:
+    image = open_jpeg(data)
+    if scale > 1:
+        # Sides divided by the scale, so that Pillow's own division gives the scale back.
+        width, height = image.size
+        image.draft(None, (max(1, width // scale), max(1, height // scale)))
+    image.load()
+    return image
+
+
+def decode(job: DecodeJob) -> DecodedImage:
+    """Reserve what decoding will take, and decode the first frame of any format but JPEG.
+
+    Raises JobRefused.
+    """
+    image_format, view = job.image_format, job.view
+    if _PLUGINS.get(image_format) not in Image.OPEN:
+        raise JobRefused("unsupported", f"no decoder for {image_format}")
+    if bytes(view[:4]) == b"MM\0+":
+        raise JobRefused("unsupported", "BigTIFF in big-endian order, which Pillow does not read")
+    if image_format == "webp":  # before it is opened, because opening it takes the memory
+        size = read_webp_size(view) or (0, 0)
+        job.reserve(
+            cost_model.estimate_pillow_webp_memory_bytes(size, len(view)),
+            cost_model.estimate_work_ms(image_format, size),
+        )
+    image = _open(job)
+    job.check_size(image.size)
+    if image_format == "tiff" and not workarounds.has_all_strips(image):
+        raise JobRefused("corrupt", "strips or tiles are missing")
+    if image_format == "png" and image.mode == "P" and image.palette is None:
+        raise JobRefused("corrupt", "no palette")
+    if image_format != "webp":
+        job.reserve(
+            cost_model.estimate_memory_bytes(image_format, image, view, job.longest_px),
+            cost_model.estimate_work_ms(image_format, image.size),
+        )
+    return load(job, image)
+
+
+def _open(job: DecodeJob) -> ImageFile.ImageFile:
+    file = job.data
+    if job.image_format == "png":
+        file = PngImageChunks(job.view)
+    elif job.image_format == "avif" and (offsets := find_repeated_associations(job.view)):
+        file = workarounds.AvifWithDistinctAssociations(job.data, offsets)
+    image = open_image(file, job.image_format)
+    if job.image_format == "tiff" and workarounds.is_16_bit_planar_tiff(image):
+        return workarounds.open_with_libtiff(job.data)
+    return image
+
+
+def load(job: DecodeJob, opened: ImageFile.ImageFile) -> DecodedImage:
+    """Load the pixels of an opened image."""
+    image = workarounds.load_pixels(job.image_format, opened, job.view)
+    job.check_size(image.size)
+    orientation = 1
+    if job.image_format in ("png", "webp", "avif"):  # the decoders of TIFF and HEIC apply it
+        orientation = read_orientation(image.info.get("exif", b""))
+    return DecodedImage(image, image.size, orientation)

@@ -1,0 +1,43 @@
+"""The values that go into the decoders and come out of them."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from app.imaging.geometry import Size
+from app.workers.errors import JobRefused
+from app.workers.handler import JobInput, Reserve
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeJob:
+    """One file to decode, with its limits."""
+
+    image_format: str
+    """As sniffed."""
+    data: JobInput
+    longest_px: int
+    """The longer side may be scaled down to this while the file is decoded."""
+    max_pixels: int
+    reserve: Reserve
+
+    @property
+    def view(self) -> memoryview:
+        """The bytes of the file."""
+        return self.data.view
+
+    def check_size(self, size_px: Size | None) -> None:
+        """Raises JobRefused with the code `too_large` over `max_pixels`."""
+        if size_px is not None and size_px[0] * size_px[1] > self.max_pixels:
+            raise JobRefused("too_large", f"{size_px[0]} x {size_px[1]} pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """Pixels, perhaps already scaled down, and what remains to be done to them."""
+
+    image: Image.Image
+    size_px: Size
+    """Size of the source, as stored."""
+    orientation: int
+    """EXIF orientation, 1 to 8; 1 where the decoder has applied it."""

@@ -1,0 +1,28 @@
+"""EXIF: the orientation of an image."""
+
+import struct
+
+_ORIENTATION_TAG = 0x0112
+_LONG = 4
+
+
+def read_orientation(exif: bytes) -> int:
+    """EXIF orientation, 1 to 8 (Exif 2.32); 1 where there is none or it is invalid."""
+    exif = exif.removeprefix(b"Exif\x00\x00")
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None or len(exif) < 8:
+        return 1
+    (start,) = struct.unpack_from(order + "I", exif, 4)
+    if start + 2 > len(exif):
+        return 1
+    (count,) = struct.unpack_from(order + "H", exif, start)
+    for index in range(count):
+        at = start + 2 + index * 12
+        if at + 12 > len(exif):
+            return 1
+        tag, kind = struct.unpack_from(order + "HH", exif, at)
+        if tag == _ORIENTATION_TAG:
+            # The standard says SHORT; some programs write LONG.
+            (value,) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), exif, at + 8)
+            return value if 1 <= value <= 8 else 1
+    return 1

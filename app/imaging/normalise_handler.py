@@ -1,0 +1,98 @@
+"""Handler that normalises an image in a child process: a file in, a small upright sRGB JPEG out.
+
+The server's side is normaliser.py.
+"""
+
+import io
+from typing import Any
+
+from PIL import Image
+
+from app.imaging import colour, resize
+from app.imaging.decoders import decode
+from app.imaging.decoders.types import DecodedImage, DecodeJob
+from app.workers.errors import JobRefused
+from app.workers.handler import JobInput, JsonValue, Reserve
+
+JPEG_QUALITY = 85
+"""Quality of the JPEG that a model sees. Encoding loses more than scaling does: at 85, an image
+that was scaled the cheap way is nearer to the source than a perfectly scaled one at 80."""
+
+# How an image with EXIF orientation 2 to 8 is made upright.
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPS_SIDES = frozenset({5, 6, 7, 8})
+
+_WARM_UP_IMAGES = (
+    ("jpeg", "RGB"), ("png", "P"), ("webp", "RGBA"), ("gif", "P"), ("tiff", "CMYK"),
+)  # fmt: skip
+
+
+def warm_up() -> None:
+    """Decode one small image of each kind, so that everything is imported before the first job."""
+    decode.warm_up()
+    for image_format, mode in _WARM_UP_IMAGES:
+        file = io.BytesIO()
+        Image.new(mode, (8, 8)).save(file, image_format)
+        args = {"format": image_format, "longest_edge_px": 4, "max_pixels": 100}
+        normalise_job(JobInput(file.getvalue()), args, lambda *_: None)
+    colour.convert_to_srgb(Image.new("LAB", (1, 1)), None, None)
+
+
+def normalise_job(
+    data: JobInput, args: dict[str, Any], reserve: Reserve
+) -> tuple[dict[str, JsonValue], bytes]:
+    """Normalise the image in `data`.
+
+    `args` are format (as sniffed), longest_edge_px and max_pixels. Returns width and height of the
+    upright source, sent_width and sent_height, and the JPEG. Raises JobRefused with the code
+    too_large, corrupt, too_expensive or unsupported.
+    """
+    longest_px = int(args["longest_edge_px"])
+    decoded = decode.decode(
+        DecodeJob(
+            image_format=args["format"],
+            data=data,
+            longest_px=longest_px,
+            max_pixels=int(args["max_pixels"]),
+            reserve=reserve,
+        )
+    )
+    try:
+        image = _finish(decoded, longest_px)
+    except (ValueError, OSError, SyntaxError) as error:
+        raise JobRefused("corrupt", f"{type(error).__name__}: {error}") from error
+    width, height = decoded.size_px
+    if decoded.orientation in _SWAPS_SIDES:
+        width, height = height, width
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
+    facts: dict[str, JsonValue] = {
+        "width": width,
+        "height": height,
+        "sent_width": image.width,
+        "sent_height": image.height,
+    }
+    return facts, file.getvalue()
+
+
+def _finish(decoded: DecodedImage, longest_px: int) -> Image.Image:
+    """Scale down, convert to sRGB, turn upright, and remove all metadata."""
+    image, info = decoded.image, decoded.image.info
+    gamma = None if "srgb" in info else info.get("gamma")
+    small = resize.shrink(image, longest_px, colour.choose_flatten(image))
+    rgb = colour.convert_to_srgb(small, info.get("icc_profile"), gamma)
+    transpose = _TRANSPOSE.get(decoded.orientation)
+    if transpose is not None:
+        rgb = rgb.transpose(transpose)
+    if rgb is image:
+        rgb = image.copy()  # saving an image that was opened from a file uses that file
+    rgb.info = {}  # comment, profile and resolution would be written to the JPEG
+    return rgb
