@@ -232,10 +232,10 @@ class Pipeline:
         """
         began_s = time.monotonic()
         try:
-            async with self.drain.limit(deadline.left_s() + _OVERRUN_S) as limit:
+            async with self.drain.timeout(deadline.left_s() + _OVERRUN_S) as timeout:
                 yield
         except TimeoutError:
-            if not limit.expired():
+            if not timeout.expired():
                 raise
             raise on_timeout() from None
         finally:

@@ -352,7 +352,7 @@ async def test_a_draining_server_stops_every_step_with_its_own_error(step: str) 
     began_s = asyncio.get_running_loop().time()
     waiting = asyncio.create_task(failure(pipeline.caption(REQUEST, Deadline.after(60))))
     await asyncio.sleep(2)
-    pipeline.drain.shorten(13)
+    pipeline.drain.shorten_timeouts(13)
     assert type(await waiting) is error
     assert asyncio.get_running_loop().time() - began_s == pytest.approx(15)
 

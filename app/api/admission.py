@@ -68,7 +68,7 @@ class Admission:
             raise error
         if not self._places.try_acquire(1):
             try:
-                async with self._drain.limit(deadline.left_s()):
+                async with self._drain.timeout(deadline.left_s()):
                     await self._places.acquire(1)
             except TimeoutError:
                 raise Overloaded(

@@ -61,7 +61,7 @@ class BodyReader:
         lease = _BodyLease(self, caller)
         try:
             try:
-                async with self._drain.limit(self._timeout_s):
+                async with self._drain.timeout(self._timeout_s):
                     raw = await _read_bytes(request, lease)
             except TimeoutError:
                 raise RequestTimeout from None

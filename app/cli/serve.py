@@ -47,7 +47,7 @@ def serve(*, listen_fd: int | None = None) -> int:
     with contextlib.suppress(OSError):
         line = f"altwright: listening on http://{shown_host}:{port} with {captioner}"
         print(line, file=sys.stderr)
-    return run_server(application, sock, workers=settings.workers)
+    return run_server(application, sock, processes=settings.workers)
 
 
 def _log_warnings(settings: Settings) -> None:

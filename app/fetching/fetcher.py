@@ -364,7 +364,7 @@ class _Body:
             raise crumbled_image()
         if self._pieces % _PIECES_A_TURN == 0:
             moved, self._last_turn_bytes = size - self._last_turn_bytes, size
-            await self._pace.turn(moved, size)
+            await self._pace.throttle(moved, size)
 
     def _enlarge(self, size: int) -> None:
         """A new buffer and not a longer one; past what is small, once and for all."""

@@ -1,4 +1,7 @@
-"""One moment by which a request must be answered, handed down instead of many timeouts."""
+"""Deadline: the moment by which a request must be answered.
+
+One deadline is handed down through all steps instead of a timeout for each.
+"""
 
 import asyncio
 import time
@@ -21,7 +24,7 @@ class Deadline:
         return max(0.0, self.at_s - time.monotonic())
 
     def sooner(self, seconds: float) -> "Deadline":
-        """This moment, or `seconds` from now where that comes first."""
+        """This moment, or `seconds` from now, whichever comes first."""
         return Deadline(min(self.at_s, time.monotonic() + seconds))
 
     def timeout(self) -> asyncio.Timeout:

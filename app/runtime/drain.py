@@ -1,4 +1,4 @@
-"""Stopping without losing anyone: what changes between SIGTERM and the end of the process."""
+"""Drain: from SIGTERM to the end of the process, so that no accepted request is lost."""
 
 import asyncio
 import time
@@ -7,36 +7,36 @@ from contextlib import asynccontextmanager
 
 
 class Drain:
-    """Says whether the process is stopping, and shortens the deadlines of the work still in it."""
+    """Whether the server drains, and a limit for the work that is still in progress then."""
 
     def __init__(self) -> None:
         self.is_draining = False
-        self._until_s: float | None = None
-        self._running: set[asyncio.Timeout] = set()
+        self._ends_at_s: float | None = None
+        self._timeouts: set[asyncio.Timeout] = set()
 
     def begin(self) -> None:
-        """Not ready from now on. Safe in a signal handler: it sets one flag."""
+        """Report not ready from now on. Safe in a signal handler: it only sets a flag."""
         self.is_draining = True
 
-    def shorten(self, seconds: float) -> None:
-        """All work must be answered within `seconds`; on the event loop only."""
-        if self._until_s is not None:
+    def shorten_timeouts(self, seconds: float) -> None:
+        """End all work within `seconds`. The first call counts. On the event loop only."""
+        if self._ends_at_s is not None:
             return
-        self._until_s = time.monotonic() + seconds
-        until_loop_s = asyncio.get_running_loop().time() + seconds
-        for timeout in self._running:
-            when = timeout.when()
-            if when is None or when > until_loop_s:
-                timeout.reschedule(until_loop_s)
+        self._ends_at_s = time.monotonic() + seconds
+        loop_ends_at_s = asyncio.get_running_loop().time() + seconds
+        for timeout in self._timeouts:
+            when_s = timeout.when()
+            if when_s is None or when_s > loop_ends_at_s:
+                timeout.reschedule(loop_ends_at_s)
 
     @asynccontextmanager
-    async def limit(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
-        """The block ends after `seconds` or with the drain; TimeoutError says that it did."""
-        if self._until_s is not None:
-            seconds = max(0.0, min(seconds, self._until_s - time.monotonic()))
+    async def timeout(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+        """As asyncio.timeout(), and ended sooner where the drain ends sooner."""
+        if self._ends_at_s is not None:
+            seconds = max(0.0, min(seconds, self._ends_at_s - time.monotonic()))
         async with asyncio.timeout(seconds) as timeout:
-            self._running.add(timeout)
+            self._timeouts.add(timeout)
             try:
                 yield timeout
             finally:
-                self._running.discard(timeout)
+                self._timeouts.discard(timeout)

@@ -1,4 +1,7 @@
-"""What one connection to us may hold, and for how long, before it has asked for anything."""
+"""HTTP/1.1 for uvicorn with limits on connections, request heads, chunks and slow readers.
+
+uvicorn has none of these limits, and a client needs no key to reach them.
+"""
 
 import asyncio
 import resource
@@ -8,44 +11,46 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_TIMEOUT_S = 15.0
-"""For a request's head, from the first byte or from connecting. uvicorn has no such limit: whoever
-sends one header a minute would hold a connection for ever."""
+"""For the head of a request, from connecting or from its first byte. Without it a client that
+sends one header a minute holds a connection for ever."""
 SEND_TIMEOUT_S = 30.0
-"""For a client that stopped reading to go on: an answer that nobody takes is memory."""
+"""For a client that stopped reading to go on. A response that is not read occupies memory."""
 _HEAD_MAX_BYTES = 64 * 1024
-_CHUNKS_FREE, _CHUNK_BYTES = 256, 512
-"""A chunk of a body takes some 20 us of the event loop, however small it is: past the first ones,
-which cost what a request does, they must have a size. Chunks of one byte at a megabyte a second
-held every other request for four seconds, and no key was asked for."""
+_FREE_CHUNKS, _MIN_CHUNK_BYTES = 256, 512
+"""A chunk of a body takes some 20 us of the event loop, however small it is. The first ones cost as
+much as a request; the others must have a size on average. Chunks of one byte at a megabyte a
+second held every other request for four seconds."""
 _RESERVED_DESCRIPTORS = 512
-"""For what is done for those who are connected: origins, models, children, files."""
-_FEWEST_CONNECTIONS = 64
+"""For connections to origins and model servers, child processes and files."""
+_MIN_CONNECTIONS = 64
+_MAX_DESCRIPTORS = 65_536
 _JOINED_BYTES = 16 * 1024
+"""A write larger than this is sent at once: joining would copy it."""
 
-Refusal = Callable[[], tuple[list[tuple[bytes, bytes]], bytes]]
-"""Makes the headers and the body of an answer to what no application sees."""
+RawResponse = Callable[[], tuple[list[tuple[bytes, bytes]], bytes]]
+"""Makes the headers and the body of a response that no application writes."""
 
 
 def raise_descriptor_limit() -> int:
-    """As many file descriptors as the system lets us have; how many there are."""
+    """Raise this process's limit of file descriptors as far as the system allows; the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    most = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= most:
         return most
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return most
 
 
-def most_connections() -> int:
-    """How many clients may be connected, so that some descriptors are left for our own work."""
+def max_client_connections() -> int:
+    """How many clients may be connected so that descriptors are left for the server's own work."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return 65_536
-    return max(_FEWEST_CONNECTIONS, soft - _RESERVED_DESCRIPTORS)
+        return _MAX_DESCRIPTORS
+    return max(_MIN_CONNECTIONS, soft - _RESERVED_DESCRIPTORS)
 
 
-class _Counting(h11.Connection):
-    """One connection's parser, which takes a body in crumbs for no HTTP at all."""
+class _ChunkLimitingConnection(h11.Connection):
+    """A parser that refuses a body in chunks of a few bytes as malformed."""
 
     _chunks = 0
     _body_bytes = 0
@@ -55,18 +60,18 @@ class _Counting(h11.Connection):
         if isinstance(event, h11.Data):
             self._chunks += 1
             self._body_bytes += len(event.data)
-            if (self._chunks - _CHUNKS_FREE) * _CHUNK_BYTES > self._body_bytes:
+            if (self._chunks - _FREE_CHUNKS) * _MIN_CHUNK_BYTES > self._body_bytes:
                 raise h11.RemoteProtocolError("chunks of a few bytes")
         elif isinstance(event, h11.Request):
             self._chunks = self._body_bytes = 0
         return event
 
 
-class _JoinedWrites(asyncio.Transport):
-    """Sends what is written in one turn of the loop in one piece: an answer's head and its body.
+class _JoiningTransport(asyncio.Transport):
+    """Sends all that is written in one iteration of the event loop in one piece.
 
-    uvicorn writes them one after the other; each on its own is a packet, a system call, and on a
-    busy machine a reader that is woken for half of it.
+    uvicorn writes the head and the body of a response one after the other. Apart, each is a packet
+    and a system call, and wakes the reader for half a response.
     """
 
     def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -79,7 +84,7 @@ class _JoinedWrites(asyncio.Transport):
         if not self._pending:
             self._loop.call_soon(self._flush)
         self._pending.append(data)
-        if len(data) > _JOINED_BYTES:  # is copied for nothing, and may have to wait for its reader
+        if len(data) > _JOINED_BYTES:
             self._flush()
 
     def close(self) -> None:
@@ -108,41 +113,39 @@ class _JoinedWrites(asyncio.Transport):
             self._inner.write(pending[0] if len(pending) == 1 else b"".join(pending))
 
 
-class BoundedH11(H11Protocol):
-    """uvicorn's HTTP/1.1, with a time for the head of a request and a number of connections."""
+class BoundedH11Protocol(H11Protocol):
+    """uvicorn's HTTP/1.1 protocol with limits; `bounded_protocol` sets them."""
 
-    most = 0
-    """Set by `bounded()`: connections past this are closed at once."""
-    refusal: Refusal = staticmethod(lambda: ([], b""))
-    """Set by `bounded()`: headers and body for what is no HTTP/1.1."""
+    max_connections = 0
+    malformed_response: RawResponse = staticmethod(lambda: ([], b""))
     head_timeout_s = HEAD_TIMEOUT_S
     send_timeout_s = SEND_TIMEOUT_S
     _send_timer: asyncio.TimerHandle | None = None
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock; refuse one connection too many."""
-        self.conn = _Counting(h11.SERVER, _HEAD_MAX_BYTES)
-        super().connection_made(_JoinedWrites(transport, self.loop))
-        if len(self.connections) > self.most:
+        """Close a connection over the limit at once; give others time for a head."""
+        self.conn = _ChunkLimitingConnection(h11.SERVER, _HEAD_MAX_BYTES)
+        super().connection_made(_JoiningTransport(transport, self.loop))
+        if len(self.connections) > self.max_connections:
             transport.abort()
             return
-        self._watch()
+        self._update_head_timer()
 
     def data_received(self, data: bytes) -> None:
-        """The clock runs from the first byte of a head to its last."""
+        """Parse; the head timer runs from the first byte of a head to its last."""
         super().data_received(data)
-        self._watch()
+        self._update_head_timer()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """The problem `refusal`; where an answer has begun nothing more can be said: hang up."""
+        """Send the `malformed_response`, or close where a response has already begun."""
         if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # whoever works on an answer can stop
+            self.cycle.disconnected = True  # stops the application's work on this request
             self.cycle.message_event.set()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return
-        headers, body = self.refusal()
+        headers, body = self.malformed_response()
         framing = [(b"content-length", str(len(body)).encode()), (b"connection", b"close")]
         for event in (
             h11.Response(status_code=400, headers=[*headers, *framing], reason=b"Bad Request"),
@@ -153,62 +156,66 @@ class BoundedH11(H11Protocol):
         self.transport.close()
 
     def on_response_complete(self) -> None:
-        """Wait for the next head: idle connections have uvicorn's own limit, begun ones ours."""
+        """Wait for the next head: uvicorn's timer limits idle connections, ours begun heads."""
         super().on_response_complete()
         if self.conn.trailing_data[0]:
-            self._watch()
+            self._update_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._stop()
-        self._stop_sending()
+        """Cancel the timers."""
+        self._cancel_head_timer()
+        self._cancel_send_timer()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client takes nothing: it has some time, then its answer is dropped."""
+        """The client reads nothing: give it some time, then close."""
         super().pause_writing()
-        self._stop_sending()
+        self._cancel_send_timer()
         self._send_timer = self.loop.call_later(self.send_timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It took some."""
-        self._stop_sending()
+        """The client reads again."""
+        self._cancel_send_timer()
         super().resume_writing()
 
-    def _stop_sending(self) -> None:
+    def _cancel_send_timer(self) -> None:
         if self._send_timer is not None:
             self._send_timer.cancel()
             self._send_timer = None
 
-    def _watch(self) -> None:
+    def _update_head_timer(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
-            self._stop()
+            self._cancel_head_timer()
         elif self._head_timer is None and not self.transport.is_closing():
-            self._head_timer = self.loop.call_later(self.head_timeout_s, self._give_up)
+            self._head_timer = self.loop.call_later(self.head_timeout_s, self._on_head_timeout)
 
-    def _stop(self) -> None:
+    def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _give_up(self) -> None:
+    def _on_head_timeout(self) -> None:
         self._head_timer = None
         if self.cycle is None or self.cycle.response_complete:
             self.transport.abort()
 
 
-def bounded(
+def bounded_protocol(
     *,
-    most: int,
-    refusal: Refusal,
+    max_connections: int,
+    malformed_response: RawResponse,
     head_timeout_s: float = HEAD_TIMEOUT_S,
     send_timeout_s: float = SEND_TIMEOUT_S,
 ) -> type[H11Protocol]:
-    """The protocol with these limits: uvicorn takes a class."""
+    """A BoundedH11Protocol class with these limits: uvicorn takes a class, not an instance.
+
+    Connections over `max_connections` are closed at once. `malformed_response` answers what is not
+    HTTP/1.1.
+    """
     limits = {
-        "most": most,
-        "refusal": staticmethod(refusal),
+        "max_connections": max_connections,
+        "malformed_response": staticmethod(malformed_response),
         "head_timeout_s": head_timeout_s,
         "send_timeout_s": send_timeout_s,
     }
-    return type("BoundedH11", (BoundedH11,), limits)
+    return type("BoundedH11Protocol", (BoundedH11Protocol,), limits)

@@ -1,4 +1,4 @@
-"""A shared amount (bytes, megapixels, places) that is waited for in order of arrival."""
+"""Weighted semaphore: an amount (bytes, places) that is shared in order of arrival."""
 
 import asyncio
 from collections import deque
@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 
 class WeightedSemaphore:
-    """A weighted semaphore, first in, first out.
+    """A semaphore of which each holder takes an amount, first in, first out.
 
-    Whoever waits holds nothing of what it waits for, and whoever comes later does not overtake,
-    so a large request is not starved by many small ones.
+    A later request never overtakes an earlier one, so that many small ones do not starve a large
+    one. A request larger than the total gets the total, alone.
     """
 
     def __init__(self, total: int) -> None:
@@ -20,11 +20,11 @@ class WeightedSemaphore:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """How many requests wait."""
         return len(self._waiting)
 
     def try_acquire(self, amount: int) -> bool:
-        """Take `amount` at once, or nothing. An amount over the total counts as the total."""
+        """Acquire `amount` if that needs no waiting; whether it did."""
         amount = min(amount, self.total)
         if self._waiting or self.used + amount > self.total:
             return False
@@ -32,7 +32,7 @@ class WeightedSemaphore:
         return True
 
     async def acquire(self, amount: int) -> None:
-        """Wait for `amount`. An amount over the total counts as the total: it gets it alone."""
+        """Wait for `amount` and acquire it."""
         if self.try_acquire(amount):
             return
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -40,26 +40,17 @@ class WeightedSemaphore:
         try:
             await granted
         except asyncio.CancelledError:
-            # Cancelled in the same tick as granted: what was granted goes back.
             if granted.done() and not granted.cancelled():
-                self.release(amount)
+                self.release(amount)  # cancelled in the same tick as granted
             else:
                 self._waiting = deque(w for w in self._waiting if w[1] is not granted)
                 self._grant()
             raise
 
     def release(self, amount: int) -> None:
-        """Give `amount` back and wake whoever now fits, in order."""
+        """Give `amount` back and grant waiting requests that now fit, in order."""
         self.used -= min(amount, self.total)
         self._grant()
-
-    def _grant(self) -> None:
-        while self._waiting and self.used + self._waiting[0][0] <= self.total:
-            amount, granted = self._waiting.popleft()
-            if granted.cancelled():
-                continue
-            self.used += amount
-            granted.set_result(None)
 
     @asynccontextmanager
     async def hold(self, amount: int) -> AsyncIterator[None]:
@@ -69,3 +60,11 @@ class WeightedSemaphore:
             yield
         finally:
             self.release(amount)
+
+    def _grant(self) -> None:
+        while self._waiting and self.used + self._waiting[0][0] <= self.total:
+            amount, granted = self._waiting.popleft()
+            if granted.cancelled():
+                continue
+            self.used += amount
+            granted.set_result(None)

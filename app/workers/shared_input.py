@@ -27,7 +27,7 @@ class SharedInput:
         view = memoryview(data)
         for start in range(0, len(view), _SLICE_BYTES):
             if start:
-                await self._bandwidth.turn(_SLICE_BYTES, start)
+                await self._bandwidth.throttle(_SLICE_BYTES, start)
             os.pwrite(self.fd, view[start : start + _SLICE_BYTES], start)
 
     async def clear(self, size_bytes: int) -> None:
@@ -38,7 +38,7 @@ class SharedInput:
         """
         for end in range(size_bytes - size_bytes % _SLICE_BYTES, 0, -_SLICE_BYTES):
             os.ftruncate(self.fd, end)
-            await self._bandwidth.turn(_SLICE_BYTES, end)
+            await self._bandwidth.throttle(_SLICE_BYTES, end)
         os.ftruncate(self.fd, 0)
         os.ftruncate(self.fd, self._max_bytes)
 

@@ -41,7 +41,7 @@ async def test_a_draining_server_refuses_new_requests_and_ends_the_wait_of_other
         waiting = asyncio.create_task(take_place(admission))
         await asyncio.sleep(0)
         drain.begin()
-        drain.shorten(0.05)
+        drain.shorten_timeouts(0.05)
         with pytest.raises(Overloaded):
             await take_place(admission)
         with pytest.raises(Overloaded):

@@ -153,7 +153,7 @@ async def test_a_drain_ends_the_wait_for_a_body() -> None:
     drain = Drain()
     waiting = asyncio.create_task(read(BodyReader(60, drain), create_unfinished_request(10)))
     await let_tasks_run()
-    drain.shorten(0.05)
+    drain.shorten_timeouts(0.05)
     with pytest.raises(RequestTimeout):
         await waiting
 

@@ -1,46 +1,67 @@
-"""Between SIGTERM and the end: deadlines shrink, nothing is lost."""
+"""From SIGTERM to the end of the process, timeouts are shortened."""
 
 import asyncio
-import time
 
 import pytest
 
 from app.runtime.drain import Drain
 
+pytestmark = pytest.mark.usefixtures("virtual_time")
 
-async def test_work_that_runs_is_shortened_by_the_drain() -> None:
+
+async def seconds_of_work(drain: Drain, timeout_s: float) -> float:
+    """How long work runs that would never end."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    with pytest.raises(TimeoutError):
+        async with drain.timeout(timeout_s):
+            await asyncio.sleep(10_000)
+    return loop.time() - began_s
+
+
+async def test_without_a_drain_work_has_its_own_timeout() -> None:
+    assert await seconds_of_work(Drain(), 60) == pytest.approx(60)
+
+
+async def test_work_in_progress_is_shortened() -> None:
     drain = Drain()
+    work = asyncio.create_task(seconds_of_work(drain, 60))
+    await asyncio.sleep(5)
+    drain.shorten_timeouts(13)
+    assert await work == pytest.approx(5 + 13)
 
-    async def work() -> None:
-        async with drain.limit(60):
-            await asyncio.sleep(60)
 
-    task = asyncio.create_task(work())
+async def test_work_that_starts_later_has_what_is_left_of_the_drain() -> None:
+    drain = Drain()
+    drain.shorten_timeouts(13)
+    await asyncio.sleep(3)
+    assert await seconds_of_work(drain, 60) == pytest.approx(10)
+    assert await seconds_of_work(drain, 60) == 0
+
+
+async def test_a_sooner_timeout_stays_as_it_is() -> None:
+    drain = Drain()
+    work = asyncio.create_task(seconds_of_work(drain, 2))
+    await asyncio.sleep(1)
+    drain.shorten_timeouts(13)
+    assert await work == pytest.approx(2)
+    assert await seconds_of_work(drain, 1) == pytest.approx(1)
+
+
+async def test_only_the_first_shortening_counts() -> None:
+    """The server calls it ten times a second."""
+    drain = Drain()
+    work = asyncio.create_task(seconds_of_work(drain, 60))
     await asyncio.sleep(0)
-    drain.shorten(0.05)
-    began = time.monotonic()
-    with pytest.raises(TimeoutError):
-        await task
-    assert time.monotonic() - began < 5
+    for _ in range(5):
+        drain.shorten_timeouts(13)
+        await asyncio.sleep(1)
+    assert await work == pytest.approx(13)
 
 
-async def test_work_that_starts_later_is_shortened_too() -> None:
+async def test_beginning_a_drain_only_says_so() -> None:
+    """It is called in a signal handler."""
     drain = Drain()
-    drain.shorten(0.05)
-    with pytest.raises(TimeoutError):
-        async with drain.limit(60):
-            await asyncio.sleep(60)
-
-
-async def test_a_sooner_deadline_stays() -> None:
-    drain = Drain()
-    began = time.monotonic()
-
-    async def work() -> None:
-        async with drain.limit(0.05):
-            drain.shorten(30)
-            await asyncio.sleep(30)
-
-    with pytest.raises(TimeoutError):
-        await work()
-    assert time.monotonic() - began < 5
+    assert not drain.is_draining
+    drain.begin()
+    assert drain.is_draining

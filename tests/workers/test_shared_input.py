@@ -33,7 +33,7 @@ async def test_a_large_input_is_written_and_cleared_in_slices():
     """The event loop runs between any two slices of 1 MB."""
 
     class Turns(BandwidthLimiter):
-        async def turn(self, moved_bytes: int, file_bytes: int) -> None:
+        async def throttle(self, moved_bytes: int, file_bytes: int) -> None:
             assert moved_bytes <= MB
             turns.append(file_bytes)
 
