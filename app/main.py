@@ -34,7 +34,7 @@ from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.captioning.fallback import FallbackCaptioner
 from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
 from app.captioning.precheck import PrecheckingCaptioner
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.fetching.fetcher import Fetcher
 from app.imaging.normaliser import Normaliser
 from app.pipeline import Pipeline
@@ -43,7 +43,7 @@ from app.runtime.drain import Drain
 from app.runtime.semaphore import WeightedSemaphore
 from app.settings.settings import Settings
 from app.telemetry.metrics import Metrics
-from app.types import SourceImage
+from app.types import SourceImage, Style
 from app.validation.verdict import validate_text
 from app.vision.text_reader import MODELS_BYTES, TextReader, is_installed
 from app.workers.cpu import children_per_server_process
@@ -100,7 +100,7 @@ class Parts:
     """The parts of a server that depend on settings alone. The child processes are not started."""
 
     keys: KeyStore
-    styles: StyleRegistry
+    styles: Mapping[str, Style]
     rate_limits: CallerRateLimits
     cache: CaptionCache | None
     worker_pool: WorkerPool
@@ -130,9 +130,10 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
         fetcher = Fetcher(settings.fetch, WeightedSemaphore(settings.fetch.max_bytes))
         stack.push_async_callback(fetcher.aclose)
         model_captioners = _create_model_captioners(settings, worker_pool)
+        for model_captioner in model_captioners:
+            stack.push_async_callback(model_captioner.aclose)
         embedded = EmbeddedCaptioner(worker_pool, text_reader) if uses_embedded else None
         captioner = FallbackCaptioner([*model_captioners, *([embedded] if embedded else [])])
-        stack.push_async_callback(captioner.aclose)
         rate_limits = CallerRateLimits(
             settings.rate_limit,
             settings.rate_limit_store,
@@ -146,7 +147,7 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
             keys=KeyStore(
                 (key.get_secret_value() for key in settings.api_keys), settings.keys_file
             ),
-            styles=StyleRegistry.load(settings.styles_dir),
+            styles=load_styles(settings.styles_dir),
             rate_limits=rate_limits,
             cache=cache,
             worker_pool=worker_pool,

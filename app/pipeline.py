@@ -8,7 +8,7 @@ drains.
 import asyncio
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +20,6 @@ from app.captioning.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
-from app.captioning.styles.loader import StyleRegistry
 from app.errors import CaptionError, Overloaded
 from app.fetching.errors import ImageTimeout
 from app.fetching.fetcher import Fetcher
@@ -29,7 +28,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.single_flight import SingleFlight
 from app.telemetry.metrics import Metrics
-from app.types import Caption, CaptionRequest, Draft, NormalisedImage
+from app.types import Caption, CaptionRequest, Draft, NormalisedImage, Style
 from app.validation.verdict import Verdict, validate_draft
 
 _REJECTED_DRAFT_MAX_CHARS = 2_000
@@ -72,7 +71,7 @@ class Pipeline:
     fetcher: Fetcher
     normaliser: Normaliser
     captioner: Captioner
-    styles: StyleRegistry
+    styles: Mapping[str, Style]
     drain: Drain
     metrics: Metrics
     cache: CaptionCache | None = None

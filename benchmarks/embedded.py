@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import load_phrases
 from app.captioning.embedded.realise import realise
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.types import Draft, Style
 from app.validation.verdict import validate_draft
 from app.vision.analyse import analyse
@@ -151,7 +151,7 @@ def _count_captions(tally: Tally, labelled: Labelled, sight: Features) -> None:
 def captions(sight: Features) -> Iterator[tuple[str, Style, str]]:
     """Locale, style and caption for every combination."""
     for locale, phrases in load_phrases().items():
-        for style in StyleRegistry.load().values():
+        for style in load_styles().values():
             yield locale, style, realise(sight, DraftRequest(style, locale, 256), phrases).text
 
 

@@ -19,7 +19,7 @@ from app.captioning.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.errors import CaptionError, Overloaded
 from app.fetching.errors import ImageTimeout
 from app.fetching.fetcher import Fetcher, FetchSettings
@@ -52,7 +52,7 @@ SENTENCES = (
     "The colour is the same from the left to the right, a deep and rather cold kind of blue."
 )
 LOOP = "A " + "blue disc " * 30
-STYLES = StyleRegistry.load(None)
+STYLES = load_styles()
 
 
 @dataclass
@@ -65,9 +65,6 @@ class ScriptedCaptioner:
     requests: list[DraftRequest] = field(default_factory=list)
     images: list[NormalisedImage] = field(default_factory=list)
     cancelled: int = 0
-
-    def is_usable(self) -> bool:
-        return True
 
     async def draft(
         self, image: NormalisedImage, request: DraftRequest, deadline: Deadline

@@ -1,6 +1,7 @@
 """FastAPI dependencies of the routes: the server's services, and the caller of a request."""
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -12,10 +13,10 @@ from app.api.auth import Authenticator
 from app.api.keys import Caller
 from app.api.request_body import BodyReader
 from app.captioning.fallback import FallbackCaptioner
-from app.captioning.styles.loader import StyleRegistry
 from app.pipeline import Pipeline
 from app.runtime.drain import Drain
 from app.telemetry.metrics import Metrics
+from app.types import Style
 from app.workers.pool import WorkerPool
 
 ReadinessStatus = Literal["ready", "starting", "draining", "no captioner"]
@@ -28,7 +29,7 @@ class Services:
     pipeline: Pipeline
     captioner: FallbackCaptioner
     worker_pool: WorkerPool
-    styles: StyleRegistry
+    styles: Mapping[str, Style]
     authenticator: Authenticator
     admission: Admission
     body_reader: BodyReader

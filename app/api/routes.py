@@ -37,7 +37,7 @@ from app.captioning.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
-from app.captioning.styles.describe import describe
+from app.captioning.styles.listing import describe_style
 from app.errors import CaptionError, InternalError, Overloaded
 from app.fetching.errors import ImageTimeout
 from app.fetching.fetcher import ImageDenied, ImageNotFound, ImageUnreachable, ImageUrlForbidden
@@ -176,7 +176,7 @@ async def check_caption(
 )
 async def list_styles(services: ServicesDep, _caller: AuthenticatedCaller) -> StylesResponse:
     """Name, purpose, limits in characters, and the rules with their severity."""
-    return StylesResponse(styles=[describe(style) for style in services.styles.values()])
+    return StylesResponse(styles=[describe_style(style) for style in services.styles.values()])
 
 
 @service_router.get("/healthz", summary="Is the process alive?", response_model=Liveness)
@@ -198,7 +198,7 @@ async def readyz(response: Response, services: ServicesDep) -> Readiness:
     status = services.readiness()
     if status != "ready":
         response.status_code = 503
-    return Readiness(status=status, captioners=dict(services.captioner.states()))
+    return Readiness(status=status, captioners=dict(services.captioner.circuit_states()))
 
 
 @service_router.head("/healthz", include_in_schema=False)
@@ -225,7 +225,7 @@ async def metrics(services: ServicesDep) -> Response:
     services.metrics.waiting.set(services.admission.waiting)
     services.metrics.children_lost.set(services.worker_pool.children_lost)
     services.metrics.children_waiting.set(services.worker_pool.waiting)
-    for name, state in services.captioner.states().items():
+    for name, state in services.captioner.circuit_states().items():
         services.metrics.captioner_usable.labels(name).set(state != "open")
     return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
@@ -233,7 +233,7 @@ async def metrics(services: ServicesDep) -> Response:
 def _require_known_styles(services: Services, styles: Sequence[str], field: str) -> None:
     unknown = [style for style in styles if style not in services.styles]
     if unknown:
-        known = ", ".join(services.styles.names())
+        known = ", ".join(services.styles)
         raise InvalidRequest(
             (field, f"There is no style {style[:100]!r}; this server has {known}")
             for style in unknown

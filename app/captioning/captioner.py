@@ -1,4 +1,4 @@
-"""The protocol that every captioner keeps."""
+"""The captioner protocol, and the request that a captioner gets."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ from app.types import Draft, NormalisedImage, Role, Style
 
 @dataclass(frozen=True, slots=True)
 class RejectedDraft:
-    """The first draft and why it was turned down: what the second ask has to mend."""
+    """A draft that failed validation, sent back with the reasons in the second draft request."""
 
     draft: str
     reasons: tuple[str, ...]
@@ -18,7 +18,10 @@ class RejectedDraft:
 
 @dataclass(frozen=True, slots=True)
 class DraftRequest:
-    """All that a captioner may know besides the picture. `context` is data, not instruction."""
+    """Everything that a captioner gets besides the image.
+
+    `context` and `keywords` come from the caller: they are data, never instructions.
+    """
 
     style: Style
     locale: str
@@ -30,23 +33,16 @@ class DraftRequest:
 
 
 class Captioner(Protocol):
-    """Turns a picture and an ask into a draft, or raises a CaptionError."""
+    """Writes a draft for an image."""
 
     name: str
-    """What `model` says in the answer: the model's name, or `embedded`."""
+    """The `model` of the response: the model's name, or `embedded`."""
 
-    def is_usable(self) -> bool:
-        """False while this captioner is left alone after repeated failures."""
-        ...
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        """Write one draft before the deadline. Cancelling the call stops the work behind it.
 
-    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
-        """One draft before the deadline. Cancelling the call stops the work behind it."""
-        ...
-
-    async def check(self) -> str:
-        """One cheap call to see that it works; says what was seen. Raises CaptionError if not."""
-        ...
-
-    async def aclose(self) -> None:
-        """Let go of connections and processes."""
+        Raises CaptionError.
+        """
         ...

@@ -1,32 +1,36 @@
-"""Leaves a captioner alone that fails again and again, and tries it again by itself."""
+"""Circuit breaker: stops calls to a captioner that keeps failing, and probes for its recovery.
+
+Closed: calls pass. Open: no call passes. Half-open: the pause is over and one call, the probe, may
+pass. Its outcome resets the breaker to closed or trips it again.
+"""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["closed", "open", "half_open"]
+CircuitState = Literal["closed", "open", "half_open"]
 
-_PROBE_S = 1.0
-"""What to tell a caller while one other request tries whether the captioner is back."""
+_MIN_RETRY_AFTER_S = 1.0
+"""The least wait that callers are given, also while a probe is in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreakerSettings:
-    """When to stop asking, and for how long; seconds."""
+    """When the breaker trips, and how long it stays open."""
 
-    failures: int = 5
-    """So many in a row, with no success between, open it."""
-    first_pause_s: float = 5.0
-    longest_pause_s: float = 300.0
-    """The pause doubles with each failed probe up to this; a probe costs one quick refusal."""
+    failure_threshold: int = 5
+    """Failures in a row, without a success between them, that trip the breaker."""
+    first_open_s: float = 5.0
+    max_open_s: float = 300.0
+    """The open time doubles with each failed probe up to this. A probe costs one failed call."""
 
 
 class CircuitBreaker:
-    """`closed`: asked. `open`: left alone. `half_open`: one request may try.
+    """Gives permits for calls to one captioner and counts their outcomes.
 
-    Every permission is a ticket, and a ticket of an earlier round settles nothing: an answer to a
-    call that began before the breaker opened says nothing about now.
+    Each permit must be settled once with a `record_...` method or `release`. A permit from before
+    the last trip or reset changes nothing: its outcome says nothing about the present.
     """
 
     def __init__(
@@ -36,86 +40,88 @@ class CircuitBreaker:
     ) -> None:
         self._settings = settings or CircuitBreakerSettings()
         self._clock = clock
-        self._round = 0
+        self._generation = 0
+        """Counts trips and resets; a permit is the generation that it was given in."""
         self._failures = 0
-        self._openings = 0
-        self._probing = False
+        self._trips = 0
+        self._is_probing = False
         self._open_until_s: float | None = None
-        self._told_until_s = 0.0
+        self._retry_at_s = 0.0
 
     @property
-    def state(self) -> State:
-        """Where it stands now. A pause that is over makes it half open by itself."""
+    def state(self) -> CircuitState:
+        """The state now. An open breaker becomes half-open when its pause is over."""
         if self._open_until_s is None:
             return "closed"
-        if self._probing or self._clock() >= self._open_until_s:
+        if self._is_probing or self._clock() >= self._open_until_s:
             return "half_open"
         return "open"
 
-    def admit(self) -> int | None:
-        """A ticket to ask the captioner once, or None: leave it alone. Settle every ticket."""
+    def acquire(self) -> int | None:
+        """A permit for one call, or None where no call may be made now."""
         state = self.state
-        if state == "open" or self._probing:
+        if state == "open" or self._is_probing:
             return None
-        self._probing = state == "half_open"
-        return self._round
+        self._is_probing = state == "half_open"
+        return self._generation
 
-    def succeeded(self, ticket: int) -> bool:
-        """It gave what was asked of it. True where that closed the breaker."""
-        if ticket == self._round:
+    def record_success(self, permit: int) -> bool:
+        """The call succeeded. Whether that reset the breaker to closed."""
+        if permit == self._generation:
             self._failures = 0
-        return self.answered(ticket)
+        return self.record_request_error(permit)
 
-    def answered(self, ticket: int) -> bool:
-        """It is there, but this one request was wrong: proof for a probe, no more."""
-        if ticket != self._round or self._open_until_s is None:
+    def record_request_error(self, permit: int) -> bool:
+        """The captioner responded, but this request was at fault. Whether that reset the breaker.
+
+        It shows a probe that the captioner is back. It does not end a row of failures.
+        """
+        if permit != self._generation or self._open_until_s is None:
             return False
-        self._close()
+        self._reset()
         return True
 
-    def failed(self, ticket: int, wait_s: float | None = None) -> bool:
-        """It did not answer. True where that opened the breaker.
+    def record_failure(self, permit: int, retry_after_s: float | None = None) -> bool:
+        """The call failed. Whether that tripped the breaker.
 
-        `wait_s`: it asked to be left alone for so long, which is done at once.
+        With `retry_after_s`, the wait that the server asked for, it trips at once.
         """
-        if ticket != self._round:
+        if permit != self._generation:
             return False
         self._failures += 1
-        enough = self._failures >= self._settings.failures
-        if self._open_until_s is None and wait_s is None and not enough:
+        is_threshold_reached = self._failures >= self._settings.failure_threshold
+        if self._open_until_s is None and retry_after_s is None and not is_threshold_reached:
             return False
-        self._open(wait_s)
+        self._trip(retry_after_s)
         return True
 
-    def set_aside(self, ticket: int) -> None:
-        """Nothing was learned: the caller went away, or its time was over."""
-        if ticket == self._round:
-            self._probing = False
+    def release(self, permit: int) -> None:
+        """The call ended without an outcome: it was cancelled, or its deadline passed."""
+        if permit == self._generation:
+            self._is_probing = False
 
-    def wait_s(self) -> float | None:
-        """Seconds until it may be asked again; None while it may."""
+    def retry_after_s(self) -> float | None:
+        """Seconds until a call may pass again; None while the breaker is closed."""
         if self._open_until_s is None:
             return None
-        until_s = max(self._open_until_s, self._told_until_s)
-        return max(_PROBE_S, until_s - self._clock())
+        until_s = max(self._open_until_s, self._retry_at_s)
+        return max(_MIN_RETRY_AFTER_S, until_s - self._clock())
 
-    def _open(self, wait_s: float | None) -> None:
+    def _trip(self, retry_after_s: float | None) -> None:
         settings, now_s = self._settings, self._clock()
-        longest_s = settings.longest_pause_s
-        growing_s = min(settings.first_pause_s * 2 ** min(self._openings, 30), longest_s)
-        # The first time its own word is taken; once it was not true, the longer of both.
-        pause_s = growing_s if wait_s is None else min(wait_s, longest_s)
-        if self._openings:
-            pause_s = max(pause_s, growing_s)
-        self._told_until_s = now_s + (wait_s or 0.0)
-        self._open_until_s = now_s + pause_s
-        self._openings += 1
-        self._round += 1
-        self._probing = False
+        backoff_s = min(settings.first_open_s * 2 ** min(self._trips, 30), settings.max_open_s)
+        open_s = backoff_s if retry_after_s is None else min(retry_after_s, settings.max_open_s)
+        if self._trips:  # the server's first wait was not enough
+            open_s = max(open_s, backoff_s)
+        self._retry_at_s = now_s + (retry_after_s or 0.0)
+        self._open_until_s = now_s + open_s
+        self._trips += 1
+        self._generation += 1
+        self._is_probing = False
 
-    def _close(self) -> None:
+    def _reset(self) -> None:
         self._open_until_s = None
-        self._told_until_s = 0.0
-        self._failures = self._openings = 0
-        self._round += 1
-        self._probing = False
+        self._retry_at_s = 0.0
+        self._failures = self._trips = 0
+        self._generation += 1
+        self._is_probing = False

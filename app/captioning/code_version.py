@@ -1,4 +1,4 @@
-"""Which code a caption was made by: what was stored under another one is not equal."""
+"""Version of the code that makes captions, part of every cache key."""
 
 import functools
 import hashlib
@@ -10,11 +10,10 @@ _PACKAGES = ("captioning", "validation", "vision")
 
 @functools.cache
 def caption_code_version() -> str:
-    """12 hex digits over everything that shapes a caption besides its request.
+    """12 hex digits of a hash over all sources and TOML files that shape a caption.
 
-    Prompts, styles, cleaning, rules, languages and the embedded captioner are the sources and TOML
-    files of these packages. Whoever changes one of them need not remember a number, and a caption
-    that an older release stored never comes back under the new rules.
+    A change of a prompt, style, rule or language changes it without a number to maintain, so a
+    caption that older code stored is never returned by newer code.
     """
     digest = hashlib.sha256()
     for package in _PACKAGES:

@@ -1,34 +1,59 @@
-"""Errors of captioners and styles."""
+"""Errors of captioners and style files.
+
+The leaves with a `code` are part of the wire contract. Their subclasses have the same code; they
+tell the circuit breaker how to count a failure.
+"""
 
 from app.errors import CaptionError
 
 
 class ModelUnavailable(CaptionError):
-    """Every captioner is rate limited, out of quota, down or left alone for a while."""
+    """No captioner can answer now: each is rate limited, out of quota, down or paused."""
 
     code, status = "model_unavailable", 503
     title = "No captioner is available"
     public = "No captioner is available right now. Try again after Retry-After, or in a minute."
 
 
+class RetryAfterTooLong(ModelUnavailable):
+    """The model server named a wait that is too long for this request to wait out.
+
+    Opens the circuit breaker at once, for that time.
+    """
+
+
 class ModelError(CaptionError):
-    """The model's server answered nonsense, or refused our request as wrong."""
+    """The model server sent an unusable response, or rejected the request as invalid."""
 
     code, status = "model_error", 502
-    title = "The model's server answered wrongly"
-    public = "The model's server gave an answer that cannot be used. The operator's log says more."
+    title = "The model server's response cannot be used"
+    public = "The model server's response cannot be used. The operator's log says why."
+
+
+class RequestSpecificError(ModelError):
+    """Only this request failed, for example because of its image; others may succeed.
+
+    Not counted by the circuit breaker, so that unusual images do not open it.
+    """
 
 
 class ModelTimeout(CaptionError):
-    """The model gave no answer in time."""
+    """The model sent no response in time."""
 
     code, status = "model_timeout", 504
     title = "The model was too slow"
-    public = "The model gave no answer in time. Try again later."
+    public = "The model sent no response in time. Try again later."
+
+
+class DeadlineExceeded(ModelTimeout):
+    """The request's deadline passed before the captioner had a fair time to answer.
+
+    Not counted by the circuit breaker.
+    """
 
 
 class CaptionRefused(CaptionError):
-    """The model or its content filter refused to describe the picture."""
+    """The model or its content filter refused to describe the image."""
 
     code, status = "caption_refused", 422
     title = "The model refused"
@@ -36,12 +61,12 @@ class CaptionRefused(CaptionError):
 
 
 class CaptionUncertain(CaptionError):
-    """The captioner said that it cannot tell what the picture shows."""
+    """The captioner reported that it cannot tell what the image shows."""
 
     code, status = "caption_uncertain", 422
-    title = "A person should write this one"
+    title = "A person should write this text"
     public = "The captioner cannot tell what this image shows. A person should write this text."
 
 
 class StyleFileError(ValueError):
-    """A style's file is wrong. The message names the file, the key and the mend, in one line."""
+    """A style file is invalid. The message is one line: file, key, and how to correct it."""

@@ -1,81 +1,95 @@
-"""Captioners in order: the next one where one fails, each with its own breaker."""
+"""Fallback: captioners in order, the next one where one fails, each with a circuit breaker."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from app.captioning.captioner import Captioner, DraftRequest
-from app.captioning.circuit_breaker import CircuitBreaker, CircuitBreakerSettings, State
+from app.captioning.circuit_breaker import CircuitBreaker, CircuitBreakerSettings, CircuitState
 from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
+    DeadlineExceeded,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
+    RequestSpecificError,
+    RetryAfterTooLong,
 )
-from app.captioning.openai_compat.error_classifier import AskedToWait, NoTimeLeft, RequestFault
-from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
 
 _logger = logging.getLogger(__name__)
 
-_SHARE = 2 / 3
-"""Of the time that is left, what a captioner gets that others follow: with 30 seconds, enough for a
-full call of 15 and a wait, and the next one has 10."""
+_DEADLINE_FRACTION = 2 / 3
+"""Of the time left, for a captioner with a fallback: of 30 seconds it gets 20, enough for a call of
+15 and a wait, and the fallback has 10."""
 
 
-class _Link:
-    """One captioner, its breaker, and the name that tells it from others of the same model."""
+class _GuardedCaptioner:
+    """One captioner behind its circuit breaker."""
 
     def __init__(self, captioner: Captioner, label: str, breaker: CircuitBreaker) -> None:
+        """`label` is the captioner's name, made unique."""
         self.captioner = captioner
         self.label = label
         self.breaker = breaker
 
     def is_usable(self) -> bool:
-        return self.breaker.state != "open" and self.captioner.is_usable()
+        return self.breaker.state != "open"
+
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        permit = self.breaker.acquire()
+        if permit is None:
+            raise ModelUnavailable(
+                log_reason=f"{self.label}: circuit breaker is open after failures",
+                retry_after_s=self.breaker.retry_after_s(),
+            )
+        with self._record_outcome(permit):
+            return await self.captioner.draft(image, request, deadline)
 
     @contextmanager
-    def settled(self, ticket: int) -> Iterator[None]:
-        """Tells the breaker how the block ended, cancelled or broken included."""
+    def _record_outcome(self, permit: int) -> Iterator[None]:
+        """Settle the permit by how the block ends, cancellation included."""
         breaker = self.breaker
-        opened = closed = False
+        tripped = reset = False
         try:
             yield
-            closed = breaker.succeeded(ticket)
+            reset = breaker.record_success(permit)
         except (CaptionRefused, CaptionUncertain):
-            closed = breaker.succeeded(ticket)
+            reset = breaker.record_success(permit)
             raise
-        except RequestFault:
-            closed = breaker.answered(ticket)
+        except RequestSpecificError:
+            reset = breaker.record_request_error(permit)
             raise
-        except NoTimeLeft:
-            breaker.set_aside(ticket)
+        except DeadlineExceeded:
+            breaker.release(permit)
             raise
-        except AskedToWait as error:
-            opened = breaker.failed(ticket, error.retry_after_s)
+        except RetryAfterTooLong as error:
+            tripped = breaker.record_failure(permit, error.retry_after_s)
             raise
         except (ModelUnavailable, ModelError, ModelTimeout):
-            opened = breaker.failed(ticket)
+            tripped = breaker.record_failure(permit)
             raise
         except BaseException:
-            breaker.set_aside(ticket)
+            breaker.release(permit)
             raise
         finally:
-            if opened:
-                wait_s = round(breaker.wait_s() or 0.0, 1)
+            if tripped:
+                retry_after_s = round(breaker.retry_after_s() or 0.0, 1)
                 _logger.warning(
-                    "captioner is left alone", extra={"captioner": self.label, "wait_s": wait_s}
+                    "circuit_breaker.opened",
+                    extra={"captioner": self.label, "retry_after_s": retry_after_s},
                 )
-            elif closed:
-                _logger.info("captioner is back", extra={"captioner": self.label})
+            elif reset:
+                _logger.info("circuit_breaker.closed", extra={"captioner": self.label})
 
 
 class FallbackCaptioner(Captioner):
-    """Asks each in order until one answers. A refusal is an answer: nobody else is asked then."""
+    """Calls captioners in order until one answers. A refusal is an answer: no fallback follows."""
 
     def __init__(
         self,
@@ -84,98 +98,60 @@ class FallbackCaptioner(Captioner):
         breaker: CircuitBreakerSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """At least one captioner; `clock` in seconds, monotonic, is the breakers'."""
+        """At least one captioner. `clock` is the circuit breakers': monotonic seconds."""
         if not captioners:
-            raise ValueError("a chain needs a captioner")
+            raise ValueError("captioners must not be empty")
         self.name = captioners[0].name
-        self._links: list[_Link] = []
+        self._guarded: list[_GuardedCaptioner] = []
         for captioner in captioners:
-            same = sum(link.captioner.name == captioner.name for link in self._links)
+            same = sum(one.captioner.name == captioner.name for one in self._guarded)
             label = f"{captioner.name}#{same + 1}" if same else captioner.name
-            self._links.append(_Link(captioner, label, CircuitBreaker(breaker, clock)))
+            self._guarded.append(
+                _GuardedCaptioner(captioner, label, CircuitBreaker(breaker, clock))
+            )
 
     def is_usable(self) -> bool:
-        """Whether any captioner may be asked now, be it for a probe."""
-        return any(link.is_usable() for link in self._links)
+        """Whether any captioner may be called now, at least with a probe."""
+        return any(one.is_usable() for one in self._guarded)
 
-    def states(self) -> Mapping[str, State]:
-        """Each captioner's breaker by name, in order; a second one of a name is `name#2`."""
-        return {link.label: link.breaker.state for link in self._links}
+    def circuit_states(self) -> Mapping[str, CircuitState]:
+        """Each captioner's breaker state by name, in order; a second one of a name is `name#2`."""
+        return {one.label: one.breaker.state for one in self._guarded}
 
-    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
         """The first draft that a captioner gives.
 
-        Raises CaptionRefused or CaptionUncertain as soon as one says so. Where none could answer:
-        ModelUnavailable (with the shortest wait that is known) if any is limited, down or left
-        alone, else ModelTimeout if any was too slow, else the last ModelError.
+        Raises CaptionRefused or CaptionUncertain as soon as one captioner does. Where all fail:
+        ModelUnavailable (with the shortest known wait) if any is unavailable, else ModelTimeout if
+        any was too slow, else ModelError.
         """
         failures: list[ModelUnavailable | ModelTimeout | ModelError] = []
-        for place, link in enumerate(self._links):
-            followed = any(later.is_usable() for later in self._links[place + 1 :])
+        for index, guarded in enumerate(self._guarded):
+            has_fallback = any(later.is_usable() for later in self._guarded[index + 1 :])
+            left_s = deadline.left_s()
+            own_deadline = (
+                deadline.sooner(left_s * _DEADLINE_FRACTION) if has_fallback else deadline
+            )
             try:
-                return await self._ask(link, image, ask, deadline, followed=followed)
+                if left_s <= 0:
+                    raise DeadlineExceeded(log_reason=f"{guarded.label}: no time was left")
+                return await guarded.draft(image, request, own_deadline)
             except (ModelUnavailable, ModelTimeout, ModelError) as error:
                 failures.append(error)
-                if place + 1 < len(self._links):  # the last one's reason is in the error raised
+                if index + 1 < len(self._guarded):  # the last reason is in the error raised
                     _logger.warning(
-                        "captioner failed, the next is asked",
-                        extra={"captioner": link.label, "reason": error.log_reason},
+                        "captioner.failed",
+                        extra={"captioner": guarded.label, "reason": error.log_reason},
                     )
-        raise _summed_up(failures) from None
-
-    async def check(self) -> str:
-        """What `checks` found, a line each. Raises the first error where no captioner works."""
-        found = await self.checks()
-        if all(isinstance(seen, CaptionError) for _, seen in found):
-            raise next(seen for _, seen in found if isinstance(seen, CaptionError))
-        return "\n".join(str(seen) for _, seen in found)
-
-    async def checks(self) -> list[tuple[str, str | CaptionError]]:
-        """Each captioner's name with what its check saw, or with its error."""
-        seen = await asyncio.gather(*(_checked(link.captioner) for link in self._links))
-        return [(link.label, what) for link, what in zip(self._links, seen, strict=True)]
-
-    async def aclose(self) -> None:
-        """Close every captioner, even where one fails to."""
-        closings = (link.captioner.aclose() for link in self._links)
-        for failure in await asyncio.gather(*closings, return_exceptions=True):
-            if isinstance(failure, BaseException):
-                raise failure
-
-    async def _ask(
-        self,
-        link: _Link,
-        image: NormalisedImage,
-        ask: DraftRequest,
-        deadline: Deadline,
-        *,
-        followed: bool,
-    ) -> Draft:
-        if deadline.left_s() <= 0:
-            raise NoTimeLeft(log_reason="no time was left")
-        ticket = link.breaker.admit() if link.captioner.is_usable() else None
-        if ticket is None:
-            raise ModelUnavailable(
-                log_reason=f"{link.label} is left alone after failures",
-                retry_after_s=link.breaker.wait_s(),
-            )
-        if followed:
-            deadline = deadline.sooner(deadline.left_s() * _SHARE)
-        with link.settled(ticket):
-            return await link.captioner.draft(image, ask, deadline)
+        raise _combine(failures) from None
 
 
-async def _checked(captioner: Captioner) -> str | CaptionError:
-    try:
-        return await captioner.check()
-    except CaptionError as error:
-        return error
-
-
-def _summed_up(
+def _combine(
     failures: Sequence[ModelUnavailable | ModelTimeout | ModelError],
 ) -> ModelUnavailable | ModelTimeout | ModelError:
-    """The one error that tells the caller most truly when to come back."""
+    """The one error for the caller, with all reasons for the log."""
     reason = " | ".join(error.log_reason for error in failures)
     unavailable = [error for error in failures if isinstance(error, ModelUnavailable)]
     if unavailable:

@@ -1,4 +1,7 @@
-"""Pictures that no model need be paid for: decorative ones, and those that nobody could tell."""
+"""Precheck: the embedded captioner decides first whether an image is worth a call to the model.
+
+Decorative images, and those that show nothing recognisable, never reach a paid model.
+"""
 
 import logging
 
@@ -10,40 +13,30 @@ from app.types import Draft, NormalisedImage
 
 _logger = logging.getLogger(__name__)
 
-_WAYS_OUT = frozenset({"DECORATIVE", "UNCERTAIN"})
+_FINAL_DRAFTS = frozenset({"DECORATIVE", "UNCERTAIN"})
 
 
-class PrecheckingCaptioner:
-    """Asks the embedded captioner first; only a picture that says something goes further."""
+class PrecheckingCaptioner(Captioner):
+    """Calls `captioner` only for images that the embedded captioner would describe."""
 
     def __init__(self, captioner: Captioner, embedded: Captioner) -> None:
         self._captioner = captioner
         self._embedded = embedded
         self.name = captioner.name
 
-    def is_usable(self) -> bool:
-        """As the captioner behind it."""
-        return self._captioner.is_usable()
-
-    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
-        """The embedded captioner's way out, or else the other one's draft."""
-        if ask.rejected is None:
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        """DECORATIVE or UNCERTAIN of the embedded captioner, else the draft of `captioner`."""
+        if request.rejected is None:
             try:
-                first = await self._embedded.draft(image, ask, deadline)
+                draft = await self._embedded.draft(image, request, deadline)
             except CaptionUncertain:
-                pass  # a locale without phrases says nothing about the picture
+                pass  # it has no phrases for the locale, which says nothing about the image
             except CaptionError as error:
-                # The precheck saves money; that it fails must not cost anyone a caption.
-                _logger.warning("the precheck failed", extra={"reason": str(error)})
+                # The precheck only saves money: its failure must not cost a caption.
+                _logger.warning("precheck.failed", extra={"reason": str(error)})
             else:
-                if first.text in _WAYS_OUT:
-                    return first
-        return await self._captioner.draft(image, ask, deadline)
-
-    async def check(self) -> str:
-        """As the captioner behind it."""
-        return await self._captioner.check()
-
-    async def aclose(self) -> None:
-        """Close the captioner behind it; the embedded one belongs to the chain."""
-        await self._captioner.aclose()
+                if draft.text in _FINAL_DRAFTS:
+                    return draft
+        return await self._captioner.draft(image, request, deadline)

@@ -83,7 +83,7 @@ async def _check_keys(settings: Settings, parts: Parts) -> str:
 
 
 async def _check_styles(parts: Parts) -> str:
-    return ", ".join(parts.styles.names())
+    return ", ".join(parts.styles)
 
 
 async def _check_decoding(parts: Parts) -> str:

@@ -25,9 +25,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from app.captioning.openai_compat.captioner import ModelSettings
-from app.captioning.openai_compat.endpoint import key_for
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.openai_compat.settings import ModelSettings
+from app.captioning.styles.loader import load_styles
 from app.fetching.fetcher import FetchSettings
 from app.imaging.normaliser import ImageSettings
 from app.settings.keys_file import KeysFileError, read_keys_file
@@ -179,7 +178,7 @@ class Settings(BaseSettings):
     def _validate_styles_dir(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
             raise ValueError("is not a folder; create it, or unset the variable")
-        StyleRegistry.load(value)  # a StyleFileError names the file and the key
+        load_styles(value)  # a StyleFileError names the file and the key
         return value
 
     @field_validator("keys_file")
@@ -213,7 +212,7 @@ class Settings(BaseSettings):
     def _validate_models(self) -> Self:
         try:
             for model in self.configured_models():
-                key_for(model.base_url, model.api_key)
+                model.resolve_api_key()
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             name = (

@@ -20,6 +20,13 @@ def completion(content: object, **choice: Any) -> dict[str, Any]:
     return chat_completion(content, usage=_USAGE, **choice)
 
 
+def openai_error(message: str, **members: object) -> dict[str, Any]:
+    """An error body as OpenAI writes it."""
+    return {
+        "error": {"message": message, "type": "invalid_request_error", "param": None, **members}
+    }
+
+
 class RawModelServer:
     """Answers each request with the next queued response; the last one is repeated."""
 

@@ -1,51 +1,51 @@
-"""What tests of captioners share."""
+"""Fixtures of captioner tests."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from app.captioning.openai_compat.captioner import ModelSettings, OpenAICompatCaptioner
-from app.captioning.openai_compat.session import Shrink
+from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
+from app.captioning.openai_compat.session import ShrinkImage
+from app.captioning.openai_compat.settings import ModelSettings
 
 
-class Naps:
-    """Sleeps that are only counted."""
+class RecordedSleep:
+    """Replaces asyncio.sleep: records the waits and returns at once."""
 
     def __init__(self) -> None:
-        self.s: list[float] = []
+        self.waits_s: list[float] = []
 
     async def __call__(self, seconds: float) -> None:
-        self.s.append(seconds)
+        self.waits_s.append(seconds)
 
 
-class Remotes:
-    """Makes remote captioners for a server of this test, and closes them after it."""
+class CaptionerFactory:
+    """Makes captioners for a model server of the test."""
 
     def __init__(self) -> None:
-        self.naps = Naps()
-        """What they would have slept."""
+        self.sleep = RecordedSleep()
         self.made: list[OpenAICompatCaptioner] = []
 
     def __call__(
         self,
         base_url: str | None = None,
         *,
-        shrink: Shrink | None = None,
+        shrink: ShrinkImage | None = None,
         sleep: Callable[[float], Awaitable[None]] | None = None,
         **settings: object,
     ) -> OpenAICompatCaptioner:
         values = {"model": "a-model", "base_url": base_url, "timeout_s": 2.0, **settings}
-        made = OpenAICompatCaptioner(
-            ModelSettings.model_validate(values), shrink=shrink, sleep=sleep or self.naps
+        captioner = OpenAICompatCaptioner(
+            ModelSettings.model_validate(values), shrink=shrink, sleep=sleep or self.sleep
         )
-        self.made.append(made)
-        return made
+        self.made.append(captioner)
+        return captioner
 
 
 @pytest.fixture
-async def remotes() -> AsyncIterator[Remotes]:
-    """A maker of remote captioners."""
-    maker = Remotes()
-    yield maker
-    for made in maker.made:
-        await made.aclose()
+async def make_captioner() -> AsyncIterator[CaptionerFactory]:
+    """A factory whose captioners are closed after the test."""
+    factory = CaptionerFactory()
+    yield factory
+    for captioner in factory.made:
+        await captioner.aclose()

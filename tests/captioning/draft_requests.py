@@ -1,10 +1,14 @@
-"""An ask and a picture for tests that stand a captioner before a model's server."""
+"""A draft request and an image for captioner tests."""
 
 from dataclasses import replace
 from typing import Any
 
-from app.captioning.captioner import DraftRequest
-from app.types import NormalisedImage, SourceFacts, Style
+import pytest
+
+from app.captioning.captioner import Captioner, DraftRequest
+from app.errors import CaptionError
+from app.runtime.deadline import Deadline
+from app.types import Draft, NormalisedImage, SourceFacts, Style
 from testing.images import jpeg
 
 STYLE = Style(
@@ -25,13 +29,26 @@ STYLE = Style(
 )
 
 
-def ask(**changes: Any) -> DraftRequest:
-    """A concise ask in English at 64 tokens."""
+def draft_request(**changes: Any) -> DraftRequest:
+    """A request for a concise English draft of at most 64 tokens."""
     return replace(DraftRequest(style=STYLE, locale="en", max_tokens=64), **changes)
 
 
-def picture() -> NormalisedImage:
-    """A blue disc, as the normaliser hands it on."""
+def normalised_image() -> NormalisedImage:
+    """A blue disc on white."""
     data = jpeg((320, 240))
     facts = SourceFacts(320, 240, "jpeg", len(data), "0" * 64)
     return NormalisedImage(data, 320, 240, facts)
+
+
+async def draft(captioner: Captioner, deadline_s: float = 5.0, **changes: object) -> Draft:
+    """One draft of that image; `changes` are fields of the draft request."""
+    request = draft_request(**changes)
+    return await captioner.draft(normalised_image(), request, Deadline.after(deadline_s))
+
+
+async def failed_draft(captioner: Captioner, deadline_s: float = 30.0) -> CaptionError:
+    """The error of one draft of that image."""
+    with pytest.raises(CaptionError) as caught:
+        await draft(captioner, deadline_s)
+    return caught.value

@@ -1,4 +1,4 @@
-"""A stored caption belongs to the code that made it."""
+"""The version of the code that makes captions."""
 
 import shutil
 from pathlib import Path
@@ -18,10 +18,10 @@ from app.captioning import code_version
         "vision/triage.py",
     ],
 )
-def test_the_version_changes_with_prompt_rules_languages_and_styles(
+def test_the_version_changes_with_prompts_rules_languages_and_styles(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One byte is enough, so that no old caption comes back under new rules."""
+    """One changed byte is enough."""
     app = tmp_path / "app"
     shutil.copytree(Path(code_version.__file__).parents[1], app)
     monkeypatch.setattr(code_version, "_APP", app)

@@ -1,101 +1,86 @@
-"""The next captioner where one fails, and what the caller hears where all do."""
+"""Fallback: which captioner is called next, and the caller's error where all fail."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
-from app.captioning.captioner import DraftRequest
+from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.circuit_breaker import CircuitBreakerSettings
 from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
+    DeadlineExceeded,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
+    RequestSpecificError,
+    RetryAfterTooLong,
 )
 from app.captioning.fallback import FallbackCaptioner
-from app.captioning.openai_compat.captioner import ModelSettings, OpenAICompatCaptioner
-from app.captioning.openai_compat.error_classifier import AskedToWait, NoTimeLeft, RequestFault
 from app.errors import CaptionError, Overloaded
+from app.runtime import deadline as deadline_module
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.raw_model_server import raw_model_server
-from tests.captioning.draft_requests import ask, picture
+from tests.captioning.conftest import CaptionerFactory
+from tests.captioning.draft_requests import draft, failed_draft
 
 
-class Scripted:
-    """A captioner that does what it is told; only the chain is under test here."""
+class ScriptedCaptioner(Captioner):
+    """Gives drafts, raises errors or hangs (None), in order; the last one is repeated."""
 
     def __init__(self, name: str, *script: CaptionError | str | None) -> None:
         self.name = name
         self.script = list(script)
-        self.asked = 0
+        self.calls = 0
         self.given_s: list[float] = []
-        self.closed = False
-        self.usable = True
 
-    def is_usable(self) -> bool:
-        return self.usable
-
-    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
-        self.asked += 1
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        self.calls += 1
         self.given_s.append(deadline.left_s())
-        said = self.script[min(self.asked, len(self.script)) - 1]
-        if isinstance(said, CaptionError):
-            raise said
-        if said is None:
+        outcome = self.script[min(self.calls, len(self.script)) - 1]
+        if isinstance(outcome, CaptionError):
+            raise outcome
+        if outcome is None:
             await asyncio.sleep(deadline.left_s())
             raise ModelTimeout
-        return Draft(said, self.name)
-
-    async def check(self) -> str:
-        if isinstance(self.script[0], CaptionError):
-            raise self.script[0]
-        return f"{self.name} works"
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-async def draft(chain: FallbackCaptioner, seconds: float = 5.0) -> Draft:
-    return await chain.draft(picture(), ask(), Deadline.after(seconds))
-
-
-async def fails(chain: FallbackCaptioner, seconds: float = 5.0) -> CaptionError:
-    with pytest.raises(CaptionError) as caught:
-        await draft(chain, seconds)
-    return caught.value
+        return Draft(outcome, self.name)
 
 
 @pytest.mark.parametrize(
     "error",
     [
         ModelUnavailable(retry_after_s=3),
-        AskedToWait(retry_after_s=300),
+        RetryAfterTooLong(retry_after_s=300),
         ModelError(),
-        RequestFault(),
+        RequestSpecificError(),
         ModelTimeout(),
     ],
 )
-async def test_the_next_is_asked_where_one_fails(error: CaptionError) -> None:
-    """And its name is the draft's."""
-    first, second = Scripted("first", error), Scripted("second", "A mug.")
+async def test_the_next_captioner_is_called_where_one_fails(error: CaptionError) -> None:
+    """The draft has its name."""
+    first, second = ScriptedCaptioner("first", error), ScriptedCaptioner("second", "A mug.")
     assert await draft(FallbackCaptioner([first, second])) == Draft("A mug.", "second")
 
 
 @pytest.mark.parametrize("error", [CaptionRefused(), CaptionUncertain(), Overloaded()])
-async def test_a_refusal_is_an_answer(error: CaptionError) -> None:
-    """Nobody else is asked then."""
-    second = Scripted("second", "A mug.")
-    assert await fails(FallbackCaptioner([Scripted("first", error), second])) is error
-    assert second.asked == 0
+async def test_no_fallback_follows_a_refusal(error: CaptionError) -> None:
+    """It is about the image, not the captioner."""
+    second = ScriptedCaptioner("second", "A mug.")
+    assert (
+        await failed_draft(FallbackCaptioner([ScriptedCaptioner("first", error), second])) is error
+    )
+    assert second.calls == 0
 
 
 @pytest.mark.parametrize(
-    ("errors", "kind", "wait_s"),
+    ("errors", "kind", "retry_after_s"),
     [
         (
             [ModelUnavailable(retry_after_s=60), ModelUnavailable(retry_after_s=20)],
@@ -108,181 +93,180 @@ async def test_a_refusal_is_an_answer(error: CaptionError) -> None:
         ([ModelUnavailable(retry_after_s=7), ModelError()], "unavailable", 7),
         ([ModelError(), ModelTimeout()], "timeout", None),
         ([ModelTimeout(), ModelError()], "timeout", None),
-        ([ModelError(), RequestFault()], "error", None),
+        ([ModelError(), RequestSpecificError()], "error", None),
     ],
 )
-async def test_where_all_fail_the_caller_hears_when_to_come_back(
-    errors: list[CaptionError], kind: str, wait_s: float | None
+async def test_where_all_fail_the_error_is_the_one_most_useful_to_the_caller(
+    errors: list[CaptionError], kind: str, retry_after_s: float | None
 ) -> None:
-    """Unavailable before too slow before wrong; the shortest wait that is known."""
-    error = await fails(FallbackCaptioner([Scripted(f"m{n}", e) for n, e in enumerate(errors)]))
-    assert (error.code, error.retry_after_s) == (f"model_{kind}", wait_s)
+    """Unavailable before timeout before error, with the shortest known wait."""
+    captioners = [ScriptedCaptioner(f"m{n}", error) for n, error in enumerate(errors)]
+    error = await failed_draft(FallbackCaptioner(captioners))
+    assert (error.code, error.retry_after_s) == (f"model_{kind}", retry_after_s)
 
 
-async def test_a_first_one_that_hangs_leaves_time_for_the_second() -> None:
-    """Even where its own timeout would let it take all."""
-    first, second = Scripted("first", None), Scripted("second", "A mug.")
-    assert (await draft(FallbackCaptioner([first, second]), 0.6)).text == "A mug."
-    assert first.given_s == [pytest.approx(0.4, abs=0.05)]
-    assert second.given_s[0] > 0.1
+async def test_a_captioner_that_hangs_leaves_a_third_of_the_time_to_its_fallback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Although its own timeout is longer."""
+    now_s = [1_000.0]
+    monkeypatch.setattr(deadline_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+
+    class HangingCaptioner(ScriptedCaptioner):
+        async def draft(
+            self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+        ) -> Draft:
+            self.given_s.append(deadline.left_s())
+            now_s[0] += deadline.left_s()
+            raise ModelTimeout
+
+    first, second = HangingCaptioner("first"), ScriptedCaptioner("second", "A mug.")
+    assert (await draft(FallbackCaptioner([first, second]), 30)).text == "A mug."
+    assert first.given_s == [pytest.approx(20)]
+    assert second.given_s == [pytest.approx(10)]
 
 
-async def test_the_last_one_has_all_the_time_that_is_left() -> None:
-    """Nobody waits for it to fail."""
-    alone = Scripted("alone", "A mug.")
+async def test_a_captioner_without_a_usable_fallback_has_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the last one, or the breakers after it are open."""
+    monkeypatch.setattr(deadline_module, "time", SimpleNamespace(monotonic=lambda: 1_000.0))
+    alone = ScriptedCaptioner("alone", "A mug.")
     await draft(FallbackCaptioner([alone]), 3)
-    assert alone.given_s == [pytest.approx(3, abs=0.1)]
-    gone = Scripted("gone", "A mug.")
-    gone.usable = False
-    first = Scripted("first", "A mug.")
-    await draft(FallbackCaptioner([first, gone]), 3)
-    assert first.given_s == [pytest.approx(3, abs=0.1)]
+    assert alone.given_s == [pytest.approx(3)]
+    first = ScriptedCaptioner("first", ModelUnavailable(), "A mug.")
+    second = ScriptedCaptioner("second", RetryAfterTooLong(retry_after_s=60))
+    captioner = FallbackCaptioner([first, second], clock=lambda: 1_000.0)
+    await failed_draft(captioner, 3)
+    assert captioner.circuit_states() == {"first": "closed", "second": "open"}
+    await draft(captioner, 3)
+    assert first.given_s == [pytest.approx(2), pytest.approx(3)]
 
 
-async def test_failures_in_a_row_let_it_be_left_alone_and_asked_again_by_itself() -> None:
-    """Open, half open, closed; the second captioner works meanwhile."""
-    now = [100.0]
-    first = Scripted("first", *[ModelUnavailable()] * 5, "Back again.")
-    second = Scripted("second", "A mug.")
-    chain = FallbackCaptioner([first, second], clock=lambda: now[0])
+async def test_a_captioner_that_keeps_failing_is_not_called_until_a_probe_succeeds() -> None:
+    """Open, half-open, closed; its fallback is called meanwhile."""
+    now_s = [100.0]
+    first = ScriptedCaptioner("first", *[ModelUnavailable()] * 5, "Back again.")
+    second = ScriptedCaptioner("second", "A mug.")
+    captioner = FallbackCaptioner([first, second], clock=lambda: now_s[0])
     for _ in range(8):
-        assert (await draft(chain)).model == "second"
-    assert first.asked == 5
-    assert chain.states() == {"first": "open", "second": "closed"}
-    assert chain.is_usable()
-    now[0] += 5
-    assert chain.states()["first"] == "half_open"
-    assert (await draft(chain)).model == "first"
-    assert chain.states()["first"] == "closed"
+        assert (await draft(captioner)).model == "second"
+    assert first.calls == 5
+    assert captioner.circuit_states() == {"first": "open", "second": "closed"}
+    assert captioner.is_usable()
+    now_s[0] += 5
+    assert captioner.circuit_states()["first"] == "half_open"
+    assert (await draft(captioner)).model == "first"
+    assert captioner.circuit_states()["first"] == "closed"
 
 
-async def test_a_chain_whose_captioners_are_all_left_alone_says_for_how_long() -> None:
-    """At once, without asking; and it is not usable, until one may be probed."""
-    now = [100.0]
-    alone = Scripted("alone", AskedToWait(retry_after_s=60))
-    chain = FallbackCaptioner([alone], clock=lambda: now[0])
-    assert (await fails(chain)).retry_after_s == 60
-    now[0] += 20
-    error = await fails(chain)
-    assert (error.code, error.retry_after_s, alone.asked) == ("model_unavailable", 40, 1)
-    assert not chain.is_usable()
-    now[0] += 40
-    assert chain.is_usable()
+async def test_where_every_breaker_is_open_the_caller_gets_the_wait_without_a_call() -> None:
+    """It is not usable until a probe may pass."""
+    now_s = [100.0]
+    alone = ScriptedCaptioner("alone", RetryAfterTooLong(retry_after_s=60))
+    captioner = FallbackCaptioner([alone], clock=lambda: now_s[0])
+    assert (await failed_draft(captioner)).retry_after_s == 60
+    now_s[0] += 20
+    error = await failed_draft(captioner)
+    assert (error.code, error.retry_after_s, alone.calls) == ("model_unavailable", 40, 1)
+    assert not captioner.is_usable()
+    now_s[0] += 40
+    assert captioner.is_usable()
 
 
-@pytest.mark.parametrize("error", [RequestFault(), NoTimeLeft(), CaptionRefused()])
-async def test_what_is_not_the_captioners_fault_never_opens_it(error: CaptionError) -> None:
-    """Odd requests, late ones and refusals."""
-    alone = Scripted("alone", error)
-    chain = FallbackCaptioner([alone])
+@pytest.mark.parametrize("error", [RequestSpecificError(), DeadlineExceeded(), CaptionRefused()])
+async def test_errors_that_are_not_the_captioners_never_open_its_breaker(
+    error: CaptionError,
+) -> None:
+    """Unusual requests, short deadlines and refusals."""
+    alone = ScriptedCaptioner("alone", error)
+    captioner = FallbackCaptioner([alone])
     for _ in range(20):
-        await fails(chain)
-    assert (alone.asked, chain.states()) == (20, {"alone": "closed"})
+        await failed_draft(captioner)
+    assert (alone.calls, captioner.circuit_states()) == (20, {"alone": "closed"})
 
 
-async def test_a_broken_configuration_is_left_alone() -> None:
-    """A key that is refused is refused again."""
-    alone = Scripted("alone", ModelError())
-    chain = FallbackCaptioner([alone], breaker=CircuitBreakerSettings(failures=3))
+async def test_a_wrong_configuration_opens_the_breaker() -> None:
+    """A key that was refused will be refused again."""
+    alone = ScriptedCaptioner("alone", ModelError())
+    captioner = FallbackCaptioner([alone], breaker=CircuitBreakerSettings(failure_threshold=3))
     for _ in range(5):
-        await fails(chain)
-    assert alone.asked == 3
+        await failed_draft(captioner)
+    assert alone.calls == 3
 
 
-async def test_a_probe_that_is_cancelled_blocks_nobody() -> None:
-    """The client went away; the next request tries."""
-    now = [100.0]
-    alone = Scripted("alone", AskedToWait(retry_after_s=60), None, "A mug.")
-    chain = FallbackCaptioner([alone], clock=lambda: now[0])
-    await fails(chain)
-    now[0] += 60
-    task = asyncio.create_task(draft(chain))
-    await asyncio.sleep(0.05)
-    assert (await fails(chain)).retry_after_s == 1
+async def test_a_cancelled_probe_lets_the_next_request_probe() -> None:
+    """Its client disconnected."""
+    now_s = [100.0]
+    alone = ScriptedCaptioner("alone", RetryAfterTooLong(retry_after_s=60), None, "A mug.")
+    captioner = FallbackCaptioner([alone], clock=lambda: now_s[0])
+    await failed_draft(captioner)
+    now_s[0] += 60
+    task = asyncio.create_task(draft(captioner))
+    while alone.calls < 2:
+        await asyncio.sleep(0)
+    assert (await failed_draft(captioner)).retry_after_s == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (await draft(chain)).text == "A mug."
+    assert (await draft(captioner)).text == "A mug."
 
 
-async def test_two_captioners_of_one_name_have_two_states() -> None:
+async def test_captioners_of_the_same_model_have_breakers_of_their_own() -> None:
     """The same model at two providers."""
-    chain = FallbackCaptioner(
-        [Scripted("m", AskedToWait(retry_after_s=9)), Scripted("m", "A mug.")]
-    )
-    await draft(chain)
-    assert chain.states() == {"m": "open", "m#2": "closed"}
+    first = ScriptedCaptioner("m", RetryAfterTooLong(retry_after_s=9))
+    captioner = FallbackCaptioner([first, ScriptedCaptioner("m", "A mug.")])
+    await draft(captioner)
+    assert captioner.circuit_states() == {"m": "open", "m#2": "closed"}
 
 
-async def test_checks_say_of_each_what_was_seen() -> None:
-    """The chain works while any does."""
-    broken = ModelError(log_reason="the key was refused")
-    chain = FallbackCaptioner([Scripted("a", broken), Scripted("b", "x")])
-    assert await chain.checks() == [("a", broken), ("b", "b works")]
-    assert await chain.check() == "the key was refused\nb works"
-    with pytest.raises(ModelError, match="key"):
-        await FallbackCaptioner([Scripted("a", broken)]).check()
-
-
-async def test_closing_closes_all() -> None:
-    """And an empty chain is a mistake of the wiring."""
-    links = [Scripted("a", "x"), Scripted("b", "x")]
-    await FallbackCaptioner(links).aclose()
-    assert all(link.closed for link in links)
-    with pytest.raises(ValueError, match="needs"):
+def test_a_fallback_without_captioners_is_an_error() -> None:
+    """A mistake in the wiring."""
+    with pytest.raises(ValueError, match="must not be empty"):
         FallbackCaptioner([])
 
 
-def remote(base_url: str, **settings: object) -> OpenAICompatCaptioner:
-    values = {"model": "first", "base_url": base_url, "timeout_s": 0.3, **settings}
-    captioner = OpenAICompatCaptioner(ModelSettings.model_validate(values))
-    captioner.warm_up()  # importing the SDK takes longer than some of these timeouts
-    return captioner
-
-
-async def test_over_the_wire_a_model_that_hangs_is_followed_by_the_next(
-    start_model_server: Callable[[], LlmockModelServer],
+async def test_a_model_server_that_hangs_is_followed_by_the_next(
+    start_model_server: Callable[[], LlmockModelServer], make_captioner: CaptionerFactory
 ) -> None:
-    """The whole of it within the first one's timeout and a little."""
-    slow, quick = start_model_server(), start_model_server()
-    slow.delay(1)
-    quick.reply("A white mug on a table.")
-    chain = FallbackCaptioner(
-        [remote(slow.base_url), remote(quick.base_url, model="second", timeout_s=3)]
-    )
-    began_s = time.monotonic()
-    found = await draft(chain)
-    assert (found.text, found.model) == ("A white mug on a table.", "second")
-    assert time.monotonic() - began_s < 0.9
-    await chain.aclose()
+    """After the first one's timeout of 0.3 s, not after its response."""
+    fast = start_model_server()
+    fast.reply("A white mug on a table.")
+    async with raw_model_server() as slow:
+        slow.hang()
+        first = make_captioner(slow.base_url, timeout_s=0.3)
+        first.warm_up()  # importing the SDK takes longer than this timeout
+        second = make_captioner(fast.base_url, model="second", timeout_s=15)
+        began_s = time.monotonic()
+        found = await draft(FallbackCaptioner([first, second]), 25)
+        assert (found.text, found.model) == ("A white mug on a table.", "second")
+        assert time.monotonic() - began_s < 10
 
 
-async def test_over_the_wire_a_long_wait_goes_to_the_next_and_is_then_the_callers(
-    start_model_server: Callable[[], LlmockModelServer],
+async def test_rate_limited_model_servers_are_not_called_again_before_their_retry_after(
+    start_model_server: Callable[[], LlmockModelServer], make_captioner: CaptionerFactory
 ) -> None:
-    """Both limited: 503 with the shorter wait, and neither is called again before."""
+    """The caller gets the shorter wait of the two."""
     one, two = start_model_server(), start_model_server()
     one.fail(429, retry_after=90, times=None)
     two.fail(429, retry_after=40, times=None)
-    chain = FallbackCaptioner(
-        [remote(one.base_url, timeout_s=3), remote(two.base_url, timeout_s=3)]
+    captioner = FallbackCaptioner(
+        [make_captioner(one.base_url), make_captioner(two.base_url)], clock=lambda: 1_000.0
     )
     for _ in range(3):
-        error = await fails(chain)
+        error = await failed_draft(captioner)
         assert isinstance(error, ModelUnavailable)
-        assert error.retry_after_s == pytest.approx(40, abs=1)
+        assert error.retry_after_s == 40
     assert (len(one.calls()), len(two.calls())) == (1, 1)
-    await chain.aclose()
 
 
-async def test_over_the_wire_many_at_once_share_the_connections() -> None:
-    """64 requests in work, one client; no error and no more connections than requests."""
+async def test_concurrent_drafts_share_connections(make_captioner: CaptionerFactory) -> None:
+    """Three times 64 at once use at most 64."""
     async with raw_model_server() as model:
         model.complete("A white mug on a table.")
-        chain = FallbackCaptioner([remote(model.base_url, timeout_s=5)])
+        captioner = FallbackCaptioner([make_captioner(model.base_url, timeout_s=25)])
         for _ in range(3):
-            drafts = await asyncio.gather(*(draft(chain) for _ in range(64)))
+            drafts = await asyncio.gather(*(draft(captioner, 30) for _ in range(64)))
             assert {found.text for found in drafts} == {"A white mug on a table."}
         assert model.connections <= 64
         assert len(model.requests) == 192
-        await chain.aclose()

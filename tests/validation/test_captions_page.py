@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.errors import leaves
 from app.pipeline import CaptionRejected
 from app.validation.languages import load_languages
@@ -31,7 +31,7 @@ def test_every_rule_is_in_the_table() -> None:
 def test_every_style_is_in_the_table() -> None:
     """With the limits of its TOML file."""
     rows = []
-    for style in StyleRegistry.load().values():
+    for style in load_styles().values():
         repeats = f"{style.max_word_repeats} times" if style.max_word_repeats else "any"
         rows.append(
             f"| `{style.name}` | {style.purpose} | {style.min_chars} to {style.max_chars:,} "

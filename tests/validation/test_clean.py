@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.validation.clean import clean
 from app.validation.unicode_normalisation import normalise_text
 from app.validation.verdict import validate_text
@@ -167,7 +167,7 @@ def test_characters_are_normalised() -> None:
 )  # fmt: skip
 def test_hostile_drafts_take_linear_time(piece: str) -> None:
     """A draft of twice the length takes less than six times as long; a megabyte takes seconds."""
-    style = StyleRegistry.load()["detailed"]
+    style = load_styles()["detailed"]
     validate_text(
         "A warm up sentence that is long enough to load everything.", style=style, locale="en"
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.validation.verdict import validate_text
 
 # ruff: noqa: E501 - one sentence per line, as models wrote it
@@ -241,12 +241,12 @@ REMARKS = {
 def test_a_remark_to_the_user_is_removed_or_rejected(locale: str, remark: str, gap: str) -> None:
     """A rejected draft is requested again; a remark to the user is never stored."""
     verdict = validate_text(
-        CAPTIONS[locale] + gap + remark, style=StyleRegistry.load()["concise"], locale=locale
+        CAPTIONS[locale] + gap + remark, style=load_styles()["concise"], locale=locale
     )
     assert verdict.violations or verdict.caption == CAPTIONS[locale]
 
 
 @pytest.mark.parametrize("locale", CAPTIONS)
 def test_the_captions_themselves_pass(locale: str) -> None:
-    verdict = validate_text(CAPTIONS[locale], style=StyleRegistry.load()["concise"], locale=locale)
+    verdict = validate_text(CAPTIONS[locale], style=load_styles()["concise"], locale=locale)
     assert (verdict.violations, verdict.caption) == ((), CAPTIONS[locale])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.validation.language_identifier import is_wrong_language, warm_up
 from app.validation.verdict import validate_text
 
-CONCISE = StyleRegistry.load()["concise"]
+CONCISE = load_styles()["concise"]
 
 POLISH = "Czarny kot śpi na czerwonej kanapie obok dwóch pilotów do telewizora."
 CROATIAN = "Crni pas trči po pješčanoj plaži pored mora dok sunce polako zalazi."

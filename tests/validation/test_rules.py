@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from app.captioning.prompt import FRAME
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.prompt import SHARED_INSTRUCTIONS
+from app.captioning.styles.loader import load_styles
 from app.validation.rules import RULES
 from app.validation.verdict import validate_text
 
-STYLES = StyleRegistry.load()
+STYLES = load_styles()
 CONCISE, SEO, DETAILED = STYLES["concise"], STYLES["seo"], STYLES["detailed"]
 
 
@@ -225,7 +225,7 @@ def test_a_lower_case_letter_of_any_alphabet_begins_no_name(
 
 def test_a_replacement_character_is_rejected() -> None:
     """U+FFFD stands for a lost letter: rejected in every style and at any position."""
-    for name in STYLES.names():
+    for name in tuple(STYLES):
         for draft in ("\ufffd dog runs along a beach.", "A dog on a be\ufffdch.", "A dog \ufffd."):
             assert not validate_text(draft, style=STYLES[name], locale="en").is_valid
 
@@ -235,7 +235,7 @@ def test_repeated_instructions_are_rejected() -> None:
     draft = "Say what the picture shows and what it is there for, the most important thing first."
     assert "about_itself" in codes(draft)
     # Cleaning removes what may be a preamble before a colon.
-    for sentence in (one for one in FRAME if ":" not in one):
+    for sentence in (one for one in SHARED_INSTRUCTIONS if ":" not in one):
         assert "about_itself" in codes(sentence), sentence
     assert "about_itself" in codes("Nothing before or after it, no quotes around it.")
 

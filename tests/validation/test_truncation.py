@@ -5,11 +5,11 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.types import Draft
 from app.validation.verdict import validate_draft
 
-STYLES = StyleRegistry.load()
+STYLES = load_styles()
 _WORDS_TEXT = """
 cat dog sofa lamp river stone window garden bridge morning yellow small quiet wooden sleeps stands
 under beside with the a of and near two over runs old street light tree
@@ -42,7 +42,7 @@ def prose(draw: st.DrawFn) -> str:
 @settings(max_examples=250, deadline=None)
 @given(
     draft=prose(),
-    name=st.sampled_from(STYLES.names()),
+    name=st.sampled_from(tuple(STYLES)),
     max_tokens=st.integers(32, 256),
     cut=st.booleans(),
     had_headroom=st.booleans(),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.types import Draft
 from app.validation.verdict import Verdict, validate_draft, validate_text
 
-STYLES = StyleRegistry.load()
+STYLES = load_styles()
 CONCISE = STYLES["concise"]
 CUT_OFF = "A brown dog runs along a sandy beach. Two children follow it with a red ball"
 
@@ -152,7 +152,7 @@ def test_every_valid_caption_of_real_drafts_obeys_the_rules(corpora: Path) -> No
     """Checked again here by simpler patterns that share nothing with the product."""
     lines = (corpora / "vlm_outputs.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    for name in STYLES.names():
+    for name in tuple(STYLES):
         style = STYLES[name]
         accepted = 0
         for row in rows:

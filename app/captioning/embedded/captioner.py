@@ -8,8 +8,7 @@ from typing import Any, Protocol
 from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import Phrases, load_phrases
 from app.captioning.embedded.realise import realise
-from app.captioning.errors import CaptionUncertain
-from app.captioning.openai_compat.error_classifier import NoTimeLeft, RequestFault
+from app.captioning.errors import CaptionUncertain, DeadlineExceeded, RequestSpecificError
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
@@ -57,7 +56,7 @@ class EmbeddedCaptioner:
     """Looks at a picture in a child process of the pool and says what it saw.
 
     With a `reader` it quotes the text as well; without one it only looks. Pool and reader belong
-    to whoever made them: `aclose` leaves them open.
+    to whoever made them.
     """
 
     name = "embedded"
@@ -65,12 +64,8 @@ class EmbeddedCaptioner:
     def __init__(self, pool: LookPool, reader: Reads | None = None) -> None:
         self._pool = pool
         self._reader = reader
-        self._features = FeatureCache(self._look_and_read, unshared=(Overloaded, NoTimeLeft))
+        self._features = FeatureCache(self._look_and_read, unshared=(Overloaded, DeadlineExceeded))
         self._phrases = load_phrases()
-
-    def is_usable(self) -> bool:
-        """Always: it depends on nothing outside."""
-        return True
 
     async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
         """A true caption, `DECORATIVE` or `UNCERTAIN`; equal pixels give equal words.
@@ -82,7 +77,7 @@ class EmbeddedCaptioner:
         try:
             sight = await self._features.get(image.jpeg, deadline)
         except TimeoutError:
-            raise NoTimeLeft(log_reason="waited for an equal image's analysis") from None
+            raise DeadlineExceeded(log_reason="waited for an equal image's analysis") from None
         if sight.verdict != "picture":
             return Draft(sight.verdict.upper(), self.name)
         # Judging what may be quoted takes 5 ms, too long to hold the event loop.
@@ -99,9 +94,6 @@ class EmbeddedCaptioner:
         does_read = self._reader is not None and await self._reader.is_ready()
         text = "reads text" if does_read else "does not read text"
         return f"looked at a test picture; it writes {self._locales()} and {text}"
-
-    async def aclose(self) -> None:
-        """Nothing is held here."""
 
     def _phrases_for(self, locale: str) -> Phrases:
         """By language subtag: `en-GB` is written as `en`."""
@@ -131,8 +123,10 @@ class EmbeddedCaptioner:
             )
             return Features.from_json(facts)
         except ChildTimeout as error:
-            raise NoTimeLeft(log_reason="looking at the picture took too long") from error
+            raise DeadlineExceeded(log_reason="looking at the picture took too long") from error
         except PoolBusy as error:
             raise Overloaded(log_reason="no child was free to look", retry_after_s=1) from error
         except (ChildDied, JobRefused, KeyError, TypeError) as error:
-            raise RequestFault(log_reason=f"looking failed: {type(error).__name__}") from error
+            raise RequestSpecificError(
+                log_reason=f"looking failed: {type(error).__name__}"
+            ) from error

@@ -1,30 +1,34 @@
-"""Which parameters a model wants, learned from what it refuses.
+"""Model capabilities: the request parameters that one model accepts, learned from its responses.
 
-`max_tokens` was renamed, thinking models take no temperature, some chat templates know no system
-message. No list of models could keep up, so each captioner asks the common way and remembers.
+Newer models renamed `max_tokens`, reasoning models take no `temperature`, some chat templates have
+no system role. No list of models stays complete, so each captioner begins with the common
+parameters and remembers what its model refused.
 """
 
+import logging
 import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.captioning.openai_compat.error_body import ErrorBody
 
-HEADROOM_FIRST, HEADROOM_MOST = 1_024, 4_096
-"""Tokens for thinking, over the caption's own: what is tried first and last. Thinking about one
-picture takes vision models some hundred to two thousand tokens."""
+_logger = logging.getLogger(__name__)
 
-_REFUSING = re.compile(
+FIRST_HEADROOM_TOKENS, MAX_HEADROOM_TOKENS = 1_024, 4_096
+"""Tokens for reasoning besides the caption's: tried first and at most. Vision models spend some
+hundred to two thousand tokens on reasoning about one image."""
+
+_REFUSED = re.compile(
     r"unsupported|not support|n['’]t support|unrecogni[sz]ed|unknown|unexpected|not permitted"
     r"|not allowed|extra|deprecated|no longer|incompatible|not available|not accept|invalid param"
     r"|use ['\"`]?max_",
 )
-_TOO_MANY = re.compile(
+_TOO_MANY_TOKENS = re.compile(
     r"too large|too high|at most|less than|exceed|greater than|maximum value|must be in|above"
     r"|out of range|range of|maximum context"
 )
-_WINDOW = re.compile(r"context.{0,10}(?:length|window|size)")
-_NO_SYSTEM = re.compile(
+_CONTEXT_WINDOW = re.compile(r"context.{0,10}(?:length|window|size)")
+_SYSTEM_ROLE_REFUSED = re.compile(
     r"system (?:role|message|prompt|instruction)s?\b.{0,80}(?:not|unsupported|incompatible)"
     r"|(?:n['’]t|not|un)[ -]?support.{0,60}\bsystem\b|incompatible with system"
     r"|roles? must alternate|(?:developer|system)[ _]instruction is not|unknown role.{0,20}system"
@@ -34,78 +38,112 @@ _NO_SYSTEM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """How one model wants to be asked."""
+    """The request parameters that one model accepts, and how many tokens it needs."""
 
     refused: frozenset[str] = frozenset()
     """Of `max_tokens`, `max_completion_tokens`, `temperature` and `system`: what it refused."""
-    headroom: int = 0
-    """Tokens allowed over the caption's ceiling, for thinking."""
-    headroom_most: int = HEADROOM_MOST
+    headroom_tokens: int = 0
+    """Tokens allowed besides the caption's ceiling, for reasoning."""
+    max_headroom_tokens: int = MAX_HEADROOM_TOKENS
 
     @property
-    def ceiling_name(self) -> str | None:
-        """The parameter that limits the answer; None where the model takes neither."""
+    def max_tokens_parameter(self) -> str | None:
+        """The name of the parameter that limits tokens; None where the model takes none."""
         names = ("max_tokens", "max_completion_tokens")
         return next((name for name in names if name not in self.refused), None)
 
-    def exceeds_ceiling(self) -> bool:
-        """Whether an answer may hold more tokens than the caption's ceiling."""
-        return self.headroom > 0 or self.ceiling_name is None
+    def may_exceed_ceiling(self) -> bool:
+        """Whether a response may have more tokens than the caption's ceiling."""
+        return self.headroom_tokens > 0 or self.max_tokens_parameter is None
 
-    def parameters(self, max_tokens: int, temperature: float | None) -> dict[str, Any]:
-        """The sampling parameters of a call."""
+    def build_sampling_parameters(
+        self, max_tokens: int, temperature: float | None
+    ) -> dict[str, Any]:
+        """The token limit and the temperature of a call, as far as the model takes them."""
         parameters: dict[str, Any] = {}
-        if self.ceiling_name is not None:
-            parameters[self.ceiling_name] = max_tokens + self.headroom
+        if self.max_tokens_parameter is not None:
+            parameters[self.max_tokens_parameter] = max_tokens + self.headroom_tokens
         if temperature is not None and "temperature" not in self.refused:
             parameters["temperature"] = temperature
         return parameters
 
-    def messages(self, system: str, user: str, image_url: str) -> list[dict[str, Any]]:
-        """Instructions, then the picture, then the question about it.
+    def build_messages(
+        self, system_prompt: str, user_prompt: str, image_url: str
+    ) -> list[dict[str, Any]]:
+        """The `messages` of a call: instructions, then the image, then the question about it.
 
-        `detail` is left out: `low` blurs text in the picture, and not every server knows the word.
+        `detail` is left out: `low` makes text in the image unreadable, and some servers refuse it.
         """
-        heads: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-        if "system" in self.refused:
-            heads, user = [], f"{system}\n\n{user}" if system else user
-        picture = {"type": "image_url", "image_url": {"url": image_url}}
-        question = {"type": "text", "text": user}
-        return [*heads, {"role": "user", "content": [picture, question]}]
+        system: list[dict[str, Any]] = []
+        if system_prompt and "system" in self.refused:
+            user_prompt = f"{system_prompt}\n\n{user_prompt}"
+        elif system_prompt:
+            system = [{"role": "system", "content": system_prompt}]
+        image = {"type": "image_url", "image_url": {"url": image_url}}
+        text = {"type": "text", "text": user_prompt}
+        return [*system, {"role": "user", "content": [image, text]}]
 
     def with_more_headroom(self) -> "Capabilities":
-        """Twice the room to think, up to the most; unchanged where that is reached."""
-        wanted = self.headroom * 2 or HEADROOM_FIRST
-        return replace(self, headroom=max(self.headroom, min(wanted, self.headroom_most)))
+        """Twice the tokens for reasoning, up to the maximum."""
+        wanted = self.headroom_tokens * 2 or FIRST_HEADROOM_TOKENS
+        headroom = max(self.headroom_tokens, min(wanted, self.max_headroom_tokens))
+        return replace(self, headroom_tokens=headroom)
 
-    def merged(self, learned: "Capabilities") -> "Capabilities":
-        """Both lessons: what was learned while another call learned something else."""
-        most = min(self.headroom_most, learned.headroom_most)
-        headroom = min(max(self.headroom, learned.headroom), most)
-        return Capabilities(self.refused | learned.refused, headroom, most)
+    def merge(self, other: "Capabilities") -> "Capabilities":
+        """What both calls learned, where two of them learned at the same time."""
+        most = min(self.max_headroom_tokens, other.max_headroom_tokens)
+        headroom = min(max(self.headroom_tokens, other.headroom_tokens), most)
+        return Capabilities(self.refused | other.refused, headroom, most)
 
 
-def lesson(
-    sent: Capabilities, temperature: float | None, complaint: ErrorBody
+class LearnedCapabilities:
+    """What a captioner has learned about its model, in the memory of this process only."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self.current = Capabilities()
+
+    def learn(self, capabilities: Capabilities) -> None:
+        """Merge them into what other calls have learned meanwhile."""
+        merged = self.current.merge(capabilities)
+        if merged != self.current:
+            self.current = merged
+            _logger.info(
+                "model.capabilities_learned",
+                extra={
+                    "model": self._model,
+                    "refused": ",".join(sorted(merged.refused)),
+                    "headroom_tokens": merged.headroom_tokens,
+                },
+            )
+
+
+def learn_from_error(
+    sent: Capabilities, temperature: float | None, error: ErrorBody
 ) -> Capabilities | None:
-    """How to ask instead, after `complaint` about a call made in `sent`; None if it says nothing.
+    """The capabilities for another call, after an error in response to a call made with `sent`.
 
-    Only what was sent can be learned from, so lessons end.
+    None where the error is not about a parameter that was sent. Each parameter can be refused only
+    once, so the number of further calls is bounded.
     """
-    words, param = complaint.words, complaint.param.lower()
+    text, param = error.search_text, error.param.lower()
     refused: set[str] = set()
-    name = sent.ceiling_name
-    names_ceiling = name is not None and re.search(rf"\b{name}\b", words) is not None
-    if name is not None and names_ceiling and _REFUSING.search(words):
+    name = sent.max_tokens_parameter
+    names_max_tokens = name is not None and re.search(rf"\b{name}\b", text) is not None
+    if name is not None and names_max_tokens and _REFUSED.search(text):
         refused.add(name)
-    elif sent.headroom and _TOO_MANY.search(words) and (names_ceiling or _WINDOW.search(words)):
-        most = sent.headroom // 2 if sent.headroom >= 512 else 0
-        return replace(sent, headroom=most, headroom_most=most)
-    sends_temperature = temperature is not None and "temperature" not in sent.refused
-    if sends_temperature and re.search(r"\btemperature\b", words):
+    elif (
+        sent.headroom_tokens
+        and _TOO_MANY_TOKENS.search(text)
+        and (names_max_tokens or _CONTEXT_WINDOW.search(text))
+    ):
+        most = sent.headroom_tokens // 2 if sent.headroom_tokens >= 512 else 0
+        return replace(sent, headroom_tokens=most, max_headroom_tokens=most)
+    was_temperature_sent = temperature is not None and "temperature" not in sent.refused
+    if was_temperature_sent and re.search(r"\btemperature\b", text):
         refused.add("temperature")
     if "system" not in sent.refused and (
-        _NO_SYSTEM.search(words) or ("role" in param and "system" in words)
+        _SYSTEM_ROLE_REFUSED.search(text) or ("role" in param and "system" in text)
     ):
         refused.add("system")
     return replace(sent, refused=sent.refused | refused) if refused else None

@@ -1,213 +1,178 @@
-"""One OpenAI-compatible server on the wire: what goes out, and every answer as plain bytes."""
+"""HTTP calls to one OpenAI-compatible server, through the openai SDK's client.
+
+Every response is returned as status, headers and bytes, whatever its status. The SDK's retries,
+redirects and parsing are not used.
+"""
 
 import asyncio
-import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import httpx2
-from pydantic import SecretStr
 
+from app.captioning.openai_compat.errors import (
+    ConnectionFailed,
+    ConnectTimeout,
+    ResponseBodyRejected,
+)
 from app.captioning.openai_compat.request_body import RequestBody
 
 if TYPE_CHECKING:
     import openai
 
-_BODY_BYTES = 2 * 1024 * 1024
-"""A caption's answer has some kilobytes; a megabyte is still read and judged, more is not."""
-_CONNECT_S = 5.0
-"""As the SDK's own default."""
-_ABOUT_US = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
-"""What the SDK tells every server about our machine: nobody's business, and ten more headers."""
-_NO_KEY = "none-needed"
-"""Ollama, vLLM and llama.cpp ask for no key, but the SDK for one that is not empty."""
+_MAX_BODY_BYTES = 2 * 1024 * 1024
+"""A response with a caption has some kilobytes. One of a megabyte is still read and judged."""
+_CONNECT_TIMEOUT_S = 5.0
+"""The SDK's own default."""
+_SDK_HEADERS = (
+    "X-Stainless-Lang",
+    "X-Stainless-Package-Version",
+    "X-Stainless-OS",
+    "X-Stainless-Arch",
+    "X-Stainless-Runtime",
+    "X-Stainless-Runtime-Version",
+    "X-Stainless-Async",
+    "X-Stainless-Retry-Count",
+    "X-Stainless-Read-Timeout",
+)
+"""Headers of the SDK that describe this machine to every server. They are removed."""
+_ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
+_PLACEHOLDER_KEY = "none-needed"
+"""Ollama, vLLM and llama.cpp need no key, but the SDK requires one that is not empty."""
 
-# 64 requests in work, each with up to 12 captions side by side. An idle connection is closed before
-# the 5 seconds after which uvicorn and Node close theirs, so that none is used as it dies.
+# 64 requests at once, each with up to 12 captions in parallel. Idle connections are closed before
+# the 5 seconds after which uvicorn and Node close theirs, so that none is used while it closes.
 _LIMITS = httpx2.Limits(
     max_connections=1_000, max_keepalive_connections=128, keepalive_expiry=4.0
 )  # fmt: skip
 
 
-class ConnectionFailed(Exception):
-    """No answer came over the wire: refused, reset, no such name, a bad certificate.
-
-    `slow`: nobody picked up in time, and another try would cost as much. `unfit`: the body is too
-    large or compressed.
-    """
-
-    def __init__(self, reason: str, kind: Literal["down", "slow", "unfit"] = "down") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.kind = kind
-
-
-class UnfitBody(httpx2.RequestError):
-    """The body is larger than any answer, or encoded although `identity` was asked for."""
-
-
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """Status, headers (names in lower case) and body, as they came."""
+class HttpResponse:
+    """Status, headers (names in lower case) and body, as received."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-def key_for(base_url: str | None, api_key: SecretStr | None) -> str | None:
-    """The key to send there, None for a server that may need none.
-
-    Raises ValueError where OpenAI itself would be asked without a key.
-    """
-    key = api_key.get_secret_value() if api_key is not None else None
-    if key is None and base_url is None:
-        key = os.environ.get("OPENAI_API_KEY") or None
-    if key is None and not (base_url or os.environ.get("OPENAI_BASE_URL")):
-        raise ValueError(
-            "there is no API key for OpenAI: set ALTWRIGHT_MODEL_API_KEY (or OPENAI_API_KEY), or "
-            "ALTWRIGHT_MODEL_BASE_URL for a server that needs none"
-        )
-    return key
-
-
 class Endpoint:
-    """The server behind one base URL. Connections are kept and shared by all calls."""
+    """The server behind one base URL. All calls share its connections."""
 
-    def __init__(self, base_url: str | None, api_key: SecretStr | None) -> None:
-        """Raises ValueError where OpenAI itself would be asked without a key."""
-        self._given_url = base_url
-        self._key = key_for(base_url, api_key) or _NO_KEY
-        self._making = threading.Lock()
-        self._made: openai.AsyncOpenAI | None = None
-        self.secrets: tuple[str, ...] = (self._key,)
-        """What must never be logged."""
+    def __init__(self, base_url: str | None, api_key: str | None) -> None:
+        """`base_url` None: the openai SDK's default. `api_key` None: a placeholder is sent."""
+        self._configured_url = base_url
+        self._lock = threading.Lock()
+        self._client: openai.AsyncOpenAI | None = None
+        self.api_key = api_key or _PLACEHOLDER_KEY
+        """Must never be logged."""
 
     @property
     def base_url(self) -> str:
-        """Where the server's API begins."""
-        return str(self._client().base_url)
+        """URL of the server's API."""
+        return str(self._get_client().base_url)
 
     def warm_up(self) -> None:
-        """Import the SDK, which takes half a second, and make its client; in any thread."""
-        self._client()
+        """Import the SDK, which takes half a second, and create its client; in any thread."""
+        self._get_client()
 
-    def _client(self) -> "openai.AsyncOpenAI":
-        with self._making:
-            if self._made is None:
-                self._made = _client_for(self._given_url, self._key)
-            return self._made
+    async def create_chat_completion(self, body: RequestBody, timeout_s: float) -> HttpResponse:
+        """POST /chat/completions. Raises TransportError or TimeoutError."""
+        headers = self._headers() | {"Content-Length": str(body.length_bytes)}
+        call = self._get_client().post(
+            "/chat/completions",
+            cast_to=httpx2.Response,
+            content=body,
+            options={"headers": headers, "timeout": _timeout(timeout_s)},
+        )
+        return await _receive(call, timeout_s)
+
+    async def list_models(self, timeout_s: float) -> HttpResponse:
+        """GET /models. Raises TransportError or TimeoutError."""
+        call = self._get_client().get(
+            "/models",
+            cast_to=httpx2.Response,
+            options={"headers": self._headers(), "timeout": _timeout(timeout_s)},
+        )
+        return await _receive(call, timeout_s)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    def _get_client(self) -> "openai.AsyncOpenAI":
+        with self._lock:
+            if self._client is None:
+                self._client = _create_client(self._configured_url, self.api_key)
+            return self._client
 
     def _headers(self) -> dict[str, "str | openai.Omit"]:
         from openai import Omit
 
         headers: dict[str, str | Omit] = {"Accept-Encoding": "identity"}
-        headers |= {f"X-Stainless-{name}": Omit() for name in _ABOUT_US}
-        headers |= {"X-Stainless-Retry-Count": Omit(), "X-Stainless-Read-Timeout": Omit()}
-        if self._given_url is not None:
-            # The environment's OpenAI account is no business of another server.
-            headers |= {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
+        headers |= {name: Omit() for name in _SDK_HEADERS}
+        if self._configured_url is not None:
+            # The environment's OpenAI account is not disclosed to another server.
+            headers |= {name: Omit() for name in _ACCOUNT_HEADERS}
         return headers
 
-    async def complete(self, body: RequestBody, timeout_s: float) -> Reply:
-        """One chat completion, whatever its status.
 
-        Raises ConnectionFailed or TimeoutError.
-        """
-        client = self._client()
-        headers = self._headers() | {"Content-Length": str(body.length_bytes)}
-        import openai
-
-        async with asyncio.timeout(timeout_s):
-            try:
-                answer = await client.post(
-                    "/chat/completions",
-                    cast_to=httpx2.Response,
-                    content=body,
-                    options={"headers": headers, "timeout": _timeout(timeout_s)},
-                )
-            except openai.OpenAIError as error:
-                return _reply_or_raise(error)
-            return _reply(answer)
-
-    async def models(self, timeout_s: float) -> Reply:
-        """The list of models, whatever its status. Raises ConnectionFailed or TimeoutError."""
-        client, headers = self._client(), self._headers()
-        import openai
-
-        async with asyncio.timeout(timeout_s):
-            try:
-                answer = await client.get(
-                    "/models",
-                    cast_to=httpx2.Response,
-                    options={"headers": headers, "timeout": _timeout(timeout_s)},
-                )
-            except openai.OpenAIError as error:
-                return _reply_or_raise(error)
-            return _reply(answer)
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        if self._made is not None:
-            await self._made.close()
-
-
-def _client_for(base_url: str | None, key: str) -> "openai.AsyncOpenAI":
-    import openai  # half a second, in which the server would not answer yet
+def _create_client(base_url: str | None, api_key: str) -> "openai.AsyncOpenAI":
+    import openai  # takes half a second, in which the server would not respond
 
     return openai.AsyncOpenAI(
         base_url=base_url,
-        api_key=key,
+        api_key=api_key,
         max_retries=0,
         http_client=openai.DefaultAsyncHttpxClient(
             limits=_LIMITS,
-            # A redirect would carry picture and context to a place that nobody configured.
+            # A redirect would send image and context to a server that nobody configured.
             follow_redirects=False,
-            event_hooks={"response": [_bounded]},
+            event_hooks={"response": [_limit_body]},
         ),
     )
 
 
 def _timeout(seconds: float) -> httpx2.Timeout:
-    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_S))
+    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT_S))
 
 
-def _reply(response: httpx2.Response) -> Reply:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status_code, headers, response.content)
-
-
-def _reply_or_raise(error: "openai.OpenAIError") -> Reply:
-    """The SDK raises for every status but 2xx; here an answer is an answer."""
+async def _receive(call: Awaitable[httpx2.Response], timeout_s: float) -> HttpResponse:
+    """The response to a call, also where the SDK raises for its status."""
     import openai
 
-    if isinstance(error, openai.APIStatusError):
-        return _reply(error.response)
-    cause = error.__cause__
-    if isinstance(cause, httpx2.ConnectTimeout):
-        raise ConnectionFailed("no connection in time", "slow") from None
-    if isinstance(error, openai.APITimeoutError):
-        raise TimeoutError from None
-    if isinstance(cause, UnfitBody):
-        raise ConnectionFailed(str(cause), "unfit") from None
-    # The cause's text is the system's ("Connection refused"), never the URL's or the request's.
-    words = f"{type(cause or error).__name__}: {cause}" if cause else type(error).__name__
-    raise ConnectionFailed(words[:200]) from None
+    async with asyncio.timeout(timeout_s):
+        try:
+            response = await call
+        except openai.APIStatusError as error:
+            response = error.response
+        except openai.OpenAIError as error:
+            cause = error.__cause__
+            if isinstance(cause, httpx2.ConnectTimeout):
+                raise ConnectTimeout("no connection in time") from None
+            if isinstance(error, openai.APITimeoutError):
+                raise TimeoutError from None
+            # The text is the operating system's ("Connection refused"), without URL and request.
+            text = f"{type(cause or error).__name__}: {cause}" if cause else type(error).__name__
+            raise ConnectionFailed(text[:200]) from None
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return HttpResponse(response.status_code, headers, response.content)
 
 
-async def _bounded(response: httpx2.Response) -> None:
-    """Before the body is read: no unpacking, and not more than an answer can have."""
+async def _limit_body(response: httpx2.Response) -> None:
+    """Before the body is read: refuse a compressed one, and stop at `_MAX_BODY_BYTES`."""
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", ""):
-        raise UnfitBody("the answer is compressed, although identity was asked for")
+        raise ResponseBodyRejected("the response is compressed, although identity was requested")
     if isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = _BoundedStream(response.stream)
+        response.stream = _LimitedStream(response.stream)
 
 
-class _BoundedStream(httpx2.AsyncByteStream):
-    """Counts what arrives, because no header can be trusted with it."""
+class _LimitedStream(httpx2.AsyncByteStream):
+    """Counts the bytes that arrive: a Content-Length may be wrong or missing."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
@@ -218,11 +183,11 @@ class _BoundedStream(httpx2.AsyncByteStream):
         try:
             async for chunk in chunks:
                 count += len(chunk)
-                if count > _BODY_BYTES:
-                    raise UnfitBody("the answer is larger than 2 MiB")
+                if count > _MAX_BODY_BYTES:
+                    raise ResponseBodyRejected("the response is larger than 2 MiB")
                 yield chunk
         finally:
-            if isinstance(chunks, AsyncGenerator):  # left in its middle, it would wait for the GC
+            if isinstance(chunks, AsyncGenerator):  # else it stays open until garbage collection
                 await chunks.aclose()
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""How long a model's server asks us to wait: headers and bodies, in all their spellings."""
+"""Parses the wait that a model server names: Retry-After, rate limit headers, error bodies."""
 
 import math
 import re
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_LONGEST_S = 7 * 86_400.0
-"""No limit that we know of lasts longer; a larger number is a slip of the server."""
+_MAX_WAIT_S = 7 * 86_400.0
+"""No known rate limit lasts longer. Longer waits are cut to this."""
 
-_SEARCHED_CHARS = 16_384
-"""Error bodies are a few hundred characters; a page of HTML names no wait."""
+_MAX_SEARCHED_CHARS = 16_384
+"""Error bodies have a few hundred characters; a page of HTML names no wait."""
 
 _UNIT_S = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6,
@@ -23,127 +23,129 @@ _UNIT_S = {
 
 _NUMBER = r"\d{1,15}(?:\.\d{1,18})?"
 _UNITS = "|".join(sorted(_UNIT_S, key=len, reverse=True))
-_STEP = re.compile(rf"({_NUMBER}|(?:an?|one)(?=\s))\s?({_UNITS})(?![a-zµμ])", re.IGNORECASE)
-_BETWEEN_STEPS = re.compile(r"\s*(?:,|and)?\s*", re.IGNORECASE)
+_QUANTITY = re.compile(rf"({_NUMBER}|(?:an?|one)(?=\s))\s?({_UNITS})(?![a-zµμ])", re.IGNORECASE)
+_SEPARATOR = re.compile(r"\s*(?:,|and)?\s*", re.IGNORECASE)
 
-# What may stand between the words and the number: "in", "after", "in about", `": "`; no full stop,
-# so that "try again later. Limit 20" names nothing.
-# A number below zero is none.
+# Between the words and the number: "in", "after", "in about", `": "`. No full stop, so that "try
+# again later. Limit 20" is no wait; no minus sign.
 _GAP = r"[^\d.\n]{1,24}?(?=(?<!-)\d|(?<=\s)(?:an?|one)\s)"
-_ASKED_TO_WAIT = re.compile(
+_RETRY_WORDS = re.compile(
     rf"\b(?:try(?:ing)? again|retry(?:ing)?|wait(?:ing)?|come back|cool[ -]?down){_GAP}",
     re.IGNORECASE,
 )
-_UNTIL = re.compile(
+_RETRY_AT = re.compile(
     r"\b(?:try again|retry|wait|resets?|available|until)\b[^\d\n]{1,24}?"
-    r"(?P<moment>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)",
+    r"(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)",
     re.IGNORECASE,
 )
-_FREE_AGAIN = re.compile(rf"\b(?:reset|resets|available(?: again)?){_GAP}", re.IGNORECASE)
+_RESET_WORDS = re.compile(rf"\b(?:reset|resets|available(?: again)?){_GAP}", re.IGNORECASE)
 
 # JSON members, also as Python prints them: "retryDelay":"36s", 'retry_after': 12, retryAfterMs.
-_MEMBER = re.compile(
+_JSON_MEMBER = re.compile(
     r"retry[_-]?(?:after|delay|in)(?:[_-]?(ms|milliseconds|seconds|secs|s))?[\"']?\s{0,4}[:=]"
     rf"\s{{0,4}}[\"']?(?=\d)(?:({_NUMBER})(?=\s{{0,4}}[\"',}}\]\s]|$))?",
     re.IGNORECASE,
 )
 
-_RESET = re.compile(r"(?:[a-z-]*-)?ratelimit-(?:(?P<a>.+)-)?reset(?:-(?P<b>.+))?")
-# The header of the IETF's draft, in its older and its newer form: `limit=9, remaining=0, reset=17`
-# and `"default";r=0;t=22`; only with nothing left.
-_LEFT_AND_RESET = re.compile(r"\b(?:remaining|r)=0\b.{0,40}?\b(?:reset|t)=(?P<s>\d{1,9})\b")
-_A_TIMESTAMP = 1e9
-"""A number this large is a moment (1e9 is September 2001), not a number of seconds."""
+_RESET_HEADER = re.compile(r"(?:[a-z-]*-)?ratelimit-(?:(?P<a>.+)-)?reset(?:-(?P<b>.+))?")
+# The RateLimit header of draft-ietf-httpapi-ratelimit-headers, in its older and its newer form:
+# `limit=9, remaining=0, reset=17` and `"default";r=0;t=22`. Only with nothing remaining.
+_RATELIMIT_EXHAUSTED = re.compile(
+    r"\b(?:remaining|r)=0\b.{0,40}?\b(?:reset|t)=(?P<reset_s>\d{1,9})\b"
+)
+_MIN_TIMESTAMP = 1e9
+"""From here on a number is a Unix time (1e9 is September 2001), not a duration."""
 
 
-def named_wait_s(headers: Mapping[str, str], body: str, now_s: float) -> float | None:
-    """Seconds that the server asks us to wait; None where it names none.
+def find_retry_after_s(headers: Mapping[str, str], body: str, now_s: float) -> float | None:
+    """Seconds that the server asks to wait; None where it names no wait.
 
-    Header names are in lower case; `now_s` is the wall clock in seconds since 1970. A Retry-After
-    and a wait in the body may disagree (one is rounded, one may be a proxy's): the longer counts.
-    The x-ratelimit-reset-* headers count only where nothing else names a wait: they say when a
-    limit is full again, not when this request fits.
+    Header names are in lower case; `now_s` is the wall clock in seconds since 1970. Where
+    Retry-After and the body differ (one is rounded, or a proxy's), the longer wait counts. The
+    x-ratelimit-reset-* headers count only where nothing else names a wait: they say when a limit
+    is full again, not when this request is accepted.
     """
+    retry_times = (found["time"] for found in _RETRY_AT.finditer(body[:_MAX_SEARCHED_CHARS]))
     waits = (
-        _retry_after_s(headers, now_s),
-        body_wait_s(body),
-        *(_until_s(found["moment"], now_s) for found in _UNTIL.finditer(body[:_SEARCHED_CHARS])),
+        _retry_after_header_s(headers, now_s),
+        find_retry_after_in_body_s(body),
+        *(_seconds_until(time, now_s) for time in retry_times),
     )
     named = [wait for wait in waits if wait]
     if named:
-        return min(max(named), _LONGEST_S)
-    reset = _reset_s(headers, now_s)
-    return None if reset is None else min(reset, _LONGEST_S)
+        return min(max(named), _MAX_WAIT_S)
+    reset_s = _reset_headers_s(headers, now_s)
+    return None if reset_s is None else min(reset_s, _MAX_WAIT_S)
 
 
-def duration_s(text: str) -> float | None:
+def parse_duration_s(text: str) -> float | None:
     """Seconds of `1.278s`, `924ms`, `2m57.984s`, `1h0m0s`, `86400 seconds`, `1 minute and 5 s`.
 
-    Reads what the text begins with; None where that is no number with a unit.
+    Parses the start of the text; None where it does not start with a number and a unit.
     """
-    total, at = None, 0
-    while (step := _STEP.match(text, at)) is not None:
-        number = float(step[1]) if step[1][0].isdigit() else 1.0  # "an hour"
-        total = (total or 0.0) + number * _UNIT_S[step[2].lower()]
-        between = _BETWEEN_STEPS.match(text, step.end())
-        at = between.end() if between else step.end()
+    total, position = None, 0
+    while (quantity := _QUANTITY.match(text, position)) is not None:
+        number = float(quantity[1]) if quantity[1][0].isdigit() else 1.0  # "an hour"
+        total = (total or 0.0) + number * _UNIT_S[quantity[2].lower()]
+        separator = _SEPARATOR.match(text, quantity.end())
+        position = separator.end() if separator else quantity.end()
     return total
 
 
-def body_wait_s(body: str) -> float | None:
-    """Seconds of the longest wait that an error body names; None where it names none."""
-    body = body[:_SEARCHED_CHARS]
-    found = [*_after(_ASKED_TO_WAIT, body), *_members(body)] or [*_after(_FREE_AGAIN, body)]
-    return _longest(found)
+def find_retry_after_in_body_s(body: str) -> float | None:
+    """Seconds of the longest wait that an error body names; None where it names no wait."""
+    body = body[:_MAX_SEARCHED_CHARS]
+    found = [*_durations_after(_RETRY_WORDS, body), *_json_members_s(body)]
+    return _longest(found or list(_durations_after(_RESET_WORDS, body)))
 
 
-def _after(words: re.Pattern[str], body: str) -> Iterable[float]:
+def _durations_after(words: re.Pattern[str], body: str) -> Iterable[float]:
     for match in words.finditer(body):
-        wait_s = duration_s(body[match.end() : match.end() + 80])
+        wait_s = parse_duration_s(body[match.end() : match.end() + 80])
         if wait_s is not None:
             yield wait_s
 
 
-def _members(body: str) -> Iterable[float]:
-    for match in _MEMBER.finditer(body):
+def _json_members_s(body: str) -> Iterable[float]:
+    for match in _JSON_MEMBER.finditer(body):
         unit, number = match[1], match[2]
         if number is not None:
-            milliseconds = unit is not None and unit.lower().startswith("m")
-            yield float(number) / (1000 if milliseconds else 1)
+            is_milliseconds = unit is not None and unit.lower().startswith("m")
+            yield float(number) / (1000 if is_milliseconds else 1)
             continue
-        wait_s = duration_s(body[match.end() : match.end() + 80])
+        wait_s = parse_duration_s(body[match.end() : match.end() + 80])
         if wait_s is not None:
             yield wait_s
 
 
-def _retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """`retry-after-ms`, else `retry-after`: seconds, a duration or an HTTP date."""
-    exact = _number(headers.get("retry-after-ms", ""))
-    if exact is not None:
-        return exact / 1000
+def _retry_after_header_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """`retry-after-ms`, else `retry-after`: seconds, a duration or an HTTP date (RFC 9110)."""
+    exact_ms = _number(headers.get("retry-after-ms", ""))
+    if exact_ms is not None:
+        return exact_ms / 1000
     value = headers.get("retry-after", "")
-    # Sent twice (by the server and by a proxy before it), a header's values stand between commas.
-    plain = [_number(part) for part in value.split(",")]
-    if all(part is not None for part in plain):
-        return max(part for part in plain if part is not None)
-    return duration_s(value.strip()) or _until_s(value, now_s)
+    # If the server and a proxy both sent the header, its values are joined with commas.
+    numbers = [_number(part) for part in value.split(",")]
+    if all(number is not None for number in numbers):
+        return max(number for number in numbers if number is not None)
+    return parse_duration_s(value.strip()) or _seconds_until(value, now_s)
 
 
-def _reset_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """Until the exhausted limits are free again. A limit with something left is no wait."""
+def _reset_headers_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """Seconds until all exhausted limits are reset. A limit with something remaining is ignored."""
     exhausted: list[float] = []
     unknown: list[float] = []
     for name, value in headers.items():
-        if name == "ratelimit" and (structured := _LEFT_AND_RESET.search(value)) is not None:
-            exhausted.append(float(structured["s"]))
+        if name == "ratelimit" and (found := _RATELIMIT_EXHAUSTED.search(value)):
+            exhausted.append(float(found["reset_s"]))
             continue
-        match = _RESET.fullmatch(name)
+        match = _RESET_HEADER.fullmatch(name)
         if match is None:
             continue
         remaining = _number(headers.get(name.replace("reset", "remaining"), ""))
         if remaining is not None and remaining > 0:
             continue
-        wait_s = duration_s(value.strip()) or _moment_or_seconds(value, now_s)
+        wait_s = parse_duration_s(value.strip()) or _number_or_time_s(value, now_s)
         if wait_s is not None:
             (unknown if remaining is None else exhausted).append(wait_s)
     if exhausted:
@@ -151,24 +153,24 @@ def _reset_s(headers: Mapping[str, str], now_s: float) -> float | None:
     return min((wait for wait in unknown if wait > 0), default=None)
 
 
-def _moment_or_seconds(value: str, now_s: float) -> float | None:
+def _number_or_time_s(value: str, now_s: float) -> float | None:
     number = _number(value)
     if number is None:
-        return _until_s(value, now_s)
-    if number < _A_TIMESTAMP:
+        return _seconds_until(value, now_s)
+    if number < _MIN_TIMESTAMP:
         return number
-    moment_s = number / 1000 if number >= _A_TIMESTAMP * 1000 else number  # milliseconds since 1970
-    return max(0.0, moment_s - now_s)
+    is_milliseconds = number >= _MIN_TIMESTAMP * 1000
+    return max(0.0, (number / 1000 if is_milliseconds else number) - now_s)
 
 
-def _until_s(value: str, now_s: float) -> float | None:
-    """Seconds until an HTTP date or an RFC 3339 moment."""
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
+def _seconds_until(value: str, now_s: float) -> float | None:
+    """Seconds until an HTTP date (RFC 9110) or a timestamp (RFC 3339)."""
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
-            moment = read(value.strip())
+            time = parse(value.strip())
         except (ValueError, OverflowError):
             continue
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
         return max(0.0, aware.timestamp() - now_s)
     return None
 

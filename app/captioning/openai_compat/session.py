@@ -1,4 +1,9 @@
-"""One ask's talk with a model's server: as many calls as it takes to be understood, no more."""
+"""Session: the calls to the model server that one draft request takes.
+
+A call is repeated with other parameters where the model refused some, with a smaller image where
+it refused the size, with more tokens where reasoning used them up, and after a wait where the
+server is rate limited or down. Each kind of repetition is bounded, and all by the deadline.
+"""
 
 import asyncio
 import logging
@@ -7,268 +12,274 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
-from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
-from app.captioning.openai_compat.capabilities import Capabilities, lesson
-from app.captioning.openai_compat.endpoint import ConnectionFailed, Endpoint, Reply
-from app.captioning.openai_compat.error_body import ErrorBody, loggable, read_complaint
-from app.captioning.openai_compat.error_classifier import (
-    AskedToWait,
-    Fault,
-    NoTimeLeft,
-    RequestFault,
-    Silent,
-    classify,
+from app.captioning.errors import (
+    CaptionRefused,
+    DeadlineExceeded,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    RequestSpecificError,
+    RetryAfterTooLong,
 )
+from app.captioning.openai_compat.capabilities import (
+    Capabilities,
+    LearnedCapabilities,
+    learn_from_error,
+)
+from app.captioning.openai_compat.endpoint import Endpoint, HttpResponse
+from app.captioning.openai_compat.error_body import ErrorBody, parse_error_body, redact_for_log
+from app.captioning.openai_compat.error_classifier import (
+    Failure,
+    FailureKind,
+    classify_error_response,
+    classify_transport_error,
+)
+from app.captioning.openai_compat.errors import EmptyResponse, TransportError
 from app.captioning.openai_compat.request_body import RequestBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
 from app.runtime.deadline import Deadline
 
 _logger = logging.getLogger(__name__)
 
-Shrink = Callable[[bytes], Awaitable[bytes]]
-"""The same JPEG with fewer pixels."""
+ShrinkImage = Callable[[bytes], Awaitable[bytes]]
+"""Returns the same JPEG with fewer pixels."""
 
-_TRIES_MORE = 2
-"""After a 5xx, a broken connection, or a 429 that names no wait."""
-_WAITS_MORE = 4
-"""After a 429 that says how long: under load the next call may meet the next limit."""
-_LESSONS_MORE = 3
-"""One for each parameter that can be refused."""
-_BACKOFF_S = 0.5
-"""The first pause where none is named; doubled each time, as the SDK does."""
-_ANSWER_S = 0.5
-"""No model answers faster: a wait must leave this much of the deadline."""
-_FAIR_S = 5.0
-"""A model that had this long, or its whole timeout, and said nothing, is slow by its own fault."""
+_MAX_PARAMETER_CHANGES = 3
+"""One for each parameter that a model may refuse."""
+_FIRST_BACKOFF_S = 0.5
+"""The first wait where the server names none; doubled each time, as in the openai SDK."""
+_MIN_CALL_S = 0.5
+"""No model responds faster: a wait must leave this much time before the deadline."""
+_FAIR_TIMEOUT_S = 5.0
+"""A model that did not respond within this, or within its whole timeout, was too slow itself. With
+less time it is the deadline that was exceeded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: two texts, a JPEG and the caption's ceiling in tokens."""
+class ChatRequest:
+    """What the model is asked: two texts and an image."""
 
     model: str
-    system: str
-    user: str
+    system_prompt: str
+    user_prompt: str
     jpeg: bytes
     max_tokens: int
-    private: tuple[str, ...] = ()
-    """What must never be logged although the server may repeat it."""
+    """The ceiling of the caption."""
+    temperature: float | None
+    private_texts: tuple[str, ...] = ()
+    """Texts that must not be logged, although the server may repeat them in an error."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """How patient one exchange is; seconds."""
+class RetryPolicy:
+    """How long a call may take, and how often and how long a session waits to repeat it."""
 
-    timeout_s: float
-    temperature: float | None
-    retry_wait_max_s: float
-    tries_more: int = _TRIES_MORE
-    waits_more: int = _WAITS_MORE
-
-
-class Memory:
-    """What a captioner learned about its model. In this process only; lost with it."""
-
-    def __init__(self) -> None:
-        self.dialect = Capabilities()
-
-    def learn(self, model: str, dialect: Capabilities) -> None:
-        """Keep a lesson, besides those that other calls learned meanwhile."""
-        merged = self.dialect.merged(dialect)
-        if merged != self.dialect:
-            self.dialect = merged
-            _logger.info(
-                "learned how a model wants to be asked",
-                extra={
-                    "model": model,
-                    "left_out": ",".join(sorted(merged.refused)) or "nothing",
-                    "headroom_tokens": merged.headroom,
-                },
-            )
+    call_timeout_s: float
+    max_wait_s: float
+    """A longer wait named by the server is not waited out."""
+    max_retries: int = 2
+    """After a 5xx, a failed connection, or a 429 that names no wait."""
+    max_rate_limit_waits: int = 4
+    """After a 429 that names a wait: under load the next call may exceed the limit again."""
 
 
 class Session:
-    """Runs once. `endpoint` and `memory` are shared by all exchanges of a captioner."""
+    """The calls of one draft request. A captioner's sessions share `endpoint` and `learned`."""
 
     def __init__(
         self,
-        question: Question,
-        terms: Terms,
+        request: ChatRequest,
+        retry_policy: RetryPolicy,
         deadline: Deadline,
         *,
         endpoint: Endpoint,
-        memory: Memory,
-        shrink: Shrink | None = None,
+        learned: LearnedCapabilities,
+        shrink: ShrinkImage | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._question = question
-        self._terms = terms
+        self._request = request
+        self._retry_policy = retry_policy
         self._deadline = deadline
         self._endpoint = endpoint
-        self._memory = memory
+        self._learned = learned
         self._shrink = shrink
         self._sleep = sleep
-        self._tries = terms.tries_more
-        self._waits = terms.waits_more
-        self._lessons = _LESSONS_MORE
-        self._thought_longer = False
-        self._spent: list[ModelResponse] = []
+        self._retries_left = retry_policy.max_retries
+        self._rate_limit_waits_left = retry_policy.max_rate_limit_waits
+        self._parameter_changes_left = _MAX_PARAMETER_CHANGES
+        self._had_more_headroom = False
+        self._responses: list[ModelResponse] = []
 
     async def run(self) -> tuple[ModelResponse, bool]:
-        """The answer, and whether it was allowed more tokens than the caption's ceiling.
+        """The response, and whether it was allowed more tokens than the caption's ceiling.
 
-        Tokens are those of every call that was answered. Raises ModelUnavailable, ModelError (also
-        its child RequestFault), ModelTimeout (also NoTimeLeft) or CaptionRefused.
+        Its tokens are the sum over all calls. Raises ModelUnavailable, ModelError (also its child
+        RequestSpecificError), ModelTimeout (also DeadlineExceeded) or CaptionRefused.
         """
         while True:
-            sent = self._memory.dialect
+            sent = self._learned.current
             try:
-                reply = await self._call(sent)
-            except ConnectionFailed as failed:
-                await self._mend(self._broken_wire(failed), sent)
+                outcome = _read(await self._call(sent))
+            except TransportError as error:
+                outcome = classify_transport_error(error)
+            if isinstance(outcome, Failure):
+                await self._prepare_retry(outcome, sent)
                 continue
-            heard = _hear(reply)
-            if isinstance(heard, Fault):
-                await self._mend(heard, sent)
+            self._responses.append(outcome)
+            if self._needs_more_headroom(outcome, sent):
                 continue
-            self._spent.append(heard)
-            if self._lets_it_think(heard, sent):
-                continue
-            return self._accepted(heard), sent.exceeds_ceiling()
+            return self._accept(outcome), sent.may_exceed_ceiling()
 
-    async def _call(self, sent: Capabilities) -> Reply:
-        question, terms = self._question, self._terms
-        given_s = min(terms.timeout_s, self._deadline.left_s())
-        if given_s <= 0:
-            raise NoTimeLeft(log_reason=f"no time was left to ask {question.model}")
-        place = secrets.token_hex(16)
+    async def _call(self, sent: Capabilities) -> HttpResponse:
+        request, timeout_s = self._request, self._retry_policy.call_timeout_s
+        call_s = min(timeout_s, self._deadline.left_s())
+        if call_s <= 0:
+            raise DeadlineExceeded(log_reason=f"{request.model}: no time was left for a call")
+        image_placeholder = secrets.token_hex(16)
         parameters: dict[str, Any] = {
-            "model": question.model,
-            "messages": sent.messages(question.system, question.user, place),
-            **sent.parameters(question.max_tokens, terms.temperature),
+            "model": request.model,
+            "messages": sent.build_messages(
+                request.system_prompt, request.user_prompt, image_placeholder
+            ),
+            **sent.build_sampling_parameters(request.max_tokens, request.temperature),
         }
         try:
-            body = RequestBody(parameters, place, question.jpeg)
-            return await self._endpoint.complete(body, given_s)
+            body = RequestBody(parameters, image_placeholder, request.jpeg)
+            return await self._endpoint.create_chat_completion(body, call_s)
         except TimeoutError:
-            had_a_chance = given_s >= min(terms.timeout_s, _FAIR_S)
-            reason = f"{question.model} gave no answer within {given_s:.1f} s"
-            raise (ModelTimeout if had_a_chance else NoTimeLeft)(log_reason=reason) from None
+            reason = f"{request.model}: no response within {call_s:.1f} s"
+            if call_s < min(timeout_s, _FAIR_TIMEOUT_S):
+                raise DeadlineExceeded(log_reason=reason) from None
+            raise ModelTimeout(log_reason=reason) from None
 
-    async def _mend(self, fault: Fault, sent: Capabilities) -> None:
-        """Returns when it is worth asking again, changed or later; raises when it is not."""
-        reason = self._reason(fault)
-        if fault.kind == "filtered":
-            raise CaptionRefused(log_reason=reason)
-        if fault.kind == "quota":
-            told = ModelUnavailable if fault.wait_s is None else AskedToWait
-            raise told(log_reason=reason, retry_after_s=fault.wait_s)
-        if self._learns(fault, sent):
+    async def _prepare_retry(self, failure: Failure, sent: Capabilities) -> None:
+        """Change what the next call sends, or wait. Raises where another call is not worth it."""
+        if failure.kind in (FailureKind.CONTENT_FILTERED, FailureKind.QUOTA_EXHAUSTED):
+            self._raise(failure)
+        if self._learn_from(failure, sent):
             return
-        if fault.kind == "image" and self._shrink is not None:
+        if failure.kind is FailureKind.IMAGE_TOO_LARGE and self._shrink is not None:
             shrink, self._shrink = self._shrink, None  # once
-            smaller = await shrink(self._question.jpeg)
-            self._question = replace(self._question, jpeg=smaller)
+            self._request = replace(self._request, jpeg=await shrink(self._request.jpeg))
             return
-        if fault.kind in ("busy", "down"):
-            await self._pause(fault, reason)
-            return
-        raise (ModelError if fault.kind == "broken" else RequestFault)(log_reason=reason)
+        if failure.kind not in (FailureKind.RATE_LIMITED, FailureKind.SERVER_UNAVAILABLE):
+            self._raise(failure)
+        await self._wait_before_retry(failure)
 
-    def _broken_wire(self, failed: ConnectionFailed) -> Fault:
-        """A connection that broke is tried again; one that was slow to come is not."""
-        reason = f"no answer over the wire ({failed.reason})"
-        if failed.kind == "slow":
-            raise ModelUnavailable(log_reason=f"{self._question.model}: {reason}")
-        return Fault("down" if failed.kind == "down" else "request", reason)
-
-    def _learns(self, fault: Fault, sent: Capabilities) -> bool:
-        """Whether the fault is about a parameter that can be left out or named otherwise."""
-        if fault.complaint is None or fault.kind == "busy" or not self._lessons:
+    def _learn_from(self, failure: Failure, sent: Capabilities) -> bool:
+        """Whether the failure is about a parameter that the next call can omit or rename."""
+        is_rate_limited = failure.kind is FailureKind.RATE_LIMITED
+        if failure.error_body is None or is_rate_limited or not self._parameter_changes_left:
             return False
-        learned = lesson(sent, self._terms.temperature, fault.complaint)
+        learned = learn_from_error(sent, self._request.temperature, failure.error_body)
         if learned is None:
             return False
-        self._lessons -= 1
-        self._memory.learn(self._question.model, learned)
+        self._parameter_changes_left -= 1
+        self._learned.learn(learned)
         return True
 
-    async def _pause(self, fault: Fault, reason: str) -> None:
-        """Wait as long as was asked, or longer each time; raises where that is too long."""
-        named_s = fault.wait_s
-        is_named_limit = fault.kind == "busy" and named_s is not None
-        left = self._waits if is_named_limit else self._tries
-        tries_before = self._terms.tries_more - self._tries
-        wait_s = _BACKOFF_S * 2**tries_before if named_s is None else named_s
-        too_long = named_s is not None and named_s > self._terms.retry_wait_max_s
-        if too_long:
-            raise AskedToWait(log_reason=reason, retry_after_s=named_s)
-        if not left or wait_s + _ANSWER_S > self._deadline.left_s():
+    async def _wait_before_retry(self, failure: Failure) -> None:
+        """Wait as long as the server asks, else with exponential backoff."""
+        policy, named_s = self._retry_policy, failure.retry_after_s
+        names_limit = failure.kind is FailureKind.RATE_LIMITED and named_s is not None
+        left = self._rate_limit_waits_left if names_limit else self._retries_left
+        wait_s = named_s
+        if wait_s is None:
+            wait_s = _FIRST_BACKOFF_S * 2 ** (policy.max_retries - self._retries_left)
+        reason = self._log_reason(failure)
+        if named_s is not None and named_s > policy.max_wait_s:
+            raise RetryAfterTooLong(log_reason=reason, retry_after_s=named_s)
+        if not left or wait_s + _MIN_CALL_S > self._deadline.left_s():
             raise ModelUnavailable(log_reason=reason, retry_after_s=named_s)
-        if is_named_limit:
-            self._waits -= 1
+        if names_limit:
+            self._rate_limit_waits_left -= 1
         else:
-            self._tries -= 1
+            self._retries_left -= 1
         _logger.info(
-            "waiting for a model",
-            extra={"model": self._question.model, "wait_s": round(wait_s, 3), "reason": reason},
+            "model.retry_scheduled",
+            extra={"model": self._request.model, "wait_s": round(wait_s, 3), "reason": reason},
         )
-        # Never less than was asked; spread, so that all who were refused do not come back at once.
-        spread = random.uniform(0.02, 0.25)  # noqa: S311
-        await self._sleep(wait_s + spread * min(wait_s, 1.0))
+        # Never less than the server asked for. The jitter spreads requests that were refused at the
+        # same time.
+        jitter = random.uniform(0.02, 0.25)  # noqa: S311
+        await self._sleep(wait_s + jitter * min(wait_s, 1.0))
 
-    def _lets_it_think(self, answer: ModelResponse, sent: Capabilities) -> bool:
-        """Whether thinking ate the answer and more room may mend it: tried once per ask."""
-        silent = answer.is_silent and not answer.refused
-        if not (answer.thought or (silent and answer.cut)):
+    def _needs_more_headroom(self, response: ModelResponse, sent: Capabilities) -> bool:
+        """Whether reasoning used up the tokens and a call with more may help: once a session.
+
+        Later sessions begin with the headroom that was learned here.
+        """
+        is_empty = response.is_empty and not response.refused
+        if not (response.has_reasoning or (is_empty and response.truncated)):
             return False
-        eaten = silent or answer.cut
-        more = sent.with_more_headroom() if eaten or not sent.headroom else sent
-        self._memory.learn(self._question.model, more)
-        if not eaten or answer.refused or self._thought_longer or more == sent:
+        is_incomplete = is_empty or response.truncated
+        more = sent.with_more_headroom() if is_incomplete or not sent.headroom_tokens else sent
+        self._learned.learn(more)
+        if not is_incomplete or response.refused or self._had_more_headroom or more == sent:
             return False
-        self._thought_longer = True
+        self._had_more_headroom = True
         return True
 
-    def _accepted(self, answer: ModelResponse) -> ModelResponse:
-        if answer.refused:
-            raise CaptionRefused(log_reason=f"{self._question.model} refused, or its filter")
-        if answer.is_silent:
-            how = "at its token ceiling, still thinking" if answer.cut else "without a word"
-            raise Silent(log_reason=f"{self._question.model} ended {how}")
+    def _accept(self, response: ModelResponse) -> ModelResponse:
+        model = self._request.model
+        if response.refused:
+            raise CaptionRefused(log_reason=f"{model}: the model or its content filter refused")
+        if response.is_empty:
+            how = "reasoning used up the token limit" if response.truncated else "no text"
+            raise EmptyResponse(log_reason=f"{model}: empty response, {how}")
         return replace(
-            answer,
-            input_tokens=_total([a.input_tokens for a in self._spent]),
-            output_tokens=_total([a.output_tokens for a in self._spent]),
+            response,
+            input_tokens=_sum_if_known([one.input_tokens for one in self._responses]),
+            output_tokens=_sum_if_known([one.output_tokens for one in self._responses]),
         )
 
-    def _reason(self, fault: Fault) -> str:
-        """What went wrong, for the log: our words, and the server's where they are safe."""
-        parts = [f"{self._question.model}: {fault.reason}"]
-        if fault.status is not None:
-            parts.append(f"HTTP {fault.status}")
-        if fault.complaint is not None and fault.status not in (401, 403, 407):
-            words = (*self._endpoint.secrets, *self._question.private)
-            said = loggable(fault.complaint.message, words)
-            if said:
-                parts.append(f"it said: {said}")
+    def _raise(self, failure: Failure) -> NoReturn:
+        """Raise the caption error for a failure that is not retried."""
+        reason, wait_s = self._log_reason(failure), failure.retry_after_s
+        match failure.kind:
+            case FailureKind.CONTENT_FILTERED:
+                raise CaptionRefused(log_reason=reason)
+            case FailureKind.QUOTA_EXHAUSTED if wait_s is not None:
+                raise RetryAfterTooLong(log_reason=reason, retry_after_s=wait_s)
+            case FailureKind.QUOTA_EXHAUSTED | FailureKind.CONNECT_TIMEOUT:
+                raise ModelUnavailable(log_reason=reason)
+            case FailureKind.MISCONFIGURED:
+                raise ModelError(log_reason=reason)
+            case _:
+                raise RequestSpecificError(log_reason=reason)
+
+    def _log_reason(self, failure: Failure) -> str:
+        """The failure for the log: our reason, and the server's message where it is safe to log."""
+        parts = [f"{self._request.model}: {failure.reason}"]
+        if failure.status is not None:
+            parts.append(f"HTTP {failure.status}")
+        # Messages about a refused key may contain part of it.
+        if failure.error_body is not None and failure.status not in (401, 403, 407):
+            private_texts = (self._endpoint.api_key, *self._request.private_texts)
+            message = redact_for_log(failure.error_body.message, private_texts)
+            if message:
+                parts.append(f"server message: {message}")
         return "; ".join(parts)
 
 
-def _hear(reply: Reply) -> ModelResponse | Fault:
-    """What a reply is."""
-    if not 200 <= reply.status < 300:
-        return classify(reply.status, reply.headers, read_complaint(reply.body), time.time())
-    heard = parse_response(reply.body)
-    if isinstance(heard, ErrorBody):
-        return classify(200, reply.headers, heard, time.time())
-    if isinstance(heard, InvalidResponse):
-        return Fault("broken" if heard.is_broken else "request", heard.reason, status=reply.status)
-    return heard
+def _read(response: HttpResponse) -> ModelResponse | Failure:
+    """The model's response, or the failure that an HTTP response stands for."""
+    status, headers = response.status, response.headers
+    if not 200 <= status < 300:
+        error = parse_error_body(response.body)
+        return classify_error_response(status, headers, error, time.time())
+    parsed = parse_response(response.body)
+    if isinstance(parsed, ErrorBody):
+        return classify_error_response(200, headers, parsed, time.time())
+    if isinstance(parsed, InvalidResponse):
+        is_wrong_server = parsed.is_wrong_server
+        kind = FailureKind.MISCONFIGURED if is_wrong_server else FailureKind.RESPONSE_INVALID
+        return Failure(kind, parsed.reason, status=status)
+    return parsed
 
 
-def _total(counts: list[int | None]) -> int | None:
+def _sum_if_known(counts: list[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None

@@ -1,9 +1,9 @@
-"""Reads styles from files: ours beside this module, an operator's from a folder of theirs."""
+"""Loads styles from TOML files: the built-in ones of this folder, and the operator's STYLES_DIR."""
 
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -17,24 +17,24 @@ from pydantic import (
 )
 
 from app.captioning.errors import StyleFileError
-from app.captioning.prompt import FRAME
+from app.captioning.prompt import SHARED_INSTRUCTIONS
 from app.types import Style
 
-_OURS = Path(__file__).parent
-# Names stand in JSON, in URLs and in metrics' labels.
+_BUILT_IN_DIR = Path(__file__).parent
+# Names are used in JSON, URLs and metric labels.
 _NAME_PATTERN = r"[a-z][a-z0-9_-]{0,31}"
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _StyleFile(BaseModel):
-    """The keys of a style's file. The file's name is the style's name."""
+    """The keys of a style file. The file's name is the style's name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    purpose: Annotated[Line, StringConstraints(max_length=300)]
-    prompt: Annotated[Line, StringConstraints(max_length=2000)]
-    # The cap is what a model can say in 256 tokens, with air; the floors keep a limit a limit.
+    purpose: Annotated[_Text, StringConstraints(max_length=300)]
+    prompt: Annotated[_Text, StringConstraints(max_length=2000)]
+    # 4,000 characters are more than a model writes in 256 tokens, the maximum of `max_tokens`.
     min_chars: int = Field(ge=1, le=4000)
     aim_chars: int = Field(ge=1, le=4000)
     max_chars: int = Field(ge=20, le=4000)
@@ -43,71 +43,52 @@ class _StyleFile(BaseModel):
     max_sentences: int = Field(ge=1, le=50)
     max_word_repeats: int | None = Field(None, ge=1, le=50)
     uses_keywords: bool = False
-    banned: Annotated[list[Line], Field(max_length=1000)] = []
+    banned: Annotated[list[_Text], Field(max_length=1000)] = []
     replaces_built_in: bool = False
-    """Says that an operator's file means to take the place of one of ours of the same name."""
+    """The operator's file replaces the built-in style of the same name."""
 
     @model_validator(mode="after")
-    def _limits_fit(self) -> "_StyleFile":
+    def _limits_are_consistent(self) -> "_StyleFile":
         if not self.min_chars <= self.aim_chars <= self.max_chars:
-            raise ValueError("aim_chars must lie between min_chars and max_chars")
+            raise ValueError("aim_chars must be between min_chars and max_chars")
         if self.min_sentences > self.max_sentences:
-            raise ValueError("min_sentences must not be more than max_sentences")
+            raise ValueError("min_sentences must be at most max_sentences")
         return self
 
 
-class StyleRegistry(Mapping[str, Style]):
-    """All styles by name, ours first and then the operator's, each in order of its name."""
+def load_styles(extra_dir: Path | None = None) -> Mapping[str, Style]:
+    """All styles by name: the built-in ones, then those in `*.toml` files of `extra_dir`.
 
-    def __init__(self, styles: Mapping[str, Style]) -> None:
-        self._styles = dict(styles)
+    A file there with the name of a built-in style must set `replaces_built_in = true`.
 
-    @classmethod
-    def load(cls, extra_dir: Path | None = None) -> "StyleRegistry":
-        """Our styles and those of `extra_dir` (its `*.toml` files).
-
-        A file there with the name of one of ours must say `replaces_built_in = true`.
-
-        Raises StyleFileError.
-        """
-        styles = {name: _style(path) for name, path in _files(_OURS)}
-        if extra_dir is None:
-            return cls(styles)
-        if not extra_dir.is_dir():
-            raise StyleFileError(f"{extra_dir} is not a folder; STYLES_DIR must name one.")
-        ours = frozenset(styles)
-        for name, path in _files(extra_dir):
-            styles[name] = _style(path, taken=name in ours)
-        return cls(styles)
-
-    def names(self) -> tuple[str, ...]:
-        """Every style's name."""
-        return tuple(self._styles)
-
-    def __getitem__(self, name: str) -> Style:
-        return self._styles[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._styles)
-
-    def __len__(self) -> int:
-        return len(self._styles)
+    Raises StyleFileError.
+    """
+    styles = {path.stem: _load_style(path) for path in _style_files(_BUILT_IN_DIR)}
+    if extra_dir is None:
+        return styles
+    if not extra_dir.is_dir():
+        raise StyleFileError(f"{extra_dir} is not a folder; set STYLES_DIR to a folder.")
+    built_in = frozenset(styles)
+    for path in _style_files(extra_dir):
+        styles[path.stem] = _load_style(path, is_name_taken=path.stem in built_in)
+    return styles
 
 
-def _files(folder: Path) -> list[tuple[str, Path]]:
-    return [(path.stem, path) for path in sorted(folder.glob("*.toml"))]
+def _style_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.toml"))
 
 
-def _style(path: Path, *, taken: bool = False) -> Style:
+def _load_style(path: Path, *, is_name_taken: bool = False) -> Style:
     if not re.fullmatch(_NAME_PATTERN, path.stem):
         raise StyleFileError(
-            f"{path}: a style's name is its file's name; use small letters, digits, - and _ only."
+            f"{path}: the file name is the style's name; use only lower-case letters, digits, - "
+            "and _."
         )
-    raw, file = _read(path)
-    if taken and not file.replaces_built_in:
+    raw, file = _read_style_file(path)
+    if is_name_taken and not file.replaces_built_in:
         raise StyleFileError(
             f"{path}: key replaces_built_in: {path.stem!r} is the name of a built-in style; "
-            "set it to true to replace that, or rename the file."
+            "set it to true to replace that style, or rename the file."
         )
     prompt = " ".join(file.prompt.split())
     return Style(
@@ -124,11 +105,11 @@ def _style(path: Path, *, taken: bool = False) -> Style:
         uses_keywords=file.uses_keywords,
         banned=tuple(file.banned),
         version=hashlib.sha256(raw).hexdigest()[:12],
-        instructions=(prompt, *FRAME),
+        instructions=(prompt, *SHARED_INSTRUCTIONS),
     )
 
 
-def _read(path: Path) -> tuple[bytes, _StyleFile]:
+def _read_style_file(path: Path) -> tuple[bytes, _StyleFile]:
     try:
         raw = path.read_bytes()
         values = tomllib.loads(raw.decode("utf-8"))
@@ -137,21 +118,21 @@ def _read(path: Path) -> tuple[bytes, _StyleFile]:
     except UnicodeDecodeError as error:
         raise StyleFileError(f"{path}: is not UTF-8; save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
-        raise StyleFileError(f"{path}: is not TOML: {error}.") from error
+        raise StyleFileError(f"{path}: is not valid TOML: {error}.") from error
     try:
         return raw, _StyleFile.model_validate(values)
     except ValidationError as error:
-        raise StyleFileError(f"{path}: {_first(error)}") from error
+        raise StyleFileError(f"{path}: {_first_error(error)}") from error
 
 
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong: which key, what about it, what to do."""
+def _first_error(error: ValidationError) -> str:
+    """The first error in one sentence: the key, what is wrong, what to do."""
     found = error.errors(include_url=False, include_context=False)[0]
     key = ".".join(str(part) for part in found["loc"])
     if found["type"] == "extra_forbidden":
         known = ", ".join(_StyleFile.model_fields)
-        return f"key {key}: no such key; remove it or use one of {known}."
+        return f"key {key}: unknown; remove it or use one of {known}."
     if found["type"] == "missing":
-        return f"key {key}: is missing; add it."
+        return f"key {key}: missing; add it."
     message = found["msg"].removeprefix("Value error, ")
-    return f"key {key}: {message}; mend it." if key else f"{message}; mend it."
+    return f"key {key}: {message}; correct it." if key else f"{message}; correct it."

@@ -8,7 +8,7 @@ from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.phrasebook import load_phrases
 from app.captioning.embedded.quotations import choose_quotes, shortened
 from app.captioning.embedded.realise import realise
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.types import Draft
 from app.validation.verdict import validate_draft
 from app.vision.analyse import analyse
@@ -17,7 +17,7 @@ from app.vision.text_lines import TextBlock
 from tests.vision import drawn
 
 PHRASES = load_phrases()
-STYLES = dict(StyleRegistry.load().items())
+STYLES = load_styles()
 
 
 def block(text: str, height: float = 0.1, top: float = 0.2, **other) -> TextBlock:

@@ -9,7 +9,7 @@ from PIL import Image
 from app.captioning.captioner import DraftRequest, RejectedDraft
 from app.captioning.embedded.phrasebook import load_phrases
 from app.captioning.embedded.realise import realise
-from app.captioning.styles.loader import StyleRegistry
+from app.captioning.styles.loader import load_styles
 from app.types import Draft, Style
 from app.validation.verdict import validate_draft
 from app.vision.analyse import analyse
@@ -221,7 +221,7 @@ def test_every_colour_keeps_the_limits_in_every_place(sights, locale: str, form:
 def test_every_caption_passes_the_validator(sights, locale: str):
     """Our own hard rules, with the styles as they are shipped."""
     for name, sight in sights.items():
-        for form in StyleRegistry.load().values():
+        for form in load_styles().values():
             for max_tokens in (32, 64, 256):
                 said = realise(sight, DraftRequest(form, locale, max_tokens), PHRASES[locale])
                 draft = Draft(said.text, "embedded", cut=said.cut)

@@ -1,28 +1,16 @@
-"""What a model wants to be asked like is learned from its refusals, over real sockets."""
+"""What a captioner learns about its model from error responses and from reasoning."""
 
 import asyncio
-import base64
 
 import pytest
 
 from app.captioning.errors import ModelError
-from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
-from app.runtime.deadline import Deadline
-from app.types import Draft
 from testing.servers.aimock_model_server import AimockModelServer
-from testing.servers.raw_model_server import completion, raw_model_server
-from tests.captioning.conftest import Remotes
-from tests.captioning.draft_requests import ask, picture
+from testing.servers.raw_model_server import completion, openai_error, raw_model_server
+from tests.captioning.conftest import CaptionerFactory
+from tests.captioning.draft_requests import draft
 
-KEY = "sk-test-0123456789abcdef"
-
-
-async def draft(tried: OpenAICompatCaptioner, seconds: float = 5.0, **changes: object) -> Draft:
-    """One draft of the same picture."""
-    return await tried.draft(picture(), ask(**changes), Deadline.after(seconds))
-
-
-MAX_TOKENS_IS_OLD = (
+MAX_TOKENS_RENAMED = (
     "Unsupported parameter: 'max_tokens' is not supported with this model. "
     "Use 'max_completion_tokens' instead."
 )
@@ -32,35 +20,28 @@ NO_TEMPERATURE = (
 )
 
 
-def refusal(message: str, **members: object) -> dict[str, object]:
-    """An error body as OpenAI writes it."""
-    return {
-        "error": {"message": message, "type": "invalid_request_error", "param": None, **members}
-    }
-
-
-async def test_a_model_that_wants_other_parameters_is_asked_its_way_from_then_on(
-    remotes: Remotes,
+async def test_refused_parameters_are_replaced_and_not_sent_again(
+    make_captioner: CaptionerFactory,
 ) -> None:
-    """Three lessons in the first caption, none in the second."""
+    """Three refusals in the first draft, none in the second."""
     async with raw_model_server() as model:
-        model.respond(refusal(MAX_TOKENS_IS_OLD, param="max_tokens"), 400)
-        model.respond(refusal(NO_TEMPERATURE, param="temperature"), 400)
-        model.respond(refusal("System role not supported"), 400)
+        model.respond(openai_error(MAX_TOKENS_RENAMED, param="max_tokens"), 400)
+        model.respond(openai_error(NO_TEMPERATURE, param="temperature"), 400)
+        model.respond(openai_error("System role not supported"), 400)
         model.complete("A blue disc.")
-        tried = remotes(model.base_url)
-        await draft(tried)
-        await draft(tried)
+        captioner = make_captioner(model.base_url)
+        await draft(captioner)
+        await draft(captioner)
         assert len(model.requests) == 5
-        for last in model.requests[3:]:
-            assert set(last) == {"model", "messages", "max_completion_tokens"}
-            [message] = last["messages"]
+        for request in model.requests[3:]:
+            assert set(request) == {"model", "messages", "max_completion_tokens"}
+            [message] = request["messages"]
             assert message["role"] == "user"
             assert "Describe the picture" in message["content"][1]["text"]
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "left_out"),
+    ("status", "body", "refused"),
     [
         (422, {"detail": [{"loc": ["body", "temperature"], "msg": "Extra inputs not permitted"}]},
          "temperature"),
@@ -75,75 +56,80 @@ async def test_a_model_that_wants_other_parameters_is_asked_its_way_from_then_on
         (400, {"error": {"message": "Conversation roles must alternate user/assistant"}}, "system"),
     ],
 )  # fmt: skip
-async def test_refusals_of_many_servers_are_understood(
-    remotes: Remotes, status: int, body: dict[str, object], left_out: str
+async def test_a_refused_parameter_is_recognised_in_errors_of_many_servers(
+    make_captioner: CaptionerFactory, status: int, body: dict[str, object], refused: str
 ) -> None:
-    """FastAPI's, Moonshot's, Azure's, vLLM's, llama.cpp's and Groq's."""
+    """FastAPI, Moonshot, Azure, vLLM, llama.cpp and Groq."""
     async with raw_model_server() as model:
         model.respond(body, status).complete("A blue disc.")
-        await draft(remotes(model.base_url))
+        await draft(make_captioner(model.base_url))
         first, second = model.requests
-        if left_out == "system":
+        if refused == "system":
             assert [message["role"] for message in second["messages"]] == ["user"]
         else:
-            assert left_out in first
-            assert left_out not in second
+            assert refused in first
+            assert refused not in second
 
 
-async def test_a_model_that_takes_no_ceiling_at_all_is_held_by_us(remotes: Remotes) -> None:
-    """Both names refused: none is sent, and the draft says that it may be longer."""
+async def test_a_model_that_refuses_every_token_limit_gets_none(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """The draft then says that it may exceed the caption's ceiling."""
     async with raw_model_server() as model:
-        model.respond(refusal("Unknown parameter: max_tokens"), 400)
-        model.respond(refusal("Unknown parameter: max_completion_tokens"), 400)
+        model.respond(openai_error("Unknown parameter: max_tokens"), 400)
+        model.respond(openai_error("Unknown parameter: max_completion_tokens"), 400)
         model.complete("A blue disc.")
-        found = await draft(remotes(model.base_url))
+        found = await draft(make_captioner(model.base_url))
         assert found.had_headroom
         assert not {"max_tokens", "max_completion_tokens"} & set(model.requests[2])
 
 
-async def test_a_model_that_refuses_for_ever_is_asked_a_bounded_number_of_times(
-    remotes: Remotes,
+async def test_a_model_that_refuses_all_parameters_is_called_a_bounded_number_of_times(
+    make_captioner: CaptionerFactory,
 ) -> None:
-    """Each lesson is learned once; the same words again are an error."""
+    """Each parameter can be refused once; the same error again is final."""
     async with raw_model_server() as model:
-        model.respond(refusal("temperature, max_tokens, max_completion_tokens: not supported"), 400)
+        message = "temperature, max_tokens, max_completion_tokens: not supported"
+        model.respond(openai_error(message), 400)
         with pytest.raises(ModelError):
-            await draft(remotes(model.base_url))
+            await draft(make_captioner(model.base_url))
         assert len(model.requests) <= 4
 
 
-async def test_what_one_call_learns_another_in_flight_does_not_unlearn(remotes: Remotes) -> None:
-    """Sixteen first calls at once end with one dialect."""
+async def test_concurrent_drafts_merge_what_they_learn(make_captioner: CaptionerFactory) -> None:
+    """Sixteen first drafts at once."""
     async with raw_model_server() as model:
         for _ in range(16):
-            model.respond(refusal(MAX_TOKENS_IS_OLD, param="max_tokens"), 400)
+            model.respond(openai_error(MAX_TOKENS_RENAMED, param="max_tokens"), 400)
         model.complete("A blue disc.")
-        tried = remotes(model.base_url)
-        await asyncio.gather(*(draft(tried) for _ in range(16)))
-        await draft(tried)
+        captioner = make_captioner(model.base_url)
+        await asyncio.gather(*(draft(captioner) for _ in range(16)))
+        await draft(captioner)
         assert "max_completion_tokens" in model.requests[-1]
         assert "temperature" in model.requests[-1]
 
 
-def thinking(text: str | None, finish: str = "length", tokens: int = 64) -> dict[str, object]:
-    """An answer of a model that thought beside it."""
+def with_reasoning(
+    text: str | None, finish_reason: str = "length", tokens: int = 64
+) -> dict[str, object]:
+    """A completion that has reasoning beside its text."""
     message = {"role": "assistant", "content": text, "reasoning_content": "The user wants ..."}
-    body = completion(None, message=message, finish_reason=finish)
+    body = completion(None, message=message, finish_reason=finish_reason)
     body["usage"]["completion_tokens"] = tokens
     return body
 
 
-async def test_an_empty_answer_at_the_ceiling_gets_room_to_think_once_and_for_good(
-    remotes: Remotes,
+async def test_an_empty_response_at_the_token_limit_is_repeated_with_headroom(
+    make_captioner: CaptionerFactory,
 ) -> None:
-    """64, then 1,088; the next caption begins there, and what was spent is told."""
+    """64, then 1,088 tokens; the next draft begins with those. Usage is the sum of all calls."""
     async with raw_model_server() as model:
-        model.respond(thinking(None)).complete("A blue disc.").complete("A blue disc.")
-        tried = remotes(model.base_url)
-        found = await draft(tried)
+        model.respond(with_reasoning(None)).complete("A blue disc.").complete("A blue disc.")
+        captioner = make_captioner(model.base_url)
+        found = await draft(captioner)
         assert (found.text, found.cut, found.had_headroom) == ("A blue disc.", False, True)
         assert (found.input_tokens, found.output_tokens) == (600, 84)
-        assert (await draft(tried)).had_headroom
+        assert (await draft(captioner)).had_headroom
         assert [request["max_tokens"] for request in model.requests] == [64, 1088, 1088]
 
 
@@ -154,70 +140,73 @@ async def test_an_empty_answer_at_the_ceiling_gets_room_to_think_once_and_for_go
         completion(None, finish_reason="length"),
         completion("<think>The user wants a caption of the disc. First", finish_reason="length"),
         completion("<think>So, a disc and some white around it, nothing else. I write it now. It is"
-               " short.</think>A blue", finish_reason="length"),
+                   " short.</think>A blue", finish_reason="length"),
         completion("Let me think about what I see here, a disc", finish_reason="length"),
-        thinking("", finish="stop"),
+        with_reasoning("", finish_reason="stop"),
         {**completion(""), "usage": {"completion_tokens": 64,
-                                 "completion_tokens_details": {"reasoning_tokens": 64}}},
+                                     "completion_tokens_details": {"reasoning_tokens": 64}}},
     ],
 )  # fmt: skip
-async def test_every_sign_of_thinking_is_understood(
-    remotes: Remotes, first: dict[str, object]
+async def test_a_response_that_reasoning_left_incomplete_is_repeated(
+    make_captioner: CaptionerFactory, first: dict[str, object]
 ) -> None:
-    """Nothing, nothing but thought, or thought that left no room for the end."""
+    """Without text, with reasoning only, or with a text that the token limit cut off."""
     async with raw_model_server() as model:
         model.respond(first).complete("A blue disc.")
-        assert (await draft(remotes(model.base_url))).text == "A blue disc."
+        assert (await draft(make_captioner(model.base_url))).text == "A blue disc."
         assert len(model.requests) == 2
 
 
-async def test_a_good_answer_with_thought_teaches_for_the_next_time_only(remotes: Remotes) -> None:
-    """It is not asked again."""
+async def test_a_complete_response_with_reasoning_gives_headroom_to_the_next_draft(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """The call itself is not repeated."""
     async with raw_model_server() as model:
-        model.respond(thinking("A blue disc.", finish="stop"))
-        tried = remotes(model.base_url)
-        assert not (await draft(tried)).had_headroom
-        assert (await draft(tried)).had_headroom
+        model.respond(with_reasoning("A blue disc.", finish_reason="stop"))
+        captioner = make_captioner(model.base_url)
+        assert not (await draft(captioner)).had_headroom
+        assert (await draft(captioner)).had_headroom
         assert [request["max_tokens"] for request in model.requests] == [64, 1088]
 
 
-async def test_a_model_that_never_stops_thinking_is_an_error_and_bounded(remotes: Remotes) -> None:
-    """Two calls an ask; the room grows to 4,096 and no further."""
+async def test_headroom_for_reasoning_is_bounded(make_captioner: CaptionerFactory) -> None:
+    """At most two calls a draft, and at most 4,096 tokens; then an empty response is an error."""
     async with raw_model_server() as model:
-        model.respond(thinking(None))
-        tried = remotes(model.base_url)
+        model.respond(with_reasoning(None))
+        captioner = make_captioner(model.base_url)
         for _ in range(4):
             with pytest.raises(ModelError) as caught:
-                await draft(tried)
-            assert "thinking" in caught.value.log_reason
-        asked = [request["max_tokens"] - 64 for request in model.requests]
-        assert asked == [0, 1024, 2048, 4096, 4096, 4096]
+                await draft(captioner)
+            assert "reasoning" in caught.value.log_reason
+        headroom = [request["max_tokens"] - 64 for request in model.requests]
+        assert headroom == [0, 1024, 2048, 4096, 4096, 4096]
 
 
 @pytest.mark.parametrize(
-    "too_many",
+    "message",
     [
         "max_tokens is too large: 1088. This model supports at most 600 completion tokens.",
         "This model's maximum context length is 2048 tokens. However, you requested 2400 tokens",
     ],
 )
-async def test_a_server_whose_window_is_small_gets_less_room(
-    remotes: Remotes, too_many: str
+async def test_headroom_is_halved_where_the_server_refuses_so_many_tokens(
+    make_captioner: CaptionerFactory, message: str
 ) -> None:
-    """A limit on tokens halves the room instead of ending the caption."""
+    """Instead of failing the draft."""
     async with raw_model_server() as model:
-        model.respond(thinking(None)).respond(refusal(too_many), 400).complete("A blue disc.")
-        assert (await draft(remotes(model.base_url))).text == "A blue disc."
+        model.respond(with_reasoning(None)).respond(openai_error(message), 400)
+        model.complete("A blue disc.")
+        assert (await draft(make_captioner(model.base_url))).text == "A blue disc."
         assert [request["max_tokens"] for request in model.requests] == [64, 1088, 576]
 
 
-async def test_an_answer_cut_at_the_ceiling_without_thought_is_a_cut_draft(
-    remotes: Remotes,
+async def test_a_response_cut_at_the_token_limit_without_reasoning_is_a_cut_draft(
+    make_captioner: CaptionerFactory,
 ) -> None:
-    """It is handed on, for the validator to end it well."""
+    """Validation ends it at a whole sentence."""
     async with raw_model_server() as model:
         model.complete("A blue disc on a white", finish_reason="length")
-        found = await draft(remotes(model.base_url))
+        found = await draft(make_captioner(model.base_url))
         assert (found.text, found.cut, found.had_headroom) == (
             "A blue disc on a white",
             True,
@@ -226,47 +215,12 @@ async def test_an_answer_cut_at_the_ceiling_without_thought_is_a_cut_draft(
         assert len(model.requests) == 1
 
 
-async def test_a_thinking_model_of_another_make_is_understood(
-    remotes: Remotes, aimock: AimockModelServer
+async def test_a_reasoning_model_as_aimock_simulates_it_gets_headroom(
+    make_captioner: CaptionerFactory, aimock: AimockModelServer
 ) -> None:
-    """aimock plays a reasoning model: first silence at the ceiling, then the caption."""
+    """First an empty response at the token limit, then the caption."""
     aimock.respond({"content": " ", "reasoning": "Let me look.", "finishReason": "length"})
     aimock.respond_always({"content": "A blue disc on white."})
-    found = await draft(remotes(aimock.base_url))
+    found = await draft(make_captioner(aimock.base_url))
     assert (found.text, found.had_headroom) == ("A blue disc on white.", True)
     assert [call["max_tokens"] for call in aimock.calls()] == [64, 1088]
-
-
-TOO_LARGE = "The prompt contains an image item with length 4200, which exceeds the encoder cache"
-
-
-async def test_a_model_that_finds_the_picture_too_large_gets_it_smaller_once(
-    remotes: Remotes,
-) -> None:
-    """Through the callback; a second refusal is an error."""
-    shrunk: list[bytes] = []
-
-    async def shrink(jpeg: bytes) -> bytes:
-        shrunk.append(jpeg)
-        return b"smaller"
-
-    async with raw_model_server() as model:
-        model.respond(refusal(TOO_LARGE), 400).complete("A blue disc.").respond(
-            refusal(TOO_LARGE), 400
-        )
-        tried = remotes(model.base_url, shrink=shrink)
-        await draft(tried)
-        url = model.requests[1]["messages"][1]["content"][0]["image_url"]["url"]
-        assert base64.b64decode(url.partition(",")[2]) == b"smaller"
-        with pytest.raises(ModelError):
-            await draft(tried)
-        assert (len(model.requests), shrunk) == (4, [picture().jpeg, picture().jpeg])
-
-
-async def test_without_a_way_to_shrink_it_is_an_error_after_one_call(remotes: Remotes) -> None:
-    """Nothing else would help."""
-    async with raw_model_server() as model:
-        model.respond(refusal(TOO_LARGE), 400)
-        with pytest.raises(ModelError):
-            await draft(remotes(model.base_url))
-        assert len(model.requests) == 1

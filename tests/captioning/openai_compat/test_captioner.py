@@ -1,147 +1,122 @@
-"""What the remote captioner sends, and how long it waits for an answer, over real sockets."""
-
-import asyncio
+"""The captioner of a model server: what a call contains, and what a check finds out."""
 
 import pytest
 
-from app.captioning.errors import ModelTimeout
-from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
-from app.captioning.prompt import user_text
-from app.runtime.deadline import Deadline
-from app.types import Draft
+from app.captioning.errors import CaptionRefused, ModelError, ModelUnavailable
+from app.captioning.prompt import user_prompt
+from testing.servers.aimock_model_server import AimockModelServer
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.raw_model_server import raw_model_server
-from tests.captioning.conftest import Remotes
-from tests.captioning.draft_requests import ask, picture
+from tests.captioning.conftest import CaptionerFactory
+from tests.captioning.draft_requests import draft, draft_request, normalised_image
 
 KEY = "sk-test-0123456789abcdef"
 
 
-async def draft(tried: OpenAICompatCaptioner, seconds: float = 5.0, **changes: object) -> Draft:
-    """One draft of the same picture."""
-    return await tried.draft(picture(), ask(**changes), Deadline.after(seconds))
-
-
-async def test_a_picture_goes_out_inline_with_its_two_texts(
-    remotes: Remotes, model_server: LlmockModelServer
+async def test_a_call_has_the_image_and_two_prompts_and_no_other_parameters(
+    make_captioner: CaptionerFactory, model_server: LlmockModelServer
 ) -> None:
-    """One call: temperature 0.2, the ceiling, the JPEG byte for byte; nothing else."""
+    """Temperature 0.2, the token ceiling, and the JPEG byte for byte."""
     model_server.reply("A blue disc on white.")
-    found = await draft(remotes(model_server.base_url, api_key=KEY), max_tokens=77)
+    found = await draft(make_captioner(model_server.base_url, api_key=KEY), max_tokens=77)
     assert (found.text, found.model, found.cut, found.had_headroom) == (
         "A blue disc on white.", "a-model", False, False,
     )  # fmt: skip
     assert found.input_tokens
     assert found.output_tokens
     [call] = model_server.calls()
-    assert call.images == [picture().jpeg]
+    assert call.images == [normalised_image().jpeg]
     assert set(call.body) == {"model", "messages", "max_tokens", "temperature"}
     assert (call.body["max_tokens"], call.body["temperature"]) == (77, 0.2)
     system, user = call.body["messages"]
     assert system["role"] == "system"
     assert "Describe the picture in one sentence." in system["content"]
     [image] = [part for part in user["content"] if part["type"] == "image_url"]
-    assert set(image["image_url"]) == {"url"}  # no `detail`: low would blur text
+    assert set(image["image_url"]) == {"url"}  # no `detail`: low makes text unreadable
 
 
-async def test_texts_of_every_kind_and_the_picture_go_out_as_they_are(
-    remotes: Remotes, model_server: LlmockModelServer
+async def test_special_characters_in_the_context_arrive_unchanged(
+    make_captioner: CaptionerFactory, model_server: LlmockModelServer
 ) -> None:
-    """The body is put together here: quotes, escapes, emoji and base64 break nothing in it."""
+    """Quotes, escapes, emoji and data URLs, because the request body is not built by the SDK."""
     context = (
         'A "cup"\\ \t\u2028 \x00 \U0001f375 data:image/jpeg;base64,AAAA \u0000 {"url": 1} %s Tee'
     )
-    await draft(remotes(model_server.base_url), context=context)
+    await draft(make_captioner(model_server.base_url), context=context)
     [call] = model_server.calls()
-    assert call.images == [picture().jpeg]
+    assert call.images == [normalised_image().jpeg]
     texts = [part["text"] for part in call.body["messages"][1]["content"] if "text" in part]
-    assert texts == [user_text(ask(context=context))]
+    assert texts == [user_prompt(draft_request(context=context))]
 
 
-async def test_no_temperature_is_sent_where_none_is_set(
-    remotes: Remotes, model_server: LlmockModelServer
+async def test_no_temperature_is_sent_if_none_is_configured(
+    make_captioner: CaptionerFactory, model_server: LlmockModelServer
 ) -> None:
-    """The model's own is used."""
-    await draft(remotes(model_server.base_url, temperature=None))
+    """The model's default applies."""
+    await draft(make_captioner(model_server.base_url, temperature=None))
     assert "temperature" not in model_server.calls()[0].body
 
 
-async def test_a_server_that_needs_no_key_gets_none_of_ours(
-    remotes: Remotes,
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_content_filter_as_finish_reason_is_a_refusal(
+    make_captioner: CaptionerFactory, model_server: LlmockModelServer
 ) -> None:
-    """The environment's OpenAI account never goes to another server; a key that is set does."""
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
-    monkeypatch.setenv("OPENAI_ORG_ID", "org-mine")
-    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-mine")
-    async with raw_model_server() as model:
-        model.complete("A blue disc.")
-        await draft(remotes(model.base_url))
-        await draft(remotes(model.base_url, api_key=KEY))
-        without, with_key = (head.lower() for head in model.request_heads)
-    assert "from-the-environment" not in without
-    assert "mine" not in without
-    assert f"authorization: bearer {KEY}" in with_key
-    assert "accept-encoding: identity" in with_key
-    assert "stainless" not in with_key, "the SDK's words on our system and versions"
+    """The text before it is not used."""
+    model_server.reply("I", finish_reason="content_filter")
+    with pytest.raises(CaptionRefused):
+        await draft(make_captioner(model_server.base_url))
+    assert len(model_server.calls()) == 1
 
 
-async def test_without_a_base_url_the_sdks_own_variables_count(
-    remotes: Remotes,
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_check_sends_an_image(
+    make_captioner: CaptionerFactory, model_server: LlmockModelServer
 ) -> None:
-    """OPENAI_BASE_URL and OPENAI_API_KEY; with neither there is no one to ask."""
+    """One call shows that key, model name and image input work."""
+    result = await make_captioner(model_server.base_url).check()
+    assert result == f"a-model at {model_server.base_url}/ responds to a request with an image"
+    assert len(model_server.calls()[0].images) == 1
+
+
+async def test_a_check_of_a_reasoning_model_passes(
+    make_captioner: CaptionerFactory, aimock: AimockModelServer
+) -> None:
+    """Its reasoning uses up the tokens of a check, which is no error."""
+    aimock.respond_always({"content": " ", "reasoning": "Let me look.", "finishReason": "length"})
+    result = await make_captioner(aimock.base_url).check()
+    assert "responds to a request with an image" in result
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (401, {"error": {"message": "Incorrect API key provided: sk-test-01234***cdef"}},
+         "ALTWRIGHT_MODEL_API_KEY"),
+        (404, {"error": {"message": "model 'a-model' not found"}}, "ollama pull"),
+        (400, {"error": {"message": "this model does not support images"}}, "vision model"),
+        (429, {"error": {"message": "You exceeded your current quota",
+                         "code": "insufficient_quota"}}, "billing"),
+        (503, {"error": "overloaded"}, "failed"),
+        (302, "", "redirects"),
+    ],
+)  # fmt: skip
+async def test_a_failed_check_says_what_to_correct(
+    make_captioner: CaptionerFactory, status: int, body: str | dict[str, object], expected: str
+) -> None:
+    """One sentence with the base URL and without the key, after one call."""
     async with raw_model_server() as model:
-        model.complete("A blue disc.")
-        monkeypatch.setenv("OPENAI_BASE_URL", model.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
-        await draft(remotes(model="m"))
-        assert "authorization: bearer sk-from-the-environment" in model.request_heads[0].lower()
-    monkeypatch.delenv("OPENAI_BASE_URL")
-    monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(ValueError, match="ALTWRIGHT_MODEL_API_KEY"):
-        remotes(model="m")
+        model.respond(body, status, location="http://elsewhere.example/")
+        model.respond({"data": [{"id": "another"}]})
+        with pytest.raises((ModelError, ModelUnavailable)) as caught:
+            await make_captioner(model.base_url, api_key=KEY).check()
+        message = str(caught.value)
+        assert expected in message
+        assert model.base_url in message
+        assert "sk-test" not in message
+        assert "elsewhere" not in message
+        if isinstance(caught.value, ModelError):
+            assert "does not list this model, but: another" in message
 
 
-async def test_connections_are_kept(remotes: Remotes) -> None:
-    """Ten captions after each other use one."""
-    async with raw_model_server() as model:
-        model.complete("A blue disc.")
-        tried = remotes(model.base_url)
-        for _ in range(10):
-            await draft(tried)
-        assert (len(model.requests), model.connections) == (10, 1)
-        await tried.aclose()
-
-
-async def test_a_caller_who_leaves_closes_the_call(remotes: Remotes) -> None:
-    """The model's server sees the connection go at once."""
-    async with raw_model_server() as model:
-        model.hang()
-        task = asyncio.create_task(draft(remotes(model.base_url)))
-        while not model.requests:
-            await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await asyncio.wait_for(model.client_disconnected.wait(), 1)
-
-
-@pytest.mark.parametrize("drip", [b"", b" "])
-async def test_a_model_that_hangs_or_drips_is_too_slow(remotes: Remotes, drip: bytes) -> None:
-    """One call's time is the whole call's, not each byte's; it is not tried again."""
-    async with raw_model_server() as model:
-        model.hang(drip)
-        with pytest.raises(ModelTimeout):
-            await draft(remotes(model.base_url, timeout_s=0.3))
-        assert len(model.requests) == 1
-
-
-async def test_a_call_never_outlasts_the_deadline(remotes: Remotes) -> None:
-    """Although its own timeout is longer."""
-    async with raw_model_server() as model:
-        model.hang()
-        began_s = asyncio.get_running_loop().time()
-        with pytest.raises(ModelTimeout):
-            await draft(remotes(model.base_url), seconds=0.3)
-        assert asyncio.get_running_loop().time() - began_s < 0.6
+async def test_a_check_of_a_closed_port_is_unavailable(make_captioner: CaptionerFactory) -> None:
+    """Nothing listens there."""
+    with pytest.raises(ModelUnavailable, match="no usable HTTP response"):
+        await make_captioner("http://127.0.0.1:9/v1").check()

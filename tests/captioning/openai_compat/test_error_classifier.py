@@ -1,6 +1,5 @@
-"""Each trouble of a model's server, over real sockets, against what the caller sees."""
+"""The caller's error for each failure of a model server, over real sockets."""
 
-import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,131 +7,65 @@ from typing import Any
 
 import pytest
 
-from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
-from app.captioning.openai_compat.error_classifier import AskedToWait, RequestFault
+from app.captioning.errors import (
+    CaptionRefused,
+    ModelError,
+    ModelUnavailable,
+    RequestSpecificError,
+    RetryAfterTooLong,
+)
+from app.captioning.openai_compat.error_body import ErrorBody
+from app.captioning.openai_compat.error_classifier import (
+    FailureKind,
+    classify_error_response,
+    classify_transport_error,
+)
+from app.captioning.openai_compat.errors import (
+    ConnectionFailed,
+    ConnectTimeout,
+    ResponseBodyRejected,
+    TransportError,
+)
 from app.errors import CaptionError
-from app.runtime.deadline import Deadline
-from app.types import Draft
 from testing.servers.aimock_model_server import AimockModelServer
-from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.raw_model_server import completion, raw_model_server
-from tests.captioning.conftest import Remotes
-from tests.captioning.draft_requests import ask, picture
+from tests.captioning.conftest import CaptionerFactory
+from tests.captioning.draft_requests import failed_draft
 
 
-async def fails(remotes: Remotes, base_url: str, seconds: float = 30.0) -> CaptionError:
-    """The error of one draft."""
-    with pytest.raises(CaptionError) as caught:
-        await remotes(base_url).draft(picture(), ask(), Deadline.after(seconds))
-    return caught.value
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (400, "blocked by our content filter", FailureKind.CONTENT_FILTERED),
+        (429, "You exceeded your current quota", FailureKind.QUOTA_EXHAUSTED),
+        (429, "Too many requests", FailureKind.RATE_LIMITED),
+        (200, "Rate limit reached", FailureKind.RATE_LIMITED),
+        (503, "", FailureKind.SERVER_UNAVAILABLE),
+        (400, "The image is too large", FailureKind.IMAGE_TOO_LARGE),
+        (413, "", FailureKind.REQUEST_REJECTED),
+        (422, "x: field required", FailureKind.REQUEST_REJECTED),
+        (401, "", FailureKind.MISCONFIGURED),
+        (404, "", FailureKind.MISCONFIGURED),
+        (308, "", FailureKind.MISCONFIGURED),
+    ],
+)
+def test_an_error_response_has_a_failure_kind(status: int, message: str, kind: FailureKind) -> None:
+    """From its status and, where servers differ, from the words of its message."""
+    failure = classify_error_response(status, {}, ErrorBody(message), now_s=0.0)
+    assert failure.kind is kind
 
 
-async def draft(remotes: Remotes, base_url: str, seconds: float = 30.0) -> Draft:
-    """One draft."""
-    return await remotes(base_url).draft(picture(), ask(), Deadline.after(seconds))
-
-
-async def test_a_short_wait_is_waited_out(
-    remotes: Remotes, model_server: LlmockModelServer
-) -> None:
-    """For real, and never less than was asked."""
-    model_server.fail(429, retry_after=0.2, times=2).reply("A blue disc.")
-    tried = remotes(model_server.base_url, sleep=asyncio.sleep)
-    found = await tried.draft(picture(), ask(), Deadline.after(5))
-    assert found.text == "A blue disc."
-    first, second, third = (call.started_at_s for call in model_server.calls())
-    assert min(second - first, third - second) >= 0.2
-    model_server.llmock.assert_resilient()
-
-
-async def test_a_long_wait_is_the_callers_at_once(
-    remotes: Remotes, model_server: LlmockModelServer
-) -> None:
-    """One call, and Retry-After is the server's own."""
-    model_server.fail(429, retry_after=11, times=None)
-    error = await fails(remotes, model_server.base_url)
-    assert isinstance(error, AskedToWait)
-    assert error.retry_after_s == 11
-    assert (len(model_server.calls()), remotes.naps.s) == (1, [])
-
-
-async def test_a_wait_past_the_deadline_is_not_begun(
-    remotes: Remotes, model_server: LlmockModelServer
-) -> None:
-    """Eight seconds are short, but not for a request with three left."""
-    model_server.fail(429, retry_after=8, times=None)
-    error = await fails(remotes, model_server.base_url, seconds=3)
-    assert isinstance(error, ModelUnavailable)
-    assert (error.retry_after_s, len(model_server.calls())) == (8, 1)
-
-
-async def test_a_limit_that_names_short_waits_for_ever_ends(
-    remotes: Remotes, model_server: LlmockModelServer
-) -> None:
-    """Four waits, then the caller's turn."""
-    model_server.fail(429, retry_after=0.05, times=None)
-    error = await fails(remotes, model_server.base_url)
-    assert isinstance(error, ModelUnavailable)
-    assert len(model_server.calls()) == 5
-
-
-async def test_a_real_quota_of_requests_is_kept_to(
-    remotes: Remotes, model_server: LlmockModelServer
-) -> None:
-    """llmock counts requests per minute itself and names the true wait."""
-    model_server.llmock.limits(rpm=2)
-    for _ in range(2):
-        await draft(remotes, model_server.base_url)
-    error = await fails(remotes, model_server.base_url)
-    assert isinstance(error, ModelUnavailable)
-    assert error.retry_after_s == pytest.approx(30, abs=2)
-
-
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 529])
-async def test_a_server_in_trouble_is_asked_twice_more(remotes: Remotes, status: int) -> None:
-    """With growing pauses; then it is unavailable, or well again."""
-    async with raw_model_server() as model:
-        model.respond("{}", status)
-        error = await fails(remotes, model.base_url)
-        assert isinstance(error, ModelUnavailable)
-        assert (error.retry_after_s, len(model.requests)) == (None, 3)
-    first, second = remotes.naps.s
-    assert 0.5 < first < 0.7
-    assert 1.0 < second < 1.3
-    async with raw_model_server() as model:
-        model.respond("{}", status).respond("", status).complete("A blue disc.")
-        assert (await draft(remotes, model.base_url)).text == "A blue disc."
-
-
-async def test_a_5xx_that_names_a_wait_is_kept_to(
-    remotes: Remotes, model_server: LlmockModelServer
-) -> None:
-    """Short: waited out. Long: the caller's."""
-    model_server.fail(503, retry_after=1).reply("A blue disc.")
-    assert (await draft(remotes, model_server.base_url)).text == "A blue disc."
-    assert 1.0 < remotes.naps.s[0] < 1.3
-    model_server.fail(503, retry_after=120)
-    assert (await fails(remotes, model_server.base_url)).retry_after_s == 120
-
-
-async def test_a_connection_that_breaks_is_tried_again(remotes: Remotes) -> None:
-    """Reset, or half an answer."""
-    async with raw_model_server() as model:
-        model.reset_connection().break_off().complete("A blue disc.")
-        assert (await draft(remotes, model.base_url)).text == "A blue disc."
-        assert len(model.requests) == 3
-    async with raw_model_server() as model:
-        model.reset_connection()
-        assert isinstance(await fails(remotes, model.base_url), ModelUnavailable)
-        assert len(model.requests) == 3
-
-
-async def test_where_nobody_listens_it_is_unavailable(remotes: Remotes) -> None:
-    """A closed port; and the reason says nothing of what was sent."""
-    error = await fails(remotes, "http://127.0.0.1:9/v1")
-    assert isinstance(error, ModelUnavailable)
-    assert "no answer over the wire" in error.log_reason
-    assert "127.0.0.1" not in error.detail
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConnectionFailed("refused"), FailureKind.SERVER_UNAVAILABLE),
+        (ConnectTimeout("slow"), FailureKind.CONNECT_TIMEOUT),
+        (ResponseBodyRejected("too large"), FailureKind.RESPONSE_INVALID),
+    ],
+)
+def test_a_transport_error_has_a_failure_kind(error: TransportError, kind: FailureKind) -> None:
+    """There is no response to look at."""
+    assert classify_transport_error(error).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -144,28 +77,32 @@ async def test_where_nobody_listens_it_is_unavailable(remotes: Remotes) -> None:
         {"error": {"message": "Your account is not active", "code": "billing_not_active"}},
     ],
 )
-async def test_an_exhausted_quota_is_asked_once(remotes: Remotes, body: dict[str, Any]) -> None:
-    """Waiting would not help; a Retry-After is handed on where there is one."""
+async def test_an_exhausted_quota_is_not_retried(
+    make_captioner: CaptionerFactory, body: dict[str, Any]
+) -> None:
+    """Its Retry-After goes to the caller where there is one."""
     async with raw_model_server() as model:
         model.respond(body, 429).respond(body, 429, retry_after="5")
-        error = await fails(remotes, model.base_url)
+        error = await failed_draft(make_captioner(model.base_url))
         assert isinstance(error, ModelUnavailable)
         assert (error.retry_after_s, len(model.requests)) == (None, 1)
-        assert (await fails(remotes, model.base_url)).retry_after_s == 5
+        assert (await failed_draft(make_captioner(model.base_url))).retry_after_s == 5
         assert len(model.requests) == 2
 
 
 @pytest.mark.parametrize("status", [400, 402, 403])
-async def test_an_empty_purse_is_a_quota_whatever_its_status(remotes: Remotes, status: int) -> None:
-    """Anthropic's 400, OpenRouter's 402, a gateway's 403."""
+async def test_used_up_credit_is_an_exhausted_quota_with_any_status(
+    make_captioner: CaptionerFactory, status: int
+) -> None:
+    """400 of Anthropic, 402 of OpenRouter, 403 of a gateway."""
     async with raw_model_server() as model:
         model.respond({"error": {"message": "Your credit balance is too low"}}, status)
-        assert isinstance(await fails(remotes, model.base_url), ModelUnavailable)
+        assert isinstance(await failed_draft(make_captioner(model.base_url)), ModelUnavailable)
         assert len(model.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words", "own_fault"),
+    ("status", "body", "expected", "is_request_specific"),
     [
         (400, {"error": {"message": "Something odd"}}, "Something odd", True),
         (422, {"detail": [{"loc": ["body", "x"], "msg": "wrong"}]}, "body.x: wrong", True),
@@ -182,24 +119,33 @@ async def test_an_empty_purse_is_a_quota_whatever_its_status(remotes: Remotes, s
         (404, {"error": {"message": "model 'x' not found"}}, "ollama pull", False),
         (404, "404 page not found", "ALTWRIGHT_MODEL_BASE_URL", False),
         (405, "", "ALTWRIGHT_MODEL_BASE_URL", False),
-        (400, {"error": {"message": "At most 0 image(s) may be provided"}}, "that can see", False),
-        (500, {"error": {"message": "image input is not supported"}}, "that can see", False),
-        (404, {"error": {"message": "No endpoints found that support image input"}}, "see", False),
+        (400, {"error": {"message": "At most 0 image(s) may be provided"}}, "vision model", False),
+        (500, {"error": {"message": "image input is not supported"}}, "vision model", False),
+        (
+            404,
+            {"error": {"message": "No endpoints found that support image input"}},
+            "vision model",
+            False,
+        ),
         (307, "", "redirects", False),
     ],
 )
-async def test_a_request_that_is_refused_as_wrong_is_asked_once(
-    remotes: Remotes, status: int, body: str | dict[str, Any], words: str, own_fault: bool
+async def test_a_rejected_request_is_not_retried(
+    make_captioner: CaptionerFactory,
+    status: int,
+    body: str | dict[str, Any],
+    expected: str,
+    is_request_specific: bool,
 ) -> None:
-    """The log says what to mend; only what no request would survive counts for the breaker."""
+    """The log says what to correct. The circuit breaker counts only what fails every request."""
     async with raw_model_server() as model:
         model.respond(body, status, location="http://127.0.0.1:9/")
-        error = await fails(remotes, model.base_url)
+        error = await failed_draft(make_captioner(model.base_url))
         assert isinstance(error, ModelError)
-        assert isinstance(error, RequestFault) == own_fault
-        assert words in error.log_reason
+        assert isinstance(error, RequestSpecificError) == is_request_specific
+        assert expected in error.log_reason
         assert error.detail == ModelError.public
-        assert (len(model.requests), remotes.naps.s) == (1, [])
+        assert (len(model.requests), make_captioner.sleep.waits_s) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -218,12 +164,12 @@ async def test_a_request_that_is_refused_as_wrong_is_asked_once(
     ],
 )
 async def test_a_content_filter_is_a_refusal(
-    remotes: Remotes, status: int, body: dict[str, Any]
+    make_captioner: CaptionerFactory, status: int, body: dict[str, Any]
 ) -> None:
-    """Never tried again."""
+    """Not retried."""
     async with raw_model_server() as model:
         model.respond(body, status)
-        assert isinstance(await fails(remotes, model.base_url), CaptionRefused)
+        assert isinstance(await failed_draft(make_captioner(model.base_url)), CaptionRefused)
         assert len(model.requests) == 1
 
 
@@ -244,81 +190,61 @@ async def test_a_content_filter_is_a_refusal(
         json.dumps(completion("A m@g.")).encode().replace(b"@", b"\xff"),
     ],
 )
-async def test_nonsense_is_an_error_after_one_call(remotes: Remotes, body: str | bytes) -> None:
-    """HTML, emptiness, tool calls, a megabyte, broken letters."""
+async def test_an_unusable_response_is_not_retried(
+    make_captioner: CaptionerFactory, body: str | bytes
+) -> None:
+    """HTML, no text, a tool call, a megabyte, invalid UTF-8."""
     async with raw_model_server() as model:
         model.respond(body)
-        error = await fails(remotes, model.base_url)
+        error = await failed_draft(make_captioner(model.base_url))
         assert isinstance(error, ModelError)
         assert error.log_reason
         assert len(model.requests) == 1
 
 
-async def test_a_body_without_end_is_not_read_to_its_end(remotes: Remotes) -> None:
-    """Nor is a compressed one unpacked."""
-    async with raw_model_server() as model:
-        model.stream_64_mib()
-        error = await fails(remotes, model.base_url)
-        assert isinstance(error, ModelError)
-        assert "larger than" in error.log_reason
-    async with raw_model_server() as model:
-        model.respond(b"\x1f\x8b", content_encoding="gzip")
-        assert "compressed" in (await fails(remotes, model.base_url)).log_reason
-
-
 @pytest.mark.parametrize("kind", ["malformedRate", "disconnectRate", "dropRate", "rateLimitRate"])
-async def test_chaos_of_another_make_never_leaks(
-    remotes: Remotes, aimock: AimockModelServer, kind: str
+async def test_failures_that_aimock_injects_become_caption_errors(
+    make_captioner: CaptionerFactory, aimock: AimockModelServer, kind: str
 ) -> None:
-    """aimock breaks its JSON, cuts the line, answers 500 and 429: always one of our errors."""
+    """Malformed JSON, broken connections, 500 and 429."""
     aimock.respond_always({"content": "A blue disc."}, chaos={kind: 1})
     expected = ModelError if kind == "malformedRate" else ModelUnavailable
-    assert isinstance(await fails(remotes, aimock.base_url), expected)
-
-
-async def test_a_hang_of_another_make_is_too_slow(
-    remotes: Remotes, model_server: LlmockModelServer
-) -> None:
-    """llmock holds its answer back for longer than one call may take."""
-    model_server.delay(1)
-    tried = remotes(model_server.base_url, timeout_s=0.3)
-    with pytest.raises(ModelTimeout):
-        await tried.draft(picture(), ask(), Deadline.after(5))
+    assert isinstance(await failed_draft(make_captioner(aimock.base_url)), expected)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What must become of one real error body: the error, its wait, and how often it is asked."""
+class Outcome:
+    """The expected error, its wait, and the number of calls, for one real error body."""
 
     error: type[CaptionError]
     wait_s: float | None = None
     calls: int = 1
 
 
-def expected(row: dict[str, Any]) -> Row:
-    """The rule for a row, from its kind and a wait read by a second, simpler reader."""
+def expected_outcome(row: dict[str, Any]) -> Outcome:
+    """From the kind of a row, and a wait that a second, simpler parser finds."""
     if row["kind"] in ("too_large", "image"):
-        return Row(RequestFault)
+        return Outcome(RequestSpecificError)
     if row["kind"] == "content_filter":
-        return Row(CaptionRefused)
+        return Outcome(CaptionRefused)
     if row["kind"] == "quota":
-        return Row(ModelUnavailable)
-    wait_s = _simply_read(row)
+        return Outcome(ModelUnavailable)
+    wait_s = _wait_s(row)
     if wait_s is None:
-        return Row(ModelUnavailable, None, 3)
+        return Outcome(ModelUnavailable, None, 3)
     if wait_s > 10:
-        return Row(AskedToWait, wait_s)
-    return Row(ModelUnavailable, wait_s, 5)
+        return Outcome(RetryAfterTooLong, wait_s)
+    return Outcome(ModelUnavailable, wait_s, 5)
 
 
-def _simply_read(row: dict[str, Any]) -> float | None:
-    """Seconds that the row's body names, by splitting words."""
+def _wait_s(row: dict[str, Any]) -> float | None:
+    """The wait that the row's body names, found by splitting it into words."""
     if row["headers"]:
         return float(row["headers"]["retry-after"])
     words = (row["body"] or "").replace("\\n", " ").split()
-    for place, word in enumerate(words[:-1]):
-        if word in ("in", "after") and words[place - 1] in ("again", "retry"):
-            number = words[place + 1].partition('"')[0].rstrip(".,")
+    for index, word in enumerate(words[:-1]):
+        if word in ("in", "after") and words[index - 1] in ("again", "retry"):
+            number = words[index + 1].partition('"')[0].rstrip(".,")
             if number[0].isdigit():
                 minutes, _, rest = (
                     number.rpartition("m") if "ms" not in number else ("", "", number)
@@ -328,42 +254,46 @@ def _simply_read(row: dict[str, Any]) -> float | None:
     return None
 
 
-async def test_every_real_error_body_gets_its_due_over_the_wire(
-    remotes: Remotes, corpora: Path
+async def test_every_real_error_body_has_the_expected_outcome(
+    make_captioner: CaptionerFactory, corpora: Path
 ) -> None:
-    """Each body byte for byte, and each as the message of an error object."""
+    """Each body unchanged, and each as the message of an error object."""
     lines = (corpora / "model_errors.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) >= 30
     for line in lines:
         row = json.loads(line)
         headers = {k.replace("-", "_"): v for k, v in (row["headers"] or {}).items()}
-        wanted = expected(row)
+        wanted = expected_outcome(row)
         bodies: list[Any] = [row["body"] or "", {"error": {"message": row["body"] or ""}}]
         for body in bodies if row["status"] != 200 else bodies[:1]:
             async with raw_model_server() as model:
                 model.respond(body, row["status"], **headers)
-                error = await fails(remotes, model.base_url)
-                said = (type(error), error.retry_after_s, len(model.requests))
+                error = await failed_draft(make_captioner(model.base_url))
+                outcome = (type(error), error.retry_after_s, len(model.requests))
                 wait_s = None if wanted.wait_s is None else pytest.approx(wanted.wait_s)
-                assert said == (wanted.error, wait_s, wanted.calls), row
+                assert outcome == (wanted.error, wait_s, wanted.calls), row
                 assert "org_01" not in error.detail
 
 
-async def test_every_real_error_body_gets_its_due_from_a_server_nobody_here_wrote(
-    remotes: Remotes, aimock: AimockModelServer, corpora: Path
+async def test_every_real_error_message_sent_by_aimock_has_the_expected_outcome(
+    make_captioner: CaptionerFactory, aimock: AimockModelServer, corpora: Path
 ) -> None:
-    """aimock sends each message with its own envelope and, on a 429, `Retry-After: 1`."""
+    """aimock adds its own error object and, for a 429, `Retry-After: 1`."""
     for line in (corpora / "model_errors.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         if row["status"] == 200 or not row["body"]:
             continue
-        wanted = expected(row)
+        wanted = expected_outcome(row)
         aimock.reset()
         aimock.respond_always({"error": {"message": row["body"]}, "status": row["status"]})
-        error = await fails(remotes, aimock.base_url)
+        error = await failed_draft(make_captioner(aimock.base_url))
         if row["status"] == 429 and row["kind"] == "429":
             wait_s = max(wanted.wait_s or 1, 1)
-            wanted = Row(AskedToWait, wait_s) if wait_s > 10 else Row(ModelUnavailable, wait_s, 5)
+            wanted = (
+                Outcome(RetryAfterTooLong, wait_s)
+                if wait_s > 10
+                else Outcome(ModelUnavailable, wait_s, 5)
+            )
         calls = len(aimock.calls())
         assert issubclass(type(error), wanted.error), row
         assert calls == wanted.calls, row

@@ -1,4 +1,4 @@
-"""Whatever a model's server sends in a 200 becomes an answer, a complaint or nonsense."""
+"""The body of a 200 is a model response, an error, or invalid."""
 
 import json
 from typing import Any
@@ -11,19 +11,19 @@ from testing.servers.raw_model_server import completion
 
 
 def read(value: object) -> ModelResponse | ErrorBody | InvalidResponse:
-    """What a body is, given as JSON."""
+    """The parsed body with this JSON value."""
     return parse_response(json.dumps(value).encode())
 
 
 def text_of(value: object) -> str:
-    """The text of what must be an answer."""
+    """The text of what must be a model response."""
     found = read(value)
     assert isinstance(found, ModelResponse), found
     return found.text
 
 
 def message(**members: Any) -> dict[str, Any]:
-    """An answer with this message."""
+    """A completion with this message."""
     return completion(None, message={"role": "assistant", "content": None, **members})
 
 
@@ -55,13 +55,13 @@ def message(**members: Any) -> dict[str, Any]:
         ({"choices": [{}]}, ""),
     ],
 )  # fmt: skip
-def test_a_text_is_found_in_every_shape(value: object, text: str) -> None:
-    """Parts, plain lists, the older form, the first of several choices."""
+def test_the_text_is_found_in_every_form(value: object, text: str) -> None:
+    """Parts, a list of strings, the older `text`, the first of several choices."""
     assert text_of(value) == text
 
 
 @pytest.mark.parametrize(
-    ("choice", "cut", "refused"),
+    ("choice", "truncated", "refused"),
     [
         ({"finish_reason": "stop"}, False, False),
         ({"finish_reason": "length"}, True, False),
@@ -76,11 +76,13 @@ def test_a_text_is_found_in_every_shape(value: object, text: str) -> None:
         ({"message": {"content": "A mug.", "refusal": ""}}, False, False),
     ],
 )
-def test_how_it_ended_is_read(choice: dict[str, Any], cut: bool, refused: bool) -> None:
-    """Every word for the same end."""
+def test_the_finish_reason_is_parsed(
+    choice: dict[str, Any], truncated: bool, refused: bool
+) -> None:
+    """Servers use several words for the same reason."""
     found = read(completion("A mug.", **choice))
     assert isinstance(found, ModelResponse)
-    assert (found.cut, found.refused) == (cut, refused)
+    assert (found.truncated, found.refused) == (truncated, refused)
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,8 @@ def test_how_it_ended_is_read(choice: dict[str, Any], cut: bool, refused: bool) 
         ([1], (None, None)),
     ],
 )
-def test_usage_is_taken_where_it_can_be_true(
-    usage: object, tokens: tuple[int | None, int | None]
-) -> None:
-    """Null where it is unknown."""
+def test_implausible_usage_is_ignored(usage: object, tokens: tuple[int | None, int | None]) -> None:
+    """Strings, booleans, negative and huge numbers."""
     found = read({**completion("A mug."), "usage": usage})
     assert isinstance(found, ModelResponse)
     assert (found.input_tokens, found.output_tokens) == tokens
@@ -113,15 +113,15 @@ def test_usage_is_taken_where_it_can_be_true(
         ({"message": "Rate limit exceeded", "raw_status_code": 429}, 429),
     ],
 )
-def test_an_error_inside_a_200_is_a_complaint(value: object, code: int | None) -> None:
-    """As gateways send it."""
+def test_an_error_inside_a_200_is_an_error_body(value: object, code: int | None) -> None:
+    """Gateways send it."""
     found = read(value)
     assert isinstance(found, ErrorBody)
     assert found.status == code
 
 
-def test_an_error_inside_an_event_stream_is_a_complaint() -> None:
-    """Although no stream was asked for."""
+def test_an_error_inside_an_event_stream_is_an_error_body() -> None:
+    """Although no stream was requested."""
     event = {"type": "error", "error": {"code": "server_is_overloaded", "message": "Overloaded."}}
     found = parse_response(f"event: error\ndata: {json.dumps(event)}\n\n".encode())
     assert isinstance(found, ErrorBody)
@@ -129,61 +129,61 @@ def test_an_error_inside_an_event_stream_is_a_complaint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "reason"),
     [
         (b"", "no body"),
         (b" \n", "no body"),
         (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML"),
-        (b"upstream connect error", "no JSON"),
-        (b"null", "no JSON"),
-        (b'"text"', "no JSON"),
+        (b"upstream connect error", "not JSON"),
+        (b"null", "not JSON"),
+        (b'"text"', "not JSON"),
         (b"[]", "without choices"),
         (b"{}", "without choices"),
         (b'{"choices": []}', "without choices"),
         (b'{"choices": {"message": {}}}', "without choices"),
-        (b'{"choices": ["A mug."]}', "no object"),
-        (b"[" * 100_000, "no JSON"),
-        (b'{"a":' * 100_000, "no JSON"),
-        (b"9" * 100_000, "no JSON"),
-        (b"\x00\xff\xfe", "no JSON"),
+        (b'{"choices": ["A mug."]}', "not an object"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"a":' * 100_000, "not JSON"),
+        (b"9" * 100_000, "not JSON"),
+        (b"\x00\xff\xfe", "not JSON"),
     ],
 )
-def test_nonsense_is_called_so(body: bytes, words: str) -> None:
-    """And says what it is; a server that talks so is broken, not only this answer."""
+def test_a_body_that_no_chat_completions_api_sends_is_invalid(body: bytes, reason: str) -> None:
+    """The base URL leads to a wrong server."""
     found = parse_response(body)
     assert isinstance(found, InvalidResponse)
-    assert words in found.reason
-    assert found.is_broken
+    assert reason in found.reason
+    assert found.is_wrong_server
 
 
-def test_an_answer_with_lost_letters_is_not_used() -> None:
-    """Invalid UTF-8 in the middle; at the end it is a character that the ceiling cut in two."""
+def test_invalid_utf8_is_accepted_only_at_the_end() -> None:
+    """There it is a character that the token limit cut in two."""
     body = json.dumps(completion("A m@g.")).encode()
     found = parse_response(body.replace(b"@", b"\xfc"))
     assert isinstance(found, InvalidResponse)
-    assert not found.is_broken
+    assert not found.is_wrong_server
     body = json.dumps(completion("A mug@")).encode()
     ended = parse_response(body.replace(b"@", b"\xf0\x9f\x98"))
     assert isinstance(ended, ModelResponse)
     assert ended.text == "A mug"
 
 
-def test_a_megabyte_is_no_answer_and_costs_little() -> None:
-    """Longer than any model writes below our ceilings."""
+def test_a_megabyte_of_text_is_invalid() -> None:
+    """Longer than any model writes within the token limits."""
     found = read(completion("loop " * 250_000))
     assert isinstance(found, InvalidResponse)
     assert "1250000 characters" in found.reason
 
 
-def test_a_tool_call_is_no_answer_but_text_beside_it_is() -> None:
-    """None was offered."""
+def test_a_tool_call_is_invalid_except_with_text_beside_it() -> None:
+    """No tool was offered."""
     calls = [{"id": "1", "type": "function", "function": {"name": "see", "arguments": "{}"}}]
     assert isinstance(read(message(tool_calls=calls)), InvalidResponse)
     assert text_of(message(content="A mug.", tool_calls=calls)) == "A mug."
 
 
 @pytest.mark.parametrize(
-    ("value", "thought"),
+    ("value", "has_reasoning"),
     [
         (completion("A mug."), False),
         (completion("A mug.<|im_end|>"), False),
@@ -211,8 +211,8 @@ def test_a_tool_call_is_no_answer_but_text_beside_it_is() -> None:
         (completion("I need to describe this mug", finish_reason="length"), True),
     ],
 )
-def test_thinking_is_noticed(value: object, thought: bool) -> None:
+def test_reasoning_is_detected(value: object, has_reasoning: bool) -> None:
     """In a field, in the usage, in the text."""
     found = read(value)
     assert isinstance(found, ModelResponse)
-    assert found.thought == thought
+    assert found.has_reasoning == has_reasoning

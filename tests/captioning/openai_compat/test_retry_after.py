@@ -1,4 +1,4 @@
-"""How long a model's server asks us to wait."""
+"""The wait that a model server names in headers and error bodies."""
 
 import json
 import re
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from app.captioning.openai_compat.retry_after import duration_s, named_wait_s
+from app.captioning.openai_compat.retry_after import find_retry_after_s, parse_duration_s
 
 NOW_S = 1_790_000_000.0
 
 
-def wait(body: str = "", **headers: str) -> float | None:
-    """What is named; `_` in a header's name stands for `-`."""
-    return named_wait_s({k.replace("_", "-"): v for k, v in headers.items()}, body, NOW_S)
+def retry_after_s(body: str = "", **headers: str) -> float | None:
+    """The wait; `_` in a header's name stands for `-`."""
+    return find_retry_after_s({k.replace("_", "-"): v for k, v in headers.items()}, body, NOW_S)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def wait(body: str = "", **headers: str) -> float | None:
         ("5 monkeys", None),
     ],
 )
-def test_every_spelling_of_a_duration_is_read(text: str, seconds: float | None) -> None:
-    """Go's, Google's and English ones."""
-    assert duration_s(text) == pytest.approx(seconds) if seconds else duration_s(text) is None
+def test_every_notation_of_a_duration_is_parsed(text: str, seconds: float | None) -> None:
+    """Of Go, of Google, and English words."""
+    assert parse_duration_s(text) == (pytest.approx(seconds) if seconds else None)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_every_spelling_of_a_duration_is_read(text: str, seconds: float | None) 
         ("", None),
     ],
 )
-def test_a_wait_in_a_body_is_found(body: str, seconds: float | None) -> None:
-    """Only where words say that it is one."""
-    assert wait(body) == (pytest.approx(seconds) if seconds is not None else None)
+def test_a_wait_in_an_error_body_is_found(body: str, seconds: float | None) -> None:
+    """Only after words that say so."""
+    assert retry_after_s(body) == (pytest.approx(seconds) if seconds is not None else None)
 
 
 @pytest.mark.parametrize(
@@ -117,35 +117,35 @@ def test_a_wait_in_a_body_is_found(body: str, seconds: float | None) -> None:
     ],
 )
 def test_a_wait_in_headers_is_found(headers: dict[str, str], seconds: float | None) -> None:
-    """A limit with something left is no wait, and Retry-After goes before resets."""
-    assert wait(**headers) == (pytest.approx(seconds) if seconds is not None else None)
+    """A limit with something remaining is no wait; Retry-After goes before reset headers."""
+    assert retry_after_s(**headers) == (pytest.approx(seconds) if seconds is not None else None)
 
 
-def test_of_a_header_and_a_body_the_longer_wait_counts() -> None:
-    """One is rounded, or a proxy's."""
-    assert wait("Please try again in 9m38.016s", retry_after="1") == pytest.approx(578.016)
-    assert wait("Please try again in 1.278s", retry_after="2") == 2
+def test_the_longer_wait_of_header_and_body_counts() -> None:
+    """One of them is rounded, or of a proxy."""
+    assert retry_after_s("Please try again in 9m38.016s", retry_after="1") == pytest.approx(578.016)
+    assert retry_after_s("Please try again in 1.278s", retry_after="2") == 2
 
 
-def test_a_hostile_body_costs_no_time() -> None:
-    """Nothing here backtracks over a megabyte."""
+def test_a_hostile_body_does_not_make_the_patterns_backtrack() -> None:
+    """A megabyte each; this would take minutes."""
     for body in (
         "retry " * 200_000,
         "1s" * 500_000,
         "retry after " + "9" * 500_000,
         "wait 1h" * 9**5,
     ):
-        wait(body)
+        retry_after_s(body)
 
 
-def test_every_wait_that_providers_were_seen_to_name_is_found(corpora: Path) -> None:
-    """Where a real body says "again in" or "after" with a number, a wait comes out."""
+def test_every_wait_in_real_error_bodies_is_found(corpora: Path) -> None:
+    """Those that say "again in" or "after" with a number, and no others."""
     for line in (corpora / "model_errors.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         body = row["body"] or ""
-        says = re.search(r"(?:again in|retry after|retry in) \d", body) is not None
-        found = named_wait_s(row["headers"] or {}, body, NOW_S)
-        assert (found is not None) == (says or row["kind"] == "headers"), row
+        names_wait = re.search(r"(?:again in|retry after|retry in) \d", body) is not None
+        found = find_retry_after_s(row["headers"] or {}, body, NOW_S)
+        assert (found is not None) == (names_wait or row["kind"] == "headers"), row
 
 
 @pytest.mark.parametrize(
@@ -163,15 +163,15 @@ def test_every_wait_that_providers_were_seen_to_name_is_found(corpora: Path) -> 
         ("try again at 2026-09-21T14:13:00Z", None),
     ],
 )
-def test_words_and_moments_in_a_body_are_read(body: str, seconds: float | None) -> None:
-    """Numbers in words, moments, and what names no wait after all."""
-    assert wait(body) == (pytest.approx(seconds) if seconds else None)
+def test_words_and_times_in_a_body_are_parsed(body: str, seconds: float | None) -> None:
+    """Numbers in words, timestamps, and texts that name no wait."""
+    assert retry_after_s(body) == (pytest.approx(seconds) if seconds else None)
 
 
-def test_a_header_that_was_sent_twice_counts_with_its_longer_wait() -> None:
+def test_the_longer_wait_of_a_header_that_was_sent_twice_counts() -> None:
     """HTTP joins the values of a header with commas."""
-    assert wait(retry_after="5, 10") == 10
-    assert wait(retry_after="5, soon") is None
+    assert retry_after_s(retry_after="5, 10") == 10
+    assert retry_after_s(retry_after="5, soon") is None
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_a_header_that_was_sent_twice_counts_with_its_longer_wait() -> None:
         ("limit=100, remaining=3, reset=17", None),
     ],
 )
-def test_the_header_of_the_draft_is_read_where_nothing_is_left(
+def test_the_ratelimit_header_of_the_ietf_draft_is_parsed_where_nothing_remains(
     value: str, seconds: float | None
 ) -> None:
-    """RateLimit, in its older and its newer form."""
-    assert wait(ratelimit=value) == seconds
+    """Its older and its newer form."""
+    assert retry_after_s(ratelimit=value) == seconds

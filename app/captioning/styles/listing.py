@@ -1,13 +1,13 @@
-"""What GET /v1/styles says of a style."""
+"""The entry of one style in the response to GET /v1/styles."""
 
 from app.types import Style
 from app.validation.rules import RULES, Rule
 
-_BANNED_SHOWN = 50
+_MAX_BANNED_SHOWN = 50
 
 
-def describe(style: Style) -> dict[str, object]:
-    """Name, purpose, limits (characters, sentences) and the rules that its captions keep."""
+def describe_style(style: Style) -> dict[str, object]:
+    """Its name, purpose, limits (characters, sentences) and the rules that its captions keep."""
     return {
         "name": style.name,
         "purpose": style.purpose,
@@ -29,21 +29,21 @@ def describe(style: Style) -> dict[str, object]:
                 "source": rule.source,
             }
             for rule in RULES
-            if _applies(rule.code, style)
+            if _applies_to(rule.code, style)
         ],
     }
 
 
 def _describe_rule(rule: Rule, style: Style) -> str:
-    """The description; that of `banned_word` lists the first words, so that callers know them."""
+    """The rule's description; that of `banned_word` lists the first words."""
     if rule.code != "banned_word":
         return rule.description
-    shown = ", ".join(f'"{word}"' for word in style.banned[:_BANNED_SHOWN])
-    more = len(style.banned) - _BANNED_SHOWN
+    shown = ", ".join(f'"{word}"' for word in style.banned[:_MAX_BANNED_SHOWN])
+    more = len(style.banned) - _MAX_BANNED_SHOWN
     return f"It uses none of these words: {shown}{f' and {more} more' if more > 0 else ''}."
 
 
-def _applies(code: str, style: Style) -> bool:
+def _applies_to(code: str, style: Style) -> bool:
     if code == "repeated_words":
         return style.max_word_repeats is not None
     if code == "banned_word":

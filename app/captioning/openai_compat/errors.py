@@ -1,0 +1,23 @@
+"""Errors between a model server and the session that calls it."""
+
+from app.captioning.errors import RequestSpecificError
+
+
+class TransportError(Exception):
+    """No usable HTTP response came from the model server. The text is safe to log."""
+
+
+class ConnectionFailed(TransportError):
+    """The connection was refused, reset or broken, or DNS or TLS failed."""
+
+
+class ConnectTimeout(TransportError):
+    """No connection was made in time. It is not retried: a retry would take as long again."""
+
+
+class ResponseBodyRejected(TransportError):
+    """The response body is too large, or compressed although `identity` was requested."""
+
+
+class EmptyResponse(RequestSpecificError):
+    """The model's response has no text besides its reasoning."""

@@ -1,0 +1,86 @@
+"""Settings of one model behind an OpenAI-compatible server."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+
+
+class ModelSettings(
+    BaseModel,
+    frozen=True,
+    use_attribute_docstrings=True,
+    str_strip_whitespace=True,
+    hide_input_in_errors=True,
+):
+    """One model, its server and how to call it; also the form of an element of FALLBACKS."""
+
+    model: str = Field(min_length=1, max_length=200)
+    """The model's name at its server."""
+    base_url: str | None = None
+    """URL of the server's API, mostly ending in /v1. None: the openai SDK's default."""
+    api_key: SecretStr | None = None
+    """None: the openai SDK's default where `base_url` is None, else a placeholder is sent.
+    The environment's OPENAI_API_KEY is never sent to another server."""
+    timeout_s: float = Field(15.0, gt=0, le=600)
+    """Seconds for one call."""
+    temperature: float | None = Field(0.2, ge=0, le=2)
+    """None: the model's default."""
+    retry_wait_max_s: float = Field(10.0, ge=0, le=600)
+    """The longest wait named by the server that is waited out, in seconds."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_only_known_fields(cls, values: object) -> object:
+        if isinstance(values, Mapping):
+            unknown = sorted(str(name) for name in values if name not in cls.model_fields)
+            if unknown:
+                known = ", ".join(cls.model_fields)
+                raise ValueError(f"unknown field {unknown[0]!r}; the fields are {known}")
+        return values
+
+    @field_validator("base_url", "api_key", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        return None if isinstance(text, str) and not text.strip() else value
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("write it with scheme and host, like http://127.0.0.1:11434/v1")
+        if parts.path.rstrip("/").endswith("/chat/completions"):
+            raise ValueError("remove /chat/completions: it is appended to the base URL")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_valid_in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        text = value.get_secret_value().strip()
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("a key is printable ASCII without spaces; part of it may be missing")
+        return SecretStr(text)
+
+    def resolve_api_key(self) -> str | None:
+        """The key to send; None for a server that may need none.
+
+        Raises ValueError where OpenAI itself would be called without a key.
+        """
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        if self.base_url is not None:
+            return None
+        key = os.environ.get("OPENAI_API_KEY") or None
+        if key is None and not os.environ.get("OPENAI_BASE_URL"):
+            raise ValueError(
+                "there is no API key for OpenAI: set ALTWRIGHT_MODEL_API_KEY (or OPENAI_API_KEY), "
+                "or ALTWRIGHT_MODEL_BASE_URL for a server that needs none"
+            )
+        return key
