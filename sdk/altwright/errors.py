@@ -1,25 +1,25 @@
-"""Every error of the SDK.
+"""Every exception of the SDK.
 
-    AltwrightError                  whatever went wrong here or there
-    ├── UsageError                    the call itself (also a ValueError): nothing was sent
-    ├── UnreadableImage           a local picture that cannot be sent: nothing was sent
-    ├── ConnectionFailed            no answer, or half of one
+    AltwrightError                  base class
+    ├── UsageError                  wrong arguments (also a ValueError); nothing was sent
+    ├── UnreadableImage             a local image that cannot be sent; nothing was sent
+    ├── ConnectionFailed            no response, or an incomplete one
     │   └── TimedOut                the whole call took longer than `timeout`
-    ├── UnexpectedResponse            not Altwright's answer: a proxy's page, another program
-    └── Problem                     the server's own problem; a code that this version does not know
-        ├── RequestProblem          the request must be mended
+    ├── UnexpectedResponse          not a response of Altwright: a proxy's page, another program
+    └── Problem                     an error body of the server; also codes unknown to this version
+        ├── RequestProblem          the request is wrong and has to be changed
         │   ├── Unauthorized, NotFound, MethodNotAllowed, RequestTimeout, RequestTooLarge,
         │   └── UnsupportedMediaType, InvalidRequest
-        ├── ImageProblem            the picture could not be had or read
+        ├── ImageProblem            the image could not be downloaded or decoded
         │   ├── ImageUrlForbidden, ImageNotFound, ImageDenied, ImageTooLarge,
         │   └── ImageUnsupported, ImageCorrupt, ImageUnreachable, ImageTimeout
-        ├── CaptionProblem          there is a picture and no caption: a person should write it
+        ├── CaptionProblem          there is an image but no caption: a person should write it
         │   └── CaptionUncertain, CaptionRefused, CaptionRejected
-        └── ServerProblem           the server or its model, not the request: try again later
+        └── ServerProblem           a failure of the server or its model, not of the request
             └── RateLimited, Overloaded, ModelUnavailable, ModelError, ModelTimeout, Internal
 
-Each has `retryable`; the status class tells the truth about it: 408, 429 and 5xx may succeed later,
-other 4xx will not. No message holds a key or the query of a URL that the SDK put there.
+Each has `retryable`, which follows the HTTP status: 408, 429 and 5xx may succeed later, other 4xx
+will not. No message contains an API key or the query of a URL.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong field of a request; `field` is empty where the whole body is meant."""
+    """One wrong field of a request; `field` is empty if the whole body is wrong."""
 
     field: str
     message: str
@@ -39,70 +39,72 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A hard rule that the last draft of a rejected caption breaks."""
+    """A hard rule that the rejected draft breaks."""
 
     code: str
     reason: str
 
 
 class AltwrightError(Exception):
-    """The base of every error that this package raises or yields."""
+    """Base class of every error that this package raises or yields."""
 
     status: int | None = None
-    """HTTP status, where there was an answer."""
+    """HTTP status, if there was a response."""
     code: str | None = None
-    """The contract's code, where the answer was a problem."""
+    """The error code of the API, if the response has an error body."""
     request_id: str | None = None
-    """What the server's log calls the request."""
+    """Identifies the request in the server's log."""
     retryable: bool = False
     """Whether the same call may succeed later."""
     retry_after: float | None = None
-    """Seconds that the server asked to be left alone for, counted from its answer."""
+    """Seconds to wait before the next try, as the server asked for with Retry-After."""
     draft: str | None = None
+    """The text that was rejected; only of CaptionRejected."""
     reasons: Sequence[Reason] = ()
+    """Hard rules that the draft breaks; only of CaptionRejected."""
 
     def __init__(self, message: str, *, request_id: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        """One sentence: what is wrong and, where that is known, what to do."""
+        """One sentence: what is wrong and, if known, what to do about it."""
         self.request_id = request_id
 
     def __str__(self) -> str:
         return self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Results of process pools and task queues are pickled; keyword arguments would be lost.
-        return (_restored, (type(self), self.message), self.__dict__)
+        # Process pools and task queues pickle errors; the default would lose keyword arguments.
+        return (_unpickle, (type(self), self.message), self.__dict__)
 
 
-def _restored(kind: type[AltwrightError], message: str) -> AltwrightError:
+def _unpickle(kind: type[AltwrightError], message: str) -> AltwrightError:
     error = kind.__new__(kind, message)
     error.args = (message,)
     return error
 
 
 class UsageError(AltwrightError, ValueError):
-    """The call cannot be made as it is; nothing was sent."""
+    """The arguments or settings are wrong; nothing was sent."""
 
 
 class UnreadableImage(AltwrightError):
-    """A local picture that is missing, no file, too large or cannot be read; nothing was sent."""
+    """A local image that is missing, too large or cannot be read; nothing was sent."""
 
 
 class ConnectionFailed(AltwrightError):
-    """The server was not reached, or hung up before its answer was whole."""
+    """The server was not reached, or the connection broke before the response was complete."""
 
     retryable = True
     reached: bool = True
-    """False where not even a connection came about."""
+    """False if no connection could be opened."""
 
 
 class TimedOut(ConnectionFailed):
-    """The call, with its retries and the waits between them, took longer than `timeout`."""
+    """The call, including retries and the waits between them, took longer than `timeout`."""
 
 
 class UnexpectedResponse(AltwrightError):
-    """The answer is not Altwright's: a proxy's page, another program at that address."""
+    """The response is not Altwright's: a proxy's page, or another program at that address."""
 
     def __init__(
         self,
@@ -119,10 +121,10 @@ class UnexpectedResponse(AltwrightError):
 
 
 class Problem(AltwrightError):
-    """The server's own answer that there is no caption. `str()` is its `detail`."""
+    """The server responded with an error body (RFC 9457). `str()` is its `detail`."""
 
     expected_status: ClassVar[int | None] = None
-    """The status that the contract gives to the code of this class."""
+    """The HTTP status that the API documents for the code of this class."""
 
     def __init__(
         self,
@@ -145,11 +147,11 @@ class Problem(AltwrightError):
         self.code = code or self.code
         self.title = title
         self.type = type
-        # A server that is newer than this package may know better for a 5xx; never for a 4xx.
+        # A newer server may declare a 5xx final. A 4xx never becomes retryable.
         self.retryable = may_succeed_later(status) and retryable is not False
         self.retry_after = retry_after
         self.errors = tuple(errors)
-        """`invalid_request` only: one entry for each wrong field."""
+        """One entry for each wrong field; only of InvalidRequest."""
         self.draft = draft
         self.reasons = tuple(reasons)
 
@@ -161,176 +163,178 @@ class Problem(AltwrightError):
 
 
 def may_succeed_later(status: int) -> bool:
-    """Whether the same request may succeed later, from the status class alone."""
+    """Whether the same request may succeed later, judged by the HTTP status alone."""
     return status in (408, 429) or status >= 500
 
 
 class RequestProblem(Problem):
-    """The request must be mended; sent again as it is, it fails again (`request_timeout` aside)."""
+    """The request is wrong and fails again unless it is changed (except `request_timeout`)."""
 
 
 class Unauthorized(RequestProblem):
-    """No key, or a wrong, expired or revoked one: stop, every other call will fail, too."""
+    """The API key is missing, wrong, expired or revoked: every other call will fail too."""
 
     code, expected_status = "unauthorized", 401
 
 
 class NotFound(RequestProblem):
-    """There is no such path: `base_url` leads somewhere else, or to an older server."""
+    """There is no such path: `base_url` points to another program or to an older server."""
 
     code, expected_status = "not_found", 404
 
 
 class MethodNotAllowed(RequestProblem):
-    """The path does not take this method."""
+    """The path does not support this HTTP method."""
 
     code, expected_status = "method_not_allowed", 405
 
 
 class RequestTimeout(RequestProblem):
-    """The body reached the server too slowly. May succeed later."""
+    """The request body arrived too slowly. May succeed later."""
 
     code, expected_status = "request_timeout", 408
 
 
 class RequestTooLarge(RequestProblem):
-    """The body is over the server's limit: send the picture's URL, or a smaller picture."""
+    """The request body is over the server's limit: send an image URL or a smaller image."""
 
     code, expected_status = "request_too_large", 413
 
 
 class UnsupportedMediaType(RequestProblem):
-    """The body did not arrive as JSON: something between here and the server changed it."""
+    """The server did not receive JSON: a proxy may have changed the request."""
 
     code, expected_status = "unsupported_media_type", 415
 
 
 class InvalidRequest(RequestProblem):
-    """A field is wrong; `errors` names each."""
+    """A field of the request is wrong; `errors` names each of them."""
 
     code, expected_status = "invalid_request", 422
 
 
 class ImageProblem(Problem):
-    """The picture could not be had or read."""
+    """The image could not be downloaded or decoded."""
 
 
 class ImageUrlForbidden(ImageProblem):
-    """The URL leads to a private address, or has a scheme, port or user that is not allowed."""
+    """The URL leads to a private address, or its scheme, port or user part is not allowed."""
 
     code, expected_status = "image_url_forbidden", 422
 
 
 class ImageNotFound(ImageProblem):
-    """Its server answered 404 or 410."""
+    """The origin responded with 404 or 410."""
 
     code, expected_status = "image_not_found", 422
 
 
 class ImageDenied(ImageProblem):
-    """Its server wants a login, or redirects in circles."""
+    """The origin requires a login, or redirects too often."""
 
     code, expected_status = "image_denied", 422
 
 
 class ImageTooLarge(ImageProblem):
-    """Over the limit of bytes or pixels."""
+    """The image is over the limit of bytes or pixels."""
 
     code, expected_status = "image_too_large", 422
 
 
 class ImageUnsupported(ImageProblem):
-    """Not a picture, or of a format that is not read (SVG, video)."""
+    """Not an image, or a format that is not supported (SVG, video)."""
 
     code, expected_status = "image_unsupported", 422
 
 
 class ImageCorrupt(ImageProblem):
-    """A picture that cannot be decoded."""
+    """The image cannot be decoded."""
 
     code, expected_status = "image_corrupt", 422
 
 
 class ImageUnreachable(ImageProblem):
-    """Its server could not be reached, or answered 5xx or 429. May succeed later."""
+    """The origin could not be reached, or responded with 5xx or 429. May succeed later."""
 
     code, expected_status = "image_unreachable", 502
 
 
 class ImageTimeout(ImageProblem):
-    """Its server was too slow. May succeed later."""
+    """The origin was too slow. May succeed later."""
 
     code, expected_status = "image_timeout", 504
 
 
 class CaptionProblem(Problem):
-    """The picture is there and no caption is: a person should write this one."""
+    """There is an image but no caption: a person should write this one."""
 
 
 class CaptionUncertain(CaptionProblem):
-    """The model said that it cannot tell what the picture shows."""
+    """The model could not tell what the image shows."""
 
     code, expected_status = "caption_uncertain", 422
 
 
 class CaptionRefused(CaptionProblem):
-    """The model, or its content filter, refused."""
+    """The model or its content filter refused."""
 
     code, expected_status = "caption_refused", 422
 
 
 class CaptionRejected(CaptionProblem):
-    """Two drafts broke hard rules: `draft` and `reasons` are for whoever reviews it."""
+    """Two drafts broke hard rules: `draft` and `reasons` help the person who reviews it."""
 
     code, expected_status = "caption_rejected", 422
 
 
 class ServerProblem(Problem):
-    """The server or its model, not the request. May succeed later."""
+    """A failure of the server or its model, not of the request. May succeed later."""
 
 
 class RateLimited(ServerProblem):
-    """Your own limit is used up until `retry_after`."""
+    """Your own rate limit is used up; wait for `retry_after` seconds."""
 
     code, expected_status = "rate_limited", 429
 
 
 class Overloaded(ServerProblem):
-    """The server has no room, or is restarting."""
+    """The server is at capacity, or is restarting."""
 
     code, expected_status = "overloaded", 503
 
 
 class ModelUnavailable(ServerProblem):
-    """Every captioner is rate limited, down or cooling."""
+    """Every captioner is rate limited, down, or paused after failures."""
 
     code, expected_status = "model_unavailable", 503
 
 
 class ModelError(ServerProblem):
-    """The model's server answered nonsense."""
+    """The model server sent an invalid response, or refused the request as wrong."""
 
     code, expected_status = "model_error", 502
 
 
 class ModelTimeout(ServerProblem):
-    """The model did not answer in time."""
+    """The model server did not respond in time."""
 
     code, expected_status = "model_timeout", 504
 
 
 class Internal(ServerProblem):
-    """A bug of the server's; its log has the rest under `request_id`."""
+    """A bug in the server; its log has the details under `request_id`."""
 
     code, expected_status = "internal", 500
 
 
-def leaves(root: type[Problem] = Problem) -> Iterator[type[Problem]]:
-    """Every class that stands for one code of the contract."""
+def error_classes(root: type[Problem] = Problem) -> Iterator[type[Problem]]:
+    """Every class that stands for one error code of the API."""
     for child in root.__subclasses__():
         if "code" in child.__dict__:
             yield child
-        yield from leaves(child)
+        yield from error_classes(child)
 
 
-BY_CODE: Mapping[str, type[Problem]] = {leaf.code: leaf for leaf in leaves() if leaf.code}
+BY_CODE: Mapping[str, type[Problem]] = {
+    each.code: each for each in error_classes() if each.code
+}

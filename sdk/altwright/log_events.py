@@ -1,4 +1,4 @@
-"""What the SDK says in the log (logger `altwright`): no key, no URL, no picture."""
+"""Log events of the SDK (logger `altwright`). They contain no key, no URL and no image."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ _logger = logging.getLogger("altwright")
 
 
 def log_retry(error: AltwrightError, wait_s: float) -> None:
-    """Retries are no secret, and nothing to warn of."""
-    _logger.info("trying again in %.2f s: %s", wait_s, error.code or type(error).__name__)
+    """A call failed and is tried again after `wait_s` seconds."""
+    _logger.info("request.retry error=%s wait_s=%.2f", _error_name(error), wait_s)
 
 
-def log_default(error: AltwrightError) -> None:
-    """caption_or swallowed an error: whoever runs the pipeline should be able to see it."""
+def log_default_used(error: AltwrightError) -> None:
+    """`caption_or` returned its default: a warning, for the error is not raised."""
     _logger.warning(
-        "no caption (%s, request %s): the default is used",
-        error.code or type(error).__name__,
-        error.request_id,
+        "caption.default_used error=%s request_id=%s", _error_name(error), error.request_id
     )
+
+
+def _error_name(error: AltwrightError) -> str:
+    return error.code or type(error).__name__

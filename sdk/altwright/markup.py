@@ -1,4 +1,4 @@
-"""A caption as HTML that can be pasted: everything that came from outside is escaped."""
+"""Captions as HTML: alt attribute, Open Graph and schema.org. All values are escaped."""
 
 from __future__ import annotations
 
@@ -9,53 +9,54 @@ from urllib.parse import parse_qsl, urlsplit
 
 from altwright.errors import UsageError
 
-_SIGNATURES = frozenset(
+_SIGNATURE_PARAMETERS = frozenset(
     {"x-amz-signature", "x-amz-credential", "x-goog-signature", "x-goog-credential", "signature",
      "sig", "key-pair-id", "awsaccesskeyid", "googleaccessid", "token", "access_token"}
 )  # fmt: skip
-"""Query parameters of URLs that let whoever has them in: no page should carry one."""
+"""Query parameters of signed URLs, which give access to anyone who has the URL."""
 _MEDIA_TYPES = {
     "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
     "bmp": "image/bmp", "tiff": "image/tiff", "avif": "image/avif", "heic": "image/heic",
 }  # fmt: skip
-# A browser ends a script at the first </script, whatever JSON says of strings, and older ones
-# read U+2028 and U+2029 as ends of lines.
+# A browser ends a script at the first </script, even inside a JSON string; older JavaScript reads
+# U+2028 and U+2029 as line ends.
 _UNSAFE_IN_SCRIPT = {
     ord(character): f"\\u{ord(character):04x}" for character in "<>&\N{LINE SEPARATOR}\u2029"
 }
 
 
-def attribute(name: str, value: str) -> str:
+def html_attribute(name: str, value: str) -> str:
     """`name="value"`, escaped for HTML and XML alike."""
     return f'{name}="{html.escape(value, quote=True)}"'
 
 
-def public_url(url: str | None, asked: str | None) -> str:
+def choose_public_url(url: str | None, captioned_url: str | None) -> str:
     """`url`, or else the URL that was captioned. Raises UsageError if that cannot be published."""
     if url is not None:
         return url
-    if asked is None:
-        raise UsageError("This caption was made of a local picture: hand in the URL it has online.")
-    names = {name.lower() for name, _ in parse_qsl(urlsplit(asked).query, keep_blank_values=True)}
-    if names & _SIGNATURES:
-        raise UsageError("The URL that was captioned is signed: hand in the one to publish.")
-    return asked
+    if captioned_url is None:
+        raise UsageError("The caption is of a local image: pass the image's public URL.")
+    query = urlsplit(captioned_url).query
+    names = {name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)}
+    if names & _SIGNATURE_PARAMETERS:
+        raise UsageError("The URL that was captioned is signed: pass the image's public URL.")
+    return captioned_url
 
 
-def open_graph(url: str, *, alt: str, size_px: tuple[int, int]) -> str:
-    """The meta tags of a page's picture (https://ogp.me/#structured), one a line."""
+def open_graph_tags(url: str, *, alt: str, size_px: tuple[int, int]) -> str:
+    """The meta tags of a page's image (https://ogp.me/#structured), one per line."""
     width_px, height_px = size_px
     pairs = [("og:image", url)]
     pairs += [("og:image:width", str(width_px)), ("og:image:height", str(height_px))]
     if alt:
         pairs.append(("og:image:alt", alt))
     return "\n".join(
-        f"<meta {attribute('property', name)} {attribute('content', value)}>"
+        f"<meta {html_attribute('property', name)} {html_attribute('content', value)}>"
         for name, value in pairs
     )
 
 
-def image_object(
+def image_object_script(
     url: str, *, text: str, locale: str, size_px: tuple[int, int], image_format: str
 ) -> str:
     """A script element with schema.org's ImageObject (https://schema.org/ImageObject)."""
@@ -75,5 +76,5 @@ def image_object(
 
 
 def json_in_script(data: Mapping[str, object]) -> str:
-    """JSON that may stand between `<script>` and `</script>`, whatever its strings hold."""
+    """JSON that is safe between `<script>` and `</script>`."""
     return json.dumps(data, ensure_ascii=False).translate(_UNSAFE_IN_SCRIPT)

@@ -1,21 +1,25 @@
-"""What the server answers, as small frozen values.
+"""What the server returns, as frozen dataclasses.
 
-The fields are those of the contract, by the same names; what the SDK adds says so. A field that a
-newer server adds is left out, so that an older SDK goes on reading its answers.
+Fields have the names of the API's JSON; those that the SDK adds say so. Fields that a newer server
+adds are ignored, so that an older SDK still reads its responses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from altwright import markup
 from altwright.errors import Problem
 
+Role = Literal["hero", "inline", "gallery", "product", "link"]
+"""What an image does on its page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the model's server counted them; None where unknown."""
+    """Tokens as the model server counted them; None if unknown."""
 
     input_tokens: int | None
     output_tokens: int | None
@@ -23,9 +27,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """The source, seen upright, in pixels and bytes; and the size in pixels that the model saw.
+    """The image's upright size in pixels, its file, and the size in pixels that the model saw.
 
-    Of a local picture that was shrunk before it was sent, these are the facts of your file.
+    For a local image that was resized before it was sent, they describe the original file.
     """
 
     width: int
@@ -39,44 +43,44 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """One caption that obeys every hard rule of its style; `str()` is its text."""
+    """A caption that breaks no hard rule of its style; `str()` is its text."""
 
     caption: str
-    """The text; empty only where `decorative` is true."""
+    """The text; empty only if `decorative` is true."""
     style: str
     locale: str
     decorative: bool
-    """The picture carries no information: write `alt=""`."""
+    """The image carries no information: write `alt=""`."""
     truncated: bool
-    """The ceiling cut the model off; the text ends at a whole sentence or word."""
+    """`max_tokens` was reached; the text ends with a complete sentence or word."""
     warnings: tuple[str, ...]
-    """Codes of soft rules that the text breaks."""
+    """Codes of the soft rules that the text breaks."""
     model: str
     usage: Usage
     image: ImageFacts
     metadata: Mapping[str, str]
     request_id: str | None = field(default=None, compare=False)
-    """From the answer's X-Request-ID: what the server's log calls the request."""
+    """From the X-Request-ID header: identifies the request in the server's log."""
     cached: bool | None = field(default=None, compare=False)
-    """From X-Cache; None where the server has no cache."""
+    """From the X-Cache header; None if the server has no cache."""
     url: str | None = field(default=None, compare=False, repr=False)
-    """The URL that was asked for, None for a local picture. Not shown: it may be signed."""
+    """The URL that was captioned, None for a local image. Not in `repr`: it may be signed."""
 
     def __str__(self) -> str:
         return self.caption
 
     def html_alt(self) -> str:
-        """The whole attribute, escaped: `alt="White mug"`, or `alt=""` where decorative."""
-        return markup.attribute("alt", "" if self.decorative else self.caption)
+        """The escaped HTML attribute: `alt="White mug"`, or `alt=""` if decorative."""
+        return markup.html_attribute("alt", "" if self.decorative else self.caption)
 
     def og_image(self, url: str | None = None) -> str:
-        """Open Graph's meta tags for a page's head: the picture, its size, and the caption as alt.
+        """Open Graph meta tags for a page's head: the image, its size, and the caption as alt.
 
-        `url` is where the picture is online, by default the URL that was captioned. Raises
-        UsageError if there is none, or if it is signed: every reader of the page could use it.
+        `url` is the image's public URL, by default the URL that was captioned. Raises UsageError
+        if there is none, or if it is signed: every reader of the page could use the signature.
         """
-        return markup.open_graph(
-            markup.public_url(url, self.url),
+        return markup.open_graph_tags(
+            markup.choose_public_url(url, self.url),
             alt="" if self.decorative else self.caption,
             size_px=(self.image.width, self.image.height),
         )
@@ -84,10 +88,10 @@ class Caption:
     def structured_data(self, url: str | None = None) -> str:
         """A `<script type="application/ld+json">` with schema.org's ImageObject.
 
-        `url` as in `og_image`. Safe inside HTML whatever the caption says.
+        `url` as in `og_image`. Any caption is escaped so that it cannot end the script.
         """
-        return markup.image_object(
-            markup.public_url(url, self.url),
+        return markup.image_object_script(
+            markup.choose_public_url(url, self.url),
             text="" if self.decorative else self.caption,
             locale=self.locale,
             size_px=(self.image.width, self.image.height),
@@ -97,24 +101,30 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class FailedCaption:
-    """One of several captions of a picture that failed; the others are not lost."""
+    """The failure of one of several captions of an image; the others are returned."""
 
     style: str
     locale: str
     problem: Problem
-    """Not raised; raise it where you want to."""
+    """Not raised; raise it yourself if you need to."""
+
+
+CaptionResult = Caption | FailedCaption
+"""One of several captions of an image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the rules say of a text that a person or another tool wrote; `str()` is the text."""
+    """The result of checking a text that a person or another tool wrote; `str()` is the text."""
 
     ok: bool
-    """No hard rule is broken."""
+    """The text breaks no hard rule."""
     caption: str
-    """The text as cleaning leaves it."""
+    """The cleaned text."""
     hard: tuple[str, ...]
+    """Codes of the hard rules that it breaks."""
     soft: tuple[str, ...]
+    """Codes of the soft rules that it breaks."""
 
     def __str__(self) -> str:
         return self.caption
@@ -122,7 +132,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class StyleLimits:
-    """Lengths in characters and sentences; None where the style has no such limit."""
+    """Limits in characters, sentences and repeats of a word; None for no limit."""
 
     min_chars: int | None
     aim_chars: int | None
@@ -135,7 +145,7 @@ class StyleLimits:
 
 @dataclass(frozen=True, slots=True)
 class StyleRule:
-    """A rule that captions of a style keep: `hard` ones always, `soft` ones with a warning."""
+    """A rule of a style. A caption that breaks a `hard` one is rejected, a `soft` one is a warning."""
 
     name: str
     severity: str
@@ -145,7 +155,7 @@ class StyleRule:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A style that the server accepts; `str()` is its name."""
+    """A style that the server offers; `str()` is its name."""
 
     name: str
     purpose: str

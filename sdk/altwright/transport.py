@@ -1,4 +1,4 @@
-"""What both shells hand to httpx and make of its errors."""
+"""What both clients pass to httpx, and how its responses and exceptions are converted."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from urllib.parse import urlsplit
 from altwright._version import __version__
 from altwright.client_options import ClientOptions
 from altwright.errors import AltwrightError, ConnectionFailed, TimedOut, UnexpectedResponse
-from altwright.wire import MAX_ANSWER_BYTES, Answer, Call
+from altwright.request_builder import Request
+from altwright.response_parser import MAX_RESPONSE_BYTES, Response
 
 if TYPE_CHECKING:
     import httpx
 
 CONNECT_TIMEOUT_S = 10.0
-"""A server that does not take a connection by then is not there; the rest is left for a retry."""
+"""A server that accepts no connection within this time counts as unreachable."""
 
 
 def new_request_id() -> str:
-    """One for each call, the same for its retries: they belong together in the server's log."""
+    """A random id. All retries of a call send the same one, so that the server's log shows them."""
     return os.urandom(12).hex()
 
 
-def chance() -> float:
-    """0 to 1, for the jitter of waits."""
-    return random.random()  # noqa: S311 - nothing secret depends on it
+def random_jitter() -> float:
+    """A random number from 0 to 1 for waits."""
+    return random.random()  # noqa: S311 - not used for security
 
 
-def pool_limits() -> httpx.Limits:
-    """Enough for caption_many; connections are dropped before the server (75 s) drops them."""
-    import httpx  # not at import time: it takes longer to import than all the rest
+def connection_limits() -> httpx.Limits:
+    """Enough for caption_many; idle connections close before the server closes them (75 s)."""
+    import httpx  # not at import time: it takes longer to import than the rest of the SDK
 
     return httpx.Limits(max_connections=1_000, max_keepalive_connections=256, keepalive_expiry=30)
 
 
 def request_arguments(
-    settings: ClientOptions, call: Call[Any], request_id: str, left_s: float | None
+    options: ClientOptions, request: Request[Any], request_id: str, timeout_s: float | None
 ) -> dict[str, Any]:
-    """What `httpx.Client.stream` takes, for one try with `left_s` seconds left for it."""
+    """The arguments of `httpx.Client.stream` for one try that may take `timeout_s` seconds."""
     import httpx
 
     headers = {
@@ -48,44 +49,44 @@ def request_arguments(
         "User-Agent": f"altwright-python/{__version__}",
         "X-Request-ID": request_id,
     }
-    if call.body is not None:
+    if request.body is not None:
         headers["Content-Type"] = "application/json"
-    if settings.api_key is not None:
-        headers["Authorization"] = f"Bearer {settings.api_key}"
-    connect_s = CONNECT_TIMEOUT_S if left_s is None else min(CONNECT_TIMEOUT_S, left_s)
+    if options.api_key is not None:
+        headers["Authorization"] = f"Bearer {options.api_key}"
+    connect_s = CONNECT_TIMEOUT_S if timeout_s is None else min(CONNECT_TIMEOUT_S, timeout_s)
     return {
-        "method": call.method,
-        "url": settings.base_url + call.path,
-        "content": call.body,
+        "method": request.method,
+        "url": options.base_url + request.path,
+        "content": request.body,
         "headers": headers,
-        "timeout": httpx.Timeout(left_s, connect=connect_s),
-        # A redirect would take the key and the picture to wherever it says.
+        "timeout": httpx.Timeout(timeout_s, connect=connect_s),
+        # A redirect would send the key and the image to another address.
         "follow_redirects": False,
     }
 
 
-class Collector:
-    """One answer while it arrives."""
+class ResponseBuffer:
+    """Collects the body of one response while it arrives."""
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
         self._received_unix_s = time.time()
         self._chunks: list[bytes] = []
-        self._size = 0
+        self._size_bytes = 0
 
     def add(self, chunk: bytes) -> None:
-        """Raises UnexpectedResponse where it grows over every bound."""
+        """Raises UnexpectedResponse if the body is larger than any response of Altwright."""
         self._chunks.append(chunk)
-        self._size += len(chunk)
-        if self._size > MAX_ANSWER_BYTES:
+        self._size_bytes += len(chunk)
+        if self._size_bytes > MAX_RESPONSE_BYTES:
             raise UnexpectedResponse(
-                "The answer does not end: base_url leads to another program.",
+                "The response is too large: base_url points to another program.",
                 status=self._response.status_code,
             )
 
-    def whole(self) -> Answer:
-        """The answer, after its last byte."""
-        return Answer(
+    def to_response(self) -> Response:
+        """The complete response, once its last byte has arrived."""
+        return Response(
             status=self._response.status_code,
             headers={name.lower(): value for name, value in self._response.headers.items()},
             body=b"".join(self._chunks),
@@ -93,40 +94,40 @@ class Collector:
         )
 
 
-def timed_out(settings: ClientOptions, request_id: str) -> TimedOut:
-    """The call took too long."""
+def timeout_error(options: ClientOptions, request_id: str) -> TimedOut:
+    """The error of a call that took longer than its timeout."""
     return TimedOut(
-        f"There was no answer from {_where(settings)} within {settings.timeout_s:g} seconds.",
+        f"{_host_of(options)} sent no response within {options.timeout_s:g} seconds.",
         request_id=request_id,
     )
 
 
-def translated(error: Exception, settings: ClientOptions, request_id: str) -> AltwrightError | None:
-    """The SDK's error for one of httpx's; None for one that is none of httpx's."""
+def convert_httpx_error(
+    error: Exception, options: ClientOptions, request_id: str
+) -> AltwrightError | None:
+    """The SDK's error for an exception of httpx; None for any other exception."""
     import httpx
 
+    host = _host_of(options)
+    reason = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectTimeout):
-        failed = ConnectionFailed(
-            f"{_where(settings)} did not take a connection in time.", request_id=request_id
-        )
-        failed.reached = False
-        return failed
+        return _unreachable(f"{host} did not accept a connection in time.", request_id)
     if isinstance(error, httpx.TimeoutException):
-        return timed_out(settings, request_id)
+        return timeout_error(options, request_id)
     if isinstance(error, httpx.ConnectError):
-        reason = str(error) or type(error).__name__
-        failed = ConnectionFailed(
-            f"{_where(settings)} cannot be reached ({reason}).", request_id=request_id
-        )
-        failed.reached = False
-        return failed
+        return _unreachable(f"{host} cannot be reached ({reason}).", request_id)
     if isinstance(error, httpx.RequestError):
-        reason = str(error) or type(error).__name__
         return ConnectionFailed(
-            f"The connection to {_where(settings)} broke ({reason}).", request_id=request_id
+            f"The connection to {host} broke ({reason}).", request_id=request_id
         )
     return None
 
 
-def _where(settings: ClientOptions) -> str:
-    return urlsplit(settings.base_url).netloc
+def _unreachable(message: str, request_id: str) -> ConnectionFailed:
+    error = ConnectionFailed(message, request_id=request_id)
+    error.reached = False
+    return error
+
+
+def _host_of(options: ClientOptions) -> str:
+    return urlsplit(options.base_url).netloc

@@ -109,8 +109,8 @@ def test_every_path_of_the_contract_has_its_method() -> None:
 def test_every_code_has_its_class_and_every_class_its_code() -> None:
     codes = SCHEMAS["Problem"]["properties"]["code"]["enum"]
     assert sorted(errors.BY_CODE) == sorted(codes)
-    assert len(list(errors.leaves())) == len(codes)
-    for leaf in errors.leaves():
+    assert len(list(errors.error_classes())) == len(codes)
+    for leaf in errors.error_classes():
         assert getattr(sdk, leaf.__name__) is leaf
         assert leaf.__name__ in sdk.__all__
 
@@ -128,7 +128,7 @@ def test_every_class_has_the_status_of_its_code() -> None:
         examples = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
         for code, example in examples.items():
             statuses[code] = example["value"]["status"]
-    assert statuses == {leaf.code: leaf.expected_status for leaf in errors.leaves()}
+    assert statuses == {leaf.code: leaf.expected_status for leaf in errors.error_classes()}
 
 
 def test_an_error_has_every_member_of_a_problem() -> None:

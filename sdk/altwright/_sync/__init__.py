@@ -1,0 +1,1 @@
+"""The synchronous client, generated from `_async` except for `backend`: sdk/unasync.py."""

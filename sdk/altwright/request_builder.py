@@ -1,0 +1,131 @@
+"""Build the HTTP requests of the API, one function for each endpoint. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from altwright.errors import UsageError
+from altwright.image_input import PreparedImage
+from altwright.models import Caption, CaptionResult, Role, Style, Verdict
+from altwright.response_parser import (
+    Response,
+    parse_caption,
+    parse_captions,
+    parse_styles,
+    parse_verdict,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One HTTP request, and how to parse the body of its response."""
+
+    method: str
+    path: str
+    body: bytes | None
+    parse_body: Callable[[Any, Response], T]
+    """Takes the decoded JSON; see `response_parser.parse_response`."""
+
+
+def build_caption(
+    image: PreparedImage,
+    *,
+    style: str | None = None,
+    max_tokens: int | None = None,
+    locale: str | None = None,
+    context: str | None = None,
+    role: Role | None = None,
+    keywords: Sequence[str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Request[Caption]:
+    """POST /v1/image/caption. Fields that are None are left to the server's defaults."""
+    body = _encode_body(
+        image_url=image.image_url,
+        style=style,
+        max_tokens=max_tokens,
+        locale=locale,
+        context=context,
+        role=role,
+        keywords=_checked_list("keywords", keywords),
+        metadata=_checked_strings("metadata", metadata),
+    )
+    return Request(
+        "POST", "/v1/image/caption", body, lambda data, response: parse_caption(data, response, image)
+    )
+
+
+def build_captions(
+    image: PreparedImage,
+    *,
+    styles: Sequence[str],
+    max_tokens: int | None = None,
+    locale: str | None = None,
+    locales: Sequence[str] | None = None,
+    context: str | None = None,
+    role: Role | None = None,
+    keywords: Sequence[str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Request[list[CaptionResult]]:
+    """POST /v1/image/captions: several styles and locales of one image."""
+    body = _encode_body(
+        image_url=image.image_url,
+        styles=_checked_list("styles", styles),
+        max_tokens=max_tokens,
+        locale=locale,
+        locales=_checked_list("locales", locales),
+        context=context,
+        role=role,
+        keywords=_checked_list("keywords", keywords),
+        metadata=_checked_strings("metadata", metadata),
+    )
+    return Request(
+        "POST",
+        "/v1/image/captions",
+        body,
+        lambda data, response: parse_captions(data, response, image),
+    )
+
+
+def build_check(
+    text: str,
+    *,
+    style: str | None = None,
+    locale: str | None = None,
+    context: str | None = None,
+) -> Request[Verdict]:
+    """POST /v1/caption/check."""
+    body = _encode_body(caption=text, style=style, locale=locale, context=context)
+    return Request("POST", "/v1/caption/check", body, parse_verdict)
+
+
+def build_styles() -> Request[list[Style]]:
+    """GET /v1/styles."""
+    return Request("GET", "/v1/styles", None, parse_styles)
+
+
+def _encode_body(**fields: object) -> bytes:
+    given = {name: value for name, value in fields.items() if value is not None}
+    try:
+        return json.dumps(given, allow_nan=False).encode("ascii")
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"The request cannot be encoded as JSON: {error}.") from None
+
+
+def _checked_list(name: str, values: Sequence[str] | None) -> list[str] | None:
+    if isinstance(values, str):
+        raise UsageError(f"{name} must be a list of strings, not a string: write [{values!r}].")
+    return None if values is None else list(values)
+
+
+def _checked_strings(name: str, values: Mapping[str, str] | None) -> dict[str, str] | None:
+    if values is None:
+        return None
+    wrong = [key for key, value in values.items() if not isinstance(value, str)]
+    if wrong:
+        raise UsageError(f"{name} must contain only strings; {wrong[0]!r} does not: use str(...).")
+    return dict(values)
