@@ -62,15 +62,17 @@ demo: setup ## caption three bundled pictures in three styles, print them, exit
 test: setup ## run the tests, without those marked slow or measures
 	$(BIN)/python -m pytest -m "not slow and not measures" $(PYTEST_ARGS)
 
-check: setup ## formatter, linter, types, import layers, openapi.json up to date
+check: setup ## formatter, linter, types, import layers, generated files up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file sdk/pyproject.toml
 	$(BIN)/lint-imports
+	$(BIN)/python sdk/unasync.py --check
 	$(BIN)/python -m app openapi --check
 
 format: setup ## write the code the way that check wants it
+	$(BIN)/python sdk/unasync.py
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 

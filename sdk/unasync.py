@@ -23,17 +23,15 @@ PASSAGES = (
         "on asyncio. Do not share it between threads.",
         "and waits for it. Threads may share a client.",
     ),
-    (
-        "    Local images are read and resized in a thread, so that the event loop is not blocked.\n",
-        "",
-    ),
+    ("    Local images are read and resized in a thread, not on the event loop.\n", ""),
     (
         "when there is room, so there may be any number. They may also come asynchronously.",
         "in your thread when there is room, so there may be any number.",
     ),
     (
         "`aclose()` of the iterator cancel the requests in flight.",
-        "`close()` of the iterator start nothing\n        more and wait for the requests in flight.",
+        """`close()` of the iterator start nothing
+        more and wait for the requests in flight.""",
     ),
 )
 """Documentation that differs between the clients: asynchronous, synchronous."""

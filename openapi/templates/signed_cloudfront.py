@@ -7,7 +7,7 @@ signing asks nobody.
 
 import os
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from altwright import Altwright
@@ -30,7 +30,7 @@ def signed_url(url: str, key_id: str, private_key_pem: bytes) -> str:
         return key.sign(policy, padding.PKCS1v15(), sha1)
 
     signed: str = CloudFrontSigner(key_id, sign).generate_presigned_url(
-        url, date_less_than=datetime.now(timezone.utc) + LIFETIME
+        url, date_less_than=datetime.now(UTC) + LIFETIME
     )
     return signed
 

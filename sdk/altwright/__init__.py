@@ -7,8 +7,9 @@ print(Altwright().caption("https://images.example.com/mug.jpg").html_alt())
 
 from typing import TYPE_CHECKING
 
+from altwright._sync.client import Altwright
 from altwright._version import __version__
-from altwright.client import Altwright
+from altwright.caption_many import Job
 from altwright.errors import (
     AltwrightError,
     CaptionProblem,
@@ -49,21 +50,20 @@ from altwright.errors import (
     UsageError,
 )
 from altwright.image_input import ImageInput
-from altwright.many import Job
 from altwright.models import (
     Caption,
     FailedCaption,
     ImageFacts,
+    Role,
     Style,
     StyleLimits,
     StyleRule,
     Usage,
     Verdict,
 )
-from altwright.wire import Role
 
 if TYPE_CHECKING:
-    from altwright.aio import AsyncAltwright
+    from altwright._async.client import AsyncAltwright
 
     Picture = ImageInput
     UnexpectedAnswer = UnexpectedResponse
@@ -137,7 +137,7 @@ _RENAMED = {
 def __getattr__(name: str) -> object:
     # asyncio takes as long to import as the rest of this package: only those who use it pay.
     if name == "AsyncAltwright":
-        from altwright.aio import AsyncAltwright
+        from altwright._async.client import AsyncAltwright
 
         return AsyncAltwright
     if name in _RENAMED:

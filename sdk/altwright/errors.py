@@ -335,6 +335,4 @@ def error_classes(root: type[Problem] = Problem) -> Iterator[type[Problem]]:
         yield from error_classes(child)
 
 
-BY_CODE: Mapping[str, type[Problem]] = {
-    each.code: each for each in error_classes() if each.code
-}
+BY_CODE: Mapping[str, type[Problem]] = {each.code: each for each in error_classes() if each.code}

@@ -108,7 +108,7 @@ def _read_path(path: Path) -> bytes:
     except FileNotFoundError:
         raise UnreadableImage(f"There is no file {path}.") from None
     except PermissionError:
-        raise UnreadableImage(f"No permission to read {path}.") from None
+        raise UnreadableImage(f"{path} cannot be read: permission denied.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableImage(f"{path} cannot be read: {reason}.") from None

@@ -66,7 +66,7 @@ def resize_file(data: bytes) -> ResizedImage | None:
 
 
 def resize_pillow(image: PillowImage) -> ResizedImage:
-    """The Pillow image as JPEG, whose size and hash stand for the file's. Raises what Pillow does."""
+    """The Pillow image as JPEG, whose size and hash stand for the file's. Raises as Pillow does."""
     width, height = _upright_size(image)
     jpeg = _encode_jpeg(image)
     image_format = (image.format or "jpeg").lower()

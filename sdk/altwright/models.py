@@ -145,7 +145,7 @@ class StyleLimits:
 
 @dataclass(frozen=True, slots=True)
 class StyleRule:
-    """A rule of a style. A caption that breaks a `hard` one is rejected, a `soft` one is a warning."""
+    """A rule of a style. Breaking a `hard` one rejects a caption, a `soft` one adds a warning."""
 
     name: str
     severity: str

@@ -55,7 +55,10 @@ def build_caption(
         metadata=_checked_strings("metadata", metadata),
     )
     return Request(
-        "POST", "/v1/image/caption", body, lambda data, response: parse_caption(data, response, image)
+        "POST",
+        "/v1/image/caption",
+        body,
+        lambda data, response: parse_caption(data, response, image),
     )
 
 

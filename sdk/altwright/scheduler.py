@@ -105,7 +105,7 @@ class Scheduler(Generic[WorkT]):
         self._is_pulling = False
         self._is_input_closed = True
 
-    def stop_starting(self) -> None:
+    def stop(self) -> None:
         """Start nothing more; the run is finished when nothing is in flight."""
         self._is_stopped = True
 

@@ -116,9 +116,7 @@ class AdaptiveThrottle:
             is_new = started_s > self._cut_at_s
             if is_new:
                 self._failures += 1
-            pause_s = (
-                backoff_s(self._failures, jitter) if retry_after_s is None else retry_after_s
-            )
+            pause_s = backoff_s(self._failures, jitter) if retry_after_s is None else retry_after_s
             resumed_s = self._paused_until_s
             if is_new or retry_after_s is not None:
                 self._paused_until_s = max(self._paused_until_s, now_s + pause_s)
@@ -152,7 +150,9 @@ class AdaptiveThrottle:
         self._rate_per_s = max(_MIN_RATE_PER_S, refused_rate * factor)
         # Only what was in use is cut: a limit that was never reached did no harm.
         in_use = min(self._max_in_flight, max(1.0, measured * self._latency_s))
-        self._max_in_flight = max(1.0, (in_use if self._latency_s else self._max_in_flight) * factor)
+        self._max_in_flight = max(
+            1.0, (in_use if self._latency_s else self._max_in_flight) * factor
+        )
         recovery_s = max(_RECOVERY_S, _RECOVERY_REQUESTS / self._rate_per_s)
         self._growth_per_s2 = refused_rate * (1 - factor) / recovery_s
         self._grown_at_s = self._paused_until_s

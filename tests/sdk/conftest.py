@@ -7,7 +7,7 @@ from llmock.testing import LLMockServer
 
 from testing.servers.altwright import Altwright
 from testing.servers.fault_proxy import FaultProxy
-from tests.sdk.shells import MakeClient, Shell
+from tests.sdk.both_clients import MakeClient, Shell
 
 
 @pytest.fixture(autouse=True)

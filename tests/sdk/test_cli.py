@@ -189,7 +189,7 @@ def test_what_this_user_may_not_read_is_one_sentence(altwright: Altwright, tmp_p
         pytest.skip("install setpriv (apt-get install util-linux) to run this test")
     done = in_shell(f"{drop}altwright caption mine.jpg", altwright)
     assert done.returncode == 1
-    assert done.stderr == b"altwright: mine.jpg may not be read by this user.\n"
+    assert done.stderr == b"altwright: mine.jpg cannot be read: permission denied.\n"
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_without_its_extra_the_command_says_what_to_install() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "altwright: the command needs more: pip install 'altwright[cli]'\n"
+    assert done.stderr == "altwright: packages are missing: pip install './sdk[cli]'\n"
 
 
 def test_no_message_shows_what_a_url_may_hide() -> None:

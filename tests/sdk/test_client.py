@@ -1,4 +1,4 @@
-"""The clients against the real server: answers, errors, settings, connections."""
+"""Both clients against a real server: results, errors, options, connections."""
 
 import inspect
 import json
@@ -21,29 +21,27 @@ from testing.servers.altwright import Altwright
 from testing.servers.fault_proxy import FaultProxy, problem, raw
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
-from tests.sdk.shells import MakeClient
+from tests.sdk.both_clients import MakeClient
 
 KEY = "a-key-for-tests"
 URL = data_url(jpeg((200, 150)))
 
 
-def test_a_caption_holds_what_the_server_answers(
+def test_a_caption_has_the_values_of_the_response(
     altwright: Altwright, make_client: MakeClient
 ) -> None:
-    told = altwright.caption(URL, style="seo", metadata={"row": "7"}).json()
+    response = altwright.caption(URL, style="seo", metadata={"row": "7"}).json()
     caption = make_client(base_url=altwright.url).caption(URL, style="seo", metadata={"row": "7"})
     assert isinstance(caption, Caption)
-    assert str(caption) == caption.caption == told["caption"]
+    assert str(caption) == caption.caption == response["caption"]
     assert (caption.style, caption.locale, caption.model) == ("seo", "en", "embedded")
     assert caption.metadata == {"row": "7"}
-    assert caption.image.sha256 == told["image"]["sha256"]
+    assert caption.image.sha256 == response["image"]["sha256"]
     assert caption.usage.input_tokens is None
     assert caption.request_id
 
 
-def test_every_field_reaches_the_server_under_its_name(
-    proxy: FaultProxy, make_client: MakeClient
-) -> None:
+def test_every_argument_is_sent_under_its_name(proxy: FaultProxy, make_client: MakeClient) -> None:
     fields = {
         "style": "seo",
         "max_tokens": 96,
@@ -58,12 +56,14 @@ def test_every_field_reaches_the_server_under_its_name(
     assert proxy.requests[-1].path == "/v1/image/caption"
 
 
-def test_what_is_not_said_is_left_to_the_server(proxy: FaultProxy, make_client: MakeClient) -> None:
+def test_arguments_that_are_not_passed_are_not_sent(
+    proxy: FaultProxy, make_client: MakeClient
+) -> None:
     make_client(base_url=proxy.url).caption(URL)
     assert proxy.requests[-1].json() == {"image_url": URL}
 
 
-def test_several_styles_and_locales_come_in_the_order_asked(
+def test_several_styles_and_locales_are_returned_in_the_order_of_the_request(
     altwright: Altwright, make_client: MakeClient
 ) -> None:
     client = make_client(base_url=altwright.url)
@@ -74,7 +74,7 @@ def test_several_styles_and_locales_come_in_the_order_asked(
     assert all(isinstance(each, Caption) for each in results)
 
 
-def test_one_failing_result_does_not_lose_the_others(
+def test_a_failed_result_does_not_affect_the_others(
     altwright: Altwright, make_client: MakeClient
 ) -> None:
     # The embedded captioner writes no Japanese.
@@ -97,7 +97,7 @@ def test_a_text_is_checked_and_cleaned(altwright: Altwright, make_client: MakeCl
     assert bad.hard
 
 
-def test_styles_tell_purpose_limits_and_rules(
+def test_styles_have_a_purpose_limits_and_rules(
     altwright: Altwright, make_client: MakeClient
 ) -> None:
     styles = {style.name: style for style in make_client(base_url=altwright.url).styles()}
@@ -107,16 +107,16 @@ def test_styles_tell_purpose_limits_and_rules(
     assert {rule.severity for rule in styles["concise"].rules} <= {"hard", "soft"}
 
 
-def test_a_wrong_key_is_unauthorized_and_shows_nowhere(make_client: MakeClient) -> None:
+def test_a_wrong_key_raises_unauthorized_and_appears_in_no_text(make_client: MakeClient) -> None:
     with Altwright(API_KEYS=json.dumps([KEY])) as server:
         right = make_client(api_key=KEY + "\n", base_url=server.url)
         assert right.caption(URL).caption
         wrong = make_client(api_key="wrong-key", base_url=server.url)
-        with pytest.raises(sdk.Unauthorized) as told:
+        with pytest.raises(sdk.Unauthorized) as caught:
             wrong.caption(URL)
-        assert (told.value.status, told.value.code) == (401, "unauthorized")
-        assert not told.value.retryable
-        assert "wrong-key" not in f"{told.value} {told.value!r} {wrong.client!r}"
+        assert (caught.value.status, caught.value.code) == (401, "unauthorized")
+        assert not caught.value.retryable
+        assert "wrong-key" not in f"{caught.value} {caught.value!r} {wrong.client!r}"
         assert KEY not in repr(right.client)
 
 
@@ -136,11 +136,11 @@ def test_a_wrong_field_is_named(
     error: type[sdk.Problem],
     field: str,
 ) -> None:
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as caught:
         make_client(base_url=altwright.url).caption(URL, **fields)
-    assert told.value.errors[0].field == field
-    assert told.value.errors[0].message
-    assert told.value.status == 422
+    assert caught.value.errors[0].field == field
+    assert caught.value.errors[0].message
+    assert caught.value.status == 422
 
 
 @pytest.mark.parametrize(
@@ -153,47 +153,49 @@ def test_a_wrong_field_is_named(
         ("/500", sdk.ImageUnreachable),
     ],
 )
-def test_a_picture_that_cannot_be_had_is_an_image_problem(
+def test_an_image_that_cannot_be_downloaded_raises_an_image_problem(
     modelled: Altwright,
     origin: Origin,
     make_client: MakeClient,
     path: str,
     error: type[sdk.ImageProblem],
 ) -> None:
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as caught:
         make_client(base_url=modelled.url, max_retries=0).caption(origin.url(path))
-    assert told.value.status == error.expected_status
-    assert told.value.code == error.code
-    assert told.value.request_id
-    assert told.value.retryable == (told.value.status >= 500)
+    assert caught.value.status == error.expected_status
+    assert caught.value.code == error.code
+    assert caught.value.request_id
+    assert caught.value.retryable == (caught.value.status >= 500)
 
 
-def test_a_private_address_is_forbidden(altwright: Altwright, make_client: MakeClient) -> None:
+def test_a_private_address_raises_image_url_forbidden(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
     with pytest.raises(sdk.ImageUrlForbidden):
         make_client(base_url=altwright.url).caption("http://10.0.0.1/a.jpg")
 
 
-def test_a_rejected_caption_brings_its_draft_and_reasons(
+def test_a_rejected_caption_has_its_draft_and_reasons(
     modelled: Altwright, model_server: LlmockModelServer, make_client: MakeClient
 ) -> None:
     model_server.reply("IMG_2041.jpg", times=None)
-    with pytest.raises(sdk.CaptionRejected) as told:
+    with pytest.raises(sdk.CaptionRejected) as caught:
         make_client(base_url=modelled.url).caption(URL)
-    assert told.value.draft
-    assert told.value.reasons[0].code
-    assert told.value.reasons[0].reason
+    assert caught.value.draft
+    assert caught.value.reasons[0].code
+    assert caught.value.reasons[0].reason
 
 
-def test_an_uncertain_model_is_a_caption_problem(
+def test_an_uncertain_model_raises_a_caption_problem(
     modelled: Altwright, model_server: LlmockModelServer, make_client: MakeClient
 ) -> None:
     model_server.reply("UNCERTAIN", times=None)
-    with pytest.raises(sdk.CaptionProblem) as told:
+    with pytest.raises(sdk.CaptionProblem) as caught:
         make_client(base_url=modelled.url).caption(URL)
-    assert isinstance(told.value, sdk.CaptionUncertain)
+    assert isinstance(caught.value, sdk.CaptionUncertain)
 
 
-def test_caption_or_gives_the_default_for_whatever_failed(
+def test_caption_or_returns_the_default_after_any_error(
     altwright: Altwright, make_client: MakeClient, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     client = make_client(base_url=altwright.url, max_retries=0)
@@ -201,23 +203,23 @@ def test_caption_or_gives_the_default_for_whatever_failed(
     assert client.caption_or(URL, "a photo", locale="ja") == "a photo"
     assert client.caption_or(tmp_path / "missing.jpg", None) is None
     assert client.caption_or("mug.jpg", None) is None
-    nobody = make_client(base_url=f"http://127.0.0.1:{free_port()}", max_retries=0)
-    assert nobody.caption_or("https://example.com/a.jpg?secret=1", "") == ""
+    unreachable = make_client(base_url=f"http://127.0.0.1:{free_port()}", max_retries=0)
+    assert unreachable.caption_or("https://example.com/a.jpg?secret=1", "") == ""
     assert "caption_uncertain" in caplog.text
     assert "secret" not in caplog.text
 
 
-def test_an_unreachable_server_is_one_clear_sentence(make_client: MakeClient) -> None:
+def test_an_unreachable_server_raises_one_sentence(make_client: MakeClient) -> None:
     port = free_port()
-    with pytest.raises(sdk.ConnectionFailed) as told:
+    with pytest.raises(sdk.ConnectionFailed) as caught:
         make_client(base_url=f"http://127.0.0.1:{port}", max_retries=0).styles()
-    assert f"127.0.0.1:{port} cannot be reached" in str(told.value)
-    assert told.value.retryable
-    assert told.value.status is None
-    assert told.value.request_id
+    assert f"127.0.0.1:{port} cannot be reached" in str(caught.value)
+    assert caught.value.retryable
+    assert caught.value.status is None
+    assert caught.value.request_id
 
 
-def test_another_program_at_the_address_is_told_as_such(
+def test_a_response_of_another_program_raises_unexpected_response(
     proxy: FaultProxy, make_client: MakeClient
 ) -> None:
     page = (
@@ -227,34 +229,38 @@ def test_another_program_at_the_address_is_told_as_such(
     client = make_client(base_url=proxy.url, max_retries=0)
     for status in (200, 404, 502):
         proxy.then(raw(page[0] % status))
-        with pytest.raises(sdk.UnexpectedResponse) as told:
+        with pytest.raises(sdk.UnexpectedResponse) as caught:
             client.styles()
-        assert told.value.status == status
-        assert told.value.retryable == (status >= 500)
-        assert "text/html" in str(told.value)
+        assert caught.value.status == status
+        assert caught.value.retryable == (status >= 500)
+        assert "text/html" in str(caught.value)
     proxy.then(raw(page[1]))
     with pytest.raises(sdk.UnexpectedResponse, match="redirects"):
         client.styles()
 
 
-def test_an_answer_without_an_end_is_not_kept(proxy: FaultProxy, make_client: MakeClient) -> None:
+def test_an_endless_response_is_cut_off(proxy: FaultProxy, make_client: MakeClient) -> None:
     endless = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * 20_000_000
     proxy.then(raw(endless, then_close=True))
-    with pytest.raises(sdk.UnexpectedResponse, match="does not end"):
+    with pytest.raises(sdk.UnexpectedResponse, match="too large"):
         make_client(base_url=proxy.url, max_retries=0).styles()
 
 
-def test_a_code_of_a_newer_server_is_a_plain_problem(
+def test_an_unknown_error_code_raises_a_plain_problem(
     proxy: FaultProxy, make_client: MakeClient
 ) -> None:
     proxy.then(problem(418, "teapot"))
-    with pytest.raises(sdk.Problem) as told:
+    with pytest.raises(sdk.Problem) as caught:
         make_client(base_url=proxy.url).styles()
-    assert type(told.value) is sdk.Problem
-    assert (told.value.code, told.value.status, told.value.retryable) == ("teapot", 418, False)
+    assert type(caught.value) is sdk.Problem
+    assert (caught.value.code, caught.value.status, caught.value.retryable) == (
+        "teapot",
+        418,
+        False,
+    )
 
 
-def test_key_and_address_come_from_the_environment(
+def test_key_and_address_are_read_from_the_environment(
     proxy: FaultProxy, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALTWRIGHT_URL", proxy.url + "/")
@@ -270,9 +276,9 @@ def test_key_and_address_come_from_the_environment(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"base_url": "captions.example.com"}, "no http"),
-        ({"base_url": "https://user:pw@example.com"}, "without a user"),
-        ({"base_url": "http://example.com:99999"}, "broken"),
+        ({"base_url": "captions.example.com"}, "not an http"),
+        ({"base_url": "https://user:pw@example.com"}, "without user"),
+        ({"base_url": "http://example.com:99999"}, "not a valid URL"),
         ({"base_url": "https://example.com/?key=1"}, "without \\?"),
         ({"api_key": "two words"}, "API key"),
         ({"api_key": "schlüssel"}, "API key"),
@@ -280,17 +286,17 @@ def test_key_and_address_come_from_the_environment(
         ({"max_retries": -1}, "max_retries"),
     ],
 )
-def test_an_argument_that_cannot_be_right_is_refused_at_once(
+def test_an_invalid_argument_raises_at_once(
     make_client: MakeClient, arguments: dict[str, object], words: str
 ) -> None:
-    with pytest.raises(sdk.UsageError, match=words) as told:
+    with pytest.raises(sdk.UsageError, match=words) as caught:
         make_client(**arguments)
-    assert isinstance(told.value, ValueError)
-    assert "pw" not in str(told.value)
-    assert "schlüssel" not in str(told.value)
+    assert isinstance(caught.value, ValueError)
+    assert "pw" not in str(caught.value)
+    assert "schlüssel" not in str(caught.value)
 
 
-def test_with_options_changes_what_is_named_and_shares_the_connections(
+def test_with_options_changes_the_given_options_and_shares_the_connections(
     proxy: FaultProxy, make_client: MakeClient
 ) -> None:
     shell = make_client(base_url=proxy.url, api_key=KEY)
@@ -306,7 +312,7 @@ def test_with_options_changes_what_is_named_and_shares_the_connections(
     assert proxy.connections == 1
 
 
-def test_a_client_that_was_handed_in_is_used_and_not_closed(altwright: Altwright) -> None:
+def test_a_callers_http_client_is_used_and_not_closed(altwright: Altwright) -> None:
     seen: list[str] = []
     hooks = {"request": [lambda request: seen.append(request.url.path)]}
     with httpx.Client(event_hooks=hooks) as http:
@@ -317,7 +323,7 @@ def test_a_client_that_was_handed_in_is_used_and_not_closed(altwright: Altwright
         assert not http.is_closed
 
 
-async def test_an_async_client_that_was_handed_in_is_used_and_not_closed(
+async def test_a_callers_async_http_client_is_used_and_not_closed(
     altwright: Altwright,
 ) -> None:
     async with httpx.AsyncClient() as http:
@@ -326,24 +332,24 @@ async def test_an_async_client_that_was_handed_in_is_used_and_not_closed(
         assert not http.is_closed
 
 
-def test_a_closed_client_says_so(altwright: Altwright) -> None:
+def test_a_closed_client_raises(altwright: Altwright) -> None:
     with sdk.Altwright(base_url=altwright.url) as client:
         client.styles()
     with pytest.raises(sdk.UsageError, match="closed"):
         client.styles()
 
 
-def test_one_client_serves_many_threads_over_few_connections(proxy: FaultProxy) -> None:
-    told: list[Caption] = []
+def test_threads_share_a_client_and_its_connections(proxy: FaultProxy) -> None:
+    captions: list[Caption] = []
     with sdk.Altwright(base_url=proxy.url) as client:
         threads = [
-            threading.Thread(target=lambda: told.append(client.caption(URL))) for _ in range(12)
+            threading.Thread(target=lambda: captions.append(client.caption(URL))) for _ in range(12)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
-        assert len(told) == 12
+        assert len(captions) == 12
         opened = proxy.connections
         assert opened <= 12
         client.caption(URL)
@@ -351,7 +357,7 @@ def test_one_client_serves_many_threads_over_few_connections(proxy: FaultProxy) 
 
 
 def run_script(script: str) -> None:
-    """In a process of its own, where a child may be forked and loops may be left behind."""
+    """In a separate process, which may fork and leave event loops behind."""
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
@@ -359,7 +365,7 @@ def run_script(script: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_worker_opens_connections_of_its_own(proxy: FaultProxy) -> None:
+def test_a_forked_process_opens_its_own_connections(proxy: FaultProxy) -> None:
     run_script(
         "import os, altwright\n"
         f"client = altwright.Altwright(base_url={proxy.url!r})\n"
@@ -372,7 +378,7 @@ def test_a_forked_worker_opens_connections_of_its_own(proxy: FaultProxy) -> None
     assert proxy.connections == 2
 
 
-def test_an_async_client_outlives_an_event_loop(proxy: FaultProxy) -> None:
+def test_an_async_client_works_on_a_second_event_loop(proxy: FaultProxy) -> None:
     run_script(
         "import asyncio, altwright\n"
         f"client = altwright.AsyncAltwright(base_url={proxy.url!r})\n"
@@ -381,7 +387,7 @@ def test_an_async_client_outlives_an_event_loop(proxy: FaultProxy) -> None:
     assert len(proxy.requests) == 2
 
 
-def test_errors_survive_pickling() -> None:
+def test_errors_can_be_pickled() -> None:
     error = sdk.CaptionRejected(
         "no", status=422, request_id="r", draft="d", reasons=[sdk.Reason("a", "b")]
     )

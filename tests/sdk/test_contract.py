@@ -1,4 +1,4 @@
-"""The SDK and openapi/openapi.json say the same, read in either direction."""
+"""The SDK matches openapi/openapi.json: fields, types, parameters, endpoints, errors."""
 
 import dataclasses
 import inspect
@@ -8,8 +8,11 @@ from typing import Any, get_args
 
 import altwright as sdk
 import pytest
-from altwright import errors, wire
-from altwright.many import Job
+from altwright import errors, models
+from altwright.caption_many import Job
+from altwright.image_input import PreparedImage
+from altwright.request_builder import build_caption, build_captions, build_check, build_styles
+from altwright.response_parser import Response, parse_response
 
 from testing.servers.altwright import Altwright
 
@@ -18,9 +21,9 @@ DOCUMENT: dict[str, Any] = json.loads(
 )
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 FROM_HEADERS = {"request_id": "X-Request-ID", "cached": "X-Cache"}
-"""Fields of Caption that the answer carries in its head."""
-OF_THE_SDK = {"url"}
-"""Fields of Caption that only the SDK knows."""
+"""Fields of Caption that come from response headers."""
+ADDED_BY_SDK = {"url"}
+"""Fields of Caption that the server does not send."""
 
 
 def fields(model: type) -> set[str]:
@@ -40,21 +43,26 @@ def parameters(function: Any) -> set[str]:
         (sdk.FailedCaption, "FailedResult"),
     ],
 )
-def test_an_answer_has_the_same_fields(model: type, schema: str) -> None:
+def test_a_model_has_the_fields_of_its_schema(model: type, schema: str) -> None:
     assert fields(model) == set(SCHEMAS[schema]["properties"])
     assert fields(model) == set(SCHEMAS[schema]["required"])
 
 
-def test_a_caption_has_the_same_fields_and_those_of_its_head() -> None:
-    assert fields(sdk.Caption) - set(FROM_HEADERS) - OF_THE_SDK == set(
+def test_a_caption_has_the_fields_of_its_schema_and_of_the_headers() -> None:
+    assert fields(sdk.Caption) - set(FROM_HEADERS) - ADDED_BY_SDK == set(
         SCHEMAS["CaptionResponse"]["properties"]
     )
     headers = DOCUMENT["paths"]["/v1/image/caption"]["post"]["responses"]["200"]["headers"]
     assert set(FROM_HEADERS.values()) <= set(headers)
 
 
-def test_each_field_has_the_type_that_the_contract_gives_it() -> None:
-    words = {"string": "str", "integer": "int", "boolean": "bool", "array": "tuple[str, ...]"}
+def test_each_field_has_the_type_of_its_schema() -> None:
+    types_by_schema = {
+        "string": "str",
+        "integer": "int",
+        "boolean": "bool",
+        "array": "tuple[str, ...]",
+    }
     for model, schema in (
         (sdk.Caption, "CaptionResponse"),
         (sdk.ImageFacts, "ImageFacts"),
@@ -62,15 +70,15 @@ def test_each_field_has_the_type_that_the_contract_gives_it() -> None:
         (sdk.Verdict, "CheckResponse"),
     ):
         types = {each.name: str(each.type) for each in dataclasses.fields(model)}
-        for name, told in SCHEMAS[schema]["properties"].items():
-            if "anyOf" in told:
+        for name, documented in SCHEMAS[schema]["properties"].items():
+            if "anyOf" in documented:
                 assert types[name] == "int | None"
-            elif told.get("type") in words:
-                assert types[name] == words[told["type"]], f"{schema}.{name}"
+            elif documented.get("type") in types_by_schema:
+                assert types[name] == types_by_schema[documented["type"]], f"{schema}.{name}"
 
 
 @pytest.mark.parametrize("client", [sdk.Altwright, sdk.AsyncAltwright])
-def test_every_method_takes_what_the_contract_takes(client: type) -> None:
+def test_every_method_takes_the_fields_of_its_request_body(client: type) -> None:
     one = set(SCHEMAS["CaptionBody"]["properties"]) - {"image_url"}
     assert parameters(client.caption) == one  # type: ignore[attr-defined]
     assert parameters(client.caption_or) == one  # type: ignore[attr-defined]
@@ -85,53 +93,55 @@ def test_every_method_takes_what_the_contract_takes(client: type) -> None:
     assert parameters(client.check) == check  # type: ignore[attr-defined]
 
 
-def test_the_roles_are_those_of_the_contract() -> None:
-    [told, _null] = SCHEMAS["CaptionBody"]["properties"]["role"]["anyOf"]
-    assert list(get_args(wire.Role)) == told["enum"]
+def test_the_roles_are_those_of_the_schema() -> None:
+    [documented, _null] = SCHEMAS["CaptionBody"]["properties"]["role"]["anyOf"]
+    assert list(get_args(models.Role)) == documented["enum"]
 
 
-def test_every_path_of_the_contract_has_its_method() -> None:
+def test_every_endpoint_has_a_request_builder() -> None:
     made = [
-        wire.caption(wire.PreparedImage("https://example.com/a.jpg")),
-        wire.captions(wire.PreparedImage("https://example.com/a.jpg"), styles=["seo"]),
-        wire.check("a"),
-        wire.styles(),
+        build_caption(PreparedImage("https://example.com/a.jpg")),
+        build_captions(PreparedImage("https://example.com/a.jpg"), styles=["seo"]),
+        build_check("a"),
+        build_styles(),
     ]
-    told = {
+    documented = {
         (method.upper(), path)
         for path, operations in DOCUMENT["paths"].items()
         for method in operations
         if path.startswith("/v1/")
     }
-    assert {(call.method, call.path) for call in made} == told
+    assert {(call.method, call.path) for call in made} == documented
 
 
-def test_every_code_has_its_class_and_every_class_its_code() -> None:
+def test_every_error_code_has_a_class_and_every_class_a_code() -> None:
     codes = SCHEMAS["Problem"]["properties"]["code"]["enum"]
     assert sorted(errors.BY_CODE) == sorted(codes)
     assert len(list(errors.error_classes())) == len(codes)
-    for leaf in errors.error_classes():
-        assert getattr(sdk, leaf.__name__) is leaf
-        assert leaf.__name__ in sdk.__all__
+    for error in errors.error_classes():
+        assert getattr(sdk, error.__name__) is error
+        assert error.__name__ in sdk.__all__
 
 
-def test_every_class_has_the_status_of_its_code() -> None:
+def test_every_error_class_has_the_status_of_its_code() -> None:
     statuses: dict[str, int] = {}
     responses = [
-        (status, answer)
+        (status, response)
         for operations in DOCUMENT["paths"].values()
         for operation in operations.values()
-        for status, answer in operation["responses"].items()
+        for status, response in operation["responses"].items()
     ]
-    responses += [("", answer) for answer in DOCUMENT["components"]["responses"].values()]
-    for _, answer in responses:
-        examples = answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    responses += [("", response) for response in DOCUMENT["components"]["responses"].values()]
+    for _, response in responses:
+        examples = (
+            response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+        )
         for code, example in examples.items():
             statuses[code] = example["value"]["status"]
-    assert statuses == {leaf.code: leaf.expected_status for leaf in errors.error_classes()}
+    assert statuses == {error.code: error.expected_status for error in errors.error_classes()}
 
 
-def test_an_error_has_every_member_of_a_problem() -> None:
+def test_an_error_has_every_field_of_an_error_body() -> None:
     error = sdk.Problem("no", status=500)
     for name in SCHEMAS["Problem"]["properties"]:
         assert hasattr(error, name), name
@@ -144,16 +154,17 @@ def test_an_error_has_every_member_of_a_problem() -> None:
 
 
 def test_a_style_has_the_fields_that_the_server_sends(altwright: Altwright) -> None:
-    for told in altwright.get("/v1/styles").json()["styles"]:
-        assert set(told) == fields(sdk.Style)
-        assert set(told["limits"]) == fields(sdk.StyleLimits)
-        assert {name for rule in told["rules"] for name in rule} == fields(sdk.StyleRule)
+    for documented in altwright.get("/v1/styles").json()["styles"]:
+        assert set(documented) == fields(sdk.Style)
+        assert set(documented["limits"]) == fields(sdk.StyleLimits)
+        assert {name for rule in documented["rules"] for name in rule} == fields(sdk.StyleRule)
 
 
-def test_the_documents_own_examples_are_read() -> None:
+def test_the_examples_of_the_document_are_parsed() -> None:
     [example] = SCHEMAS["CaptionResponse"]["examples"]
-    answer = wire.Answer(200, {}, json.dumps(example).encode(), 0.0)
-    caption = wire.judge(wire.caption(wire.PreparedImage("https://example.com/a.jpg")), answer)
+    response = Response(200, {}, json.dumps(example).encode(), 0.0)
+    request = build_caption(PreparedImage("https://example.com/a.jpg"))
+    caption = parse_response(response, request.parse_body)
     assert json.loads(json.dumps(dataclasses.asdict(caption))).items() >= example.items()
 
 

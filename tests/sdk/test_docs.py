@@ -12,8 +12,8 @@ from pathlib import Path
 import altwright as sdk
 import pytest
 from altwright import errors
+from altwright.caption_many import Job
 from altwright.cli.exits import Exit
-from altwright.many import Job
 
 from testing.servers.altwright import Altwright
 

@@ -7,11 +7,11 @@ import time
 
 import altwright as sdk
 import pytest
-from altwright.retry import FIRST_WAIT_S, LONGEST_WAIT_S, Attempts, backoff_s, retry_after_s
+from altwright.retry import FIRST_WAIT_S, LONGEST_WAIT_S, RetryState, backoff_s, parse_retry_after
 
 from testing.images import data_url, jpeg
 from testing.servers.fault_proxy import FaultProxy, drip, hang, problem, raw, reset, truncate
-from tests.sdk.shells import MakeClient
+from tests.sdk.both_clients import MakeClient
 
 URL = data_url(jpeg((40, 30)))
 
@@ -154,7 +154,7 @@ def test_a_call_that_is_retried_does_not_hold_the_others(proxy: FaultProxy) -> N
     ],
 )
 def test_retry_after_is_read(header: str | None, seconds: float | None) -> None:
-    assert retry_after_s(header, 1000.0) == seconds
+    assert parse_retry_after(header, 1000.0) == seconds
 
 
 def test_waits_double_up_to_a_bound_and_differ() -> None:
@@ -164,7 +164,7 @@ def test_waits_double_up_to_a_bound_and_differ() -> None:
 
 
 def test_no_deadline_waits_as_long_as_asked() -> None:
-    attempts = Attempts(max_retries=1, timeout_s=None, started_s=0.0)
+    retries = RetryState(max_retries=1, timeout_s=None, started_s=0.0)
     error = sdk.RateLimited("no", status=429, retry_after=86_400)
-    assert attempts.next_wait_s(error, 5.0, 0.5) == 86_400
-    assert attempts.next_wait_s(error, 90_000.0, 0.5) is None
+    assert retries.plan_retry(error, 5.0, 0.5) == 86_400
+    assert retries.plan_retry(error, 90_000.0, 0.5) is None

@@ -204,7 +204,7 @@ def test_without_a_browser_or_the_extra_it_says_what_to_install(
     assert "apt-get install chromium" in ask(page)[2]
     assert "does not start" in ask(page, "--chromium", "true")[2]
     monkeypatch.setitem(sys.modules, "playwright.async_api", None)
-    assert "pip install 'altwright[cli,verify]'" in ask(page)[2]
+    assert "pip install './sdk[cli,verify]'" in ask(page)[2]
 
 
 def test_axe_is_there_and_says_which_it_is() -> None:

@@ -1,4 +1,4 @@
-"""asyncio: connections, requests and tasks. The threaded counterpart is `_sync.backend`."""
+"""asyncio: connections, requests, tasks. With threads: `_sync.backend`."""
 
 from __future__ import annotations
 

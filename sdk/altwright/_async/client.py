@@ -32,7 +32,7 @@ class AsyncAltwright:
     """Captions images with an Altwright server, on asyncio. Do not share it between threads.
 
     Keep one client: it reuses its connections. Close it, or use it as a context manager.
-    Local images are read and resized in a thread, so that the event loop is not blocked.
+    Local images are read and resized in a thread, not on the event loop.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ class AsyncAltwright:
         locale: str | None = None,
         context: str | None = None,
     ) -> Verdict:
-        """Check a text that a person or another tool wrote against the rules; no model is called."""
+        """Check a text that a person or another tool wrote; no model is called."""
         return await self._call(
             request_builder.build_check(text, style=style, locale=locale, context=context)
         )

@@ -1,4 +1,4 @@
-"""Blocking calls: connections, requests and threads. The asyncio counterpart is `_async.backend`."""
+"""Threads: connections, blocking requests, workers. On asyncio: `_async.backend`."""
 
 from __future__ import annotations
 

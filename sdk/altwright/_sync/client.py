@@ -236,7 +236,7 @@ class Altwright:
         locale: str | None = None,
         context: str | None = None,
     ) -> Verdict:
-        """Check a text that a person or another tool wrote against the rules; no model is called."""
+        """Check a text that a person or another tool wrote; no model is called."""
         return self._call(
             request_builder.build_check(text, style=style, locale=locale, context=context)
         )

@@ -9,6 +9,7 @@ import importlib
 from types import ModuleType
 
 from altwright.errors import UsageError
+from altwright.extras import install_command
 
 
 def import_pyarrow() -> ModuleType:
@@ -23,4 +24,4 @@ def import_optional(module: str, what: str, extra: str) -> ModuleType:
     except ImportError as error:
         if (error.name or "").partition(".")[0] != module.partition(".")[0]:
             raise
-        raise UsageError(f"{what} needs more: pip install 'altwright[{extra}]'") from None
+        raise UsageError(f"{what} needs more: {install_command(extra)}") from None

@@ -6,10 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 
-class AltSource(str, Enum):
+class AltSource(StrEnum):
     """Who a row's alt text is from, or why there is none: the values of the column `alt_source`."""
 
     PENDING = "pending"
@@ -28,9 +28,6 @@ class AltSource(str, Enum):
     """The model refused, or two drafts broke hard rules; the draft waits in the journal."""
     FAILED = "failed"
     """No answer: the picture or the server. The next run tries again."""
-
-    def __str__(self) -> str:
-        return self.value
 
 
 WRITTEN_BY_PEOPLE = (AltSource.HUMAN, AltSource.HUMAN_EDITED_AI)

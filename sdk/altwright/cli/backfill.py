@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from altwright.aio import AsyncAltwright
+from altwright._async.client import AsyncAltwright
 from altwright.backfill import database
 from altwright.backfill.audit_fields import audit_field_names as audit_names
 from altwright.backfill.column_mapping import guess_columns
@@ -74,8 +74,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Words = Optional[list[str]]  # noqa: UP045 - Typer evaluates this, on Python 3.10 too
-Word = Optional[str]  # noqa: UP045
+Words = list[str] | None
+Word = str | None
 Column = Annotated[
     Words,
     typer.Option("--column", metavar="ROLE=NAME", help="Which column is what: image=photo_url."),
@@ -110,13 +110,13 @@ def run(
     ] = "",
     encoding: Annotated[str, typer.Option("--encoding", metavar="NAME", help="Of a CSV.")] = "",
     journal: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--journal", metavar="FILE", help="Where it is remembered what was answered."),
     ] = None,
     styles: Styles = "concise",
     locales: Locales = "en",
     max_tokens: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--max-tokens", min=32, max=256, help="A ceiling; 256 where detailed."),
     ] = None,
     hold: Annotated[
@@ -136,7 +136,7 @@ def run(
         bool, typer.Option("--estimate", help="Say what it would take; nothing is called.")
     ] = False,
     limit: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--limit", min=1, metavar="N", help="Pictures of this run: a pilot."),
     ] = None,
     rate: Annotated[

@@ -10,18 +10,20 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Annotated, Any, Optional, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from altwright._async.client import AsyncAltwright
+from altwright._sync.client import Altwright
 from altwright._version import __version__
-from altwright.aio import AsyncAltwright
 from altwright.backfill.database import error_text, is_database_error
 from altwright.backfill.errors import JournalUnwritable as UnwritableJournal
 from altwright.backfill.errors import SourceError
+from altwright.caption_many import Job
 from altwright.cli.backfill import app as backfill_app
 from altwright.cli.config import Server, find_server
 from altwright.cli.exits import Exit, Outcomes, exit_of, sentence_of
@@ -30,12 +32,9 @@ from altwright.cli.review import apply, review
 from altwright.cli.terminal import ReaderGone, Unwritable, complain, one_line, say
 from altwright.cli.verify import verify
 from altwright.cli.worker import worker
-from altwright.client import Altwright
 from altwright.client_options import DEFAULT_PATIENCE_S, DEFAULT_TIMEOUT_S
 from altwright.errors import AltwrightError, Problem
-from altwright.many import Job
-from altwright.models import Caption, Style
-from altwright.wire import Role
+from altwright.models import Caption, Role, Style
 
 _EPILOG = (
     "Exit codes: 0 all is well; 1 a picture has no caption, or a text breaks a rule; 2 the command "
@@ -53,7 +52,7 @@ app = typer.Typer(
 )
 
 BaseUrl = Annotated[
-    Optional[str],  # noqa: UP045 - Typer evaluates this, on Python 3.10 too
+    str | None,
     typer.Option("--base-url", metavar="URL", help="Where the server listens."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
@@ -61,11 +60,11 @@ Timeout = Annotated[
     float, typer.Option("--timeout", min=0.1, help="Seconds that one request may take.")
 ]
 Locale = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--locale", "-l", metavar="TAG", help="Language: en, de, pt-BR."),
 ]
 Context = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--context", "-c", metavar="TEXT", help="Text around the picture; names it."),
 ]
 
@@ -79,7 +78,7 @@ def _roles_so_far(incomplete: str) -> list[str]:
 
 
 StyleName = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--style", "-s", metavar="NAME", autocompletion=_styles_so_far,
         help="concise, seo, detailed, or one of the server's own (altwright styles).",
@@ -144,28 +143,28 @@ def _top(
 @app.command(epilog=_EPILOG)
 def caption(
     images: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(metavar="PICTURE...", help="URLs, files, or - for a picture from a pipe."),
     ] = None,
     from_file: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--from", metavar="FILE", help="A list of them, one a line; - for a pipe."),
     ] = None,
     style: StyleName = None,
     locale: Locale = None,
     max_tokens: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--max-tokens", min=32, max=256, help="A ceiling, never a target."),
     ] = None,
     context: Context = None,
     role: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--role", metavar="ROLE", autocompletion=_roles_so_far, help=", ".join(get_args(Role))
         ),
     ] = None,
     keyword: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--keyword", "-k", metavar="TERM", help="For seo; may be given ten times."),
     ] = None,
     html: Annotated[
@@ -174,13 +173,13 @@ def caption(
     as_json: AsJson = False,
     concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, max=256)] = 4,
     per_second: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option("--per-second", min=0.01, help="Requests begun in a second at most."),
     ] = None,
     base_url: BaseUrl = None,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
     patience: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option(
             "--patience",
             min=0,

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from altwright.client_options import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE
 from altwright.errors import UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _KNOWN = ("api_key", "base_url")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
+from altwright.caption_many import Job
 from altwright.errors import UsageError
 from altwright.image_input import MAX_FILE_BYTES
-from altwright.many import Job
 
 PIPE = "-"
 _LINES_AHEAD = 64

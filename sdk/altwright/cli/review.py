@@ -7,9 +7,9 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 import typer
 
@@ -62,7 +62,7 @@ def review(
     ] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="Pictures on the page.")] = LIMIT,
     sample: Annotated[
-        Optional[int],  # noqa: UP045 - Typer evaluates this, on Python 3.10 too
+        int | None,
         typer.Option("--sample", min=0, help="Of what a model wrote, so many drawn at random."),
     ] = None,
     no_web: Annotated[
@@ -81,7 +81,7 @@ def review(
         about = PageHeader(
             id=run_id(opened.facts),
             source=opened.facts.source,
-            made_at=datetime.now(timezone.utc).strftime("%d %B %Y, %H:%M UTC"),
+            made_at=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
             outcomes=_by_label(opened.counts()),
             left_out=chosen.left_out,
         )

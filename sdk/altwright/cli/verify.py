@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -27,20 +27,20 @@ def verify(
         ),
     ],
     save: Annotated[
-        Optional[Path],  # noqa: UP045 - Typer evaluates this, on Python 3.10 too
+        Path | None,
         typer.Option("--save", metavar="FILE", help="Keep the counts and every violation as JSON."),
     ] = None,
     against: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--against", metavar="FILE", help="Compare with what --save kept before."),
     ] = None,
     limit: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--limit", min=1, help="Look at the first so many pages."),
     ] = None,
     tabs: Annotated[int, typer.Option("--tabs", "-j", min=1, max=32)] = 4,
     program: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--chromium", metavar="PATH", help="The browser; by default one is found."),
     ] = None,
     timeout: Annotated[

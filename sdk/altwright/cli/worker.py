@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from altwright._sync.client import Altwright
 from altwright.cli.config import find_server
 from altwright.cli.exits import Exit
-from altwright.client import Altwright
 from altwright.errors import UsageError
+from altwright.extras import install_command
 
 Broker = Annotated[
-    Optional[str],  # noqa: UP045 - Typer evaluates this, on Python 3.10 too
+    str | None,
     typer.Option(
         "--broker", metavar="URL", envvar="ALTWRIGHT_BROKER_URL",
         help="redis://host:6379/0 or amqp://user@host//",
@@ -28,7 +29,7 @@ QueueName = Annotated[
 def worker(
     broker: Broker = None,
     database: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--database",
             metavar="URL",
@@ -39,21 +40,21 @@ def worker(
     queue_name: QueueName = "altwright",
     concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, max=256)] = 8,
     per_second: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option("--per-second", min=0.01, help="Requests that this worker begins at most."),
     ] = None,
     pool: Annotated[
         str, typer.Option("--pool", metavar="threads|prefork", help="A call waits: threads do.")
     ] = "threads",
     base_url: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--base-url", metavar="URL", help="Where the server listens."),
     ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, help="Seconds that one call may take.")
     ] = 35.0,
     lease: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option("--lease", metavar="S", help="The rows of a killed worker wait so long."),
     ] = None,
 ) -> None:
@@ -98,4 +99,5 @@ def needed(error: ModuleNotFoundError) -> UsageError:
     """What to install for a module of the extra that is missing."""
     if (error.name or "").partition(".")[0] not in ("celery", "kombu", "sqlalchemy"):
         raise error
-    return UsageError("A queue needs more: pip install 'altwright[cli,backfill,queue]'")
+    command = install_command("cli", "backfill", "queue")
+    return UsageError(f"The queue's packages are missing: {command}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from altwright.errors import UsageError
+from altwright.extras import install_command
 from altwright.verify.report import Finding, Images, violations_of
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ async def _finding(running: Browser, url: str, axe: str, timeout_s: float) -> Fi
             return Finding(url, problem=f"answered {answer.status}, not looked at")
         await _settled(page)
         return await asyncio.wait_for(_examined(page, url, axe), timeout_s)
-    except (Error, TimeoutError, asyncio.TimeoutError) as error:
+    except (Error, TimeoutError) as error:
         said = str(error).strip().splitlines()
         return Finding(url, problem=said[0] if said else f"not done within {timeout_s:.0f} s")
     finally:
@@ -185,4 +186,4 @@ def _its_own(chromium: BrowserType) -> str | None:
 
 
 def _missing(what: str) -> UsageError:
-    return UsageError(f"{what} is missing: pip install 'altwright[cli,verify]'")
+    return UsageError(f"{what} is missing: {install_command('cli', 'verify')}")

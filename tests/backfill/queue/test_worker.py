@@ -10,18 +10,14 @@ from altwright import Altwright as Client
 from altwright import UsageError
 from altwright.backfill.connectors import open_connectors
 from altwright.backfill.queue.shared_journal import SharedJournal
-from altwright.backfill.queue.worker import (
-    RowWorker,
-    ThreadSafePace,
-    WorkerOptions,
-    hold_rules_from_settings,
-)
+from altwright.backfill.queue.worker import RowWorker, WorkerOptions, hold_rules_from_settings
 from altwright.backfill.rules.hold_rules import HoldRules
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.scan import scan_source
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.stop_reason import StopKind
 from altwright.backfill.types import AltSource, RequestResult, TextResult
+from altwright.throttle import AdaptiveThrottle
 
 from testing.catalogue import Command
 from testing.fleet import make_products, query
@@ -59,9 +55,9 @@ def begin(database: str, flaky_model: FlakyModelServer, command: Command) -> Ite
         )
         scan_source(places, journal, OutcomeRules(places.spec.asked), lambda _: None)
         clients.append(Client(KEY, url or command.env["ALTWRIGHT_URL"], 15, max_retries=0))
-        pace = ThreadSafePace(concurrency=4, per_second=None)
+        throttle = AdaptiveThrottle(concurrency=4, per_second=None)
         manner = WorkerOptions(lease_s=2, patience_s=0.5, longest_wait_s=60)
-        return RowWorker("products", database, clients[-1], pace, manner)
+        return RowWorker("products", database, clients[-1], throttle, manner)
 
     yield begun
     for client in clients:

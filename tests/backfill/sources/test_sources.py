@@ -174,5 +174,5 @@ def test_what_is_not_installed_is_told_with_what_to_install(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
     spec = RunConfig(source, to="out.parquet", table="products")
-    with pytest.raises(UsageError, match=rf"pip install 'altwright\[{extra}\]'"):
+    with pytest.raises(UsageError, match=rf"pip install '\./sdk\[{extra}\]'"):
         open_connectors(RunConfig(source, to="out.parquet") if source == "in.parquet" else spec)

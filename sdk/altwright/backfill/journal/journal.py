@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from altwright.backfill.errors import JournalUnwritable
 from altwright.backfill.journal import serialization, sql
@@ -93,7 +94,7 @@ class Journal:
         if self._lock is not None:
             self._lock.release()
 
-    def __enter__(self) -> Journal:  # noqa: PYI034 - typing.Self is 3.11's
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from altwright._sync.client import Altwright
 from altwright.backfill import column_mapping as names
 from altwright.backfill import database
 from altwright.backfill.column_mapping import needs_alt_text, row_from_record
 from altwright.backfill.queue.schema import UNSETTLED_STATES
 from altwright.backfill.queue.shared_journal import SharedJournal
+from altwright.backfill.request_item import RequestedTexts, RequestItem
+from altwright.backfill.request_scheduler import CallOutcome, Now, RequestScheduler
 from altwright.backfill.rules.hold_rules import HoldRules
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.caption_request import build_caption_request
@@ -22,13 +25,11 @@ from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.sources.table import TableSource
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.table import TableTarget
-from altwright.backfill.tickets import Question, Ticket
-from altwright.backfill.turns import Done, Finished, Result, Start, Turns, Wait
 from altwright.backfill.types import RequestResult, Row
-from altwright.client import Altwright
 from altwright.errors import AltwrightError, ConnectionFailed, Problem
+from altwright.scheduler import Finished, Start, Wait
 from altwright.throttle import AdaptiveThrottle
-from altwright.transport import chance
+from altwright.transport import random_jitter
 
 _STOP_SEEN_S = 2.0
 """So old may be what is known of a stop."""
@@ -50,32 +51,6 @@ class WorkerOptions:
     """So long one row waits here for a server that is away, or refuses everything."""
     longest_wait_s: float = 900.0
     """A longer Retry-After is a quota: every worker stops asking until then."""
-
-
-class ThreadSafePace(AdaptiveThrottle):
-    """The brakes of all threads of a process together."""
-
-    def __init__(self, *, concurrency: int, per_second: float | None) -> None:
-        super().__init__(concurrency=concurrency, per_second=per_second)
-        self._lock = threading.Lock()
-
-    def started(self, now_s: float) -> None:
-        with self._lock:
-            super().started(now_s)
-
-    def accepted(self, started_s: float, now_s: float) -> None:
-        with self._lock:
-            super().accepted(started_s, now_s)
-
-    def refused(
-        self, started_s: float, retry_after_s: float | None, now_s: float, chance: float
-    ) -> None:
-        with self._lock:
-            super().refused(started_s, retry_after_s, now_s, chance)
-
-    def unreachable(self, now_s: float, chance: float) -> None:
-        with self._lock:
-            super().unreachable(now_s, chance)
 
 
 class RowWorker:
@@ -159,53 +134,47 @@ class RowWorker:
     def _asked(self, ask: PendingRequest, who: str) -> RequestResult | None:
         """The whole answer, kept; None where the server is not to be had now. Claimed just now."""
         claimed_s = time.monotonic()
-        ticket = Ticket(ask, self._spec.asked)
-        if ticket.question() is None:
+        item = RequestItem(ask, self._spec.asked)
+        if item.is_complete:
             # Paid for, and killed before anything was made of it.
-            return ticket.answer()
-        turns = Turns(
-            self._spec.asked,
+            return item.to_result()
+        scheduler = RequestScheduler(
             self._pace,
             concurrency=1,
             patience_s=self._manner.patience_s,
             longest_wait_s=self._manner.longest_wait_s,
         )
-        turns.offer(ask)
-        turns.exhausted()
+        scheduler.add(item)
+        scheduler.close_input()
         while True:
-            step = turns.step(time.monotonic())
-            if isinstance(step, Finished):
-                self._tell(turns)
+            action = scheduler.next_action(time.monotonic())
+            if isinstance(action, Finished):
+                self._tell(scheduler)
                 return None
-            if isinstance(step, Wait):
-                # In small naps, for the brakes are the other threads', too.
-                time.sleep(min(step.seconds or 0.0, _NAP_S))
+            if isinstance(action, Wait):
+                # In short sleeps, since other threads share the throttle and change it.
+                time.sleep(min(action.timeout_s or 0.0, _NAP_S))
                 continue
-            assert isinstance(step, Start)  # noqa: S101 - there is nothing to pull: it is exhausted
+            assert isinstance(action, Start)  # noqa: S101 - the input is closed: no Pull comes
             if time.monotonic() - claimed_s > self._manner.lease_s * _RENEWED_AFTER:
                 self.journal.claim(ask.ask, who, self._manner.lease_s)
                 claimed_s = time.monotonic()
-            result = self._attempt(step.ticket.ask.row, step.question)
-            is_broken = isinstance(result, ConnectionFailed) and result.reached
-            verdict = turns.ended(
-                step.ticket,
-                step.question,
-                result,
-                now_s=time.monotonic(),
-                now_unix_s=time.time(),
-                chance=chance(),
-                is_alive=self._is_alive() if is_broken else False,
-            )
-            if verdict is not None:
-                self.journal.keep(ask.ask, verdict.answer)
-            turns.recorded()
-            if isinstance(verdict, Done):
-                return verdict.answer
+            requested = item.next_texts()
+            outcome = self._attempt(ask.row, requested)
+            is_broken = isinstance(outcome, ConnectionFailed) and outcome.reached
+            is_alive = self._is_alive() if is_broken else False
+            now = Now(time.monotonic(), time.time(), random_jitter())
+            recorded = scheduler.end_try(item, requested, outcome, now, is_server_alive=is_alive)
+            if recorded is not None:
+                self.journal.keep(ask.ask, recorded.result)
+            scheduler.release()
+            if recorded is not None and recorded.is_complete:
+                return recorded.result
 
-    def _attempt(self, row: Row, question: Question) -> Result:
+    def _attempt(self, row: Row, requested: RequestedTexts) -> CallOutcome:
         try:
-            picture, options = build_caption_request(row, question, self._spec.asked)
-            if question.is_single:
+            picture, options = build_caption_request(row, requested, self._spec.asked)
+            if requested.is_single:
                 return [self._client.caption(picture, **options)]
             return self._client.captions(picture, **options)
         except AltwrightError as error:
@@ -220,12 +189,12 @@ class RowWorker:
             return False
         return True
 
-    def _tell(self, turns: Turns) -> None:
+    def _tell(self, scheduler: RequestScheduler) -> None:
         """A stop that holds for every row is told to every worker; one that may pass is not."""
-        since_s = turns.trouble_since_s
+        since_s = scheduler.unavailable_since_s
         is_away = since_s is not None and time.monotonic() - since_s > self._manner.patience_s
-        if turns.stop is not None and not is_away:
-            self.journal.set_stop(turns.stop)
+        if scheduler.stop_reason is not None and not is_away:
+            self.journal.set_stop(scheduler.stop_reason)
             self._stop_seen_s = float("-inf")
 
     def _stopped(self) -> StopReason | None:
@@ -272,7 +241,7 @@ class RowWorkers:
                 self._of_process = os.getpid()
                 self._works = {}
                 self._client = self._make_client()
-                self._pace = ThreadSafePace(
+                self._pace = AdaptiveThrottle(
                     concurrency=self._concurrency, per_second=self._per_second
                 )
             if run not in self._works:

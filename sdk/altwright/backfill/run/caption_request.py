@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from altwright.backfill.caption_options import CaptionOptions
-from altwright.backfill.tickets import Question
+from altwright.backfill.request_item import RequestedTexts
 from altwright.backfill.types import Row
 from altwright.errors import UsageError
 from altwright.image_input import ImageInput
 
 
 def build_caption_request(
-    row: Row, question: Question, asked: CaptionOptions
+    row: Row, requested: RequestedTexts, asked: CaptionOptions
 ) -> tuple[ImageInput, dict[str, Any]]:
     """The picture and the options of `caption` (a single text) or `captions`.
 
@@ -22,12 +22,12 @@ def build_caption_request(
     options: dict[str, Any] = {
         "max_tokens": asked.max_tokens,
         "context": row.context or None,
-        "keywords": row.tags[:10] if "seo" in question.styles and row.tags else None,
+        "keywords": row.tags[:10] if "seo" in requested.styles and row.tags else None,
     }
-    if question.is_single:
-        options |= {"style": question.styles[0], "locale": question.locales[0]}
+    if requested.is_single:
+        options |= {"style": requested.styles[0], "locale": requested.locales[0]}
     else:
-        options |= {"styles": question.styles, "locales": question.locales}
+        options |= {"styles": requested.styles, "locales": requested.locales}
     return _picture(row.image, is_local=bool(row.content)), options
 
 

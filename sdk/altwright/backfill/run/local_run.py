@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from altwright.aio import AsyncAltwright
+from altwright._async.client import AsyncAltwright
 from altwright.backfill.connectors import Connectors
 from altwright.backfill.errors import JournalUnwritable, SourceError
 from altwright.backfill.journal.journal import Journal

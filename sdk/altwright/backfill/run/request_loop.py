@@ -8,23 +8,24 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from altwright.aio import AsyncAltwright
+from altwright._async.client import AsyncAltwright
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.journal.writer import JournalWriter
+from altwright.backfill.request_item import RequestedTexts, RequestItem
+from altwright.backfill.request_scheduler import CallOutcome, Now, RequestScheduler, is_unsent
 from altwright.backfill.run.caption_request import build_caption_request
 from altwright.backfill.run.progress import RunProgress
 from altwright.backfill.run.write_back import TableWriteBack
 from altwright.backfill.run_state import DecideOutcome, PendingRequest
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.table import TableTarget
-from altwright.backfill.tickets import Question, Ticket
-from altwright.backfill.turns import Done, Finished, Pull, Result, Start, Turns, Wait, is_unsent
 from altwright.errors import AltwrightError, ConnectionFailed, Problem, UsageError
 from altwright.models import Caption
 from altwright.retry import backoff_s
+from altwright.scheduler import Finished, Pull, Start, Wait
 from altwright.throttle import AdaptiveThrottle
-from altwright.transport import chance
+from altwright.transport import random_jitter
 
 _PAGE = 32
 """Questions taken from the journal at once; looked at in the table just before they are paid."""
@@ -66,8 +67,7 @@ class RequestLoop:
         self._write_back = (
             None if table is None else TableWriteBack(self._recorder, table, self._tell_written)
         )
-        self._turns = Turns(
-            asked,
+        self._scheduler = RequestScheduler(
             AdaptiveThrottle(concurrency=manner.concurrency, per_second=manner.per_second),
             concurrency=manner.concurrency,
             patience_s=manner.patience_s,
@@ -81,7 +81,7 @@ class RequestLoop:
 
     def stop(self, why: StopReason) -> None:
         """Begin nothing more; what is in flight is waited for and recorded."""
-        self._turns.stop = self._turns.stop or why
+        self._scheduler.stop_because(why)
         self._news.set()
 
     async def go(self) -> StopReason | None:
@@ -92,9 +92,10 @@ class RequestLoop:
                 await self._ask_all()
             if self._write_back is not None:
                 unwritten = await self._write_back.finish()
-                self._turns.stop = self._turns.stop or unwritten
+                if unwritten is not None:
+                    self._scheduler.stop_because(unwritten)
         except sqlite3.Error as error:
-            self._turns.stop = StopReason.disk(f"The journal does not work ({error})")
+            self._scheduler.stop_reason = StopReason.disk(f"The journal does not work ({error})")
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -102,30 +103,32 @@ class RequestLoop:
             await self._recorder.close()
         if self._broken is not None:
             raise self._broken
-        return self._recorder.stop or self._turns.stop
+        return self._recorder.stop or self._scheduler.stop_reason
 
     async def _meet_the_server(self) -> None:
         """Find a wrong key or style before the first picture, and wait for a server that starts."""
         began_s = time.monotonic()
         failures = 0
-        while self._turns.stop is None:
+        while self._scheduler.stop_reason is None:
             try:
                 there = await self._client.styles()
             except AltwrightError as error:
                 if not error.retryable:
-                    self._turns.stop = StopReason.of_error(error)
+                    self._scheduler.stop_because(StopReason.of_error(error))
                     return
                 failures += 1
                 if time.monotonic() - began_s > self._manner.patience_s:
-                    self._turns.stop = StopReason.down(
-                        str(error), self._manner.patience_s, time.time()
+                    self._scheduler.stop_because(
+                        StopReason.down(str(error), self._manner.patience_s, time.time())
                     )
                     return
-                wait_s = backoff_s(failures, chance())
+                wait_s = backoff_s(failures, random_jitter())
                 if error.retry_after is not None:
                     if error.retry_after > self._manner.longest_wait_s:
                         until_unix_s = time.time() + error.retry_after
-                        self._turns.stop = StopReason.quota(error.code or "429", until_unix_s)
+                        self._scheduler.stop_because(
+                            StopReason.quota(error.code or "429", until_unix_s)
+                        )
                         return
                     wait_s = max(wait_s, error.retry_after)
                 self._progress.note = str(error)
@@ -143,46 +146,46 @@ class RequestLoop:
         self._news.clear()
         try:
             await asyncio.wait_for(self._news.wait(), seconds)
-        except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
+        except TimeoutError:
             return
 
     async def _ask_all(self) -> None:
         while self._broken is None:
-            if self._recorder.stop is not None and self._turns.stop is None:
+            if self._recorder.stop is not None and self._scheduler.stop_reason is None:
                 self.stop(self._recorder.stop)
-            step = self._turns.step(time.monotonic())
-            if isinstance(step, Finished):
+            action = self._scheduler.next_action(time.monotonic())
+            if isinstance(action, Finished):
                 return
-            if isinstance(step, Start):
-                task = asyncio.create_task(self._try(step.ticket, step.question))
+            if isinstance(action, Start):
+                task = asyncio.create_task(self._try(action.item))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            elif isinstance(step, Pull):
+            elif isinstance(action, Pull):
                 await self._pull()
-            elif isinstance(step, Wait):
+            elif isinstance(action, Wait):
                 self._say_why()
-                await self._wait(step.seconds)
+                await self._wait(action.timeout_s)
 
     async def _wait(self, seconds: float | None) -> None:
         try:
             await asyncio.wait_for(self._news.wait(), seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
         self._news.clear()
 
     async def _pull(self) -> None:
         limit = self._manner.limit
         if limit is not None and self._begun >= limit:
-            self._turns.exhausted()
+            self._scheduler.close_input()
             return
         while not self._ahead:
             page = await self._recorder.asks(_PAGE)
             if not page:
-                self._turns.exhausted()
+                self._scheduler.close_input()
                 return
             self._ahead.extend(await self._still_blank(page))
         self._begun += 1
-        self._turns.offer(self._ahead.popleft())
+        self._scheduler.add(RequestItem(self._ahead.popleft(), self._asked))
 
     async def _still_blank(self, page: list[PendingRequest]) -> list[PendingRequest]:
         """Without those that a person has filled since the table was read."""
@@ -201,41 +204,37 @@ class RequestLoop:
             self._progress.to_ask -= len(filled)
         return [ask for ask in page if ask.rows > 1 or ask.row.key in blank]
 
-    async def _try(self, ticket: Ticket, question: Question) -> None:
+    async def _try(self, item: RequestItem) -> None:
         try:
-            result = await self._attempt(ticket, question)
-            if not is_unsent(result):
-                texts = [] if isinstance(result, AltwrightError) else result
+            requested = item.next_texts()
+            outcome = await self._attempt(item, requested)
+            if not is_unsent(outcome):
+                texts = [] if isinstance(outcome, AltwrightError) else outcome
                 self._progress.paid(each for each in texts if isinstance(each, Caption))
-            is_broken = isinstance(result, ConnectionFailed) and result.reached
-            verdict = self._turns.ended(
-                ticket,
-                question,
-                result,
-                now_s=time.monotonic(),
-                now_unix_s=time.time(),
-                chance=chance(),
-                is_alive=await self._is_alive() if is_broken else False,
+            is_broken = isinstance(outcome, ConnectionFailed) and outcome.reached
+            is_alive = await self._is_alive() if is_broken else False
+            now = Now(time.monotonic(), time.time(), random_jitter())
+            recorded = self._scheduler.end_try(
+                item, requested, outcome, now, is_server_alive=is_alive
             )
-            if verdict is not None:
-                is_whole = isinstance(verdict, Done)
+            if recorded is not None:
                 outcomes = await self._recorder.record(
-                    ticket.ask.ask, verdict.answer, is_whole=is_whole
+                    item.pending.ask, recorded.result, is_whole=recorded.is_complete
                 )
-                if is_whole and self._recorder.stop is None:
+                if recorded.is_complete and self._recorder.stop is None:
                     self._progress.add(outcomes)
                     if self._write_back is not None:
                         self._write_back.nudge()
         except Exception as error:  # noqa: BLE001 - a bug: raised where the run is awaited
             self._broken = error
         finally:
-            self._turns.recorded()
+            self._scheduler.release()
             self._news.set()
 
-    async def _attempt(self, ticket: Ticket, question: Question) -> Result:
+    async def _attempt(self, item: RequestItem, requested: RequestedTexts) -> CallOutcome:
         try:
-            picture, options = build_caption_request(ticket.ask.row, question, self._asked)
-            if question.is_single:
+            picture, options = build_caption_request(item.pending.row, requested, self._asked)
+            if requested.is_single:
                 return [await self._client.caption(picture, **options)]
             return await self._client.captions(picture, **options)
         except AltwrightError as error:
@@ -253,8 +252,8 @@ class RequestLoop:
 
     def _say_why(self) -> None:
         now_s = time.monotonic()
-        since_s = self._turns.trouble_since_s
-        wait_s = self._turns.pace.paused_until_s - now_s
+        since_s = self._scheduler.unavailable_since_s
+        wait_s = self._scheduler.throttle.paused_until_s - now_s
         self._progress.note = (
             f"the server takes nothing at the moment (for {now_s - since_s:.0f} s)"
             if since_s is not None and wait_s > 0

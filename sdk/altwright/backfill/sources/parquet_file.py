@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from altwright.backfill.optional_imports import import_pyarrow
 from altwright.backfill.sources.base import BrokenRecord, Record
@@ -66,7 +66,7 @@ class _Opened(Protocol):
 
     def iter_batches(self, batch_size: int) -> Iterator[Any]: ...
 
-    def __enter__(self) -> _Opened: ...  # noqa: PYI034 - typing.Self is 3.11's
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *told: object) -> None: ...
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, Self
 
 from altwright.backfill import audit_fields, optional_imports
 from altwright.backfill.caption_options import CaptionOptions
@@ -234,7 +234,7 @@ def _move(part: Path, path: Path) -> None:
 class _Out(Protocol):
     def add(self, page: _Page, told: list[dict[str, str]]) -> None: ...
 
-    def __enter__(self) -> _Out: ...  # noqa: PYI034 - typing.Self is 3.11's
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *told: object) -> None: ...
 
@@ -255,7 +255,7 @@ class _CsvOut:
             values = {**record.values, **set_to}
             self._csv.writerow([cell_to_text(values.get(name)) for name in self._names])
 
-    def __enter__(self) -> _CsvOut:  # noqa: PYI034
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *told: object) -> None:
@@ -271,7 +271,7 @@ class _JsonlOut:
             line = json.dumps({**record.values, **set_to}, ensure_ascii=False, default=cell_to_text)
             self._file.write(line + "\n")
 
-    def __enter__(self) -> _JsonlOut:  # noqa: PYI034
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *told: object) -> None:
@@ -308,7 +308,7 @@ class _ParquetOut:
             columns.append(pa.array(cells, pa.string()))
         self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
 
-    def __enter__(self) -> _ParquetOut:  # noqa: PYI034
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *told: object) -> None:

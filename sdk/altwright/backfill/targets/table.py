@@ -213,4 +213,4 @@ def _moment(column: Column[Any], text: str) -> object:
         is_date = column.type.python_type is datetime
     except NotImplementedError:
         is_date = False
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if is_date else text
+    return datetime.fromisoformat(text) if is_date else text

@@ -19,7 +19,7 @@ from testing.servers.altwright import Altwright
 from testing.servers.fault_proxy import FaultProxy, drip, forward, hang, problem, reset, truncate
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.stub_upstreams import stub_model_settings, stub_upstreams
-from tests.sdk.shells import MakeClient
+from tests.sdk.both_clients import MakeClient
 
 URL = data_url(jpeg((40, 30)))
 

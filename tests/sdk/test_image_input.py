@@ -1,4 +1,4 @@
-"""Local pictures: the server gets a small sound one, or the caller one sentence."""
+"""Local images: they are resized and sent, or refused with one sentence."""
 
 import base64
 import hashlib
@@ -9,16 +9,16 @@ from typing import Any
 
 import altwright as sdk
 import pytest
-from altwright.image_input import MAX_FILE_BYTES, MAX_SENT_BYTES, PreparedImage, prepare_image
+from altwright.image_input import MAX_FILE_BYTES, MAX_UPLOAD_BYTES, PreparedImage, prepare_image
 from PIL import Image, ImageCms
 
 from testing.images import jpeg, photograph_like
 from testing.servers.altwright import Altwright
-from tests.sdk.shells import MakeClient
+from tests.sdk.both_clients import MakeClient
 
 
 def sent(prepared: PreparedImage) -> Image.Image:
-    """What the server will see."""
+    """The image that the server receives."""
     return Image.open(io.BytesIO(data_of(prepared)))
 
 
@@ -28,14 +28,14 @@ def data_of(prepared: PreparedImage) -> bytes:
 
 
 def encoded(image: Image.Image, kind: str, **more: Any) -> bytes:
-    """The image as a file of this kind."""
+    """The image as a file in this format."""
     file = io.BytesIO()
     image.save(file, kind, **more)
     return file.getvalue()
 
 
 @pytest.mark.parametrize("form", ["path", "bytes", "bytearray", "file", "stream", "pillow"])
-def test_every_form_of_a_picture_is_captioned(
+def test_every_form_of_image_is_captioned(
     altwright: Altwright, make_client: MakeClient, tmp_path: Path, form: str
 ) -> None:
     data = photograph_like((1600, 900))
@@ -61,7 +61,7 @@ def test_every_form_of_a_picture_is_captioned(
     assert caption.url is None
 
 
-def test_a_small_picture_is_sent_as_it_is() -> None:
+def test_a_small_image_is_sent_unchanged() -> None:
     data = encoded(Image.new("P", (300, 200)), "PNG")
     prepared = prepare_image(data)
     assert data_of(prepared) == data
@@ -69,7 +69,7 @@ def test_a_small_picture_is_sent_as_it_is() -> None:
     assert prepared.local is None
 
 
-def test_a_large_picture_is_shrunk_and_keeps_its_ratio() -> None:
+def test_a_large_image_is_resized_and_keeps_its_aspect_ratio() -> None:
     prepared = prepare_image(photograph_like((3000, 2000)))
     assert sent(prepared).size == (1200, 800)
     assert sent(prepared).format == "JPEG"
@@ -78,9 +78,9 @@ def test_a_large_picture_is_shrunk_and_keeps_its_ratio() -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_shrunk_picture_stands_upright(orientation: int) -> None:
+def test_a_resized_image_is_upright(orientation: int) -> None:
     stored = Image.new("RGB", (1600, 1400), "white")
-    stored.paste("red", (0, 0, 800, 700))  # the stored picture's upper left
+    stored.paste("red", (0, 0, 800, 700))  # the stored image's upper left corner
     exif = Image.Exif()
     exif[0x0112] = orientation
     prepared = prepare_image(encoded(stored, "JPEG", exif=exif))
@@ -103,21 +103,21 @@ def test_a_shrunk_picture_stands_upright(orientation: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparency_is_laid_on_white(mode: str) -> None:
+def test_transparency_becomes_white(mode: str) -> None:
     clear = Image.new("RGBA", (1400, 700), (0, 0, 0, 0))
     image = clear.convert(mode) if mode != "P" else clear.quantize()
     prepared = prepare_image(encoded(image, "PNG"))
     assert min(sent(prepared).convert("L").tobytes()) > 250
 
 
-def test_sixteen_bits_of_grey_are_not_clipped_to_white() -> None:
+def test_16_bit_grey_is_not_clipped_to_white() -> None:
     image = Image.new("I;16", (1400, 700), 32_768)
     grey = sent(prepare_image(encoded(image, "PNG"))).convert("L").getpixel((600, 300))
     assert isinstance(grey, int)
     assert 120 < grey < 136
 
 
-def test_cmyk_becomes_what_a_browser_shows() -> None:
+def test_cmyk_is_converted_to_the_colours_that_a_browser_shows() -> None:
     image = Image.new("CMYK", (1400, 700), (255, 0, 0, 0))
     pixel = sent(prepare_image(encoded(image, "JPEG"))).convert("RGB").getpixel((600, 300))
     assert isinstance(pixel, tuple)
@@ -125,7 +125,7 @@ def test_cmyk_becomes_what_a_browser_shows() -> None:
     assert pixel[2] > 180
 
 
-def test_colours_of_a_profile_become_srgb_and_the_profile_goes() -> None:
+def test_a_colour_profile_is_converted_to_srgb_and_removed() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.new("RGB", (1400, 700), (200, 30, 30))
     shown = sent(prepare_image(encoded(image, "JPEG", icc_profile=lab, comment=b"secret")))
@@ -135,7 +135,7 @@ def test_colours_of_a_profile_become_srgb_and_the_profile_goes() -> None:
     assert sent(broken).size == (1200, 600)
 
 
-def test_a_callers_own_image_is_left_as_it_was() -> None:
+def test_a_pillow_image_is_not_modified() -> None:
     image = Image.new("RGBA", (1500, 1500), (1, 2, 3, 4))
     image.info["comment"] = "mine"
     prepare_image(image)
@@ -144,7 +144,7 @@ def test_a_callers_own_image_is_left_as_it_was() -> None:
     assert image.info == {"comment": "mine"}
 
 
-def test_a_format_that_pillow_does_not_know_is_left_to_the_server(
+def test_a_format_that_pillow_does_not_know_is_sent_unchanged(
     altwright: Altwright, make_client: MakeClient
 ) -> None:
     client = make_client(base_url=altwright.url)
@@ -157,34 +157,32 @@ def test_a_format_that_pillow_does_not_know_is_left_to_the_server(
     assert prepare_image(heic).image_url.startswith("data:image/heic;")
 
 
-def test_a_broken_picture_is_left_to_the_server(
-    altwright: Altwright, make_client: MakeClient
-) -> None:
+def test_a_corrupt_image_is_sent_unchanged(altwright: Altwright, make_client: MakeClient) -> None:
     with pytest.raises(sdk.ImageCorrupt):
         make_client(base_url=altwright.url).caption(jpeg((2000, 1000))[:9000])
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make_input", "words"),
     [
         (lambda folder: folder / "missing.jpg", "There is no file"),
         (lambda folder: folder, "is a directory"),
         (lambda folder: folder / "empty.jpg", "is empty"),
-        (lambda folder: folder / "huge.jpg", "200.0 MiB; pictures of up to 64.0 MiB"),
+        (lambda folder: folder / "huge.jpg", "200.0 MiB; the limit is 64.0 MiB"),
         (lambda folder: folder / "nul\0.jpg", "cannot be read"),
         (lambda folder: b"", "is empty"),
-        (lambda folder: bytes(MAX_SENT_BYTES + 1), "not a picture"),
-        (lambda folder: Path("/dev/zero"), "pictures of up to 64.0 MiB"),
+        (lambda folder: bytes(MAX_UPLOAD_BYTES + 1), "not an image"),
+        (lambda folder: Path("/dev/zero"), "more than 64.0 MiB; the limit is 64.0 MiB"),
     ],
 )
-def test_a_file_that_cannot_be_sent_is_one_clear_sentence(
-    tmp_path: Path, make: Any, words: str
+def test_a_file_that_cannot_be_sent_raises_one_sentence(
+    tmp_path: Path, make_input: Any, words: str
 ) -> None:
     (tmp_path / "empty.jpg").touch()
     with (tmp_path / "huge.jpg").open("wb") as file:
         file.truncate(200 * 1024 * 1024)
     with pytest.raises(sdk.UnreadableImage, match=words) as told:
-        prepare_image(make(tmp_path))
+        prepare_image(make_input(tmp_path))
     assert str(told.value).count(".") <= 5
     assert "\n" not in str(told.value)
 
@@ -200,43 +198,43 @@ def test_a_file_that_cannot_be_sent_is_one_clear_sentence(
         (io.StringIO("text"), "mode 'rb'"),
     ],
 )
-def test_what_is_no_picture_is_wrong_use(value: Any, words: str) -> None:
+def test_a_value_that_is_not_an_image_raises_usage_error(value: Any, words: str) -> None:
     with pytest.raises(sdk.UsageError, match=words):
         prepare_image(value)
 
 
-def test_a_string_never_reads_a_file(tmp_path: Path) -> None:
-    # A URL that came from a stranger must not be able to name a file of ours.
+def test_a_string_is_never_read_as_a_file_name(tmp_path: Path) -> None:
+    # A URL from an untrusted source must not be able to name a local file.
     path = tmp_path / "mug.jpg"
     path.write_bytes(jpeg())
     with pytest.raises(sdk.UsageError, match=r"pathlib\.Path"):
         prepare_image(str(path))
 
 
-def test_without_pillow_small_files_pass_and_large_ones_say_what_to_install(
+def test_without_pillow_small_files_are_sent_and_large_ones_name_the_package_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = jpeg((2000, 1000))
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert data_of(prepare_image(data)) == data
-    with pytest.raises(sdk.UnreadableImage, match=r"altwright\[images\]"):
-        prepare_image(data + bytes(MAX_SENT_BYTES))
+    with pytest.raises(sdk.UnreadableImage, match=r"pip install '\./sdk\[images\]'"):
+        prepare_image(data + bytes(MAX_UPLOAD_BYTES))
 
 
-def test_the_largest_picture_fits_into_the_servers_limit_with_all_fields(
+def test_the_largest_upload_with_all_fields_is_within_the_servers_limit(
     altwright: Altwright, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = jpeg()
-    data += bytes(MAX_SENT_BYTES - len(data))
+    data += bytes(MAX_UPLOAD_BYTES - len(data))
     monkeypatch.setitem(sys.modules, "PIL", None)
     caption = make_client(base_url=altwright.url).caption(
         data, context="ü" * 2000, metadata={str(n): "ü" * 2000 for n in range(30)}
     )
-    assert caption.image.bytes == MAX_SENT_BYTES < MAX_FILE_BYTES
+    assert caption.image.bytes == MAX_UPLOAD_BYTES < MAX_FILE_BYTES
 
 
-def test_a_file_that_is_closed_is_an_unreadable_picture() -> None:
-    """And no error from outside the tree, which would end a loop over many."""
+def test_a_closed_file_raises_unreadable_image() -> None:
+    """Any other exception would end a loop over many images."""
     file = io.BytesIO(b"...")
     file.close()
     with pytest.raises(sdk.UnreadableImage, match="cannot be read"):
