@@ -1,1 +1,1 @@
-"""Three bundled pictures, the script that draws them, and a run that captions them."""
+"""The demo: three bundled images, the script that draws them, and a run that captions them."""

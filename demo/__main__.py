@@ -1,7 +1,8 @@
-"""`python -m demo`: a server of its own, three pictures, three styles, then both go away.
+"""`python -m demo`: starts a server, captions three images in three styles, and stops the server.
 
-The pictures are served by a small web server on loopback, so that fetching is part of what is
-shown. No variable of the caller's is handed on: the embedded captioner answers, with no key.
+The images are served by a small web server on loopback, so that the demo shows fetching too. The
+caller's ALTWRIGHT_ variables are not used: the embedded captioner writes the captions, without a
+key.
 """
 
 import contextlib
@@ -25,46 +26,47 @@ from typing import Any
 import httpx
 
 _ROOT = Path(__file__).parents[1]
-_PICTURES = Path(__file__).parent / "pictures"
+_IMAGES = Path(__file__).parent / "pictures"
 _STYLES = ("concise", "seo", "detailed")
-_START_S = 60.0
-"""A cold disk and a busy machine included; two seconds are usual."""
-_ANSWER_S = 60.0
-_STOP_S = 20.0
-"""The server promises to be gone by then."""
+_START_TIMEOUT_S = 60.0
+"""Enough for a cold disk and a busy machine; two seconds are usual."""
+_REQUEST_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 20.0
+"""The server stops within this time."""
+_TEXT_WIDTH = 86
 
 
 class DemoFailed(Exception):
-    """One sentence for whoever ran the demo."""
+    """The demo failed. The message is for the user."""
 
 
-class _Pictures(SimpleHTTPRequestHandler):
-    """Serves the folder of pictures and keeps quiet about it."""
+class _ImageHandler(SimpleHTTPRequestHandler):
+    """Serves the folder of images and logs nothing."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Nothing: the demo's own lines are what is to be read."""
+        """Do nothing, so that only the demo's own output is visible."""
 
 
 @contextlib.contextmanager
-def _origin() -> Iterator[str]:
-    """The address of a web server on a free port of loopback that has the pictures."""
-    handler = functools.partial(_Pictures, directory=str(_PICTURES))
+def _serve_images() -> Iterator[str]:
+    """Serve the images on a free port of loopback; the base URL."""
+    handler = functools.partial(_ImageHandler, directory=str(_IMAGES))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
+def _find_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
     return port
 
 
 @contextlib.contextmanager
-def _altwright() -> Iterator[str]:
-    """The address of a server on a free port, started for this run and stopped after it."""
-    port = _free_port()
+def _run_altwright() -> Iterator[str]:
+    """Run Altwright on a free port until the end of the block; its base URL."""
+    port = _find_free_port()
     environment = {k: v for k, v in os.environ.items() if not k.upper().startswith("ALTWRIGHT_")}
     environment |= {
         "PYTHONPATH": str(_ROOT),
@@ -72,7 +74,7 @@ def _altwright() -> Iterator[str]:
         "ALTWRIGHT_PORT": str(port),
         "ALTWRIGHT_FETCH__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
     }
-    # An empty folder to start in: a .env file of the caller's is not read either.
+    # An empty working directory, so that no .env file of the caller is read.
     with tempfile.TemporaryDirectory(prefix="altwright-demo-") as folder:
         log_path = Path(folder) / "server.log"
         with log_path.open("wb") as log:
@@ -93,101 +95,105 @@ def _altwright() -> Iterator[str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], base_url: str, log_path: Path) -> None:
-    until = time.monotonic() + _START_S
-    while time.monotonic() < until:
+    give_up_s = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < give_up_s:
         if process.poll() is not None:
-            msg = f"The server stopped at once (exit code {process.returncode}). {_said(log_path)}"
+            log = _last_log_lines(log_path)
+            msg = f"The server stopped at once (exit code {process.returncode}). {log}"
             raise DemoFailed(msg)
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"{base_url}/readyz", timeout=5, trust_env=False).status_code == 200:
                 return
         time.sleep(0.05)
-    msg = f"The server was not ready within {_START_S:.0f} seconds. {_said(log_path)}"
+    log = _last_log_lines(log_path)
+    msg = f"The server was not ready within {_START_TIMEOUT_S:.0f} seconds. {log}"
     raise DemoFailed(msg)
 
 
-def _said(log_path: Path) -> str:
+def _last_log_lines(log_path: Path) -> str:
     lines = log_path.read_text("utf-8", "replace").splitlines()[-5:]
-    return "It said:\n" + "\n".join(lines) if lines else "It said nothing."
+    return "Its last log lines:\n" + "\n".join(lines) if lines else "It logged nothing."
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, and make it where it does not."""
+    """Terminate the process, and kill it if it does not end in time."""
     process.terminate()
     try:
-        process.wait(_STOP_S)
+        process.wait(_STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def _captions(client: httpx.Client, image_url: str) -> tuple[dict[str, Any], float]:
-    """The answer for all styles, and how many seconds it took."""
-    started = time.perf_counter()
-    body = {"image_url": image_url, "styles": list(_STYLES), "max_tokens": 256}
-    response = client.post("/v1/image/captions", json=body)
-    took_s = time.perf_counter() - started
+def _request_captions(client: httpx.Client, image_url: str) -> tuple[dict[str, Any], float]:
+    """The response body for all styles, and the seconds that it took."""
+    began_s = time.perf_counter()
+    request = {"image_url": image_url, "styles": list(_STYLES), "max_tokens": 256}
+    response = client.post("/v1/image/captions", json=request)
+    took_s = time.perf_counter() - began_s
     try:
-        answer: dict[str, Any] = response.json()
+        body: dict[str, Any] = response.json()
     except json.JSONDecodeError:
-        answer = {}
+        body = {}
     if response.status_code != 200:
-        msg = f"The server answered {response.status_code}: {answer.get('detail', 'no reason')}"
+        msg = f"The server responded with {response.status_code}: {body.get('detail', 'no reason')}"
         raise DemoFailed(msg)
-    return answer, took_s
+    return body, took_s
 
 
-def _say(text: str = "") -> None:
-    """One line at once, also into a pipe."""
+def _print_line(text: str = "") -> None:
+    """Print a line and flush it, so that a pipe shows it at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
-def _show(name: str, answer: dict[str, Any], took_s: float) -> list[str]:
-    """Print what came back for one picture; returns the failures, a sentence each."""
+def _print_results(name: str, results: list[dict[str, Any]], took_s: float) -> list[str]:
+    """Print the captions of one image; returns a sentence for each caption that failed."""
     failures = []
-    image = next((result["image"] for result in answer["results"] if "image" in result), None)
+    image = next((result["image"] for result in results if "image" in result), None)
     size = f"{image['width']} x {image['height']}, {image['bytes'] / 1000:.0f} kB" if image else ""
-    _say(f"{name}  ({size}; {len(answer['results'])} captions in {took_s * 1000:.0f} ms)")
-    for result in answer["results"]:
+    _print_line(f"{name}  ({size}; {len(results)} captions in {took_s * 1000:.0f} ms)")
+    for result in results:
         if "problem" in result:
             text = f"({result['problem']['code']}) {result['problem']['detail']}"
             failures.append(f"{name}, {result['style']}: {text}")
         else:
             text = result["caption"] or '(decorative: write alt="")'
             text += "".join(f" [{warning}]" for warning in result["warnings"])
-        first, *rest = textwrap.wrap(text, 86)
-        _say(f"  {result['style']:<9} {first}")
+        first, *rest = textwrap.wrap(text, _TEXT_WIDTH)
+        _print_line(f"  {result['style']:<9} {first}")
         for line in rest:
-            _say(f"  {'':<9} {line}")
-    _say()
+            _print_line(f"  {'':<9} {line}")
+    _print_line()
     return failures
 
 
 def run() -> int:
-    """Caption every bundled picture; returns the exit code."""
+    """Caption every bundled image; returns the exit code."""
     failures: list[str] = []
-    pictures = sorted(path.name for path in _PICTURES.iterdir())
-    with _origin() as origin, _altwright() as base_url:
-        _say(f"Altwright runs at {base_url} with the embedded captioner: no key, no network.\n")
-        with httpx.Client(base_url=base_url, timeout=_ANSWER_S, trust_env=False) as client:
-            for name in pictures:
-                answer, took_s = _captions(client, f"{origin}/{name}")
-                failures += _show(name, answer, took_s)
+    names = sorted(path.name for path in _IMAGES.iterdir())
+    with _serve_images() as images_url, _run_altwright() as base_url:
+        _print_line(
+            f"Altwright runs at {base_url} with the embedded captioner: no key, no network.\n"
+        )
+        with httpx.Client(base_url=base_url, timeout=_REQUEST_TIMEOUT_S, trust_env=False) as client:
+            for name in names:
+                body, took_s = _request_captions(client, f"{images_url}/{name}")
+                failures += _print_results(name, body["results"], took_s)
     if failures:
         raise DemoFailed("\n".join(failures))
-    _say("Done. `make serve` starts it for good; README.md says how to choose a real model.")
+    _print_line("Done. `make serve` starts the server; README.md says how to choose a model.")
     return 0
 
 
-def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends the run like Ctrl-C: through the `finally` that stops the server."""
+def _raise_interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Handle SIGTERM like Ctrl+C, so that the `finally` blocks stop the server."""
     raise KeyboardInterrupt
 
 
 def main() -> int:
-    """The exit code: 0, 1 after a failure told in a sentence, 130 when interrupted."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    """Run the demo. Exit code 0, 1 after a failure, 130 when interrupted."""
+    signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         return run()
     except (DemoFailed, httpx.HTTPError, OSError) as error:

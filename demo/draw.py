@@ -1,7 +1,7 @@
-"""Draws the pictures that the demo captions: `python -m demo.draw [FOLDER]`.
+"""Draws the images that the demo captions: `python -m demo.draw [FOLDER]`.
 
-Only Pillow and its own font, so that the pictures belong to this project and anyone can draw them
-again. Everything is drawn at three times the size and scaled down, which smooths the edges.
+It uses only Pillow and Pillow's font, so the images belong to this project and anyone can draw them
+again. Everything is drawn at three times its size and scaled down, which smooths the edges.
 """
 
 import math
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-PICTURES = Path(__file__).parent / "pictures"
+FOLDER = Path(__file__).parent / "pictures"
 _SCALE = 3
 Colour = tuple[int, int, int]
 
@@ -20,8 +20,8 @@ Colour = tuple[int, int, int]
 def draw_mug() -> Image.Image:
     """A product on white: a teal mug with a cream band and a soft shadow."""
     width, height = 900 * _SCALE, 900 * _SCALE
-    picture = Image.new("RGB", (width, height), "white")
-    picture.paste(*_shadow((width, height), _box(215, 700, 690, 800)))
+    image = Image.new("RGB", (width, height), "white")
+    image.paste(*_shadow((width, height), _box(215, 700, 690, 800)))
 
     body = Image.new("L", (width, height), 0)
     shape = ImageDraw.Draw(body)
@@ -34,24 +34,24 @@ def draw_mug() -> Image.Image:
 
     across = _shades(width, 225 * _SCALE, 615 * _SCALE, (0, 122, 128)).resize((width, height))
     band = _shades(width, 225 * _SCALE, 615 * _SCALE, (244, 232, 205)).resize((width, height))
-    picture.paste(Image.new("RGB", (width, height), (0, 98, 104)), (0, 0), handle)
-    picture.paste(across, (0, 0), body)
+    image.paste(Image.new("RGB", (width, height), (0, 98, 104)), (0, 0), handle)
+    image.paste(across, (0, 0), body)
     top, bottom = 500 * _SCALE, 600 * _SCALE
     strip = (0, top, width, bottom)
-    picture.paste(band.crop(strip), (0, top), body.crop(strip))
+    image.paste(band.crop(strip), (0, top), body.crop(strip))
 
-    pen = ImageDraw.Draw(picture)
+    pen = ImageDraw.Draw(image)
     pen.ellipse(_box(225, 185, 615, 280), fill=(10, 146, 152))
     pen.ellipse(_box(240, 195, 600, 270), fill=(0, 70, 76))
     pen.ellipse(_box(262, 222, 578, 268), fill=(74, 42, 26))  # coffee
-    return _finish(picture)
+    return _finish(image)
 
 
 def draw_banner() -> Image.Image:
     """A banner with text: white and yellow letters on red, a percent sign in a disc."""
     width, height = 1200 * _SCALE, 400 * _SCALE
-    picture = Image.new("RGB", (width, height), (196, 22, 42))
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (width, height), (196, 22, 42))
+    pen = ImageDraw.Draw(image)
     for left in range(-400, 1300, 120):  # slanted stripes, barely darker
         pen.polygon(_points((left, 400), (left + 60, 400), (left + 460, 0), (left + 400, 0)),
                     fill=(184, 16, 36))  # fmt: skip
@@ -60,37 +60,37 @@ def draw_banner() -> Image.Image:
     _write(pen, (445, 130), "SUMMER SALE", 118, "white")
     _write(pen, (445, 245), "Up to 50% off all shoes", 58, (255, 214, 10))
     _write(pen, (445, 325), "This weekend only", 40, "white")
-    return _finish(picture)
+    return _finish(image)
 
 
 def draw_landscape() -> Image.Image:
-    """A landscape: evening sky with a low sun, three ridges, a lake that reflects them."""
+    """A landscape: evening sky with a low sun, three ridges, and a lake that reflects them."""
     width, height = 1200 * _SCALE, 800 * _SCALE
     horizon = 520 * _SCALE
-    picture = Image.new("RGB", (width, height))
-    picture.paste(_gradient((width, horizon // 2), (36, 92, 190), (142, 182, 232)), (0, 0))
+    image = Image.new("RGB", (width, height))
+    image.paste(_gradient((width, horizon // 2), (36, 92, 190), (142, 182, 232)), (0, 0))
     lower = _gradient((width, horizon // 2), (142, 182, 232), (255, 206, 140))
-    picture.paste(lower, (0, horizon // 2))
+    image.paste(lower, (0, horizon // 2))
     glow = Image.new("L", (width, horizon), 0)
     ImageDraw.Draw(glow).ellipse(_box(750, 190, 1030, 470), fill=190)
     glow = _blur(glow, 45)
-    picture.paste(Image.new("RGB", (width, horizon), (255, 238, 190)), (0, 0), glow)
-    pen = ImageDraw.Draw(picture)
+    image.paste(Image.new("RGB", (width, horizon), (255, 238, 190)), (0, 0), glow)
+    pen = ImageDraw.Draw(image)
     pen.ellipse(_box(848, 280, 932, 364), fill=(255, 250, 226))
-    _ridge(pen, base=400, swing=120, seed=3, colour=(112, 118, 160))
-    _ridge(pen, base=455, swing=85, seed=8, colour=(72, 88, 122))
-    _ridge(pen, base=500, swing=45, seed=5, colour=(38, 62, 70))
-    below = picture.crop((0, 2 * horizon - height, width, horizon))
+    _ridge(pen, base=400, height=120, seed=3, colour=(112, 118, 160))
+    _ridge(pen, base=455, height=85, seed=8, colour=(72, 88, 122))
+    _ridge(pen, base=500, height=45, seed=5, colour=(38, 62, 70))
+    below = image.crop((0, 2 * horizon - height, width, horizon))
     lake = below.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     lake = Image.blend(lake, Image.new("RGB", lake.size, (44, 84, 128)), 0.38)
-    picture.paste(_blur(lake, 3), (0, horizon))
-    pen = ImageDraw.Draw(picture)
-    dice = random.Random(11)  # noqa: S311 - the same ripples every time, no secret
+    image.paste(_blur(lake, 3), (0, horizon))
+    pen = ImageDraw.Draw(image)
+    random_values = random.Random(11)  # noqa: S311 - not for security; the same image every time
     for _ in range(90):
-        y = dice.uniform(532, 790)
-        x, half = dice.gauss(890, 18 + (y - 520) / 5), dice.uniform(8, 34)
+        y = random_values.uniform(532, 790)
+        x, half = random_values.gauss(890, 18 + (y - 520) / 5), random_values.uniform(8, 34)
         pen.line(_points((x - half, y), (x + half, y)), fill=(246, 214, 160), width=_SCALE)
-    return _finish(picture)
+    return _finish(image)
 
 
 DRAWINGS: Mapping[str, Callable[[], Image.Image]] = {
@@ -100,13 +100,13 @@ DRAWINGS: Mapping[str, Callable[[], Image.Image]] = {
 }
 
 
-def save(picture: Image.Image, path: Path) -> None:
-    """Small enough to ship: JPEG at quality 82, PNG with a palette of 64 colours."""
+def save(image: Image.Image, path: Path) -> None:
+    """Save small files: JPEG of quality 82, PNG with a palette of 64 colours."""
     if path.suffix == ".png":
-        palette = picture.quantize(64, dither=Image.Dither.NONE)
+        palette = image.quantize(64, dither=Image.Dither.NONE)
         palette.save(path, optimize=True)
     else:
-        picture.save(path, quality=82, optimize=True, progressive=True)
+        image.save(path, quality=82, optimize=True, progressive=True)
 
 
 def _box(left: float, top: float, right: float, bottom: float) -> tuple[float, ...]:
@@ -117,12 +117,12 @@ def _points(*points: tuple[float, float]) -> list[tuple[float, float]]:
     return [(x * _SCALE, y * _SCALE) for x, y in points]
 
 
-def _blur(picture: Image.Image, radius: float) -> Image.Image:
-    return picture.filter(ImageFilter.GaussianBlur(radius * _SCALE))
+def _blur(image: Image.Image, radius: float) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(radius * _SCALE))
 
 
-def _finish(picture: Image.Image) -> Image.Image:
-    return picture.reduce(_SCALE)
+def _finish(image: Image.Image) -> Image.Image:
+    return image.reduce(_SCALE)
 
 
 def _write(
@@ -140,7 +140,7 @@ def _write(
 def _shadow(
     size: tuple[int, int], box: tuple[float, ...]
 ) -> tuple[Image.Image, tuple[int, int], Image.Image]:
-    """What `paste` wants for a soft shadow in `box`: the colour, the place, the mask."""
+    """The arguments of `paste` for a soft shadow in `box`: colour, position, mask."""
     mask = Image.new("L", size, 0)
     ImageDraw.Draw(mask).ellipse(box, fill=110)
     return Image.new("RGB", size, (60, 66, 70)), (0, 0), _blur(mask, 16)
@@ -154,7 +154,7 @@ def _gradient(size: tuple[int, int], top: Colour, bottom: Colour) -> Image.Image
 
 
 def _shades(width: int, left: int, right: int, colour: Colour) -> Image.Image:
-    """One row of `colour` as it falls on a cylinder from `left` to `right`, lit from the left."""
+    """One row of a cylinder of this colour from `left` to `right`, lit from the left."""
     row = Image.new("RGB", (width, 1), colour)
     for x in range(left, right):
         where = (x - left) / (right - left)
@@ -165,30 +165,31 @@ def _shades(width: int, left: int, right: int, colour: Colour) -> Image.Image:
     return row
 
 
-def _mix(one: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+def _mix(one: Colour, other: Colour, ratio: float) -> Colour:
+    red, green, blue = (round(a + (b - a) * ratio) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def _ridge(
-    pen: ImageDraw.ImageDraw, *, base: float, swing: float, seed: int, colour: Colour
+    pen: ImageDraw.ImageDraw, *, base: float, height: float, seed: int, colour: Colour
 ) -> None:
-    """A line of mountains from edge to edge: waves of falling height, filled down to the lake."""
-    dice = random.Random(seed)  # noqa: S311 - the same mountains every time, no secret
-    waves = [(2**n, 1 / 1.8**n, dice.uniform(0, math.tau)) for n in range(7)]
+    """A line of mountains from edge to edge: a sum of waves, filled down to the lake."""
+    random_values = random.Random(seed)  # noqa: S311 - not for security; the same image every time
+    waves = [(2**n, 1 / 1.8**n, random_values.uniform(0, math.tau)) for n in range(7)]
     line = []
     for x in range(0, 1201, 4):
-        turn = x / 1200 * math.tau
+        angle = x / 1200 * math.tau
         lift = sum(
-            size * (1 - abs(math.sin(turn * pace / 2 + start))) for pace, size, start in waves
+            size * (1 - abs(math.sin(angle * frequency / 2 + phase)))
+            for frequency, size, phase in waves
         )
-        line.append((float(x), base - swing * (lift - 0.7)))
+        line.append((float(x), base - height * (lift - 0.7)))
     pen.polygon(_points(*line, (1200, 520), (0, 520)), fill=colour)
 
 
 def main() -> None:
-    """Draw all pictures into the folder named, or over the ones that are shipped."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES
+    """Draw all images into the given folder, or over the ones in this package."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for name, drawing in DRAWINGS.items():
         save(drawing(), folder / name)

@@ -1,4 +1,4 @@
-"""`make demo`: its pictures are the ones that its script draws, and its run ends as it says."""
+"""`make demo`: its images are those that its script draws, and it prints every caption."""
 
 import os
 import subprocess
@@ -14,24 +14,24 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name", sorted(draw.DRAWINGS))
-def test_a_shipped_picture_is_the_one_that_the_script_draws(name: str, tmp_path: Path) -> None:
-    """Nobody has to trust a picture; another JPEG library may round a little differently."""
+def test_a_bundled_image_is_the_one_that_the_script_draws(name: str, tmp_path: Path) -> None:
+    """Nearly: another JPEG library may round differently."""
     draw.save(draw.DRAWINGS[name](), tmp_path / name)
-    with Image.open(tmp_path / name) as drawn, Image.open(draw.PICTURES / name) as shipped:
-        assert drawn.size == shipped.size
-        difference = ImageChops.difference(drawn.convert("RGB"), shipped.convert("RGB"))
+    with Image.open(tmp_path / name) as drawn, Image.open(draw.FOLDER / name) as bundled:
+        assert drawn.size == bundled.size
+        difference = ImageChops.difference(drawn.convert("RGB"), bundled.convert("RGB"))
     assert max(ImageStat.Stat(difference).mean) < 1
 
 
-def test_the_pictures_are_three_and_small() -> None:
-    """A clone stays quick."""
-    sizes = [path.stat().st_size for path in draw.PICTURES.iterdir()]
+def test_there_are_three_small_images() -> None:
+    """They are part of every clone."""
+    sizes = [path.stat().st_size for path in draw.FOLDER.iterdir()]
     assert len(sizes) == len(draw.DRAWINGS) == 3
     assert max(sizes) < 60_000
 
 
-def test_the_demo_captions_every_picture_in_every_style_and_exits_with_0() -> None:
-    """Whatever the caller's own variables say: here a port that nobody may use."""
+def test_the_demo_captions_every_image_in_every_style_and_exits_with_0() -> None:
+    """It ignores the caller's own variables, here a port that only root may use."""
     environment = {**os.environ, "ALTWRIGHT_PORT": "1", "ALTWRIGHT_MODEL": "a-paid-model"}
     done = subprocess.run(
         [sys.executable, "-m", "demo"],
