@@ -1,4 +1,4 @@
-"""What a caller is promised, over real sockets with the embedded captioner."""
+"""The wire contract, over real sockets with the embedded captioner."""
 
 import hashlib
 import io
@@ -22,12 +22,12 @@ ROOT = Path(__file__).parents[2]
 STYLES = {"concise", "seo", "detailed"}
 
 
-def test_a_picture_behind_a_url_is_captioned(altwright: Altwright, origin: Origin) -> None:
-    picture = jpeg((1600, 1200))
-    url = origin.serve("/disc.jpg", picture)
-    answer = altwright.caption(url, metadata={"row": "7"})
-    body = answer.json()
-    assert answer.status_code == 200
+def test_an_image_behind_a_url_is_captioned(altwright: Altwright, origin: Origin) -> None:
+    source = jpeg((1600, 1200))
+    url = origin.serve("/disc.jpg", source)
+    response = altwright.caption(url, metadata={"row": "7"})
+    body = response.json()
+    assert response.status_code == 200
     assert set(body) == {
         "caption", "style", "locale", "decorative", "truncated", "warnings", "model", "usage",
         "image", "metadata",
@@ -38,24 +38,24 @@ def test_a_picture_behind_a_url_is_captioned(altwright: Altwright, origin: Origi
     assert (body["decorative"], body["truncated"]) == (False, False)
     image = body["image"]
     assert (image["width"], image["height"], image["format"]) == (1600, 1200, "jpeg")
-    assert image["bytes"] == len(picture)
-    assert image["sha256"] == hashlib.sha256(picture).hexdigest()
+    assert image["bytes"] == len(source)
+    assert image["sha256"] == hashlib.sha256(source).hexdigest()
     assert 900 <= image["sent_width"] <= 1200
     assert set(body["usage"]) == {"input_tokens", "output_tokens"}
 
 
-def test_equal_jobs_get_equal_answers(altwright: Altwright) -> None:
+def test_equal_requests_get_equal_responses(altwright: Altwright) -> None:
     url = data_url(photograph_like())
-    answers = [altwright.caption(url).json() for _ in range(3)]
-    assert answers[0] == answers[1] == answers[2]
+    responses = [altwright.caption(url).json() for _ in range(3)]
+    assert responses[0] == responses[1] == responses[2]
 
 
-def test_several_styles_come_in_the_order_asked_from_one_fetch(
+def test_several_styles_come_in_the_order_of_the_request_from_one_fetch(
     altwright: Altwright, origin: Origin
 ) -> None:
     url = origin.serve("/disc.jpg", jpeg())
-    answer = altwright.captions(url, styles=["seo", "concise", "detailed"], max_tokens=256)
-    results = answer.json()["results"]
+    response = altwright.captions(url, styles=["seo", "concise", "detailed"], max_tokens=256)
+    results = response.json()["results"]
     assert [one["style"] for one in results] == ["seo", "concise", "detailed"]
     assert 50 <= len(results[0]["caption"]) <= 160
     assert len(results[1]["caption"]) <= 160
@@ -63,18 +63,20 @@ def test_several_styles_come_in_the_order_asked_from_one_fetch(
     assert len(origin.requests) == 1
 
 
-def test_one_failing_locale_does_not_lose_the_others(altwright: Altwright) -> None:
-    """The embedded captioner knows no Welsh and says so."""
-    answer = altwright.captions(data_url(jpeg()), styles=["concise"], locales=["en", "cy"])
-    english, welsh = answer.json()["results"]
+def test_a_locale_that_fails_does_not_lose_the_others(altwright: Altwright) -> None:
+    """The embedded captioner writes no Welsh."""
+    response = altwright.captions(data_url(jpeg()), styles=["concise"], locales=["en", "cy"])
+    english, welsh = response.json()["results"]
     assert english["caption"]
     assert set(welsh) == {"style", "locale", "problem"}
     assert (welsh["locale"], welsh["problem"]["code"]) == ("cy", "caption_uncertain")
 
 
-def test_a_failing_image_is_the_whole_answer(altwright: Altwright, origin: Origin) -> None:
-    answer = altwright.captions(origin.url("/404"), styles=["concise", "seo"])
-    assert (answer.status_code, answer.json()["code"]) == (422, "image_not_found")
+def test_where_the_image_fails_the_whole_response_is_its_problem(
+    altwright: Altwright, origin: Origin
+) -> None:
+    response = altwright.captions(origin.url("/404"), styles=["concise", "seo"])
+    assert (response.status_code, response.json()["code"]) == (422, "image_not_found")
 
 
 @pytest.mark.parametrize(
@@ -88,13 +90,15 @@ def test_a_failing_image_is_the_whole_answer(altwright: Altwright, origin: Origi
         ({"style": "concise", "styles": ["seo"]}, "style"),
     ],
 )
-def test_a_wrong_list_is_named(altwright: Altwright, fields: dict[str, object], field: str) -> None:
-    answer = altwright.captions(data_url(jpeg()), **fields)
-    assert answer.json()["code"] == "invalid_request"
-    assert answer.json()["errors"][0]["field"] == field
+def test_a_wrong_list_of_styles_or_locales_is_reported(
+    altwright: Altwright, fields: dict[str, object], field: str
+) -> None:
+    response = altwright.captions(data_url(jpeg()), **fields)
+    assert response.json()["code"] == "invalid_request"
+    assert response.json()["errors"][0]["field"] == field
 
 
-def test_a_blank_picture_is_decorative(altwright: Altwright) -> None:
+def test_a_blank_image_is_decorative(altwright: Altwright) -> None:
     out = io.BytesIO()
     Image.new("RGB", (300, 200), "white").save(out, "PNG")
     body = altwright.caption(data_url(out.getvalue(), "image/png")).json()
@@ -121,7 +125,7 @@ def test_styles_are_listed_with_limits_and_rules(altwright: Altwright) -> None:
         assert {rule["severity"] for rule in style["rules"]} == {"hard", "soft"}
 
 
-def test_an_operators_style_is_listed_and_accepted(
+def test_a_style_of_the_operator_is_listed_and_accepted(
     tmp_path: Path, llmock_server: LLMockServer
 ) -> None:
     source = (ROOT / "app/captioning/styles/concise.toml").read_text(encoding="utf-8")
@@ -137,15 +141,17 @@ def test_an_operators_style_is_listed_and_accepted(
         assert body["style"] == "haiku"
 
 
-def test_a_sane_request_id_comes_back_and_an_odd_one_is_replaced(altwright: Altwright) -> None:
-    sane = altwright.get("/healthz", headers={"X-Request-ID": "job-17:a"})
-    assert sane.headers["x-request-id"] == "job-17:a"
-    for odd in ("a b", "x" * 500, "ä", '"<script>"'):
-        answer = altwright.get("/healthz", headers={"X-Request-ID": odd.encode("utf-8")})
-        assert answer.headers["x-request-id"] not in ("", odd)
+def test_a_valid_request_id_is_returned_and_an_invalid_one_is_replaced(
+    altwright: Altwright,
+) -> None:
+    valid = altwright.get("/healthz", headers={"X-Request-ID": "job-17:a"})
+    assert valid.headers["x-request-id"] == "job-17:a"
+    for invalid in ("a b", "x" * 500, "ä", '"<script>"'):
+        response = altwright.get("/healthz", headers={"X-Request-ID": invalid.encode("utf-8")})
+        assert response.headers["x-request-id"] not in ("", invalid)
 
 
-def test_health_readiness_and_metrics_answer(altwright: Altwright) -> None:
+def test_liveness_readiness_and_metrics_respond(altwright: Altwright) -> None:
     assert altwright.get("/healthz").json() == {"status": "ok"}
     ready = altwright.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
@@ -165,19 +171,21 @@ def test_the_document_in_the_repository_is_what_the_server_serves(altwright: Alt
     ["/", "/playground/playground.js", "/playground/playground.css", "/docs",
      "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/playground/docs.js"],
 )  # fmt: skip
-def test_pages_and_their_assets_are_served_by_us_alone(altwright: Altwright, path: str) -> None:
-    answer = altwright.get(path)
-    assert answer.status_code == 200
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    if answer.headers["content-type"].startswith("text/html"):
-        assert "http://" not in answer.text.replace("http://www.w3.org", "")
-        assert 'src="//' not in answer.text
+def test_pages_and_their_assets_load_nothing_from_other_servers(
+    altwright: Altwright, path: str
+) -> None:
+    response = altwright.get(path)
+    assert response.status_code == 200
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    if response.headers["content-type"].startswith("text/html"):
+        assert "http://" not in response.text.replace("http://www.w3.org", "")
+        assert 'src="//' not in response.text
 
 
-def test_the_type_of_a_problem_leads_to_its_explanation(altwright: Altwright) -> None:
-    told = altwright.caption("file:///etc/passwd").json()
-    path, _, anchor = told["type"].partition("#")
+def test_the_type_of_a_problem_is_a_link_to_its_explanation(altwright: Altwright) -> None:
+    problem = altwright.caption("file:///etc/passwd").json()
+    path, _, anchor = problem["type"].partition("#")
     assert f'id="{anchor}"' in altwright.get(path).text
 
 
@@ -199,8 +207,10 @@ def test_a_signed_url_and_the_context_never_reach_the_log(
 
 
 @pytest.fixture
-def slow_model(llmock_server: LLMockServer) -> Iterator[tuple[Altwright, LlmockModelServer]]:
-    """A server whose model takes two seconds."""
+def server_with_a_slow_model(
+    llmock_server: LLMockServer,
+) -> Iterator[tuple[Altwright, LlmockModelServer]]:
+    """A server with one place to work, whose model takes three seconds for the first request."""
     model = LlmockModelServer(llmock_server)
     with Altwright(
         MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="k", CONCURRENCY="1", QUEUE="5"
@@ -210,10 +220,10 @@ def slow_model(llmock_server: LLMockServer) -> Iterator[tuple[Altwright, LlmockM
         yield server, model
 
 
-def test_a_client_that_goes_away_frees_its_place(
-    slow_model: tuple[Altwright, LlmockModelServer],
+def test_a_client_that_disconnects_frees_its_place(
+    server_with_a_slow_model: tuple[Altwright, LlmockModelServer],
 ) -> None:
-    server, _ = slow_model
+    server, _ = server_with_a_slow_model
     body = json.dumps({"image_url": data_url(jpeg())}).encode()
     address = urlsplit(server.url)
     assert address.hostname
@@ -224,18 +234,18 @@ def test_a_client_that_goes_away_frees_its_place(
         )
         time.sleep(0.7)
     began = time.monotonic()
-    answer = server.caption(data_url(jpeg()))
-    assert answer.status_code == 200
-    assert time.monotonic() - began < 2, "the one place was free at once"
+    response = server.caption(data_url(jpeg()))
+    assert response.status_code == 200
+    assert time.monotonic() - began < 2, "the place was not free at once"
     assert any("client_gone" in line for line in server.log)
 
 
-def test_two_replicas_answer_alike_and_one_may_die(origin: Origin) -> None:
-    """Nothing is kept between requests, so any round robin will do."""
+def test_two_replicas_return_the_same_and_one_may_die(origin: Origin) -> None:
+    """No state is kept between requests, so a load balancer may choose either."""
     url = origin.serve("/disc.jpg", photograph_like())
     with Altwright() as one, Altwright() as two:
-        answers = [server.caption(url).json() for server in (one, two, one, two)]
-        assert answers[0] == answers[1] == answers[2] == answers[3]
+        responses = [server.caption(url).json() for server in (one, two, one, two)]
+        assert responses[0] == responses[1] == responses[2] == responses[3]
         one.process.kill()
         one.process.wait()
-        assert two.caption(url).json() == answers[0]
+        assert two.caption(url).json() == responses[0]

@@ -1,4 +1,4 @@
-"""Every row of the contract's error table, over real sockets."""
+"""Every error code of the contract, over real sockets."""
 
 import json
 import socket
@@ -22,8 +22,8 @@ KEY = "a-key-for-tests"
 
 
 @pytest.fixture(scope="module")
-def keyed() -> Iterator[Altwright]:
-    """A server with a key, a small limit and impatient settings."""
+def server() -> Iterator[Altwright]:
+    """A server with a key, small limits and short timeouts."""
     with Altwright(
         API_KEYS=json.dumps([KEY]),
         RATE_LIMIT="1000/minute",
@@ -36,8 +36,8 @@ def keyed() -> Iterator[Altwright]:
 
 
 @pytest.fixture(scope="module")
-def modelled(llmock_server: LLMockServer) -> Iterator[Altwright]:
-    """A server whose captions come from a model's server."""
+def server_with_model(llmock_server: LLMockServer) -> Iterator[Altwright]:
+    """A server whose captions come from a model server."""
     with Altwright(
         MODEL="gpt-4o-mini",
         MODEL_BASE_URL=llmock_server.base_url("openai"),
@@ -49,12 +49,12 @@ def modelled(llmock_server: LLMockServer) -> Iterator[Altwright]:
         yield server
 
 
-def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
-    """The answer is this problem, whole and honest; returned for more questions."""
-    body: dict[str, object] = answer.json()
-    assert (answer.status_code, body["code"]) == (status, code), body
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["x-request-id"] == body["request_id"]
+def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:
+    """Assert that the response is this problem, complete and consistent; returns its body."""
+    body: dict[str, object] = response.json()
+    assert (response.status_code, body["code"]) == (status, code), body
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-request-id"] == body["request_id"]
     assert body["status"] == status
     assert body["retryable"] == (status in (408, 429) or status >= 500)
     assert body["title"]
@@ -62,30 +62,30 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     return body
 
 
-def test_no_key_and_a_wrong_key_get_the_same_answer(keyed: Altwright) -> None:
-    url = keyed.url + "/v1/image/caption"
-    answers = [
+def test_a_missing_and_a_wrong_key_get_the_same_response(server: Altwright) -> None:
+    url = server.url + "/v1/image/caption"
+    responses = [
         httpx.post(url, json={}, headers=headers)
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {KEY}"})
     ]
-    bodies = [assert_problem(answer, 401, "unauthorized") for answer in answers]
-    assert all("Bearer" in answer.headers["www-authenticate"] for answer in answers)
-    assert len({json.dumps({**b, "request_id": ""}) for b in bodies}) == 1
+    bodies = [assert_problem(response, 401, "unauthorized") for response in responses]
+    assert all("Bearer" in response.headers["www-authenticate"] for response in responses)
+    assert len({json.dumps({**body, "request_id": ""}) for body in bodies}) == 1
 
 
 @pytest.mark.parametrize("length", ["declared", "chunked"])
-def test_a_ten_megabyte_body_is_too_large(keyed: Altwright, length: str) -> None:
+def test_a_ten_megabyte_body_is_too_large(server: Altwright, length: str) -> None:
     body = b'{"image_url": "' + b"x" * 10_000_000 + b'"}'
     content = body if length == "declared" else iter([body[:5_000_000], body[5_000_000:]])
-    answer = keyed.http.post(
-        keyed.url + "/v1/image/caption",
+    response = server.http.post(
+        server.url + "/v1/image/caption",
         content=content,
         headers={"Content-Type": "application/json"},
     )
-    assert_problem(answer, 413, "request_too_large")
+    assert_problem(response, 413, "request_too_large")
 
 
-def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+def test_a_body_that_does_not_arrive_in_time_is_a_408() -> None:
     with Altwright(REQUEST_TIMEOUT_S="1") as server:
         address = urlsplit(server.url)
         assert address.hostname
@@ -94,31 +94,33 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
                 b"POST /v1/image/caption HTTP/1.1\r\nHost: a\r\n"
                 b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{"
             )
-            told = b""
-            while b"}" not in told:
-                told += client.recv(65536)
-        assert b" 408 " in told.split(b"\r\n")[0]
-        assert b'"request_timeout"' in told
+            response = b""
+            while b"}" not in response:
+                response += client.recv(65536)
+        assert b" 408 " in response.split(b"\r\n")[0]
+        assert b'"request_timeout"' in response
 
 
-def test_an_unknown_path_and_method_are_told_apart(keyed: Altwright) -> None:
-    assert_problem(keyed.get("/v1/nothing"), 404, "not_found")
-    answer = keyed.get("/v1/image/caption")
-    assert_problem(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"] == "POST"
+def test_an_unknown_path_and_an_unknown_method_have_different_codes(server: Altwright) -> None:
+    assert_problem(server.get("/v1/nothing"), 404, "not_found")
+    response = server.get("/v1/image/caption")
+    assert_problem(response, 405, "method_not_allowed")
+    assert response.headers["allow"] == "POST"
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", None])
-def test_a_body_that_is_not_called_json_is_not_read(keyed: Altwright, kind: str | None) -> None:
-    answer = keyed.http.post(
-        keyed.url + "/v1/image/caption",
+def test_a_body_that_is_not_declared_as_json_is_refused(
+    server: Altwright, kind: str | None
+) -> None:
+    response = server.http.post(
+        server.url + "/v1/image/caption",
         content=b"{}",
         headers={"Content-Type": kind} if kind else {},
     )
-    assert_problem(answer, 415, "unsupported_media_type")
+    assert_problem(response, 415, "unsupported_media_type")
 
 
-OK = "https://example.com/a.jpg"
+VALID_URL = "https://example.com/a.jpg"
 
 
 @pytest.mark.parametrize(
@@ -133,33 +135,33 @@ OK = "https://example.com/a.jpg"
         ({"image_url": "  "}, "image_url", "empty"),
         ({"image_url": "https://e.com/" + "a" * 9000}, "image_url", "8,192"),
         ({"image_url": 5}, "image_url", "string"),
-        ({"image_url": OK, "max_tokens": 31}, "max_tokens", "32"),
-        ({"image_url": OK, "max_tokens": 257}, "max_tokens", "256"),
-        ({"image_url": OK, "max_tokens": "64"}, "max_tokens", "integer"),
-        ({"image_url": OK, "max_tokens": True}, "max_tokens", "integer"),
-        ({"image_url": OK, "max_tokens": 64.5}, "max_tokens", "integer"),
-        ({"image_url": OK, "style": "poem"}, "style", "concise"),
-        ({"image_url": OK, "locale": "x"}, "locale", "'x'"),
-        ({"image_url": OK, "locale": "english please"}, "locale", "english please"),
-        ({"image_url": OK, "context": "a" * 2001}, "context", "2000"),
-        ({"image_url": OK, "role": "banner"}, "role", "hero"),
-        ({"image_url": OK, "keywords": ["a"] * 11}, "keywords", "10"),
-        ({"image_url": OK, "metadata": {str(n): "" for n in range(31)}}, "metadata", "30"),
-        ({"image_url": OK, "metadata": {"a": 1}}, "metadata.a", "string"),
-        ({"image_url": OK, "sytle": "seo"}, "sytle", "spelling"),
+        ({"image_url": VALID_URL, "max_tokens": 31}, "max_tokens", "32"),
+        ({"image_url": VALID_URL, "max_tokens": 257}, "max_tokens", "256"),
+        ({"image_url": VALID_URL, "max_tokens": "64"}, "max_tokens", "integer"),
+        ({"image_url": VALID_URL, "max_tokens": True}, "max_tokens", "integer"),
+        ({"image_url": VALID_URL, "max_tokens": 64.5}, "max_tokens", "integer"),
+        ({"image_url": VALID_URL, "style": "poem"}, "style", "concise"),
+        ({"image_url": VALID_URL, "locale": "x"}, "locale", "'x'"),
+        ({"image_url": VALID_URL, "locale": "english please"}, "locale", "english please"),
+        ({"image_url": VALID_URL, "context": "a" * 2001}, "context", "2000"),
+        ({"image_url": VALID_URL, "role": "banner"}, "role", "hero"),
+        ({"image_url": VALID_URL, "keywords": ["a"] * 11}, "keywords", "10"),
+        ({"image_url": VALID_URL, "metadata": {str(n): "" for n in range(31)}}, "metadata", "30"),
+        ({"image_url": VALID_URL, "metadata": {"a": 1}}, "metadata.a", "string"),
+        ({"image_url": VALID_URL, "sytle": "seo"}, "sytle", "spelling"),
     ],
 )
 def test_a_wrong_field_is_named_with_what_is_wrong(
-    keyed: Altwright, body: object, field: str, word: str
+    server: Altwright, body: object, field: str, word: str
 ) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = keyed.http.post(
-        keyed.url + "/v1/image/caption",
+    response = server.http.post(
+        server.url + "/v1/image/caption",
         content=content,
         headers={"Content-Type": "application/json"},
     )
-    told = assert_problem(answer, 422, "invalid_request")
-    errors = told["errors"]
+    problem = assert_problem(response, 422, "invalid_request")
+    errors = problem["errors"]
     assert isinstance(errors, list)
     assert errors[0]["field"] == field
     assert word in errors[0]["message"]
@@ -179,9 +181,9 @@ def test_a_wrong_field_is_named_with_what_is_wrong(
         "example.com/a.jpg",
     ],
 )
-def test_a_forbidden_url_is_refused(keyed: Altwright, image_url: str) -> None:
-    told = assert_problem(keyed.caption(image_url), 422, "image_url_forbidden")
-    assert "169.254" not in json.dumps(told)
+def test_a_forbidden_url_is_refused(server: Altwright, image_url: str) -> None:
+    problem = assert_problem(server.caption(image_url), 422, "image_url_forbidden")
+    assert "169.254" not in json.dumps(problem)
 
 
 @pytest.mark.parametrize(
@@ -211,67 +213,69 @@ def test_a_forbidden_url_is_refused(keyed: Altwright, image_url: str) -> None:
         ("/stall", 504, "image_timeout"),
     ],
 )
-def test_a_misbehaving_origin_gets_its_own_code(
-    keyed: Altwright, origin: Origin, path: str, status: int, code: str
+def test_each_failure_of_an_origin_has_its_code(
+    server: Altwright, origin: Origin, path: str, status: int, code: str
 ) -> None:
     began = time.monotonic()
-    told = assert_problem(keyed.caption(origin.url(path) + "?signature=s3cret"), status, code)
+    problem = assert_problem(server.caption(origin.url(path) + "?signature=s3cret"), status, code)
     assert time.monotonic() - began < 2.5 + 1
-    assert "127.0.0.1" not in json.dumps(told)
-    assert not any("s3cret" in line for line in keyed.log)
+    assert "127.0.0.1" not in json.dumps(problem)
+    assert not any("s3cret" in line for line in server.log)
 
 
-def test_a_picture_over_the_pixel_limit_is_too_large(keyed: Altwright, origin: Origin) -> None:
+def test_an_image_over_the_pixel_limit_is_too_large(server: Altwright, origin: Origin) -> None:
     url = origin.serve("/large.jpg", jpeg((2500, 2000)))
-    told = assert_problem(keyed.caption(url), 422, "image_too_large")
-    assert "megapixel" in str(told["detail"])
+    problem = assert_problem(server.caption(url), 422, "image_too_large")
+    assert "megapixel" in str(problem["detail"])
 
 
-def test_svg_and_video_are_named(keyed: Altwright, origin: Origin) -> None:
+def test_svg_and_video_are_named(server: Altwright, origin: Origin) -> None:
     svg = origin.serve("/a.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "image/svg+xml")
-    assert "SVG" in str(assert_problem(keyed.caption(svg), 422, "image_unsupported")["detail"])
+    assert "SVG" in str(assert_problem(server.caption(svg), 422, "image_unsupported")["detail"])
     mp4 = origin.serve(
         "/a.mp4", b"\0\0\0\x18ftypisom\0\0\2\0isomiso2mp41" + bytes(500), "video/mp4"
     )
-    assert "ideo" in str(assert_problem(keyed.caption(mp4), 422, "image_unsupported")["detail"])
+    assert "ideo" in str(assert_problem(server.caption(mp4), 422, "image_unsupported")["detail"])
 
 
-def test_half_a_picture_is_corrupt(keyed: Altwright, origin: Origin) -> None:
+def test_half_an_image_is_corrupt(server: Altwright, origin: Origin) -> None:
     whole = jpeg()
     url = origin.serve("/half.jpg", whole[: len(whole) // 2])
-    assert_problem(keyed.caption(url), 422, "image_corrupt")
-    assert_problem(keyed.caption(data_url(b"\xff\xd8\xff\xe0 junk")), 422, "image_corrupt")
+    assert_problem(server.caption(url), 422, "image_corrupt")
+    assert_problem(server.caption(data_url(b"\xff\xd8\xff\xe0 junk")), 422, "image_corrupt")
 
 
-def test_a_closed_port_is_unreachable(keyed: Altwright, origin: Origin) -> None:
+def test_a_closed_port_is_unreachable(server: Altwright, origin: Origin) -> None:
     url = origin.url("/a.jpg")
     origin.stop()
-    assert_problem(keyed.caption(url), 502, "image_unreachable")
+    assert_problem(server.caption(url), 502, "image_unreachable")
 
 
-PICTURE = data_url(jpeg())
-GOOD = "A round blue disc in the middle of a plain white ground."
+IMAGE_URL = data_url(jpeg())
+VALID_CAPTION = "A round blue disc in the middle of a plain white ground."
 
 
-def test_the_model_may_say_that_it_cannot_tell(
-    modelled: Altwright, model_server: LlmockModelServer
+def test_a_model_that_is_uncertain_is_caption_uncertain(
+    server_with_model: Altwright, model_server: LlmockModelServer
 ) -> None:
     model_server.reply("UNCERTAIN")
-    assert_problem(modelled.caption(PICTURE), 422, "caption_uncertain")
+    assert_problem(server_with_model.caption(IMAGE_URL), 422, "caption_uncertain")
 
 
-def test_the_model_may_refuse(modelled: Altwright, model_server: LlmockModelServer) -> None:
+def test_a_model_that_refuses_is_caption_refused(
+    server_with_model: Altwright, model_server: LlmockModelServer
+) -> None:
     model_server.reply("I'm sorry, but I can't help with identifying people in images.")
-    assert_problem(modelled.caption(PICTURE), 422, "caption_refused")
+    assert_problem(server_with_model.caption(IMAGE_URL), 422, "caption_refused")
 
 
-def test_two_bad_drafts_are_rejected_with_draft_and_reasons(
-    modelled: Altwright, model_server: LlmockModelServer
+def test_two_invalid_drafts_are_rejected_with_the_draft_and_reasons(
+    server_with_model: Altwright, model_server: LlmockModelServer
 ) -> None:
     model_server.reply("Ein großer blauer Kreis steht in der Mitte einer weißen Fläche.", times=2)
-    told = assert_problem(modelled.caption(PICTURE), 422, "caption_rejected")
-    assert "blauer Kreis" in str(told["draft"])
-    reasons = told["reasons"]
+    problem = assert_problem(server_with_model.caption(IMAGE_URL), 422, "caption_rejected")
+    assert "blauer Kreis" in str(problem["draft"])
+    reasons = problem["reasons"]
     assert isinstance(reasons, list)
     assert [reason["code"] for reason in reasons] == ["wrong_language"]
     first, second = model_server.calls()
@@ -279,71 +283,75 @@ def test_two_bad_drafts_are_rejected_with_draft_and_reasons(
     assert reasons[0]["reason"] not in first.text
 
 
-def test_a_bad_first_draft_is_asked_again(
-    modelled: Altwright, model_server: LlmockModelServer
+def test_after_an_invalid_first_draft_the_model_is_called_again(
+    server_with_model: Altwright, model_server: LlmockModelServer
 ) -> None:
     model_server.reply("Ein großer blauer Kreis steht in der Mitte einer weißen Fläche.")
-    model_server.reply(GOOD)
-    answer = modelled.caption(PICTURE)
-    assert answer.json()["caption"] == GOOD
+    model_server.reply(VALID_CAPTION)
+    response = server_with_model.caption(IMAGE_URL)
+    assert response.json()["caption"] == VALID_CAPTION
     assert len(model_server.calls()) == 2
 
 
 def test_a_model_that_is_down_is_unavailable(
-    modelled: Altwright, model_server: LlmockModelServer
+    server_with_model: Altwright, model_server: LlmockModelServer
 ) -> None:
     model_server.fail(503, times=None)
-    assert_problem(modelled.caption(PICTURE), 503, "model_unavailable")
-    assert len(model_server.calls()) == 3, "one try and two more"
+    assert_problem(server_with_model.caption(IMAGE_URL), 503, "model_unavailable")
+    assert len(model_server.calls()) == 3, "one call and two retries"
 
 
-def test_a_long_wait_is_not_waited_but_passed_on_to_all_who_follow(
+def test_a_long_retry_after_is_passed_to_the_callers_and_not_waited_out(
     model_server: LlmockModelServer,
 ) -> None:
     model_server.fail(429, retry_after=40, times=None)
     with Altwright(MODEL="m", MODEL_BASE_URL=model_server.base_url, MODEL_API_KEY="k") as server:
         for _ in range(2):
-            answer = server.caption(PICTURE)
-            assert_problem(answer, 503, "model_unavailable")
-            assert 36 <= int(answer.headers["retry-after"]) <= 40
+            response = server.caption(IMAGE_URL)
+            assert_problem(response, 503, "model_unavailable")
+            assert 36 <= int(response.headers["retry-after"]) <= 40
         assert len(model_server.calls()) == 1
         assert server.get("/readyz").json()["status"] == "no captioner"
 
 
-def test_our_own_mistake_is_a_model_error(llmock_server: LLMockServer) -> None:
+def test_a_request_that_the_model_server_refuses_is_a_model_error(
+    llmock_server: LLMockServer,
+) -> None:
     server = LlmockModelServer(llmock_server)
     with Altwright(
         MODEL="m", MODEL_BASE_URL=server.base_url, MODEL_API_KEY="sk-very-secret"
     ) as altwright:
         server.fail(401, times=None, message="Incorrect API key provided: sk-very-secret")
-        answer = altwright.caption(PICTURE)
-        assert_problem(answer, 502, "model_error")
+        response = altwright.caption(IMAGE_URL)
+        assert_problem(response, 502, "model_error")
         assert len(server.calls()) == 1
-        assert "secret" not in answer.text
+        assert "secret" not in response.text
         assert not any("very-secret" in line for line in altwright.log)
 
 
-def test_a_model_that_hangs_times_out(modelled: Altwright, model_server: LlmockModelServer) -> None:
+def test_a_model_that_hangs_is_a_model_timeout(
+    server_with_model: Altwright, model_server: LlmockModelServer
+) -> None:
     model_server.delay(6, times=None)
     began = time.monotonic()
-    assert_problem(modelled.caption(PICTURE), 504, "model_timeout")
+    assert_problem(server_with_model.caption(IMAGE_URL), 504, "model_timeout")
     assert time.monotonic() - began < 8 + 1
 
 
-def test_the_callers_limit_is_honest(origin: Origin) -> None:
+def test_the_rate_limit_is_reported_and_enforced(origin: Origin) -> None:
     with Altwright(RATE_LIMIT="2/minute") as server:
-        answers = [server.caption(PICTURE) for _ in range(3)]
-        assert [a.status_code for a in answers] == [200, 200, 429]
-        assert [a.headers["x-ratelimit-remaining"] for a in answers] == ["1", "0", "0"]
-        assert all(a.headers["x-ratelimit-limit"] == "2" for a in answers)
-        assert "retry-after" not in answers[0].headers
-        assert_problem(answers[2], 429, "rate_limited")
-        assert 50 < int(answers[2].headers["retry-after"]) <= 60
-        told = server.post("/v1/caption/check", {"caption": GOOD})
-        assert_problem(told, 429, "rate_limited")
+        responses = [server.caption(IMAGE_URL) for _ in range(3)]
+        assert [response.status_code for response in responses] == [200, 200, 429]
+        assert [a.headers["x-ratelimit-remaining"] for a in responses] == ["1", "0", "0"]
+        assert all(a.headers["x-ratelimit-limit"] == "2" for a in responses)
+        assert "retry-after" not in responses[0].headers
+        assert_problem(responses[2], 429, "rate_limited")
+        assert 50 < int(responses[2].headers["retry-after"]) <= 60
+        response = server.post("/v1/caption/check", {"caption": VALID_CAPTION})
+        assert_problem(response, 429, "rate_limited")
 
 
-def test_a_full_server_says_so_before_it_fetches(
+def test_a_full_server_refuses_before_it_fetches(
     llmock_server: LLMockServer, origin: Origin
 ) -> None:
     model = LlmockModelServer(llmock_server)
@@ -364,16 +372,16 @@ def test_a_full_server_says_so_before_it_fetches(
         until = time.monotonic() + 5
         while not origin.requests and time.monotonic() < until:
             time.sleep(0.01)
-        answer = server.caption(url)
-        assert_problem(answer, 503, "overloaded")
-        assert int(answer.headers["retry-after"]) >= 1
+        response = server.caption(url)
+        assert_problem(response, 503, "overloaded")
+        assert int(response.headers["retry-after"]) >= 1
         assert len(origin.requests) == 1
         assert server.get("/healthz").status_code == 200
         first.join()
 
 
 def test_every_code_of_the_contract_has_a_test_here() -> None:
-    """A bug cannot be asked for: `internal` is shown in tests/api/test_middleware.py."""
+    """No request can cause a bug: `internal` is tested in tests/api/test_middleware.py."""
     text = Path(__file__).read_text(encoding="utf-8")
     missing = {leaf.code for leaf in leaves() if f'"{leaf.code}"' not in text}
     assert missing == {InternalError.code}

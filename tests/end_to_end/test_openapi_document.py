@@ -1,4 +1,4 @@
-"""The document and the server agree, as seen by schemathesis, which nobody here wrote."""
+"""The server behaves as its OpenAPI document says, tested by schemathesis."""
 
 import subprocess
 import sys
@@ -9,17 +9,19 @@ from testing.servers.altwright import Altwright
 from testing.servers.origin import Origin
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = "https://images.example.com/mug.jpg"
+EXAMPLE_IMAGE_URL = "https://images.example.com/mug.jpg"
 
 
-def test_nothing_that_is_sent_gets_a_5xx_or_an_undocumented_answer(
+def test_no_generated_request_gets_a_5xx_or_an_undocumented_response(
     altwright: Altwright, origin: Origin, tmp_path: Path
 ) -> None:
-    """The examples' picture is one that exists here; all else is as it is committed."""
+    """Only the URL of the examples' image is replaced, by one that exists here."""
     document = (ROOT / "openapi/openapi.json").read_text(encoding="utf-8")
-    assert EXAMPLE in document
-    there = origin.serve("/mug.jpg", jpeg())
-    (tmp_path / "openapi.json").write_text(document.replace(EXAMPLE, there), encoding="utf-8")
+    assert EXAMPLE_IMAGE_URL in document
+    image_url = origin.serve("/mug.jpg", jpeg())
+    (tmp_path / "openapi.json").write_text(
+        document.replace(EXAMPLE_IMAGE_URL, image_url), encoding="utf-8"
+    )
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")),
@@ -30,8 +32,8 @@ def test_nothing_that_is_sent_gets_a_5xx_or_an_undocumented_answer(
             "--max-examples=15",
             "--max-time=40",
             "--no-color",
-            # No schema can say which URL leads to a picture or which style an operator has, so a
-            # form that is right may still be refused. Every other check is on.
+            # A schema cannot say which URL leads to an image or which styles an operator has, so a
+            # request that fits the schema may be refused. Every other check is on.
             "--exclude-checks=positive_data_acceptance",
         ],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""What real files become on their way to a model, seen at the model's end of the wire."""
+"""Real image files on their way to a model, as the model server receives them."""
 
 import io
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
 from testing.servers.redis import RedisServer
 
-GOOD = "Two tabby cats sleep side by side on a bright red sofa."
+VALID_CAPTION = "Two tabby cats sleep side by side on a bright red sofa."
 
 
 @pytest.fixture(scope="module")
-def modelled(llmock_server: LLMockServer) -> Iterator[Altwright]:
-    """A server that asks a model."""
+def server(llmock_server: LLMockServer) -> Iterator[Altwright]:
+    """A server with a model."""
     with Altwright(
         MODEL="m", MODEL_BASE_URL=llmock_server.base_url("openai"), MODEL_API_KEY="k"
     ) as server:
@@ -48,18 +48,18 @@ def modelled(llmock_server: LLMockServer) -> Iterator[Altwright]:
         ("orientation/Portrait_6.jpg", None),
     ],
 )
-def test_a_real_file_reaches_the_model_small_upright_and_bare(
-    modelled: Altwright,
+def test_a_real_file_reaches_the_model_small_upright_and_without_metadata(
+    server: Altwright,
     model_server: LlmockModelServer,
     origin: Origin,
     corpora: Path,
     name: str,
     size: tuple[int, int] | None,
 ) -> None:
-    model_server.reply(GOOD)
+    model_server.reply(VALID_CAPTION)
     url = origin.serve("/file", (corpora / "images" / name).read_bytes())
-    body = modelled.caption(url).json()
-    assert body.get("caption") == GOOD, body
+    body = server.caption(url).json()
+    assert body.get("caption") == VALID_CAPTION, body
     (call,) = model_server.calls()
     (sent,) = call.images
     with Image.open(io.BytesIO(sent)) as image:
@@ -73,33 +73,31 @@ def test_a_real_file_reaches_the_model_small_upright_and_bare(
     if size:
         assert (facts["width"], facts["height"]) == size
     if name.startswith("orientation/"):
-        upright_is_wide = "Landscape" in name
-        assert (facts["width"] > facts["height"]) == upright_is_wide
-        assert (facts["sent_width"] > facts["sent_height"]) == upright_is_wide
+        is_landscape = "Landscape" in name
+        assert (facts["width"] > facts["height"]) == is_landscape
+        assert (facts["sent_width"] > facts["sent_height"]) == is_landscape
 
 
-def test_several_styles_and_locales_are_one_picture_and_a_call_each(
-    modelled: Altwright, model_server: LlmockModelServer, origin: Origin
+def test_several_styles_and_locales_send_one_image_in_a_call_each(
+    server: Altwright, model_server: LlmockModelServer, origin: Origin
 ) -> None:
-    model_server.reply(GOOD, times=None)
+    model_server.reply(VALID_CAPTION, times=None)
     url = origin.serve("/a.jpg", jpeg())
-    answer = modelled.captions(url, styles=["concise", "seo"], locales=["en", "en-GB"])
-    results = answer.json()["results"]
-    asked = [(one["style"], one["locale"]) for one in results]
-    assert asked == [("concise", "en"), ("concise", "en-GB"), ("seo", "en"), ("seo", "en-GB")]
+    response = server.captions(url, styles=["concise", "seo"], locales=["en", "en-GB"])
+    results = response.json()["results"]
+    order = [(result["style"], result["locale"]) for result in results]
+    assert order == [("concise", "en"), ("concise", "en-GB"), ("seo", "en"), ("seo", "en-GB")]
     calls = model_server.calls()
     assert len({call.images[0] for call in calls}) == 1
     assert len(origin.requests) == 1
 
 
-def test_the_prompt_carries_what_the_caller_said_and_not_where_the_picture_lies(
-    modelled: Altwright, model_server: LlmockModelServer, origin: Origin
+def test_the_prompt_contains_the_callers_context_and_not_the_image_url(
+    server: Altwright, model_server: LlmockModelServer, origin: Origin
 ) -> None:
     model_server.reply("Blue disc in the Kestrel 350 ml range, on a plain white ground.")
     url = origin.serve("/secret-place.jpg", jpeg())
-    modelled.caption(
-        url, style="seo", context="Kestrel 350 ml", keywords=["blue disc"], locale="en"
-    )
+    server.caption(url, style="seo", context="Kestrel 350 ml", keywords=["blue disc"], locale="en")
     (call,) = model_server.calls()
     assert "Kestrel 350 ml" in call.text
     assert "blue disc" in call.text
@@ -109,19 +107,23 @@ def test_the_prompt_carries_what_the_caller_said_and_not_where_the_picture_lies(
     assert call.body["temperature"] == 0.2
 
 
-def test_the_cache_answers_equal_requests_once(
+def test_equal_requests_share_one_caption_of_the_cache(
     model_server: LlmockModelServer, redis_server: RedisServer, origin: Origin
 ) -> None:
-    model_server.reply(GOOD, times=None)
+    model_server.reply(VALID_CAPTION, times=None)
     with Altwright(
         MODEL="m", MODEL_BASE_URL=model_server.base_url, MODEL_API_KEY="k",
         CACHE_URL=redis_server.url,
     ) as server:  # fmt: skip
         url = origin.serve("/a.jpg", jpeg())
-        answers = [server.caption(url, metadata={"n": str(n)}) for n in range(3)]
-        assert [one.headers["x-cache"] for one in answers] == ["miss", "hit", "hit"]
-        assert [one.json()["metadata"] for one in answers] == [{"n": "0"}, {"n": "1"}, {"n": "2"}]
-        assert answers[1].json()["usage"] == {"input_tokens": 0, "output_tokens": 0}
+        responses = [server.caption(url, metadata={"n": str(n)}) for n in range(3)]
+        assert [response.headers["x-cache"] for response in responses] == ["miss", "hit", "hit"]
+        assert [response.json()["metadata"] for response in responses] == [
+            {"n": "0"},
+            {"n": "1"},
+            {"n": "2"},
+        ]
+        assert responses[1].json()["usage"] == {"input_tokens": 0, "output_tokens": 0}
         assert len(model_server.calls()) == 1
         several = server.captions(url, styles=["concise", "seo"])
         assert several.headers["x-cache"] == "miss"
@@ -129,8 +131,10 @@ def test_the_cache_answers_equal_requests_once(
         assert server.caption(data_url(jpeg())).status_code == 200
 
 
-def test_the_precheck_spares_the_model_blank_pictures(model_server: LlmockModelServer) -> None:
-    model_server.reply(GOOD, times=None)
+def test_the_precheck_recognises_a_blank_image_without_calling_the_model(
+    model_server: LlmockModelServer,
+) -> None:
+    model_server.reply(VALID_CAPTION, times=None)
     blank = io.BytesIO()
     Image.new("RGB", (400, 300), "white").save(blank, "PNG")
     with Altwright(
@@ -139,10 +143,10 @@ def test_the_precheck_spares_the_model_blank_pictures(model_server: LlmockModelS
         body = server.caption(data_url(blank.getvalue(), "image/png")).json()
         assert (body["decorative"], body["model"]) == (True, "embedded")
         assert model_server.calls() == []
-        assert server.caption(data_url(jpeg())).json()["caption"] == GOOD
+        assert server.caption(data_url(jpeg())).json()["caption"] == VALID_CAPTION
 
 
-def test_the_next_captioner_answers_where_the_first_is_down(
+def test_the_next_captioner_is_used_where_the_first_one_is_down(
     model_server: LlmockModelServer,
 ) -> None:
     model_server.fail(500, times=None)

@@ -1,4 +1,4 @@
-"""How the server starts, refuses to start, and stops."""
+"""The server starts, refuses wrong settings, and stops without losing requests."""
 
 import json
 import os
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str, cwd: Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
-    """`python -m app ...` with these ALTWRIGHT_ variables, until it ends by itself."""
+    """Run `python -m app ...` with these ALTWRIGHT_ variables until it ends."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("ALTWRIGHT_", "OPENAI_"))}
     env |= {f"ALTWRIGHT_{name}": value for name, value in settings.items()}
     return subprocess.run(
@@ -65,7 +65,7 @@ def run(*arguments: str, cwd: Path = ROOT, **settings: str) -> subprocess.Comple
         ({"CONCURRENCY": "-1"}, ["ALTWRIGHT_CONCURRENCY=-1"]),
     ],
 )
-def test_a_wrong_setting_ends_the_start_with_one_line(
+def test_a_wrong_setting_stops_the_start_with_one_line(
     settings: dict[str, str], words: list[str]
 ) -> None:
     done = run("serve", **settings)
@@ -77,57 +77,57 @@ def test_a_wrong_setting_ends_the_start_with_one_line(
     assert "hunter2" not in done.stderr
 
 
-def test_a_taken_port_is_told_in_one_line(altwright: Altwright) -> None:
+def test_a_port_in_use_is_reported_in_one_line(altwright: Altwright) -> None:
     done = run("serve", PORT=altwright.url.rpartition(":")[2])
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("altwright: ALTWRIGHT_HOST=127.0.0.1")
     assert "Traceback" not in done.stderr
 
 
-def test_a_dotenv_file_works_too(tmp_path: Path) -> None:
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("ALTWRIGHT_PORT=eighty\n", encoding="utf-8")
     assert "ALTWRIGHT_PORT=eighty" in run("serve", cwd=tmp_path).stderr
 
 
-def test_a_variable_that_is_no_setting_is_told_with_the_nearest_name() -> None:
+def test_a_variable_that_is_no_setting_is_reported_with_the_most_similar_one() -> None:
     done = run("check", RATELIMIT="5/minute")
     assert "ALTWRIGHT_RATELIMIT" in done.stdout
     assert "did you mean ALTWRIGHT_RATE_LIMIT?" in done.stdout
 
 
-def test_check_says_of_every_part_whether_it_works(llmock_server: LLMockServer) -> None:
+def test_check_reports_for_every_part_whether_it_works(llmock_server: LLMockServer) -> None:
     base_url = LlmockModelServer(llmock_server).base_url
-    good = run("check", MODEL="gpt-4o-mini", MODEL_BASE_URL=base_url, MODEL_API_KEY="k")
-    assert good.returncode == 0, good.stdout
-    assert "ok    decoding" in good.stdout
-    assert "ok    model gpt-4o-mini" in good.stdout
-    bad = run(
+    working = run("check", MODEL="gpt-4o-mini", MODEL_BASE_URL=base_url, MODEL_API_KEY="k")
+    assert working.returncode == 0, working.stdout
+    assert "ok    decoding" in working.stdout
+    assert "ok    model gpt-4o-mini" in working.stdout
+    failing = run(
         "check",
         MODEL="m",
         MODEL_BASE_URL="http://127.0.0.1:1/v1",
         RATE_LIMIT_STORE="redis://:hunter2@127.0.0.1:1/0",
         EMBEDDED_FALLBACK="true",
     )
-    assert bad.returncode == 1
-    assert "FAIL  model m" in bad.stdout
-    assert "FAIL  rate limit store" in bad.stdout
-    assert "ok    model embedded" in bad.stdout
-    assert "hunter2" not in bad.stdout + bad.stderr
-    assert "Traceback" not in bad.stdout + bad.stderr
+    assert failing.returncode == 1
+    assert "FAIL  model m" in failing.stdout
+    assert "FAIL  rate limit store" in failing.stdout
+    assert "ok    model embedded" in failing.stdout
+    assert "hunter2" not in failing.stdout + failing.stderr
+    assert "Traceback" not in failing.stdout + failing.stderr
 
 
-def test_keys_are_made_listed_revoked_and_noticed_by_a_running_server(tmp_path: Path) -> None:
+def test_keys_are_created_listed_and_revoked_while_a_server_runs(tmp_path: Path) -> None:
     file = str(tmp_path / "keys.json")
-    made = run("keys", "create", "shop", "--file", file, "--limit", "2/minute", "--days", "30")
-    key = made.stdout.strip()
+    created = run("keys", "create", "shop", "--file", file, "--limit", "2/minute", "--days", "30")
+    key = created.stdout.strip()
     assert key.startswith("altw_")
     assert key not in Path(file).read_text(encoding="utf-8")
     assert run("keys", "create", "shop", "--file", file).returncode == 2
     with Altwright(KEYS_FILE=file) as server:
         server.http.headers["Authorization"] = f"Bearer {key}"
-        answer = server.post("/v1/caption/check", {"caption": "Two cats sleep on a red sofa."})
-        assert answer.status_code == 200
-        assert answer.headers["x-ratelimit-limit"] == "2"
+        response = server.post("/v1/caption/check", {"caption": "Two cats sleep on a red sofa."})
+        assert response.status_code == 200
+        assert response.headers["x-ratelimit-limit"] == "2"
         listed = run("keys", "list", KEYS_FILE=file).stdout
         assert listed.startswith("shop\tlimit 2/minute\texpires 20")
         assert run("keys", "revoke", "shop", KEYS_FILE=file).returncode == 0
@@ -139,16 +139,16 @@ def test_openapi_prints_the_document() -> None:
     assert json.loads(done.stdout)["info"]["title"] == "Altwright"
 
 
-def wait_for(server: Altwright, line: str) -> None:
-    """Until /metrics has this line."""
+def wait_for_metric(server: Altwright, line: str) -> None:
+    """Wait until /metrics has this line."""
     until = time.monotonic() + 20
     while line not in server.get("/metrics").text:
-        assert time.monotonic() < until, f"{line} did not come"
+        assert time.monotonic() < until, f"{line} did not appear"
         time.sleep(0.02)
 
 
 @pytest.fixture
-def slow(llmock_server: LLMockServer) -> LlmockModelServer:
+def slow_model(llmock_server: LLMockServer) -> LlmockModelServer:
     """A model that takes three seconds."""
     model = LlmockModelServer(llmock_server)
     model.delay(3, times=None)
@@ -156,25 +156,27 @@ def slow(llmock_server: LLMockServer) -> LlmockModelServer:
     return model
 
 
-def test_sigterm_answers_what_is_in_work_and_ends_with_0(slow: LlmockModelServer) -> None:
-    with Altwright(MODEL="m", MODEL_BASE_URL=slow.base_url, MODEL_API_KEY="k") as server:
-        answers: list[httpx.Response] = []
+def test_after_sigterm_requests_in_work_are_completed_and_the_exit_code_is_0(
+    slow_model: LlmockModelServer,
+) -> None:
+    with Altwright(MODEL="m", MODEL_BASE_URL=slow_model.base_url, MODEL_API_KEY="k") as server:
+        responses: list[httpx.Response] = []
 
-        def ask() -> None:
+        def request_caption() -> None:
             with httpx.Client(timeout=30) as http:
                 body = {"image_url": data_url(jpeg())}
-                answers.append(http.post(server.url + "/v1/image/caption", json=body))
+                responses.append(http.post(server.url + "/v1/image/caption", json=body))
 
-        threads = [threading.Thread(target=ask) for _ in range(8)]
+        threads = [threading.Thread(target=request_caption) for _ in range(8)]
         for thread in threads:
             thread.start()
-        wait_for(server, "altwright_requests_in_work 8.0")
+        wait_for_metric(server, "altwright_requests_in_work 8.0")
         server.terminate()
         began = time.monotonic()
         time.sleep(0.15)
-        with httpx.Client() as fresh:  # the listener is still open to new connections
-            answer = fresh.get(server.url + "/readyz")
-            assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+        with httpx.Client() as fresh:  # new connections are still accepted
+            response = fresh.get(server.url + "/readyz")
+            assert (response.status_code, response.json()["status"]) == (503, "draining")
             assert fresh.get(server.url + "/healthz").status_code == 200
             refused = fresh.post(
                 server.url + "/v1/image/caption", json={"image_url": data_url(jpeg())}
@@ -184,13 +186,14 @@ def test_sigterm_answers_what_is_in_work_and_ends_with_0(slow: LlmockModelServer
             assert fresh.get(server.url + "/healthz").status_code == 200
         for thread in threads:
             thread.join()
-        assert [answer.status_code for answer in answers] == [200] * 8
+        assert [response.status_code for response in responses] == [200] * 8
         assert server.process.wait(20) == 0
         assert time.monotonic() - began < 20
 
 
-def test_sigterm_shortens_work_that_would_outlast_the_process(llmock_server: LLMockServer) -> None:
-    """A model that hangs does not keep the process: its request is answered in time."""
+def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
+    llmock_server: LLMockServer,
+) -> None:
     model = LlmockModelServer(llmock_server)
     model.delay(60, times=None)
     with Altwright(
@@ -200,26 +203,26 @@ def test_sigterm_shortens_work_that_would_outlast_the_process(llmock_server: LLM
         MODEL_TIMEOUT_S="60",
         REQUEST_TIMEOUT_S="60",
     ) as server:
-        answers: list[httpx.Response] = []
+        responses: list[httpx.Response] = []
 
-        def ask() -> None:
+        def request_caption() -> None:
             with httpx.Client(timeout=60) as http:
                 body = {"image_url": data_url(jpeg())}
-                answers.append(http.post(server.url + "/v1/image/caption", json=body))
+                responses.append(http.post(server.url + "/v1/image/caption", json=body))
 
-        thread = threading.Thread(target=ask)
+        thread = threading.Thread(target=request_caption)
         thread.start()
-        wait_for(server, "altwright_requests_in_work 1.0")
+        wait_for_metric(server, "altwright_requests_in_work 1.0")
         began = time.monotonic()
         server.terminate()
         assert server.process.wait(21) == 0
         assert time.monotonic() - began < 20
         thread.join()
-        assert (answers[0].status_code, answers[0].json()["code"]) == (504, "model_timeout")
+        assert (responses[0].status_code, responses[0].json()["code"]) == (504, "model_timeout")
     model.reset()
 
 
-def test_two_workers_share_the_port_and_a_dead_one_is_replaced() -> None:
+def test_two_server_processes_share_the_port_and_a_dead_one_is_replaced() -> None:
     with Altwright(WORKERS="2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         if not children.exists():
@@ -231,8 +234,8 @@ def test_two_workers_share_the_port_and_a_dead_one_is_replaced() -> None:
         for _ in range(5):
             with httpx.Client(timeout=30) as http:
                 body = {"image_url": data_url(jpeg())}
-                answer = http.post(server.url + "/v1/image/caption", json=body)
-                assert answer.status_code == 200
+                response = http.post(server.url + "/v1/image/caption", json=body)
+                assert response.status_code == 200
         until = time.monotonic() + 10
         while len(children.read_text().split()) < 2 and time.monotonic() < until:
             time.sleep(0.1)
