@@ -27,7 +27,7 @@ async def test_a_child_with_a_fragmented_heap_is_replaced_without_losing_a_job()
     async with running_pool() as pool:
         (pid,) = pool.pids()
         await run(pool, "leave_a_hole", bytes=96 * MB)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (facts := (await run(pool, "allocate", bytes=24 * MB))[0])["pid"] == pid:
                 await asyncio.sleep(0.05)
         assert pool.pids() == [facts["pid"]]

@@ -97,7 +97,6 @@ async def test_jobs_with_large_reservations_wait_for_memory():
                     reserve_bytes=BASE_MEMORY_BYTES + 60 * MB,
                     bytes=60 * MB,
                     seconds=0.1,
-                    timeout_s=0.5,
                 )
                 for _ in range(6)
             )
@@ -107,18 +106,32 @@ async def test_jobs_with_large_reservations_wait_for_memory():
         assert memory.used == 0
 
 
+async def test_waiting_for_memory_does_not_count_as_work():
+    """The job gets its memory later than its time limit for the work."""
+    memory = WeightedSemaphore(100 * MB)
+    async with running_pool(memory=memory) as pool:
+        await memory.acquire(100 * MB)
+        waiting = asyncio.create_task(
+            run(pool, "allocate", reserve_bytes=BASE_MEMORY_BYTES + 1, bytes=1, timeout_s=1)
+        )
+        await asyncio.sleep(1.5)
+        memory.release(100 * MB)
+        await waiting
+        assert memory.used == 0
+
+
 async def test_waiting_for_memory_ends_at_the_deadline_and_keeps_the_child():
     """The child that waited in vain runs the next job."""
     memory = WeightedSemaphore(100 * MB)
     reserve_bytes = BASE_MEMORY_BYTES + 60 * MB
-    async with running_pool(size=2, memory=memory) as pool:
-        first = asyncio.create_task(
-            run(pool, "allocate", reserve_bytes=reserve_bytes, bytes=MB, seconds=0.6)
-        )
-        await asyncio.sleep(0.1)
+    async with running_pool(memory=memory) as pool:
+        (pid,) = pool.pids()
+        await memory.acquire(60 * MB)
         with pytest.raises(PoolBusy):
             await run(pool, "allocate", reserve_bytes=reserve_bytes, bytes=MB, within_s=0.2)
-        await first
+        memory.release(60 * MB)
+        facts, _ = await run(pool, "allocate", reserve_bytes=reserve_bytes, bytes=MB)
+        assert facts["pid"] == pid
         assert pool.children_lost == 0
         assert memory.used == 0
 

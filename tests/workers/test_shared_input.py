@@ -11,7 +11,7 @@ from app.workers.shared_input import SharedInput
 from tests.workers.pools import MB, run, running_pool
 
 
-async def test_a_job_gets_its_bytes_and_arguments_and_returns_facts_and_bytes():
+async def test_a_job_gets_its_bytes_and_arguments_and_rethrottled_facts_and_bytes():
     """Data of any length arrives and comes back unchanged, also an empty one."""
     async with running_pool() as pool:
         for data in (b"", b"abc", os.urandom(3 * MB)):
@@ -32,19 +32,19 @@ async def test_a_job_cannot_read_the_input_of_the_previous_job():
 async def test_a_large_input_is_written_and_cleared_in_slices():
     """The event loop runs between any two slices of 1 MB."""
 
-    class Turns(BandwidthLimiter):
+    class RecordedLimiter(BandwidthLimiter):
         async def throttle(self, moved_bytes: int, file_bytes: int) -> None:
             assert moved_bytes <= MB
-            turns.append(file_bytes)
+            throttled.append(file_bytes)
 
-    turns: list[int] = []
-    shared_input = SharedInput(64 * MB, Turns(64 * MB))
+    throttled: list[int] = []
+    shared_input = SharedInput(64 * MB, RecordedLimiter(64 * MB))
     try:
         await shared_input.write(bytes(64 * MB))
-        assert turns == [at * MB for at in range(1, 64)]
-        turns.clear()
+        assert throttled == [at * MB for at in range(1, 64)]
+        throttled.clear()
         await shared_input.clear(64 * MB)
-        assert turns == [at * MB for at in range(64, 0, -1)]
+        assert throttled == [at * MB for at in range(64, 0, -1)]
         assert os.pread(shared_input.fd, 4, 63 * MB) == b"\0\0\0\0"
     finally:
         shared_input.close()
