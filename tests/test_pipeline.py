@@ -145,7 +145,7 @@ async def failure(work: Awaitable[object]) -> CaptionError:
 
 
 def count(pipeline: Pipeline, name: str, **labels: str) -> float:
-    return pipeline.metrics.registry.get_sample_value(f"altwright_{name}", labels) or 0.0
+    return pipeline.metrics._registry.get_sample_value(f"altwright_{name}", labels) or 0.0
 
 
 # Draft and validate
