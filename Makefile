@@ -1,5 +1,5 @@
-# Needs Python 3.11 or newer, make and a C compiler. Everything else goes into .venv, pinned by
-# hash in requirements-dev.lock. `make` alone lists the targets.
+# Needs Python 3.11 or newer, make and a C compiler. Everything else goes into .venv, pinned by hash
+# in requirements.lock and requirements-dev.lock. `make` alone lists the targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 # For instance: make lock LOCK_ARGS=--upgrade
 LOCK_ARGS ?=
 
-# uv works with the Python that is there; it need not have 3.11 itself to resolve for it.
+# uv resolves for Python 3.11 with whatever Python it runs on, and downloads none.
 export UV_PYTHON_DOWNLOADS := never
 
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 \
@@ -20,47 +20,32 @@ SERVER := pyproject.toml --extra heic --extra embedded
 SDK := sdk/pyproject.toml $(addprefix --extra ,cli images backfill postgresql mysql queue verify)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo test check format openapi bench bench-peers lock clean
+.PHONY: help setup setup-server require-python serve demo test check format openapi bench bench-peers lock clean
 
 help:
 	@echo "Altwright: one image URL in, one checked caption out."
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.installed ## create .venv with everything that is pinned
+setup: require-python ## create .venv with everything that is pinned
+	@"$(PYTHON)" scripts/install.py development
 
-# The stamp is a copy of what is installed from: a checkout that only touches the files installs
-# nothing, and an install that was interrupted is done again. The SDK is installed as it lies here
-# (editable); what builds it is pinned like everything else, so pip fetches nothing for it.
-INSTALLED_FROM := requirements-dev.lock sdk/pyproject.toml
-$(VENV)/.installed: $(INSTALLED_FROM)
-	@if cat $(INSTALLED_FROM) | cmp -s - $@ && $(BIN)/python -c '' 2>/dev/null; then touch $@; exit 0; fi; \
-	command -v "$(PYTHON)" >/dev/null || { \
-	  echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name it: make setup PYTHON=python3.12" >&2; exit 1; }; \
-	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Altwright needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" -c 'import platform; print(platform.python_version())'). Name another: make setup PYTHON=python3.12" >&2; exit 1; }; \
-	"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "This Python lacks its venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
-	again=--clear; \
-	"$(BIN)/python" -m pip --version >/dev/null 2>&1 \
-	  && "$(BIN)/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' && again=; \
-	echo "Installing into $(VENV) (the first time takes a minute or two) ..." \
-	  && rm -f $@ \
-	  && "$(PYTHON)" -m venv $$again $(VENV) \
-	  && $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check \
-	       --require-hashes -r requirements-dev.lock \
-	  && $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check \
-	       --no-index --no-deps --no-build-isolation --editable sdk \
-	  && cat $(INSTALLED_FROM) > $@
+# The server and the demo need a third of it.
+setup-server: require-python
+	@"$(PYTHON)" scripts/install.py server
 
-serve: setup ## start the server with the embedded captioner on 127.0.0.1:8000
+require-python:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name it: make setup PYTHON=python3.12" >&2; exit 1; }
+
+serve: setup-server ## start the server with the embedded captioner on 127.0.0.1:8000
 	@$(BIN)/python -m app serve
 
-demo: setup ## caption three bundled pictures in three styles, print them, exit
+demo: setup-server ## caption three bundled images in three styles, print them, exit
 	@$(BIN)/python -m demo
 
 test: setup ## run the tests, without those marked slow or measures
-	$(BIN)/python -m pytest -m "not slow and not measures" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not measures" -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: setup ## formatter, linter, types, import layers, generated files up to date
 	$(BIN)/ruff format --check .
@@ -79,7 +64,7 @@ format: setup ## write the code the way that check wants it
 openapi: setup ## write openapi/openapi.json from the code
 	$(BIN)/python -m app openapi --write
 
-bench: setup ## measure everything that is promised about speed; one table, and build/bench.json
+bench: setup ## measure the performance targets; one table, and build/bench.json
 	$(BIN)/python -m benchmarks.bench $(BENCH_ARGS)
 
 bench-peers: setup ## the same beside libvips, sharp, thumbor and LiteLLM, which it installs first
