@@ -1,4 +1,4 @@
-"""Empty databases for tests, on servers of this machine or a PostgreSQL that the tests start."""
+"""Empty databases for tests, on servers of this machine or on servers that the tests start."""
 
 import contextlib
 import os
@@ -12,12 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from testing.ports import free_port
-from testing.requirements import require_program, skip_or_fail
+from testing.requirements import require_program
 
 _START_TIMEOUT_S = 60.0
 _POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:{port}/{name}"
 _POSTGRESQL_DEFAULT_PORT = 5432
-_MYSQL = "mysql+pymysql://root@127.0.0.1:3306/{name}"
+_MYSQL = "mysql+pymysql://root@127.0.0.1:{port}/{name}"
+_MYSQL_DEFAULT_PORT = 3306
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +45,7 @@ def postgresql_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
              "-h", "127.0.0.1", "-F"]  # fmt: skip
     process = subprocess.Popen([*as_user, *serve], stderr=subprocess.DEVNULL)
     try:
-        end_s = time.monotonic() + _START_TIMEOUT_S
-        while not _responds(_POSTGRESQL.format(port=port, name="postgres")):
-            assert time.monotonic() < end_s, "PostgreSQL did not start"
-            time.sleep(0.1)
+        _wait_until_responds(_POSTGRESQL.format(port=port, name="postgres"), "PostgreSQL")
         yield port
     finally:
         process.terminate()
@@ -61,13 +59,40 @@ def postgresql(postgresql_port: int) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def mysql_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a MySQL or MariaDB that accepts root without a password."""
+    if _responds(_MYSQL.format(port=_MYSQL_DEFAULT_PORT, name="mysql")):
+        yield _MYSQL_DEFAULT_PORT
+        return
+    program = require_program("mariadbd", "mariadb-server", "mariadb")
+    install = require_program("mariadb-install-db", "mariadb-server", "mariadb")
+    data = tmp_path_factory.mktemp("mariadb")
+    options = ["--no-defaults", f"--datadir={data}/db"]
+    if os.getuid() == 0:  # MariaDB runs as root only where that is said
+        options.append("--user=root")
+    subprocess.run(
+        [install, *options, "--auth-root-authentication-method=normal"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    port = free_port()
+    process = subprocess.Popen(
+        [program, *options, "--bind-address=127.0.0.1", f"--port={port}",
+         f"--socket={data}/socket", f"--pid-file={data}/pid"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _wait_until_responds(_MYSQL.format(port=port, name="mysql"), "MariaDB")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
 @pytest.fixture
-def mysql() -> Iterator[str]:
+def mysql(mysql_port: int) -> Iterator[str]:
     """The URL of an empty MySQL or MariaDB database for one test."""
-    if not _responds(_MYSQL.format(name="mysql")):
-        server = "MySQL or MariaDB on 127.0.0.1:3306, for root without a password"
-        skip_or_fail("mariadb", f"start {server},")
-    with _empty_database(_MYSQL, "mysql") as url:
+    with _empty_database(_MYSQL.replace("{port}", str(mysql_port)), "mysql") as url:
         yield url
 
 
@@ -86,6 +111,13 @@ def _empty_database(pattern: str, maintenance_database: str) -> Iterator[str]:
         with server.connect() as connection:
             connection.execute(sa.text(f"DROP DATABASE {name}{force}"))
         server.dispose()
+
+
+def _wait_until_responds(url: str, name: str) -> None:
+    end_s = time.monotonic() + _START_TIMEOUT_S
+    while not _responds(url):
+        assert time.monotonic() < end_s, f"{name} did not start"
+        time.sleep(0.1)
 
 
 def _responds(url: str) -> bool:

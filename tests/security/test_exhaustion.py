@@ -247,7 +247,10 @@ def is_ready(url: str) -> bool:
 
 def caption_statuses(url: str, count: int) -> list[int]:
     body = {"image_url": PICTURE}
-    return [httpx.post(f"{url}/v1/image/caption", json=body).status_code for _ in range(count)]
+    return [
+        httpx.post(f"{url}/v1/image/caption", json=body, timeout=60).status_code
+        for _ in range(count)
+    ]
 
 
 def test_a_full_disk_for_logs_is_survived() -> None:
