@@ -44,7 +44,7 @@ def test_pyright_finds_nothing_in_the_sample_and_every_mistake_beside_it(tmp_pat
     pyright = require_node_package("pyright") / "index.js"
     shutil.copy(TOP / "tests/sdk/sample.py", tmp_path)
     (tmp_path / "wrong.py").write_text(WRONG)
-    strict = {"typeCheckingMode": "strict", "pythonVersion": "3.10"}
+    strict = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(strict))
     ran = subprocess.run(
         [node, str(pyright), "--outputjson", "--pythonpath", sys.executable, "-p", str(tmp_path)],

@@ -1,4 +1,4 @@
-"""What is built is what a stranger can install: nothing else is there, and three lines caption."""
+"""The wheel: what it contains, and that it works where nothing else is installed."""
 
 import os
 import subprocess
@@ -10,6 +10,7 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
+from altwright import __version__
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -17,7 +18,7 @@ from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 
 SDK = Path(__file__).parents[2] / "sdk"
-THREE_LINES = """
+THREE_LINE_PROGRAM = """
 from pathlib import Path
 from altwright import Altwright
 print(Altwright().caption(Path("mug.jpg")))
@@ -25,7 +26,7 @@ print(Altwright().caption(Path("mug.jpg")))
 
 
 def run(*words: str | Path, url: str = "", cwd: Path | None = None) -> str:
-    """The output of a program that sees nothing of this project."""
+    """The output of a program whose environment has nothing of this project."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ALTWRIGHT_", "PYTHON"))}
     done = subprocess.run(
         [str(word) for word in words],
@@ -40,18 +41,18 @@ def run(*words: str | Path, url: str = "", cwd: Path | None = None) -> str:
     return done.stdout
 
 
-def needed(name: str, extras: frozenset[str] = frozenset()) -> Iterator[str]:
-    """What a distribution that is installed here needs, and what that needs."""
+def dependencies(name: str, extras: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The dependencies of an installed distribution, and their dependencies."""
     for line in distribution(name).requires or []:
         requirement = Requirement(line)
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": each}) for each in {"", *extras}):
             yield canonicalize_name(requirement.name)
-            yield from needed(requirement.name, frozenset(requirement.extras))
+            yield from dependencies(requirement.name, frozenset(requirement.extras))
 
 
-def packed(installed: Distribution, folder: Path) -> None:
-    """A wheel of what is installed here, so that the test needs no registry."""
+def build_wheel(installed: Distribution, folder: Path) -> None:
+    """Write a wheel of an installed distribution, so that the test needs no package registry."""
     name = f"{installed.name.replace('-', '_')}-{installed.version}-py3-none-any.whl"
     with zipfile.ZipFile(folder / name, "w") as wheel:
         for file in installed.files or []:
@@ -61,31 +62,31 @@ def packed(installed: Distribution, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the SDK's wheel and with everything that its extra `cli` needs."""
+    """A folder with the wheels of the SDK and of all dependencies of its extra `cli`."""
     folder = tmp_path_factory.mktemp("wheels")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     run(*pip, "wheel", "-q", "--no-index", "--no-deps", "--no-build-isolation", "-w", folder, SDK)
-    for name in {*needed("altwright", frozenset({"cli"}))}:
-        packed(distribution(name), folder)
+    for name in {*dependencies("altwright", frozenset({"cli"}))}:
+        build_wheel(distribution(name), folder)
     return folder
 
 
 def install(wheels: Path, python: Path, what: str) -> None:
-    """With pip, from this folder alone."""
+    """Install with pip, from this folder only."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
     run(*pip, "install", "-q", "--no-index", "--find-links", wheels, what)
 
 
-def test_it_installs_in_an_empty_environment_and_captions_in_three_lines(
+def test_the_wheel_installs_in_an_empty_environment_and_captions_in_three_lines(
     altwright: Altwright, wheels: Path, tmp_path: Path
 ) -> None:
-    """First without the extras, then the command with its own."""
+    """First without extras, then with the command."""
     (tmp_path / "mug.jpg").write_bytes(jpeg())
     expected = altwright.caption(data_url(jpeg())).json()["caption"] + "\n"
     run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "empty")
     python, command = (tmp_path / "empty/bin" / name for name in ("python", "altwright"))
     install(wheels, python, "altwright")
-    assert run(python, "-c", THREE_LINES, url=altwright.url, cwd=tmp_path) == expected
+    assert run(python, "-c", THREE_LINE_PROGRAM, url=altwright.url, cwd=tmp_path) == expected
     freeze = "import importlib.metadata as m; print(*sorted(d.name for d in m.distributions()))"
     names = run(python, "-c", freeze).split()
     assert {"altwright", "httpx"} <= set(names)
@@ -94,15 +95,14 @@ def test_it_installs_in_an_empty_environment_and_captions_in_three_lines(
     assert run(command, "caption", "mug.jpg", url=altwright.url, cwd=tmp_path) == expected
 
 
-def test_the_wheel_holds_the_package_its_types_and_its_licence(wheels: Path) -> None:
-    """And nothing beside them."""
+def test_the_wheel_contains_only_the_package_its_types_and_its_licence(wheels: Path) -> None:
     [path] = wheels.glob("altwright-*.whl")
     project = tomllib.loads((SDK / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert path.name == f"altwright-{project['version']}-py3-none-any.whl"
+    assert path.name == f"altwright-{__version__}-py3-none-any.whl"
     with zipfile.ZipFile(path) as wheel:
         names = set(wheel.namelist())
         [metadata] = [name for name in names if name.endswith("/METADATA")]
-        told = wheel.read(metadata).decode()
+        metadata_text = wheel.read(metadata).decode()
     page = ("backfill/review/*.html", "backfill/review/*.css", "backfill/review/*.js")
     code = {
         file.relative_to(SDK).as_posix()
@@ -111,5 +111,6 @@ def test_the_wheel_holds_the_package_its_types_and_its_licence(wheels: Path) -> 
     }
     assert {name for name in names if ".dist-info/" not in name} == code | {"altwright/py.typed"}
     assert any(name.endswith("/LICENSE") for name in names)
-    assert f"Requires-Python: {project['requires-python']}" in told
-    assert "License-Expression: Apache-2.0" in told
+    assert "Author: Altwright maintainers" in metadata_text
+    assert f"Requires-Python: {project['requires-python']}" in metadata_text
+    assert "License-Expression: Apache-2.0" in metadata_text
