@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from altwright.cli.commands import run
+from altwright.cli.main import run
 
 COMMAND = str(Path(sys.executable).with_name("altwright"))
 _PATIENCE_S = 90.0

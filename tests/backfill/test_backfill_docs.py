@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from altwright.backfill.types import AltSource
 from altwright.cli import backfill
-from altwright.cli.exits import Exit
+from altwright.cli.exit_codes import ExitCode
 
 PAGE = (Path(__file__).parents[2] / "docs/backfill.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^altwright backfill [^\n]+", PAGE, re.MULTILINE)
@@ -40,8 +40,8 @@ def test_every_command_that_is_shown_exists(command: str) -> None:
 
 
 def test_every_exit_code_and_outcome_is_in_its_table() -> None:
-    for code in Exit:
-        if code not in (Exit.SOFTWARE, Exit.BROKEN_PIPE):
+    for code in ExitCode:
+        if code not in (ExitCode.SOFTWARE, ExitCode.BROKEN_PIPE):
             assert re.search(rf"^\| (\d+, )?{code.value}\b", PAGE, re.MULTILINE), code
     for source in AltSource:
         assert f"`{source.value}`" in PAGE

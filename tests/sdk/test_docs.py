@@ -13,7 +13,7 @@ import altwright as sdk
 import pytest
 from altwright import errors
 from altwright.caption_many import Job
-from altwright.cli.exits import Exit
+from altwright.cli.exit_codes import ExitCode
 
 from testing.servers.altwright import Altwright
 
@@ -131,4 +131,4 @@ def test_every_error_stands_in_the_page_as_it_is() -> None:
 def test_every_exit_code_stands_in_the_page() -> None:
     """What a script can rely on."""
     told = {line.split("|")[1].strip() for line in between("exits")[2:]}
-    assert told == {str(int(code)) for code in Exit}
+    assert told == {str(int(code)) for code in ExitCode}

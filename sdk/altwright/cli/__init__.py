@@ -1,4 +1,4 @@
-"""The command `altwright`. Needs the extra `cli`; without it one line says so."""
+"""The command `altwright` (extra `cli`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from altwright.extras import install_command
 
 
 def main() -> None:
-    """Entry point of the command: ends the process with one of the codes in `cli.exits`."""
+    """Entry point of the command: exits with one of the codes in `cli.exit_codes`."""
     try:
-        from altwright.cli.commands import run
+        from altwright.cli.main import run
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("typer", "rich", "click"):
             raise

@@ -26,10 +26,10 @@ from altwright.backfill.run.summary import RunSummary
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.stop_reason import StopKind, StopReason
 from altwright.backfill.targets import audit_columns
-from altwright.cli.config import find_server
-from altwright.cli.exits import Exit
+from altwright.cli.config import resolve_server
+from altwright.cli.exit_codes import ExitCode
+from altwright.cli.output import print_error, print_line
 from altwright.cli.progress_display import ProgressDisplay, format_duration
-from altwright.cli.terminal import complain, say
 from altwright.cli.worker import Broker, QueueName, needed
 from altwright.errors import UsageError
 
@@ -40,12 +40,12 @@ _EPILOG = (
     "Audit columns of a table: altwright backfill init-db."
 )
 _EXITS = {
-    StopKind.WRONG_KEY: Exit.WRONG_KEY,
-    StopKind.WRONG_SERVER: Exit.USAGE,
-    StopKind.LATER: Exit.LATER,
-    StopKind.DISK: Exit.IO_ERROR,
-    StopKind.INTERRUPTED: Exit.INTERRUPTED,
-    StopKind.TERMINATED: Exit.TERMINATED,
+    StopKind.WRONG_KEY: ExitCode.WRONG_KEY,
+    StopKind.WRONG_SERVER: ExitCode.USAGE,
+    StopKind.LATER: ExitCode.LATER,
+    StopKind.DISK: ExitCode.IO_ERROR,
+    StopKind.INTERRUPTED: ExitCode.INTERRUPTED,
+    StopKind.TERMINATED: ExitCode.TERMINATED,
 }
 _IN_DATABASE = "altwright_runs, _rows and _answers in the same database, made where missing"
 _PER = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
@@ -225,17 +225,17 @@ def run(
             )  # fmt: skip
             _show_end(ended.summary, ended.stop, as_json)
             raise typer.Exit(_exit(ended.summary, ended.stop))
-        server = find_server(base_url)
+        server = resolve_server(base_url)
         ended = run_backfill(
             places, path, judge, manner, prices,
             lambda: AsyncAltwright(server.api_key, server.base_url, timeout, max_retries=0), bar,
         )  # fmt: skip
     except JournalUnwritable as error:
-        complain(str(error))
-        raise typer.Exit(Exit.IO_ERROR) from None
+        print_error(str(error))
+        raise typer.Exit(ExitCode.IO_ERROR) from None
     except SourceError as error:
-        complain(f"{error}. Nothing was asked.")
-        raise typer.Exit(Exit.LATER if error.may_pass else Exit.IO_ERROR) from None
+        print_error(f"{error}. Nothing was asked.")
+        raise typer.Exit(ExitCode.LATER if error.may_pass else ExitCode.IO_ERROR) from None
     finally:
         bar.close()
     _show_end(ended.summary, ended.stop, as_json)
@@ -261,12 +261,12 @@ def init_database(
         engine, table, guess_columns(there, column or ()), spec.asked
     )
     if not statements:
-        say(f"{table} has every audit column: {', '.join(audit_names(spec.asked))}")
+        print_line(f"{table} has every audit column: {', '.join(audit_names(spec.asked))}")
         return
     if not dry_run:
         audit_columns.add_columns(engine, statements)
     for name, statement in statements.items():
-        say(statement if dry_run else f"added {name}")
+        print_line(statement if dry_run else f"added {name}")
 
 
 def _feed(
@@ -302,9 +302,9 @@ def _show_plan(places: Connectors, journal: str, rules: HoldRules) -> None:
     ):
         typer.echo(line, err=True)
     for note in places.source.notes:
-        complain(note)
+        print_error(note)
     if places.table is not None and places.table.missing:
-        complain(
+        print_error(
             f"the table has no column {', '.join(places.table.missing)}: these stay in the "
             "journal alone (altwright backfill init-db adds them)"
         )
@@ -317,41 +317,41 @@ def _show_plan(places: Connectors, journal: str, rules: HoldRules) -> None:
 
 def _show_estimate(found: RunEstimate, as_json: bool) -> None:
     if as_json:
-        say(json.dumps(found.as_data()))
+        print_line(json.dumps(found.as_data()))
         return
     how = "measured on the answers so far" if found.tokens_are_measured else "assumed"
     money = "" if found.money is None else f", {found.money:,.2f} by your prices"
-    say(
+    print_line(
         f"{found.rows:,} rows: {found.described:,} described, {found.broken:,} broken, "
         f"{found.done:,} answered before, {found.blank:,} to do"
     )
-    say(
+    print_line(
         f"{found.repeated_urls:,} repeat a URL with the same context, "
         f"{found.repeated_contents:,} the bytes of another file: no calls; "
         f"{found.same_picture_elsewhere:,} show a picture again in another context"
     )
     calls = "call" if found.calls == 1 else "calls"
-    say(
+    print_line(
         f"{found.calls:,} {calls}, {found.input_tokens:,} tokens in, {found.output_tokens:,} out "
         f"({how}){money}"
     )
-    say(f"{format_duration(found.seconds)} at this rate and concurrency")
+    print_line(f"{format_duration(found.seconds)} at this rate and concurrency")
 
 
 def _show_end(summary: RunSummary, stop: StopReason | None, as_json: bool) -> None:
     if as_json:
-        say(json.dumps(summary.as_data(), ensure_ascii=False))
+        print_line(json.dumps(summary.as_data(), ensure_ascii=False))
     else:
         for line in summary.lines():
-            say(line)
+            print_line(line)
     if stop is not None:
-        complain(stop.sentence)
+        print_error(stop.sentence)
 
 
-def _exit(summary: RunSummary, stop: StopReason | None) -> Exit:
+def _exit(summary: RunSummary, stop: StopReason | None) -> ExitCode:
     if stop is not None:
         return _EXITS[stop.why]
-    return Exit.FAILED if summary.broken or summary.outcomes["failed"] else Exit.OK
+    return ExitCode.FAILED if summary.broken or summary.outcomes["failed"] else ExitCode.OK
 
 
 def _list(text: str, option: str) -> tuple[str, ...]:

@@ -31,8 +31,8 @@ from altwright.backfill.run_config import RunConfig
 from altwright.backfill.run_state import RunCounts
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.types import AltSource
-from altwright.cli.exits import Exit
-from altwright.cli.terminal import Unwritable, complain, one_line, say
+from altwright.cli.exit_codes import ExitCode
+from altwright.cli.output import OutputUnwritable, print_error, print_line, to_one_line
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def review(
     except OSError as error:
         raise UsageError(f"{to} cannot be written: {error.strerror}.") from None
     left = f", {chosen.left_out:,} more are not on it" if chosen.left_out else ""
-    say(f"{to}: {len(items):,} picture{'' if len(items) == 1 else 's'}{left}")
+    print_line(f"{to}: {len(items):,} picture{'' if len(items) == 1 else 's'}{left}")
 
 
 def apply(
@@ -140,11 +140,11 @@ def apply(
                 _same_run(locked, made, word)
                 applied = _apply(locked, word, made, database)
         except sqlite3.Error as error:
-            raise Unwritable(f"{word}: {error}") from None
+            raise OutputUnwritable(f"{word}: {error}") from None
     _tell(applied, as_json=as_json, is_dry=dry_run)
     if applied.waiting:
-        raise typer.Exit(Exit.LATER)
-    raise typer.Exit(Exit.FAILED if applied.left else Exit.OK)
+        raise typer.Exit(ExitCode.LATER)
+    raise typer.Exit(ExitCode.FAILED if applied.left else ExitCode.OK)
 
 
 def _apply(opened: AnyJournal, word: str, made: DecisionsFile, database: str) -> ApplyResult:
@@ -159,7 +159,7 @@ def _apply(opened: AnyJournal, word: str, made: DecisionsFile, database: str) ->
     try:
         return apply_to_file(opened, made, places.target)
     except OSError as error:
-        raise Unwritable(f"{places.target.shown}: {error.strerror}") from None
+        raise OutputUnwritable(f"{places.target.shown}: {error.strerror}") from None
 
 
 @contextlib.contextmanager
@@ -223,16 +223,18 @@ def _tell(applied: ApplyResult, *, as_json: bool, is_dry: bool) -> None:
             "left": applied.left,
             "waiting": applied.waiting,
         }
-        say(json.dumps(said, ensure_ascii=False))
+        print_line(json.dumps(said, ensure_ascii=False))
         return
     told = {**applied.left, **applied.waiting}
     for key, why in list(told.items())[:_SHOWN]:
-        complain(f"row {one_line(key)}: {why}")
+        print_error(f"row {to_one_line(key)}: {why}")
     if len(told) > _SHOWN:
-        complain(f"and {len(told) - _SHOWN} more (--json has all)")
+        print_error(f"and {len(told) - _SHOWN} more (--json has all)")
     counted = ", ".join(f"{kinds[kind]} {word}" for kind, word in _DONE.items() if kinds[kind])
     word = "would be applied" if is_dry else "applied"
     before = f", {applied.before} applied before" if applied.before else ""
     left = f", {len(applied.left)} not applied" if applied.left else ""
     waiting = f", {len(applied.waiting)} could not be written yet" if applied.waiting else ""
-    say(f"{len(applied.made)} {word}{f' ({counted})' if counted else ''}{before}{left}{waiting}")
+    print_line(
+        f"{len(applied.made)} {word}{f' ({counted})' if counted else ''}{before}{left}{waiting}"
+    )

@@ -1,4 +1,4 @@
-"""`altwright verify`: axe-core's rules about pictures, over real pages."""
+"""`altwright verify`: checks images on web pages with axe-core."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from altwright.cli.exits import Exit
-from altwright.cli.terminal import complain, one_line, say
+from altwright.cli.exit_codes import ExitCode
+from altwright.cli.output import print_error, print_line, to_one_line
 from altwright.errors import UsageError
-from altwright.verify import chromium, report
-from altwright.verify.pages import pages_of
-from altwright.verify.report import Finding, Report
+from altwright.verify import axe
+from altwright.verify.page_list import list_pages
+from altwright.verify.report import PageReport, Report, format_page, format_summary, read_report
 
 
 def verify(
@@ -23,83 +23,88 @@ def verify(
         list[str],
         typer.Argument(
             metavar="PAGE-or-SITEMAP...",
-            help="Addresses, HTML files, and sitemaps (what ends in .xml or .xml.gz).",
+            help="URLs, HTML files, and sitemaps (names that end in .xml or .xml.gz).",
         ),
     ],
     save: Annotated[
         Path | None,
-        typer.Option("--save", metavar="FILE", help="Keep the counts and every violation as JSON."),
+        typer.Option("--save", metavar="FILE", help="Save the report as JSON."),
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option("--against", metavar="FILE", help="Compare with what --save kept before."),
+        typer.Option("--against", metavar="FILE", help="Compare with a report of --save."),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, help="Look at the first so many pages."),
+        typer.Option("--limit", min=1, help="The most pages to check."),
     ] = None,
-    tabs: Annotated[int, typer.Option("--tabs", "-j", min=1, max=32)] = 4,
+    tabs: Annotated[
+        int, typer.Option("--tabs", "-j", min=1, max=32, help="Pages at the same time.")
+    ] = 4,
     program: Annotated[
         str | None,
-        typer.Option("--chromium", metavar="PATH", help="The browser; by default one is found."),
+        typer.Option("--chromium", metavar="PATH", help="The browser; found by default."),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=1, help="Seconds that one page may take.")
+        float, typer.Option("--timeout", min=1, help="The most seconds for one page.")
     ] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole report as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Check pictures on real pages with axe-core, in headless Chromium.
+    """Check images on web pages with axe-core, in headless Chromium.
 
     Run it before a backfill with --save before.json, and after it with --against before.json. Exit
-    code 1 says that a rule is still broken, or that a page could not be looked at.
+    code 1 means that a rule is broken, or that a page could not be checked.
     """
-    before = report.read(against) if against is not None else None
+    before = read_report(against) if against is not None else None
     if save is not None and not save.parent.is_dir():
         raise UsageError(f"{save} cannot be written: there is no folder {save.parent}.")
-    wanted = list(itertools.islice(_addresses(pages), limit))
-    if not wanted:
-        raise UsageError("There is no page in what you named.")
-    findings: list[Finding] = []
-
-    async def work() -> str:
-        async with chromium.browser(program) as running:
-            engine = await chromium.version(running)
-            async for finding in chromium.look_at(running, wanted, tabs=tabs, timeout_s=timeout):
-                findings.append(finding)
-                if not as_json:
-                    _tell(finding)
-            return engine
-
-    engine = asyncio.run(work())
-    made = Report(engine, tuple(sorted(findings, key=lambda each: each.url)))
+    urls = list(itertools.islice(_list_urls(pages), limit))
+    if not urls:
+        raise UsageError("The arguments contain no page.")
+    report = asyncio.run(
+        _check(urls, program, tabs=tabs, timeout_s=timeout, print_pages=not as_json)
+    )
     if save is not None:
-        _save(made, save)
+        _save(report, save)
     if as_json:
-        say(json.dumps(made.as_data(), ensure_ascii=False))
+        print_line(json.dumps(report.to_json(), ensure_ascii=False))
     else:
-        for line in report.summary_lines(made, before):
-            say(one_line(line) if not line.startswith(" ") else line)
-    raise typer.Exit(Exit.FAILED if made.violations or made.problems else Exit.OK)
+        for line in format_summary(report, before):
+            print_line(to_one_line(line) if not line.startswith(" ") else line)
+    raise typer.Exit(ExitCode.FAILED if report.violations or report.problems else ExitCode.OK)
 
 
-def _addresses(words: list[str]) -> list[str]:
+async def _check(
+    urls: list[str], program: str | None, *, tabs: int, timeout_s: float, print_pages: bool
+) -> Report:
+    findings: list[PageReport] = []
+    async with axe.launch_browser(program) as browser:
+        engine = await axe.axe_version(browser)
+        async for page in axe.check_pages(browser, urls, tabs=tabs, timeout_s=timeout_s):
+            findings.append(page)
+            if print_pages:
+                _print_page(page)
+    return Report(engine, tuple(sorted(findings, key=lambda page: page.url)))
+
+
+def _list_urls(arguments: list[str]) -> list[str]:
     import httpx  # not at import time: the other commands start without it
 
     with httpx.Client() as client:
-        return list(pages_of(words, client))
+        return list(list_pages(arguments, client))
 
 
-def _tell(finding: Finding) -> None:
-    if finding.problem:
-        complain(f"{finding.url}: {finding.problem}")
+def _print_page(page: PageReport) -> None:
+    if page.problem:
+        print_error(f"{page.url}: {page.problem}")
         return
-    for line in report.page_lines(finding):
+    for line in format_page(page):
         indent = "    " if line.startswith(" ") else ""
-        say(indent + one_line(line))
+        print_line(indent + to_one_line(line))
 
 
-def _save(made: Report, path: Path) -> None:
-    text = json.dumps(made.as_data(), ensure_ascii=False, indent=1)
+def _save(report: Report, path: Path) -> None:
+    text = json.dumps(report.to_json(), ensure_ascii=False, indent=1)
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:

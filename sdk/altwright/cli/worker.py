@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from altwright._sync.client import Altwright
-from altwright.cli.config import find_server
-from altwright.cli.exits import Exit
+from altwright.cli.config import resolve_server
+from altwright.cli.exit_codes import ExitCode
 from altwright.errors import UsageError
 from altwright.extras import install_command
 
@@ -76,7 +76,7 @@ def worker(
         from altwright.backfill.queue.worker import RowWorkers, WorkerOptions
     except ModuleNotFoundError as error:
         raise needed(error) from None
-    server = find_server(base_url)
+    server = resolve_server(base_url)
     databases.connect(database).dispose()  # a wrong URL ends the start, not the first row
     works = RowWorkers(
         database,
@@ -92,7 +92,7 @@ def worker(
     try:
         app.worker_main(words)
     except SystemExit as ended:
-        raise typer.Exit(ended.code if isinstance(ended.code, int) else Exit.OK) from None
+        raise typer.Exit(ended.code if isinstance(ended.code, int) else ExitCode.OK) from None
 
 
 def needed(error: ModuleNotFoundError) -> UsageError:

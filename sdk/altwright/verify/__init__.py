@@ -1,1 +1,1 @@
-"""What axe-core says of the pictures on real pages, counted so that before and after compare."""
+"""Check images on web pages with axe-core, so that before and after a backfill can be compared."""

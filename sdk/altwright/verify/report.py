@@ -1,4 +1,4 @@
-"""What was found, as values, as a file to compare with, and as lines for people."""
+"""The results of a check: as values, as a JSON file to compare with, and as text."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 
 from altwright.errors import UsageError
 
-VERSION = 1
+FORMAT_VERSION = 1
 """Of the saved file."""
-_SHOWN = 20
-"""Violations of one page that are told one by one."""
+_MAX_SHOWN = 20
+"""Violations of one page that are printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,178 +24,176 @@ class Violation:
 
     rule: str
     target: str
-    """A CSS selector that finds it; frames and shadow roots are joined by ` >>> `."""
+    """A CSS selector of the element; frames and shadow roots are joined by ` >>> `."""
     html: str
     """The beginning of the element."""
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
+class ImageCounts:
     """The `<img>` of a page and of its frames of the same origin."""
 
     described: int = 0
     """With an alt text."""
     empty: int = 0
-    """`alt=""`: passed by, as decorative."""
+    """With `alt=""`: marked as decorative."""
     missing: int = 0
-    """No alt attribute at all."""
+    """Without an alt attribute."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One page."""
+class PageReport:
+    """The result for one page."""
 
     url: str
-    images: Images = field(default_factory=Images)
+    images: ImageCounts = field(default_factory=ImageCounts)
     violations: tuple[Violation, ...] = ()
     problem: str = ""
-    """Why it could not be looked at; empty where it was."""
+    """Why the page could not be checked; empty if it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All pages of one run."""
+    """The results for all pages of one run."""
 
     engine: str
-    """axe-core's version."""
-    findings: tuple[Finding, ...]
+    """The version of axe-core."""
+    findings: tuple[PageReport, ...]
 
     @property
     def violations(self) -> int:
-        """Of all pages and rules."""
-        return sum(len(each.violations) for each in self.findings)
+        """The number of violations on all pages."""
+        return sum(len(page.violations) for page in self.findings)
 
     @property
     def problems(self) -> int:
-        """Pages that could not be looked at."""
-        return sum(bool(each.problem) for each in self.findings)
+        """The number of pages that could not be checked."""
+        return sum(bool(page.problem) for page in self.findings)
 
     @property
     def by_rule(self) -> Mapping[str, int]:
-        """How many elements break which rule."""
+        """The number of violations of each rule."""
         return Counter(each.rule for page in self.findings for each in page.violations)
 
     @property
-    def images(self) -> Images:
-        """Of all pages together."""
-        return Images(
-            described=sum(each.images.described for each in self.findings),
-            empty=sum(each.images.empty for each in self.findings),
-            missing=sum(each.images.missing for each in self.findings),
+    def images(self) -> ImageCounts:
+        """The images of all pages."""
+        return ImageCounts(
+            described=sum(page.images.described for page in self.findings),
+            empty=sum(page.images.empty for page in self.findings),
+            missing=sum(page.images.missing for page in self.findings),
         )
 
-    def as_data(self) -> dict[str, Any]:
-        """For JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """The report for `--json` and `--save`."""
         return {
-            "version": VERSION,
+            "version": FORMAT_VERSION,
             "engine": self.engine,
             "pages": len(self.findings),
             "violations": self.violations,
             "problems": self.problems,
             "by_rule": dict(sorted(self.by_rule.items())),
             "images": dataclasses.asdict(self.images),
-            "findings": [dataclasses.asdict(each) for each in self.findings],
+            "findings": [dataclasses.asdict(page) for page in self.findings],
         }
 
 
-def read(path: Path) -> Report:
-    """A report that was saved. Raises UsageError with one sentence."""
+def read_report(path: Path) -> Report:
+    """A saved report. Raises UsageError."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if data["version"] != VERSION:
+        if data["version"] != FORMAT_VERSION:
             raise UsageError(f"{path} was saved by another version of altwright.")
         findings = tuple(
-            Finding(
-                url=str(each["url"]),
-                images=Images(**each["images"]),
-                violations=tuple(Violation(**one) for one in each["violations"]),
-                problem=str(each["problem"]),
+            PageReport(
+                url=str(page["url"]),
+                images=ImageCounts(**page["images"]),
+                violations=tuple(Violation(**each) for each in page["violations"]),
+                problem=str(page["problem"]),
             )
-            for each in data["findings"]
+            for page in data["findings"]
         )
         return Report(engine=str(data["engine"]), findings=findings)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{path} is no report of altwright verify.") from None
+        raise UsageError(f"{path} is not a report of altwright verify.") from None
 
 
-def page_lines(finding: Finding) -> Iterator[str]:
-    """What to say of a page when it has been looked at."""
-    if finding.problem:
-        yield f"{finding.url}: {finding.problem}"
-        return
-    images = finding.images
-    total = images.described + images.empty + images.missing
-    broken = ", ".join(
-        f"{rule} {count}"
-        for rule, count in Counter(each.rule for each in finding.violations).most_common()
-    )
-    yield (
-        f"{finding.url}: {broken or 'nothing to mend'}; {total} img "
-        f"({images.described} described, {images.empty} empty, {images.missing} without alt)"
-    )
-    for each in finding.violations[:_SHOWN]:
-        yield f"    {each.rule}  {each.target}  {each.html}"
-    if (more := len(finding.violations) - _SHOWN) > 0:
-        yield f"    and {more} more (--save keeps all)"
-
-
-def summary_lines(now: Report, before: Report | None) -> Iterator[str]:
-    """The counts at the end; beside those of an earlier run, where there is one."""
-    rules = sorted({*now.by_rule, *(before.by_rule if before else ())})
-    width = max((len(rule) for rule in rules), default=0)
-    if before is None:
-        for rule in rules:
-            yield f"{rule:<{width}}  {now.by_rule[rule]:>6}"
-        yield f"{_pages(now)}: {_counted(now.violations, 'violation')} (axe-core {now.engine})"
-        return
-    if rules:
-        yield f"{'':<{width}}  before     now"
-    for rule in rules:
-        yield f"{rule:<{width}}  {before.by_rule.get(rule, 0):>6}  {now.by_rule.get(rule, 0):>6}"
-    yield (
-        f"{_pages(now)}: {_counted(now.violations, 'violation')}, before {before.violations} "
-        f"({now.violations - before.violations:+d}; axe-core {now.engine})"
-    )
-    yield from _differences(now, before)
-
-
-def _differences(now: Report, before: Report) -> Iterator[str]:
-    """What makes the comparison a poor one."""
-    ours, theirs = ({each.url for each in report.findings} for report in (now, before))
-    if ours != theirs:
-        yield (
-            f"The pages differ: {len(ours - theirs)} are new, {len(theirs - ours)} were looked at "
-            "before only."
-        )
-    if now.engine != before.engine:
-        yield f"axe-core was {before.engine} before: its rules may differ."
-
-
-def _pages(report: Report) -> str:
-    looked_at = len(report.findings) - report.problems
-    failed = f", {report.problems} could not be looked at" if report.problems else ""
-    return f"{_counted(looked_at, 'page')}{failed}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def violations_of(found: Sequence[Mapping[str, Any]]) -> tuple[Violation, ...]:
-    """axe-core's own violations, one for each element."""
+def parse_violations(results: Sequence[Mapping[str, Any]]) -> tuple[Violation, ...]:
+    """The violations in axe-core's results, one for each element."""
     return tuple(
         Violation(
             rule=str(rule["id"]),
             target=" >>> ".join(_selector(each) for each in node["target"])[:300],
             html=" ".join(str(node["html"]).split())[:300],
         )
-        for rule in found
+        for rule in results
         for node in rule["nodes"]
     )
 
 
+def format_page(page: PageReport) -> Iterator[str]:
+    """The lines to print for a page."""
+    if page.problem:
+        yield f"{page.url}: {page.problem}"
+        return
+    images = page.images
+    total = images.described + images.empty + images.missing
+    by_rule = Counter(each.rule for each in page.violations)
+    violations = ", ".join(f"{rule} {count}" for rule, count in by_rule.most_common())
+    yield (
+        f"{page.url}: {violations or 'no violations'}; {total} img "
+        f"({images.described} described, {images.empty} empty, {images.missing} without alt)"
+    )
+    for each in page.violations[:_MAX_SHOWN]:
+        yield f"    {each.rule}  {each.target}  {each.html}"
+    if (more := len(page.violations) - _MAX_SHOWN) > 0:
+        yield f"    and {more} more (--save keeps all)"
+
+
+def format_summary(now: Report, before: Report | None) -> Iterator[str]:
+    """The lines to print at the end, with the counts of an earlier run if there is one."""
+    rules = sorted({*now.by_rule, *(before.by_rule if before else ())})
+    width = max((len(rule) for rule in rules), default=0)
+    if before is None:
+        for rule in rules:
+            yield f"{rule:<{width}}  {now.by_rule[rule]:>6}"
+        yield f"{_page_count(now)}: {_count(now.violations, 'violation')} (axe-core {now.engine})"
+        return
+    if rules:
+        yield f"{'':<{width}}  before     now"
+    for rule in rules:
+        yield f"{rule:<{width}}  {before.by_rule.get(rule, 0):>6}  {now.by_rule.get(rule, 0):>6}"
+    yield (
+        f"{_page_count(now)}: {_count(now.violations, 'violation')}, before {before.violations} "
+        f"({now.violations - before.violations:+d}; axe-core {now.engine})"
+    )
+    yield from _format_differences(now, before)
+
+
+def _format_differences(now: Report, before: Report) -> Iterator[str]:
+    """Reasons why the two runs cannot be compared directly."""
+    ours, theirs = ({page.url for page in report.findings} for report in (now, before))
+    if ours != theirs:
+        yield (
+            f"The pages differ: {len(ours - theirs)} are new, {len(theirs - ours)} were checked "
+            "before only."
+        )
+    if now.engine != before.engine:
+        yield f"axe-core was {before.engine} before: its rules may differ."
+
+
+def _page_count(report: Report) -> str:
+    checked = len(report.findings) - report.problems
+    failed = f", {report.problems} could not be checked" if report.problems else ""
+    return f"{_count(checked, 'page')}{failed}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _selector(target: object) -> str:
-    # A list is a way through shadow roots.
+    # A list is a path through shadow roots.
     return " >>> ".join(map(str, target)) if isinstance(target, list) else str(target)

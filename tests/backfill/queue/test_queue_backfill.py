@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from altwright.backfill.queue.app import enqueue, producer
-from altwright.cli.commands import run as command_line
+from altwright.cli.main import run as command_line
 
 from testing.catalogue import Command
 from testing.fleet import Fleet, make_products, query, states

@@ -16,7 +16,7 @@ from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.scan import scan_source
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.types import RequestResult, TextResult
-from altwright.cli.commands import run as command_line
+from altwright.cli.main import run as command_line
 
 from testing.servers.browser import Browser
 

@@ -10,8 +10,8 @@ import pytest
 import typer
 from altwright.backfill.review.decisions import KINDS
 from altwright.backfill.rules.hold_rules import HOLD_SETS
-from altwright.cli.commands import app
-from altwright.verify.chromium import RULES
+from altwright.cli.main import app
+from altwright.verify.axe import RULES
 from typer.main import get_command
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -1,0 +1,48 @@
+"""`altwright check`: checks a text against the rules of a style."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from altwright._sync.client import Altwright
+from altwright.cli.caption_inputs import STDIN
+from altwright.cli.config import resolve_server
+from altwright.cli.exit_codes import ExitCode
+from altwright.cli.options import AsJson, BaseUrl, Context, Locale, StyleName, Timeout
+from altwright.cli.output import print_error, print_line, to_one_line
+from altwright.client_options import DEFAULT_TIMEOUT_S
+
+_MAX_STDIN_BYTES = 1024 * 1024
+
+
+def check(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text, or - for stdin.")],
+    style: StyleName = None,
+    locale: Locale = None,
+    context: Context = None,
+    as_json: AsJson = False,
+    base_url: BaseUrl = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+) -> None:
+    """Check a text against the rules of a style; no model is called.
+
+    Prints the cleaned text. Exit code 1 means that it breaks a hard rule.
+    """
+    server = resolve_server(base_url)
+    if text == STDIN:
+        text = sys.stdin.buffer.read(_MAX_STDIN_BYTES).decode("utf-8", "replace").strip()
+    with Altwright(server.api_key, server.base_url, timeout) as client:
+        verdict = client.check(text, style=style, locale=locale, context=context)
+    if as_json:
+        print_line(json.dumps(dataclasses.asdict(verdict), ensure_ascii=False))
+    else:
+        print_line(to_one_line(verdict.caption))
+        for severity, codes in (("hard", verdict.hard), ("soft", verdict.soft)):
+            for code in codes:
+                print_error(f"{severity}: {code}")
+    raise typer.Exit(ExitCode.OK if verdict.ok else ExitCode.FAILED)
