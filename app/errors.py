@@ -1,8 +1,8 @@
-"""The base of every error that a caller can see.
+"""The base class of every error that a caller can see.
 
-Each leaf lives beside the code that raises it and carries its wire code, HTTP status and public
-sentence as class attributes. One handler (app/api/problems.py) renders them, and the OpenAPI
-document lists them from these classes, so a new leaf is documented by being written.
+Each error is defined in the package that raises it, with its wire code, HTTP status and public
+sentence as class attributes. One handler (app/api/problems.py) renders them. The OpenAPI document
+is made from these classes, so that a new error is documented automatically.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,10 @@ from typing import ClassVar
 
 
 class CaptionError(Exception):
-    """A failure with a place in the wire contract.
+    """A failure that is part of the wire contract.
 
-    `detail` is what the caller reads: it says what to do and names nothing of the inside.
-    `log_reason` is what the operator reads; it never reaches a caller.
+    `detail` is for the caller: it says what to do and reveals nothing internal.
+    `log_reason` is for the operator's log only.
     `retry_after_s` becomes `Retry-After`, in whole seconds rounded up.
     `extra` are further members of the problem body (for instance `draft` and `reasons`).
     """
@@ -22,7 +22,7 @@ class CaptionError(Exception):
     status: ClassVar[int]
     title: ClassVar[str]
     public: ClassVar[str]
-    """The sentence a caller reads where no better `detail` is known."""
+    """The `detail` where no better one is known."""
 
     def __init__(
         self,
@@ -40,29 +40,29 @@ class CaptionError(Exception):
 
     @classmethod
     def retryable(cls) -> bool:
-        """Whether the same request may succeed later: said by the status class alone."""
+        """Whether the same request may succeed later: the status alone decides."""
         return cls.status in (408, 429) or cls.status >= 500
 
 
-def leaves(root: type[CaptionError] = CaptionError) -> Iterator[type[CaptionError]]:
+def public_error_classes(root: type[CaptionError] = CaptionError) -> Iterator[type[CaptionError]]:
     """Every error class that has a code, in order of definition."""
     for child in root.__subclasses__():
         if "code" in child.__dict__:
             yield child
-        yield from leaves(child)
+        yield from public_error_classes(child)
 
 
 class Overloaded(CaptionError):
-    """No room: the queue is full, the wait was too long, or the server is draining."""
+    """The queue is full, the wait was too long, or the server is draining."""
 
     code, status = "overloaded", 503
-    title = "No room right now"
+    title = "The server is full"
     public = "The server is full. Try again after the time in Retry-After."
 
 
 class InternalError(CaptionError):
-    """A bug. Its detail says nothing of the inside; the log has the rest."""
+    """A bug in the server. The detail reveals nothing internal; the log has the rest."""
 
     code, status = "internal", 500
     title = "Internal error"
-    public = "Something went wrong here. It has been logged under the request_id of this answer."
+    public = "An internal error occurred. It is logged under the request_id of this response."

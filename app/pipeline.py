@@ -44,7 +44,7 @@ class CaptionRejected(CaptionError):
     """Two drafts broke hard rules. `draft` and `reasons` are in the problem for a reviewer."""
 
     code, status = "caption_rejected", 422
-    title = "No draft was good enough"
+    title = "Both drafts were rejected"
     public = "Two drafts broke the rules of this style. A person should write or correct this text."
 
     def __init__(self, draft: str, verdict: Verdict) -> None:

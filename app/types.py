@@ -1,6 +1,6 @@
-"""The frozen values that cross from one stage to the next.
+"""The frozen values that the steps of the pipeline pass on.
 
-`CaptionRequest -> SourceImage -> NormalisedImage -> Draft -> Caption`, one way only.
+`CaptionRequest -> SourceImage -> NormalisedImage -> Draft -> Caption`, in one direction only.
 """
 
 from collections.abc import Mapping
@@ -12,35 +12,35 @@ Role = Literal["hero", "inline", "gallery", "product", "link"]
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """One register, read from one TOML file. Lengths are characters of the finished caption."""
+    """A caption style, from one TOML file. Lengths are characters of the finished caption."""
 
     name: str
     purpose: str
-    """One sentence for GET /v1/styles: who reads the text and where it stands."""
+    """One sentence for GET /v1/styles: who reads the text, and where."""
     prompt: str
-    """What this style adds to the frame that all styles share."""
+    """What this style adds to the prompt that all styles share."""
     min_chars: int
     aim_chars: int
-    """What the prompt asks for."""
+    """The length that the prompt asks for."""
     max_chars: int
     warn_over_chars: int | None
-    """Longer than this passes with `long_for_screen_readers`."""
+    """A longer caption passes with the warning `long_for_screen_readers`."""
     min_sentences: int
     max_sentences: int
     max_word_repeats: int | None
-    """A content word may stand this often (`seo`: twice); None: as often as it likes."""
+    """How often a content word may occur (`seo`: twice); None: no limit."""
     uses_keywords: bool
     banned: tuple[str, ...]
-    """Words and phrases that must never appear, matched as whole words in any case."""
+    """Words and phrases that must not occur, matched as whole words in any case."""
     version: str
-    """Changes when the file does: the first 12 hex digits of its SHA-256."""
+    """The first 12 hex digits of the file's SHA-256."""
     instructions: tuple[str, ...]
-    """The sentences of the prompt that every picture gets; a draft must not repeat one."""
+    """The sentences that the prompt has for every image; a draft must not repeat one."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionRequest:
-    """One job as the caller asked it, valid in form; the style is known, the locale is a tag."""
+    """One caption that a caller asked for. Validated: the style exists, the locale is a tag."""
 
     image_url: str
     style: str
@@ -51,23 +51,23 @@ class CaptionRequest:
     keywords: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     caller: str = ""
-    """Whose job it is: callers take turns where work has to wait."""
+    """The caller's name, for fair queueing."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """What the origin sent. It begins like `format`, one that we decode; no more is known."""
+    """An image as the origin sent it. Only its first bytes have been checked, for `format`."""
 
     data: bytes | memoryview
     format: str
     """jpeg, png, webp, gif, bmp, tiff, avif or heic."""
     host: str = ""
-    """Where it came from, after redirects; empty for a data URL."""
+    """The origin's host after redirects; empty for a data: URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What there is to say of the source: size in pixels as seen upright, bytes, SHA-256 in hex."""
+    """Facts of a source image for the response: size when upright, bytes, SHA-256 in hex."""
 
     width_px: int
     height_px: int
@@ -88,21 +88,21 @@ class NormalisedImage:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A captioner's own words, not yet cleaned or judged."""
+    """A captioner's raw text, not yet cleaned or validated."""
 
     text: str
     model: str
     cut: bool = False
-    """The token ceiling ended it."""
+    """The model stopped at its token ceiling."""
     had_headroom: bool = False
-    """More tokens than the caption's ceiling were allowed, so `validate` must hold the ceiling."""
+    """The model was allowed more tokens than the caption, so validation enforces the ceiling."""
     input_tokens: int | None = None
     output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """Checked against every hard rule of its style: ready to store."""
+    """A caption that breaks no hard rule of its style: ready to store."""
 
     text: str
     style: str
@@ -117,4 +117,4 @@ class Caption:
     sent_width_px: int
     sent_height_px: int
     cached: bool | None = None
-    """Whether it was remembered or a twin's; None where no cache is configured."""
+    """Whether it came from the cache or from an equal request; None without a cache."""

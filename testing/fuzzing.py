@@ -16,7 +16,7 @@ from PIL import Image
 from app.errors import CaptionError
 from app.fetching.address_policy import AddressPolicy, check_address, check_host_name
 from app.fetching.errors import ImageUrlForbidden
-from app.fetching.urls import parse
+from app.fetching.urls import parse_image_url
 from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.imaging.normaliser import ImageSettings, Normaliser
 from app.imaging.sniff import sniff
@@ -56,7 +56,7 @@ def check_url(url: str) -> None:
     Raises AssertionError, or any error that the parser should not have raised.
     """
     try:
-        found = parse(url)
+        found = parse_image_url(url)
     except ImageUrlForbidden:
         return
     assert found.scheme in ("http", "https")
@@ -66,7 +66,7 @@ def check_url(url: str) -> None:
         assert text.isascii()
         assert text.isprintable()
         assert not set(text) & set(" \\\r\n\t")
-    again = parse(f"{found.scheme}://{found.host_header}{found.target}")
+    again = parse_image_url(f"{found.scheme}://{found.host_header}{found.target}")
     assert again == found, "parsing the serialised URL gives the same URL"
     try:
         address = ipaddress.ip_address(found.host)

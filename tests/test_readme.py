@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import leaves
+from app.errors import public_error_classes
 from app.main import create_app
 from app.settings.settings import Settings
 from testing.requirements import require_program
@@ -156,5 +156,5 @@ def test_every_default_in_a_table_is_that_of_the_setting(page: Path) -> None:
 
 def test_every_code_is_documented() -> None:
     create_app(Settings.model_construct())
-    for leaf in leaves():
+    for leaf in public_error_classes():
         assert re.search(rf"`{leaf.code}`.*\| .*{leaf.status}", README), leaf.code

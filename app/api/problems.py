@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
 from app.api.errors import InvalidRequest, Unauthorized
-from app.errors import CaptionError, leaves
+from app.errors import CaptionError, public_error_classes
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_BASE = "/docs#problem-"
@@ -93,7 +93,7 @@ def _example_body(error: type[CaptionError]) -> dict[str, Any]:
 
 def problem_schema() -> Mapping[str, Any]:
     """The OpenAPI schema of a problem. Its codes come from the error classes."""
-    codes = sorted({leaf.code for leaf in leaves()})
+    codes = sorted({leaf.code for leaf in public_error_classes()})
     error_item = {
         "type": "object",
         "required": ["field", "message"],

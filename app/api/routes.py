@@ -39,8 +39,13 @@ from app.captioning.errors import (
 )
 from app.captioning.styles.listing import describe_style
 from app.errors import CaptionError, InternalError, Overloaded
-from app.fetching.errors import ImageTimeout
-from app.fetching.fetcher import ImageDenied, ImageNotFound, ImageUnreachable, ImageUrlForbidden
+from app.fetching.errors import (
+    ImageDenied,
+    ImageNotFound,
+    ImageTimeout,
+    ImageUnreachable,
+    ImageUrlForbidden,
+)
 from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline

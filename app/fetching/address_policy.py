@@ -1,7 +1,7 @@
-"""Which addresses may be dialled. Pure: no DNS and no sockets.
+"""Address policy: which addresses and host names a fetch may connect to. Pure, no I/O.
 
-Python's `ipaddress.is_global` is not asked: it differs between versions, and on 3.11 it calls
-NAT64, 6to4, IPv4-compatible and Azure's metadata address global. The tables are our own.
+The tables are our own. Python's `ipaddress.is_global` differs between versions, and on 3.11 it is
+true for NAT64, 6to4, IPv4-compatible addresses and Azure's metadata address.
 """
 
 from collections.abc import Iterator
@@ -21,29 +21,22 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What the operator opened."""
+    """What the operator allows."""
 
     allowed_ports: frozenset[int] = frozenset({80, 443})
     """Ports of public addresses."""
     allowed_networks: tuple[Network, ...] = ()
-    """Networks of the operator's own, with every port."""
+    """The operator's own networks, with every port."""
 
-    def could_open(self, port: int) -> bool:
-        """Whether any address at all could be dialled on this port."""
+    def may_allow_port(self, port: int) -> bool:
+        """Whether there is any address to which this port is allowed."""
         return 0 < port < 1 << 16 and (port in self.allowed_ports or bool(self.allowed_networks))
-
-
-@dataclass(frozen=True, slots=True)
-class AddressDecision:
-    """Why an address must not be dialled, for the operator's log."""
-
-    reason: str
 
 
 _V4_SPECIAL: tuple[tuple[IPv4Network, str], ...] = tuple(
     (IPv4Network(network), reason)
     for network, reason in (
-        ("0.0.0.0/8", "this network; 0.0.0.0 reaches the own machine (RFC 1122)"),
+        ("0.0.0.0/8", "this network; 0.0.0.0 reaches this machine (RFC 1122)"),
         ("10.0.0.0/8", "private (RFC 1918)"),
         ("100.64.0.0/10", "shared by carrier-grade NAT (RFC 6598)"),
         ("127.0.0.0/8", "loopback (RFC 1122)"),
@@ -51,11 +44,11 @@ _V4_SPECIAL: tuple[tuple[IPv4Network, str], ...] = tuple(
         ("172.16.0.0/12", "private (RFC 1918)"),
         ("192.0.0.0/24", "protocol assignments (RFC 6890)"),
         ("192.0.2.0/24", "documentation (RFC 5737)"),
-        ("192.31.196.0/24", "AS112, answered by the nearest network (RFC 7535)"),
-        ("192.52.193.0/24", "AMT relays, answered by the nearest network (RFC 7450)"),
+        ("192.31.196.0/24", "AS112, anycast (RFC 7535)"),
+        ("192.52.193.0/24", "AMT relays, anycast (RFC 7450)"),
         ("192.88.99.0/24", "6to4 relays (RFC 3068, withdrawn by RFC 7526)"),
         ("192.168.0.0/16", "private (RFC 1918)"),
-        ("192.175.48.0/24", "AS112, answered by the nearest network (RFC 7534)"),
+        ("192.175.48.0/24", "AS112, anycast (RFC 7534)"),
         ("198.18.0.0/15", "benchmarks (RFC 2544)"),
         ("198.51.100.0/24", "documentation (RFC 5737)"),
         ("203.0.113.0/24", "documentation (RFC 5737)"),
@@ -64,8 +57,8 @@ _V4_SPECIAL: tuple[tuple[IPv4Network, str], ...] = tuple(
     )
 )
 
-# All of public IPv6 lies here (RFC 4291, IANA's unicast registry); what is outside is refused
-# without a name: loopback, mapped, NAT64, unique local, link-local, site-local, multicast.
+# All public IPv6 addresses (RFC 4291, IANA's unicast registry). Everything outside is refused:
+# loopback, mapped, NAT64, unique local, link-local, site-local, multicast.
 _V6_PUBLIC = IPv6Network("2000::/3")
 
 _V6_SPECIAL: tuple[tuple[IPv6Network, str], ...] = tuple(
@@ -74,15 +67,15 @@ _V6_SPECIAL: tuple[tuple[IPv6Network, str], ...] = tuple(
         ("2001::/23", "protocol assignments: Teredo, ORCHID, benchmarks (RFC 2928)"),
         ("2001:db8::/32", "documentation (RFC 3849)"),
         ("2002::/16", "6to4 carries an IPv4 address (RFC 3056)"),
-        ("2620:4f:8000::/48", "AS112, answered by the nearest network (RFC 7534)"),
-        ("3ffe::/16", "6bone, given back (RFC 3701)"),
+        ("2620:4f:8000::/48", "AS112, anycast (RFC 7534)"),
+        ("3ffe::/16", "6bone, returned (RFC 3701)"),
         ("3fff::/20", "documentation (RFC 9637)"),
     )
 )
 
-# Where a cloud hands its secrets to whoever asks from inside. An allowed network that merely
-# contains one (169.254.0.0/16) does not open it.
-_METADATA: frozenset[Address] = frozenset(
+# Metadata services give a machine's credentials to every program on it. An allowed network that
+# contains such an address (169.254.0.0/16) does not allow it; only the address itself does.
+_METADATA_ADDRESSES: frozenset[Address] = frozenset(
     ip_address(address)
     for address in (
         "169.254.169.254",  # AWS, Google, Azure, DigitalOcean, Hetzner, OpenStack, Oracle, IBM...
@@ -124,13 +117,13 @@ _METADATA_NAMES = frozenset(
     }
 )
 
-# Ends of names that never lead to a public place, with where that is said.
-_LOCAL_ENDS: tuple[tuple[str, str], ...] = (
+# Domains that are never public, each with its source.
+_LOCAL_DOMAINS: tuple[tuple[str, str], ...] = (
     ("localhost", "RFC 6761"),
     ("localdomain", "the hosts file of many systems"),
     ("localdomain6", "the hosts file of many systems"),
     ("local", "RFC 6762"),
-    ("svc", "Kubernetes' names of its services"),
+    ("svc", "Kubernetes services"),
     ("internal", "ICANN, 2024-07-29"),
     ("home.arpa", "RFC 8375"),
     ("intranet", "RFC 6762, appendix G"),
@@ -141,44 +134,45 @@ _LOCAL_ENDS: tuple[tuple[str, str], ...] = (
 )
 
 
-def check_address(ip: Address, port: int, policy: AddressPolicy) -> AddressDecision | None:
-    """Why `ip` must not be dialled on `port`, or None where it may be."""
+def check_address(ip: Address, port: int, policy: AddressPolicy) -> str | None:
+    """Why `ip` must not be connected to on `port`, for the log; None where it may be."""
     if not 0 < port < 1 << 16:
-        return AddressDecision(f"port {port} is none")
-    opened = [net for net in policy.allowed_networks if ip.version == net.version and ip in net]
-    if ip in _METADATA or any(inner in _METADATA for _, inner in embedded_ipv4(ip)):
-        exact = any(net.prefixlen == net.max_prefixlen for net in opened)
-        return None if exact else AddressDecision(f"{ip} is a cloud's metadata address")
-    if opened:
+        return f"{port} is not a port"
+    allowing = [net for net in policy.allowed_networks if ip.version == net.version and ip in net]
+    if _is_metadata(ip):
+        is_named = any(net.prefixlen == net.max_prefixlen for net in allowing)
+        return None if is_named else f"{ip} is a cloud's metadata address"
+    if allowing:
         return None
     reason = _special_v4(ip) if isinstance(ip, IPv4Address) else _special_v6(ip)
     if reason:
-        return AddressDecision(f"{ip}: {reason}")
+        return f"{ip}: {reason}"
     if port not in policy.allowed_ports:
-        return AddressDecision(f"port {port} is not allowed")
+        return f"port {port} is not allowed"
     return None
 
 
-def check_host_name(name: str, policy: AddressPolicy) -> AddressDecision | None:
-    """Why `name` (canonical: lower case, ASCII, no final dot) must not even be looked up.
+def check_host_name(name: str, policy: AddressPolicy) -> str | None:
+    """Why `name` must not be looked up, for the log; None where it may be.
 
-    Names of local networks are looked up where the operator opened a network, and their
-    addresses are judged then; without one the refusal tells nothing of which names exist.
+    `name` is canonical: lower case, ASCII, no final dot. Where the operator allows a network, local
+    names are looked up and their addresses are checked. Otherwise all are refused alike, so that a
+    caller does not learn which local names exist.
     """
     if name in _METADATA_NAMES:
-        return AddressDecision("a cloud's metadata name")
+        return "a cloud's metadata name"
     if policy.allowed_networks:
         return None
     if "." not in name:
-        return AddressDecision("a name without a dot is local")
-    for end, source in _LOCAL_ENDS:
-        if name.endswith("." + end):
-            return AddressDecision(f".{end} is local ({source})")
+        return "a name without a dot is local"
+    for domain, source in _LOCAL_DOMAINS:
+        if name.endswith("." + domain):
+            return f".{domain} is local ({source})"
     return None
 
 
 def embedded_ipv4(ip: Address) -> Iterator[tuple[str, IPv4Address]]:
-    """Every IPv4 address that an IPv6 address carries, with the name of the form."""
+    """Every IPv4 address that an IPv6 address contains, with the name of the format."""
     if isinstance(ip, IPv4Address):
         return
     number, low = int(ip), IPv4Address(int(ip) & 0xFFFF_FFFF)
@@ -192,7 +186,7 @@ def embedded_ipv4(ip: Address) -> Iterator[tuple[str, IPv4Address]]:
         yield "NAT64 (RFC 6052)", low
     elif ip in _NAT64_LOCAL:
         yield "NAT64 for local use (RFC 8215)", low
-        # With a prefix of /48 the address lies around bits 64 to 71 (RFC 6052, section 2.2).
+        # Under a prefix of /48 the address is split around bits 64 to 71 (RFC 6052, section 2.2).
         yield (
             "NAT64 for local use (RFC 8215)",
             IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF),
@@ -200,9 +194,9 @@ def embedded_ipv4(ip: Address) -> Iterator[tuple[str, IPv4Address]]:
     elif ip in _6TO4:
         yield "6to4 (RFC 3056)", IPv4Address(number >> 80 & 0xFFFF_FFFF)
     elif ip in _TEREDO:
-        yield "Teredo's server (RFC 4380)", IPv4Address(number >> 64 & 0xFFFF_FFFF)
-        yield "Teredo's client (RFC 4380)", IPv4Address(~number & 0xFFFF_FFFF)
-    # The universal bit may be set or not; bits 64 to 95 tell the form under any prefix.
+        yield "Teredo server (RFC 4380)", IPv4Address(number >> 64 & 0xFFFF_FFFF)
+        yield "Teredo client (RFC 4380)", IPv4Address(~number & 0xFFFF_FFFF)
+    # Bits 64 to 95 mark the format under any prefix, with the universal bit set or not.
     if number >> 32 & 0xFFFF_FFFF in (0x0000_5EFE, 0x0200_5EFE):
         yield "ISATAP (RFC 5214)", low
 
@@ -216,25 +210,31 @@ _6TO4 = IPv6Network("2002::/16")
 _TEREDO = IPv6Network("2001::/32")
 
 
+def _is_metadata(ip: Address) -> bool:
+    return ip in _METADATA_ADDRESSES or any(
+        inner in _METADATA_ADDRESSES for _, inner in embedded_ipv4(ip)
+    )
+
+
 def _special_v4(ip: IPv4Address) -> str | None:
     return next((reason for network, reason in _V4_SPECIAL if ip in network), None)
 
 
 def _special_v6(ip: IPv6Address) -> str | None:
-    # Whatever the carried address is: a gateway on the way decides where it leads, not this table.
-    for form, inner in embedded_ipv4(ip):
-        return f"{form} of {inner}"
+    # Also where the embedded address is public: a gateway decides where the packets go.
+    for format_name, inner in embedded_ipv4(ip):
+        return f"{format_name} of {inner}"
     if ip.scope_id is not None:
-        return "has a zone"
+        return "has a zone id"
     if ip not in _V6_PUBLIC:
-        return "outside 2000::/3, no public unicast (RFC 4291)"
+        return "outside 2000::/3, not public unicast (RFC 4291)"
     return next((reason for network, reason in _V6_SPECIAL if ip in network), None)
 
 
 def parse_networks(values: tuple[str, ...]) -> tuple[Network, ...]:
-    """Read CIDRs such as `10.1.0.0/16` or `fd12::/48`; an address alone means itself only.
+    """Parse CIDRs such as `10.1.0.0/16` or `fd12::/48`; an address alone means only itself.
 
-    Raises ValueError that names the value and the mend.
+    Raises ValueError with the value and how to write it.
     """
     return tuple(_parse_network(value.strip()) for value in values)
 
@@ -248,6 +248,6 @@ def _parse_network(value: str) -> Network:
         meant = ip_network(value, strict=False)
     except ValueError:
         raise ValueError(
-            f"{value!r} is no network; write it as 10.1.0.0/16 or fd12:3456::/48"
+            f"{value!r} is not a network; write it as 10.1.0.0/16 or fd12:3456::/48"
         ) from None
-    raise ValueError(f"{value!r} has bits set behind its prefix; did you mean {meant}?")
+    raise ValueError(f"{value!r} has bits set after its prefix; did you mean {meant}?")

@@ -1,4 +1,4 @@
-"""What one fetch holds: its part of the budget for bytes in flight, and the memory itself."""
+"""Byte lease: the memory that one fetch holds, as part of the limit for all fetches together."""
 
 import asyncio
 import mmap
@@ -7,65 +7,54 @@ from typing import Self
 
 from app.runtime.semaphore import WeightedSemaphore
 
-SMALL_BYTES = 1024 * 1024
-"""What each fetch may hold without asking; most pictures of the web stay below it."""
+FREE_BYTES = 1024 * 1024
+"""What each fetch may hold without acquiring it. Most images of the web are smaller."""
 
-_STEP_BYTES = 2 * SMALL_BYTES
-"""Giving back a megabyte of memory takes some 0.15 ms, and others' requests go between."""
+_RELEASE_STEP_BYTES = 2 * FREE_BYTES
+"""Returning a megabyte of memory to the system takes 0.15 ms. Other tasks run between two steps."""
 
 
 class ByteLease:
-    """What a fetch holds of the budget beyond SMALL_BYTES, given back when its block ends.
+    """The bytes that a fetch holds of a semaphore, released when its block ends.
 
-    The first SMALL_BYTES are bounded by how many requests are in work at once: a small picture
-    waits for nobody, however many large ones wait for their turn. A fetch that needs more asks
-    once, for all that it can come to need, so that no two can wait for each other.
+    The first FREE_BYTES are free, bounded by the number of requests in work: a small image never
+    waits behind large ones. A fetch that needs more acquires all that it may come to need at once,
+    so that no two fetches can wait for each other.
     """
 
-    def __init__(self, budget: WeightedSemaphore) -> None:
-        self._budget = budget
-        self._memory: list[mmap.mmap] = []
+    def __init__(self, semaphore: WeightedSemaphore) -> None:
+        self._semaphore = semaphore
+        self._buffers: list[mmap.mmap] = []
         self.held_bytes = 0
 
+    def covers(self, size_bytes: int) -> bool:
+        """Whether `size_bytes` are leased, or the whole semaphore is."""
+        return self.held_bytes >= self._chargeable(size_bytes)
+
     async def grow_to(self, size_bytes: int) -> None:
-        """Have room for `size_bytes`; waits its turn. Never asks for more than there is at all."""
-        more = self._beyond_small(size_bytes) - self.held_bytes
+        """Wait until `size_bytes` are leased, or the whole semaphore where they are more."""
+        more = self._chargeable(size_bytes) - self.held_bytes
         if more > 0:
-            await self._budget.acquire(more)
+            await self._semaphore.acquire(more)
             self.held_bytes += more
 
     def shrink_to(self, size_bytes: int) -> None:
-        """Give back what is held beyond the need for `size_bytes`."""
-        spare = self.held_bytes - self._beyond_small(size_bytes)
+        """Release what is leased beyond `size_bytes`."""
+        spare = self.held_bytes - self._chargeable(size_bytes)
         if spare > 0:
             self.held_bytes -= spare
-            self._budget.release(spare)
+            self._semaphore.release(spare)
 
-    def covers(self, size_bytes: int) -> bool:
-        """Whether there is room for so many bytes, or all that there is is held."""
-        return self.held_bytes >= self._beyond_small(size_bytes)
+    def allocate(self, size_bytes: int) -> mmap.mmap:
+        """A buffer for a body, of which the system provides a page when it is first written to.
 
-    def memory(self, size_bytes: int) -> mmap.mmap:
-        """So much of it for a body, and none is taken until it is written to.
-
-        A bytearray of 60 MB is cleared when it is made: 35 ms in which the event loop does nothing
-        else. What is here is gone after the block, whoever still refers to it, and reads as zeros.
+        A bytearray of 60 MB is cleared when it is made, which holds the event loop for 35 ms. The
+        memory is freed with the block. A buffer that is still referred to then reads as zeros.
         """
-        # Private: pages that processes could share would not go before the last of them is.
-        memory = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._memory.append(memory)
-        return memory
-
-    async def _forget(self) -> None:
-        if not hasattr(mmap, "MADV_DONTNEED"):
-            return  # then it goes when nobody refers to it any more
-        for memory in self._memory:
-            for at in range(0, len(memory), _STEP_BYTES):
-                memory.madvise(mmap.MADV_DONTNEED, at, min(_STEP_BYTES, len(memory) - at))
-                await asyncio.sleep(0)
-
-    def _beyond_small(self, size_bytes: int) -> int:
-        return min(max(0, size_bytes - SMALL_BYTES), self._budget.total)
+        # Private: pages that are shared between processes are only freed with the last of them.
+        buffer = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._buffers.append(buffer)
+        return buffer
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,6 +66,18 @@ class ByteLease:
         trace: TracebackType | None,
     ) -> None:
         try:
-            await self._forget()
+            await self._free_buffers()
         finally:
             self.shrink_to(0)
+
+    async def _free_buffers(self) -> None:
+        if not hasattr(mmap, "MADV_DONTNEED"):
+            return  # then the memory ends with the last reference to it
+        for buffer in self._buffers:
+            for start in range(0, len(buffer), _RELEASE_STEP_BYTES):
+                length = min(_RELEASE_STEP_BYTES, len(buffer) - start)
+                buffer.madvise(mmap.MADV_DONTNEED, start, length)
+                await asyncio.sleep(0)
+
+    def _chargeable(self, size_bytes: int) -> int:
+        return min(max(0, size_bytes - FREE_BYTES), self._semaphore.total)

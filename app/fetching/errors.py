@@ -4,9 +4,10 @@ from app.errors import CaptionError
 
 
 class ImageUrlForbidden(CaptionError):
-    """The URL leads to a place that is not dialled, or is spelled in a way that is not accepted.
+    """The URL is malformed, or leads to an address that must not be connected to.
 
-    One text for every address, name and port: which of them it was, and why, is in the log only.
+    One text for every address, name and port. Which of them it was is in the log only, so that a
+    caller cannot map a private network.
     """
 
     code, status = "image_url_forbidden", 422
@@ -18,7 +19,7 @@ class ImageUrlForbidden(CaptionError):
 
 
 class ImageNotFound(CaptionError):
-    """The origin answered 404 or 410."""
+    """The origin responded with 404 or 410."""
 
     code, status = "image_not_found", 422
     title = "There is no image at this URL"
@@ -26,7 +27,7 @@ class ImageNotFound(CaptionError):
 
 
 class ImageDenied(CaptionError):
-    """The origin does not give the image to us: access refused, login, redirects without end."""
+    """The origin refuses access, sends a login page, or redirects too often."""
 
     code, status = "image_denied", 422
     title = "The image's server refused"
@@ -37,10 +38,10 @@ class ImageDenied(CaptionError):
 
 
 class ImageUnreachable(CaptionError):
-    """No answer that could be used: DNS, connection, TLS, or a failure at the origin's side.
+    """No usable response: DNS, connection or TLS failed, or the origin failed or asked to wait.
 
-    A name that does not resolve, a closed port and a filtered one share one text: the caller
-    must not learn from us what stands where.
+    A name that does not resolve, a closed port and a filtered one share one text, so that a caller
+    cannot scan ports.
     """
 
     code, status = "image_unreachable", 502
@@ -52,7 +53,7 @@ class ImageUnreachable(CaptionError):
 
 
 class ImageTimeout(CaptionError):
-    """Connected, and then too slow."""
+    """The origin accepted the connection and then was too slow."""
 
     code, status = "image_timeout", 504
     title = "The image came too slowly"
@@ -60,4 +61,4 @@ class ImageTimeout(CaptionError):
 
 
 class NameNotResolved(Exception):
-    """DNS knows no address of the name, or did not say so in time. Its text is for the log."""
+    """DNS has no address for the name, or did not answer in time. The text is for the log."""

@@ -1,4 +1,4 @@
-"""Tells a login page from other web pages: the one needs another URL, the other another link."""
+"""Tells a login page from other web pages that came in place of an image."""
 
 import re
 
@@ -9,19 +9,23 @@ from app.imaging.errors import ImageUnsupported
 from app.imaging.sniff import SNIFF_BYTES, sniff
 
 PAGE_BYTES = 64 * 1024
-"""A login form stands in the first 64 KiB of its page."""
+"""How much of a page is searched: a login form stands in the first 64 KiB."""
 
-# No bracket between the tag's name and its type: the search stays linear on hostile pages.
+# No bracket between the tag's name and its type, so that the search is linear on hostile pages.
 _PASSWORD_FIELD = re.compile(rb"<input\b[^<>]*\btype\s*=\s*[\"']?password\b", re.IGNORECASE)
-_LOGIN_URL = re.compile(
+_LOGIN_PATH = re.compile(
     r"(?:^|[/._-])(?:log[-_]?in|sign[-_]?in|log[-_]?on|sso|auth|authorize|oauth2?|saml2?|idp|adfs)"
     r"(?:[/._-]|$)"
 )
 
 
-def page_refusal(page: bytes, url: ImageUrl, *, redirected: bool) -> CaptionError:
-    """The refusal that fits a web page that came from `url` in place of an image."""
-    if _PASSWORD_FIELD.search(page) or (redirected and _LOGIN_URL.search(url.place.lower())):
+def web_page_error(page: bytes, url: ImageUrl, *, redirected: bool) -> CaptionError:
+    """The error for a web page from `url`: ImageDenied for a login page, else ImageUnsupported.
+
+    A page that draws its form by script has no password field; then the path that a redirect led
+    to decides.
+    """
+    if _PASSWORD_FIELD.search(page) or (redirected and _LOGIN_PATH.search(url.loggable.lower())):
         return ImageDenied(
             "The URL leads to a login page. Use a URL that opens without logging in, for instance "
             "a signed one.",

@@ -1,8 +1,9 @@
-"""Opens connections, to judged addresses only: the one place that dials for a fetch.
+"""Network backend of httpcore that connects only to permitted addresses.
 
-An address is judged at the moment of dialling, and the number that was judged is dialled. A
-check before the request would lose to a name that changes its mind (DNS rebinding); a check
-after the connection is a port scanner in strangers' hands.
+The only place where a fetch opens a connection. Addresses are checked at the moment of connecting,
+and the checked address is the one connected to. A check before the request could be evaded by a
+name that resolves differently later (DNS rebinding); a check after connecting would let callers
+scan ports.
 """
 
 import asyncio
@@ -21,29 +22,30 @@ from app.fetching.resolver import Resolver
 from app.imaging.errors import ImageTooLarge
 
 CONNECT_TIMEOUT_S = 5.0
-"""For all addresses of a host together; the other side of the world answers in 0.3 s."""
-_MAX_DIALLED = 4
-"""Addresses that are tried, so that each gets a second at least."""
+"""For all addresses of a host together. The farthest server answers in 0.3 s."""
+_MAX_ADDRESSES = 4
+"""Addresses that are tried, so that each gets at least a second."""
 HEAD_MAX_BYTES = 256 * 1024
-"""Before the answer's head is complete, interim answers (103) included. Browsers allow as much."""
+"""Of a response's head, interim responses (103) included. Browsers allow as much."""
 
 _HEAD_READ_BYTES = 8 * 1024
-"""Most heads come whole in one. 64 KiB of interim answers take a tenth of a second to parse, and
-nobody else is served in it; between two reads everybody is."""
+"""Most heads are smaller. Parsing 64 KiB of interim responses takes 0.1 s of the event loop; other
+tasks run between two reads."""
 _BODY_READ_BYTES = 256 * 1024
-
+"""httpcore asks for 64 KiB at a time; asyncio has up to this much in its buffer."""
 
 _TLS_FAILED = (
     "No safe connection to the image's server: its TLS certificate is expired, is for another "
-    "name or is not trusted, or it does not speak TLS. Try again when it is mended."
+    "name or is not trusted, or it does not speak TLS. Try again when that is corrected."
 )
 _NOT_HTTP = "The image's server gave an answer that is not valid HTTP. Try again later."
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves, judges every record, and dials what was judged.
+    """Resolves a host, checks all of its addresses, and connects to one of them.
 
-    One bad record refuses the name: else an attacker adds a public one and tries again.
+    One forbidden address refuses the host. Otherwise an attacker adds a public record to a private
+    name and tries until the private one is chosen.
     """
 
     def __init__(
@@ -66,11 +68,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Raises ImageUrlForbidden, before any packet, ImageUnreachable, or Overloaded."""
-        addresses = await self._judged(host, port)
-        budget_s = min(self._connect_timeout_s, timeout or self._connect_timeout_s)
-        ends_at_s = asyncio.get_running_loop().time() + budget_s
-        tried = _alternate(addresses)[:_MAX_DIALLED]
+        """Connect. Raises ImageUrlForbidden before any packet, ImageUnreachable, or Overloaded."""
+        addresses = await self._permitted_addresses(host, port)
+        timeout_s = min(self._connect_timeout_s, timeout or self._connect_timeout_s)
+        ends_at_s = asyncio.get_running_loop().time() + timeout_s
+        tried = _interleave_families(addresses)[:_MAX_ADDRESSES]
         reasons = []
         for index, address in enumerate(tried):
             left_s = ends_at_s - asyncio.get_running_loop().time()
@@ -83,11 +85,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                     socket_options=socket_options,
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                if _out_of_descriptors(error):
+                if _is_out_of_descriptors(error):
                     raise Overloaded(log_reason="no file descriptor is free") from None
                 reasons.append(f"{address} port {port}: {type(error).__name__} {error}".strip())
             else:
-                return GuardedStream(stream)
+                return BoundedStream(stream)
         raise ImageUnreachable(log_reason="; ".join(reasons))
 
     async def connect_unix_socket(
@@ -96,75 +98,74 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ARG002
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
-        """Raises ImageUrlForbidden: no URL leads to a socket in the file system."""
+        """Raises ImageUrlForbidden: no image URL means a socket in the file system."""
         raise ImageUrlForbidden(log_reason="unix socket")
 
     async def sleep(self, seconds: float) -> None:
-        """Wait between retries, of which the pool makes none."""
+        """Wait between retries; the pool makes none."""
         await asyncio.sleep(seconds)
 
-    async def _judged(self, host: str, port: int) -> list[Address]:
-        """The host's addresses, every one of which may be dialled on this port."""
+    async def _permitted_addresses(self, host: str, port: int) -> list[Address]:
+        """All addresses of the host. Raises ImageUrlForbidden where one is not permitted."""
         try:
             addresses: tuple[Address, ...] = (ip_address(host),)
         except ValueError:
-            addresses = await self._resolved(host, port)
+            addresses = await self._resolve(host, port)
         for address in addresses:
-            verdict = check_address(address, port, self._policy)
-            if verdict:
-                raise ImageUrlForbidden(log_reason=verdict.reason)
+            reason = check_address(address, port, self._policy)
+            if reason:
+                raise ImageUrlForbidden(log_reason=reason)
         return list(addresses)
 
-    async def _resolved(self, name: str, port: int) -> tuple[Address, ...]:
-        if not self._policy.could_open(port):
+    async def _resolve(self, name: str, port: int) -> tuple[Address, ...]:
+        if not self._policy.may_allow_port(port):
             raise ImageUrlForbidden(log_reason=f"port {port} is not allowed")
-        verdict = check_host_name(name, self._policy)
-        if verdict:
-            raise ImageUrlForbidden(log_reason=verdict.reason)
+        reason = check_host_name(name, self._policy)
+        if reason:
+            raise ImageUrlForbidden(log_reason=reason)
         try:
             return await self._resolver.resolve(name)
         except NameNotResolved as error:
             raise ImageUnreachable(log_reason=str(error)) from None
 
 
-class GuardedStream(httpcore.AsyncNetworkStream):
-    """A connection that counts what arrives, framing included.
+class BoundedStream(httpcore.AsyncNetworkStream):
+    """A connection that limits the received bytes, HTTP framing included.
 
-    A head that never ends, a flood of interim answers and chunks of one byte cost wire bytes
-    that no count of the body sees.
+    An endless head, a flood of interim responses and chunks of one byte cost bytes that are not
+    part of any body.
     """
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
-        self._left = HEAD_MAX_BYTES
-        self._in_body = False
-        self._was_full = False
+        self._left_bytes = HEAD_MAX_BYTES
+        self._is_in_body = False
+        self._was_last_read_full = False
 
-    def head_done(self, body_max_bytes: int) -> None:
-        """The head is complete: from here on `body_max_bytes` may arrive, framing included."""
-        self._left = body_max_bytes
-        self._in_body = True
+    def begin_body(self, max_bytes: int) -> None:
+        """The head is complete: from here on `max_bytes` may arrive, framing included."""
+        self._left_bytes = max_bytes
+        self._is_in_body = True
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Raises ImageUnreachable where the head does not end, ImageTooLarge in the body."""
-        # httpcore asks for 64 KiB at a time, and a picture has several times that; asyncio has as
-        # much as this in hand anyway.
-        most = (
-            max(max_bytes, _BODY_READ_BYTES) if self._in_body else min(max_bytes, _HEAD_READ_BYTES)
-        )
-        data = await self._stream.read(most, timeout)
-        self._was_full = len(data) >= most
-        self._left -= len(data)
-        if self._left >= 0:
+        """Raises ImageUnreachable for an endless head, ImageTooLarge for an endless body."""
+        if self._is_in_body:
+            read_bytes = max(max_bytes, _BODY_READ_BYTES)
+        else:
+            read_bytes = min(max_bytes, _HEAD_READ_BYTES)
+        data = await self._stream.read(read_bytes, timeout)
+        self._was_last_read_full = len(data) >= read_bytes
+        self._left_bytes -= len(data)
+        if self._left_bytes >= 0:
             return data
-        if self._in_body:
+        if self._is_in_body:
             raise ImageTooLarge(log_reason="too many bytes on the wire for the body")
         raise ImageUnreachable(_NOT_HTTP, log_reason=f"no head within {HEAD_MAX_BYTES} bytes")
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send a part of a request; what arrives next is a head."""
-        self._left = HEAD_MAX_BYTES
-        self._in_body = False
+        """Send a part of a request. The next bytes received are a head."""
+        self._left_bytes = HEAD_MAX_BYTES
+        self._is_in_body = False
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -177,7 +178,7 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Speak TLS, verified for the URL's own host. Raises ImageUnreachable."""
+        """Start TLS and verify the certificate for the URL's host. Raises ImageUnreachable."""
         try:
             stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
         except (httpcore.ConnectError, httpcore.ConnectTimeout, OSError, ValueError) as error:
@@ -187,15 +188,15 @@ class GuardedStream(httpcore.AsyncNetworkStream):
             # httpcore 1.0.9 leaves the socket open where a handshake is cancelled.
             await self.aclose()
             raise
-        return GuardedStream(stream)
+        return BoundedStream(stream)
 
     def get_extra_info(self, info: str) -> object:
-        """What the connection knows of itself.
+        """What httpcore asks of a connection.
 
-        `is_readable` is asked before a connection is used again, and must be true where anything
-        came behind the answer: in the socket, in what was read from it, or in TLS.
+        It asks for `is_readable` before it reuses a connection. True where anything arrived after
+        the response: in the socket, in what was read from it, or in TLS.
         """
-        if info == "is_readable" and (self._was_full or self._has_more_in_tls()):
+        if info == "is_readable" and (self._was_last_read_full or self._has_more_in_tls()):
             return True
         return self._stream.get_extra_info(info)
 
@@ -204,7 +205,7 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         if not isinstance(tls, ssl.SSLObject):
             return False
         try:
-            tls.read(1)  # a byte, or the end: there is no next answer on this connection
+            tls.read(1)  # a byte or the end: either way the connection must not be reused
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError:
@@ -212,15 +213,15 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         return True
 
 
-def _alternate(addresses: list[Address]) -> list[Address]:
-    """IPv6 and IPv4 in turn, in DNS's order: a broken IPv6 must not use up the time alone."""
+def _interleave_families(addresses: list[Address]) -> list[Address]:
+    """IPv6 and IPv4 alternating (RFC 8305, 4): broken IPv6 must not take all of the time."""
     first = [a for a in addresses if a.version == addresses[0].version]
     second = [a for a in addresses if a.version != addresses[0].version]
     return [a for a in chain.from_iterable(zip_longest(first, second)) if a is not None]
 
 
-def _out_of_descriptors(error: BaseException | None) -> bool:
-    """Whether the failure is this process's own: then the origin must not be blamed."""
+def _is_out_of_descriptors(error: BaseException | None) -> bool:
+    """Whether this process has no file descriptor left, which is not the origin's failure."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             return True

@@ -1,7 +1,7 @@
-"""An httpx transport over httpcore's pool, with our own dialling and without proxies.
+"""httpx transport over httpcore's connection pool with our own network backend.
 
-httpx's own transport takes a network backend only through private attributes; httpcore takes one
-openly. Nothing here reads the environment, so no proxy variable goes around the guard.
+httpx's own transport accepts a network backend only through private attributes; httpcore's pool
+has a parameter for it. The environment is not read, so that no proxy variable bypasses the backend.
 """
 
 import ssl
@@ -14,22 +14,22 @@ import httpx
 
 _KEEPALIVE_CONNECTIONS = 32
 _KEEPALIVE_EXPIRY_S = 5.0
-"""Many jobs in a row name one origin; after this a connection goes, and its address is judged
-anew."""
+"""Many requests in a row name one origin. After this a connection is closed, and its address is
+checked again."""
 
-# What matters to a fetch; the rest of the two trees mirror each other by name.
-_SAME_IN_HTTPX: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+_HTTPX_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (httpcore.TimeoutException, httpx.TimeoutException),
     (httpcore.NetworkError, httpx.NetworkError),
     (httpcore.ProtocolError, httpx.RemoteProtocolError),
     (httpcore.UnsupportedProtocol, httpx.UnsupportedProtocol),
 )
+"""httpcore's errors and what they are in httpx, as far as a fetch meets them."""
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """HTTP/1.1 over connections that `backend` opens. Follows no redirect, keeps no cookie.
+    """HTTP/1.1 over connections that `backend` opens. Follows no redirects, stores no cookies.
 
-    Errors that the backend raises come through as they are; others as httpx.TransportError.
+    Errors that the backend raises pass through; httpcore's become httpx.TransportError.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         backend: httpcore.AsyncNetworkBackend,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._pool = _Pool(
+        self._pool = _ConnectionPool(
             ssl_context=ssl_context or ssl.create_default_context(cafile=certifi.where()),
-            # Whoever fetches was admitted already: a second queue here would hide from the
-            # deadline what it waits for.
+            # Requests are limited on admission; a second queue here would hide what a fetch waits
+            # for.
             max_connections=None,
             max_keepalive_connections=_KEEPALIVE_CONNECTIONS,
             keepalive_expiry=_KEEPALIVE_EXPIRY_S,
@@ -49,11 +49,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     @property
     def open_connections(self) -> int:
-        """Connections in use or kept alive."""
+        """Number of connections in use or kept alive."""
         return len(self._pool.connections)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request; the body is read by iterating over `stream`, then closed."""
+        """Send the request and read the head of the response."""
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
@@ -72,7 +72,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=_Body(response),
+            stream=_ResponseStream(response),
             extensions=response.extensions,
             request=request,
         )
@@ -82,21 +82,22 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
 
 
-class _Pool(httpcore.AsyncConnectionPool):
-    """httpcore's pool, with connections that are let go of however their request ends."""
+class _ConnectionPool(httpcore.AsyncConnectionPool):
+    """httpcore's pool of `_Connection`s."""
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
         return _Connection(super().create_connection(origin))
 
 
 class _Connection(httpcore.AsyncConnectionInterface):
-    """A connection that is closed where its request is cancelled before a byte is sent.
+    """A connection that corrects two flaws of httpcore 1.0.9.
 
-    httpcore 1.0.9 leaves such a one open, neither idle nor closed, in the pool for ever: callers
-    who go away at the right moment would use up all descriptors.
+    Where a request is cancelled before a byte is sent, httpcore leaves the connection in the pool
+    for ever, neither idle nor closed. Callers who leave at that moment would use up all
+    descriptors. Such a connection is closed here.
 
-    Nor is one used again on which more came than was asked for: an origin that can be made to send
-    two answers to one request would put its picture under another caller's URL.
+    A connection on which more than the response arrived is not reused: an origin that can be made
+    to send two responses to one request would put its image under another caller's URL.
     """
 
     def __init__(self, inner: httpcore.AsyncConnectionInterface) -> None:
@@ -106,7 +107,7 @@ class _Connection(httpcore.AsyncConnectionInterface):
         try:
             return await self._inner.handle_async_request(request)
         except httpcore.ConnectionNotAvailable:
-            raise  # another request has it; the pool looks for one more
+            raise  # another request took it; the pool tries the next one
         except BaseException:
             if not self._inner.is_idle() and not self._inner.is_closed():
                 await self._inner.aclose()
@@ -134,16 +135,16 @@ class _Connection(httpcore.AsyncConnectionInterface):
         return self._inner.is_closed()
 
     def _has_more(self) -> bool:
-        """Whether more came than the answer that was asked for: it would answer the next request.
+        """Whether bytes after the response have been read: they would answer the next request.
 
-        httpcore 1.0.9 looks at the socket alone, not at what its parser has read already, and
-        offers no public way to ask. Where a later one keeps that elsewhere, nothing is kept alive.
+        httpcore checks only the socket, not its parser's buffer, and has no public way to ask.
+        Where a later version stores that elsewhere, no connection is reused.
         """
         state = getattr(getattr(self._inner, "_connection", None), "_h11_state", None)
         return state is None or bool(state.trailing_data[0])
 
 
-class _Body(httpx.AsyncByteStream):
+class _ResponseStream(httpx.AsyncByteStream):
     def __init__(self, response: httpcore.Response) -> None:
         self._response = response
 
@@ -156,10 +157,10 @@ class _Body(httpx.AsyncByteStream):
         await self._response.aclose()
 
 
-def _unquoted(error: Exception) -> str:
-    """What went wrong, without what came: an origin may send the request back, signature and all.
+def _without_quotes(error: Exception) -> str:
+    """The error's text without received bytes, which h11 quotes after a colon, up to 100 KB.
 
-    h11 quotes up to 100 KB behind a colon.
+    An origin may send the request back, and its query may be a signature.
     """
     return str(error).partition(": ")[0][:200]
 
@@ -169,7 +170,7 @@ def _httpx_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        for theirs, ours in _SAME_IN_HTTPX:
-            if isinstance(error, theirs):
-                raise ours(f"{type(error).__name__}: {_unquoted(error)}") from error
+        for httpcore_error, httpx_error in _HTTPX_ERRORS:
+            if isinstance(error, httpcore_error):
+                raise httpx_error(f"{type(error).__name__}: {_without_quotes(error)}") from error
         raise

@@ -1,7 +1,8 @@
-"""Reads an image URL strictly, once: what is dialled is exactly what was read here.
+"""Strict parsing of image URLs.
 
-Lenient parsers disagree with each other about what a URL means, and hostile URLs live off that.
-A spelling that two parsers could read differently is refused, not mended.
+A URL is parsed once, and the connection is made to exactly the host and port found here. Lenient
+parsers disagree about what a URL means, and attacks use that. A spelling that two parsers could
+read differently is therefore refused, not corrected.
 """
 
 import re
@@ -14,22 +15,22 @@ import idna
 from app.fetching.errors import ImageUrlForbidden
 
 MAX_CHARS = 8192
-"""Signed URLs are long; what is longer than the API's own field is none."""
+"""As the API's field `image_url`: signed URLs are long."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _AUTHORITY_END = re.compile(r"[/?#]")
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
-"""RFC 1123, and the underscore that some buckets and hosts have in their names."""
+"""RFC 1123, and the underscore, which some buckets and hosts have in their names."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _NAME_MAX_CHARS = 253
-# C0 controls, space, DEL and backslash: line breaks split requests, and parsers drop or turn them.
-_NEVER = re.compile(r"[\x00-\x20\x7f\\]")
-# Label separators that IDNA maps to a dot (UTS 46): an address must not hide behind them.
+# C0 controls, space, DEL and backslash: line breaks split requests; parsers drop or replace others.
+_FORBIDDEN_CHARS = re.compile(r"[\x00-\x20\x7f\\]")
+# Characters that IDNA maps to a dot (UTS 46): they must not disguise an address.
 _OTHER_DOTS = "\u3002\uff0e\uff61"
-# Printable characters that RFC 3986 allows, and those that servers take anyway. A signature is
-# over the target as it was written, so it is not rewritten beyond what HTTP demands.
+# Printable characters that RFC 3986 allows, and others that servers accept. Signatures cover the
+# target as it was written, so it is not rewritten more than HTTP requires.
 _TARGET_SAFE = "!#$%&'()*+,-./:;=?@[]^_|~"
 
 _NO_SCHEME = "The image URL must begin with http:// or https://, or be a data: URL."
@@ -45,56 +46,61 @@ _TOO_LONG = f"The image URL is longer than {MAX_CHARS} characters."
 
 @dataclass(frozen=True, slots=True)
 class ImageUrl:
-    """An http(s) URL whose host is canonical: what is here is dialled and sent as it stands."""
+    """An http(s) URL with a canonical host. Connections and requests use exactly these values."""
 
     scheme: str
     host: str
     """A name (lower case, ASCII, no final dot) or an IP address without brackets."""
     port: int
     target: str
-    """Path and query as they go on the wire: printable ASCII that begins with a slash."""
+    """Path and query as they are sent: printable ASCII that begins with a slash."""
 
     @property
     def host_header(self) -> str:
-        """The host in brackets where it must be, with the port where it is not the default."""
+        """The value of `Host`: IPv6 in brackets, the port only where it is not the default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
-    def place(self) -> str:
-        """Host and path for the log: a query may be a signature, and does not belong there."""
+    def loggable(self) -> str:
+        """Host and path for the log, without the query, which may be a signature."""
         return (self.host_header + self.target.partition("?")[0])[:200]
 
     def follow(self, location: bytes) -> "ImageUrl":
-        """Where a `Location` header leads from here. Raises ImageUrlForbidden."""
+        """The URL that a `Location` header in a response to this one means.
+
+        Raises ImageUrlForbidden.
+        """
         try:
             text = location.decode("utf-8")
         except UnicodeDecodeError:
             text = location.decode("latin-1")
-        # Many servers send a bare space in a path; in a host it stays an error (%20).
+        # Many servers send a bare space in a path. In a host, %20 is still an error.
         text = text.strip(" \t").replace(" ", "%20")
-        if _NEVER.search(text) or len(text) > MAX_CHARS:
+        if _FORBIDDEN_CHARS.search(text) or len(text) > MAX_CHARS:
             raise ImageUrlForbidden(_CONTROLS, log_reason="redirect with a control character")
-        # Only paths are joined: whatever names a host is read by our own parser alone.
+        # urljoin only joins paths: a host is parsed by parse_image_url alone.
         if text.startswith("//"):
-            return parse(f"{self.scheme}:{text}")
+            return parse_image_url(f"{self.scheme}:{text}")
         if _URL.match(text):
-            return parse(text)
+            return parse_image_url(text)
         try:
-            return parse(urljoin(f"{self.scheme}://{self.host_header}{self.target}", text))
-        except ValueError:  # urljoin's own refusals
-            raise ImageUrlForbidden(_BAD_NAME, log_reason="redirect that is no URL") from None
+            return parse_image_url(
+                urljoin(f"{self.scheme}://{self.host_header}{self.target}", text)
+            )
+        except ValueError:  # from urljoin
+            raise ImageUrlForbidden(_BAD_NAME, log_reason="redirect to an invalid URL") from None
 
 
-def parse(url: str) -> ImageUrl:
-    """Read an http(s) URL (RFC 3986, hosts by IDNA 2008).
+def parse_image_url(url: str) -> ImageUrl:
+    """Parse an http(s) URL (RFC 3986, host names by IDNA 2008).
 
-    Raises ImageUrlForbidden for every other scheme, for user names, spaces and control
-    characters, and for hosts in any spelling but the plain one. Does not judge the address.
+    Raises ImageUrlForbidden for any other scheme, for user names, spaces and control characters,
+    and for a host in any spelling but the canonical one. Does not check the address.
     """
     if len(url) > MAX_CHARS:
         raise ImageUrlForbidden(_TOO_LONG)
-    if _NEVER.search(url):
+    if _FORBIDDEN_CHARS.search(url):
         raise ImageUrlForbidden(_CONTROLS)
     found = _URL.fullmatch(url)
     scheme = found["scheme"].lower() if found else ""
@@ -115,26 +121,26 @@ def parse(url: str) -> ImageUrl:
 
 
 def _split_port(authority: str) -> tuple[str, int | None]:
-    """Host as written, and the port; None where none stands there."""
+    """The host as written, and the port or None."""
     host, colon, digits = authority.rpartition(":")
     if not colon or authority.endswith("]"):
         return authority, None
     if not digits:
         return host, None
     if not _PORT.fullmatch(digits) or not 0 < int(digits) < 1 << 16:
-        raise ImageUrlForbidden(_BAD_PORT, log_reason="not a port")  # may be a password
+        raise ImageUrlForbidden(_BAD_PORT, log_reason="invalid port")  # which may be a password
     return host, int(digits)
 
 
 def _canonical_host(host: str) -> str:
     if host.startswith("[") and host.endswith("]"):
         try:
-            # A zone id names one of our own interfaces (RFC 6874): never a public address.
+            # A zone id names an interface of this machine (RFC 6874), never a public address.
             if "%" in host:
                 raise ImageUrlForbidden(log_reason="zone id")
             return str(IPv6Address(host[1:-1]))
         except AddressValueError:
-            raise ImageUrlForbidden(log_reason="brackets around no IPv6 address") from None
+            raise ImageUrlForbidden(log_reason="brackets without an IPv6 address") from None
     if "%" in host or host.endswith(".") or any(dot in host for dot in _OTHER_DOTS):
         raise ImageUrlForbidden(log_reason="host with a disguised or final dot, or an escape")
     if len(host) > _NAME_MAX_CHARS:
@@ -142,14 +148,14 @@ def _canonical_host(host: str) -> str:
     name = _ascii_name(host)
     labels = name.split(".")
     if _NUMBER.fullmatch(labels[-1]):
-        return _plain_ipv4(name, host)
+        return _canonical_ipv4(name, host)
     if len(name) > _NAME_MAX_CHARS or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ImageUrlForbidden(_BAD_NAME, log_reason="host name not valid")
+        raise ImageUrlForbidden(_BAD_NAME, log_reason="invalid host name")
     return name
 
 
 def _ascii_name(host: str) -> str:
-    """The name in lower-case ASCII; what is no valid IDNA name is refused here, not in DNS."""
+    """The name in lower-case ASCII. Raises ImageUrlForbidden for an invalid IDNA name."""
     try:
         if not host.isascii():
             return idna.encode(host, uts46=True).decode("ascii")
@@ -158,15 +164,15 @@ def _ascii_name(host: str) -> str:
             if label.startswith("xn--"):
                 idna.ulabel(label)
     except (idna.IDNAError, UnicodeError):
-        raise ImageUrlForbidden(_BAD_NAME, log_reason="not a valid IDNA name") from None
+        raise ImageUrlForbidden(_BAD_NAME, log_reason="invalid IDNA name") from None
     return name
 
 
-def _plain_ipv4(name: str, host: str) -> str:
-    """Four decimal numbers, as they were written; every other spelling of IPv4 is refused.
+def _canonical_ipv4(name: str, host: str) -> str:
+    """Four decimal numbers. Every other spelling of an IPv4 address is refused.
 
     2130706433, 0x7f.1, 0177.0.0.1, 127.1 and full-width digits are loopback to one parser and a
-    name to the next (WHATWG's "ends in a number" rule finds them all).
+    host name to the next. WHATWG's "ends in a number" rule finds them all.
     """
     try:
         address = str(IPv4Address(name))
@@ -183,5 +189,5 @@ def _wire_target(target: str) -> str:
         target = "/" + target
     try:
         return quote(target, safe=_TARGET_SAFE)
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can contain
         raise ImageUrlForbidden(_CONTROLS, log_reason="lone surrogate") from None

@@ -27,7 +27,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from app.captioning.openai_compat.settings import ModelSettings
 from app.captioning.styles.loader import load_styles
-from app.fetching.fetcher import FetchSettings
+from app.fetching.settings import FetchSettings
 from app.imaging.normaliser import ImageSettings
 from app.settings.keys_file import KeysFileError, read_keys_file
 from app.settings.rate_limit import parse_rate_limits

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from llmock.testing import LLMockServer
 
-from app.errors import InternalError, leaves
+from app.errors import InternalError, public_error_classes
 from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
@@ -383,5 +383,5 @@ def test_a_full_server_refuses_before_it_fetches(
 def test_every_code_of_the_contract_has_a_test_here() -> None:
     """No request can cause a bug: `internal` is tested in tests/api/test_middleware.py."""
     text = Path(__file__).read_text(encoding="utf-8")
-    missing = {leaf.code for leaf in leaves() if f'"{leaf.code}"' not in text}
+    missing = {leaf.code for leaf in public_error_classes() if f'"{leaf.code}"' not in text}
     assert missing == {InternalError.code}

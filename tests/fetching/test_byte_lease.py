@@ -1,4 +1,4 @@
-"""Fetches share one budget of bytes: they wait for room instead of taking it."""
+"""Fetches share a limit of bytes: large images wait for room instead of taking it."""
 
 import asyncio
 import base64
@@ -7,118 +7,116 @@ import mmap
 import pytest
 
 from app.errors import CaptionError
-from app.fetching.byte_lease import SMALL_BYTES
-from app.fetching.fetcher import Fetcher, FetchSettings
+from app.fetching.byte_lease import FREE_BYTES
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
-from tests.fetching.origin import Origin, answer, jpeg, raw
+from testing.images import jpeg
+from tests.fetching.fetches import fetch, make_fetcher
+from tests.fetching.scripted_origin import ScriptedOrigin, respond, send
 
-PICTURE = jpeg()
-
-
-def make_fetcher(budget: WeightedSemaphore, **settings: object) -> Fetcher:
-    values = {"allowed_networks": ["127.0.0.0/8"], "timeout_s": 3.0} | settings
-    return Fetcher(FetchSettings(**values), budget)
+IMAGE = jpeg((64, 48))
 
 
-async def fetched(fetcher: Fetcher, url: str) -> None:
-    async with fetcher.fetch(url, Deadline.after(20)):
-        pass
+def in_one_chunk(body: bytes) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 
 
-async def test_bytes_are_held_until_the_block_ends() -> None:
+async def test_bytes_are_leased_until_the_block_ends() -> None:
     """So that the decoder's input counts too."""
-    big = PICTURE + bytes(SMALL_BYTES)
-    budget = WeightedSemaphore(1 << 28)
-    fetcher = make_fetcher(budget)
-    async with Origin(answer(big)) as origin:
-        async with fetcher.fetch(origin.url(), Deadline.after(5)):
-            assert budget.used == len(PICTURE)
-        assert budget.used == 0
-    async with fetcher.fetch(
-        "data:image/png;base64," + base64.b64encode(big).decode(), Deadline.after(5)
-    ):
-        assert budget.used == len(PICTURE)
-    assert budget.used == 0
+    large = IMAGE + bytes(FREE_BYTES)
+    semaphore = WeightedSemaphore(1 << 28)
+    fetcher = make_fetcher(semaphore)
+    async with ScriptedOrigin(respond(large)) as origin:
+        async with fetcher.fetch(origin.url(), Deadline.after(60)):
+            assert semaphore.used == len(IMAGE)
+        assert semaphore.used == 0
+    url = "data:image/png;base64," + base64.b64encode(large).decode()
+    async with fetcher.fetch(url, Deadline.after(60)):
+        assert semaphore.used == len(IMAGE)
+    assert semaphore.used == 0
     await fetcher.aclose()
 
 
-@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="this system cannot be told")
-async def test_a_large_pictures_memory_is_given_back_whoever_still_refers_to_it() -> None:
-    """An error's frames may, until it is answered; what they see then is zeros."""
-    big = PICTURE + b"x" * (20 * SMALL_BYTES)
-    fetcher = make_fetcher(WeightedSemaphore(1 << 28))
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="not on this system")
+async def test_the_memory_of_a_large_image_is_freed_although_it_is_still_referred_to() -> None:
+    """The frames of an error may refer to it until the error is answered; they see zeros then."""
+    large = IMAGE + b"x" * (20 * FREE_BYTES)
+    fetcher = make_fetcher()
+    async with ScriptedOrigin(respond(large)) as origin:
+        async with fetcher.fetch(origin.url(), Deadline.after(60)) as source:
+            assert source.data == large
+        assert not any(source.data)
+    await fetcher.aclose()
+
+
+async def test_a_small_image_does_not_wait_behind_a_large_one() -> None:
+    large = IMAGE + bytes(5 * FREE_BYTES)
+    semaphore = WeightedSemaphore(len(large) - FREE_BYTES)
+    fetcher = make_fetcher(semaphore)
     async with (
-        Origin(answer(big)) as origin,
-        fetcher.fetch(origin.url(), Deadline.after(5)) as source,
+        ScriptedOrigin(respond(large)) as large_origin,
+        ScriptedOrigin(respond(IMAGE)) as small_origin,
+        semaphore.hold(1),
     ):
-        assert source.data == big
-    assert not any(source.data)
-    await fetcher.aclose()
-
-
-async def test_a_small_picture_waits_for_no_large_one() -> None:
-    """Others wait for all the room there is; this one needs none of it."""
-    big = PICTURE + bytes(5 * SMALL_BYTES)
-    budget = WeightedSemaphore(len(big) - SMALL_BYTES)
-    fetcher = make_fetcher(budget)
-    async with Origin(answer(big)) as large, Origin(answer(PICTURE)) as small, budget.hold(1):
-        waiting = asyncio.create_task(fetched(fetcher, large.url()))
-        async with asyncio.timeout(5):
-            while not budget.waiting:
-                await asyncio.sleep(0.01)
-        async with fetcher.fetch(small.url(), Deadline.after(1)) as source:
-            assert source.data == PICTURE
+        waiting = asyncio.create_task(fetch(large_origin.url(), fetcher))
+        while not semaphore.waiting:
+            await asyncio.sleep(0.01)
+        assert (await fetch(small_origin.url(), fetcher)).data == IMAGE
+        assert not waiting.done()
         waiting.cancel()
         await asyncio.wait([waiting])
     await fetcher.aclose()
 
 
-async def test_large_images_wait_for_room_and_none_is_lost() -> None:
-    """More fetches than the budget has room for: they take turns, by arrival."""
-    big = PICTURE + bytes(5 * SMALL_BYTES)
-    many = 8
-    budget = WeightedSemaphore(len(big))
-    fetcher = make_fetcher(budget, max_bytes=len(big), timeout_s=2.0)
-    chunked = raw(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
-        % (len(big), big)
-    )
+async def test_large_images_wait_for_room_and_all_are_fetched() -> None:
+    """By arrival, with and without a Content-Length."""
+    large = IMAGE + bytes(5 * FREE_BYTES)
+    semaphore = WeightedSemaphore(len(large))
+    fetcher = make_fetcher(semaphore, max_bytes=len(large))
 
-    async def one(url: str) -> int:
-        async with fetcher.fetch(url, Deadline.after(20)) as source:
-            assert budget.used <= budget.total
+    async def fetch_and_hold(url: str) -> int:
+        async with fetcher.fetch(url, Deadline.after(60)) as source:
+            assert semaphore.used <= semaphore.total
             await asyncio.sleep(0.02)
             return len(source.data)
 
-    async with Origin(chunked) as origin, Origin(answer(big)) as other:
-        sizes = await asyncio.gather(*(one(o.url()) for o in [origin, other] * (many // 2)))
-    assert sizes == [len(big)] * many
-    assert budget.used == 0
+    async with (
+        ScriptedOrigin(send(in_one_chunk(large))) as chunked,
+        ScriptedOrigin(respond(large)) as announced,
+    ):
+        urls = [chunked.url(), announced.url()] * 4
+        sizes = await asyncio.gather(*map(fetch_and_hold, urls))
+    assert sizes == [len(large)] * 8
+    assert semaphore.used == 0
     await fetcher.aclose()
 
 
-async def test_no_room_in_time_means_overloaded() -> None:
-    """The origin is not to blame, and the caller may come back."""
-    budget = WeightedSemaphore(SMALL_BYTES)
-    fetcher = make_fetcher(budget)
-    async with Origin(answer(PICTURE + bytes(SMALL_BYTES))) as origin, budget.hold(SMALL_BYTES):
+async def test_no_room_in_time_is_overloaded() -> None:
+    """It is not the origin's failure, and the caller may come back."""
+    semaphore = WeightedSemaphore(FREE_BYTES)
+    fetcher = make_fetcher(semaphore)
+    async with (
+        ScriptedOrigin(respond(IMAGE + bytes(FREE_BYTES))) as origin,
+        semaphore.hold(FREE_BYTES),
+    ):
         with pytest.raises(CaptionError) as caught:
-            async with fetcher.fetch(origin.url(), Deadline.after(0.2)):
-                pass
-    assert caught.value.code == "overloaded"
-    assert caught.value.retry_after_s
+            await fetch(origin.url(), fetcher, within_s=1)
+    error = caught.value
+    assert error.code == "overloaded"
+    assert error.retry_after_s
+    assert error.log_reason == "no room for the image's bytes"
     await fetcher.aclose()
 
 
-async def test_waiting_for_room_does_not_use_up_the_downloads_time() -> None:
-    """The wait here is longer than the download's own limit."""
-    big = PICTURE + bytes(2 * SMALL_BYTES)
-    budget = WeightedSemaphore(4 * SMALL_BYTES)
-    fetcher = make_fetcher(budget, timeout_s=0.3)
-    await budget.acquire(3 * SMALL_BYTES)
-    async with Origin(answer(big)) as origin:
-        asyncio.get_running_loop().call_later(0.5, budget.release, 3 * SMALL_BYTES)
-        async with fetcher.fetch(origin.url(), Deadline.after(5)) as source:
-            assert source.data == big
+async def test_waiting_for_room_does_not_count_as_download_time() -> None:
+    """The wait is longer than the download's own limit."""
+    large = IMAGE + bytes(2 * FREE_BYTES)
+    semaphore = WeightedSemaphore(4 * FREE_BYTES)
+    fetcher = make_fetcher(semaphore, timeout_s=1)
+    await semaphore.acquire(3 * FREE_BYTES)
+    async with ScriptedOrigin(respond(large)) as origin:
+        asyncio.get_running_loop().call_later(1.5, semaphore.release, 3 * FREE_BYTES)
+        async with fetcher.fetch(origin.url(), Deadline.after(60)) as source:
+            assert source.data == large
     await fetcher.aclose()

@@ -1,15 +1,15 @@
-"""Reading image URLs strictly."""
+"""Image URLs are parsed strictly."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.fetching.errors import ImageUrlForbidden
-from app.fetching.urls import ImageUrl, parse
+from app.fetching.urls import ImageUrl, parse_image_url
 
 
 @pytest.mark.parametrize(
-    ("url", "read"),
+    ("url", "parsed"),
     [
         ("http://example.com", ImageUrl("http", "example.com", 80, "/")),
         ("HTTPS://Example.COM:443/A?b#c", ImageUrl("https", "example.com", 443, "/A?b")),
@@ -27,9 +27,9 @@ from app.fetching.urls import ImageUrl, parse
         ("http://a.b/@x:y@z", ImageUrl("http", "a.b", 80, "/@x:y@z")),
     ],
 )
-def test_a_plain_url_is_read(url: str, read: ImageUrl) -> None:
-    """The host comes out canonical, the target as it was."""
-    assert parse(url) == read
+def test_a_url_is_parsed(url: str, parsed: ImageUrl) -> None:
+    """The host becomes canonical; the target stays as it was."""
+    assert parse_image_url(url) == parsed
 
 
 FORBIDDEN = [
@@ -87,16 +87,16 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize("url", FORBIDDEN)
 def test_every_other_spelling_is_forbidden(url: str) -> None:
-    """With one code, and a sentence that says what to do."""
+    """With a sentence that says what to do, and no query in the log."""
     with pytest.raises(ImageUrlForbidden) as caught:
-        print(parse(url))
+        print(parse_image_url(url))
     assert caught.value.detail.endswith(".")
     assert "?" not in caught.value.log_reason
 
 
-def test_a_redirect_is_read_against_where_it_came_from() -> None:
-    """As browsers do, with a bare space mended in a path only."""
-    here = parse("https://example.com:8443/a/b?c")
+def test_a_redirect_is_resolved_against_the_url_that_it_came_from() -> None:
+    """As browsers do; a bare space is only accepted in a path."""
+    here = parse_image_url("https://example.com:8443/a/b?c")
     assert here.follow(b"d.jpg").target == "/a/d.jpg"
     assert here.follow(b"?x").target == "/a/b?x"
     assert here.follow(b" /my picture.jpg ").target == "/my%20picture.jpg"
@@ -105,38 +105,45 @@ def test_a_redirect_is_read_against_where_it_came_from() -> None:
     assert here.follow(b"//other.example/x") == ImageUrl("https", "other.example", 443, "/x")
     assert here.follow(b"http://a.example").port == 80
     assert (
-        parse("http://[2606:4700::1111]:8080/").follow(b"/x").host_header
+        parse_image_url("http://[2606:4700::1111]:8080/").follow(b"/x").host_header
         == "[2606:4700::1111]:8080"
     )
-    for place in (b"http://a b.c/", b"/a\tb", b"/a\\b", b"\\\\a.b/", b"http://[::1", b"mailto:x"):
+    for location in (
+        b"http://a b.c/",
+        b"/a\tb",
+        b"/a\\b",
+        b"\\\\a.b/",
+        b"http://[::1",
+        b"mailto:x",
+    ):
         with pytest.raises(ImageUrlForbidden):
-            here.follow(place)
+            here.follow(location)
 
 
 @settings(max_examples=500, deadline=None)
 @given(
     st.text(max_size=60), st.sampled_from(["http://", "https://a.b", "http://[", "http://1", ""])
 )
-def test_any_text_is_read_or_forbidden(text: str, start: str) -> None:
-    """Nothing else happens, and what is read is fit for the wire."""
+def test_any_text_is_parsed_or_forbidden(text: str, start: str) -> None:
+    """Nothing else happens, and what is parsed can be sent."""
     try:
-        url = parse(start + text)
+        url = parse_image_url(start + text)
     except ImageUrlForbidden:
         return
     assert url.target.startswith("/")
     assert (url.host + url.target).isascii()
     assert not set(url.host + url.target) & set(" \\\r\n\t\0")
     assert 0 < url.port < 65536
-    again = parse(f"{url.scheme}://{url.host_header}{url.target}")
+    again = parse_image_url(f"{url.scheme}://{url.host_header}{url.target}")
     assert again == url
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60))
-def test_any_redirect_is_read_or_forbidden(place: bytes) -> None:
-    """Origins send whatever they like."""
+def test_any_redirect_is_parsed_or_forbidden(location: bytes) -> None:
+    """Origins may send any bytes."""
     try:
-        url = parse("https://example.com/a/b").follow(place)
+        url = parse_image_url("https://example.com/a/b").follow(location)
     except ImageUrlForbidden:
         return
-    assert parse(f"{url.scheme}://{url.host_header}{url.target}") == url
+    assert parse_image_url(f"{url.scheme}://{url.host_header}{url.target}") == url

@@ -1,4 +1,4 @@
-"""Forbidden addresses over real sockets: listeners wait on all of them, and none is dialled."""
+"""No forbidden address gets a connection: real sockets listen on all of them."""
 
 import asyncio
 import socket
@@ -11,25 +11,26 @@ import pytest
 
 from app.errors import CaptionError
 from app.fetching.errors import ImageUrlForbidden
-from app.fetching.fetcher import Fetcher, FetchSettings
 from app.fetching.resolver import Resolver
 from app.runtime.deadline import Deadline
-from app.runtime.semaphore import WeightedSemaphore
-from tests.fetching.origin import Origin, answer, jpeg
+from testing.images import jpeg
+from testing.ports import free_port
+from tests.fetching.fetches import make_fetcher
+from tests.fetching.scripted_origin import ScriptedOrigin, respond
 
 FIRST_HOP = "127.0.0.5"
-"""The one address that is opened here, so that redirects have somewhere to start."""
+"""The only address that these tests allow, so that redirects have somewhere to start."""
 
 
 @dataclass
-class Trap:
+class Listeners:
     """Sockets that listen on every address of this machine, on one port."""
 
     port: int
     sockets: list[socket.socket] = field(default_factory=list)
 
-    def accepted(self) -> int:
-        """How many connections came, counted without waiting."""
+    def connections(self) -> int:
+        """How many connections arrived since the last call, counted without waiting."""
         count = 0
         for sock in self.sockets:
             while True:
@@ -42,11 +43,11 @@ class Trap:
 
 
 @pytest.fixture(scope="module")
-def trap() -> Iterator[Trap]:
+def listeners() -> Iterator[Listeners]:
     """0.0.0.0 and :: receive what is sent to 127.0.0.1, 127.1.2.3, ::1 and every own address."""
     v4 = socket.socket(socket.AF_INET)
     v4.bind(("0.0.0.0", 0))
-    found = Trap(v4.getsockname()[1], [v4])
+    found = Listeners(v4.getsockname()[1], [v4])
     if socket.has_ipv6:
         v6 = socket.socket(socket.AF_INET6)
         try:
@@ -64,10 +65,10 @@ def trap() -> Iterator[Trap]:
 
 
 def _own_addresses() -> list[str]:
-    """Addresses of this machine's other interfaces: the kernel answers on them."""
+    """Addresses of this machine's other interfaces."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
-            sock.connect(("192.0.2.254", 9))  # sends nothing: asks for the route
+            sock.connect(("192.0.2.254", 9))  # sends nothing, only finds the route
             return [sock.getsockname()[0]]
         except OSError:
             return []
@@ -134,23 +135,22 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-def test_there_are_enough_cases() -> None:
-    """300 is the promise; each is sent over the socket layer below."""
+def test_there_are_more_than_500_cases() -> None:
     assert len(V4) * len(SPELLINGS) + len(V6) > 500
 
 
 @asynccontextmanager
 async def fetching(
-    trap: Trap, lookup: Callable[[str], list[str]] | None = None, **settings: object
+    listeners: Listeners, lookup: Callable[[str], list[str]] | None = None, **settings: object
 ) -> AsyncIterator[Callable[[str], "asyncio.Future[CaptionError]"]]:
-    """A fetcher for which the trap's port is an allowed one: only the address is in the way."""
-    values = {"allowed_ports": [80, 443, trap.port], "timeout_s": 2.0} | settings
+    """A fetcher for which the listeners' port is allowed: only the address can be refused."""
+    values = {"allowed_ports": [80, 443, listeners.port], "allowed_networks": []} | settings
     resolver = Resolver(lookup=lookup) if lookup else None
-    fetcher = Fetcher(FetchSettings(**values), WeightedSemaphore(1 << 28), resolver=resolver)
+    fetcher = make_fetcher(resolver=resolver, **values)
 
     async def refused(url: str) -> CaptionError:
         with pytest.raises(CaptionError) as caught:
-            async with fetcher.fetch(url, Deadline.after(3)):
+            async with fetcher.fetch(url, Deadline.after(60)):
                 pass
         return caught.value
 
@@ -160,41 +160,45 @@ async def fetching(
 
 
 def assert_forbidden(error: CaptionError, case: str) -> None:
-    """One code and one text for all of them."""
+    """All of them have one code and one text."""
     assert error.code == "image_url_forbidden", (case, error.detail, error.log_reason)
     assert error.detail == ImageUrlForbidden.public, case
     assert error.log_reason, case
 
 
-async def test_the_trap_would_notice(trap: Trap) -> None:
-    """Once the network is opened, the same fetch does connect."""
-    async with fetching(trap, allowed_networks=["127.0.0.0/8"], timeout_s=0.1) as refused:
-        assert (await refused(f"http://127.0.0.1:{trap.port}/")).code == "image_timeout"
-    assert trap.accepted() == 1
+async def test_the_listeners_would_see_a_connection(listeners: Listeners) -> None:
+    """Where the network is allowed, the same fetch connects."""
+    async with fetching(listeners, allowed_networks=["127.0.0.0/8"], timeout_s=0.1) as refused:
+        assert (await refused(f"http://127.0.0.1:{listeners.port}/")).code == "image_timeout"
+    assert listeners.connections() == 1
 
 
 @pytest.mark.parametrize("form", SPELLINGS)
-async def test_no_spelling_of_a_forbidden_address_is_dialled(trap: Trap, form: str) -> None:
-    """On the trap's port, over http and https."""
-    async with fetching(trap) as refused:
+async def test_no_spelling_of_a_forbidden_address_is_connected_to(
+    listeners: Listeners, form: str
+) -> None:
+    """Over http and https."""
+    async with fetching(listeners) as refused:
         for ip in V4 + _own_addresses():
             for scheme in ("http", "https"):
-                url = f"{scheme}://{SPELLINGS[form](ip)}:{trap.port}/a.jpg?x=1"
+                url = f"{scheme}://{SPELLINGS[form](ip)}:{listeners.port}/a.jpg?x=1"
                 assert_forbidden(await refused(url), url)
-    assert trap.accepted() == 0
+    assert listeners.connections() == 0
 
 
-async def test_no_forbidden_ipv6_address_is_dialled(trap: Trap) -> None:
+async def test_no_forbidden_ipv6_address_is_connected_to(listeners: Listeners) -> None:
     """Zone ids included."""
-    async with fetching(trap) as refused:
+    async with fetching(listeners) as refused:
         for ip in V6:
-            url = f"http://[{ip}]:{trap.port}/a.jpg"
+            url = f"http://[{ip}]:{listeners.port}/a.jpg"
             assert_forbidden(await refused(url), url)
-    assert trap.accepted() == 0
+    assert listeners.connections() == 0
 
 
-async def test_no_name_that_leads_to_a_forbidden_address_is_dialled(trap: Trap) -> None:
-    """Nor one of whose records only one does, in whatever order, nor one that changes its mind."""
+async def test_no_name_that_resolves_to_a_forbidden_address_is_connected_to(
+    listeners: Listeners,
+) -> None:
+    """Even where only one of its records is forbidden, in any order."""
     public = ["8.8.8.8", "2606:4700:4700::1111"]
     forbidden = V4 + [ip for ip in V6 if "%" not in ip] + ["::ffff:127.0.0.1", "64:ff9b::7f00:1"]
     records: dict[str, list[str]] = {}
@@ -202,29 +206,29 @@ async def test_no_name_that_leads_to_a_forbidden_address_is_dialled(trap: Trap) 
         records[f"only{number}.example"] = [ip]
         records[f"first{number}.example"] = [ip, *public]
         records[f"last{number}.example"] = [*public, ip]
-    async with fetching(trap, records.__getitem__) as refused:
+    async with fetching(listeners, records.__getitem__) as refused:
         for name in records:
-            assert_forbidden(await refused(f"http://{name}:{trap.port}/a.jpg"), name)
-    assert trap.accepted() == 0
+            assert_forbidden(await refused(f"http://{name}:{listeners.port}/a.jpg"), name)
+    assert listeners.connections() == 0
 
 
-async def test_a_name_that_changes_its_mind_is_judged_at_each_dial(trap: Trap) -> None:
-    """Rebinding: allowed at the first look, forbidden at the next."""
+async def test_a_name_is_checked_at_every_connection(listeners: Listeners) -> None:
+    """DNS rebinding: it resolves to an allowed address first, then to a forbidden one."""
     answers = iter([[FIRST_HOP]])
 
     def lookup(_: str) -> list[str]:
         return next(answers, ["127.0.0.1"])
 
-    async with fetching(trap, lookup, allowed_networks=[FIRST_HOP], timeout_s=0.3) as refused:
-        await refused(f"https://rebinding.example:{trap.port}/")  # the trap speaks no TLS
-        assert trap.accepted() == 1
-        error = await refused(f"https://rebinding.example:{trap.port}/")
+    async with fetching(listeners, lookup, allowed_networks=[FIRST_HOP], timeout_s=0.3) as refused:
+        await refused(f"https://rebinding.example:{listeners.port}/")  # the listeners speak no TLS
+        assert listeners.connections() == 1
+        error = await refused(f"https://rebinding.example:{listeners.port}/")
     assert_forbidden(error, "rebinding")
-    assert trap.accepted() == 0
+    assert listeners.connections() == 0
 
 
-async def test_no_local_or_metadata_name_is_looked_up(trap: Trap) -> None:
-    """The resolver of the system is asked nothing: whether such a name exists stays unknown."""
+async def test_no_local_or_metadata_name_is_looked_up(listeners: Listeners) -> None:
+    """Whether such a name exists stays unknown."""
 
     def lookup(name: str) -> list[str]:
         raise AssertionError(name)
@@ -237,70 +241,72 @@ async def test_no_local_or_metadata_name_is_looked_up(trap: Trap) -> None:
         *("kubernetes.default.svc", "localhost6.localdomain6"),
         *("ｌocalhost", "local\u00adhost", "ⓛocalhost", "metadata.google.ｉnternal"),
     ]
-    async with fetching(trap, lookup) as refused:
+    async with fetching(listeners, lookup) as refused:
         for name in names:
-            assert_forbidden(await refused(f"http://{name}:{trap.port}/a.jpg"), name)
-    assert trap.accepted() == 0
+            assert_forbidden(await refused(f"http://{name}:{listeners.port}/a.jpg"), name)
+    assert listeners.connections() == 0
 
 
-async def test_a_port_that_is_not_allowed_is_refused_before_dns(trap: Trap) -> None:
-    """With the same text, so that the port tells nothing of the address."""
+async def test_a_port_that_is_not_allowed_is_refused_before_dns(listeners: Listeners) -> None:
+    """With the same text, so that the port reveals nothing about the address."""
 
     def lookup(name: str) -> list[str]:
         raise AssertionError(name)
 
-    async with fetching(trap, lookup, allowed_ports=[80, 443]) as refused:
+    async with fetching(listeners, lookup, allowed_ports=[80, 443]) as refused:
         for host in ("example.com", "8.8.8.8", "127.0.0.1", "[2606:4700::1111]", "[::1]"):
-            assert_forbidden(await refused(f"http://{host}:{trap.port}/"), host)
-    assert trap.accepted() == 0
+            assert_forbidden(await refused(f"http://{host}:{listeners.port}/"), host)
+    assert listeners.connections() == 0
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 T", "308 P"])
-async def test_no_redirect_leads_to_a_forbidden_address(trap: Trap, status: str) -> None:
-    """From an origin that is allowed, in every spelling."""
-    places = [f"http://{spell(ip)}:{trap.port}/" for spell in SPELLINGS.values() for ip in V4[:3]]
-    places += [f"http://[{ip}]:{trap.port}/" for ip in V6]
-    places += [f"//127.0.0.1:{trap.port}/", f"http://localhost:{trap.port}/"]
+async def test_no_redirect_to_a_forbidden_address_is_followed(
+    listeners: Listeners, status: str
+) -> None:
+    """From an allowed origin, in every spelling."""
+    locations = [
+        f"http://{spell(ip)}:{listeners.port}/" for spell in SPELLINGS.values() for ip in V4[:3]
+    ]
+    locations += [f"http://[{ip}]:{listeners.port}/" for ip in V6]
+    locations += [f"//127.0.0.1:{listeners.port}/", f"http://localhost:{listeners.port}/"]
 
     async def handler(target: str, writer: asyncio.StreamWriter) -> None:
-        place = places[int(target[1:])].encode("utf-8")
-        head = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nLocation: ".encode() + place
+        location = locations[int(target[1:])].encode("utf-8")
+        head = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nLocation: ".encode() + location
         writer.write(head + b"\r\n\r\n")
 
     def lookup(_: str) -> list[str]:
         return ["127.0.0.1", "::1"]
 
     async with (
-        Origin(handler, address=FIRST_HOP) as origin,
-        fetching(trap, lookup, allowed_networks=[FIRST_HOP]) as refused,
+        ScriptedOrigin(handler, address=FIRST_HOP) as origin,
+        fetching(listeners, lookup, allowed_networks=[FIRST_HOP]) as refused,
     ):
-        for number, place in enumerate(places):
-            assert_forbidden(await refused(origin.url(f"/{number}")), place)
-        assert origin.accepted == len(places)
-    assert trap.accepted() == 0
+        for number, location in enumerate(locations):
+            assert_forbidden(await refused(origin.url(f"/{number}")), location)
+        assert origin.connections == len(locations)
+    assert listeners.connections() == 0
 
 
-async def test_the_refusal_does_not_tell_whether_something_listens(trap: Trap) -> None:
-    """Open or closed behind it: the same code, the same text."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        closed = sock.getsockname()[1]
-    async with fetching(trap, allowed_ports=[trap.port, closed]) as refused:
-        at_open = await refused(f"http://127.0.0.1:{trap.port}/")
+async def test_an_open_and_a_closed_port_of_a_forbidden_address_give_the_same_error(
+    listeners: Listeners,
+) -> None:
+    closed = free_port()
+    async with fetching(listeners, allowed_ports=[listeners.port, closed]) as refused:
+        at_open = await refused(f"http://127.0.0.1:{listeners.port}/")
         at_closed = await refused(f"http://127.0.0.1:{closed}/")
     assert (at_open.code, at_open.detail) == (at_closed.code, at_closed.detail)
-    assert trap.accepted() == 0
+    assert listeners.connections() == 0
 
 
-async def test_an_opened_network_opens_nothing_else(trap: Trap) -> None:
-    """One address of loopback is opened; its neighbours and its IPv6 forms are not."""
-    picture = jpeg()
+async def test_an_allowed_network_allows_nothing_else(listeners: Listeners) -> None:
+    """One address of loopback is allowed; its neighbours and its IPv6 formats are not."""
     async with (
-        Origin(answer(picture), address=FIRST_HOP) as origin,
-        fetching(trap, allowed_networks=[FIRST_HOP]) as refused,
+        ScriptedOrigin(respond(jpeg()), address=FIRST_HOP) as origin,
+        fetching(listeners, allowed_networks=[FIRST_HOP]) as refused,
     ):
         for host in ("127.0.0.1", "127.0.0.4", "127.0.0.6", f"[::ffff:{FIRST_HOP}]", "[::1]"):
-            for port in (trap.port, origin.port):
+            for port in (listeners.port, origin.port):
                 assert_forbidden(await refused(f"http://{host}:{port}/"), host)
-        assert origin.accepted == 0
-    assert trap.accepted() == 0
+        assert origin.connections == 0
+    assert listeners.connections() == 0

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from app.captioning.styles.loader import load_styles
-from app.errors import leaves
+from app.errors import public_error_classes
 from app.pipeline import CaptionRejected
 from app.validation.languages import load_languages
 from app.validation.rules import RULES
@@ -42,7 +42,9 @@ def test_every_style_is_in_the_table() -> None:
 
 def test_every_outcome_of_a_caption_is_explained() -> None:
     """Each error code is in the table of what a caller does with it."""
-    codes = {leaf.code for leaf in leaves() if leaf.code.startswith(("caption_", "model_"))}
+    codes = {
+        leaf.code for leaf in public_error_classes() if leaf.code.startswith(("caption_", "model_"))
+    }
     assert CaptionRejected.code in codes
     table = "\n".join(section("outcomes"))
     assert {code for code in codes if f"`{code}`" not in table} == set()

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.errors import NotFound
-from app.errors import leaves
+from app.errors import public_error_classes
 
 pages_router = APIRouter(include_in_schema=False)
 
@@ -60,7 +60,7 @@ def _list_problems() -> str:
     rows = (
         f'<dt id="problem-{leaf.code}"><code>{leaf.code}</code> ({leaf.status})</dt>'
         f"<dd>{escape(leaf.public)}</dd>"
-        for leaf in sorted(leaves(), key=lambda leaf: (leaf.status, leaf.code))
+        for leaf in sorted(public_error_classes(), key=lambda leaf: (leaf.status, leaf.code))
     )
     return "\n".join(rows)
 

@@ -1,21 +1,20 @@
-"""An image server on loopback that does, byte for byte, what a test tells it."""
+"""An origin on loopback that sends, byte for byte, what a test's handler writes."""
 
 import asyncio
-import io
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Self
 
-from PIL import Image
+KEEP_OPEN = object()
+"""A handler returns this to leave the connection open for another request."""
 
-Handler = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
-"""Gets the request's target and writes whatever it likes; the connection closes afterwards."""
+Handler = Callable[[str, asyncio.StreamWriter], Awaitable[object]]
+"""Writes a response; gets the target of the request. Then the connection closes."""
 
 
-class Origin:
-    """`async with Origin(handler) as origin:` listens on a free port of loopback."""
+class ScriptedOrigin:
+    """`async with ScriptedOrigin(handler) as origin:` listens on a free port of loopback."""
 
     def __init__(
         self, handler: Handler, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1"
@@ -23,9 +22,9 @@ class Origin:
         self._handler = handler
         self._address = address
         self._tls = tls
-        self.accepted = 0
-        self.closed = 0
+        self.connections = 0
         self.heads: list[bytes] = []
+        """The heads of all requests, as they arrived."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -48,29 +47,28 @@ class Origin:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        self.accepted += 1
+        self.connections += 1
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while True:
+            is_open = True
+            while is_open:
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.heads.append(head)
-                await self._handler(head.split(b" ")[1].decode("ascii"), writer)
+                target = head.split(b" ")[1].decode("ascii")
+                is_open = await self._handler(target, writer) is KEEP_OPEN
                 await writer.drain()
-                if getattr(writer, "stay", False) is False:
-                    break
         self._tasks.discard(task)
-        self.closed += 1
         with suppress(OSError, asyncio.CancelledError):
             writer.close()
             await writer.wait_closed()
 
 
-def answer(
+def respond(
     body: bytes = b"",
     status: str = "200 OK",
     headers: dict[str, str] | None = None,
     length: int | None = None,
 ) -> Handler:
-    """A handler that gives one whole answer. `length` is what Content-Length claims."""
+    """A handler that sends one response. `length` is what Content-Length claims."""
     fields = {"Content-Length": str(len(body) if length is None else length)} | (headers or {})
     head = f"HTTP/1.1 {status}\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
 
@@ -80,8 +78,13 @@ def answer(
     return handler
 
 
-def raw(data: bytes, then: Handler | None = None) -> Handler:
-    """A handler that writes `data` as it is, and then goes on with `then`."""
+def redirect(location: str) -> Handler:
+    """A handler that redirects with 302."""
+    return respond(status="302 Found", headers={"Location": location})
+
+
+def send(data: bytes, then: Handler | None = None) -> Handler:
+    """A handler that sends raw bytes and then goes on with `then`."""
 
     async def handler(target: str, writer: asyncio.StreamWriter) -> None:
         writer.write(data)
@@ -92,8 +95,8 @@ def raw(data: bytes, then: Handler | None = None) -> Handler:
     return handler
 
 
-def repeated(data: bytes, pause_s: float = 0.0) -> Handler:
-    """A handler that writes `data` without end."""
+def send_forever(data: bytes, pause_s: float = 0.0) -> Handler:
+    """A handler that sends raw bytes again and again."""
 
     async def handler(_: str, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -104,20 +107,16 @@ def repeated(data: bytes, pause_s: float = 0.0) -> Handler:
     return handler
 
 
-async def silence(_: str, __: asyncio.StreamWriter) -> None:
-    """A handler that says nothing and keeps the connection open."""
+async def stay_silent(_: str, __: asyncio.StreamWriter) -> None:
+    """A handler that sends nothing and keeps the connection open."""
     await asyncio.sleep(60)
 
 
-def jpeg(width: int = 64, height: int = 48) -> bytes:
-    """A small picture."""
-    out = io.BytesIO()
-    Image.new("RGB", (width, height), (200, 30, 30)).save(out, "JPEG")
-    return out.getvalue()
+async def close(_: str, __: asyncio.StreamWriter) -> None:
+    """A handler that closes the connection without a response."""
 
 
-def closed_port() -> int:
-    """A port of loopback on which nothing listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+async def reset(_: str, writer: asyncio.StreamWriter) -> None:
+    """A handler that resets the connection (TCP RST)."""
+    await asyncio.sleep(0.05)
+    writer.transport.abort()

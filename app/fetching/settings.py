@@ -1,0 +1,30 @@
+"""Settings of fetching: the variables ALTWRIGHT_FETCH__*."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from app.fetching.address_policy import Network, parse_networks
+
+
+def _parse_networks(value: object) -> object:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+        return value
+    return parse_networks(tuple(value))
+
+
+class FetchSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """What one fetch may take and where it may connect to."""
+
+    timeout_s: float = Field(10.0, gt=0, le=60)
+    """Seconds for one download, DNS and redirects included."""
+    max_bytes: int = Field(67_108_864, ge=1024, le=1 << 30)
+    """Bytes of one image file."""
+    max_redirects: int = Field(3, ge=0, le=20)
+    """Redirects that are followed. Each is checked like a URL of its own."""
+    allowed_ports: Annotated[
+        frozenset[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1)
+    ] = frozenset({80, 443})
+    """Ports of public addresses that may be connected to."""
+    allowed_networks: Annotated[tuple[Network, ...], BeforeValidator(_parse_networks)] = ()
+    """Networks of your own, as CIDRs, that callers may name. Every port is allowed there."""
