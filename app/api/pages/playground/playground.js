@@ -137,7 +137,7 @@ function findMistake() {
   if (!chosenStyles().length) return [null, "Choose at least one style."];
   const maxTokens = byId("max-tokens");
   if (!/^\d+$/.test(maxTokens.value) || maxTokens.value < 32 || maxTokens.value > 256) {
-    return ["max-tokens", "Maximum tokens: enter a whole number from 32 to 256."];
+    return ["max-tokens", "Max. tokens: enter a whole number from 32 to 256."];
   }
   return null;
 }
