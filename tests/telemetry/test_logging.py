@@ -83,7 +83,16 @@ def test_the_filter_passes_one_record_per_second() -> None:
 
 def find_event_names() -> Iterator[tuple[str, str]]:
     """The message of every log call of these packages, with its place."""
-    packages = ("api", "cli", "main.py", "settings", "telemetry", "workers")
+    packages = (
+        "api",
+        "captioning",
+        "cli",
+        "main.py",
+        "runtime",
+        "settings",
+        "telemetry",
+        "workers",
+    )
     levels = {"debug", "info", "warning", "error", "critical", "exception"}
     for path in sorted((ROOT / "app").rglob("*.py")):
         if path.relative_to(ROOT / "app").parts[0] not in packages:
