@@ -45,7 +45,7 @@ from app.settings.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.types import SourceImage, Style
 from app.validation.verdict import validate_text
-from app.vision.text_reader import MODELS_BYTES, TextReader, is_installed
+from app.vision.ocr_pool import MODELS_BYTES, OcrPool, is_ocr_installed
 from app.workers.cpu import children_per_server_process
 from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
 
@@ -104,7 +104,7 @@ class Parts:
     rate_limits: CallerRateLimits
     cache: CaptionCache | None
     worker_pool: WorkerPool
-    text_reader: TextReader | None
+    ocr_pool: OcrPool | None
     """None where the embedded captioner is not used, or its extra is not installed."""
     fetcher: Fetcher
     normaliser: Normaliser
@@ -120,19 +120,19 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
     """Make the parts, and close them at the end of the block."""
     async with AsyncExitStack() as stack:
         uses_embedded = settings.model is None or settings.embedded_fallback
-        reads_text = uses_embedded and is_installed()
-        memory = WeightedSemaphore(POOL_MEMORY_BYTES - (MODELS_BYTES if reads_text else 0))
+        uses_ocr = uses_embedded and is_ocr_installed()
+        memory = WeightedSemaphore(POOL_MEMORY_BYTES - (MODELS_BYTES if uses_ocr else 0))
         worker_pool = _create_worker_pool(settings, memory)
         stack.push_async_callback(worker_pool.aclose)
-        text_reader = TextReader(memory) if reads_text else None
-        if text_reader is not None:
-            stack.push_async_callback(text_reader.aclose)
+        ocr_pool = OcrPool(memory) if uses_ocr else None
+        if ocr_pool is not None:
+            stack.push_async_callback(ocr_pool.aclose)
         fetcher = Fetcher(settings.fetch, WeightedSemaphore(settings.fetch.max_bytes))
         stack.push_async_callback(fetcher.aclose)
         model_captioners = _create_model_captioners(settings, worker_pool)
         for model_captioner in model_captioners:
             stack.push_async_callback(model_captioner.aclose)
-        embedded = EmbeddedCaptioner(worker_pool, text_reader) if uses_embedded else None
+        embedded = EmbeddedCaptioner(worker_pool, ocr_pool) if uses_embedded else None
         captioner = FallbackCaptioner([*model_captioners, *([embedded] if embedded else [])])
         rate_limits = CallerRateLimits(
             settings.rate_limit,
@@ -151,7 +151,7 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
             rate_limits=rate_limits,
             cache=cache,
             worker_pool=worker_pool,
-            text_reader=text_reader,
+            ocr_pool=ocr_pool,
             fetcher=fetcher,
             normaliser=Normaliser(settings.image, worker_pool),
             model_captioners=model_captioners,
@@ -205,8 +205,8 @@ def _start_services(
 
     The port is open meanwhile: /healthz responds, and /readyz says `starting`.
     """
-    if parts.embedded_captioner is not None and parts.text_reader is None:
-        _logger.warning("text_reader.not_installed", extra={"extra_to_install": "embedded"})
+    if parts.embedded_captioner is not None and parts.ocr_pool is None:
+        _logger.warning("ocr.not_installed", extra={"extra_to_install": "embedded"})
     starting = asyncio.create_task(_start_child_processes(parts))
     stack.callback(starting.cancel)
     warm_up = asyncio.create_task(asyncio.to_thread(_warm_up, parts))
@@ -259,8 +259,8 @@ def _warm_up(parts: Parts) -> None:
 
 async def _start_child_processes(parts: Parts) -> None:
     await _start_worker_pool(parts.worker_pool)
-    if parts.text_reader is not None:  # last: loading its models takes a core for a second
-        await parts.text_reader.start()
+    if parts.ocr_pool is not None:  # last: loading its models takes a core for a second
+        await parts.ocr_pool.start()
 
 
 async def _start_worker_pool(worker_pool: WorkerPool) -> None:

@@ -95,11 +95,11 @@ async def _check_decoding(parts: Parts) -> str:
 
 
 async def _check_embedded_captioner(parts: Parts) -> str:
-    captioner, reader = parts.embedded_captioner, parts.text_reader
+    captioner, ocr_pool = parts.embedded_captioner, parts.ocr_pool
     assert captioner is not None  # noqa: S101 - only then this check is in the list
-    if reader is None:
+    if ocr_pool is None:
         return f"{await captioner.check()} (install the extra `embedded` for that)"
-    starting = asyncio.create_task(reader.start())
+    starting = asyncio.create_task(ocr_pool.start())
     try:
         return await captioner.check()
     finally:

@@ -1,4 +1,4 @@
-"""A plain ground and what stands on it."""
+"""Finds a plain background, and separates the subject on it from its shadow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,119 +6,136 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.vision.colours import Pixels, name_of
-from app.vision.regions import Box, Mask, boxes, grown, label, shrunk, touching_border
-from app.vision.thumbnails import edge_strength
+from app.vision.colour_naming import name_colour
+from app.vision.filters import Plane, edge_strength
+from app.vision.masks import (
+    Box,
+    Mask,
+    component_boxes,
+    dilate,
+    erode,
+    keep_border_components,
+    label_components,
+)
+from app.vision.oklab import OklabPixels, oklab_distance
 
-RIM_SHARE = 0.85
-"""So much of the border must have the ground's colour: a thing may touch one side."""
-LEAST_GROUND = 0.15
-"""Less of the picture is a frame around it and not what things stand on."""
-NEAR = 0.045
-"""OKLab distance that still is the ground: JPEG noise and a white sweep's vignette stay in it."""
-SHADOW_EDGE = 0.022
-"""Steps of a soft shadow at 192 px stay under it; the faintest outline seen, a white shoe on
-white, is 0.03."""
-SHADOW_DEPTH = 0.4
-SHADOW_TINT = 0.02
-LEAK = 0.4
-"""A shadow is smaller than what casts it: where more seems to be shadow, it is not one."""
-SPECK = 0.0015
-"""Regions under this part of the picture are dust."""
+MIN_BORDER_SHARE = 0.85
+"""Share of the border that must have the background's colour: the subject may touch one side."""
+MIN_BACKGROUND_SHARE = 0.15
+"""A smaller share of the image is a frame, not a background."""
+BACKGROUND_DISTANCE = 0.045
+"""OKLab distance within the background: JPEG noise and the vignette of a white sweep are below."""
+MAX_SHADOW_EDGE = 0.022
+"""Edge strength of a soft shadow at 192 px. The faintest outline seen (a white shoe on white) has
+0.03."""
+MAX_SHADOW_DEPTH = 0.4
+MAX_SHADOW_TINT = 0.02
+MIN_SUBJECT_SHARE = 0.4
+"""Of subject and shadow together. Where the subject is smaller, the "shadow" is part of it."""
+SPECK_SHARE = 0.0015
+"""Components under this share of the image are specks of dust."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """One plain colour all around, and the regions that stand on it."""
+class Background:
+    """One plain colour on all sides, and the subject on it."""
 
     colour: str
     lab: NDArray[np.float32]
-    """3 values: the ground's colour."""
+    """The background's colour (3 values)."""
     subject: Mask
-    """Everything that is neither ground nor soft shadow, holes filled."""
-    painted: Mask
-    """The subject without its blended rim and without holes through which the ground shows."""
+    """Everything that is neither background nor soft shadow, with holes filled."""
+    subject_core: Mask
+    """The subject without its blended edge and without holes that show the background."""
     parts: tuple[Box, ...]
-    """The subject's connected regions, largest first, dust left out."""
+    """The subject's components without specks, the largest first."""
     has_shadow: bool
 
 
-def find_ground(lab: Pixels) -> Ground | None:
-    """The plain ground of a picture, or None where its border is not of one colour."""
-    rim = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
-    middle = np.median(rim, axis=0)
-    if float((_distance(rim, middle) < NEAR).mean()) < RIM_SHARE:
+def find_background(lab: OklabPixels) -> Background | None:
+    """The plain background of an image, or None where its border has more than one colour."""
+    border = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
+    colour = np.median(border, axis=0)
+    near_border = oklab_distance(border, colour) < BACKGROUND_DISTANCE
+    if float(near_border.mean()) < MIN_BORDER_SHARE:
         return None
-    near = _distance(lab, middle) < NEAR
-    if float(near.mean()) < LEAST_GROUND:
+    near = oklab_distance(lab, colour) < BACKGROUND_DISTANCE
+    if float(near.mean()) < MIN_BACKGROUND_SHARE:
         return None
-    sharpness = edge_strength(lab)
-    soft = near | _soft_shadow(lab, middle, sharpness)
-    whole = ~touching_border(near)
-    subject = whole & ~touching_border(soft)
-    has_shadow = float((touching_border(soft) & ~grown(near, 2)).mean()) > 0.002
-    if subject.sum() < LEAK * whole.sum():
-        # A pale thing and its shadow in one tone: better both than a rest of its outline.
-        subject, parts, shadows = _parts(whole, lambda _: False)
-    else:
-        depth = middle[0] - lab[..., 0]
-        tinted = np.hypot(*np.moveaxis(lab - middle, 2, 0)[1:]) > SHADOW_TINT
-        subject, parts, shadows = _parts(
-            subject, lambda part: _is_shadow(sharpness[part], depth[part], tinted[part])
-        )
+    subject, parts, has_shadow = _separate_shadow(lab, colour, near)
     if len(parts) == 1:
-        # A pale thing on a pale ground has gaps in its outline: close them, then fill.
-        subject |= shrunk(grown(subject, 2), 2)
-        subject |= ~touching_border(~subject)
-    painted = _core(subject & ~_see_through(lab, middle, subject))
-    # What the picture's lower edge cuts off stands on no ground that could be seen: a pale sleeve
-    # or an arm's soft rim is no shadow.
-    has_shadow = (has_shadow or shadows > 0) and not subject[-1].any()
-    return Ground(name_of(middle), middle, subject, painted, parts, has_shadow)
+        # A pale subject on a pale background has gaps in its outline: close them, then fill.
+        subject |= erode(dilate(subject, 2), 2)
+        subject |= ~keep_border_components(~subject)
+    # Where the lower edge of the image cuts the subject, there is no surface for a shadow: a pale
+    # sleeve or the soft edge of an arm is not one.
+    has_shadow = has_shadow and not bool(subject[-1].any())
+    core = _erode_edge(subject & ~_find_holes(lab, colour, subject))
+    return Background(name_colour(colour), colour, subject, core, parts, has_shadow)
 
 
-def _parts(mask: Mask, is_shadow: Callable[[Mask], bool]) -> tuple[Mask, tuple[Box, ...], int]:
-    """The mask without dust and shadows, the boxes of its regions, how many were shadows."""
-    labels, count = label(mask)
-    numbered = list(enumerate(boxes(labels, count), 1))
-    large = [(number, box) for number, box in numbered if box.area >= SPECK * mask.size]
+def _separate_shadow(
+    lab: OklabPixels, colour: NDArray[np.float32], near: Mask
+) -> tuple[Mask, tuple[Box, ...], bool]:
+    """The subject without shadows and specks, its components, and whether there is a shadow."""
+    edges = edge_strength(lab)
+    soft = near | _find_soft_shadow(lab, colour, edges)
+    subject_and_shadow = ~keep_border_components(near)
+    subject = subject_and_shadow & ~keep_border_components(soft)
+    has_shadow = float((keep_border_components(soft) & ~dilate(near, 2)).mean()) > 0.002
+    if subject.sum() < MIN_SUBJECT_SHARE * subject_and_shadow.sum():
+        # A pale subject and its shadow have one tone: keep both rather than a part of its outline.
+        subject, parts, _ = _filter_components(subject_and_shadow, lambda _: False)
+        return subject, parts, has_shadow
+    depth = colour[0] - lab[..., 0]
+    is_tinted = np.hypot(*np.moveaxis(lab - colour, 2, 0)[1:]) > MAX_SHADOW_TINT
+    subject, parts, shadows = _filter_components(
+        subject, lambda part: _is_shadow(edges[part], depth[part], is_tinted[part])
+    )
+    return subject, parts, has_shadow or shadows > 0
+
+
+def _filter_components(
+    mask: Mask, is_shadow: Callable[[Mask], bool]
+) -> tuple[Mask, tuple[Box, ...], int]:
+    """The mask without specks and shadows, its components, and the number of shadows."""
+    labels, count = label_components(mask)
+    numbered = list(enumerate(component_boxes(labels, count), 1))
+    large = [(number, box) for number, box in numbered if box.area >= SPECK_SHARE * mask.size]
     kept = [(number, box) for number, box in large if not is_shadow(labels == number)]
     parts = sorted((box for _, box in kept), key=lambda box: -box.area)
     return np.isin(labels, [number for number, _ in kept]), tuple(parts), len(large) - len(kept)
 
 
-def _is_shadow(sharpness: NDArray[np.float32], depth: NDArray[np.float32], tinted: Mask) -> bool:
-    """Darker than the ground, without a hue of its own, and rising by small steps at its rim.
+def _is_shadow(edges: Plane, depth: Plane, is_tinted: Mask) -> bool:
+    """Darker than the background, without a hue of its own, and with weak edges.
 
-    A pale thing is as deep as its rim is sharp; a shadow is deeper than any of its steps.
+    The edge of a pale subject is as strong as the subject is dark; a shadow is darker than any of
+    its edges is strong.
     """
-    rim, deepest = float(np.percentile(sharpness, 95)), float(np.percentile(depth, 90))
-    return 0 < rim < min(0.09, 0.6 * deepest) and float(tinted.mean()) < 0.05
+    edge, deepest = float(np.percentile(edges, 95)), float(np.percentile(depth, 90))
+    return 0 < edge < min(0.09, 0.6 * deepest) and float(is_tinted.mean()) < 0.05
 
 
-def _see_through(lab: Pixels, ground: NDArray[np.float32], subject: Mask) -> Mask:
-    """Holes that show the very ground, as in a cup's handle; print is shaded or small."""
-    labels, count = label(subject & (_distance(lab, ground) < 0.015))
-    holes = [n for n, box in enumerate(boxes(labels, count), 1) if box.area > 0.015 * subject.sum()]
-    return np.isin(labels, holes)
+def _find_holes(lab: OklabPixels, colour: NDArray[np.float32], subject: Mask) -> Mask:
+    """Holes that show the background, such as in a cup's handle. Print is shaded or small."""
+    labels, count = label_components(subject & (oklab_distance(lab, colour) < 0.015))
+    min_area = 0.015 * subject.sum()
+    boxes = enumerate(component_boxes(labels, count), 1)
+    return np.isin(labels, [number for number, box in boxes if box.area > min_area])
 
 
-def _soft_shadow(lab: Pixels, ground: NDArray[np.float32], sharpness: NDArray[np.float32]) -> Mask:
-    """Darker than the ground, of its hue, and without an edge anywhere near."""
-    difference = lab - ground
+def _find_soft_shadow(lab: OklabPixels, colour: NDArray[np.float32], edges: Plane) -> Mask:
+    """Pixels darker than the background, of its hue, and away from every edge."""
+    difference = lab - colour
     tint = np.hypot(difference[..., 1], difference[..., 2])
-    darker = (difference[..., 0] < 0) & (difference[..., 0] > -SHADOW_DEPTH)
-    sharp = grown(sharpness > SHADOW_EDGE)
-    soft: Mask = darker & (tint < SHADOW_TINT) & ~sharp
-    return soft
+    is_darker = (difference[..., 0] < 0) & (difference[..., 0] > -MAX_SHADOW_DEPTH)
+    near_edge = dilate(edges > MAX_SHADOW_EDGE)
+    shadow: Mask = is_darker & (tint < MAX_SHADOW_TINT) & ~near_edge
+    return shadow
 
 
-def _distance(lab: NDArray[np.float32], middle: NDArray[np.float32]) -> NDArray[np.float32]:
-    distance: NDArray[np.float32] = np.sqrt(((lab - middle) ** 2).sum(axis=-1))
-    return distance
-
-
-def _core(mask: Mask) -> Mask:
-    """The mask without its blended rim; all of it where nothing else would be left."""
-    inner = shrunk(mask)
-    return inner if inner.sum() > 0.2 * mask.sum() else mask
+def _erode_edge(mask: Mask) -> Mask:
+    """The mask without its blended edge; unchanged where too little would be left."""
+    core = erode(mask)
+    return core if core.sum() > 0.2 * mask.sum() else mask

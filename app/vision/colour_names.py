@@ -1,11 +1,11 @@
-"""The colour names that a caption may use, without the arithmetic that finds them in a picture.
+"""The colour names that a caption may use, each with the sRGB colours that it stands for.
 
-The server puts them in words, its children look: numpy is theirs alone.
+Without numpy, which only the child processes import: the server process needs the names alone.
 """
 
 from dataclasses import dataclass
 
-ANCHORS: dict[str, str] = {
+ANCHOR_COLOURS: dict[str, str] = {
     "black": "000000 121212 1c1c1e 14100c 0c1014 0e1510 180d0f 1f1b18 171c24",
     "dark grey": "333333 404040 4f4f4f 585858 3a3f45 474c52 4a453f 353a33",
     "grey": "6a6a6a 7c7c7c 8c8c8c 9a9a9a 6d757d 8a939b 857f77 777d74 8f8b92",
@@ -36,14 +36,14 @@ ANCHORS: dict[str, str] = {
     "purple": "800080 6a1b9a 7b3fa0 9c27b0 4b1d78 5e35b1 6f4a8e 4a2a5a 8a2be2 b04fc8 7a3f72",
     "lavender": "b39ddb c8b6e2 d1c4e9 e0d7f2 a894cc bba6d0",
 }
-"""sRGB in hex, by name. Picked by eye; the names are those of a shop's colour filter."""
+"""By name, sRGB in hex. Picked by eye; the names are those of a shop's colour filter."""
 
-NAMES = tuple(ANCHORS)
+COLOUR_NAMES = tuple(ANCHOR_COLOURS)
 
 
 @dataclass(frozen=True, slots=True)
 class ColourShare:
-    """A colour name and the part of the area that it covers, 0..1."""
+    """A colour name, and the share of an area that it covers, 0 to 1."""
 
     colour: str
     share: float

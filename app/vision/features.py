@@ -1,4 +1,4 @@
-"""What can be known of a picture from its pixels alone: colours, layout, light, format."""
+"""Features: what the pixels of an image prove. Colours, layout, category and text, no words."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -6,42 +6,46 @@ from typing import Any, Literal
 from app.vision.colour_names import ColourShare
 from app.vision.text_lines import TextBlock
 
-Triage = Literal["picture", "decorative", "uncertain"]
+Triage = Literal["describable", "decorative", "uncertain"]
+"""`uncertain`: too blurred or too dark to recognise anything."""
 
-Kind = Literal[
+Category = Literal[
     "cutout", "shapes", "icon", "graphic", "chart", "document", "drawing", "photo", "any"
 ]
-"""Claimed only where the evidence is good; `any` is the neutral truth.
+"""The kind of image, claimed only on good evidence; otherwise `any`.
 
-cutout: one object on a plain ground. shapes: several flat shapes on a plain ground (a logo, a
-word mark). icon: a tiny flat picture. graphic: flat colours without a plain ground. chart: aligned
-rectangles on a plain ground. document: rows of text-like marks. drawing: thin lines on a plain
-ground. photo: continuous tones everywhere (a painting looks the same: words must allow for it).
+cutout: one subject on a plain background. shapes: several flat shapes on a plain background (a
+logo, a word mark). icon: a tiny flat image. graphic: flat colours without a plain background.
+chart: aligned rectangles on a plain background. document: rows of text-like marks. drawing: thin
+lines on a plain background. photo: continuous tones everywhere (a painting looks the same, so the
+wording must allow for it).
 """
 
 WORD_LETTERS = 3
-"""Noise and tiles are read as one or two letters, never as three sure ones."""
+"""Noise and tiles are sometimes read as one or two letters, never as three reliable ones."""
 
-Form = Literal["square", "landscape", "upright", "panorama", "column"]
-Light = Literal["dark", "middling", "bright"]
-Outline = Literal["tall", "wide", "round", "plain"]
-Place = Literal["centre", "left", "right", "top", "bottom", "on"]
+Orientation = Literal["square", "landscape", "portrait", "panorama", "column"]
+"""`column`: a tall strip, as a panorama is a wide one."""
+Brightness = Literal["dark", "medium", "bright"]
+Outline = Literal["tall", "wide", "round", "unspecified"]
+Position = Literal["centre", "left", "right", "top", "bottom", "unspecified"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What stands on a plain ground: its colours, its box's outline and place, its area 0..1."""
+    """The subject on a plain background."""
 
     colours: tuple[ColourShare, ...]
     outline: Outline
-    place: Place
-    area: float
+    position: Position
+    area_share: float
+    """Of the image, 0 to 1."""
     has_shadow: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Regions:
-    """The leading colour of a part of the picture, where one leads there; else None."""
+class RegionColours:
+    """The main colour of each region of the image; None where no colour covers half of it."""
 
     top: str | None
     bottom: str | None
@@ -52,59 +56,60 @@ class Regions:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Facts of one picture; equal pixels give equal facts."""
+    """The features of one image. Equal pixels have equal features."""
 
-    verdict: Triage
-    reason: str
-    """For decorative and uncertain, what was seen: `blank`, `gradient`, `blurred`..."""
-    kind: Kind
-    form: Form
-    light: Light
-    is_grey: bool
-    """No colour anywhere: a black-and-white picture."""
+    triage: Triage
+    triage_reason: str
+    """Unless describable: `spacer`, `blank`, `divider`, `dark`, `gradient`, `blurred`, `pattern` or
+    `texture`."""
+    category: Category
+    orientation: Orientation
+    brightness: Brightness
+    is_greyscale: bool
     colours: tuple[ColourShare, ...]
-    ground: str | None
-    """The colour of a plain ground, where there is one."""
+    """The largest first: of the subject on a plain background, otherwise of the whole image."""
+    background: str | None
+    """The colour of a plain background, if there is one."""
     subject: Subject | None
-    regions: Regions
-    layers: tuple[str, str] | None
-    """Colour of an upper and of a lower band that divide the whole picture between them."""
+    regions: RegionColours
+    bands: tuple[str, str] | None
+    """The colours of an upper and a lower band that together fill the image."""
     text: tuple[TextBlock, ...] = ()
-    """What can be read in it, in reading order; empty where nobody has read."""
+    """The text found by OCR, in reading order; empty if OCR did not run."""
 
     @property
-    def may_hold_text(self) -> bool:
-        """False where no letter could hide."""
-        return self.reason not in {"spacer", "blank", "divider", "gradient"}
+    def may_have_text(self) -> bool:
+        """False where no text could be visible, so that OCR is not needed."""
+        return self.triage_reason not in {"spacer", "blank", "divider", "gradient"}
 
     @property
-    def is_sparse(self) -> bool:
-        """Text is the exception in it, and only what stands out is worth looking for."""
-        return self.kind in ("photo", "cutout") or self.verdict != "picture"
+    def is_text_sparse(self) -> bool:
+        """Text is an exception in this image, and OCR needs to look for prominent text only."""
+        return self.category in ("photo", "cutout") or self.triage != "describable"
 
     def with_text(self, text: tuple[TextBlock, ...]) -> "Features":
-        """The same with what was read in it: a picture with a word in it says something."""
-        says_a_word = any(sum(map(str.isalpha, block.text)) >= WORD_LETTERS for block in text)
-        verdict = "picture" if says_a_word else self.verdict
-        return replace(self, verdict=verdict, text=text)
+        """The same features with text from OCR. An image with a word in it is describable."""
+        has_word = any(sum(map(str.isalpha, block.text)) >= WORD_LETTERS for block in text)
+        return replace(self, triage="describable" if has_word else self.triage, text=text)
 
     def to_json(self) -> dict[str, Any]:
-        """A dict that survives JSON."""
+        """A dict of JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Features":
-        """The sight that `to_json` wrote. Raises KeyError or TypeError on anything else."""
-        subject, layers = data["subject"], data["layers"]
-        rest = {
-            "colours": _shares(data["colours"]),
-            "subject": subject and Subject(**{**subject, "colours": _shares(subject["colours"])}),
-            "regions": Regions(**data["regions"]),
-            "layers": layers and (layers[0], layers[1]),
+        """The features that `to_json` wrote. Raises KeyError or TypeError for anything else."""
+        subject, bands = data["subject"], data["bands"]
+        parsed = {
+            "colours": _parse_colours(data["colours"]),
+            "subject": subject
+            and Subject(**{**subject, "colours": _parse_colours(subject["colours"])}),
+            "regions": RegionColours(**data["regions"]),
+            "bands": bands and (bands[0], bands[1]),
             "text": tuple(TextBlock(**block) for block in data["text"]),
         }
-        return cls(**{**data, **rest})
+        return cls(**{**data, **parsed})
 
 
-def _shares(data: list[dict[str, Any]]) -> tuple[ColourShare, ...]:
+def _parse_colours(data: list[dict[str, Any]]) -> tuple[ColourShare, ...]:
     return tuple(ColourShare(**share) for share in data)

@@ -1,4 +1,4 @@
-"""The captioner for no configuration at all: it says what can be known from the pixels."""
+"""The embedded captioner: describes what the pixels of an image prove, without a model server."""
 
 import asyncio
 import io
@@ -6,24 +6,25 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from app.captioning.captioner import DraftRequest
-from app.captioning.embedded.phrasebook import Phrases, load_phrases
+from app.captioning.embedded.phrasebook import Phrasebook, load_phrasebooks
 from app.captioning.embedded.realise import realise
 from app.captioning.errors import CaptionUncertain, DeadlineExceeded, RequestSpecificError
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
+from app.validation.language_tags import language_of
 from app.vision.feature_cache import FeatureCache
 from app.vision.features import Features
-from app.vision.text_lines import TextBlock
+from app.vision.ocr_pool import OcrPool
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 
 HANDLER = "analyse"
-LOOK_TIMEOUT_S = 5.0
-"""Looking takes 0.05 s of processor time; the rest is for a machine under load."""
+ANALYSIS_TIMEOUT_S = 5.0
+"""An analysis takes 0.05 s of processor time; the rest is for a machine under load."""
 
 
-class LookPool(Protocol):
-    """What is needed of app.workers.pool.WorkerPool: the handler `analyse` runs `analyse_job`."""
+class AnalysisPool(Protocol):
+    """The part of WorkerPool that the captioner uses: its handler `analyse` is `analyse_job`."""
 
     async def run(
         self,
@@ -34,99 +35,91 @@ class LookPool(Protocol):
         timeout_s: float,
         deadline: Deadline,
     ) -> tuple[dict[str, Any], bytes]:
-        """Facts and bytes of one job. Raises ChildDied, ChildTimeout, JobRefused, PoolBusy."""
-        ...
-
-
-class Reads(Protocol):
-    """What is needed of reader.TextReader."""
-
-    async def read(
-        self, jpeg: bytes, deadline: Deadline, *, is_sparse: bool
-    ) -> tuple[TextBlock, ...]:
-        """What can surely be read. Raises Overloaded where its turn does not come in time."""
-        ...
-
-    async def is_ready(self) -> bool:
-        """Waits until the models are loaded, or have failed to; whether they are."""
+        """Facts and bytes of one job. Raises ChildDied, ChildTimeout, JobRefused or PoolBusy."""
         ...
 
 
 class EmbeddedCaptioner:
-    """Looks at a picture in a child process of the pool and says what it saw.
+    """Analyses an image in a child process and puts its features into sentences.
 
-    With a `reader` it quotes the text as well; without one it only looks. Pool and reader belong
-    to whoever made them.
+    With an `ocr_pool` it quotes the text in the image as well. Both pools belong to the caller, who
+    also closes them.
     """
 
     name = "embedded"
 
-    def __init__(self, pool: LookPool, reader: Reads | None = None) -> None:
+    def __init__(self, pool: AnalysisPool, ocr_pool: OcrPool | None = None) -> None:
         self._pool = pool
-        self._reader = reader
-        self._features = FeatureCache(self._look_and_read, unshared=(Overloaded, DeadlineExceeded))
-        self._phrases = load_phrases()
+        self._ocr_pool = ocr_pool
+        self._features = FeatureCache(self._find_features, unshared=(Overloaded, DeadlineExceeded))
+        self._phrasebooks = load_phrasebooks()
 
-    async def draft(self, image: NormalisedImage, ask: DraftRequest, deadline: Deadline) -> Draft:
-        """A true caption, `DECORATIVE` or `UNCERTAIN`; equal pixels give equal words.
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        """A true caption, `DECORATIVE` or `UNCERTAIN`; equal pixels get equal drafts.
 
-        Raises CaptionUncertain for a locale without phrases, Overloaded where no child was free in
-        time, and ModelTimeout or ModelError where the child could not look.
+        Raises CaptionUncertain for a locale without a phrasebook, Overloaded where no child process
+        was free in time, and ModelTimeout or ModelError where the analysis failed.
         """
-        phrases = self._phrases_for(ask.locale)
+        phrasebook = self._phrasebook_for(request.locale)
         try:
-            sight = await self._features.get(image.jpeg, deadline)
+            features = await self._features.get(image.jpeg, deadline)
         except TimeoutError:
             raise DeadlineExceeded(log_reason="waited for an equal image's analysis") from None
-        if sight.verdict != "picture":
-            return Draft(sight.verdict.upper(), self.name)
-        # Judging what may be quoted takes 5 ms, too long to hold the event loop.
-        wording = await asyncio.to_thread(realise, sight, ask, phrases)
-        return Draft(wording.text, self.name, cut=wording.cut)
+        if features.triage != "describable":
+            return Draft(features.triage.upper(), self.name)
+        # In a thread: validating the quotations takes 5 ms, too long for the event loop.
+        wording = await asyncio.to_thread(realise, features, request, phrasebook)
+        return Draft(wording.text, self.name, cut=wording.is_cut)
 
     async def check(self) -> str:
-        """Look at a drawn picture; says which locales can be written."""
-        from PIL import Image  # only a check draws; the server's process does without Pillow
+        """Analyses a sample image; returns the locales, and whether text is read."""
+        from PIL import Image  # only used here; the server process runs without Pillow
 
-        drawn = io.BytesIO()
-        Image.new("RGB", (32, 32), "white").save(drawn, "JPEG")
-        await self._look(drawn.getvalue(), Deadline.after(LOOK_TIMEOUT_S))
-        does_read = self._reader is not None and await self._reader.is_ready()
-        text = "reads text" if does_read else "does not read text"
-        return f"looked at a test picture; it writes {self._locales()} and {text}"
+        sample = io.BytesIO()
+        Image.new("RGB", (32, 32), "white").save(sample, "JPEG")
+        await self._analyse(sample.getvalue(), Deadline.after(ANALYSIS_TIMEOUT_S))
+        reads_text = self._ocr_pool is not None and await self._ocr_pool.is_ready()
+        text = "reads text" if reads_text else "does not read text"
+        return f"analysed a test image; it writes {self._locales()} and {text}"
 
-    def _phrases_for(self, locale: str) -> Phrases:
-        """By language subtag: `en-GB` is written as `en`."""
-        found = self._phrases.get(locale.replace("_", "-").split("-")[0].lower())
-        if found is None:
+    def _phrasebook_for(self, locale: str) -> Phrasebook:
+        """By the language subtag: `en-GB` gets the phrasebook of `en`."""
+        phrasebook = self._phrasebooks.get(language_of(locale))
+        if phrasebook is None:
             raise CaptionUncertain(
                 f"The embedded captioner writes only {self._locales()}. Ask for one of these "
                 f"locales, or let the operator set a model."
             )
-        return found
+        return phrasebook
 
     def _locales(self) -> str:
-        return ", ".join(self._phrases)
+        return ", ".join(self._phrasebooks)
 
-    async def _look_and_read(self, jpeg: bytes, deadline: Deadline) -> Features:
-        sight = await self._look(jpeg, deadline)
-        if self._reader is None or not sight.may_hold_text:
-            return sight
-        text = await self._reader.read(jpeg, deadline, is_sparse=sight.is_sparse)
-        return sight.with_text(text)
+    async def _find_features(self, jpeg: bytes, deadline: Deadline) -> Features:
+        features = await self._analyse(jpeg, deadline)
+        if self._ocr_pool is None or not features.may_have_text:
+            return features
+        text = await self._ocr_pool.read_text(
+            jpeg, deadline, is_text_sparse=features.is_text_sparse
+        )
+        return features.with_text(text)
 
-    async def _look(self, jpeg: bytes, deadline: Deadline) -> Features:
-        # None of these says anything about the next picture, so none is for a breaker to count.
+    async def _analyse(self, jpeg: bytes, deadline: Deadline) -> Features:
+        # No error here says anything about the next image, so the circuit breaker counts none.
         try:
             facts, _ = await self._pool.run(
-                HANDLER, jpeg, {}, timeout_s=LOOK_TIMEOUT_S, deadline=deadline
+                HANDLER, jpeg, {}, timeout_s=ANALYSIS_TIMEOUT_S, deadline=deadline
             )
             return Features.from_json(facts)
         except ChildTimeout as error:
-            raise DeadlineExceeded(log_reason="looking at the picture took too long") from error
+            raise DeadlineExceeded(log_reason="the analysis of the image took too long") from error
         except PoolBusy as error:
-            raise Overloaded(log_reason="no child was free to look", retry_after_s=1) from error
+            raise Overloaded(
+                log_reason="no child process was free for the analysis", retry_after_s=1
+            ) from error
         except (ChildDied, JobRefused, KeyError, TypeError) as error:
             raise RequestSpecificError(
-                log_reason=f"looking failed: {type(error).__name__}"
+                log_reason=f"the analysis of the image failed: {type(error).__name__}"
             ) from error

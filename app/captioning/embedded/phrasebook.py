@@ -1,18 +1,20 @@
-"""The phrases of each locale: whole sentences with slots, one TOML file per locale.
+"""Phrasebooks: sentence templates with slots, one TOML file per locale.
 
-No grammar is computed. A template is used where all its slots are known, and a colour comes in the
-ready-made form that the slot's place in the sentence needs: `tone` (after "in"), `item` (the
-adjective before or after the word for "item"), `ground` (the same for "ground"). A locale in which
-two forms are alike leaves the second table out. The slots: `colours` (up to three), `lead` (the
-first), `main` (the first, where it covers half or more), `others` (all but the first), `share` and
-`extent` (how much the first colour and the item cover), `top` `bottom` `left` `right` `centre`
-`upper` `lower` (the colour there), `one` `many` (the item, by outline; what is of several colours
-may be a person or several things, so the word for it must allow for both), `place`, `shadowed` (the
-ground, where a shadow lies on it), `form`, `light`, and `uncoloured`, which is empty: it only lets
-its sentence through where there is no colour. Of the text in the picture, in quotation marks:
-`quoted` (what leaps to the eye; `text` and `Text` are the word for it, one or several, as in "with
-the text" and at the beginning), `heading` (what stands at its top), `more` (what the first sentence
-left out) and `unsaid` (all, where it left out all).
+No grammar is computed. A template is used only where all its slots are filled, and a colour is
+filled in as the form that its place in the sentence needs: `tone` (after "in"), `item` (the
+adjective of the word for "item"), `background` (the adjective of the word for "background"). A
+locale in which two forms are equal leaves out the second table.
+
+Slots about colours: `colours` (up to three), `first_colour`, `majority_colour` (the first, if it
+covers half or more), `other_colours` (all but the first), `first_colour_share` and `subject_share`
+(how much they cover), `top` `bottom` `left` `right` `centre` `upper_band` `lower_band` (the colour
+there), `background`, `shadow_background` (the background, if there is a shadow on it).
+Other slots: `subject` (by outline; one of several colours may be a person or several things, so its
+word must allow for both), `position`, `orientation`, `brightness`, and `greyscale`, which is empty
+and only allows its sentence for a greyscale image.
+Slots about text in the image, in quotation marks: `quoted` (the prominent texts, after the noun
+`text`, or `Text` at the start of a sentence), `heading` (the text at the top), `other_texts` (what
+the first sentence does not quote) and `texts` (all of them, if it quotes none).
 """
 
 import tomllib
@@ -22,88 +24,99 @@ from importlib import resources
 from string import Formatter
 from typing import Any
 
-Forms = Mapping[str, str]
+Table = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Phrases:
-    """Everything that one locale needs; tables are named as in the files."""
+class Phrasebook:
+    """The templates and words of one locale; the tables are named as in the files."""
 
     locale: str
     conjunction: str
-    quotes: tuple[str, str]
-    """Opening and closing quotation marks, with a space inside where the language sets one."""
-    named: str
-    link: str
-    text: Forms
-    tone: Forms
-    item: Forms
-    ground: Forms
-    one: Forms
-    many: Forms
-    place: Forms
-    size: Forms
-    form: Forms
-    light: Forms
-    heads: Mapping[str, tuple[str, ...]]
-    """First sentences by kind, without their full stop, the fullest first."""
-    extras: Mapping[str, tuple[str, ...]]
-    """Further sentences by kind, the most telling first."""
+    quotation_marks: tuple[str, str]
+    """Opening and closing mark, with a space inside where the language requires one."""
+    name_prefix: str
+    """Template of a caption with a name before it."""
+    link_prefix: str
+    """The same for an image that is a link."""
+    text_noun: Table
+    tone: Table
+    item: Table
+    background: Table
+    single_colour_subject: Table
+    multi_colour_subject: Table
+    position: Table
+    share: Table
+    orientation: Table
+    brightness: Table
+    first_sentences: Mapping[str, tuple[str, ...]]
+    """By topic, without the full stop, the most informative first."""
+    further_sentences: Mapping[str, tuple[str, ...]]
+    """By topic, the most informative first."""
 
-    def quoted(self, *texts: str) -> str:
-        """The texts, each in quotation marks, joined."""
-        return self.joined(tuple(f"{self.quotes[0]}{text}{self.quotes[1]}" for text in texts))
+    def quote(self, *texts: str) -> str:
+        """The texts in quotation marks, joined."""
+        opening, closing = self.quotation_marks
+        return self.join(tuple(f"{opening}{text}{closing}" for text in texts))
 
-    def quotation(self, *texts: str) -> dict[str, str]:
-        """The slots that quote the texts."""
-        number = "one" if len(texts) == 1 else "many"
-        word = self.text[number]
-        return {"quoted": self.quoted(*texts), "text": word, "Text": self.text[number.title()]}
+    def quotation_slots(self, *texts: str) -> dict[str, str]:
+        """The slots of a template that quotes these texts."""
+        number = "singular" if len(texts) == 1 else "plural"
+        return {
+            "quoted": self.quote(*texts),
+            "text": self.text_noun[number],
+            "Text": self.text_noun[number.title()],
+        }
 
-    def plainly_quoted(self, text: str) -> str:
-        """The plainest first sentence that quotes a text."""
-        plain = (t for t in reversed(self.heads["any"]) if set(_fields(t)) == {"text", "quoted"})
-        return f"{next(plain).format(**self.quotation(text))}."
+    def plain_quotation(self, text: str) -> str:
+        """A first sentence that quotes a text and says nothing else."""
+        templates = (
+            template
+            for template in reversed(self.first_sentences["any"])
+            if slots_of(template) == {"text", "quoted"}
+        )
+        return f"{next(templates).format(**self.quotation_slots(text))}."
 
-    def joined(self, tones: tuple[str, ...]) -> str:
-        """ "a", "a and b", "a, b and c"."""
-        if len(tones) < 2:
-            return "".join(tones)
-        return f"{', '.join(tones[:-1])} {self.conjunction} {tones[-1]}"
+    def join(self, words: tuple[str, ...]) -> str:
+        """Joins as in "a", "a and b", "a, b and c"."""
+        if len(words) < 2:
+            return "".join(words)
+        return f"{', '.join(words[:-1])} {self.conjunction} {words[-1]}"
 
 
-def _fields(template: str) -> list[str]:
-    return [field for _, field, _, _ in Formatter().parse(template) if field]
+def slots_of(template: str) -> set[str]:
+    """The names of a template's slots."""
+    return {field for _, field, _, _ in Formatter().parse(template) if field}
 
 
-def load_phrases() -> dict[str, Phrases]:
-    """Every phrase file of the package, by language subtag."""
+def load_phrasebooks() -> dict[str, Phrasebook]:
+    """Every phrase file of the package, by language subtag in alphabetical order."""
     folder = resources.files("app.captioning.embedded") / "phrases"
-    found = sorted(
+    files = sorted(
         (entry for entry in folder.iterdir() if entry.name.endswith(".toml")),
         key=lambda entry: entry.name,
     )
-    return {
-        name: _phrases(name, tomllib.loads(entry.read_text(encoding="utf-8")))
-        for entry in found
-        for name in [entry.name.removesuffix(".toml")]
-    }
+    phrasebooks = {}
+    for file in files:
+        locale = file.name.removesuffix(".toml")
+        phrasebooks[locale] = _parse(locale, tomllib.loads(file.read_text(encoding="utf-8")))
+    return phrasebooks
 
 
-def _phrases(locale: str, data: dict[str, Any]) -> Phrases:
-    tables = {
-        name: data[name]
-        for name in ("text", "tone", "one", "many", "place", "size", "form", "light")
-    }
-    return Phrases(
-        locale=locale,
-        conjunction=data["and"],
-        quotes=(data["quotes"][0], data["quotes"][1]),
-        named=data["named"],
-        link=data["link"],
-        item=data.get("item", data["tone"]),
-        ground=data.get("ground", data["tone"]),
-        heads={kind: tuple(lines) for kind, lines in data["heads"].items()},
-        extras={kind: tuple(lines) for kind, lines in data["extras"].items()},
-        **tables,
+def _parse(locale: str, data: dict[str, Any]) -> Phrasebook:
+    opening, closing = data["quotation_marks"]
+    return Phrasebook(
+        **{
+            **data,
+            "locale": locale,
+            "quotation_marks": (opening, closing),
+            "item": data.get("item", data["tone"]),
+            "background": data.get("background", data["tone"]),
+            "first_sentences": _by_topic(data["first_sentences"]),
+            "further_sentences": _by_topic(data["further_sentences"]),
+        }
     )
+
+
+def _by_topic(table: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {topic: tuple(templates) for topic, templates in table.items()}

@@ -1,0 +1,142 @@
+"""OCR for the server process: a pool of child processes, each of which runs `app.vision.ocr`."""
+
+import asyncio
+import importlib.util
+import logging
+from typing import Any
+
+from app.errors import Overloaded
+from app.runtime.deadline import Deadline
+from app.runtime.semaphore import WeightedSemaphore
+from app.vision.colour_names import COLOUR_NAMES
+from app.vision.text_lines import TextBlock
+from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
+from app.workers.pool import WorkerPool
+
+_logger = logging.getLogger(__name__)
+
+HANDLER = "ocr"
+OCR_TIMEOUT_S = 8.0
+"""OCR takes 0.2 to 1.2 s of processor time; the rest is for a machine under load."""
+TYPICAL_OCR_S = 0.7
+"""For an estimate of the waiting time."""
+TIME_AFTER_OCR_S = 1.0
+"""What a request needs after OCR, to write and validate the caption."""
+MODELS_BYTES = 128 * 1024 * 1024
+"""Memory of the models in a child process of 156 MB. The worker pool gets this much less."""
+INPUT_MAX_BYTES = 16_777_216
+"""A normalised image has under 1 MB at 1200 px, and under 8 MB at the largest setting."""
+_RESTART_PAUSE_S = 30.0
+
+_BLOCK_MAX_CHARS, _MAX_BLOCKS = 500, 64
+
+
+def is_ocr_installed() -> bool:
+    """Whether the packages of the extra `embedded` are installed."""
+    return all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime"))
+
+
+class OcrPool:
+    """Reads the text in images, in child processes that hold the OCR models.
+
+    Their memory for jobs comes from the semaphore that all child processes share. A caption must
+    not depend on the load of the machine, so no image is skipped for lack of time: it waits for its
+    turn, and where that would come too late for its deadline, the request fails with Overloaded.
+    """
+
+    def __init__(self, memory: WeightedSemaphore, *, size: int = 1) -> None:
+        self._pool = WorkerPool(
+            size=size,
+            handlers={HANDLER: "app.vision.ocr:ocr_job"},
+            memory=memory,
+            input_max_bytes=INPUT_MAX_BYTES,
+        )
+        self._size = size
+        self._start_attempted = asyncio.Event()
+        self._is_started = False
+
+    def pids(self) -> list[int]:
+        """The process ids of the child processes."""
+        return self._pool.pids()
+
+    async def start(self) -> None:
+        """Loads the models. Retries until that succeeds."""
+        while not self._is_started:
+            try:
+                await self._pool.start()
+                self._is_started = True
+            except (ChildDied, OSError):
+                _logger.critical("ocr.start_failed", exc_info=True)
+            self._start_attempted.set()
+            if not self._is_started:
+                await asyncio.sleep(_RESTART_PAUSE_S)
+
+    async def is_ready(self) -> bool:
+        """Whether the models are loaded; waits for the first attempt to load them."""
+        await self._start_attempted.wait()
+        return self._is_started
+
+    async def aclose(self) -> None:
+        """Ends the child processes."""
+        await self._pool.aclose()
+
+    async def read_text(
+        self, jpeg: bytes, deadline: Deadline, *, is_text_sparse: bool
+    ) -> tuple[TextBlock, ...]:
+        """The reliable text in reading order; empty where the models or the job failed.
+
+        `is_text_sparse`: only prominent text is searched for, which takes less time. Raises
+        Overloaded where the job cannot be done before the deadline.
+        """
+        try:
+            async with deadline.timeout():
+                await self._start_attempted.wait()
+            if not self._is_started or len(jpeg) > INPUT_MAX_BYTES:
+                return ()
+            self._check_queue(deadline)
+            facts, _ = await self._pool.run(
+                HANDLER,
+                jpeg,
+                {"is_text_sparse": is_text_sparse},
+                timeout_s=OCR_TIMEOUT_S,
+                deadline=deadline,
+            )
+            return _parse_blocks(facts)
+        except (PoolBusy, TimeoutError) as error:
+            raise Overloaded(log_reason="OCR was not done in time", retry_after_s=2) from error
+        except (ChildTimeout, ChildDied, JobRefused, KeyError, TypeError, ValueError) as error:
+            # A failure of this image alone: its caption is written without text.
+            _logger.warning("ocr.failed", extra={"reason": type(error).__name__})
+            return ()
+
+    def _check_queue(self, deadline: Deadline) -> None:
+        """Raises Overloaded where the jobs before this one take too long for the deadline."""
+        wait_s = self._pool.waiting * TYPICAL_OCR_S / self._size
+        if wait_s + TIME_AFTER_OCR_S > deadline.left_s():
+            raise Overloaded(
+                log_reason="the OCR queue is too long for the deadline",
+                retry_after_s=max(2, round(wait_s)),
+            )
+
+
+def _parse_blocks(facts: dict[str, Any]) -> tuple[TextBlock, ...]:
+    """The blocks that a child process sent. Raises an exception for invalid data."""
+    return tuple(
+        TextBlock(
+            text=str(block["text"])[:_BLOCK_MAX_CHARS],
+            score=float(block["score"]),
+            height=float(block["height"]),
+            top=float(block["top"]),
+            lines=int(block["lines"]),
+            width=float(block["width"]),
+            ink=_parse_colour(str(block["ink"])),
+            is_first=bool(block["is_first"]),
+        )
+        for block in facts["blocks"][:_MAX_BLOCKS]
+    )
+
+
+def _parse_colour(name: str) -> str:
+    if name not in COLOUR_NAMES:
+        raise ValueError("not a colour name")
+    return name
