@@ -1,9 +1,10 @@
-"""How well the embedded captioner sees and reads: `python -m benchmarks.embedded`.
+"""Accuracy of the embedded captioner: `python -m benchmarks.embedded`.
 
-Without arguments it judges pictures that it draws itself (`lettered.py`). `--labels FILE` judges
-pictures of yours: a JSON object of path (beside the file) to {"words", "kinds", "colours",
-"verdict"}, all optional, as in `Labelled`. `--page FOLDER PICTURE...` writes a page with each
-picture beside its captions. Needs the extra `embedded`.
+Without arguments it evaluates images drawn by `testing.labelled_images`. `--labels FILE` evaluates
+your own images: a JSON object of path (relative to the file) to {"words", "kinds", "colours",
+"verdict"}, all optional: the words in the image in one string, the categories that are right, the
+main colours that are right, and "picture", "decorative" or "uncertain". `--page FOLDER IMAGE...`
+writes a page with each image beside its captions. Needs the extra `embedded`.
 """
 
 import argparse
@@ -21,67 +22,69 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from app.captioning.captioner import DraftRequest
-from app.captioning.embedded.phrasebook import load_phrases
+from app.captioning.embedded.phrasebook import load_phrasebooks
 from app.captioning.embedded.realise import realise
 from app.captioning.styles.loader import load_styles
 from app.types import Draft, Style
 from app.validation.verdict import validate_draft
 from app.vision.analyse import analyse
 from app.vision.features import Features
-from app.vision.ocr import Reader
-from testing.labelled_pictures import Labelled, labelled_set
+from app.vision.ocr import OcrEngine
+from testing.labelled_images import LabelledImage, draw_labelled_images
 
 LONGEST_EDGE_PX = 1200
-NEAR_WORD = 1
-"""A quoted word counts as right if it differs by so many letters from one that is there."""
+MAX_TOKENS = 256
+MAX_MISREAD_LETTERS = 1
+"""A quoted word counts as right if it differs by this many letters from a word of the label."""
 
 
 @dataclass
-class Tally:
-    """What was right and what was not, over a set of pictures."""
+class Results:
+    """Counts and errors over a set of images."""
 
-    pictures: int = 0
+    images: int = 0
     words: int = 0
-    missed: list[str] = field(default_factory=list)
-    quoted: int = 0
-    false_quotes: list[str] = field(default_factory=list)
-    kinds: int = 0
-    wrong_kinds: list[str] = field(default_factory=list)
+    missed_words: list[str] = field(default_factory=list)
+    quoted_words: int = 0
+    false_quotations: list[str] = field(default_factory=list)
+    categories: int = 0
+    wrong_categories: list[str] = field(default_factory=list)
     colours: int = 0
     wrong_colours: list[str] = field(default_factory=list)
-    wrong_verdicts: list[str] = field(default_factory=list)
+    wrong_triages: list[str] = field(default_factory=list)
     captions: int = 0
-    broken: list[str] = field(default_factory=list)
-    look_s: list[float] = field(default_factory=list)
-    read_s: list[float] = field(default_factory=list)
+    invalid_captions: list[str] = field(default_factory=list)
+    analysis_s: list[float] = field(default_factory=list)
+    """Seconds of processor time, one for each image."""
+    ocr_s: list[float] = field(default_factory=list)
 
 
-class Eye:
-    """Looks and reads in this process, as the children do."""
+class InProcessVision:
+    """Analysis and OCR in this process instead of in child processes."""
 
     def __init__(self) -> None:
-        self._reader = Reader()
-        self.look_s = self.read_s = 0.0
+        self._ocr = OcrEngine()
+        self.analysis_s = self.ocr_s = 0.0
 
-    def see(self, picture: Image.Image) -> Features:
-        """The sight of a picture, normalised first."""
-        jpeg = normalised(picture)
-        started = time.process_time()
-        sight = analyse(jpeg)
-        self.look_s, self.read_s = time.process_time() - started, 0.0
-        if not sight.may_hold_text:
-            return sight
-        started = time.process_time()
+    def analyse(self, image: Image.Image) -> Features:
+        """The features of an image, with its text. Sets `analysis_s` and `ocr_s`."""
+        jpeg = normalise(image)
+        started_s = time.process_time()
+        features = analyse(jpeg)
+        self.analysis_s, self.ocr_s = time.process_time() - started_s, 0.0
+        if not features.may_have_text:
+            return features
+        started_s = time.process_time()
         with Image.open(io.BytesIO(jpeg)) as opened:
             rgb = opened.convert("RGB")
-        blocks = self._reader.blocks(rgb, is_sparse=sight.is_sparse)
-        self.read_s = time.process_time() - started
-        return sight.with_text(blocks)
+        blocks = self._ocr.read_blocks(rgb, is_text_sparse=features.is_text_sparse)
+        self.ocr_s = time.process_time() - started_s
+        return features.with_text(blocks)
 
 
-def normalised(picture: Image.Image) -> bytes:
-    """As the server would send it on: upright, opaque, at most 1200 px, JPEG."""
-    upright = ImageOps.exif_transpose(picture).convert("RGBA")
+def normalise(image: Image.Image) -> bytes:
+    """As the server normalises an image: upright, opaque, at most 1200 px, JPEG."""
+    upright = ImageOps.exif_transpose(image).convert("RGBA")
     upright.thumbnail((LONGEST_EDGE_PX, LONGEST_EDGE_PX))
     flat = Image.new("RGBA", upright.size, "white")
     flat.alpha_composite(upright)
@@ -90,166 +93,176 @@ def normalised(picture: Image.Image) -> bytes:
     return encoded.getvalue()
 
 
-def judge_all(pictures: Iterable[Labelled]) -> Tally:
-    """Look at every picture, caption it in every style and locale, and count."""
-    eye, tally = Eye(), Tally()
-    eye.see(Image.new("RGB", (64, 64), "red"))
-    for labelled in pictures:
-        sight = eye.see(labelled.picture)
-        tally.pictures += 1
-        tally.look_s.append(eye.look_s)
-        if eye.read_s:
-            tally.read_s.append(eye.read_s)
-        _count(tally, labelled, sight)
-        _count_captions(tally, labelled, sight)
-    return tally
+def evaluate(images: Iterable[LabelledImage]) -> Results:
+    """Analyses every image, captions it in every style and locale, and compares with its label."""
+    vision, results = InProcessVision(), Results()
+    vision.analyse(Image.new("RGB", (64, 64), "red"))
+    for labelled in images:
+        features = vision.analyse(labelled.image)
+        results.images += 1
+        results.analysis_s.append(vision.analysis_s)
+        if vision.ocr_s:
+            results.ocr_s.append(vision.ocr_s)
+        _evaluate_features(results, labelled, features)
+        _evaluate_captions(results, labelled, features)
+    return results
 
 
-def _count(tally: Tally, labelled: Labelled, sight: Features) -> None:
-    if sight.verdict != labelled.verdict:
-        tally.wrong_verdicts.append(f"{labelled.name}: {sight.verdict} ({sight.reason})")
+def _evaluate_features(results: Results, labelled: LabelledImage, features: Features) -> None:
+    if features.triage != labelled.triage:
+        error = f"{labelled.name}: {features.triage} ({features.triage_reason})"
+        results.wrong_triages.append(error)
         return
-    if sight.verdict != "picture":
+    if features.triage != "describable":
         return
-    if labelled.kinds:
-        tally.kinds += 1
-        kind = "layers" if sight.layers and sight.kind != "cutout" else sight.kind
-        if kind not in labelled.kinds and sight.kind not in labelled.kinds:
-            tally.wrong_kinds.append(f"{labelled.name}: {sight.kind}")
+    if labelled.categories:
+        results.categories += 1
+        category = features.category
+        accepted: set[str] = {category}
+        if features.bands and category != "cutout":
+            accepted.add("layers")
+        if accepted.isdisjoint(labelled.categories):
+            results.wrong_categories.append(f"{labelled.name}: {category}")
     if labelled.colours:
-        tally.colours += 1
-        shares = sight.subject.colours if sight.subject else sight.colours
+        results.colours += 1
+        shares = features.subject.colours if features.subject else features.colours
         names = [share.colour for share in shares]
-        inks = {block.ink for block in sight.text} if sight.kind == "shapes" else set()
+        inks = {block.ink for block in features.text} if features.category == "shapes" else set()
         if not {*names[:1], *inks} & set(labelled.colours):
-            tally.wrong_colours.append(f"{labelled.name}: {names}")
-    if labelled.words:
-        read = set(_plain(" ".join(block.text for block in sight.text)))
-        tally.words += len(labelled.words)
-        for word in labelled.words:
-            if not set(_plain(word)) <= read:
-                tally.missed.append(f"{labelled.name}: {word}")
+            results.wrong_colours.append(f"{labelled.name}: {names}")
+    read = set(_split_words(" ".join(block.text for block in features.text)))
+    results.words += len(labelled.words)
+    for word in labelled.words:
+        if not set(_split_words(word)) <= read:
+            results.missed_words.append(f"{labelled.name}: {word}")
 
 
-def _count_captions(tally: Tally, labelled: Labelled, sight: Features) -> None:
-    if sight.verdict != "picture":
+def _evaluate_captions(results: Results, labelled: LabelledImage, features: Features) -> None:
+    if features.triage != "describable":
         return
-    true = _plain(" ".join(labelled.words))
-    for locale, style, text in captions(sight):
-        tally.captions += 1
+    true_words = _split_words(" ".join(labelled.words))
+    for locale, style, text in captions(features):
+        results.captions += 1
         draft = Draft(text, "embedded", cut=len(text) < style.min_chars)
         verdict = validate_draft(draft, style=style, locale=locale)
         if verdict.violations or verdict.caption != text:
-            tally.broken.append(f"{labelled.name} {locale} {style.name}: {text}")
+            results.invalid_captions.append(f"{labelled.name} {locale} {style.name}: {text}")
         if locale == "en" and style.name == "detailed":
-            for word in _plain(" ".join(_quotations(text))):
-                tally.quoted += 1
-                if not any(_is_near(word, one) for one in true):
-                    tally.false_quotes.append(f"{labelled.name}: {word}")
+            for word in _split_words(" ".join(_find_quotations(text))):
+                results.quoted_words += 1
+                if not any(_is_similar(word, true_word) for true_word in true_words):
+                    results.false_quotations.append(f"{labelled.name}: {word}")
 
 
-def captions(sight: Features) -> Iterator[tuple[str, Style, str]]:
-    """Locale, style and caption for every combination."""
-    for locale, phrases in load_phrases().items():
+def captions(features: Features) -> Iterator[tuple[str, Style, str]]:
+    """The caption in every locale and style."""
+    for locale, phrasebook in load_phrasebooks().items():
         for style in load_styles().values():
-            yield locale, style, realise(sight, DraftRequest(style, locale, 256), phrases).text
+            request = DraftRequest(style, locale, MAX_TOKENS)
+            yield locale, style, realise(features, request, phrasebook).text
 
 
-def _quotations(text: str) -> list[str]:
+def _find_quotations(text: str) -> list[str]:
     return [part.split("”")[0] for part in text.split("“")[1:]]
 
 
-def _plain(text: str) -> list[str]:
-    """Words in small letters without punctuation, accents kept."""
+def _split_words(text: str) -> list[str]:
+    """The words in lower case without punctuation, accents kept."""
     folded = unicodedata.normalize("NFC", text).casefold()
     words = ("".join(c for c in word if c.isalnum() or c in "-%") for word in folded.split())
     return [word for word in words if word]
 
 
-def _is_near(one: str, other: str) -> bool:
-    """At most NEAR_WORD letters differ, for words of five letters and more."""
+def _is_similar(one: str, other: str) -> bool:
+    """At most MAX_MISREAD_LETTERS differ (edit distance), for words of five letters and more."""
     if one == other or min(len(one), len(other)) < 5:
         return one == other or (other.startswith(one) and len(one) >= 5)
-    if abs(len(one) - len(other)) > NEAR_WORD:
+    if abs(len(one) - len(other)) > MAX_MISREAD_LETTERS:
         return False
     row = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):
         previous, row[0] = row[0], i
         for j, b in enumerate(other, 1):
             previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-    return row[-1] <= NEAR_WORD
+    return row[-1] <= MAX_MISREAD_LETTERS
 
 
-def from_file(labels: Path) -> Iterator[Labelled]:
-    """The pictures of a file of labels."""
-    for name, truth in json.loads(labels.read_text("utf-8")).items():
-        with Image.open(labels.parent / name) as picture:
-            picture.load()
-        yield Labelled(
+def read_labels(labels: Path) -> Iterator[LabelledImage]:
+    """The images of a label file."""
+    for name, label in json.loads(labels.read_text("utf-8")).items():
+        with Image.open(labels.parent / name) as image:
+            image.load()
+        verdict = label.get("verdict", "picture")
+        yield LabelledImage(
             name,
-            picture,
-            words=tuple(str(truth.get("words", "")).split()),
-            kinds=tuple(truth.get("kinds", ())),
-            colours=tuple(truth.get("colours", ())),
-            verdict=truth.get("verdict", "picture"),
+            image,
+            words=tuple(str(label.get("words", "")).split()),
+            categories=tuple(label.get("kinds", ())),
+            colours=tuple(label.get("colours", ())),
+            triage="describable" if verdict == "picture" else verdict,
         )
 
 
-def report(tally: Tally) -> str:
-    """The figures, and everything that was wrong, a line each."""
-    read_s = tally.read_s or [0.0]
+def format_report(results: Results) -> str:
+    """The counts, and then one line for each error."""
+    ocr_s = results.ocr_s or [0.0]
+    right_categories = results.categories - len(results.wrong_categories)
+    right_colours = results.colours - len(results.wrong_colours)
     lines = [
-        f"pictures            {tally.pictures}",
-        f"words found         {tally.words - len(tally.missed)} of {tally.words}",
-        f"false quotes        {len(tally.false_quotes)} of {tally.quoted} quoted words",
-        f"kind right          {tally.kinds - len(tally.wrong_kinds)} of {tally.kinds}",
-        f"colour right        {tally.colours - len(tally.wrong_colours)} of {tally.colours}",
-        f"verdict wrong       {len(tally.wrong_verdicts)}",
-        f"captions that break our own rules  {len(tally.broken)} of {tally.captions}",
-        f"looking             {_time(tally.look_s)}",
-        f"reading             {_time(read_s)}",
+        f"images              {results.images}",
+        f"words found         {results.words - len(results.missed_words)} of {results.words}",
+        f"false quotations    {len(results.false_quotations)} of {results.quoted_words} words",
+        f"category right      {right_categories} of {results.categories}",
+        f"colour right        {right_colours} of {results.colours}",
+        f"triage wrong        {len(results.wrong_triages)}",
+        f"invalid captions    {len(results.invalid_captions)} of {results.captions}",
+        f"analysis            {_format_times(results.analysis_s)}",
+        f"OCR                 {_format_times(ocr_s)}",
     ]
-    for title, wrong in (
-        ("missed word", tally.missed),
-        ("false quote", tally.false_quotes),
-        ("wrong kind", tally.wrong_kinds),
-        ("wrong colour", tally.wrong_colours),
-        ("wrong verdict", tally.wrong_verdicts),
-        ("broken", tally.broken),
+    for title, errors in (
+        ("missed word", results.missed_words),
+        ("false quotation", results.false_quotations),
+        ("wrong category", results.wrong_categories),
+        ("wrong colour", results.wrong_colours),
+        ("wrong triage", results.wrong_triages),
+        ("invalid caption", results.invalid_captions),
     ):
-        lines += [f"  {title}: {one}" for one in wrong]
+        lines += [f"  {title}: {error}" for error in errors]
     return "\n".join(lines)
 
 
-def _time(taken_s: list[float]) -> str:
-    median, most = (round(1000 * one) for one in (statistics.median(taken_s), max(taken_s)))
-    return f"median {median} ms, most {most} ms of processor time"
+def _format_times(times_s: list[float]) -> str:
+    median_ms, longest_ms = (
+        round(1000 * time_s) for time_s in (statistics.median(times_s), max(times_s))
+    )
+    return f"median {median_ms} ms, longest {longest_ms} ms of processor time"
 
 
-def write_page(folder: Path, pictures: Iterable[Path]) -> Path:
-    """One HTML page of pictures beside their captions; the pictures are copied into the folder."""
+def write_page(folder: Path, paths: Iterable[Path]) -> Path:
+    """Writes an HTML page of images beside their captions, and copies the images to the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    eye, rows = Eye(), []
-    for number, path in enumerate(pictures):
-        with Image.open(path) as picture:
-            picture.load()
-        sight = eye.see(picture)
+    vision, rows = InProcessVision(), []
+    for number, path in enumerate(paths):
+        with Image.open(path) as image:
+            image.load()
+        features = vision.analyse(image)
         copy = f"{number:03}.jpg"
-        (folder / copy).write_bytes(normalised(picture))
-        said = [f"<b>{html.escape(path.name)}</b> {sight.verdict} {sight.reason} {sight.kind}"]
-        if sight.verdict == "picture":
-            for locale, style, text in captions(sight):
+        (folder / copy).write_bytes(normalise(image))
+        summary = f"{features.triage} {features.triage_reason} {features.category}"
+        lines = [f"<b>{html.escape(path.name)}</b> {summary}"]
+        if features.triage == "describable":
+            for locale, style, text in captions(features):
                 if locale == "en" or style.name == "concise":
                     label = f"{locale} {style.name}"
-                    said.append(f"<i>{label} ({len(text)})</i> {html.escape(text)}")
-        rows.append(f'<tr><td><img src="{copy}"><td>' + "<br>".join(said))
+                    lines.append(f"<i>{label} ({len(text)})</i> {html.escape(text)}")
+        rows.append(f'<tr><td><img src="{copy}"><td>' + "<br>".join(lines))
     page = folder / "index.html"
-    rules = (
+    css = (
         "<style>body{font:15px sans-serif}img{max-width:300px;max-height:300px;background:#eee}"
         "td{vertical-align:top;padding:8px;border-top:1px solid #999}</style>"
     )
     page.write_text(
-        f"<!doctype html><meta charset=utf-8><title>Captions</title>{rules}"
+        f"<!doctype html><meta charset=utf-8><title>Captions</title>{css}"
         f"<table>{''.join(rows)}</table>",
         encoding="utf-8",
     )
@@ -257,18 +270,19 @@ def write_page(folder: Path, pictures: Iterable[Path]) -> Path:
 
 
 def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(description="Judge the embedded captioner.")
+    """Runs the command. Returns 1 if a caption is invalid."""
+    parser = argparse.ArgumentParser(description="Evaluate the embedded captioner.")
     parser.add_argument("--labels", type=Path, help="a JSON file of your own labels")
     parser.add_argument("--page", type=Path, metavar="FOLDER", help="write a page into it")
-    parser.add_argument("pictures", type=Path, nargs="*", help="pictures of the page")
-    given = parser.parse_args()
-    if given.page:
-        print(write_page(given.page, given.pictures))
+    parser.add_argument("images", type=Path, nargs="*", help="images of the page")
+    arguments = parser.parse_args()
+    if arguments.page:
+        print(write_page(arguments.page, arguments.images))
         return 0
-    tally = judge_all(from_file(given.labels) if given.labels else labelled_set())
-    print(report(tally))
-    return 1 if tally.broken else 0
+    images = read_labels(arguments.labels) if arguments.labels else draw_labelled_images()
+    results = evaluate(images)
+    print(format_report(results))
+    return 1 if results.invalid_captions else 0
 
 
 if __name__ == "__main__":

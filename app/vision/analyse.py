@@ -94,10 +94,10 @@ def _find_background_and_category(
     background = find_background(image.coarse)
     statistics = measure_pixels(image, background)
     category = categorise(image, background, statistics, colours)
-    if category == "any" and background:
-        if not _has_marks(image, colours, background, statistics):
-            background = None
-    return background, category
+    if background is None or category != "any":
+        return background, category
+    has_marks = _has_marks(image, colours, background, statistics)
+    return background if has_marks else None, category
 
 
 def _has_marks(

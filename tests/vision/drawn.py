@@ -1,4 +1,4 @@
-"""Pictures of every kind, drawn here, as the normaliser would hand them on: JPEG of quality 80."""
+"""Drawn images of every category, as JPEG of quality 80, like those of the normaliser."""
 
 import io
 import random
@@ -29,7 +29,7 @@ COLOURS = {
     "beige": "#d9c4a0",
     "gold": "#c8a028",
 }
-"""What a shopper would call each: picked for this test, none of them is an anchor."""
+"""The name that a shopper would use, and a colour for it that is no anchor."""
 
 
 def jpeg(image: Image.Image) -> bytes:
@@ -39,9 +39,11 @@ def jpeg(image: Image.Image) -> bytes:
 
 
 @cache
-def product(colour: str, box=(300, 220, 600, 700), ground="white", size=(900, 900)) -> Image.Image:
-    """A rounded thing with a soft shadow below it, shaded from left to right."""
-    image = Image.new("RGB", size, ground)
+def product(
+    colour: str, box=(300, 220, 600, 700), background="white", size=(900, 900)
+) -> Image.Image:
+    """A rounded product with a soft shadow below it, shaded from left to right."""
+    image = Image.new("RGB", size, background)
     shadow = Image.new("L", size, 0)
     left, _, right, bottom = box
     ImageDraw.Draw(shadow).ellipse((left + 20, bottom + 10, right - 20, bottom + 50), fill=70)
@@ -49,8 +51,8 @@ def product(colour: str, box=(300, 220, 600, 700), ground="white", size=(900, 90
     mask = Image.new("L", size, 0)
     ImageDraw.Draw(mask).rounded_rectangle(box, radius=50, fill=255)
     light = Image.linear_gradient("L").rotate(90).resize(size).point(lambda v: v // 14)
-    thing = Image.composite(Image.new("RGB", size, "white"), Image.new("RGB", size, colour), light)
-    image.paste(thing, mask=mask)
+    item = Image.composite(Image.new("RGB", size, "white"), Image.new("RGB", size, colour), light)
+    image.paste(item, mask=mask)
     return image
 
 
@@ -77,7 +79,7 @@ def bands() -> Image.Image:
 
 @cache
 def noisy_scene(seed: int = 3) -> Image.Image:
-    """Tones that change everywhere at every scale, as in a photograph."""
+    """Noise at every scale, with the continuous tones of a photograph."""
     rng = np.random.default_rng(seed)
     total = np.zeros((480, 640, 3))
     for cells in (3, 6, 12, 24, 60, 200):
@@ -92,15 +94,15 @@ def noisy_scene(seed: int = 3) -> Image.Image:
 
 
 @cache
-def page(ground="white", ink="#202020") -> Image.Image:
-    chance = random.Random(1)
-    image = Image.new("RGB", (850, 1100), ground)
+def page(background="white", ink="#202020") -> Image.Image:
+    rng = random.Random(1)
+    image = Image.new("RGB", (850, 1100), background)
     draw = ImageDraw.Draw(image)
     words = ("lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "elit", "sed", "do")
     for y in range(90, 1000, 34):
         line = ""
         while draw.textlength(line, font=ImageFont.load_default(20)) < 600:
-            line += chance.choice(words) + " "
+            line += rng.choice(words) + " "
         draw.text((80, y), line, fill=ink, font=ImageFont.load_default(20))
     return image
 
@@ -138,8 +140,8 @@ def word_mark() -> Image.Image:
     return image
 
 
-def see_through_product() -> Image.Image:
-    """A transparent cut-out, flattened on white."""
+def transparent_product() -> Image.Image:
+    """A transparent cutout, flattened on white."""
     image = Image.new("RGBA", (500, 500), (0, 0, 0, 0))
     ImageDraw.Draw(image).rectangle((120, 200, 420, 320), fill="#2b9a40")
     flat = Image.new("RGBA", image.size, "white")
@@ -189,7 +191,7 @@ def icon() -> Image.Image:
 
 
 def flag() -> Image.Image:
-    """Three broad bands: no pattern, it says something."""
+    """Three broad stripes, which are no pattern."""
     image = Image.new("RGB", (600, 400), "white")
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, 200, 400), fill="#14205a")
@@ -197,9 +199,9 @@ def flag() -> Image.Image:
     return image
 
 
-WORTH_DESCRIBING = {
+DESCRIBABLE = {
     "product": lambda: product("#1f5fd0"),
-    "product on black": lambda: product("#f8dc30", ground="#101010"),
+    "product on black": lambda: product("#f8dc30", background="#101010"),
     "ball": lambda: ball("#d82828"),
     "banner": banner,
     "bands": bands,
@@ -210,7 +212,7 @@ WORTH_DESCRIBING = {
     "chart": chart,
     "line drawing": line_drawing,
     "word mark": word_mark,
-    "see-through": see_through_product,
+    "transparent product": transparent_product,
     "icon": icon,
     "flag": flag,
     "single line of text": lambda: page().crop((60, 80, 560, 118)),

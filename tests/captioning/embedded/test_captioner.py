@@ -1,4 +1,4 @@
-"""The captioner behind its protocol, with a real child process behind it."""
+"""The embedded captioner with a real child process, and its errors."""
 
 from collections.abc import AsyncIterator
 
@@ -9,18 +9,13 @@ from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.captioning.errors import CaptionUncertain, ModelError, ModelTimeout
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
-from app.types import NormalisedImage, SourceFacts
 from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
 from app.workers.pool import WorkerPool
-from tests.captioning.embedded.test_realise import CONCISE
+from tests.captioning.embedded.samples import CONCISE, normalised_image
 from tests.vision import drawn
 
 
-def normalised(jpeg: bytes) -> NormalisedImage:
-    return NormalisedImage(jpeg, 0, 0, SourceFacts(0, 0, "jpeg", len(jpeg), ""))
-
-
-def ask(locale: str = "en") -> DraftRequest:
+def draft_request(locale: str = "en") -> DraftRequest:
     return DraftRequest(CONCISE, locale, 64)
 
 
@@ -34,42 +29,43 @@ async def captioner() -> AsyncIterator[EmbeddedCaptioner]:
         await pool.aclose()
 
 
-async def test_every_kind_of_picture_is_answered_from_the_child(captioner: EmbeddedCaptioner):
-    """Nothing is imported after the child's doors are shut: each path was warmed up."""
-    for makers, outcome in (
-        (drawn.WORTH_DESCRIBING, None),
+async def test_every_category_of_image_gets_a_draft(captioner: EmbeddedCaptioner):
+    """The confined child process needs no import later: the warm-up ran every code path."""
+    for images, sentinel in (
+        (drawn.DESCRIBABLE, None),
         (drawn.DECORATIVE, "DECORATIVE"),
         (drawn.UNCERTAIN, "UNCERTAIN"),
     ):
-        for name, make in makers.items():
-            draft = await captioner.draft(normalised(drawn.jpeg(make())), ask(), Deadline.after(10))
+        for name, draw in images.items():
+            image = normalised_image(drawn.jpeg(draw()))
+            draft = await captioner.draft(image, draft_request(), Deadline.after(10))
             assert draft.model == "embedded"
-            assert (draft.text == outcome) if outcome else draft.text.endswith("."), name
+            assert (draft.text == sentinel) if sentinel else draft.text.endswith("."), name
 
 
 async def test_a_locale_is_matched_by_its_language(captioner: EmbeddedCaptioner):
-    """A region or script makes no other language."""
-    image = normalised(drawn.jpeg(drawn.ball("#d82828")))
-    plain = await captioner.draft(image, ask("en"), Deadline.after(10))
-    assert await captioner.draft(image, ask("en-GB"), Deadline.after(10)) == plain
-    german = await captioner.draft(image, ask("de-AT"), Deadline.after(10))
+    """A region or a script does not matter."""
+    image = normalised_image(drawn.jpeg(drawn.ball("#d82828")))
+    english = await captioner.draft(image, draft_request("en"), Deadline.after(10))
+    assert await captioner.draft(image, draft_request("en-GB"), Deadline.after(10)) == english
+    german = await captioner.draft(image, draft_request("de-AT"), Deadline.after(10))
     assert german.text.startswith("Ein runder roter Gegenstand")
 
 
-async def test_a_locale_without_phrases_is_uncertain_and_named(captioner: EmbeddedCaptioner):
-    """Never English by surprise."""
+async def test_a_locale_without_a_phrasebook_is_an_error(captioner: EmbeddedCaptioner):
+    """The message lists the locales that it can write; English is no substitute."""
     with pytest.raises(CaptionUncertain) as raised:
-        await captioner.draft(normalised(b""), ask("pl"), Deadline.after(10))
+        await captioner.draft(normalised_image(b""), draft_request("pl"), Deadline.after(10))
     assert "writes only de, en, es, fr, hr" in raised.value.detail
 
 
-async def test_the_check_says_what_it_can_write(captioner: EmbeddedCaptioner):
+async def test_the_check_lists_the_locales(captioner: EmbeddedCaptioner):
     """For the operator."""
     assert "en" in await captioner.check()
 
 
-class Broken:
-    """A pool at the other end of which something goes wrong."""
+class StubPool:
+    """A worker pool with one result or failure."""
 
     def __init__(self, outcome: Exception | dict[str, object]) -> None:
         self.outcome = outcome
@@ -86,10 +82,11 @@ class Broken:
         (ChildTimeout("5 s"), ModelTimeout),
         (PoolBusy("full"), Overloaded),
         (ChildDied("gone"), ModelError),
-        ({"kind": "nonsense"}, ModelError),
+        ({"category": "nonsense"}, ModelError),
     ],
 )
-async def test_what_goes_wrong_in_the_child_has_its_own_error(outcome, expected):
-    """None of them is a bug of the caller."""
+async def test_a_failed_analysis_has_its_own_error(outcome, expected):
+    """None of them is an error of the caller."""
+    captioner = EmbeddedCaptioner(StubPool(outcome))
     with pytest.raises(expected):
-        await EmbeddedCaptioner(Broken(outcome)).draft(normalised(b"x"), ask(), Deadline.after(5))
+        await captioner.draft(normalised_image(b"x"), draft_request(), Deadline.after(5))

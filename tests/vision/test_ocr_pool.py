@@ -1,0 +1,173 @@
+"""OCR in child processes, and what happens when it fails."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.captioning.captioner import DraftRequest
+from app.captioning.embedded.captioner import EmbeddedCaptioner
+from app.errors import Overloaded
+from app.runtime.deadline import Deadline
+from app.runtime.semaphore import WeightedSemaphore
+from app.vision import ocr_pool as module
+from app.vision.ocr_pool import OcrPool, is_ocr_installed
+from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
+from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
+from tests.captioning.embedded.samples import CONCISE, normalised_image
+from tests.vision import drawn
+
+needs_models = pytest.mark.skipif(not is_ocr_installed(), reason="needs the extra `embedded`")
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for the module, so that the models are loaded once."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def ocr_pool(anyio_backend: str) -> AsyncIterator[OcrPool]:
+    pool = OcrPool(WeightedSemaphore(POOL_MEMORY_BYTES))
+    starting = asyncio.create_task(pool.start())
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+        starting.cancel()
+
+
+async def read(pool: OcrPool, jpeg: bytes, *, is_text_sparse: bool = False) -> list[str]:
+    blocks = await pool.read_text(jpeg, Deadline.after(30), is_text_sparse=is_text_sparse)
+    return [block.text for block in blocks]
+
+
+@needs_models
+async def test_text_is_read_in_a_confined_child_process(ocr_pool: OcrPool):
+    """A call before the models are loaded waits for them."""
+    assert await read(ocr_pool, drawn.jpeg(drawn.banner())) == ["SPRING SALE"]
+    assert await read(ocr_pool, drawn.jpeg(drawn.chart())) == ["Visitors per quarter"]
+    assert await read(ocr_pool, drawn.jpeg(drawn.word_mark())) == ["ABC"]
+
+
+@needs_models
+@pytest.mark.parametrize("name", ["noise", "checks", "stripes", "gradient"])
+async def test_no_text_is_read_in_textures_and_patterns(ocr_pool: OcrPool, name: str):
+    """At the coarse and at the full size."""
+    jpeg = drawn.jpeg(drawn.DECORATIVE[name]())
+    assert await read(ocr_pool, jpeg, is_text_sparse=True) == []
+    assert await read(ocr_pool, jpeg) == []
+
+
+@needs_models
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (1200, 3), (40, 40), (4096, 300)])
+async def test_an_image_of_any_size_can_be_read(ocr_pool: OcrPool, size: tuple[int, int]):
+    """Very small, very flat and larger than the limit."""
+    assert await read(ocr_pool, drawn.jpeg(drawn.noisy_scene().resize(size))) == []
+
+
+@needs_models
+async def test_of_a_page_full_of_text_a_limited_part_is_read(ocr_pool: OcrPool):
+    """Enough for a caption, in a limited time."""
+    text = " ".join(await read(ocr_pool, drawn.jpeg(drawn.page())))
+    assert 100 < len(text) < 2_000
+
+
+@needs_models
+async def test_data_that_is_no_image_does_not_end_the_child_process(ocr_pool: OcrPool):
+    """No text is read, and the next image is read."""
+    assert await read(ocr_pool, b"not a picture") == []
+    assert await read(ocr_pool, drawn.jpeg(drawn.banner())) == ["SPRING SALE"]
+
+
+@needs_models
+async def test_a_killed_child_process_is_replaced(ocr_pool: OcrPool):
+    """The current image gets no text; the next one waits for the new child process."""
+    await read(ocr_pool, drawn.jpeg(drawn.banner()))
+    for pid in ocr_pool.pids():
+        os.kill(pid, signal.SIGKILL)
+    await read(ocr_pool, drawn.jpeg(drawn.banner()))
+    assert await read(ocr_pool, drawn.jpeg(drawn.banner())) == ["SPRING SALE"]
+
+
+@needs_models
+async def test_a_caption_quotes_the_text_in_the_image(ocr_pool: OcrPool):
+    """Analysis and OCR together, each in its own child process."""
+    worker_pool = WorkerPool(size=1, handlers={"analyse": "app.vision.analyse:analyse_job"})
+    await worker_pool.start()
+    try:
+        captioner = EmbeddedCaptioner(worker_pool, ocr_pool)
+        image = normalised_image(drawn.jpeg(drawn.banner()))
+        draft = await captioner.draft(image, DraftRequest(CONCISE, "en", 64), Deadline.after(30))
+        assert "“SPRING SALE”" in draft.text
+        assert "reads text" in await captioner.check()
+    finally:
+        await worker_pool.aclose()
+
+
+class StubPool:
+    """A worker pool with one result or failure."""
+
+    def __init__(self, outcome: object, waiting: int = 0) -> None:
+        self.outcome, self.waiting = outcome, waiting
+
+    async def start(self) -> None:
+        if isinstance(self.outcome, OSError):
+            raise self.outcome
+
+    async def run(self, handler, data, args, *, timeout_s, deadline):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome, b""
+
+
+async def start_ocr_pool(monkeypatch: pytest.MonkeyPatch, stub: StubPool) -> OcrPool:
+    """An OcrPool that uses the stub, after its first attempt to start."""
+    monkeypatch.setattr(module, "WorkerPool", lambda **_: stub)
+    pool = OcrPool(WeightedSemaphore(1))
+    starting = asyncio.create_task(pool.start())
+    await pool.is_ready()
+    starting.cancel()
+    return pool
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        ChildDied("gone"),
+        ChildTimeout("8 s"),
+        {},
+        {"blocks": 7},
+        {"blocks": [{"text": "a"}]},
+        {"blocks": [{"text": "a", "score": 1, "height": 1, "top": 0, "lines": 1, "width": 1,
+                     "ink": "<b>"}]},
+    ],
+)  # fmt: skip
+async def test_a_failed_job_returns_no_text(monkeypatch, outcome):
+    """The caption is written without text; invalid data from a child process is not used."""
+    pool = await start_ocr_pool(monkeypatch, StubPool(outcome))
+    assert await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False) == ()
+
+
+async def test_a_queue_that_is_too_long_is_overload_at_once(monkeypatch):
+    """With the time after which a retry makes sense."""
+    pool = await start_ocr_pool(monkeypatch, StubPool({"blocks": []}, waiting=100))
+    with pytest.raises(Overloaded) as raised:
+        await pool.read_text(b"x", Deadline.after(20), is_text_sparse=False)
+    assert raised.value.retry_after_s == 70
+
+
+async def test_a_job_that_is_not_done_in_time_is_overload(monkeypatch):
+    """Which the circuit breaker does not count."""
+    pool = await start_ocr_pool(monkeypatch, StubPool(PoolBusy("full")))
+    with pytest.raises(Overloaded):
+        await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False)
+
+
+async def test_without_models_captions_have_no_text(monkeypatch):
+    """No call waits for the next attempt to load them."""
+    pool = await start_ocr_pool(monkeypatch, StubPool(OSError("no memory")))
+    assert not await pool.is_ready()
+    assert await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False) == ()
