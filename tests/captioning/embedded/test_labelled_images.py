@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from app.vision.ocr_pool import is_ocr_installed
-from benchmarks.embedded import evaluate, format_report
+from testing.embedded_evaluation import evaluate, format_report
 from testing.labelled_images import draw_labelled_images
 
 pytestmark = pytest.mark.skipif(not is_ocr_installed(), reason="needs the extra `embedded`")
