@@ -158,6 +158,7 @@ def test_characters_are_normalised() -> None:
     assert normalise_text("می\u200cخواهم") == "می\u200cخواهم"
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize(
     "piece",
     ["<", ".", " .", '"', "**", "* ", "[", "(", "a: ", "<think>", "</think>", '{"a":', "- ", "a",
