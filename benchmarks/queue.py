@@ -21,9 +21,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from kombu import Connection, Queue
+from testing.fleet import Fleet, make_products, query
 
 from testing.catalogue import COMMAND
-from testing.fleet import Fleet, make_products, query
 from testing.servers.altwright import Altwright
 from testing.servers.flaky_model_server import CAPTION, Behaviour, FlakyModelServer
 

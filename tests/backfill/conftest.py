@@ -1,11 +1,11 @@
-"""A flaky model, the real server in front of it, and the command."""
+"""A flaky model server, the real server in front of it, and the command."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from testing.catalogue import Command
+from testing.catalogue import BackfillCommand
 from testing.servers.altwright import Altwright
 from testing.servers.flaky_model_server import Behaviour, CallLog, FlakyModelServer
 
@@ -30,8 +30,8 @@ def flaky_model(_flaky_model_and_server: tuple[FlakyModelServer, Altwright]) -> 
 
 
 @pytest.fixture
-def own_server(flaky_model: FlakyModelServer, command: Command) -> Iterator[None]:
-    """A server of the test's own behind the command: what its model did to it is not forgotten."""
+def own_server(flaky_model: FlakyModelServer, command: BackfillCommand) -> Iterator[None]:
+    """A server for one test, which remembers failures of its model server."""
     with Altwright(**flaky_model.altwright_settings(API_KEYS=f'["{KEY}"]')) as server:
         command.env["ALTWRIGHT_URL"] = server.url
         yield
@@ -42,8 +42,8 @@ def command(
     _flaky_model_and_server: tuple[FlakyModelServer, Altwright],
     flaky_model: FlakyModelServer,
     tmp_path: Path,
-) -> Command:
-    """The command, with the server's address and key, in a folder of the test's own."""
-    command = Command(_flaky_model_and_server[1].url, tmp_path)
+) -> BackfillCommand:
+    """The command, with the server's URL and key, in a folder of its own."""
+    command = BackfillCommand(_flaky_model_and_server[1].url, tmp_path)
     command.env["ALTWRIGHT_API_KEY"] = KEY
     return command

@@ -1,4 +1,4 @@
-"""A catalogue in a file: what comes out, and that nothing of it is lost whenever it is killed."""
+"""Backfill of a file: what the new file contains, and that a killed run loses nothing."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 from altwright.backfill.journal.journal import Journal
 
-from testing.catalogue import Command, item, read_csv, until, write_csv
+from testing.catalogue import BackfillCommand, blank_row, read_csv, wait_until, write_csv
 from testing.images import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
 from testing.servers.fault_proxy import FaultProxy
@@ -25,15 +25,15 @@ CSV = ("in.csv", "--to", "out.csv")
 
 
 def test_blank_rows_are_filled_and_every_column_is_kept(
-    command: Command, flaky_model: FlakyModelServer
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     rows = [
-        item(1, flaky_model.image_url(1), price="9.50"),
-        {**item(2, flaky_model.image_url(2), price="007"), "alt": "A person wrote this."},
-        {**item(3, flaky_model.image_url(3), price=""), "alt": "   "},
+        blank_row(1, flaky_model.image_url(1), price="9.50"),
+        {**blank_row(2, flaky_model.image_url(2), price="007"), "alt": "A person wrote this."},
+        {**blank_row(3, flaky_model.image_url(3), price=""), "alt": "   "},
     ]
     write_csv(command.folder / "in.csv", rows)
-    summary = command.summary(*CSV, "--styles", "concise,seo")
+    summary = command.run_json(*CSV, "--styles", "concise,seo")
     first, second, third = read_csv(command.folder / "out.csv")
     assert second == {**rows[1], **{name: "" for name in first if name not in rows[1]}}
     for found, row in ((first, rows[0]), (third, rows[2])):
@@ -51,11 +51,11 @@ def test_styles_and_languages_of_a_picture_are_one_call(
     altwright: Altwright, make_fault_proxy: Callable[[str], FaultProxy], tmp_path: Path
 ) -> None:
     proxy = make_fault_proxy(altwright.url)
-    command = Command(proxy.url, tmp_path)
+    command = BackfillCommand(proxy.url, tmp_path)
     image = data_url(photograph_like((320, 200)))
-    write_csv(tmp_path / "in.csv", [item(n, image) for n in (1, 2)])
+    write_csv(tmp_path / "in.csv", [blank_row(n, image) for n in (1, 2)])
     words = ("--styles", "concise,seo,detailed", "--locales", "en,de")
-    assert command.summary(*CSV, *words)["calls"] == 2
+    assert command.run_json(*CSV, *words)["calls"] == 2
     asked = [seen.json() for seen in proxy.requests if seen.body]
     assert [(each["styles"], each["locales"]) for each in asked] == [
         (["concise", "seo", "detailed"], ["en", "de"])
@@ -67,41 +67,45 @@ def test_styles_and_languages_of_a_picture_are_one_call(
             assert " eine Szene " in row[f"{field}_de"]
 
 
-def test_equal_rows_are_asked_once_and_answered_all(
-    command: Command, flaky_model: FlakyModelServer
+def test_rows_with_the_same_request_share_one_call(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    rows = [{**item(1, flaky_model.image_url("same")), "id": str(n)} for n in range(1, 21)]
+    rows = [{**blank_row(1, flaky_model.image_url("same")), "id": str(n)} for n in range(1, 21)]
     write_csv(command.folder / "in.csv", rows)
-    summary = command.summary(*CSV)
+    summary = command.run_json(*CSV)
     assert flaky_model.log.calls == 1
     assert summary["outcomes"]["ai"] == 20
     assert {row["alt"] for row in read_csv(command.folder / "out.csv")} == {CAPTION}
 
 
-def test_what_a_person_should_write_goes_to_review_and_not_round_again(
-    command: Command, flaky_model: FlakyModelServer
+def test_rejected_and_uncertain_rows_go_to_review_and_are_not_requested_again(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     flaky_model.behaviour.refused_every, flaky_model.behaviour.uncertain_every = 5, 7
-    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 15)))
-    summary = command.summary(*CSV)
+    write_csv(
+        command.folder / "in.csv", (blank_row(n, flaky_model.image_url(n)) for n in range(1, 15))
+    )
+    summary = command.run_json(*CSV)
     assert summary["outcomes"]["rejected"] == 2
     assert summary["outcomes"]["uncertain"] == 2
     rows = {row["id"]: row for row in read_csv(command.folder / "out.csv")}
     assert (rows["5"]["alt"], rows["5"]["alt_source"]) == ("", "rejected")
     assert (rows["7"]["alt"], rows["7"]["reasons"]) == ("", "caption_uncertain")
     calls = flaky_model.log.calls
-    assert command.summary(*CSV)["calls"] == 0
-    # Nor where the first run's result is the next one's source.
-    command.summary("out.csv", "--to", "again.csv")
+    assert command.run_json(*CSV)["calls"] == 0
+    # Nor if the result of the first run is the source of the next one.
+    command.run_json("out.csv", "--to", "again.csv")
     assert flaky_model.log.calls == calls
 
 
-def test_rows_that_a_rule_holds_are_not_written(
-    command: Command, flaky_model: FlakyModelServer
+def test_rows_that_a_hold_rule_matches_are_not_written(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    rows = [item(n, flaky_model.image_url(n), kind="medical" if n == 2 else "") for n in (1, 2, 3)]
+    rows = [
+        blank_row(n, flaky_model.image_url(n), kind="medical" if n == 2 else "") for n in (1, 2, 3)
+    ]
     write_csv(command.folder / "in.csv", rows)
-    summary = command.summary(*CSV, "--hold-column", "kind=medical")
+    summary = command.run_json(*CSV, "--hold-column", "kind=medical")
     assert (summary["outcomes"]["uncertain"], summary["held"]) == (1, 1)
     held = read_csv(command.folder / "out.csv")[1]
     assert (held["alt"], held["alt_source"]) == ("", "uncertain")
@@ -109,32 +113,32 @@ def test_rows_that_a_rule_holds_are_not_written(
 
 
 def test_a_failed_row_is_tried_again_by_the_next_run(
-    command: Command, flaky_model: FlakyModelServer
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     rows = [
-        item(1, flaky_model.image_url("missing-1")),
-        item(2, flaky_model.image_url(2)),
-        item(3, "mug.jpg"),
+        blank_row(1, flaky_model.image_url("missing-1")),
+        blank_row(2, flaky_model.image_url(2)),
+        blank_row(3, "mug.jpg"),
     ]
     write_csv(command.folder / "in.csv", rows)
-    summary = command.summary(*CSV, expect=1)
+    summary = command.run_json(*CSV, exit_code=1)
     assert summary["outcomes"]["failed"] == 2
     found = read_csv(command.folder / "out.csv")
     assert [row["reasons"] for row in found] == ["image_not_found", "", "not_a_url"]
     rows[0]["image_url"] = flaky_model.image_url(1)
     write_csv(command.folder / "in.csv", rows)
-    assert command.summary(*CSV, expect=1)["outcomes"]["failed"] == 1
+    assert command.run_json(*CSV, exit_code=1)["outcomes"]["failed"] == 1
     assert read_csv(command.folder / "out.csv")[0]["alt"] == CAPTION
     assert flaky_model.log.captioned.total() == 2
 
 
 def test_an_estimate_calls_nothing_and_leaves_nothing(
-    command: Command, flaky_model: FlakyModelServer
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    rows = [item(n % 30, flaky_model.image_url(n % 30)) | {"id": str(n)} for n in range(40)]
+    rows = [blank_row(n % 30, flaky_model.image_url(n % 30)) | {"id": str(n)} for n in range(40)]
     rows[0]["alt"] = "Described."
     write_csv(command.folder / "in.csv", rows)
-    found = command.summary(
+    found = command.run_json(
         *CSV, "--estimate", "--price-in", "1", "--price-out", "2", "--rate", "24/min"
     )
     assert (found["rows"], found["described"], found["blank"]) == (40, 1, 39)
@@ -145,27 +149,31 @@ def test_an_estimate_calls_nothing_and_leaves_nothing(
     assert sorted(path.name for path in command.folder.iterdir()) == ["in.csv"]
 
 
-def test_a_pilot_asks_for_so_many_and_the_next_run_for_the_rest(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_limited_run_is_continued_by_the_next_one(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 31)))
-    assert command.summary(*CSV, "--limit", "10")["outcomes"]["pending"] == 20
+    write_csv(
+        command.folder / "in.csv", (blank_row(n, flaky_model.image_url(n)) for n in range(1, 31))
+    )
+    assert command.run_json(*CSV, "--limit", "10")["outcomes"]["pending"] == 20
     assert Counter(row["alt_source"] for row in read_csv(command.folder / "out.csv")) == {
         "ai": 10, "pending": 20,
     }  # fmt: skip
-    assert command.summary(*CSV)["calls"] == 20
+    assert command.run_json(*CSV)["calls"] == 20
     assert flaky_model.log.captioned.total() == 30
 
 
 def test_calls_do_not_begin_faster_than_the_rate(
-    command: Command, flaky_model: FlakyModelServer
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 13)))
-    assert command.summary(*CSV, "--rate", "300/min")["seconds"] >= 11 / 5
+    write_csv(
+        command.folder / "in.csv", (blank_row(n, flaky_model.image_url(n)) for n in range(1, 13))
+    )
+    assert command.run_json(*CSV, "--rate", "300/min")["seconds"] >= 11 / 5
 
 
-def test_killed_at_random_nothing_is_lost_and_nothing_is_paid_for_twice(
-    command: Command, flaky_model: FlakyModelServer
+def test_runs_killed_at_random_lose_nothing_and_pay_only_for_calls_in_flight_twice(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     behaviour = flaky_model.behaviour
     behaviour.rate_limit_probability, behaviour.reset_probability, behaviour.response_s = (
@@ -175,18 +183,20 @@ def test_killed_at_random_nothing_is_lost_and_nothing_is_paid_for_twice(
     )
     behaviour.slow_probability, behaviour.slow_response_s = 0.02, 0.8
     behaviour.refused_every, behaviour.uncertain_every = 31, 37
-    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 301)))
+    write_csv(
+        command.folder / "in.csv", (blank_row(n, flaky_model.image_url(n)) for n in range(1, 301))
+    )
     chance = random.Random(11)
     kills = 5
     for _ in range(kills):
         calls = flaky_model.log.calls
         process = command.start(*CSV)
-        until(lambda calls=calls: flaky_model.log.calls >= calls + 15, process)
+        wait_until(lambda calls=calls: flaky_model.log.calls >= calls + 15, process)
         time.sleep(chance.random() * 0.4)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (command.folder / "out.csv").exists()
-    command.summary(*CSV)
+    command.run_json(*CSV)
     rows = read_csv(command.folder / "out.csv")
     assert [row["id"] for row in rows] == [str(n) for n in range(1, 301)]
     assert Counter(row["alt_source"] for row in rows) == {
@@ -197,7 +207,9 @@ def test_killed_at_random_nothing_is_lost_and_nothing_is_paid_for_twice(
     assert twice <= kills * 8, "more than what was in flight at the kills"
 
 
-def test_json_lines_keep_what_is_in_them(command: Command, flaky_model: FlakyModelServer) -> None:
+def test_json_lines_keep_their_other_values(
+    command: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
     objects = [
         {
             "sku": 7,
@@ -222,7 +234,7 @@ def test_json_lines_keep_what_is_in_them(command: Command, flaky_model: FlakyMod
     assert beside == ['{"sku": 9,', "[1]"]
 
 
-def test_parquet_keeps_its_types(command: Command, flaky_model: FlakyModelServer) -> None:
+def test_parquet_keeps_its_types(command: BackfillCommand, flaky_model: FlakyModelServer) -> None:
     table = pa.table(
         {
             "id": pa.array([1, 2, 3], pa.int32()),
@@ -235,7 +247,7 @@ def test_parquet_keeps_its_types(command: Command, flaky_model: FlakyModelServer
         }
     )
     pa.parquet.write_table(table, command.folder / "in.parquet")
-    command.summary("in.parquet", "--to", "out.parquet")
+    command.run_json("in.parquet", "--to", "out.parquet")
     found = pa.parquet.read_table(command.folder / "out.parquet")
     for name in ("id", "image_url", "name", "tags", "raw", "at"):
         assert found.column(name).equals(table.column(name)), name
@@ -245,7 +257,7 @@ def test_parquet_keeps_its_types(command: Command, flaky_model: FlakyModelServer
 
 
 def test_a_folder_of_pictures_becomes_a_file(
-    command: Command, flaky_model: FlakyModelServer
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     for name in ("b.jpg", "sub/c.jpeg"):
         path = command.folder / "pictures" / name
@@ -253,7 +265,7 @@ def test_a_folder_of_pictures_becomes_a_file(
         path.write_bytes(jpeg((40, 30)))
     (command.folder / "pictures/a.png").write_bytes(b"no picture")
     (command.folder / "pictures/notes.txt").write_text("no picture either")
-    summary = command.summary("pictures", "--to", "out.csv", expect=1)
+    summary = command.run_json("pictures", "--to", "out.csv", exit_code=1)
     rows = {row["file"]: row for row in read_csv(command.folder / "out.csv")}
     assert list(rows) == ["a.png", "b.jpg", "sub/c.jpeg"]
     assert rows["b.jpg"]["alt"] == rows["sub/c.jpeg"]["alt"] == CAPTION
@@ -263,25 +275,28 @@ def test_a_folder_of_pictures_becomes_a_file(
     assert summary["outcomes"]["ai"] == 2
 
 
-def test_relative_images_get_what_stands_before_them(
-    command: Command, flaky_model: FlakyModelServer
+def test_the_image_base_is_put_before_relative_images(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     base = flaky_model.image_url("x").rpartition("/")[0]
-    write_csv(command.folder / "in.csv", [item(1, "/one.jpg"), item(2, flaky_model.image_url(2))])
-    assert command.summary(*CSV, "--base", base)["outcomes"]["ai"] == 2
+    write_csv(
+        command.folder / "in.csv",
+        [blank_row(1, "/one.jpg"), blank_row(2, flaky_model.image_url(2))],
+    )
+    assert command.run_json(*CSV, "--base", base)["outcomes"]["ai"] == 2
 
 
-def test_the_target_is_never_something_that_somebody_else_wrote(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_target_file_of_someone_else_is_never_overwritten(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, flaky_model.image_url(1))])
+    write_csv(command.folder / "in.csv", [blank_row(1, flaky_model.image_url(1))])
     out = command.folder / "out.csv"
     out.write_text("mine\n")
     done = command.run(*CSV)
     assert (done.returncode, flaky_model.log.calls) == (2, 0)
     assert "is there already" in done.stderr
     out.unlink()
-    command.summary(*CSV)
+    command.run_json(*CSV)
     out.write_text(out.read_text().replace("White", "Black"))
     done = command.run(*CSV)
     assert done.returncode == 2
@@ -289,19 +304,19 @@ def test_the_target_is_never_something_that_somebody_else_wrote(
     assert "Black" in out.read_text()
 
 
-def test_a_kill_between_the_journal_and_the_rename_leaves_the_file_ours(
-    command: Command, flaky_model: FlakyModelServer
+def test_after_a_kill_before_the_rename_the_target_is_still_recognised(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, flaky_model.image_url(1))])
-    command.summary(*CSV)
+    write_csv(command.folder / "in.csv", [blank_row(1, flaky_model.image_url(1))])
+    command.run_json(*CSV)
     with Journal.open(command.folder / "out.csv.journal") as journal:
-        # As it is when the journal knows of the next file, and the old one still stands there.
-        journal.set_target_stamps("1:1", *journal.target_stamps)
-    assert command.summary(*CSV)["calls"] == 0
+        # As it is when the journal has the new fingerprint, and the old file is still there.
+        journal.set_target_fingerprints("1:1", *journal.target_fingerprints)
+    assert command.run_json(*CSV)["calls"] == 0
 
 
 def test_columns_are_shown_before_anything_runs(
-    command: Command, flaky_model: FlakyModelServer
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     (command.folder / "in.csv").write_text(
         f"Variant SKU;Image Src;Title\nx;{flaky_model.image_url(1)};row-1\n"
@@ -323,12 +338,12 @@ def test_columns_are_shown_before_anything_runs(
         ),
         ("id,image,id", (), "more than one column 'id'"),
         ("id,image", ("--rate", "fast"), "--rate is a number and a unit"),
-        ("id,image", ("--hold-column", "kind=x"), "'kind' is no column"),
+        ("id,image", ("--hold-column", "kind=x"), "'kind' is not a column"),
         ("id,image", ("--styles", "poetic"), "The server has no style 'poetic'"),
     ],
 )
-def test_a_wrong_command_says_what_there_is(
-    command: Command,
+def test_a_wrong_command_is_refused_with_what_exists(
+    command: BackfillCommand,
     flaky_model: FlakyModelServer,
     header: str,
     words: tuple[str, ...],
@@ -342,10 +357,10 @@ def test_a_wrong_command_says_what_there_is(
     assert flaky_model.log.calls == 0
 
 
-def test_plain_lines_where_there_is_no_terminal(
-    command: Command, flaky_model: FlakyModelServer
+def test_progress_is_plain_lines_without_a_terminal(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, flaky_model.image_url(1))])
+    write_csv(command.folder / "in.csv", [blank_row(1, flaky_model.image_url(1))])
     done = command.run(*CSV)
     assert "\x1b" not in done.stderr + done.stdout
     assert "1 rows: 0 described, 1 blank; 1 call to make" in done.stderr
@@ -353,43 +368,43 @@ def test_plain_lines_where_there_is_no_terminal(
 
 
 def test_the_journal_of_another_run_is_refused(
-    command: Command, flaky_model: FlakyModelServer
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, flaky_model.image_url(1))])
-    command.summary(*CSV)
+    write_csv(command.folder / "in.csv", [blank_row(1, flaky_model.image_url(1))])
+    command.run_json(*CSV)
     done = command.run(*CSV, "--locales", "de")
     assert done.returncode == 2
     assert "is the journal of another run (with other locales)" in done.stderr
     assert Path(command.folder / "out.csv.journal").exists()
 
 
-def test_a_row_without_a_picture_fails_alone(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_row_without_an_image_fails_alone(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, ""), item(2, flaky_model.image_url(2))])
+    write_csv(command.folder / "in.csv", [blank_row(1, ""), blank_row(2, flaky_model.image_url(2))])
     command.run(*CSV)
     first, second = read_csv(command.folder / "out.csv")
     assert (first["alt"], first["alt_source"]) == ("", "failed")
     assert (second["alt"], second["alt_source"]) == (CAPTION, "ai")
 
 
-def test_further_texts_that_stand_there_stay(
-    command: Command, flaky_model: FlakyModelServer
+def test_further_texts_that_the_source_has_are_kept(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    """They may be a person's; only the alt text is blank."""
+    """They may be a person's text; only the alt text is blank."""
     write_csv(
         command.folder / "in.csv",
-        [{**item(1, flaky_model.image_url(1)), "seo": "A person's words."}],
+        [{**blank_row(1, flaky_model.image_url(1)), "seo": "A person's words."}],
     )
-    command.summary(*CSV, "--styles", "concise,seo")
+    command.run_json(*CSV, "--styles", "concise,seo")
     (row,) = read_csv(command.folder / "out.csv")
     assert (row["alt"], row["seo"]) == (CAPTION, "A person's words.")
 
 
 def test_each_row_of_a_database_gets_its_own_outcome_in_a_file(
-    command: Command, flaky_model: FlakyModelServer
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    """A table's records have no place in a file, by which one could be taken for another."""
+    """The records of a table have no line number by which they could be told apart."""
     database = sqlite3.connect(command.folder / "shop.db")
     database.execute("CREATE TABLE m (id INTEGER PRIMARY KEY, image TEXT, alt TEXT)")
     rows = [(1, "no URL", None), (2, "http://a.example/2.jpg", "A person wrote this.")]
@@ -403,13 +418,13 @@ def test_each_row_of_a_database_gets_its_own_outcome_in_a_file(
     assert found == [("", "failed"), ("A person wrote this.", ""), (CAPTION, "ai")]
 
 
-def test_a_cell_in_another_encoding_is_kept_beside_as_the_bytes_that_it_was(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_line_in_another_encoding_is_copied_beside_with_its_bytes(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     good = f"1,{flaky_model.image_url(1)},Käse\n".encode()
     bad = f"2,{flaky_model.image_url(2)},".encode() + "Käse\n".encode("cp1252")
     (command.folder / "in.csv").write_bytes(b"id,image_url,name\n" + good + bad)
-    summary = command.summary(*CSV, expect=1)
+    summary = command.run_json(*CSV, exit_code=1)
     assert (summary["broken"], summary["outcomes"]["ai"]) == (1, 1)
     assert (command.folder / "out.csv.broken").read_bytes() == bad
     again = command.run("in.csv", "--to", "ascii.csv", "--encoding", "ascii")
@@ -425,8 +440,8 @@ def test_a_cell_in_another_encoding_is_kept_beside_as_the_bytes_that_it_was(
         ("utf-8", "nothing", "There is no encoding 'nothing'"),
     ],
 )
-def test_an_encoding_that_is_not_the_files_is_one_sentence(
-    command: Command, written: str, named: str, sentence: str
+def test_a_wrong_encoding_is_refused_with_one_line(
+    command: BackfillCommand, written: str, named: str, sentence: str
 ) -> None:
     (command.folder / "in.csv").write_bytes("id,image_url\n1,x\n".encode(written))
     done = command.run(*CSV, "--encoding", named)
@@ -434,8 +449,8 @@ def test_an_encoding_that_is_not_the_files_is_one_sentence(
     assert sentence in done.stderr
 
 
-def test_what_is_cut_in_the_middle_of_a_character_leaves_no_empty_line(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_file_cut_inside_a_character_adds_no_empty_line_to_the_broken_ones(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     whole = f"id,image_url\n1,{flaky_model.image_url(1)}\n2,{flaky_model.image_url(2)}".encode(
         "utf-16"
@@ -447,8 +462,8 @@ def test_what_is_cut_in_the_middle_of_a_character_leaves_no_empty_line(
     assert not beside.exists() or b"\n\n" not in b"\n" + beside.read_bytes()
 
 
-def test_half_a_character_in_json_is_a_broken_line(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_lone_surrogate_in_json_is_a_broken_line(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     lines = [
         json.dumps({"id": "1", "image_url": flaky_model.image_url(1), "name": "whole \U0001f600"}),
@@ -463,10 +478,10 @@ def test_half_a_character_in_json_is_a_broken_line(
     assert json.loads(made)["alt"] == CAPTION
 
 
-def test_of_three_rows_with_one_key_the_one_with_another_picture_is_told(
-    command: Command, flaky_model: FlakyModelServer
+def test_of_rows_with_one_key_the_one_with_another_image_is_reported(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    rows = [item(1, flaky_model.image_url(n)) for n in (1, 2, 1)]
+    rows = [blank_row(1, flaky_model.image_url(n)) for n in (1, 2, 1)]
     write_csv(command.folder / "in.csv", rows)
     done = command.run(*CSV)
     assert done.returncode == 1
@@ -476,8 +491,8 @@ def test_of_three_rows_with_one_key_the_one_with_another_picture_is_told(
     ]  # fmt: skip
 
 
-def test_files_of_a_folder_are_taken_by_the_names_that_they_have(
-    command: Command, flaky_model: FlakyModelServer
+def test_files_of_a_folder_keep_spaces_in_their_names_and_pipes_are_reported(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     folder = command.folder / "pictures"
     folder.mkdir()
@@ -487,15 +502,15 @@ def test_files_of_a_folder_are_taken_by_the_names_that_they_have(
     done = command.run("pictures", "--to", "out.csv")
     assert done.returncode == 1
     for name in ("pipe.jpg", "gone.jpg"):
-        assert f"broken: {name} is no file" in done.stderr
+        assert f"broken: {name} is not a file" in done.stderr
     [row] = read_csv(command.folder / "out.csv")
     assert (row["file"], row["alt_source"]) == (" mug .jpg", "ai")
-    write_csv(command.folder / "in.csv", [item(1, "pipe.jpg")])
-    summary = command.summary(*CSV[:2], "listed.csv", "--base", str(folder), expect=1)
+    write_csv(command.folder / "in.csv", [blank_row(1, "pipe.jpg")])
+    summary = command.run_json(*CSV[:2], "listed.csv", "--base", str(folder), exit_code=1)
     assert summary["outcomes"]["failed"] == 1
 
 
-def test_columns_of_a_parquet_file_that_have_the_same_name_are_told(command: Command) -> None:
+def test_duplicate_column_names_of_a_parquet_file_are_refused(command: BackfillCommand) -> None:
     table = pa.table([pa.array(["x"]), pa.array(["y"])], names=["image_url", "image_url"])
     pyarrow.parquet.write_table(table, command.folder / "in.parquet")
     done = command.run("in.parquet", "--to", "out.parquet")
@@ -503,29 +518,29 @@ def test_columns_of_a_parquet_file_that_have_the_same_name_are_told(command: Com
     assert "more than one column 'image_url'" in done.stderr
 
 
-def test_a_row_without_a_picture_counts_as_itself_in_an_estimate(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_row_without_an_image_is_no_duplicate_in_an_estimate(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", [item(1, ""), item(2, flaky_model.image_url(2))])
+    write_csv(command.folder / "in.csv", [blank_row(1, ""), blank_row(2, flaky_model.image_url(2))])
     done = command.run(*CSV, "--estimate")
     assert done.returncode == 0
     assert "0 repeat a URL with the same context, 0 the bytes of another file" in done.stdout
 
 
-def test_an_audit_column_of_the_source_in_other_letters_is_the_one_that_is_filled(
-    command: Command, flaky_model: FlakyModelServer
+def test_an_audit_column_of_the_source_in_another_spelling_is_filled(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     write_csv(
         command.folder / "in.csv",
-        [item(1, flaky_model.image_url(1), **{"SEO": "", "Alt Model": ""})],
+        [blank_row(1, flaky_model.image_url(1), **{"SEO": "", "Alt Model": ""})],
     )
-    command.summary(*CSV, "--styles", "concise,seo")
+    command.run_json(*CSV, "--styles", "concise,seo")
     [row] = read_csv(command.folder / "out.csv")
     assert (row["SEO"], row["Alt Model"]) == (SEO, "flaky-1")
     assert not {"seo", "alt_model"} & {*row}
 
 
-def test_no_source_is_no_folder(command: Command) -> None:
+def test_an_empty_source_is_refused(command: BackfillCommand) -> None:
     done = command.run("", "--to", "out.csv")
     assert done.returncode == 2
     assert "SOURCE is empty" in done.stderr

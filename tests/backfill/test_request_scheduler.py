@@ -195,8 +195,8 @@ def test_a_long_retry_after_is_a_quota_and_stops_the_run() -> None:
     run = SimulatedRun(ONE_TEXT)
     run.call(ModelUnavailable("no more today", status=503, retry_after=7_200))
     assert run.scheduler.stop_reason is not None
-    assert run.scheduler.stop_reason.why is StopKind.LATER
-    assert run.scheduler.stop_reason.come_back_at_unix_s == 1e9 + 7_200
+    assert run.scheduler.stop_reason.kind is StopKind.LATER
+    assert run.scheduler.stop_reason.retry_at_unix_s == 1e9 + 7_200
     assert isinstance(run.next_action(), Finished)
 
 
@@ -216,7 +216,7 @@ def test_an_unreachable_server_stops_the_run_after_patience_s_and_fails_no_row()
     while run.scheduler.stop_reason is None:
         assert run.call(down, is_server_alive=False)[1] is None
         assert run.now_s < 100 + 700
-    assert run.scheduler.stop_reason.why is StopKind.LATER
+    assert run.scheduler.stop_reason.kind is StopKind.LATER
     assert run.now_s > 100 + 590
 
 
@@ -252,7 +252,7 @@ def test_an_error_that_every_row_would_have_stops_the_run(
     run = SimulatedRun(requests=3)
     assert run.call(error)[1] is None
     assert run.scheduler.stop_reason is not None
-    assert run.scheduler.stop_reason.why is why
+    assert run.scheduler.stop_reason.kind is why
 
 
 def test_a_wrong_image_url_fails_only_its_row() -> None:

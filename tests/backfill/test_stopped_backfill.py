@@ -1,4 +1,4 @@
-"""How a run ends before it is done: one sentence, the right exit code, and nothing lost."""
+"""Runs that end early: one line, the right exit code, and nothing is lost."""
 
 import resource
 import signal
@@ -9,7 +9,7 @@ from collections import Counter
 import pyarrow.parquet
 import pytest
 
-from testing.catalogue import COMMAND, Command, item, read_csv, until, write_csv
+from testing.catalogue import COMMAND, BackfillCommand, blank_row, read_csv, wait_until, write_csv
 from testing.servers.fault_proxy import FaultProxy, forward, problem
 from testing.servers.flaky_model_server import FlakyModelServer
 
@@ -17,14 +17,16 @@ CSV = ("in.csv", "--to", "out.csv")
 
 
 @pytest.fixture
-def catalogue(command: Command, flaky_model: FlakyModelServer) -> Command:
+def catalogue(command: BackfillCommand, flaky_model: FlakyModelServer) -> BackfillCommand:
     """Forty blank rows."""
-    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 41)))
+    write_csv(
+        command.folder / "in.csv", (blank_row(n, flaky_model.image_url(n)) for n in range(1, 41))
+    )
     return command
 
 
 def test_a_wrong_key_stops_before_the_first_picture(
-    catalogue: Command, flaky_model: FlakyModelServer
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     done = catalogue.run(*CSV, ALTWRIGHT_API_KEY="wrong")
     assert done.returncode == 77
@@ -32,8 +34,8 @@ def test_a_wrong_key_stops_before_the_first_picture(
     assert flaky_model.log.calls == 0
 
 
-def test_a_key_that_is_revoked_in_the_middle_stops_the_run_and_loses_nothing(
-    catalogue: Command, flaky_model: FlakyModelServer, make_fault_proxy: type[FaultProxy]
+def test_a_key_revoked_during_the_run_stops_it_and_loses_nothing(
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer, make_fault_proxy: type[FaultProxy]
 ) -> None:
     flaky_model.behaviour.response_s = 0.02
     proxy = make_fault_proxy(catalogue.env["ALTWRIGHT_URL"])
@@ -47,15 +49,15 @@ def test_a_key_that_is_revoked_in_the_middle_stops_the_run_and_loses_nothing(
     states = Counter(row["alt_source"] for row in read_csv(catalogue.folder / "out.csv"))
     assert states == {"ai": 17, "pending": 23}
     catalogue.env["ALTWRIGHT_URL"] = direct
-    assert catalogue.summary(*CSV)["calls"] == 23
+    assert catalogue.run_json(*CSV)["calls"] == 23
 
 
 @pytest.mark.usefixtures("own_server")
-def test_a_daily_quota_ends_the_run_with_75_and_the_time_to_come_back(
-    catalogue: Command, flaky_model: FlakyModelServer
+def test_a_daily_quota_ends_the_run_with_75_and_the_time_to_retry(
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     flaky_model.behaviour.quota_after = 12
-    summary = catalogue.summary(*CSV, expect=75)
+    summary = catalogue.run_json(*CSV, exit_code=75)
     assert 12 <= summary["outcomes"]["ai"] < 40
     assert summary["outcomes"]["failed"] == 0
     assert summary["come_back_at"].endswith(" UTC")
@@ -63,95 +65,97 @@ def test_a_daily_quota_ends_the_run_with_75_and_the_time_to_come_back(
 
 
 @pytest.mark.usefixtures("own_server")
-def test_several_styles_learn_of_the_quota_as_well(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_quota_is_found_with_several_styles_too(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    write_csv(command.folder / "in.csv", (item(n, flaky_model.image_url(n)) for n in range(1, 11)))
+    write_csv(
+        command.folder / "in.csv", (blank_row(n, flaky_model.image_url(n)) for n in range(1, 11))
+    )
     flaky_model.behaviour.quota_after = 0
-    summary = command.summary(*CSV, "--styles", "concise,seo", expect=75)
+    summary = command.run_json(*CSV, "--styles", "concise,seo", exit_code=75)
     assert "come back after" in summary["stopped"]
     assert summary["outcomes"]["pending"] == 10
 
 
-def test_a_server_that_is_away_leaves_every_row_pending(
-    catalogue: Command, flaky_model: FlakyModelServer
+def test_a_server_that_is_down_leaves_every_row_pending(
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     began_s = time.monotonic()
-    summary = catalogue.summary(
-        *CSV, "--patience", "0.02", expect=75, ALTWRIGHT_URL="http://127.0.0.1:9"
+    summary = catalogue.run_json(
+        *CSV, "--patience", "0.02", exit_code=75, ALTWRIGHT_URL="http://127.0.0.1:9"
     )
     assert time.monotonic() - began_s < 15
     assert summary["outcomes"]["pending"] == 40
-    assert "has not taken a picture" in summary["stopped"]
+    assert "has not accepted a picture" in summary["stopped"]
 
 
 @pytest.mark.usefixtures("own_server")
-def test_a_model_that_is_away_leaves_its_rows_pending(
-    catalogue: Command, flaky_model: FlakyModelServer
+def test_a_model_server_that_is_down_leaves_its_rows_pending(
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     flaky_model.behaviour.down = True
-    summary = catalogue.summary(*CSV, "--patience", "0.02", expect=75)
+    summary = catalogue.run_json(*CSV, "--patience", "0.02", exit_code=75)
     assert summary["outcomes"]["pending"] == 40
     assert summary["outcomes"]["failed"] == 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_cleanly_and_what_is_in_flight_is_kept(
-    catalogue: Command, flaky_model: FlakyModelServer, number: signal.Signals, code: int
+def test_a_signal_stops_cleanly_and_calls_in_flight_are_recorded(
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer, number: signal.Signals, code: int
 ) -> None:
     flaky_model.behaviour.response_s = 0.3
     process = catalogue.start(*CSV)
-    until(lambda: flaky_model.log.calls >= 12, process)
+    wait_until(lambda: flaky_model.log.calls >= 12, process)
     process.send_signal(number)
     assert process.wait(20) == code
     good = flaky_model.log.captioned.total()
     states = Counter(row["alt_source"] for row in read_csv(catalogue.folder / "out.csv"))
     assert states == {"ai": good, "pending": 40 - good}
-    assert catalogue.summary(*CSV)["calls"] == 40 - good
+    assert catalogue.run_json(*CSV)["calls"] == 40 - good
     assert flaky_model.log.captioned.total() == 40
 
 
 def test_two_runs_on_one_journal_are_refused(
-    catalogue: Command, flaky_model: FlakyModelServer
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     flaky_model.behaviour.response_s = 0.5
     process = catalogue.start(*CSV)
     try:
-        until(lambda: flaky_model.log.calls >= 1, process)
+        wait_until(lambda: flaky_model.log.calls >= 1, process)
         done = catalogue.run(*CSV)
         assert done.returncode == 2
         assert "Another run works with out.csv.journal at the moment" in done.stderr
     finally:
-        process.terminate()  # so that none of its calls reaches the model in another test
+        process.terminate()  # so that its calls do not reach the model server in another test
         process.wait(30)
 
 
-def test_a_disk_without_room_for_the_journal_stops_before_anything_is_asked(
-    catalogue: Command, flaky_model: FlakyModelServer
+def test_a_disk_too_full_for_the_journal_stops_the_run_before_any_call(
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    done = _with_little_room(catalogue, 40_000)
+    done = _run_with_file_size_limit(catalogue, 40_000)
     assert done.returncode == 74, done.stderr
     assert "cannot be" in done.stderr
     assert flaky_model.log.calls == 0
 
 
-def test_a_disk_that_fills_up_in_the_middle_ends_with_74_and_goes_on_with_room(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_disk_that_fills_up_ends_the_run_with_74_and_the_next_run_resumes(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    rows = [item(n, flaky_model.image_url(n), text="x" * 400) for n in range(1, 301)]
+    rows = [blank_row(n, flaky_model.image_url(n), text="x" * 400) for n in range(1, 301)]
     write_csv(command.folder / "in.csv", rows)
-    # Room for the rows, and for some of their answers.
-    done = _with_little_room(command, 750_000, "--concurrency", "16")
+    # Enough for the rows, and for some of their results.
+    done = _run_with_file_size_limit(command, 750_000, "--concurrency", "16")
     assert done.returncode == 74, done.stderr
     assert "Make room and run the same command again." in done.stderr
     paid = flaky_model.log.captioned.total()
     assert 16 < paid < 300
-    assert command.summary(*CSV)["outcomes"]["ai"] == 300
+    assert command.run_json(*CSV)["outcomes"]["ai"] == 300
     assert flaky_model.log.captioned.total() - 300 <= 16
 
 
-def test_a_source_that_is_damaged_stops_before_anything_is_asked(
-    command: Command, flaky_model: FlakyModelServer
+def test_a_damaged_source_stops_the_run_before_any_call(
+    command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
     path = command.folder / "in.parquet"
     columns = {
@@ -168,10 +172,10 @@ def test_a_source_that_is_damaged_stops_before_anything_is_asked(
     assert flaky_model.log.calls == 0
 
 
-def _with_little_room(
-    command: Command, size: int, *words: str
+def _run_with_file_size_limit(
+    command: BackfillCommand, size: int, *words: str
 ) -> "subprocess.CompletedProcess[str]":
-    """No file may grow over so many bytes, as on a disk that is full."""
+    """Run with a limit of the size of files, which acts as a full disk does."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

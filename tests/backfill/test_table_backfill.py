@@ -1,4 +1,4 @@
-"""Write-back into a table: what a person wrote stays, whoever was first."""
+"""Backfill of a table: outcomes are written back, and a person's text always stays."""
 
 import random
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from testing.catalogue import Command, until
+from testing.catalogue import BackfillCommand, wait_until
 from testing.servers.flaky_model_server import CAPTION, SEO, FlakyModelServer
 
 TABLE = ("--table", "products")
@@ -28,7 +28,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
-    """What the editors of the shop use."""
+    """A connection of its own, as an editor of the table has."""
     engine = sa.create_engine(url)
     yield engine
     engine.dispose()
@@ -37,8 +37,8 @@ def engine(url: str) -> Iterator[sa.Engine]:
 def products(
     engine: sa.Engine, flaky_model: FlakyModelServer, count: int, *, audited: bool = True
 ) -> sa.Table:
-    """A table of mugs; every fifth is described, every seventh of the others was done by a person
-    on purpose: `alt` blank, `alt_source` human."""
+    """A table of mugs. Every fifth has an alt text; every seventh was left blank by a person on
+    purpose: `alt` blank, `alt_source` human."""
     columns = [sa.Column("alt_source", sa.String(32))] if audited else []
     table = sa.Table(
         "products", sa.MetaData(),
@@ -66,8 +66,8 @@ def contents(engine: sa.Engine, table: str = "products") -> dict[int, dict[str, 
         return {row["id"]: dict(row) for row in found}
 
 
-def test_blank_rows_are_filled_and_no_other_is_touched(
-    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
+def test_blank_rows_are_filled_and_other_rows_stay(
+    command: BackfillCommand, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
     products(engine, flaky_model, 40)
     before = contents(engine)
@@ -75,7 +75,7 @@ def test_blank_rows_are_filled_and_no_other_is_touched(
     assert added.returncode == 0
     assert "added seo" in added.stdout
     assert "alt_source" not in added.stdout
-    summary = command.summary(url, *TABLE, "--styles", "concise,seo")
+    summary = command.run_json(url, *TABLE, "--styles", "concise,seo")
     assert "postgres:" not in summary["source"]
     after = contents(engine)
     blank = [n for n in before if n % 5 and n % 7]
@@ -88,14 +88,14 @@ def test_blank_rows_are_filled_and_no_other_is_touched(
             assert row["seo"] is None
     assert summary["rows"] == 40
     assert summary["outcomes"]["ai"] == summary["written"] == len(blank)
-    again = command.summary(url, *TABLE, "--styles", "concise,seo")
+    again = command.run_json(url, *TABLE, "--styles", "concise,seo")
     assert (again["calls"], again["kept"]) == (0, 0)
 
 
-def test_an_editor_who_works_meanwhile_loses_nothing(
-    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
+def test_an_editor_who_writes_during_the_run_loses_nothing(
+    command: BackfillCommand, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
-    """The run is killed twice; the editor fills, blanks nothing, and marks rows as human."""
+    """The run is killed twice, while the editor fills rows and marks them as human."""
     count = 150
     flaky_model.behaviour.response_s = 0.05
     table = products(engine, flaky_model, count)
@@ -118,10 +118,10 @@ def test_an_editor_who_works_meanwhile_loses_nothing(
         for _ in range(2):
             calls = flaky_model.log.calls
             process = command.start(url, *TABLE)
-            until(lambda calls=calls: flaky_model.log.calls >= calls + 25, process)
+            wait_until(lambda calls=calls: flaky_model.log.calls >= calls + 25, process)
             process.send_signal(signal.SIGKILL)
             process.wait()
-        command.summary(url, *TABLE)
+        command.run_json(url, *TABLE)
     finally:
         stop.set()
         editor.join()
@@ -135,13 +135,13 @@ def test_an_editor_who_works_meanwhile_loses_nothing(
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_a_row_that_was_filled_before_its_turn_is_not_paid_for(
-    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
+def test_a_row_filled_before_its_request_is_not_requested(
+    command: BackfillCommand, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
     flaky_model.behaviour.response_s = 0.05
     table = products(engine, flaky_model, 70)
     process = command.start(url, *TABLE, "--concurrency", "1")
-    until(lambda: flaky_model.log.calls >= 2, process)
+    wait_until(lambda: flaky_model.log.calls >= 2, process)
     with engine.begin() as connection:
         words = {"alt": "By hand", "alt_source": "human"}
         connection.execute(table.update().where(table.c.id > 50).values(words))
@@ -152,7 +152,7 @@ def test_a_row_that_was_filled_before_its_turn_is_not_paid_for(
 
 @pytest.mark.parametrize("url", ["mysql"], indirect=True)
 def test_without_audit_columns_only_the_text_is_written(
-    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
+    command: BackfillCommand, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
     flaky_model.behaviour.uncertain_every = 3
     products(engine, flaky_model, 9, audited=False)
@@ -161,24 +161,24 @@ def test_without_audit_columns_only_the_text_is_written(
     assert "the table has no column alt_source" in done.stderr
     assert [n for n, row in contents(engine).items() if row["alt"] == CAPTION] == [1, 2, 4, 7, 8]
     calls = flaky_model.log.calls
-    assert command.summary(url, *TABLE)["calls"] == 0
+    assert command.run_json(url, *TABLE)["calls"] == 0
     assert flaky_model.log.calls == calls
 
 
-def test_a_query_is_read_by_its_key_and_written_to_the_table(
-    command: Command, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
+def test_a_query_is_read_by_its_key_and_written_back_to_the_table(
+    command: BackfillCommand, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
     products(engine, flaky_model, 20)
     query = "SELECT id, image_url, name AS context, alt, alt_source FROM products WHERE id < 10"
-    summary = command.summary(url, *TABLE, "--query", query)
+    summary = command.run_json(url, *TABLE, "--query", query)
     assert summary["outcomes"]["ai"] == 7  # without 5 and 7
     assert {n for n, row in contents(engine).items() if row["alt"] == CAPTION} < set(range(10))
-    made = command.summary(url, "--query", query, "--to", "out.csv", "--journal", "other")
+    made = command.run_json(url, "--query", query, "--to", "out.csv", "--journal", "other")
     assert (made["rows"], made["calls"]) == (9, 0)
 
 
-def test_a_text_that_the_column_has_no_room_for_goes_to_review(
-    command: Command, flaky_model: FlakyModelServer, postgresql: str
+def test_a_text_too_long_for_its_column_goes_to_review(
+    command: BackfillCommand, flaky_model: FlakyModelServer, postgresql: str
 ) -> None:
     engine = sa.create_engine(postgresql)
     with engine.begin() as connection:
@@ -189,7 +189,7 @@ def test_a_text_that_the_column_has_no_room_for_goes_to_review(
         connection.execute(
             sa.text("INSERT INTO pictures (url) VALUES (:url)"), {"url": flaky_model.image_url(1)}
         )
-    summary = command.summary(postgresql, "--table", "pictures")
+    summary = command.run_json(postgresql, "--table", "pictures")
     assert (summary["held"], summary["outcomes"]["uncertain"]) == (1, 1)
     with engine.connect() as connection:
         row = connection.execute(sa.text("SELECT alt, alt_source FROM pictures")).one()
@@ -197,10 +197,10 @@ def test_a_text_that_the_column_has_no_room_for_goes_to_review(
     engine.dispose()
 
 
-def test_rows_that_somebody_holds_are_written_when_they_are_free(
-    command: Command, flaky_model: FlakyModelServer, tmp_path: Path
+def test_locked_rows_are_written_by_the_next_run_without_a_call(
+    command: BackfillCommand, flaky_model: FlakyModelServer, tmp_path: Path
 ) -> None:
-    """A database that is locked for longer than anybody waits: 75, and nothing is asked twice."""
+    """A database that stays locked ends the run with 75; nothing is requested twice."""
     path = tmp_path / "shop.db"
     engine = sa.create_engine(f"sqlite:///{path}")
     products(engine, flaky_model, 8)
@@ -214,12 +214,12 @@ def test_rows_that_somebody_holds_are_written_when_they_are_free(
     assert flaky_model.log.captioned.total() == 6
     holder.execute("ROLLBACK")
     holder.close()
-    assert command.summary(url, *TABLE)["written"] == 6
+    assert command.run_json(url, *TABLE)["written"] == 6
     assert flaky_model.log.captioned.total() == 6
 
 
-def test_binary_keys_and_colons_in_queries_are_understood(
-    command: Command, flaky_model: FlakyModelServer, mysql: str
+def test_binary_keys_and_colons_in_queries_work(
+    command: BackfillCommand, flaky_model: FlakyModelServer, mysql: str
 ) -> None:
     engine = sa.create_engine(mysql)
     with engine.begin() as connection:
@@ -232,7 +232,7 @@ def test_binary_keys_and_colons_in_queries_are_understood(
                 {"n": str(n), "url": flaky_model.image_url(n), "note": " :a 50% "},
             )  # fmt: skip
     query = "SELECT id, url, alt FROM media WHERE note = ' :a 50% '"
-    assert command.summary(mysql, "--table", "media", "--query", query)["written"] == 2
+    assert command.run_json(mysql, "--table", "media", "--query", query)["written"] == 2
     with engine.connect() as connection:
         assert set(connection.execute(sa.text("SELECT alt FROM media")).scalars()) == {CAPTION}
     engine.dispose()
@@ -245,12 +245,12 @@ def test_binary_keys_and_colons_in_queries_are_understood(
         ((), "Name what to read: --table NAME, or --query"),
         (("--query", "SELECT nothing"), "The query does not run"),
         (("--query", "SELECT 1 AS id, 'x' AS image UNION ALL SELECT 1, 'y'", *TABLE),
-         "'id' is no key: 1 is there twice"),
+         "'id' is not a unique key: 1 is there twice"),
         ((*TABLE, "--column", "alt=legend"), "There is no column 'legend'"),
     ],
 )  # fmt: skip
-def test_a_wrong_place_says_what_is_there(
-    command: Command,
+def test_a_wrong_table_or_query_is_refused_with_what_exists(
+    command: BackfillCommand,
     flaky_model: FlakyModelServer,
     tmp_path: Path,
     words: tuple[str, ...],
@@ -265,10 +265,10 @@ def test_a_wrong_place_says_what_is_there(
     assert sentence in done.stderr
 
 
-def test_a_database_that_is_not_there_is_told_without_its_password(command: Command) -> None:
+def test_an_unreachable_database_is_reported_without_its_password(command: BackfillCommand) -> None:
     done = command.run("postgresql://shop:hunter2@127.0.0.1:1/shop", *TABLE)
     assert done.returncode == 2
-    assert "does not take a connection" in done.stderr
+    assert "does not accept a connection" in done.stderr
     assert "hunter2" not in done.stderr + done.stdout
 
 
@@ -284,7 +284,7 @@ def test_a_database_that_is_not_there_is_told_without_its_password(command: Comm
     ],
 )
 def test_keys_of_any_type_find_their_rows(
-    command: Command,
+    command: BackfillCommand,
     flaky_model: FlakyModelServer,
     engine: sa.Engine,
     url: str,
@@ -305,15 +305,15 @@ def test_keys_of_any_type_find_their_rows(
                 sa.text(f"INSERT INTO products VALUES ({value}, :url, NULL)"),
                 {"url": flaky_model.image_url(n)},
             )
-    summary = command.summary(url, *TABLE)
+    summary = command.run_json(url, *TABLE)
     assert (summary["written"], summary["kept"]) == (2, 0)
     with engine.connect() as connection:
         found = connection.execute(sa.text("SELECT alt FROM products")).scalars().all()
     assert found == [CAPTION, CAPTION]
 
 
-def test_what_sqlite_keeps_in_a_column_of_dates_is_no_obstacle(
-    command: Command, flaky_model: FlakyModelServer, tmp_path: Path
+def test_sqlite_columns_with_values_of_other_types_are_read(
+    command: BackfillCommand, flaky_model: FlakyModelServer, tmp_path: Path
 ) -> None:
     with sqlite3.connect(tmp_path / "shop.db") as shop:
         shop.execute("CREATE TABLE products (made DATETIME PRIMARY KEY, sold DATE, on_sale BOOLEAN,"
@@ -326,7 +326,7 @@ def test_what_sqlite_keeps_in_a_column_of_dates_is_no_obstacle(
     added = command.run("init-db", url, *TABLE)
     assert added.returncode == 0
     assert not {"added seo", "added alt_source"} & {*added.stdout.splitlines()}
-    summary = command.summary(url, *TABLE, "--styles", "concise,seo")
+    summary = command.run_json(url, *TABLE, "--styles", "concise,seo")
     assert (summary["written"], summary["kept"]) == (2, 0)
     with sqlite3.connect(tmp_path / "shop.db") as shop:
         found = shop.execute("SELECT alt, alt_source, seo FROM products").fetchall()
@@ -334,8 +334,8 @@ def test_what_sqlite_keeps_in_a_column_of_dates_is_no_obstacle(
     assert found == [(CAPTION, "ai", SEO)] * 2
 
 
-def test_a_state_that_the_column_has_no_word_for_stays_in_the_journal(
-    command: Command, flaky_model: FlakyModelServer, postgresql: str
+def test_a_state_that_an_enumeration_lacks_stays_in_the_journal(
+    command: BackfillCommand, flaky_model: FlakyModelServer, postgresql: str
 ) -> None:
     flaky_model.behaviour.uncertain_every = 2
     engine = sa.create_engine(postgresql)
@@ -354,7 +354,7 @@ def test_a_state_that_the_column_has_no_word_for_stays_in_the_journal(
                 },
             )
     for _ in range(2):
-        summary = command.summary(postgresql, *TABLE, expect=1)
+        summary = command.run_json(postgresql, *TABLE, exit_code=1)
         assert (summary["outcomes"]["ai"], summary["outcomes"]["uncertain"]) == (1, 1)
         assert (summary["outcomes"]["failed"], summary["held"]) == (1, 0)
     with engine.connect() as connection:
@@ -363,8 +363,8 @@ def test_a_state_that_the_column_has_no_word_for_stays_in_the_journal(
     engine.dispose()
 
 
-def test_a_database_that_cannot_be_read_is_one_sentence(
-    command: Command, flaky_model: FlakyModelServer, tmp_path: Path, postgresql: str
+def test_a_database_that_cannot_be_read_is_reported_with_one_line(
+    command: BackfillCommand, flaky_model: FlakyModelServer, tmp_path: Path, postgresql: str
 ) -> None:
     path = tmp_path / "shop.db"
     url = f"sqlite:///{path}?timeout=0.1"
@@ -403,11 +403,11 @@ def test_a_database_that_cannot_be_read_is_one_sentence(
 
 
 def test_a_query_may_end_in_a_comment(
-    command: Command, flaky_model: FlakyModelServer, tmp_path: Path
+    command: BackfillCommand, flaky_model: FlakyModelServer, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'shop.db'}"
     engine = sa.create_engine(url)
     products(engine, flaky_model, 3)
     engine.dispose()
     query = "SELECT * FROM products -- all of them"
-    assert command.summary(url, "--query", query, "--to", "out.csv")["rows"] == 3
+    assert command.run_json(url, "--query", query, "--to", "out.csv")["rows"] == 3

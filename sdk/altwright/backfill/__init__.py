@@ -1,5 +1,6 @@
-"""Blank alt texts of a whole catalogue, filled by an Altwright server, killed and resumed at will.
+"""Backfill: fills the blank alt texts of a file, a folder of images or a database table.
 
-A source gives rows, the journal remembers what was asked and answered, a target takes what may be
-written. The command is `altwright backfill`; docs/backfill.md says what it promises.
+A source gives records, the journal stores what was requested and received, a target is written. A
+run can be killed at any moment and resumed. The command is `altwright backfill`; its promises are
+in docs/backfill.md.
 """

@@ -1,4 +1,4 @@
-"""The audit fields of a row: what a target is given for an outcome."""
+"""Audit fields: what a target gets for an outcome besides the alt text."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Iterator
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.types import AltSource, Outcome
 
-SEPARATOR = "; "
-"""Between reasons, and between warnings."""
+_SEPARATOR = "; "
+"""Between reasons."""
 
 
-def audit_field_names(asked: CaptionOptions) -> list[str]:
-    """Every audit field of a run, in the order of a file's columns."""
-    texts = list(asked.fields().values())
+def audit_field_names(options: CaptionOptions) -> list[str]:
+    """Every audit field of a run, in the order of a new file's columns."""
+    further = [name for name in options.text_fields().values() if name != "alt"]
     return [
         "alt", "alt_source", "alt_locale", "alt_model", "alt_reviewed_at",
-        *(name for name in texts if name != "alt"), "reasons", "search_text",
+        *further, "reasons", "search_text",
     ]  # fmt: skip
 
 
-def audit_values(outcome: Outcome, asked: CaptionOptions) -> dict[str, str]:
-    """Field to text. Where nothing may be written, only who must act and why has one."""
-    found = dict.fromkeys(audit_field_names(asked), "")
-    found["alt_source"] = outcome.alt_source.value
-    found["reasons"] = SEPARATOR.join(outcome.reasons)
-    found["alt_reviewed_at"] = outcome.alt_reviewed_at
+def audit_values(outcome: Outcome, options: CaptionOptions) -> dict[str, str]:
+    """Field to text. If no text may be written, only `alt_source` and `reasons` have a value."""
+    values = dict.fromkeys(audit_field_names(options), "")
+    values["alt_source"] = outcome.alt_source.value
+    values["reasons"] = _SEPARATOR.join(outcome.reasons)
+    values["alt_reviewed_at"] = outcome.alt_reviewed_at
     if not is_writable(outcome):
-        return found
-    found |= dict(_texts(outcome, asked))
-    return found | {
+        return values
+    values |= dict(_text_values(outcome, options))
+    return values | {
         "alt": outcome.alt,
         "alt_locale": outcome.alt_locale,
         "alt_model": outcome.alt_model,
@@ -38,17 +38,18 @@ def audit_values(outcome: Outcome, asked: CaptionOptions) -> dict[str, str]:
 
 
 def is_writable(outcome: Outcome) -> bool:
-    """Whether its text may stand in a target: a model's that nothing holds back, or a person's."""
+    """Whether its text may be written: a person's, or a model's that nothing holds back."""
     return outcome.alt_source in (
         AltSource.AI, AltSource.DECORATIVE, AltSource.HUMAN, AltSource.HUMAN_EDITED_AI
     )  # fmt: skip
 
 
-def _texts(outcome: Outcome, asked: CaptionOptions) -> Iterator[tuple[str, str]]:
-    fields = asked.fields()
-    is_blank = outcome.is_decided and outcome.alt_source is AltSource.DECORATIVE
+def _text_values(outcome: Outcome, options: CaptionOptions) -> Iterator[tuple[str, str]]:
+    fields = options.text_fields()
+    is_marked_decorative = outcome.is_decided and outcome.alt_source is AltSource.DECORATIVE
     for pair, text in outcome.texts.items():
         if pair in fields:
-            yield fields[pair], "" if is_blank and pair[0] == asked.styles[0] else text
-    if "seo" in asked.styles[1:]:
+            is_blanked = is_marked_decorative and pair[0] == options.styles[0]
+            yield fields[pair], "" if is_blanked else text
+    if "seo" in options.styles[1:]:
         yield "seo", outcome.seo

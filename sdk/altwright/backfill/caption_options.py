@@ -1,4 +1,4 @@
-"""What a run asks for each image: styles, locales, a token limit."""
+"""Caption options of a run: styles, locales and a token limit, equal for every image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CaptionOptions:
-    """What a run asks for each picture; the first style in the first locale is the alt text."""
+    """What is requested for each image. The first style in the first locale is the alt text."""
 
     styles: tuple[str, ...] = ("concise",)
     locales: tuple[str, ...] = ("en",)
@@ -16,14 +16,14 @@ class CaptionOptions:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Style and locale of each text, in the contract's order."""
+        """Style and locale of each text, in the order of the API."""
         return tuple((style, locale) for style in self.styles for locale in self.locales)
 
-    def fields(self) -> Mapping[tuple[str, str], str]:
-        """The field of each text: `alt`, `seo`; of further locales `alt_de`, `seo_pt_br`."""
-        return {pair: self._field(*pair) for pair in self.pairs}
+    def text_fields(self) -> Mapping[tuple[str, str], str]:
+        """Style and locale to audit field: `alt`, `seo`; `alt_de`, `seo_pt_br` in other locales."""
+        return {pair: self._text_field(*pair) for pair in self.pairs}
 
-    def _field(self, style: str, locale: str) -> str:
+    def _text_field(self, style: str, locale: str) -> str:
         name = "alt" if style == self.styles[0] else style
         if locale == self.locales[0]:
             return name

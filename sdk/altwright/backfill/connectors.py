@@ -1,14 +1,15 @@
-"""What a run reads and writes, and the objects for it; a review and a worker open the same."""
+"""Connectors of a run: opens the source, the column mapping and the target from its configuration.
+
+`backfill`, `apply` and the workers of a queue open the same.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from altwright.backfill import column_mapping as names
 from altwright.backfill import database
-from altwright.backfill.column_mapping import ColumnMapping
+from altwright.backfill.column_mapping import ColumnMapping, guess_columns
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.run_state import RunIdentity
 from altwright.backfill.sources.base import Source
@@ -17,79 +18,83 @@ from altwright.backfill.sources.folder import FolderSource
 from altwright.backfill.sources.jsonl_file import JsonlSource
 from altwright.backfill.sources.parquet_file import ParquetSource
 from altwright.backfill.sources.table import TableSource
-from altwright.backfill.targets.file import SUFFIXES, FileTarget
+from altwright.backfill.targets.file import FILE_FORMATS, FileTarget
 from altwright.backfill.targets.table import TableTarget
 from altwright.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class Connectors:
-    """Opened: where rows come from, what their columns mean, where outcomes go."""
+    """An opened source, what its columns mean, and an opened target."""
 
-    spec: RunConfig
+    config: RunConfig
     source: Source
     columns: ColumnMapping
     target: FileTarget | TableTarget
     described: int
-    """Rows of a table that are not blank, counted beforehand; of a file they are seen."""
+    """Rows of a table that have an alt text, counted beforehand; 0 for a file, which is scanned."""
 
     @property
-    def facts(self) -> RunIdentity:
-        """For the journal."""
-        kept: dict[str, Any] = asdict(self.spec)
-        if database.is_database_url(self.spec.source):
-            kept["source"] = self.source.shown.partition(" ")[0]
-        return RunIdentity(self.source.shown, self.target.shown, kept)
+    def identity(self) -> RunIdentity:
+        """The run's identity for its journal, without a password."""
+        settings = self.config.to_settings()
+        if database.is_database_url(self.config.source):
+            settings["source"] = self.source.display_name.partition(" ")[0]
+        return RunIdentity(self.source.display_name, self.target.display_name, settings)
 
     @property
     def table(self) -> TableTarget | None:
-        """The target where it is a table."""
+        """The target if it is a table."""
         return self.target if isinstance(self.target, TableTarget) else None
 
 
-def open_connectors(spec: RunConfig) -> Connectors:
-    """Look at the source and the target. Raises UsageError with one sentence; changes nothing."""
-    if database.is_database_url(spec.source):
-        return _open_database(spec)
-    if not spec.to:
+def open_connectors(config: RunConfig) -> Connectors:
+    """Open source and target; changes nothing. Raises UsageError."""
+    if database.is_database_url(config.source):
+        return _open_database(config)
+    if not config.target_file:
         raise UsageError("Name the new file: --to FILE. (Write-back is for tables.)")
-    if spec.table or spec.query:
+    if config.table or config.query:
         raise UsageError("--table and --query are for a database's URL.")
-    source = _open_path(Path(spec.source), spec)
-    found = names.guess_columns(source.columns, spec.chosen, primary_key=source.primary_key)
-    base = spec.source if isinstance(source, FolderSource) else spec.base
-    target = FileTarget(Path(spec.to), source, found, spec.asked, base)
-    return Connectors(replace(spec, base=base), source, found, target, 0)
+    source = _open_path(Path(config.source), config)
+    columns = guess_columns(source.columns, config.column_roles, primary_key=source.primary_key)
+    image_base = config.source if isinstance(source, FolderSource) else config.image_base
+    config = replace(config, image_base=image_base)
+    return Connectors(config, source, columns, _file_target(config, source, columns), 0)
 
 
-def _open_path(path: Path, spec: RunConfig) -> Source:
+def _open_path(path: Path, config: RunConfig) -> Source:
     if path.is_dir():
         return FolderSource(path)
     if not path.exists():
         raise UsageError(f"There is no file {path}.")
-    kind = SUFFIXES.get(path.suffix.lower())
-    if kind == "csv":
-        return CsvSource(path, encoding=spec.encoding or None)
-    if kind == "jsonl":
+    file_format = FILE_FORMATS.get(path.suffix.lower())
+    if file_format == "csv":
+        return CsvSource(path, encoding=config.encoding or None)
+    if file_format == "jsonl":
         return JsonlSource(path)
-    if kind == "parquet":
+    if file_format == "parquet":
         return ParquetSource(path)
     raise UsageError(f"{path}: a source is .csv, .jsonl, .parquet, a folder, or a database's URL.")
 
 
-def _open_database(spec: RunConfig) -> Connectors:
-    if not spec.table and not spec.query:
+def _open_database(config: RunConfig) -> Connectors:
+    if not config.table and not config.query:
         raise UsageError("Name what to read: --table NAME, or --query 'SELECT ...'.")
-    engine = database.connect(spec.source)
-    source = TableSource(engine, name="" if spec.query else spec.table, query=spec.query)
-    found = names.guess_columns(source.columns, spec.chosen, primary_key=source.primary_key)
-    if spec.to:
-        described = source.use(found, only_blank=False)
-        target = FileTarget(Path(spec.to), source, found, spec.asked, spec.base)
-        return Connectors(spec, source, found, target, described)
-    if not spec.table:
+    engine = database.connect(config.source)
+    source = TableSource(engine, name="" if config.query else config.table, query=config.query)
+    columns = guess_columns(source.columns, config.column_roles, primary_key=source.primary_key)
+    if config.target_file:
+        described = source.set_columns(columns, only_blank=False)
+        return Connectors(config, source, columns, _file_target(config, source, columns), described)
+    if not config.table:
         raise UsageError("A query is written into a file (--to FILE), or back into --table NAME.")
-    described = source.use(found, only_blank=True)
-    return Connectors(
-        spec, source, found, TableTarget(engine, spec.table, found, spec.asked), described
+    described = source.set_columns(columns, only_blank=True)
+    target = TableTarget(engine, config.table, columns, config.caption_options)
+    return Connectors(config, source, columns, target, described)
+
+
+def _file_target(config: RunConfig, source: Source, columns: ColumnMapping) -> FileTarget:
+    return FileTarget(
+        Path(config.target_file), source, columns, config.caption_options, config.image_base
     )

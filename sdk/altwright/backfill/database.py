@@ -1,4 +1,4 @@
-"""Databases through SQLAlchemy Core: PostgreSQL, MySQL and MariaDB, SQLite."""
+"""Database access through SQLAlchemy Core: PostgreSQL, MySQL, MariaDB and SQLite."""
 
 from __future__ import annotations
 
@@ -24,24 +24,17 @@ _DRIVERS = {
     "mysql": ("pymysql", "MySQL", "mysql"),
     "mariadb": ("pymysql", "MariaDB", "mysql"),
 }
-"""Scheme to driver, name, and the extra that brings it."""
-_PASSING = {
-    "55P03",
-    "57P01",
-    "57P02",
-    "57P03",
-    "53300",
-    "40001",
-    "40P01",
-    1040,
-    1205,
-    1213,
-    2006,
-    2013,
-}
-"""PostgreSQL's and MySQL's names of what passes: a lock, a restart, no free connection."""
+"""URL scheme to driver module, name, and the extra that installs the driver."""
+_TEMPORARY_ERRORS = {
+    "55P03", "57P01", "57P02", "57P03", "53300", "40001", "40P01",
+    1040, 1205, 1213, 2006, 2013,
+}  # fmt: skip
+"""SQLSTATEs of PostgreSQL and error numbers of MySQL for errors that pass: a lock, a deadlock, a
+restart, no free connection."""
+_CHECK_VIOLATED = (3819, 4025)
+"""MySQL's and MariaDB's error numbers of a violated CHECK, which PyMySQL calls operational."""
 LOCK_WAIT_S = 10
-"""So long a transaction waits for a row that somebody else changes; then others come first."""
+"""Seconds that a transaction waits for a row that another one has locked."""
 
 
 def is_database_url(text: str) -> bool:
@@ -51,19 +44,19 @@ def is_database_url(text: str) -> bool:
 
 
 def connect(url: str, *, connections: int = 2) -> Engine:
-    """An engine, and one connection made to see that it works.
+    """Create an engine, and make one connection to see that it works.
 
-    So many `connections` stay open; threads that want one at the same time are as many at most.
-    Raises UsageError with a sentence that shows no password.
+    The pool keeps `connections` open; use it from at most as many threads at once. Raises
+    UsageError with a message that shows no password.
     """
     sa = import_optional("sqlalchemy", "A database", "backfill")
     try:
         parsed = sa.engine.make_url(url)
     except sa.exc.ArgumentError:
-        raise UsageError("The database's URL is not one: postgresql://user@host/name.") from None
+        raise UsageError("This is not a database URL; write postgresql://user@host/name.") from None
     scheme, _, driver = parsed.drivername.partition("+")
     options: dict[str, Any] = {}
-    # It would be made, empty, and then there were no table in it.
+    # SQLite would create the file, and the table would be missing in it.
     if scheme == "sqlite" and parsed.database and not Path(parsed.database).exists():
         raise UsageError(f"There is no file {parsed.database}.")
     if scheme == "sqlite" and "timeout" not in parsed.query:
@@ -76,7 +69,7 @@ def connect(url: str, *, connections: int = 2) -> Engine:
             parsed = parsed.set(drivername=f"{dialect}+{module}")
         options = {"connect_args": {"connect_timeout": 10}}
     engine: Engine = sa.create_engine(parsed, pool_pre_ping=True, pool_size=connections, **options)
-    # Whoever drops the engine closes its connections; drivers complain of those left open.
+    # Drivers warn of connections that are still open when the engine is garbage-collected.
     weakref.finalize(engine, engine.pool.dispose)
     try:
         with engine.connect():
@@ -84,51 +77,51 @@ def connect(url: str, *, connections: int = 2) -> Engine:
     except sa.exc.DBAPIError as error:
         engine.dispose()
         raise UsageError(
-            f"{url_without_password(engine)} does not take a connection: {error_text(error)}."
+            f"{url_without_password(engine)} does not accept a connection: {error_text(error)}."
         ) from None
 
 
 def url_without_password(engine: Engine) -> str:
-    """Its URL without the password."""
+    """The engine's URL without the password."""
     return engine.url.set(password=None).render_as_string()
 
 
 def error_text(error: Exception) -> str:
-    """The database's own words, in one line, without SQLAlchemy's around them."""
-    own = getattr(error, "orig", None) or error
-    # PyMySQL's errors are (number, words).
-    words = own.args[-1] if own.args and isinstance(own.args[-1], str) else str(own)
-    return " ".join(str(words).split()).rstrip(".")[:300] or type(own).__name__
+    """The database's own message in one line, without what SQLAlchemy adds."""
+    original = getattr(error, "orig", None) or error
+    # PyMySQL's errors are (number, message).
+    has_message = original.args and isinstance(original.args[-1], str)
+    text = original.args[-1] if has_message else str(original)
+    return " ".join(str(text).split()).rstrip(".")[:300] or type(original).__name__
 
 
 def is_database_error(error: Exception) -> bool:
-    """Whether a database, and not a bug, is at fault; asked where SQLAlchemy may be missing."""
+    """Whether a database raised it. Works without SQLAlchemy, which may not be installed."""
     return type(error).__module__ == "sqlalchemy.exc" and hasattr(error, "orig")
 
 
 def is_permanent_refusal(error: Exception) -> bool:
-    """Whether the same statement will be refused again: a value that no column takes."""
+    """Whether the database would refuse the same statement again: a value that does not fit."""
     import sqlalchemy as sa
 
-    # PyMySQL calls a broken CHECK "operational": MySQL's number, and MariaDB's.
     number = next(iter(getattr(getattr(error, "orig", None), "args", ())), None)
-    return isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError)) or number in (3819, 4025)
+    return isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError)) or number in _CHECK_VIOLATED
 
 
 def as_source_error(what: str, error: DBAPIError) -> UsageError | SourceError:
-    """What to raise where a database does not let us look: for now, or until somebody mends it."""
-    sentence = f"{what}: {error_text(error)}"
-    orig = error.orig
-    marks = {getattr(orig, "sqlstate", None), *(getattr(orig, "args", None) or ())[:1]}
-    is_locked = isinstance(orig, sqlite3.OperationalError) and "locked" in str(orig)
-    if error.connection_invalidated or is_locked or marks & _PASSING:
-        return SourceError(sentence, may_pass=True)
-    return UsageError(f"{sentence}.")
+    """The error to raise if a database cannot be read: temporary, or until someone fixes it."""
+    message = f"{what}: {error_text(error)}"
+    original = error.orig
+    codes = {getattr(original, "sqlstate", None), *(getattr(original, "args", None) or ())[:1]}
+    is_locked = isinstance(original, sqlite3.OperationalError) and "locked" in str(original)
+    if error.connection_invalidated or is_locked or codes & _TEMPORARY_ERRORS:
+        return SourceError(message, is_temporary=True)
+    return UsageError(f"{message}.")
 
 
 @contextlib.contextmanager
 def read_connection(engine: Engine) -> Iterator[Connection]:
-    """A connection to read with. Raises UsageError, or SourceBroke where it may pass."""
+    """A connection for reading. Raises UsageError, or SourceError if the problem may pass."""
     import sqlalchemy as sa
 
     try:
@@ -139,19 +132,21 @@ def read_connection(engine: Engine) -> Iterator[Connection]:
 
 
 def reflect_table(engine: Engine, name: str) -> Table:
-    """A table as it is; `schema.name` is understood.
+    """Read a table's columns from the database; `schema.name` is understood.
 
-    Raises UsageError where there is none or it may not be read, SourceBroke where that may pass.
+    Raises UsageError if it does not exist or may not be read, SourceError if that may pass.
     """
     import sqlalchemy as sa
 
-    schema, _, bare = name.rpartition(".")
+    schema, _, bare_name = name.rpartition(".")
     try:
         with read_connection(engine) as connection:
-            return sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=connection)
+            return sa.Table(
+                bare_name, sa.MetaData(), schema=schema or None, autoload_with=connection
+            )
     except sa.exc.NoSuchTableError:
-        there = sa.inspect(engine).get_table_names(schema=schema or None)
-        listed = ", ".join(sorted(there)[:30]) or "no tables"
+        existing = sa.inspect(engine).get_table_names(schema=schema or None)
+        listed = ", ".join(sorted(existing)[:30]) or "no tables"
         raise UsageError(
             f"There is no table {name!r} in {url_without_password(engine)}: it has {listed}."
         ) from None
@@ -159,7 +154,7 @@ def reflect_table(engine: Engine, name: str) -> Table:
 
 @contextlib.contextmanager
 def short_transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction that does not wait for ever for what others hold."""
+    """A transaction that waits at most LOCK_WAIT_S for rows that others have locked."""
     import sqlalchemy as sa
 
     with engine.begin() as connection:
@@ -171,14 +166,14 @@ def short_transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def as_string(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """A column as text: an enumeration of the database's own compares with nothing else."""
+    """A column cast to text: a database enumeration compares with nothing else."""
     import sqlalchemy as sa
 
     return sa.cast(column, sa.String)
 
 
 def blank_condition(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """NULL, empty, or spaces."""
+    """NULL, empty, or only spaces."""
     import sqlalchemy as sa
 
     return sa.or_(column.is_(None), sa.func.trim(as_string(column)) == "")
@@ -187,56 +182,52 @@ def blank_condition(column: ColumnElement[Any]) -> ColumnElement[bool]:
 def equals_exactly(engine: Engine, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
     """Whether a column has this text, character for character.
 
-    A column's own comparison may take `Cafe` for `Café`: MySQL's does, and others where somebody
-    chose it.
+    A column's collation may take `Cafe` for `Café`: MySQL's default does, and others can.
     """
     import sqlalchemy as sa
     from sqlalchemy.dialects import mysql
 
     if engine.dialect.name in ("mysql", "mariadb"):
-        # Whatever character set the column has.
-        bytes_of = sa.cast(sa.cast(column, mysql.CHAR(charset="utf8mb4")), sa.LargeBinary)
-        return bytes_of == sa.literal(text.encode("utf-8", "replace"), sa.LargeBinary)
+        # Compared as UTF-8 bytes, whatever character set the column has.
+        as_bytes = sa.cast(sa.cast(column, mysql.CHAR(charset="utf8mb4")), sa.LargeBinary)
+        return as_bytes == sa.literal(text.encode("utf-8", "replace"), sa.LargeBinary)
     collation = "BINARY" if engine.dialect.name == "sqlite" else "C"
     return as_string(column).collate(collation) == text
 
 
-def find_column(reflect_table: FromClause, name: str) -> str | None:
-    """The name of a column as the table has it: most databases do not tell `SEO` from `seo`."""
-    if name in reflect_table.columns:
+def find_column(table: FromClause, name: str) -> str | None:
+    """A column's name as the table spells it: most databases do not tell `SEO` from `seo`."""
+    if name in table.columns:
         return name
-    return next(
-        (each.name for each in reflect_table.columns if each.name.lower() == name.lower()), None
-    )
+    return next((each.name for each in table.columns if each.name.lower() == name.lower()), None)
 
 
 def key_expression(engine: Engine, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A key's column as it is compared with `typed_key`: as text where its type is not one of ours.
+    """A key column in a form that `key_value` can be compared with: as text for unusual types.
 
-    SQLite keeps a date however somebody wrote it, and a column without a type keeps anything.
+    SQLite keeps a date in any format, and a column without a type keeps anything.
     """
-    kind = _kind(column)
-    if kind is None or (engine.dialect.name == "sqlite" and kind not in (int, str, bytes)):
-        return as_string(column)
-    return column
+    python_type = _python_type(column)
+    is_unreliable = engine.dialect.name == "sqlite" and python_type not in (int, str, bytes)
+    return as_string(column) if python_type is None or is_unreliable else column
 
 
 def key_value(column: ColumnElement[Any], key: str) -> object:
-    """The key as a `comparable` column wants it. Raises UsageError where it is of another type."""
-    kind = _kind(column)
+    """A key as the type of its `key_expression`. Raises UsageError if it is not of that type."""
+    python_type = _python_type(column)
     try:
-        if kind is bytes:
+        if python_type is bytes:
             return bytes.fromhex(key.removeprefix("0x"))
-        if kind is bool:
+        if python_type is bool:
             return {"true": True, "1": True, "false": False, "0": False}[key.lower()]
-        if kind in (date, datetime, time):
-            return kind.fromisoformat(key)
-        return key if kind in (None, str) else kind(key)
+        if python_type in (date, datetime, time):
+            return python_type.fromisoformat(key)
+        return key if python_type in (None, str) else python_type(key)
     except (ValueError, TypeError, ArithmeticError, KeyError):
-        raise UsageError(f"{key!r} is no value of the key {column!s}.") from None
+        raise UsageError(f"{key!r} is not a value of the key {column!s}.") from None
 
 
-def _kind(column: ColumnElement[Any]) -> Any:  # noqa: ANN401 - a type, or None
+def _python_type(column: ColumnElement[Any]) -> Any:  # noqa: ANN401 - a type, or None
     try:
         return column.type.python_type
     except NotImplementedError:

@@ -1,4 +1,4 @@
-"""Errors of a backfill that are about files and databases, not about a caption."""
+"""Errors of a backfill: a source that cannot be read, a journal that cannot be written."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from altwright.errors import UsageError
 
 
 class SourceError(Exception):
-    """The source ended before its end: a file that is damaged, a database that went away."""
+    """The source could not be read to its end: a damaged file, a lost database connection."""
 
-    def __init__(self, sentence: str, *, may_pass: bool) -> None:
-        super().__init__(sentence)
-        self.may_pass = may_pass
-        """Whether it may be whole again, as a database is."""
+    def __init__(self, message: str, *, is_temporary: bool) -> None:
+        super().__init__(message)
+        self.is_temporary = is_temporary
+        """Whether reading it later may succeed, as with a database."""
 
 
 class JournalUnwritable(UsageError):
-    """The disk is full, the folder is not there, or may not be written."""
+    """The journal cannot be written: full disk, missing folder, or no permission."""

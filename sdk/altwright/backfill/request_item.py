@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from altwright.backfill.caption_options import CaptionOptions
-from altwright.backfill.rules.outcome_rules import is_open
 from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.types import RequestResult, TextResult
 from altwright.errors import (
@@ -57,10 +56,12 @@ class RequestItem(WorkItem):
         super().__init__()
         self.pending = pending
         self._options = options
-        earlier = pending.answer
+        earlier = pending.earlier_result
         # Texts that an earlier run paid for are not requested again.
         texts = earlier.texts if earlier is not None else ()
-        self._texts = {(t.style, t.locale): t for t in texts if not is_open(t) and _is_final(t)}
+        self._texts = {
+            (t.style, t.locale): t for t in texts if not t.is_retryable_failure and _is_final(t)
+        }
         self._image_facts = (
             ("", 0, 0) if earlier is None else (earlier.sha256, earlier.width, earlier.height)
         )
@@ -101,7 +102,7 @@ class RequestItem(WorkItem):
             if isinstance(result, Caption):
                 image = result.image
                 self._image_facts = (image.sha256, image.width, image.height)
-            if is_open(text):
+            if text.is_retryable_failure:
                 unsettled.append(text)
             else:
                 self._texts[text.style, text.locale] = text

@@ -168,7 +168,7 @@ class RequestScheduler(Scheduler[RequestItem]):
     ) -> ResultToRecord | None:
         """The server had no capacity for the request."""
         if retry_after_s is not None and retry_after_s > self._longest_wait_s:
-            self.stop_because(StopReason.quota(code, now.unix_s + retry_after_s))
+            self.stop_because(StopReason.quota_exhausted(code, now.unix_s + retry_after_s))
             return None
         self.throttle.record_refusal(item.started_s, retry_after_s, now.monotonic_s, now.jitter)
         return self._postpone(item, code, now, is_server_down=False)
@@ -181,7 +181,7 @@ class RequestScheduler(Scheduler[RequestItem]):
         if self._unavailable_since_s is None:
             self._unavailable_since_s = now_s
         if now_s - self._unavailable_since_s > self._patience_s:
-            self.stop_because(StopReason.down(code, self._patience_s, now.unix_s))
+            self.stop_because(StopReason.server_unavailable(code, self._patience_s, now.unix_s))
             return None
         if item.first_refused_s is None:
             item.first_refused_s = now_s
@@ -208,7 +208,7 @@ def _stop_reason(error: AltwrightError) -> StopReason | None:
     """The reason to stop if every other row would fail with this error too."""
     is_other_program = isinstance(error, UnexpectedResponse) and not error.retryable
     if is_other_program or isinstance(error, (Unauthorized, NotFound, MethodNotAllowed)):
-        return StopReason.of_error(error)
+        return StopReason.from_error(error)
     if isinstance(error, InvalidRequest):
         shared = [e for e in error.errors if e.field.partition(".")[0] in _SHARED_FIELDS]
         if shared:

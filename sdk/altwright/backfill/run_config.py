@@ -1,52 +1,63 @@
-"""A run's settings as they were given: source, target, columns, styles and locales."""
+"""Configuration of a run: source, target, columns, styles and locales, as given by the user."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.run_state import RunIdentity
 
+_STORED_NAMES = {"target_file": "to", "image_base": "base", "column_roles": "chosen"}
+"""Fields that journals store under another name."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """A run's places as somebody named them. The journal keeps it, without the password."""
+    """What a run reads, writes and requests. The journal stores it without the password."""
 
     source: str
     """A path, or a database's URL."""
-    to: str = ""
-    """The new file; empty: write-back into the table."""
+    target_file: str = ""
+    """The new file; empty: write back into the table."""
     table: str = ""
     query: str = ""
-    base: str = ""
-    """A URL or a folder that stands before images that are relative."""
+    image_base: str = ""
+    """A URL or a folder that is put before relative images."""
     encoding: str = ""
-    chosen: tuple[str, ...] = ()
-    """`ROLE=NAME` words."""
+    column_roles: tuple[str, ...] = ()
+    """`ROLE=NAME` each."""
     styles: tuple[str, ...] = ("concise",)
     locales: tuple[str, ...] = ("en",)
     max_tokens: int | None = None
 
     @property
-    def asked(self) -> CaptionOptions:
-        """What is asked for each picture."""
+    def caption_options(self) -> CaptionOptions:
+        """What is requested for each image."""
         return CaptionOptions(self.styles, self.locales, self.max_tokens)
 
     @property
-    def journal(self) -> Path:
-        """Where its journal is, unless somebody says otherwise: beside what the run makes."""
-        if self.to:
-            return Path(f"{self.to}.journal")
-        # A database has no folder: the one that the command runs in.
-        bare = "".join(c if c.isalnum() or c in "._-" else "_" for c in self.table or "query")
-        return Path(f"altwright-{bare}.journal")
+    def default_journal(self) -> Path:
+        """Path of the journal if none is named: beside the new file."""
+        if self.target_file:
+            return Path(f"{self.target_file}.journal")
+        # A database has no folder: the working directory.
+        name = "".join(c if c.isalnum() or c in "._-" else "_" for c in self.table or "query")
+        return Path(f"altwright-{name}.journal")
+
+    def to_settings(self) -> dict[str, Any]:
+        """As a journal stores it."""
+        return {_STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
     @classmethod
-    def of(cls, facts: RunIdentity, *, database_url: str = "") -> RunConfig:
-        """From a journal; a database's password has to come with its URL, or from its driver."""
-        data = dict(facts.settings)
-        known = {each.name for each in fields(cls)}
-        spec = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
-                      if k in known})  # type: ignore[arg-type] # fmt: skip
-        return replace(spec, source=database_url) if database_url else spec
+    def from_identity(cls, identity: RunIdentity, *, database_url: str = "") -> RunConfig:
+        """From a journal. `database_url` replaces the stored URL, which has no password."""
+        field_of = {_STORED_NAMES.get(name, name): name for name in cls.__dataclass_fields__}
+        fields: dict[str, Any] = {
+            field_of[name]: tuple(value) if isinstance(value, list) else value
+            for name, value in identity.settings.items()
+            if name in field_of
+        }
+        config = cls(**fields)
+        return replace(config, source=database_url) if database_url else config

@@ -1,4 +1,4 @@
-"""What a journal is for, what it asks, where a run stands: the same for every kind of journal."""
+"""Run identity, pending requests and counts: what every kind of journal stores about a run."""
 
 from __future__ import annotations
 
@@ -8,77 +8,78 @@ from dataclasses import dataclass
 
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 
-NOT_WRITTEN, WRITTEN, KEPT = 0, 1, 2
-"""What became of an outcome in the target; kept: a person had filled the row meanwhile."""
+WRITTEN, KEPT = 1, 2
+"""Whether the target has an outcome (0: not yet). KEPT: a person had filled the row first."""
 
 DecideOutcome = Callable[[Row, RequestResult], Outcome]
+"""Turns a result into the outcome of a row; see `rules.outcome_rules`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What a journal is for: it is not used for anything else. No password stands in it."""
+    """What a journal belongs to. It is not used for another run. Holds no password."""
 
     source: str
     target: str
     settings: Mapping[str, object]
-    """Columns, styles, locales, rules: what changes the answers or where they go."""
+    """Columns, styles, locales, hold rules: what changes the results or where they go."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """One call to make, for one row or for several that would ask the same."""
+    """One request to make, for one row or for several rows that would send the same."""
 
-    ask: str
+    request_key: str
     row: Row
-    rows: int
-    answer: RequestResult | None
-    """What an earlier try brought: texts in it are paid for and not asked again."""
+    row_count: int
+    earlier_result: RequestResult | None
+    """What an earlier attempt brought. Texts in it are paid for and are not requested again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """Where a run stands."""
+    """Rows by state, requests and tokens of a run, earlier processes included."""
 
     by_state: Mapping[AltSource, int]
     held: int
     written: int
     kept: int
-    """Filled by a person before the answer could be written: theirs stayed."""
-    asks: int
-    """Different pictures in different contexts."""
-    answered: int
+    """Rows that a person filled before the outcome could be written."""
+    requests: int
+    """Distinct requests: image and context."""
+    results: int
     attempts: int
     input_tokens: int
     output_tokens: int
 
     @property
     def rows(self) -> int:
-        """All that were blank when they were seen."""
+        """All rows that were blank when the source was read."""
         return sum(self.by_state.values())
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateCounts:
-    """Rows that wait for an answer, and what of them is the same."""
+    """Rows that wait for a result, and how many of them repeat each other."""
 
     rows: int
-    asks: int
-    """Calls to make: pictures in different contexts."""
-    pictures: int
-    """Different pictures, as far as URLs and local files tell."""
+    requests: int
+    """Requests to make: image and context."""
+    images: int
+    """Distinct images, as far as URLs and local files tell."""
     same_bytes: int
-    """Questions that are saved because two local files hold the same picture."""
+    """Requests saved because two local files hold the same bytes."""
     answered_twice: int
-    """Of the answers that there are: those whose picture, by its bytes, another one has."""
+    """Results whose image has the bytes of another result's image."""
 
 
-def describe_difference(ours: RunIdentity, theirs: RunIdentity) -> str:
-    """Why a journal of one is not a journal of the other; empty: it is."""
-    if ours.source != theirs.source:
-        return f"its source is {ours.source}"
-    if ours.target != theirs.target:
-        return f"its target is {ours.target}"
-    now = json.loads(json.dumps(theirs.settings))
-    names = sorted({*ours.settings, *now})
-    changed = [name for name in names if ours.settings.get(name) != now.get(name)]
+def describe_difference(stored: RunIdentity, given: RunIdentity) -> str:
+    """How a stored run differs from the given one, for error messages; empty if they are equal."""
+    if stored.source != given.source:
+        return f"its source is {stored.source}"
+    if stored.target != given.target:
+        return f"its target is {stored.target}"
+    settings = json.loads(json.dumps(given.settings))
+    names = sorted({*stored.settings, *settings})
+    changed = [name for name in names if stored.settings.get(name) != settings.get(name)]
     return f"with other {', '.join(changed)}" if changed else ""

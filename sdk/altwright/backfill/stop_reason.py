@@ -1,4 +1,7 @@
-"""Why a run ends before it is done, with the exit code and what to do. Nothing is lost by it."""
+"""Stop reasons: why a run ends early, with its kind (the exit code) and what to do.
+
+A run that stops early loses nothing: the same command resumes it.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from altwright.errors import AltwrightError, Unauthorized
 
 
 class StopKind(enum.Enum):
-    """What kind of end it is; the command has an exit code for each."""
+    """Kind of a stop; the command has an exit code for each. A queue's run stores the values."""
 
     WRONG_KEY = "wrong_key"
     WRONG_SERVER = "wrong_server"
     LATER = "later"
-    """A quota, a server or a database that is not there now: the same command, later."""
+    """A quota, or a server or database that is unavailable: run the same command later."""
     DISK = "disk"
     """The journal or the target cannot be written."""
     INTERRUPTED = "interrupted"
@@ -24,76 +27,76 @@ class StopKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class StopReason:
-    """One sentence for a person, one code for a script."""
+    """Why a run ends early: a sentence for people, a kind for scripts."""
 
-    why: StopKind
-    sentence: str
-    come_back_at_unix_s: float | None = None
-    """When the same command is worth trying again, where somebody said so."""
-
-    @classmethod
-    def wrong_key(cls, said: str) -> StopReason:
-        """No key, or one that is not valid any more."""
-        return cls(StopKind.WRONG_KEY, f"The key is refused: {said} Rows that wait stay pending.")
+    kind: StopKind
+    message: str
+    retry_at_unix_s: float | None = None
+    """When the same command is worth running again, if known."""
 
     @classmethod
-    def wrong_server(cls, said: str) -> StopReason:
-        """It would fail for every row."""
-        return cls(StopKind.WRONG_SERVER, f"Every row would fail: {said}")
+    def wrong_key(cls, detail: str) -> StopReason:
+        """No key, or one that is no longer valid."""
+        return cls(StopKind.WRONG_KEY, f"The key is refused: {detail} Waiting rows stay pending.")
 
     @classmethod
-    def of_error(cls, error: AltwrightError) -> StopReason:
-        """An error that will not pass by itself."""
+    def wrong_server(cls, detail: str) -> StopReason:
+        """An error that every row would meet."""
+        return cls(StopKind.WRONG_SERVER, f"Every row would fail: {detail}")
+
+    @classmethod
+    def from_error(cls, error: AltwrightError) -> StopReason:
+        """From an error that a retry does not fix."""
         if isinstance(error, Unauthorized):
             return cls.wrong_key(str(error))
         return cls.wrong_server(str(error))
 
     @classmethod
-    def quota(cls, what: str, until_unix_s: float) -> StopReason:
-        """A limit that lasts longer than anybody would wait."""
+    def quota_exhausted(cls, detail: str, until_unix_s: float) -> StopReason:
+        """A rate limit that lasts longer than the run's patience."""
         return cls(
             StopKind.LATER,
-            f"The quota is used up ({what}): come back after {format_utc(until_unix_s)}.",
+            f"The quota is used up ({detail}): come back after {format_utc(until_unix_s)}.",
             until_unix_s,
         )
 
     @classmethod
-    def down(cls, what: str, patience_s: float, now_unix_s: float) -> StopReason:
-        """The server is not there, or refuses everything."""
-        again_unix_s = now_unix_s + patience_s
+    def server_unavailable(cls, detail: str, patience_s: float, now_unix_s: float) -> StopReason:
+        """The server is down, or refuses everything, for longer than the run's patience."""
+        retry_at_unix_s = now_unix_s + patience_s
         return cls(
             StopKind.LATER,
-            f"The server has not taken a picture for {patience_s / 60:.0f} minutes ({what}): try "
-            f"again after {format_utc(again_unix_s)}.",
-            again_unix_s,
+            f"The server has not accepted a picture for {patience_s / 60:.0f} minutes ({detail}): "
+            f"try again after {format_utc(retry_at_unix_s)}.",
+            retry_at_unix_s,
         )
 
     @classmethod
-    def disk(cls, what: str, unrecorded: int = 0) -> StopReason:
-        """Nothing can be written any more."""
-        lost = f"; {unrecorded} answers could not be recorded" if unrecorded else ""
-        return cls(StopKind.DISK, f"{what}{lost}. Make room and run the same command again.")
+    def disk_full(cls, detail: str, unrecorded: int = 0) -> StopReason:
+        """The journal or the target cannot be written any more."""
+        lost = f"; {unrecorded} results could not be recorded" if unrecorded else ""
+        return cls(StopKind.DISK, f"{detail}{lost}. Make room and run the same command again.")
 
     @classmethod
-    def source(cls, what: str, *, may_pass: bool) -> StopReason:
-        """The source was there, and is no more."""
-        why = StopKind.LATER if may_pass else StopKind.DISK
-        return cls(why, f"{what}. The answers are in the journal.")
+    def source_failed(cls, detail: str, *, is_temporary: bool) -> StopReason:
+        """The source could be read before, and cannot be read now."""
+        kind = StopKind.LATER if is_temporary else StopKind.DISK
+        return cls(kind, f"{detail}. The captions received so far are in the journal.")
 
     @classmethod
-    def database(cls, rows: int, said: str) -> StopReason:
-        """The table does not take what is written, at the moment."""
+    def table_unwritable(cls, rows: int, detail: str) -> StopReason:
+        """The table does not accept some rows at the moment."""
         return cls(
             StopKind.LATER,
-            f"{rows} rows could not be written ({said}). Their answers are in the journal: the "
-            "same command writes them, without a call.",
+            f"{rows} rows could not be written ({detail}). Their captions are in the journal: "
+            "the same command writes them without a new request.",
         )
 
     @classmethod
-    def signal(cls, *, is_interrupt: bool) -> StopReason:
-        """Somebody wants it to stop."""
-        why = StopKind.INTERRUPTED if is_interrupt else StopKind.TERMINATED
-        return cls(why, "Stopped: the same command goes on from here.")
+    def by_signal(cls, *, is_interrupt: bool) -> StopReason:
+        """SIGINT or SIGTERM."""
+        kind = StopKind.INTERRUPTED if is_interrupt else StopKind.TERMINATED
+        return cls(kind, "Stopped: the same command continues from here.")
 
 
 def format_utc(unix_s: float) -> str:

@@ -1,4 +1,8 @@
-"""What goes through a backfill: a row of the source, the server's answer, what became of it."""
+"""The values that cross a backfill's stages: row, result of a request, outcome.
+
+The journal stores the first three as JSON under the field names (`journal.serialization`): a field
+that is renamed here keeps its stored name there.
+"""
 
 from __future__ import annotations
 
@@ -10,177 +14,175 @@ from enum import StrEnum
 
 
 class AltSource(StrEnum):
-    """Who a row's alt text is from, or why there is none: the values of the column `alt_source`."""
+    """Where a row's alt text comes from, or why it has none: values of the column `alt_source`."""
 
     PENDING = "pending"
-    """Not asked yet."""
+    """Not requested yet."""
     AI = "ai"
-    """A model wrote it, every hard rule is obeyed, nobody has looked at it."""
+    """Written by a model; obeys every hard rule; not reviewed."""
     HUMAN = "human"
-    """A person wrote it. Never overwritten."""
+    """Written by a person. Never overwritten."""
     HUMAN_EDITED_AI = "human-edited-ai"
-    """A model drafted it, a person edited or approved it. Never overwritten."""
+    """Drafted by a model, edited or approved by a person. Never overwritten."""
     DECORATIVE = "decorative"
-    """The picture says nothing: `alt` is empty on purpose."""
+    """The image carries no information: `alt` is empty on purpose."""
     UNCERTAIN = "uncertain"
     """A person should write it: the model could not tell, or a rule holds the draft for review."""
     REJECTED = "rejected"
-    """The model refused, or two drafts broke hard rules; the draft waits in the journal."""
+    """The model refused, or two drafts broke hard rules. The draft stays in the journal."""
     FAILED = "failed"
-    """No answer: the picture or the server. The next run tries again."""
+    """No caption because of the image or the server. The next run tries again."""
 
 
 WRITTEN_BY_PEOPLE = (AltSource.HUMAN, AltSource.HUMAN_EDITED_AI)
-"""A text that carries one of these belongs to a person."""
-AWAITING_REVIEW = (AltSource.UNCERTAIN, AltSource.REJECTED)
-"""These wait for a person, and are not asked again."""
-SETTLED_SOURCES = (*WRITTEN_BY_PEOPLE, AltSource.DECORATIVE, *AWAITING_REVIEW)
-"""A blank alt with one of these is not blank for want of an answer."""
+"""The text belongs to a person."""
+SETTLED_SOURCES = (
+    *WRITTEN_BY_PEOPLE, AltSource.DECORATIVE, AltSource.UNCERTAIN, AltSource.REJECTED
+)  # fmt: skip
+"""A row with one of these is not requested again, even if its alt text is blank."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture of the source whose alt text is blank."""
+    """One image of the source whose alt text is blank."""
 
     key: str
-    """The primary key, as text; of a file without one, the number of its line."""
+    """The primary key as text; the line number for a file without a key."""
     image: str
-    """Its URL, or the path of a local file."""
+    """The URL of the image, or the path of a local file."""
     context: str = ""
     alt: str = ""
-    """As the source has it: blank, perhaps spaces."""
+    """As the source has it: blank, possibly spaces."""
     alt_source: str = ""
     file_name: str = ""
-    """The last part of the path, without a query."""
+    """Last part of the path, without a query."""
     tags: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
-    """The other columns, as text, for rules that look at them; NULL is ''."""
-    place: int = 0
-    """The line of a file, 0 where there is none."""
-    content: str = ""
+    """The other columns as text, for hold rules; NULL is ''."""
+    line_number: int = 0
+    """Line of a file (record number of a Parquet file); 0 for a table."""
+    content_hash: str = ""
     """`sha256:...` of a local file; empty for a URL."""
 
-    def asks_as(self, other: Row) -> bool:
-        """Whether the other row's outcome is one for this row, as far as the source tells."""
-        ours, theirs = ((r.image, r.context, r.tags) for r in (self, other))
-        return ours == theirs
+    def has_same_request(self, other: Row) -> bool:
+        """Whether both rows would send the same image URL, context and tags."""
+        return (self.image, self.context, self.tags) == (other.image, other.context, other.tags)
 
     @property
-    def ask(self) -> str:
-        """Equal for rows whose requests would be the same, byte for byte: one call serves both."""
-        said = [self.content or self.image, self.context, list(self.tags)]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+    def request_key(self) -> str:
+        """Deduplication key: equal for rows whose requests are equal byte for byte."""
+        request = [self.content_hash or self.image, self.context, list(self.tags)]
+        return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
 class TextResult:
-    """What one style and locale came to: a text, or the problem in its place."""
+    """The result for one style and locale: a text, or the problem in its place."""
 
     style: str
     locale: str
     text: str = ""
-    """Empty where decorative, and where there is a problem."""
+    """Empty for a decorative image and where there is a problem."""
     decorative: bool = False
     warnings: tuple[str, ...] = ()
-    """Codes of soft rules that it breaks."""
+    """Codes of the soft rules that the text breaks."""
     model: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
     code: str = ""
-    """Of the problem (`caption_rejected`, `model_timeout`), empty where there is none."""
+    """Code of the problem (`caption_rejected`, `model_timeout`); empty if there is none."""
     message: str = ""
     retryable: bool = False
     draft: str = ""
     reasons: tuple[str, ...] = ()
     """Codes of the hard rules that the draft breaks."""
 
+    @property
+    def is_retryable_failure(self) -> bool:
+        """Whether it failed in a way that may pass: the next run requests it again."""
+        return bool(self.code) and self.retryable
+
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
-    """What one call, or the last of several tries, brought for a picture."""
+    """What one request, or the last of several attempts, brought for an image."""
 
     texts: tuple[TextResult, ...] = ()
-    """Styles outer, locales inner, as asked; the first is the alt. Empty where all failed."""
+    """Styles outer, locales inner, as requested; the first is the alt text. Empty if all failed."""
     sha256: str = ""
+    """Of the image that the server fetched."""
     width: int = 0
     height: int = 0
     attempts: int = 0
-    """Calls so far, those of earlier runs included."""
+    """Requests so far, those of earlier runs included."""
     answered_at: str = ""
     """UTC, ISO 8601."""
     code: str = ""
-    """Of the problem, where the whole call failed (`image_not_found`)."""
+    """Code of the problem if the whole request failed (`image_not_found`)."""
     message: str = ""
     request_id: str = ""
 
     @property
     def input_tokens(self) -> int:
-        """Of all its texts."""
+        """Sum over all texts."""
         return sum(text.input_tokens for text in self.texts)
 
     @property
     def output_tokens(self) -> int:
-        """Of all its texts."""
+        """Sum over all texts."""
         return sum(text.output_tokens for text in self.texts)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row: the audit fields, and the answer behind them."""
+    """What is decided about one row: the audit fields, and the result behind them."""
 
     key: str
     alt_source: AltSource
-    answer: RequestResult
+    result: RequestResult
     alt: str = ""
-    """What goes into the column `alt`; empty where nothing may, or where decorative."""
+    """For the column `alt`; empty if nothing may be written or the image is decorative."""
     alt_locale: str = ""
     alt_model: str = ""
     alt_reviewed_at: str = ""
-    """UTC, ISO 8601; only a person's decision sets it."""
+    """UTC, ISO 8601; set only by a person's decision."""
     seo: str = ""
     reasons: tuple[str, ...] = ()
-    """Why a person should look: problem codes, broken rules, `held: ...` for a rule of yours."""
+    """Why a person should look: problem codes, broken rules, `held: ...` for a hold rule."""
     warnings: tuple[str, ...] = ()
     draft: str = ""
-    """A text that must not be written unseen."""
+    """A text that must not be written without a review."""
     search_text: str = ""
     """For embedding: alt | tags | file name."""
     seen_source: str = ""
-    """Of a person's decision: the `alt_source` of what that person saw; its text is `draft`."""
-
+    """Of a decision: the `alt_source` that the reviewer saw. The text they saw is `draft`."""
     edits: tuple[tuple[str, str, str, str], ...] = ()
-    """Of a person's decision: style, locale, new text and the one it replaces, of further texts."""
+    """Of a decision: style, locale, new text and replaced text of each further text."""
     previous: str = ""
-    """Of a person's decision: the outcome that the target had before, as the journal keeps one."""
+    """Of a decision: the outcome that the target had before, as the journal stores it."""
 
     @property
     def is_decided(self) -> bool:
-        """A person has looked at it and decided."""
+        """Whether a person has decided about it."""
         return bool(self.alt_reviewed_at)
 
     @property
     def is_held(self) -> bool:
-        """A good text, kept back by one of the rules that refuse to automate."""
+        """Whether it is a valid text that a hold rule keeps for review."""
         return any(reason.startswith(HELD_PREFIX) for reason in self.reasons)
 
     @property
-    def error(self) -> str:
-        """The code of the problem, empty where there was none."""
-        first = self.answer.texts[0].code if self.answer.texts else ""
-        return self.answer.code or first
-
-    @property
     def texts(self) -> Mapping[tuple[str, str], str]:
-        """Every text that there is, by style and locale, as a person left it."""
-        models = {(t.style, t.locale): t.text for t in self.answer.texts if not t.code}
-        return {**models, **{(style, locale): text for style, locale, text, _ in self.edits}}
+        """Every text by style and locale, with a person's edits applied."""
+        drafted = {(t.style, t.locale): t.text for t in self.result.texts if not t.code}
+        return {**drafted, **{(style, locale): text for style, locale, text, _ in self.edits}}
 
 
 HELD_PREFIX = "held: "
-"""How a reason begins that comes from a rule and not from the server."""
+"""Start of a reason that comes from a hold rule and not from the server."""
 
 
 def build_search_text(alt: str, tags: Sequence[str], file_name: str) -> str:
-    """`alt | tags | file name`; parts that are empty are left out."""
+    """`alt | tags | file name`, without empty parts."""
     parts = (alt, ", ".join(tags), file_name)
     return " | ".join(part for part in parts if part)

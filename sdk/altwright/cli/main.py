@@ -68,7 +68,7 @@ def _explain(error: Exception) -> tuple[str, ExitCode]:
     if isinstance(error, AltwrightError):
         return describe_error(error), exit_code_for(error)
     if isinstance(error, SourceError):
-        return f"{error}.", ExitCode.LATER if error.may_pass else ExitCode.IO_ERROR
+        return f"{error}.", ExitCode.LATER if error.is_temporary else ExitCode.IO_ERROR
     if is_database_error(error):
         return f"the database reports an error: {error_text(error)}.", ExitCode.LATER
     return f"this is a bug ({type(error).__name__}: {error})", ExitCode.SOFTWARE

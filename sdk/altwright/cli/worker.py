@@ -1,8 +1,9 @@
-"""`altwright worker`: takes rows from the queue, on as many machines as there are."""
+"""`altwright worker`: takes rows from the queue and captions them, on any number of machines."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from altwright._sync.client import Altwright
 from altwright.cli.config import resolve_server
 from altwright.cli.exit_codes import ExitCode
+from altwright.cli.option_classes import takes_options
 from altwright.errors import UsageError
 from altwright.extras import install_command
 
@@ -26,8 +28,11 @@ QueueName = Annotated[
 ]
 
 
-def worker(
-    broker: Broker = None,
+@dataclass(frozen=True, kw_only=True)
+class WorkerCommandOptions:
+    """Options of `altwright worker`."""
+
+    broker: Broker = None
     database: Annotated[
         str | None,
         typer.Option(
@@ -36,67 +41,75 @@ def worker(
             envvar="ALTWRIGHT_DATABASE_URL",
             help="Where the table is, with a password if it needs one.",
         ),
-    ] = None,
-    queue_name: QueueName = "altwright",
-    concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, max=256)] = 8,
+    ] = None
+    queue_name: QueueName = "altwright"
+    concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, max=256)] = 8
     per_second: Annotated[
         float | None,
         typer.Option("--per-second", min=0.01, help="Requests that this worker begins at most."),
-    ] = None,
+    ] = None
     pool: Annotated[
         str, typer.Option("--pool", metavar="threads|prefork", help="A call waits: threads do.")
-    ] = "threads",
+    ] = "threads"
     base_url: Annotated[
-        str | None,
-        typer.Option("--base-url", metavar="URL", help="Where the server listens."),
-    ] = None,
-    timeout: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="Where the server listens.")
+    ] = None
+    timeout_s: Annotated[
         float, typer.Option("--timeout", min=0.1, help="Seconds that one call may take.")
-    ] = 35.0,
-    lease: Annotated[
+    ] = 35.0
+    lease_s: Annotated[
         float | None,
         typer.Option("--lease", metavar="S", help="The rows of a killed worker wait so long."),
-    ] = None,
-) -> None:
+    ] = None
+
+
+@takes_options(WorkerCommandOptions)
+def worker(options: WorkerCommandOptions) -> None:
     """Take rows from the queue and caption them, until SIGTERM; what is in work is finished then.
 
     Run it on any machine that reaches the broker, the database and the server. The passwords in
     both URLs are better in the environment than on the command line.
     """
-    if broker is None or database is None:
+    if options.broker is None or options.database is None:
         raise UsageError("Name both: --broker URL (or ALTWRIGHT_BROKER_URL) and --database URL (or "
-                       "ALTWRIGHT_DATABASE_URL).")  # fmt: skip
-    if pool not in ("threads", "prefork"):
-        raise UsageError(f"--pool is threads or prefork, not {pool!r}.")
-    if lease is not None and 3 * lease < 4 * timeout:
-        raise UsageError("--lease is --timeout and a third, or more: or two would ask for one row.")
+                         "ALTWRIGHT_DATABASE_URL).")  # fmt: skip
+    if options.pool not in ("threads", "prefork"):
+        raise UsageError(f"--pool is threads or prefork, not {options.pool!r}.")
+    timeout_s = options.timeout_s
+    lease_s = 2 * timeout_s if options.lease_s is None else options.lease_s
+    if 3 * lease_s < 4 * timeout_s:
+        raise UsageError(
+            "--lease must be at least a third longer than --timeout: otherwise two workers could "
+            "request one row."
+        )
     try:
-        from altwright.backfill import database as databases
+        from altwright.backfill import database
         from altwright.backfill.queue.consumer import create_consumer
-        from altwright.backfill.queue.worker import RowWorkers, WorkerOptions
+        from altwright.backfill.queue.worker import RunWorkers, WorkerOptions
     except ModuleNotFoundError as error:
-        raise needed(error) from None
-    server = resolve_server(base_url)
-    databases.connect(database).dispose()  # a wrong URL ends the start, not the first row
-    works = RowWorkers(
-        database,
-        lambda: Altwright(server.api_key, server.base_url, timeout, max_retries=0),
-        WorkerOptions(lease_s=2 * timeout if lease is None else lease),
-        concurrency=concurrency,
-        per_second=per_second,
+        raise missing_packages(error) from None
+    server = resolve_server(options.base_url)
+    database.connect(options.database).dispose()  # a wrong URL fails here and not at the first row
+    workers = RunWorkers(
+        options.database,
+        lambda: Altwright(server.api_key, server.base_url, timeout_s, max_retries=0),
+        WorkerOptions(lease_s=lease_s),
+        concurrency=options.concurrency,
+        per_second=options.per_second,
     )
-    app = create_consumer(broker, works, queue_name)
-    words = ["worker", "--loglevel=WARNING", f"--concurrency={concurrency}", f"--pool={pool}",
-             "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
-    sys.stderr.write(f"altwright: a worker with {concurrency} {pool} takes rows\n")
+    app = create_consumer(options.broker, workers, options.queue_name)
+    threads, pool = options.concurrency, options.pool
+    arguments = ["worker", "--loglevel=WARNING", f"--concurrency={threads}", f"--pool={pool}",
+                 "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
+    sys.stderr.write(f"altwright: a worker with {threads} {pool} takes rows\n")
     try:
-        app.worker_main(words)
-    except SystemExit as ended:
-        raise typer.Exit(ended.code if isinstance(ended.code, int) else ExitCode.OK) from None
+        app.worker_main(arguments)
+    except SystemExit as exited:
+        raise typer.Exit(exited.code if isinstance(exited.code, int) else ExitCode.OK) from None
 
 
-def needed(error: ModuleNotFoundError) -> UsageError:
-    """What to install for a module of the extra that is missing."""
+def missing_packages(error: ModuleNotFoundError) -> UsageError:
+    """What to install if a module of the extra `queue` is missing; raises any other error."""
     if (error.name or "").partition(".")[0] not in ("celery", "kombu", "sqlalchemy"):
         raise error
     command = install_command("cli", "backfill", "queue")

@@ -1,4 +1,4 @@
-"""Rows and outcomes for tests of the review, as a run leaves them in its journal."""
+"""Rows and outcomes for tests of the review, as a run stores them in its journal."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, RequestRes
 MUG = "A white mug on a wooden table."
 
 
-def pair(
+def make_pair(
     key: str,
     alt_source: AltSource = AltSource.AI,
     *,
@@ -20,17 +20,17 @@ def pair(
     reasons: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
 ) -> tuple[Row, Outcome]:
-    """One row; `text` is written where the source is `ai`, else it is a draft."""
+    """One row with its outcome. `text` is written if the source is `ai`, else it is a draft."""
     address = image or f"https://images.invalid/{key}.jpg"
     row = Row(key, address, context, file_name=file_name or f"IMG_{key}.jpg")
     is_written = alt_source is AltSource.AI
-    answer = RequestResult(
+    result = RequestResult(
         (TextResult("concise", locale, text, model="test-model"),), sha256=address
     )
     return row, Outcome(
         key,
         alt_source,
-        answer,
+        result,
         alt=text if is_written else "",
         alt_locale=locale,
         alt_model="test-model" if is_written else "",
@@ -40,25 +40,27 @@ def pair(
     )
 
 
-def with_further(row: Row, outcome: Outcome) -> tuple[Row, Outcome]:
-    """The same with another style and another language."""
+def with_further_texts(row: Row, outcome: Outcome) -> tuple[Row, Outcome]:
+    """The same pair with another style and another locale."""
     further = (TextResult("seo", "en", "A mug for tea."), TextResult("concise", "ar", "كوب أبيض."))
-    answer = dataclasses.replace(outcome.answer, texts=(*outcome.answer.texts, *further))
-    return row, dataclasses.replace(outcome, answer=answer)
+    result = dataclasses.replace(outcome.result, texts=(*outcome.result.texts, *further))
+    return row, dataclasses.replace(outcome, result=result)
 
 
-def mixed() -> list[tuple[Row, Outcome]]:
-    """One of each outcome that a page can show, in the order of a source."""
+def one_of_each() -> list[tuple[Row, Outcome]]:
+    """One or more of each outcome that a page can show, in the order of a source."""
     return [
-        pair("1"),
-        pair(
+        make_pair("1"),
+        make_pair(
             "2", AltSource.REJECTED, text="Image of a mug", reasons=("caption_rejected", "opener")
         ),
-        pair("3", AltSource.UNCERTAIN, text="", reasons=("caption_uncertain",)),
-        pair("4", AltSource.UNCERTAIN, text="Ana Kovač speaks.", held="people: Ana Kovač"),
-        pair("5", AltSource.DECORATIVE, text=""),
-        pair("6", AltSource.FAILED, text="", reasons=("image_not_found",)),
-        pair("7", text="Ein weißer Becher auf einem Holztisch.", locale="de"),
-        pair("8", text=MUG),  # the same text as row 1, on another picture
-        pair("9", text="A long sentence about a mug. " * 6, warnings=("long_for_screen_readers",)),
+        make_pair("3", AltSource.UNCERTAIN, text="", reasons=("caption_uncertain",)),
+        make_pair("4", AltSource.UNCERTAIN, text="Ana Kovač speaks.", held="people: Ana Kovač"),
+        make_pair("5", AltSource.DECORATIVE, text=""),
+        make_pair("6", AltSource.FAILED, text="", reasons=("image_not_found",)),
+        make_pair("7", text="Ein weißer Becher auf einem Holztisch.", locale="de"),
+        make_pair("8", text=MUG),  # the same text as row 1, on another picture
+        make_pair(
+            "9", text="A long sentence about a mug. " * 6, warnings=("long_for_screen_readers",)
+        ),
     ]

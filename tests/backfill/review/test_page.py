@@ -1,4 +1,4 @@
-"""The review page in a real browser: looked at, worked with from the keyboard, saved."""
+"""The review page in a real browser: shown, used with the keyboard, saved."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ from altwright.backfill.types import AltSource, Outcome, Row
 from PIL import Image
 
 from testing.servers.browser import Browser, Page
-from tests.backfill.review.sample_outcomes import MUG, mixed, pair, with_further
+from tests.backfill.review.sample_outcomes import MUG, make_pair, one_of_each, with_further_texts
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 Pairs = Sequence[tuple[Row, Outcome]]
@@ -27,21 +27,21 @@ Open = Callable[..., Page]
 _journals = itertools.count()
 
 
-class Listed:
-    """Outcomes as a journal gives them."""
+class FakeJournal:
+    """Yields outcomes as a journal does."""
 
     def __init__(self, pairs: Pairs) -> None:
         self.pairs = pairs
 
-    def outcomes(self, *states: AltSource) -> Iterator[tuple[Row, Outcome]]:
-        """Only those of `states`."""
+    def iter_outcomes(self, *states: AltSource) -> Iterator[tuple[Row, Outcome]]:
+        """Those with one of `states`."""
         return (pair for pair in self.pairs if pair[1].alt_source in states)
 
 
-def items_of(pairs: Pairs) -> list[ReviewItem]:
-    """What the command makes of them."""
-    ordered = select_rows(Listed(pairs)).pairs
-    small = make_thumbnails((row.image for row, _ in ordered), link=True)
+def make_items(pairs: Pairs) -> list[ReviewItem]:
+    """The items that the command makes of them."""
+    ordered = select_rows(FakeJournal(pairs)).rows
+    small = make_thumbnails((row.image for row, _ in ordered), with_web=True)
     return [
         make_review_item(number, row, outcome, thumb)
         for number, ((row, outcome), thumb) in enumerate(zip(ordered, small, strict=True), 1)
@@ -50,15 +50,15 @@ def items_of(pairs: Pairs) -> list[ReviewItem]:
 
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Open:
-    """Writes a page, opens it from the disk as a person does, and lets it save files there."""
+    """Writes a page, opens it from the disk, and lets it save files in the same folder."""
 
     def opened(pairs: Pairs | None = None, journal: str = "", before: str = "") -> Page:
-        shown = mixed() if pairs is None else pairs
+        shown = one_of_each() if pairs is None else pairs
         name = journal or f"journal{next(_journals)}"
         counts = Counter(outcome_label(outcome) for _, outcome in shown)
         run = PageHeader(name, "catalogue.csv", "25 November 2026", counts)
         path = tmp_path / "review.html"
-        path.write_bytes(render_page(run, items_of(shown)).encode())
+        path.write_bytes(render_page(run, make_items(shown)).encode())
         tab = browser.page()
         tab.downloads(tmp_path)
         if before:
@@ -69,27 +69,27 @@ def open_page(browser: Browser, tmp_path: Path) -> Open:
     return opened
 
 
-def text(render_page: Page, selector: str) -> str:
-    """What a person reads there."""
-    found: str = render_page.run(f"document.querySelector({json.dumps(selector)}).innerText")
+def text(page: Page, selector: str) -> str:
+    """The text that the element shows."""
+    found: str = page.run(f"document.querySelector({json.dumps(selector)}).innerText")
     return found
 
 
-def complaints(render_page: Page) -> list[str]:
-    """What the console says, but that pictures at names that do not exist cannot be loaded."""
-    return [error for error in render_page.errors if "ERR_NAME_NOT_RESOLVED" not in error]
+def console_errors(page: Page) -> list[str]:
+    """Errors in the console, without those of images at host names that do not exist."""
+    return [error for error in page.errors if "ERR_NAME_NOT_RESOLVED" not in error]
 
 
-def keys(render_page: Page, *pressed: str) -> None:
-    """One key after the other."""
-    for key in pressed:
-        render_page.press(key)
+def press(page: Page, *keys: str) -> None:
+    """Press one key after the other."""
+    for key in keys:
+        page.press(key)
 
 
-def saved(render_page: Page, folder: Path) -> dict[str, Any]:
-    """The decisions file, saved with the key for it."""
+def save_decisions(page: Page, folder: Path) -> dict[str, Any]:
+    """Save the decisions with the keyboard, and read the file."""
     before = set(folder.glob("decisions-*.json"))
-    render_page.press("s")
+    page.press("s")
     until = time.monotonic() + 8
     while time.monotonic() < until:
         for path in set(folder.glob("decisions-*.json")) - before:
@@ -100,7 +100,7 @@ def saved(render_page: Page, folder: Path) -> dict[str, Any]:
     raise AssertionError("no decisions file was saved")
 
 
-def test_what_waits_for_a_person_comes_first_with_its_reasons(open_page: Open) -> None:
+def test_waiting_rows_come_first_with_their_reasons(open_page: Open) -> None:
     tab = open_page()
     names = tab.run("[...document.querySelectorAll('.card h3')].map(h => h.innerText)")
     assert [name.split("_")[1] for name in names[:4]] == ["2.jpg", "3.jpg", "4.jpg", "1.jpg"]
@@ -108,10 +108,10 @@ def test_what_waits_for_a_person_comes_first_with_its_reasons(open_page: Open) -
     assert text(tab, "#card-3-flags") == "people: Ana Kovač"
     assert "held by a rule" in text(tab, "#card-3 .facts")
     assert text(tab, "#progress") == "0 of 9 decided"
-    assert complaints(tab) == []
+    assert console_errors(tab) == []
 
 
-def test_from_the_keyboard_alone_everything_is_decided_and_saved(
+def test_everything_can_be_decided_and_saved_with_the_keyboard(
     open_page: Open, tmp_path: Path
 ) -> None:
     tab = open_page(journal="keyboard")
@@ -123,16 +123,16 @@ def test_from_the_keyboard_alone_everything_is_decided_and_saved(
     assert text(tab, "#card-1 .verdict") == "Typed, not approved yet."
     tab.press("Enter", ctrl=True)
     assert tab.run("document.activeElement.id") == "card-2"
-    tab.press("a")  # there is no text: nothing is approved, the field takes the focus
+    tab.press("a")  # there is no text: nothing is approved, and the field gets the focus
     assert "no text to approve" in text(tab, "#status")
     assert tab.run("document.activeElement.id") == "card-2-text"
     tab.press("Escape")
-    keys(tab, "r", "a", "d")  # row 3 blank, row 4 as it is, row 1 decorative
+    press(tab, "r", "a", "d")  # row 3 blank, row 4 as it is, row 1 decorative
     assert text(tab, "#progress") == "4 of 9 decided"
     tab.press("u")
     assert text(tab, "#status") == "Undone: IMG_1.jpg."
     assert tab.run("document.activeElement.id") == "card-4"
-    file = saved(tab, tmp_path)
+    file = save_decisions(tab, tmp_path)
     assert (file["version"], file["journal"]) == (1, "keyboard")
     made = [
         (d["key"], d["outcome"], d["shown"], d["decision"], d["text"]) for d in file["decisions"]
@@ -142,11 +142,11 @@ def test_from_the_keyboard_alone_everything_is_decided_and_saved(
         ("3", "uncertain", "", "blank", ""),
         ("4", "held", "Ana Kovač speaks.", "approve", "Ana Kovač speaks."),
     ]
-    assert complaints(tab) == []
+    assert console_errors(tab) == []
 
 
-def test_a_button_that_is_pressed_is_let_go_again(open_page: Open) -> None:
-    tab = open_page([pair("1")])
+def test_clicking_a_pressed_button_takes_the_decision_back(open_page: Open) -> None:
+    tab = open_page([make_pair("1")])
     tab.run("document.querySelector('[data-decision=decorative]').click()")
     assert text(tab, "#card-1 .verdict") == "Decorative."
     assert tab.run("document.querySelector('textarea').value") == ""
@@ -157,8 +157,8 @@ def test_a_button_that_is_pressed_is_let_go_again(open_page: Open) -> None:
     assert text(tab, "#card-1 .verdict") == "Decorative."
 
 
-def test_tab_reaches_every_control_and_the_focus_can_be_seen(open_page: Open) -> None:
-    tab = open_page([pair("1"), pair("2")])
+def test_tab_reaches_every_control_and_the_focus_is_visible(open_page: Open) -> None:
+    tab = open_page([make_pair("1"), make_pair("2")])
     seen = []
     for _ in range(40):
         tab.press("Tab")
@@ -180,10 +180,10 @@ def test_tab_reaches_every_control_and_the_focus_can_be_seen(open_page: Open) ->
             assert float(width.removesuffix("px")) >= 1, name
 
 
-def test_single_keys_can_be_switched_off_and_do_nothing_in_text(open_page: Open) -> None:
+def test_single_keys_can_be_switched_off_and_are_typed_in_text_fields(open_page: Open) -> None:
     tab = open_page()
-    keys(tab, "j", "e")
-    keys(tab, "a", "d")
+    press(tab, "j", "e")
+    press(tab, "a", "d")
     assert text(tab, "#progress") == "0 of 9 decided"
     assert tab.run("document.activeElement.value").endswith("ad")
     tab.press("Escape")
@@ -195,7 +195,7 @@ def test_single_keys_can_be_switched_off_and_do_nothing_in_text(open_page: Open)
 
 def test_the_browser_keeps_decisions_and_unfinished_text(open_page: Open) -> None:
     tab = open_page(journal="kept")
-    keys(tab, "j", "a")
+    press(tab, "j", "a")
     tab.press("e")
     tab.type("half a sent")
     tab.wait("localStorage.getItem('altwright-review kept').includes('half a sent')")
@@ -207,27 +207,27 @@ def test_the_browser_keeps_decisions_and_unfinished_text(open_page: Open) -> Non
     assert text(other, "#progress") == "0 of 9 decided"
 
 
-def test_a_decision_about_a_text_that_has_changed_since_is_not_kept(open_page: Open) -> None:
-    keys(open_page([pair("1")], journal="changed"), "j", "a")
-    tab = open_page([pair("1", text="A blue mug.")], journal="changed")
+def test_a_decision_about_a_changed_text_is_not_restored(open_page: Open) -> None:
+    press(open_page([make_pair("1")], journal="changed"), "j", "a")
+    tab = open_page([make_pair("1", text="A blue mug.")], journal="changed")
     assert text(tab, "#progress") == "0 of 1 decided"
 
 
-def test_without_local_storage_a_sentence_says_so(open_page: Open) -> None:
+def test_a_notice_is_shown_without_local_storage(open_page: Open) -> None:
     gone = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })"
     tab = open_page(before=gone)
     assert "does not keep your decisions" in text(tab, "#no-storage")
-    keys(tab, "j", "a")
+    press(tab, "j", "a")
     assert text(tab, "#progress") == "1 of 9 decided"
 
 
-def test_a_saved_file_goes_on_in_another_browser(open_page: Open, tmp_path: Path) -> None:
+def test_a_saved_file_is_continued_in_another_browser(open_page: Open, tmp_path: Path) -> None:
     tab = open_page(journal="moved")
     tab.run("document.getElementById('reviewer').focus()")
     tab.type("Ana")
     tab.run("document.activeElement.blur()")
-    keys(tab, "j", "a", "a", "Escape", "d")
-    file = saved(tab, tmp_path)
+    press(tab, "j", "a", "a", "Escape", "d")
+    file = save_decisions(tab, tmp_path)
     assert file["reviewer"] == "Ana"
     (tmp_path / "moved.json").write_text(json.dumps(file))
     other = open_page(journal="moved", before="localStorage.clear()")
@@ -240,10 +240,10 @@ def test_a_saved_file_goes_on_in_another_browser(open_page: Open, tmp_path: Path
     other.wait("document.getElementById('status').innerText.includes('another run')")
 
 
-def test_further_styles_and_languages_are_edited_with_the_alt_text(
+def test_further_styles_and_locales_are_edited_with_the_alt_text(
     open_page: Open, tmp_path: Path
 ) -> None:
-    shown = [with_further(*pair("1"))]
+    shown = [with_further_texts(*make_pair("1"))]
     tab = open_page(shown, journal="further")
     assert text(tab, "label[for=card-1-other-1]") == "concise, ar"
     tab.run("document.getElementById('card-1-other-0').focus()")
@@ -253,18 +253,18 @@ def test_further_styles_and_languages_are_edited_with_the_alt_text(
     tab.press("Enter", ctrl=True)
     assert text(tab, "#card-1 .verdict") == "Approved as edited."
     tab.press("Escape")
-    [made] = saved(tab, tmp_path)["decisions"]
+    [made] = save_decisions(tab, tmp_path)["decisions"]
     assert (made["decision"], made["text"]) == ("edit", MUG)
     assert made["edits"] == [["seo", "en", "A white mug for tea and coffee."]]
     again = open_page(shown, journal="further")
     assert again.run("document.getElementById('card-1-other-0').value") == made["edits"][0][2]
-    keys(again, "j", "u")  # what was decided before the page was opened is not undone by a key
+    press(again, "j", "u")  # decisions from before the page was opened are not undone
     assert text(again, "#progress") == "1 of 1 decided"
     again.run("document.querySelector('[data-decision=approve]').click()")
     assert again.run("document.getElementById('card-1-other-0').value") == "A mug for tea."
 
 
-def test_filters_and_search_find_what_is_meant(open_page: Open) -> None:
+def test_filters_and_search_find_matching_pictures(open_page: Open) -> None:
     tab = open_page()
 
     def count(field: str, value: str) -> int:
@@ -284,31 +284,33 @@ def test_filters_and_search_find_what_is_meant(open_page: Open) -> None:
     assert count("flag", "blank") == 3
     assert count("search", "holztisch") == 1
     assert count("search", "nobody wrote this") == 0
-    keys(tab, "j", "r")
+    press(tab, "j", "r")
     assert count("decided", "done") == 1
     assert count("decided", "open") == 8
 
 
-def test_the_same_text_on_other_pictures_is_flagged_until_it_is_edited(open_page: Open) -> None:
-    same = pair("3", image="https://images.invalid/1.jpg")  # the same picture again is no mistake
-    tab = open_page([pair("1"), pair("2"), same])
+def test_a_text_shared_with_other_images_is_flagged_until_it_is_edited(open_page: Open) -> None:
+    same = make_pair(
+        "3", image="https://images.invalid/1.jpg"
+    )  # the same image again is no mistake
+    tab = open_page([make_pair("1"), make_pair("2"), same])
     assert text(tab, "#card-1-flags") == "same text on 1 other picture"
     assert text(tab, "#card-2-flags") == "same text on 1 other picture"
-    keys(tab, "j", "e")
+    press(tab, "j", "e")
     tab.type("Seen from above: ")
     tab.press("Enter", ctrl=True)
     tab.press("j")
-    keys(tab, "e")
+    press(tab, "e")
     tab.type("In a shop: ")
     tab.press("Enter", ctrl=True)
     assert tab.run("document.querySelectorAll('.flag').length") == 0
 
 
-def test_axe_finds_nothing_light_dark_and_narrow(open_page: Open) -> None:
-    """Every rule of axe-core, best practices too, with everything unfolded and one decided."""
-    tab = open_page([*mixed(), with_further(*pair("10"))])
+def test_axe_core_finds_no_violation_light_dark_and_narrow(open_page: Open) -> None:
+    """Every rule, best practices included, with all sections open and one row decided."""
+    tab = open_page([*one_of_each(), with_further_texts(*make_pair("10"))])
     tab.run("document.querySelectorAll('details').forEach((each) => (each.open = true))")
-    keys(tab, "j", "a")
+    press(tab, "j", "a")
     tab.run(f"{AXE}; 0")
     for width, dark in ((1200, False), (1200, True), (360, False)):
         tab.size(width, 900, dark=dark)
@@ -342,13 +344,17 @@ HOSTILE_ADDRESSES = [
 ]
 
 
-def test_a_hostile_caption_key_or_file_name_runs_nothing(open_page: Open, tmp_path: Path) -> None:
-    rows = []
-    for text_ in HOSTILE:
-        row, outcome = pair(text_, AltSource.REJECTED, text=text_, context=text_, file_name=text_,
-                            reasons=(text_,), warnings=(text_,), locale=text_)  # fmt: skip
-        rows.append((row, outcome))
-    rows += [pair(address, image=address) for address in HOSTILE_ADDRESSES]
+def test_hostile_captions_keys_and_file_names_execute_nothing(
+    open_page: Open, tmp_path: Path
+) -> None:
+    rows = [
+        make_pair(
+            hostile, AltSource.REJECTED, text=hostile, context=hostile, file_name=hostile,
+            reasons=(hostile,), warnings=(hostile,), locale=hostile,
+        )
+        for hostile in HOSTILE
+    ]  # fmt: skip
+    rows += [make_pair(address, image=address) for address in HOSTILE_ADDRESSES]
     tab = open_page(rows)
     links = tab.run("[...document.querySelectorAll('.card a')].map((a) => a.protocol)")
     assert set(links) <= {"http:", "https:"}
@@ -356,18 +362,18 @@ def test_a_hostile_caption_key_or_file_name_runs_nothing(open_page: Open, tmp_pa
     assert set(sources) <= {"http", "https", "data"}
     shown = tab.run("[...document.querySelectorAll('textarea')].map((t) => t.value)")
     assert set(HOSTILE) <= set(shown)
-    keys(tab, "j", *("a" for _ in rows))
+    press(tab, "j", *("a" for _ in rows))
     assert tab.run("document.querySelectorAll('#cards script, #cards svg').length") == 0
     assert tab.run("document.querySelectorAll('[onerror], [onfocus], [onload]').length") == 0
     assert tab.run("typeof window.hit") == "undefined"
-    file = saved(tab, tmp_path)
+    file = save_decisions(tab, tmp_path)
     assert {d["key"] for d in file["decisions"]} >= set(HOSTILE)
     assert tab.run("typeof window.hit") == "undefined"
 
 
-def test_the_policy_lets_no_other_script_run_and_no_request_leave(open_page: Open) -> None:
-    """Should a way in be found all the same, this is the second wall."""
-    tab = open_page([pair("1")])
+def test_the_security_policy_blocks_other_scripts_and_requests(open_page: Open) -> None:
+    """The second line of defence, if markup could be injected after all."""
+    tab = open_page([make_pair("1")])
     tab.run("""(() => { const s = document.createElement('script');
         s.append('window.hit = 1'); document.body.append(s); })()""")
     assert tab.run("typeof window.hit") == "undefined"
@@ -380,17 +386,17 @@ def test_the_policy_lets_no_other_script_run_and_no_request_leave(open_page: Ope
         tab.run("document.body.innerHTML = '<b>x</b>'")
 
 
-def test_local_pictures_are_inside_the_page_and_web_addresses_stay_outside(
+def test_local_images_are_embedded_and_web_images_stay_urls(
     open_page: Open, tmp_path: Path
 ) -> None:
     Image.effect_noise((3000, 1500), 80).save(tmp_path / "big.jpg")
     Image.new("RGBA", (300, 200), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     (tmp_path / "notes.jpg").write_text("no picture")
     local = [
-        pair(name, image=str(tmp_path / name))
+        make_pair(name, image=str(tmp_path / name))
         for name in ("big.jpg", "clear.png", "notes.jpg", "gone.jpg")
     ]
-    tab = open_page([*local, pair("web", image="https://images.invalid/a.jpg?sig=1")])
+    tab = open_page([*local, make_pair("web", image="https://images.invalid/a.jpg?sig=1")])
     tab.wait("document.querySelectorAll('.thumb img').length == 2")  # the web one fails to load
     facts = tab.run(
         "[...document.querySelectorAll('.thumb img')]"
@@ -404,18 +410,18 @@ def test_local_pictures_are_inside_the_page_and_web_addresses_stay_outside(
     assert len((tmp_path / "review.html").read_bytes()) < 100_000
 
 
-def test_thumbnails_read_no_pipe_and_no_device(tmp_path: Path) -> None:
+def test_thumbnails_of_pipes_and_devices_are_empty(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     assert (
-        list(make_thumbnails([str(tmp_path / "pipe.jpg"), "/dev/zero", "\0", ""], link=True))
+        list(make_thumbnails([str(tmp_path / "pipe.jpg"), "/dev/zero", "\0", ""], with_web=True))
         == [""] * 4
     )
-    assert list(make_thumbnails(["https://images.invalid/a.jpg"], link=False)) == [""]
+    assert list(make_thumbnails(["https://images.invalid/a.jpg"], with_web=False)) == [""]
 
 
-def test_the_charts_say_their_figures_to_a_screen_reader_too(open_page: Open) -> None:
+def test_charts_have_descriptions_and_tables_for_screen_readers(open_page: Open) -> None:
     tab = open_page()
-    said = tab.run("document.getElementById('outcomes-said').textContent")
+    said = tab.run("document.getElementById('outcomes-description').textContent")
     assert "by the model: 4" in said
     assert "held by a rule: 1" in said
     rows = tab.run(
@@ -425,30 +431,30 @@ def test_the_charts_say_their_figures_to_a_screen_reader_too(open_page: Open) ->
     assert "no text333 %" in rows
 
 
-def test_many_pictures_come_fifty_at_a_time(open_page: Open) -> None:
-    tab = open_page([pair(str(n), text=f"Mug number {n}.") for n in range(1, 121)])
+def test_pictures_are_shown_fifty_at_a_time(open_page: Open) -> None:
+    tab = open_page([make_pair(str(n), text=f"Mug number {n}.") for n in range(1, 121)])
     assert tab.run("document.querySelectorAll('.card').length") == 50
     assert text(tab, "#shown") == "1 to 50 of 120"
-    keys(tab, "n", "n", "n")
+    press(tab, "n", "n", "n")
     assert text(tab, "#shown") == "101 to 120 of 120"
-    keys(tab, "k")  # over the edge of a page
+    press(tab, "k")  # to the previous page
     assert text(tab, "#shown") == "51 to 100 of 120"
     assert tab.run("document.activeElement.id") == "card-100"
 
 
-def test_a_key_that_decides_before_a_picture_is_chosen_says_what_to_press_first(
+def test_a_deciding_key_without_a_chosen_picture_says_what_to_press(
     open_page: Open,
 ) -> None:
     tab = open_page()
-    keys(tab, "a")
+    press(tab, "a")
     assert text(tab, "#status") == "No picture is chosen: j goes to the first."
     assert text(tab, "#progress").startswith("0 of ")
 
 
-def test_the_file_of_an_empty_run_is_still_a_page(open_page: Open) -> None:
+def test_a_page_without_pictures_works(open_page: Open) -> None:
     tab = open_page([])
     assert "No picture is like this." in text(tab, "#cards")
-    keys(tab, "j", "a", "u", "s")
+    press(tab, "j", "a", "u", "s")
     assert text(tab, "#status") == "Nothing is decided yet."
     assert MUG not in tab.html()
-    assert complaints(tab) == []
+    assert console_errors(tab) == []

@@ -1,4 +1,4 @@
-"""docs/review.md and docs/migration.md say what there is, and their example runs."""
+"""docs/review.md and docs/migration.md list every option, and their example runs."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from altwright.backfill.review.decisions import KINDS
+from altwright.backfill.review.decisions import DECISION_KINDS
 from altwright.backfill.rules.hold_rules import HOLD_SETS
 from altwright.cli.main import app
 from altwright.verify.axe import RULES
@@ -37,13 +37,13 @@ def options(command: str) -> set[str]:
         ("worker", MIGRATION, {"--pool", "--per-second", "--database"}),
     ],
 )
-def test_every_option_is_on_its_page(command: str, page: str, left_out: set[str]) -> None:
-    """What is left out is plain from `--help`, or told by the variable in its place."""
+def test_every_option_is_documented(command: str, page: str, left_out: set[str]) -> None:
+    """Except options that `--help` explains, or that the page names by their variable."""
     known = options(command) - EVERYWHERE
     assert {each for each in known if each not in page} == left_out
 
 
-def test_every_key_of_the_page_is_in_its_table_and_in_its_help() -> None:
+def test_every_keyboard_shortcut_is_documented_and_in_the_pages_help() -> None:
     script = PAGE.joinpath("review.js").read_text(encoding="utf-8")
     keys = re.findall(r'^  "?([a-z/])"?: \(', script, re.MULTILINE)
     assert len(keys) == 11
@@ -54,7 +54,7 @@ def test_every_key_of_the_page_is_in_its_table_and_in_its_help() -> None:
         assert f"<kbd>{key}</kbd>" in html
 
 
-def test_the_rules_the_sets_and_the_decisions_are_all_named() -> None:
+def test_rules_hold_sets_and_decisions_are_documented() -> None:
     for name in (*RULES, *HOLD_SETS):
         assert f"`{name}`" in REVIEW or f"`--hold {name}`" in REVIEW, name
     words = {
@@ -63,12 +63,12 @@ def test_the_rules_the_sets_and_the_decisions_are_all_named() -> None:
         "decorative": "decorative",
         "blank": "left blank",
     }
-    assert set(words) == set(KINDS)
+    assert set(words) == set(DECISION_KINDS)
     for word in words.values():
         assert word in REVIEW[REVIEW.index("## Apply") :]
 
 
-def test_the_upload_hook_of_the_page_runs_and_needs_no_database() -> None:
+def test_the_documented_upload_hook_runs_without_sqlalchemy_and_httpx() -> None:
     found = re.search(r"```python\n(.*?)```", MIGRATION, re.DOTALL)
     assert found is not None
     blocked = "import sys\nsys.modules['sqlalchemy'] = sys.modules['httpx'] = None\n"
@@ -80,7 +80,7 @@ def test_the_upload_hook_of_the_page_runs_and_needs_no_database() -> None:
     assert done.returncode == 0
 
 
-def test_the_command_has_what_the_pages_show() -> None:
+def test_every_documented_command_exists() -> None:
     shown = re.findall(r"^altwright (\w+)", REVIEW + MIGRATION, re.MULTILINE)
     assert isinstance(app, typer.Typer)
     assert set(shown) <= set(get_command(app).commands)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Files as people really have them: encodings, separators, broken lines."""
+"""Sources as they occur: encodings, separators, broken lines, columns by name."""
 
 import sys
 from pathlib import Path
@@ -18,16 +18,16 @@ from altwright.errors import UsageError
 
 
 def csv_file(tmp_path: Path, data: bytes, **more: str) -> CsvSource:
-    """A file of these bytes."""
+    """A CSV source of these bytes."""
     path = tmp_path / "in.csv"
     path.write_bytes(data)
     return CsvSource(path, **more)  # type: ignore[arg-type]
 
 
-def told(file: CsvSource) -> list[object]:
-    """Cells of each record, or line and sentence of what is broken."""
+def read_all(file: CsvSource) -> list[object]:
+    """The cells of each record, or line and problem of a broken one."""
     return [
-        list(each.values.values()) if isinstance(each, Record) else (each.place, each.why)
+        list(each.values.values()) if isinstance(each, Record) else (each.line_number, each.problem)
         for each in file.read()
     ]
 
@@ -38,20 +38,20 @@ def test_separators_and_encodings_are_found(tmp_path: Path, mark: str, encoding:
     text = mark.join(["id", "image", "name"]) + "\r\n" + mark.join(["7", "http://x", "Größe"])
     file = csv_file(tmp_path, text.encode(encoding))
     assert file.columns == ["id", "image", "name"]
-    assert told(file) == [["7", "http://x", "Größe"]]
+    assert read_all(file) == [["7", "http://x", "Größe"]]
     assert bool(file.notes) is (encoding == "cp1252")
 
 
-def test_a_line_of_another_encoding_is_broken_and_the_others_are_not(tmp_path: Path) -> None:
+def test_a_line_in_another_encoding_is_broken_and_the_others_are_read(tmp_path: Path) -> None:
     data = "id,name\n1,Größe\n".encode() + "2,Größe\n".encode("latin-1") + b"3,c\n"
-    assert told(csv_file(tmp_path, data)) == [
+    assert read_all(csv_file(tmp_path, data)) == [
         ["1", "Größe"], (3, "has bytes that are not in the file's encoding"), ["3", "c"],
     ]  # fmt: skip
 
 
-def test_broken_rows_are_told_by_line_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_broken_rows_are_reported_by_line_and_the_rest_is_read(tmp_path: Path) -> None:
     data = b'id,name\n1,a\n2\n3,"two\nlines"\n4,b,c,d\n\n5,"e" f\n6,g\n'
-    found = told(csv_file(tmp_path, data))
+    found = read_all(csv_file(tmp_path, data))
     assert found[:2] == [["1", "a"], (3, "has 1 cells instead of 2")]
     assert found[2:4] == [["3", "two\nlines"], (6, "has 4 cells instead of 2")]
     assert isinstance(found[4], tuple)
@@ -64,15 +64,15 @@ def test_a_quote_that_never_closes_costs_one_line(tmp_path: Path) -> None:
     file = csv_file(tmp_path, b"\n".join(lines))
     found = list(file.read())
     assert isinstance(found[0], BrokenRecord)
-    assert (found[0].place, found[0].text) == (2, '1,"a')
+    assert (found[0].line_number, found[0].text) == (2, '1,"a')
     assert len(found) == 4_999
     assert all(isinstance(each, Record) for each in found[1:])
-    assert found[-1].place == 5_000
+    assert found[-1].line_number == 5_000
 
 
-def test_utf_16_that_is_cut_off_is_told_where_it_ends(tmp_path: Path) -> None:
+def test_truncated_utf_16_is_reported_where_it_ends(tmp_path: Path) -> None:
     data = "id,name\n1,a\n2,b\n".encode("utf-16")
-    found = told(csv_file(tmp_path, data[:-1]))
+    found = read_all(csv_file(tmp_path, data[:-1]))
     assert found[0] == ["1", "a"]
     assert isinstance(found[-1], tuple)
     assert "cannot be decoded" in str(found[-1][1])
@@ -86,12 +86,12 @@ def test_utf_16_that_is_cut_off_is_told_where_it_ends(tmp_path: Path) -> None:
         (b"a,,b\n", "a column without a name: its number 2"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_told(tmp_path: Path, data: bytes, sentence: str) -> None:
+def test_an_unusable_header_is_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         csv_file(tmp_path, data)
 
 
-def test_an_encoding_that_is_none_is_told(tmp_path: Path) -> None:
+def test_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no encoding 'utf-9'"):
         csv_file(tmp_path, b"a\n", encoding="utf-9")
 
@@ -111,14 +111,14 @@ def test_columns_are_guessed_by_name(there: list[str], image: str, key: str, alt
     assert (found.image, found.key, found.alt) == (image, key, alt)
 
 
-def test_columns_that_are_named_decide() -> None:
+def test_given_roles_override_the_guess() -> None:
     there = ["id", "url", "photo", "name", "text"]
     found = guess_columns(there, ["image=photo", "context=name,text", "seo=meta"], primary_key="id")
     assert (found.image, found.context) == ("photo", ("name", "text"))
-    assert found.named("seo") == "meta"
+    assert found.target_column("seo") == "meta"
     row = row_from_record(
         {"id": 7.0, "url": "u", "photo": "http://x/a%20b.jpg?x=1", "name": "N", "text": None},
-        found, place=3,
+        found, line_number=3,
     )  # fmt: skip
     assert (row.key, row.context, row.file_name) == ("7", "N", "a b.jpg")
     assert row.values == {"url": "u", "name": "N"}
@@ -133,7 +133,7 @@ def test_columns_that_are_named_decide() -> None:
         ("", "rejected", False),
     ],
 )  # fmt: skip
-def test_a_row_is_blank_where_nobody_decided(
+def test_a_blank_row_needs_an_alt_text_unless_it_is_settled(
     alt: str | None, source: str | None, blank: bool
 ) -> None:
     columns = guess_columns(["image", "alt", "alt_source"])
@@ -147,12 +147,12 @@ def test_a_row_is_blank_where_nobody_decided(
         (["l", 2, None], ("l", "2")), (None, ()), ("", ()), ({"a": 1}, ()),
     ],
 )  # fmt: skip
-def test_tags_come_as_lists_or_texts(cell: object, tags: tuple[str, ...]) -> None:
+def test_tags_are_read_from_lists_and_text(cell: object, tags: tuple[str, ...]) -> None:
     columns = guess_columns(["image", "tags"])
-    assert row_from_record({"image": "x", "tags": cell}, columns, place=1).tags == tags
+    assert row_from_record({"image": "x", "tags": cell}, columns, line_number=1).tags == tags
 
 
-def test_cells_of_every_kind_become_text() -> None:
+def test_cells_of_every_type_become_text() -> None:
     assert [cell_to_text(each) for each in (None, b"x", 3.0, 2.5, [1], {"a": 1}, "t")] == [
         "", "", "3", "2.5", "[1]", '{"a": 1}', "t",
     ]  # fmt: skip
@@ -167,12 +167,14 @@ def test_cells_of_every_kind_become_text() -> None:
         ("pymysql", "mysql://shop@db/shop", "mysql"),
     ],
 )
-def test_what_is_not_installed_is_told_with_what_to_install(
+def test_a_missing_package_is_reported_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, source: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
-    spec = RunConfig(source, to="out.parquet", table="products")
+    config = RunConfig(source, target_file="out.parquet", table="products")
     with pytest.raises(UsageError, match=rf"pip install '\./sdk\[{extra}\]'"):
-        open_connectors(RunConfig(source, to="out.parquet") if source == "in.parquet" else spec)
+        open_connectors(
+            RunConfig(source, target_file="out.parquet") if source == "in.parquet" else config
+        )

@@ -1,12 +1,12 @@
-"""The memory of a backfill: one SQLite file beside the run, written before anything else is.
+"""The journal: an SQLite file that stores a run's rows, results, and what has been written.
 
-Rows that were seen, answers that were paid for, and what of them has reached the target. A row goes
-pending -> recorded -> written; each arrow is one transaction, so that a kill leaves it at one end.
-Every answer is on the disk before its text is written anywhere (WAL, synchronous=FULL: a commit
-outlives a power cut too, and costs a few milliseconds against a call that costs seconds).
+A row goes pending -> recorded -> written. Each step is one transaction, so a killed run resumes
+from one side of it. A result is on the disk before its text is written anywhere (write-ahead log,
+synchronous=FULL: a commit survives a power cut, and takes milliseconds where a request takes
+seconds).
 
-One process writes (`Journal.open` takes a lock), any number read (`Journal.read`). Not for several
-threads at once.
+One process writes (`Journal.open` takes a lock), any number may read (`Journal.read`). A journal is
+not for several threads at once.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from altwright.backfill.run_state import (
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 from altwright.errors import UsageError
 
-_PAGE = 256
-"""Rows that are held in memory at once, however many there are."""
-_BUSY_MS = 10_000
-"""A reader that checkpoints holds the file for milliseconds; more is a program that hangs."""
+_PAGE_ROWS = 256
+"""Rows in memory at once."""
+_BUSY_TIMEOUT_S = 10.0
+"""A reader holds the file for milliseconds during a checkpoint; longer is a program that hangs."""
 
 
 class Journal:
-    """See the module. `open` to write, `read` to look."""
+    """The journal of one run. Use `open` to write, `read` to read only."""
 
     def __init__(self, path: Path, lock: JournalLock | None) -> None:
         self.path = path
@@ -49,14 +49,17 @@ class Journal:
         address = f"{path.resolve().as_uri()}?mode={'ro' if lock is None else 'rwc'}"
         self._db = sqlite3.connect(
             address, uri=True, isolation_level=None, check_same_thread=False,
-            timeout=_BUSY_MS / 1000,
+            timeout=_BUSY_TIMEOUT_S,
         )  # fmt: skip
-        self._pass = 0
+        self._scan_number = 0
 
     @classmethod
-    def open(cls, path: Path, facts: RunIdentity | None = None) -> Journal:
-        """Open or, where `facts` are given, make it. Raises UsageError with one sentence."""
-        if facts is None and not path.exists():
+    def open(cls, path: Path, identity: RunIdentity | None = None) -> Journal:
+        """Open it for writing; with an `identity`, create it if it is missing.
+
+        Raises UsageError.
+        """
+        if identity is None and not path.exists():
             raise UsageError(f"There is no journal {path}.")
         try:
             lock = JournalLock(path)
@@ -64,7 +67,7 @@ class Journal:
             raise JournalUnwritable(f"{path} cannot be written: {error}.") from None
         try:
             journal = cls(path, lock)
-            journal._prepare(facts)
+            journal._prepare(identity)
         except sqlite3.OperationalError as error:
             lock.release()
             raise JournalUnwritable(f"{path} cannot be written: {error}.") from None
@@ -78,7 +81,7 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path) -> Journal:
-        """Open to read, also while a run writes. Raises UsageError with one sentence."""
+        """Open it for reading, also while a run writes. Raises UsageError."""
         if not path.exists():
             raise UsageError(f"There is no journal {path}.")
         try:
@@ -89,7 +92,7 @@ class Journal:
         return journal
 
     def close(self) -> None:
-        """Close it and let others work with it."""
+        """Close it and release the lock."""
         self._db.close()
         if self._lock is not None:
             self._lock.release()
@@ -105,141 +108,145 @@ class Journal:
     ) -> None:
         self.close()
 
-    # What it is for
-
     @property
-    def facts(self) -> RunIdentity:
-        """What it was made for."""
+    def identity(self) -> RunIdentity:
+        """The run that the journal belongs to."""
         [text] = self._db.execute("SELECT facts FROM run").fetchone()
         return RunIdentity(**json.loads(text))
 
+    # Fingerprints of the target file
+
     @property
-    def target_stamps(self) -> list[str]:
-        """What the target file may look like, the newest first; none before it is written."""
-        [stamps] = self._db.execute("SELECT target_stamp FROM run").fetchone()
-        return str(stamps).split()
+    def target_fingerprints(self) -> list[str]:
+        """Fingerprints that the target file may have, newest first; empty before it is written."""
+        [stored] = self._db.execute("SELECT target_stamp FROM run").fetchone()
+        return str(stored).split()
 
-    def set_target_stamps(self, *stamps: str) -> None:
-        """Remember what the target file looks like, to see later whether somebody changed it."""
-        self._db.execute("UPDATE run SET target_stamp = ?", (" ".join(stamps),))
+    def set_target_fingerprints(self, *fingerprints: str) -> None:
+        """Store the target file's fingerprints, to detect later whether someone changed it."""
+        self._db.execute("UPDATE run SET target_stamp = ?", (" ".join(fingerprints),))
 
-    # Rows come in
+    # Scan of the source
 
-    def begin_pass(self) -> None:
-        """The source is about to be read from its beginning."""
+    def begin_scan(self) -> None:
+        """Begin to read the source from its beginning."""
         with self._transaction():
             self._db.execute("UPDATE run SET pass = pass + 1")
-            [self._pass] = self._db.execute("SELECT pass FROM run").fetchone()
+            [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
 
-    def see(self, rows: Sequence[Row]) -> None:
-        """Rows that are blank in the source, in one transaction.
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Add rows that are blank in the source, in one transaction.
 
-        A row that is known with the same picture and context keeps its outcome; it will be written
-        again, for it is blank. With another picture or context it is as if it were new.
+        A known row with the same image and context keeps its outcome, which will be written again
+        because the row is blank. A known row with another image or context becomes pending.
         """
         with self._transaction():
             self._db.executemany(
                 sql.UPSERT_ROW,
-                [(r.key, r.ask, serialization.row_to_json(r), r.place, self._pass) for r in rows],
-            )
+                [
+                    (r.key, r.request_key, serialization.row_to_json(r), r.line_number,
+                     self._scan_number)
+                    for r in rows
+                ],
+            )  # fmt: skip
 
-    def end_pass(self, judge: DecideOutcome) -> Iterator[tuple[str, int, int]]:
-        """The source has been read to its end.
+    def end_scan(self, decide: DecideOutcome) -> Iterator[tuple[str, int, int]]:
+        """End the scan: the source has been read completely.
 
-        Rows that wait and were not seen any more are forgotten: they are gone, or a person filled
-        them. New rows whose question was answered before get that answer. Yields (key, first line,
-        later line) of rows with the key of another one and a different picture; these are left out.
+        Waiting rows that the scan has not seen are deleted: they are gone, or a person filled them.
+        New rows with the request of an existing result get an outcome from it. Yields (key, line,
+        later line) for rows with the key of another row and a different image; they are left out.
         """
         with self._transaction():
-            self._db.execute(sql.DELETE_UNSEEN_ROWS, (self._pass,))
-        while self._settle_twins(judge):
+            self._db.execute(sql.DELETE_UNSEEN_ROWS, (self._scan_number,))
+        while self._decide_from_existing_results(decide):
             pass
-        yield from self._db.execute(sql.SELECT_KEY_CONFLICTS, (self._pass,))
+        yield from self._db.execute(sql.SELECT_KEY_CONFLICTS, (self._scan_number,))
 
-    # What is to be done
-
-    def to_do(self) -> Iterator[PendingRequest]:
-        """Questions without an answer, in the order of the source, each once.
-
-        Read in pages as they are taken; what fails meanwhile does not come again in this round.
-        """
-        after = 0
-        while True:
-            page = self._db.execute(sql.SELECT_PENDING_REQUESTS, (after, _PAGE)).fetchall()
-            for row_id, ask, row, count, answer in page:
-                after = row_id
-                known = None if answer is None else serialization.result_from_json(answer)
-                yield PendingRequest(ask, serialization.row_from_json(row), count, known)
-            if len(page) < _PAGE:
-                return
-
-    def count_to_do(self) -> int:
-        """How many questions `to_do` will yield."""
-        [count] = self._db.execute(sql.COUNT_PENDING_REQUESTS).fetchone()
-        return int(count)
-
-    # What was answered
-
-    def record(
-        self, answers: Iterable[tuple[str, RequestResult]], judge: DecideOutcome
-    ) -> dict[str, list[Outcome]]:
-        """Answers as they came, and what they mean for each row that asked, in one transaction.
-
-        Returns the outcomes of each ask. What it raises (sqlite3.Error) leaves nothing half
-        recorded.
-        """
-        outcomes: dict[str, list[Outcome]] = {}
-        with self._transaction():
-            for ask, answer in answers:
-                judged = [(row_id, judge(row, answer)) for row_id, row in self._waiting(ask)]
-                for row_id, outcome in judged:
-                    self._set_outcome(row_id, outcome)
-                settled = bool(judged) and judged[0][1].alt_source is not AltSource.FAILED
-                self._keep(ask, answer, settled=settled)
-                outcomes[ask] = [outcome for _, outcome in judged]
-        return outcomes
-
-    def outcomes(self, *states: AltSource) -> Iterator[tuple[Row, Outcome]]:
-        """Rows that have an outcome, in the order of the source; only those of `states` if named.
-
-        Read in pages: memory is flat, and nothing is locked between them.
-        """
-        wanted = json.dumps([state.value for state in states or AltSource])
-        after = 0
-        while True:
-            page = self._db.execute(sql.SELECT_OUTCOMES, (after, wanted, _PAGE)).fetchall()
-            for row_id, *texts in page:
-                after = row_id
-                yield _read_outcome(*texts)
-            if len(page) < _PAGE:
-                return
-
-    def outcome(self, key: str) -> tuple[Row, Outcome] | None:
-        """One row's; None where it has none."""
-        found = self._db.execute(sql.SELECT_OUTCOME, (key,)).fetchone()
-        return None if found is None else _read_outcome(*found)
-
-    def outcomes_of(self, keys: Sequence[str]) -> dict[str, tuple[Row, Outcome]]:
-        """Those of so many rows at once; who has none is left out."""
-        found = self._db.execute(sql.SELECT_OUTCOMES_BY_KEY, (json.dumps(list(keys)),)).fetchall()
-        return {key: _read_outcome(*texts) for key, *texts in found}
-
-    def keep(self, ask: str, answer: RequestResult) -> None:
-        """A part of an answer, before the rest is asked for again: it is paid for."""
-        with self._transaction():
-            self._keep(ask, answer, settled=False)
-
-    def forget(self, keys: Iterable[str]) -> None:
-        """Rows that a person filled before they were asked about."""
+    def drop_rows(self, keys: Iterable[str]) -> None:
+        """Delete waiting rows that a person filled before they were requested."""
         with self._transaction():
             self._db.executemany(sql.DELETE_WAITING_ROW, [(key,) for key in keys])
 
-    def review(self, key: str, outcome: Outcome) -> None:
-        """Another outcome in place of what there was; it waits to be written."""
-        self.decide([replace(outcome, key=key)])
+    # Requests and results
 
-    def decide(self, outcomes: Iterable[Outcome]) -> None:
-        """Decisions in place of what there was, in one transaction; they wait to be written."""
+    def iter_pending_requests(self) -> Iterator[PendingRequest]:
+        """Requests without a final result, each once, in the order of the source.
+
+        Read in pages. A request that fails meanwhile does not come again in this iteration.
+        """
+        last_id = 0
+        while True:
+            page = self._db.execute(sql.SELECT_PENDING_REQUESTS, (last_id, _PAGE_ROWS)).fetchall()
+            for row_id, request_key, row, row_count, result in page:
+                last_id = row_id
+                earlier = None if result is None else serialization.result_from_json(result)
+                yield PendingRequest(
+                    request_key, serialization.row_from_json(row), row_count, earlier
+                )
+            if len(page) < _PAGE_ROWS:
+                return
+
+    def count_pending_requests(self) -> int:
+        """How many requests `iter_pending_requests` yields."""
+        [count] = self._db.execute(sql.COUNT_PENDING_REQUESTS).fetchone()
+        return int(count)
+
+    def record_results(
+        self, results: Iterable[tuple[str, RequestResult]], decide: DecideOutcome
+    ) -> dict[str, list[Outcome]]:
+        """Store results by request key, and the outcomes of their rows, in one transaction.
+
+        Returns the outcomes by request key. If it raises sqlite3.Error, nothing is stored.
+        """
+        outcomes: dict[str, list[Outcome]] = {}
+        with self._transaction():
+            for request_key, result in results:
+                decided = [
+                    (row_id, decide(row, result)) for row_id, row in self._waiting_rows(request_key)
+                ]
+                for row_id, outcome in decided:
+                    self._set_outcome(row_id, outcome)
+                is_final = bool(decided) and decided[0][1].alt_source is not AltSource.FAILED
+                self._set_result(request_key, result, is_final=is_final)
+                outcomes[request_key] = [outcome for _, outcome in decided]
+        return outcomes
+
+    def record_partial_result(self, request_key: str, result: RequestResult) -> None:
+        """Store texts that are paid for, before the rest is requested again."""
+        with self._transaction():
+            self._set_result(request_key, result, is_final=False)
+
+    # Outcomes
+
+    def iter_outcomes(self, *states: AltSource) -> Iterator[tuple[Row, Outcome]]:
+        """Rows with an outcome, in the order of the source; if `states` are given, only those.
+
+        Read in pages: nothing is locked between them.
+        """
+        wanted = json.dumps([state.value for state in states or AltSource])
+        last_id = 0
+        while True:
+            parameters = (last_id, wanted, _PAGE_ROWS)
+            page = self._db.execute(sql.SELECT_OUTCOMES, parameters).fetchall()
+            for row_id, *stored in page:
+                last_id = row_id
+                yield _read_outcome(*stored)
+            if len(page) < _PAGE_ROWS:
+                return
+
+    def find_outcome(self, key: str) -> tuple[Row, Outcome] | None:
+        """The outcome of one row; None if it has none."""
+        found = self._db.execute(sql.SELECT_OUTCOME, (key,)).fetchone()
+        return None if found is None else _read_outcome(*found)
+
+    def find_outcomes(self, keys: Sequence[str]) -> dict[str, tuple[Row, Outcome]]:
+        """The outcomes of several rows by key, without rows that have none."""
+        found = self._db.execute(sql.SELECT_OUTCOMES_BY_KEY, (json.dumps(list(keys)),)).fetchall()
+        return {key: _read_outcome(*stored) for key, *stored in found}
+
+    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
+        """Replace outcomes of rows, in one transaction; they are unwritten again."""
         with self._transaction():
             self._db.executemany(
                 "UPDATE rows SET state = ?, outcome = ?, written = 0 WHERE key = ?",
@@ -249,71 +256,74 @@ class Journal:
                 ],
             )
 
-    # What reached the target
-
-    def unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
-        """The next outcomes that the target does not have; `skip` are keys that have to wait."""
-        left_out = json.dumps(list(skip))
-        found = self._db.execute(sql.SELECT_UNWRITTEN, (left_out, limit)).fetchall()
+    def next_unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
+        """The next outcomes that the target does not have, without the keys in `skip`."""
+        skipped = json.dumps(list(skip))
+        found = self._db.execute(sql.SELECT_UNWRITTEN, (skipped, limit)).fetchall()
         return [_read_outcome(*each) for each in found]
 
-    def mark(self, written: Mapping[str, int]) -> None:
-        """Say of each key whether it is WRITTEN or KEPT, after the target's commit."""
+    def mark_written(self, states: Mapping[str, int]) -> None:
+        """Store WRITTEN or KEPT by key, after the target's commit."""
         with self._transaction():
             self._db.executemany(
                 "UPDATE rows SET written = ? WHERE key = ?",
-                [(what, key) for key, what in written.items()],
+                [(state, key) for key, state in states.items()],
             )
 
     def mark_all_written(self) -> None:
-        """A whole file has been written."""
+        """Store that a whole target file has been written."""
         self._db.execute("UPDATE rows SET written = 1 WHERE outcome IS NOT NULL")
 
-    # Where it stands
+    # Counts
 
-    def counts(self) -> RunCounts:
-        """Of everything so far, earlier runs included."""
+    def read_counts(self) -> RunCounts:
+        """Counts of the whole run, earlier processes included."""
         states = {AltSource(s): n for s, n in self._db.execute(
             "SELECT state, count(*) FROM rows GROUP BY state")}  # fmt: skip
-        held, written, kept, asks = self._db.execute(sql.COUNT_ROWS).fetchone()
-        answers = self._db.execute(sql.COUNT_RESULTS).fetchone()
-        return RunCounts(states, held, written, kept, asks, *answers)
+        held, written, kept, requests = self._db.execute(sql.COUNT_ROWS).fetchone()
+        results = self._db.execute(sql.COUNT_RESULTS).fetchone()
+        return RunCounts(states, held, written, kept, requests, *results)
 
-    def repeats(self) -> DuplicateCounts:
-        """Of what is to be done: how much is asked more than once."""
-        rows, asks, pictures, named, answered = self._db.execute(sql.COUNT_DUPLICATES).fetchone()
-        return DuplicateCounts(rows, asks, pictures, named - asks, answered)
+    def count_duplicates(self) -> DuplicateCounts:
+        """How much of the waiting rows repeats."""
+        found = self._db.execute(sql.COUNT_DUPLICATES).fetchone()
+        rows, requests, images, requests_by_name, answered_twice = found
+        same_bytes = requests_by_name - requests
+        return DuplicateCounts(rows, requests, images, same_bytes, answered_twice)
 
-    # Inside
+    # Internals
 
-    def _prepare(self, facts: RunIdentity | None) -> None:
+    def _prepare(self, identity: RunIdentity | None) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         [version] = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            if facts is None:
-                raise UsageError(f"{self.path} is no journal of a backfill.")
-            self._create(facts)
+            if identity is None:
+                raise UsageError(f"{self.path} is not a journal of a backfill.")
+            self._create(identity)
         self._check_version()
-        if facts is not None and (different := describe_difference(self.facts, facts)):
+        if identity is not None and (difference := describe_difference(self.identity, identity)):
             raise UsageError(
-                f"{self.path} is the journal of another run ({different}): name another one with "
+                f"{self.path} is the journal of another run ({difference}): name another one with "
                 "--journal, or delete it to begin anew."
             )
-        [self._pass] = self._db.execute("SELECT pass FROM run").fetchone()
+        [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
 
-    def _create(self, facts: RunIdentity) -> None:
+    def _create(self, identity: RunIdentity) -> None:
         with self._transaction():
             for statement in sql.SCHEMA.split(";"):
                 self._db.execute(statement)
-            said = {"source": facts.source, "target": facts.target, "settings": facts.settings}
-            self._db.execute("INSERT INTO run (one, facts) VALUES (1, ?)", (json.dumps(said),))
+            stored = {
+                "source": identity.source, "target": identity.target,
+                "settings": identity.settings,
+            }  # fmt: skip
+            self._db.execute("INSERT INTO run (one, facts) VALUES (1, ?)", (json.dumps(stored),))
             self._db.execute(f"PRAGMA user_version = {sql.SCHEMA_VERSION}")
 
     def _check_version(self) -> None:
         [version] = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            raise UsageError(f"{self.path} is no journal of a backfill.")
+            raise UsageError(f"{self.path} is not a journal of a backfill.")
         if version != sql.SCHEMA_VERSION:
             raise UsageError(
                 f"{self.path} was written by another version of altwright (format {version}, "
@@ -331,8 +341,8 @@ class Journal:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _waiting(self, ask: str) -> list[tuple[int, Row]]:
-        found = self._db.execute(sql.SELECT_WAITING_ROWS, (ask,))
+    def _waiting_rows(self, request_key: str) -> list[tuple[int, Row]]:
+        found = self._db.execute(sql.SELECT_WAITING_ROWS, (request_key,))
         return [(row_id, serialization.row_from_json(row)) for row_id, row in found]
 
     def _set_outcome(self, row_id: int, outcome: Outcome) -> None:
@@ -341,25 +351,25 @@ class Journal:
             (outcome.alt_source.value, serialization.outcome_to_json(outcome), row_id),
         )
 
-    def _keep(self, ask: str, answer: RequestResult, *, settled: bool) -> None:
+    def _set_result(self, request_key: str, result: RequestResult, *, is_final: bool) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-            (ask, serialization.result_to_json(answer), int(settled), answer.attempts,
-             answer.input_tokens, answer.output_tokens),
+            (request_key, serialization.result_to_json(result), int(is_final), result.attempts,
+             result.input_tokens, result.output_tokens),
         )  # fmt: skip
 
-    def _settle_twins(self, judge: DecideOutcome) -> int:
-        """Some rows that are new and whose question is answered; how many they were."""
-        found = self._db.execute(sql.SELECT_NEW_ROWS_WITH_RESULT, (_PAGE,)).fetchall()
+    def _decide_from_existing_results(self, decide: DecideOutcome) -> int:
+        """Decide one page of new rows whose request has a final result. Returns how many."""
+        found = self._db.execute(sql.SELECT_NEW_ROWS_WITH_RESULT, (_PAGE_ROWS,)).fetchall()
         with self._transaction():
-            for row_id, row, answer in found:
-                known = serialization.result_from_json(answer)
-                self._set_outcome(row_id, judge(serialization.row_from_json(row), known))
+            for row_id, row, stored in found:
+                result = serialization.result_from_json(stored)
+                self._set_outcome(row_id, decide(serialization.row_from_json(row), result))
         return len(found)
 
 
-def _read_outcome(row: str, outcome: str, answer: str | None) -> tuple[Row, Outcome]:
+def _read_outcome(row: str, outcome: str, result: str | None) -> tuple[Row, Outcome]:
     found = serialization.outcome_from_json(outcome)
-    if answer is not None:
-        found = replace(found, answer=serialization.result_from_json(answer))
+    if result is not None:
+        found = replace(found, result=serialization.result_from_json(result))
     return serialization.row_from_json(row), found

@@ -1,4 +1,4 @@
-"""One run at a time on one journal."""
+"""The lock of a journal: one run at a time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from altwright.errors import UsageError
 
 
 class JournalLock:
-    """Held until `release`, or until the process ends in whatever way.
+    """Held until `release`, or until the process ends in any way.
 
-    An SQLite file beside the journal, in an exclusive transaction that never commits: SQLite's
-    locks are the system's, so that those of a killed process are gone with it, on every platform.
+    It is an SQLite file beside the journal, in an exclusive transaction that never commits. SQLite
+    uses the operating system's locks, which end with a killed process on every platform.
     """
 
     def __init__(self, journal: Path) -> None:
-        """Raises UsageError where another run holds it, OSError where it cannot be made."""
+        """Raises UsageError if another run holds it, OSError if it cannot be created."""
         path = journal.with_name(journal.name + "-lock")
-        self._held = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._held.execute("BEGIN EXCLUSIVE")
+            self._db.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            self._held.close()
+            self._db.close()
             if "locked" not in str(error):
                 raise OSError(f"{path} cannot be locked: {error}") from None
             raise UsageError(
@@ -30,5 +30,5 @@ class JournalLock:
             ) from None
 
     def release(self) -> None:
-        """Let others work with it. The empty file stays: to remove it would be a race."""
-        self._held.close()
+        """Release it. The empty file stays: removing it would race with another run's lock."""
+        self._db.close()

@@ -1,66 +1,74 @@
-"""Rows, answers and outcomes as the journal keeps them: JSON, what is empty left out."""
+"""JSON of rows, results and outcomes, as journals store them; empty fields are left out."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row, TextResult
 
+_STORED_ROW_NAMES = {"line_number": "place", "content_hash": "content"}
+"""Fields of a row that are stored under another name."""
+
 
 def row_to_json(row: Row) -> str:
     """For the column `row`."""
-    return _written(_kept(row))
+    fields = _non_empty_fields(row)
+    return _dump({_STORED_ROW_NAMES.get(name, name): value for name, value in fields.items()})
 
 
 def row_from_json(text: str) -> Row:
-    """What `row_to_text` wrote."""
-    data = json.loads(text)
-    # What is empty was not kept: a row without a picture has to fail, not the run.
-    needed = {"key": "", "image": ""}
-    return Row(**{**needed, **data, "tags": tuple(data.get("tags", ()))})
+    """The row that `row_to_json` stored."""
+    stored = json.loads(text)
+    # Empty fields are not stored. A row without an image must be read: it fails later, by itself.
+    fields = {"key": "", "image": "", **stored, "tags": tuple(stored.get("tags", ()))}
+    for name, stored_name in _STORED_ROW_NAMES.items():
+        if stored_name in fields:
+            fields[name] = fields.pop(stored_name)
+    return Row(**fields)
 
 
-def result_to_json(answer: RequestResult) -> str:
+def result_to_json(result: RequestResult) -> str:
     """For the column `answer`."""
-    return _written({**_kept(answer), "texts": [_kept(text) for text in answer.texts]})
+    texts = [_non_empty_fields(text) for text in result.texts]
+    return _dump({**_non_empty_fields(result), "texts": texts})
 
 
 def result_from_json(text: str) -> RequestResult:
-    """What `answer_to_text` wrote."""
-    data = json.loads(text)
-    return RequestResult(**{**data, "texts": tuple(_text(each) for each in data["texts"])})
+    """The result that `result_to_json` stored."""
+    stored = json.loads(text)
+    return RequestResult(**{**stored, "texts": tuple(_text_of(each) for each in stored["texts"])})
 
 
 def outcome_to_json(outcome: Outcome) -> str:
-    """For the column `outcome`; its answer stands in a table of its own."""
-    data = _kept(outcome)
-    data.pop("answer", None)
-    return _written({**data, "alt_source": outcome.alt_source.value})
+    """For the column `outcome`. Its result has a column of its own."""
+    fields = _non_empty_fields(outcome)
+    fields.pop("result", None)
+    return _dump({**fields, "alt_source": outcome.alt_source.value})
 
 
 def outcome_from_json(text: str) -> Outcome:
-    """What `outcome_to_text` wrote, with an empty answer."""
-    data = json.loads(text)
-    data["alt_source"] = AltSource(data["alt_source"])
+    """The outcome that `outcome_to_json` stored, with an empty result."""
+    fields = json.loads(text)
+    fields["alt_source"] = AltSource(fields["alt_source"])
     for name in ("reasons", "warnings"):
-        data[name] = tuple(data.get(name, ()))
-    data["edits"] = tuple(tuple(each) for each in data.get("edits", ()))
-    return Outcome(**data, answer=RequestResult())
+        fields[name] = tuple(fields.get(name, ()))
+    fields["edits"] = tuple(tuple(each) for each in fields.get("edits", ()))
+    return Outcome(**fields, result=RequestResult())
 
 
-def _text(data: dict[str, Any]) -> TextResult:
+def _text_of(stored: dict[str, Any]) -> TextResult:
     for name in ("warnings", "reasons"):
-        data[name] = tuple(data.get(name, ()))
-    return TextResult(**data)
+        stored[name] = tuple(stored.get(name, ()))
+    return TextResult(**stored)
 
 
-def _kept(value: Row | RequestResult | Outcome | TextResult) -> dict[str, Any]:
-    """The fields that say something; of most rows most are empty."""
-    found = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
-    return {name: each for name, each in found.items() if each not in ("", (), {}, 0, None, False)}
+def _non_empty_fields(value: Row | RequestResult | Outcome | TextResult) -> dict[str, Any]:
+    fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    return {name: each for name, each in fields.items() if each not in ("", (), {}, 0, None, False)}
 
 
-def _written(data: dict[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=list)
+def _dump(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=list)

@@ -1,9 +1,15 @@
-"""The journal's tables and what is asked of them."""
+"""SQL of the journal: its schema and statements.
+
+The names in the schema are older than the code's terms, and stay so that existing journals can be
+resumed: `facts` is the run's identity, `ask` a request key, `answers` are results, `pass` is the
+number of a scan, `place` a line number, `clash` the line of another row with the same key, and
+`settled` says that a result is final.
+"""
 
 from __future__ import annotations
 
 SCHEMA_VERSION = 1
-"""PRAGMA user_version: what this code reads and writes."""
+"""PRAGMA user_version of the journals that this code reads and writes."""
 
 SCHEMA = """
 CREATE TABLE run (one INTEGER PRIMARY KEY CHECK (one = 1), facts TEXT NOT NULL,

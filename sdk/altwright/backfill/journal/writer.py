@@ -1,7 +1,7 @@
-"""Puts answers into the journal, several in one transaction where several wait.
+"""Writer of a journal: commits results in a thread of its own, several in one transaction.
 
-The journal lives in one thread of its own: its commits reach the disk before they return, and the
-event loop must not wait for a disk.
+A commit returns when the data is on the disk, and the event loop must not wait for a disk. Results
+that arrive during a commit share the next one (group commit).
 """
 
 from __future__ import annotations
@@ -20,94 +20,95 @@ from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.types import Outcome, RequestResult
 
 T = TypeVar("T")
-_TRIES_AFTER_S = (1.0, 2.0, 4.0)
-"""A disk that is full may have room again before a person has to look."""
+_RETRY_DELAYS_S = (1.0, 2.0, 4.0)
+"""A full disk may have room again within seconds."""
 
 
 @dataclass(slots=True)
-class _Waiting:
-    ask: str
-    answer: RequestResult
-    is_whole: bool
-    done: asyncio.Future[list[Outcome]]
+class _Uncommitted:
+    request_key: str
+    result: RequestResult
+    is_complete: bool
+    committed: asyncio.Future[list[Outcome]]
 
 
 class JournalWriter:
-    """Owns the journal while a run lasts. To be made and used on one event loop."""
+    """Owns the journal during a run. To be created and used on one event loop."""
 
-    def __init__(self, journal: Journal, judge: DecideOutcome) -> None:
+    def __init__(self, journal: Journal, decide: DecideOutcome) -> None:
         self._journal = journal
-        self._judge = judge
+        self._decide = decide
         self._thread = ThreadPoolExecutor(1, "journal")
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
-        self._task = asyncio.get_running_loop().create_task(self._drain())
+        self._queue: asyncio.Queue[_Uncommitted] = asyncio.Queue()
+        self._task = asyncio.get_running_loop().create_task(self._commit_queued())
+        self._pending_requests: Iterator[PendingRequest] | None = None
         self.stop: StopReason | None = None
         """Why nothing can be recorded any more."""
 
     async def call(self, work: Callable[[Journal], T]) -> T:
-        """Something else with the journal, in its thread."""
+        """Run a function with the journal in the journal's thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, work, self._journal)
 
-    async def record(self, ask: str, answer: RequestResult, *, is_whole: bool) -> list[Outcome]:
-        """Returns when it is on the disk: the outcomes of the rows that asked.
+    async def record(
+        self, request_key: str, result: RequestResult, *, is_complete: bool
+    ) -> list[Outcome]:
+        """Store a result. Returns the outcomes of its rows when they are on the disk.
 
-        Part of an answer (`is_whole` false) has none. Where the disk is full for good, nothing is
-        recorded, and `stop` says so.
+        A partial result has no outcomes. If the disk stays full nothing is stored, and `stop` says
+        so.
         """
-        done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        await self._queue.put(_Waiting(ask, answer, is_whole, done))
-        return await done
+        committed: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Uncommitted(request_key, result, is_complete, committed))
+        return await committed
 
-    async def asks(self, page: int) -> list[PendingRequest]:
-        """The next questions to ask, up to a page of them; none: there are no more."""
-        return await self.call(lambda journal: self._page(journal, page))
+    async def next_requests(self, limit: int) -> list[PendingRequest]:
+        """The next requests to make; empty if there are no more."""
+        return await self.call(lambda journal: self._take_requests(journal, limit))
 
     async def close(self) -> None:
-        """End the thread; nobody waits for a record any more."""
+        """End the thread. No `record` may be waiting."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._thread.shutdown()
 
-    _asks: Iterator[PendingRequest] | None = None
+    def _take_requests(self, journal: Journal, limit: int) -> list[PendingRequest]:
+        if self._pending_requests is None:
+            self._pending_requests = journal.iter_pending_requests()
+        return list(itertools.islice(self._pending_requests, limit))
 
-    def _page(self, journal: Journal, page: int) -> list[PendingRequest]:
-        if self._asks is None:
-            self._asks = journal.to_do()
-        return list(itertools.islice(self._asks, page))
-
-    async def _drain(self) -> None:
+    async def _commit_queued(self) -> None:
         while True:
             batch = [await self._queue.get()]
             while not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            outcomes = await self._recorded(batch)
+            outcomes = await self._commit_with_retries(batch)
             for each in batch:
-                if not each.done.done():
-                    each.done.set_result(outcomes.get(each.ask, []))
+                if not each.committed.done():
+                    each.committed.set_result(outcomes.get(each.request_key, []))
 
-    async def _recorded(self, batch: list[_Waiting]) -> dict[str, list[Outcome]]:
-        for wait_s in (*_TRIES_AFTER_S, None):
+    async def _commit_with_retries(self, batch: list[_Uncommitted]) -> dict[str, list[Outcome]]:
+        for delay_s in (*_RETRY_DELAYS_S, None):
             outcomes = await self.call(lambda journal: self._commit(journal, batch))
             if not isinstance(outcomes, sqlite3.Error):
                 return outcomes
-            if wait_s is None or self.stop is not None:
-                self.stop = StopReason.disk(
+            if delay_s is None or self.stop is not None:
+                self.stop = StopReason.disk_full(
                     f"The journal cannot be written ({outcomes})", len(batch)
                 )
                 break
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(delay_s)
         return {}
 
     def _commit(
-        self, journal: Journal, batch: list[_Waiting]
+        self, journal: Journal, batch: list[_Uncommitted]
     ) -> dict[str, list[Outcome]] | sqlite3.Error:
-        whole = [(each.ask, each.answer) for each in batch if each.is_whole]
+        complete = [(each.request_key, each.result) for each in batch if each.is_complete]
         try:
-            outcomes = journal.record(whole, self._judge) if whole else {}
+            outcomes = journal.record_results(complete, self._decide) if complete else {}
             for each in batch:
-                if not each.is_whole:
-                    journal.keep(each.ask, each.answer)
+                if not each.is_complete:
+                    journal.record_partial_result(each.request_key, each.result)
         except sqlite3.Error as error:
             return error
         return outcomes

@@ -1,5 +1,5 @@
-"""A backfill on many machines: rows on Celery, and the journal in the table's own database.
+"""A backfill on many machines: rows as Celery messages, the journal in the table's own database.
 
-A message is a hint and holds nothing but a key; the truth is in the database. So a message that is
-lost is sent again, and one that comes twice does nothing the second time.
+A message holds only the key of a row; all state is in the database. A message that is lost is sent
+again, and one that is delivered twice does nothing the second time.
 """

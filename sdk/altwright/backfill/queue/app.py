@@ -1,20 +1,23 @@
-"""How to put a row on the queue; an upload hook needs this module and celery alone."""
+"""The Celery app of producers: puts rows on the queue. An upload hook needs only this and celery.
+
+docs/migration.md shows this module to users: its names stay.
+"""
 
 from __future__ import annotations
 
 from celery import Celery
 
 TASK = "altwright.caption_row"
-"""The task's name; its arguments are the run's name and the row's key, both text."""
+"""Name of the task; its arguments are the run's name and the row's key, both text."""
 QUEUE = "altwright"
-"""The queue's name, where no other is named."""
-_VISIBLE_S = 1_800
-"""Redis gives a message that nobody acknowledged to somebody else after so long; longer than any
-row keeps a worker. RabbitMQ sees that a worker is gone, and does so at once."""
+"""Default name of the queue."""
+_VISIBILITY_TIMEOUT_S = 1_800
+"""Redis delivers an unacknowledged message again after this time, which is longer than a worker
+takes for any row. RabbitMQ notices at once that a worker is gone."""
 
 
 def producer(broker_url: str, queue: str = QUEUE) -> Celery:
-    """To put rows on the queue; knows no database and no server."""
+    """Create an app that puts rows on the queue; it knows no database and no server."""
     app = Celery("altwright", broker=broker_url)
     app.conf.update(
         task_acks_late=True,
@@ -28,17 +31,17 @@ def producer(broker_url: str, queue: str = QUEUE) -> Celery:
         worker_send_task_events=False,
         worker_enable_remote_control=False,
         broker_connection_retry_on_startup=True,
-        broker_transport_options=_transport(broker_url),
+        broker_transport_options=_transport_options(broker_url),
     )
     return app
 
 
 def enqueue(app: Celery, run: str, key: str) -> None:
-    """Put one row on the queue: what an upload hook calls, with `producer(broker_url)`."""
+    """Put one row on the queue. An upload hook calls it with `producer(broker_url)`."""
     app.send_task(TASK, [run, key])
 
 
-def _transport(broker_url: str) -> dict[str, object]:
+def _transport_options(broker_url: str) -> dict[str, object]:
     if broker_url.startswith(("redis", "sentinel")):
-        return {"visibility_timeout": _VISIBLE_S, "unacked_mutex_expire": 30}
+        return {"visibility_timeout": _VISIBILITY_TIMEOUT_S, "unacked_mutex_expire": 30}
     return {"confirm_publish": True}

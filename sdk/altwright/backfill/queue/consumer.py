@@ -1,4 +1,4 @@
-"""The one task: what a worker runs for each message."""
+"""The Celery app of workers: the task that a worker runs for each message."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from celery import Celery
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from altwright.backfill.database import error_text
 from altwright.backfill.queue.app import QUEUE, TASK, producer
 from altwright.backfill.queue.worker import RETRY_LATER_S
 from altwright.errors import UsageError
@@ -17,35 +18,35 @@ from altwright.errors import UsageError
 if TYPE_CHECKING:
     from celery import Task
 
-    from altwright.backfill.queue.worker import RowWorkers
+    from altwright.backfill.queue.worker import RunWorkers
 
-_LONGEST_S = 300.0
-"""A message that waits is held by a worker: brokers give back what is held for too long."""
+_MAX_RETRY_S = 300.0
+"""A worker holds a message that waits for its retry, and brokers redeliver one held too long."""
 _logger = logging.getLogger("altwright.worker")
 
 
-def create_consumer(broker_url: str, works: RowWorkers, queue: str = QUEUE) -> Celery:
-    """What a worker runs."""
+def create_consumer(broker_url: str, workers: RunWorkers, queue: str = QUEUE) -> Celery:
+    """Create the app that a worker process runs."""
     app = producer(broker_url, queue)
 
     @app.task(name=TASK, bind=True)
     def caption_row(task: Task[..., None], run: str, key: str) -> None:
-        again_s = _tried(works, run, key)
-        if again_s is not None:
-            wait_s = min(again_s, _LONGEST_S) * random.uniform(1.0, 1.2)  # noqa: S311 - no secret
-            raise task.retry(countdown=wait_s, max_retries=None)
+        retry_after_s = _process_row(workers, run, key)
+        if retry_after_s is not None:
+            jitter = random.uniform(1.0, 1.2)  # noqa: S311 - not a secret
+            countdown_s = min(retry_after_s, _MAX_RETRY_S) * jitter
+            raise task.retry(countdown=countdown_s, max_retries=None)
 
     return app
 
 
-def _tried(works: RowWorkers, run: str, key: str) -> float | None:
+def _process_row(workers: RunWorkers, run: str, key: str) -> float | None:
     try:
-        return works.of(run).caption(key)
+        return workers.for_run(run).process_row(key)
     except UsageError as error:
-        # Nothing is lost: the row is blank in its table, and the next run puts it here again.
-        _logger.warning("row %r of %r is left: %s", key, run, error)
+        # Nothing is lost: the row is blank in its table, and the next run queues it again.
+        _logger.warning("row.skipped run=%r key=%r reason=%s", run, key, error)
         return None
     except (DBAPIError, PoolTimeout) as error:
-        said = getattr(error, "orig", None) or error
-        _logger.warning("row %r of %r waits for the database: %s", key, run, said)
+        _logger.warning("row.postponed run=%r key=%r reason=%s", run, key, error_text(error))
         return RETRY_LATER_S

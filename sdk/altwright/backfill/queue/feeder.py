@@ -1,7 +1,7 @@
-"""Puts the rows of a source on the queue and waits until every one has its outcome.
+"""The feeder: puts the rows of a table on the queue, and waits until each has its outcome.
 
-At most a window of messages is out at once, so that a broker holds ten thousand rows and not a
-hundred million. Killed and started again it goes on; workers go on meanwhile.
+At most a window of messages is on the queue at once: a broker holds ten thousand rows and not a
+hundred million. A feeder that is killed can be started again; workers go on meanwhile.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from altwright.backfill.connectors import Connectors
 from altwright.backfill.queue.app import QUEUE, enqueue, producer
 from altwright.backfill.queue.schema import QUEUED
 from altwright.backfill.queue.shared_journal import SharedJournal
-from altwright.backfill.rules.hold_rules import HoldRules
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.local_run import ProgressObserver, RunResult
 from altwright.backfill.run.progress import RunProgress, TokenPrices
 from altwright.backfill.run.scan import scan_source
-from altwright.backfill.run.summary import summarise_run
-from altwright.backfill.run_state import RunCounts, RunIdentity
+from altwright.backfill.run.summary import RunNames, summarise_run
+from altwright.backfill.run_state import RunCounts
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.targets.table_writer import write_all
@@ -35,191 +34,191 @@ from altwright.errors import UsageError
 if TYPE_CHECKING:
     from celery import Celery
 
-_BATCH = 500
-_TICK_S = 0.5
-_COUNT_SHARE = 0.05
-"""Of the time, spent on counting all rows for the eyes of whoever watches."""
+_BATCH_ROWS = 500
+_POLL_INTERVAL_S = 0.5
+_COUNTING_SHARE = 0.05
+"""Share of the time that is spent on counting all rows for the progress display."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
-    """How rows are fed."""
+    """How rows are put on the queue."""
 
     run: str = ""
-    """Its name in the database; empty: the table's."""
+    """The run's name in the database; empty: the table's name."""
     queue: str = QUEUE
     """The broker's queue."""
     window: int = 10_000
-    """Messages that are out at once."""
-    again_after_s: float = 900.0
-    """A row without an outcome after so long is sent again; a message may have been lost."""
+    """Messages on the queue at once."""
+    resend_after_s: float = 900.0
+    """A row without an outcome after this time is sent again: its message may be lost."""
     patience_s: float = 900.0
-    """So long nothing may move."""
+    """The feeder stops if no row gets an outcome for this time."""
     limit: int | None = None
 
 
 def feed_queue(
-    places: Connectors,
-    judge: OutcomeRules,
-    manner: FeedOptions,
+    connectors: Connectors,
+    rules: OutcomeRules,
+    options: FeedOptions,
     prices: TokenPrices,
     broker_url: str,
-    watch: ProgressObserver,
+    observer: ProgressObserver,
 ) -> RunResult:
-    """Run it to its end. SIGINT and SIGTERM stop the feeding; what is on the queue is worked on.
+    """Feed the queue until every row has its outcome, or until it has to stop.
 
-    Raises UsageError with one sentence.
+    SIGINT and SIGTERM stop the feeder; workers go on with what is on the queue. Raises UsageError.
     """
-    began_s = time.monotonic()
-    if not isinstance(places.target, TableTarget):
+    started_s = time.monotonic()
+    target = connectors.target
+    if not isinstance(target, TableTarget):
         raise UsageError("A queue writes back into the table: leave out --to.")
-    run = manner.run or places.spec.table
-    facts = _facts(places, judge.rules)
-    journal = SharedJournal.make(places.target.engine, run, facts)
+    run = options.run or connectors.config.table
+    identity = connectors.identity
+    settings = {**identity.settings, "rules": asdict(rules.hold_rules)}
+    journal = SharedJournal.create(target.engine, run, replace(identity, settings=settings))
     journal.set_stop(None)
-    with producer(broker_url, manner.queue) as app:
-        _reach(app, broker_url)
-        before = journal.outcomes.counts()
-        scanned = scan_source(places, journal, judge, watch.scanning)
-        # What was recorded and never came into the table, or was blanked there since.
-        stuck = write_all(journal.outcomes, places.target, {}).stuck
-        to_do = journal.count(AltSource.PENDING.value, QUEUED)
-        progress = RunProgress.of(
-            journal.outcomes.counts(), to_do if manner.limit is None else min(to_do, manner.limit)
+    with producer(broker_url, options.queue) as app:
+        _check_broker(app, broker_url)
+        counts_before = journal.outcomes.read_counts()
+        scan = scan_source(connectors, journal, rules.decide, observer.scanning)
+        # Outcomes that were recorded but not written, or whose row was blanked since.
+        unwritten = write_all(journal.outcomes, target, {}).unwritten
+        rows = journal.count_rows(AltSource.PENDING.value, QUEUED)
+        progress = RunProgress.from_counts(
+            journal.outcomes.read_counts(),
+            rows if options.limit is None else min(rows, options.limit),
         )
-        watch.scanned(scanned, progress)
-        stop = _Feeding(app, journal, manner, progress, watch, before).go()
-        if stuck and (stuck := write_all(journal.outcomes, places.target, {}).stuck):
-            stop = stop or StopReason.database(len(stuck), next(iter(stuck.values())))
-    counts = journal.outcomes.counts()
-    _bring_up_to_date(progress, counts, before)
-    named = (places.source.shown, places.target.shown, f"{places.target.url} --run {run}")
-    summary = summarise_run(
-        scanned, counts, progress, prices, named, stop, time.monotonic() - began_s
+        observer.scanned(scan, progress)
+        stop = _Feeder(app, journal, options, progress, observer, counts_before).run()
+        if unwritten and (unwritten := write_all(journal.outcomes, target, {}).unwritten):
+            detail = next(iter(unwritten.values()))
+            stop = stop or StopReason.table_unwritable(len(unwritten), detail)
+    counts = journal.outcomes.read_counts()
+    _set_progress(progress, counts, counts_before)
+    names = RunNames(
+        connectors.source.display_name, target.display_name, f"{target.url} --run {run}"
     )
-    return RunResult(summary, stop)
+    seconds = time.monotonic() - started_s
+    return RunResult(summarise_run(names, scan, counts, progress, prices, stop, seconds), stop)
 
 
-class _Feeding:
+class _Feeder:
     def __init__(
         self,
         app: Celery,
         journal: SharedJournal,
-        manner: FeedOptions,
+        options: FeedOptions,
         progress: RunProgress,
-        watch: ProgressObserver,
-        before: RunCounts,
+        observer: ProgressObserver,
+        counts_before: RunCounts,
     ) -> None:
         self._app = app
         self._journal = journal
-        self._manner = manner
+        self._options = options
         self._progress = progress
-        self._watch = watch
-        self._before = before
+        self._observer = observer
+        self._counts_before = counts_before
         self._signal: StopReason | None = None
-        self._is_over = threading.Event()
+        self._is_signalled = threading.Event()
         self._sent = 0
         """Rows that this feeder put on the queue for the first time."""
-        self._count_again_s = 0.0
+        self._next_count_s = 0.0
 
-    def go(self) -> StopReason | None:
-        """Until every row has its outcome, or why not."""
-        undo = self._listen()
+    def run(self) -> StopReason | None:
+        """Feed until every row has its outcome, or return why not."""
+        previous_handlers = self._handle_signals()
         try:
-            return self._go()
+            return self._feed()
         finally:
-            for number, handler in undo.items():
+            for number, handler in previous_handlers.items():
                 signal.signal(number, handler)
 
-    def _go(self) -> StopReason | None:
-        # Only rows that are out are counted, at most a window of them: the table may be very large.
-        manner, journal = self._manner, self._journal
-        found_out = journal.count(QUEUED)
-        moved_s, ended_before = time.monotonic(), 0
+    def _feed(self) -> StopReason | None:
+        # Only rows on the queue are counted, at most a window: the table may be very large.
+        options, journal = self._options, self._journal
+        queued_before = journal.count_rows(QUEUED)
+        last_change_s, done_before = time.monotonic(), 0
         while True:
-            is_more = self._send(manner.window - journal.count(QUEUED))
-            out = journal.count(QUEUED)
-            ended = found_out + self._sent - out
-            self._show(ended)
+            may_have_more = self._fill_window(options.window - journal.count_rows(QUEUED))
+            queued = journal.count_rows(QUEUED)
+            done = queued_before + self._sent - queued
+            self._show_progress(done)
             if self._signal is not None:
                 return self._signal
             if (stop := journal.stop) is not None:
                 return stop
-            if not is_more and not out:
+            if not may_have_more and not queued:
                 return None
             now_s = time.monotonic()
-            if ended != ended_before:
-                moved_s, ended_before = now_s, ended
-            if now_s - moved_s > manner.patience_s:
-                return StopReason.down("no row came to an end", manner.patience_s, time.time())
-            self._is_over.wait(_TICK_S)
+            if done != done_before:
+                last_change_s, done_before = now_s, done
+            if now_s - last_change_s > options.patience_s:
+                return StopReason.server_unavailable(
+                    "no row came to an end", options.patience_s, time.time()
+                )
+            self._is_signalled.wait(_POLL_INTERVAL_S)
 
-    def _send(self, room: int) -> bool:
-        """Fill the window. Whether there may be more to send."""
-        again = self._journal.lost(_BATCH, self._manner.again_after_s)
-        self._put(again)
-        while room > 0:
-            if self._manner.limit is not None:
-                room = min(room, self._manner.limit - self._sent)
-            keys = self._journal.pending(min(room, _BATCH)) if room else []
+    def _fill_window(self, free: int) -> bool:
+        """Send rows until the window is full. Returns whether there may be more to send."""
+        self._send(self._journal.find_lost(_BATCH_ROWS, self._options.resend_after_s))
+        while free > 0:
+            if self._options.limit is not None:
+                free = min(free, self._options.limit - self._sent)
+            keys = self._journal.find_pending(min(free, _BATCH_ROWS)) if free else []
             if not keys:
                 return False
-            self._put(keys)
+            self._send(keys)
             self._sent += len(keys)
-            room -= len(keys)
+            free -= len(keys)
         return True
 
-    def _put(self, keys: list[str]) -> None:
+    def _send(self, keys: list[str]) -> None:
         for key in keys:
             enqueue(self._app, self._journal.run, key)
-        # Sent first: a kill here sends some twice, which does nothing the second time.
+        # Stored after sending: if the feeder is killed here, some messages are sent twice, and the
+        # second one does nothing.
         if keys:
-            self._journal.queued(keys)
+            self._journal.mark_queued(keys)
 
-    def _show(self, ended: int) -> None:
-        """The bar moves with every look; outcomes and money now and then."""
-        began_s = time.monotonic()
-        if began_s >= self._count_again_s:
-            _bring_up_to_date(self._progress, self._journal.outcomes.counts(), self._before)
+    def _show_progress(self, done: int) -> None:
+        """Update the observer; outcomes and tokens are counted now and then."""
+        started_s = time.monotonic()
+        if started_s >= self._next_count_s:
+            counts = self._journal.outcomes.read_counts()
+            _set_progress(self._progress, counts, self._counts_before)
             ended_s = time.monotonic()
-            self._count_again_s = ended_s + (ended_s - began_s) / _COUNT_SHARE + 1.0
-        self._progress.ended(max(0, min(ended, self._progress.to_ask)))
-        self._watch.tick(self._progress)
+            self._next_count_s = ended_s + (ended_s - started_s) / _COUNTING_SHARE + 1.0
+        self._progress.set_done_requests(max(0, min(done, self._progress.total_requests)))
+        self._observer.update(self._progress)
 
-    def _listen(self) -> dict[int, Any]:
+    def _handle_signals(self) -> dict[int, Any]:
+        """Stop on SIGINT and SIGTERM. Returns the previous handlers."""
+
         def stop(number: int, _: object) -> None:
-            self._signal = StopReason.signal(is_interrupt=number == signal.SIGINT)
-            self._is_over.set()
+            self._signal = StopReason.by_signal(is_interrupt=number == signal.SIGINT)
+            self._is_signalled.set()
 
-        undo: dict[int, Any] = {}
-        with suppress(ValueError):  # not in the first thread
+        previous: dict[int, Any] = {}
+        with suppress(ValueError):  # not in the main thread
             for number in (signal.SIGINT, signal.SIGTERM):
-                undo[number] = signal.signal(number, stop)
-        return undo
+                previous[number] = signal.signal(number, stop)
+        return previous
 
 
-def _facts(places: Connectors, rules: HoldRules) -> RunIdentity:
-    facts = places.facts
-    return replace(facts, settings={**facts.settings, "rules": asdict(rules)})
-
-
-def _reach(app: Celery, broker_url: str) -> None:
+def _check_broker(app: Celery, broker_url: str) -> None:
     from kombu.exceptions import OperationalError
 
     try:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=10)
     except (OperationalError, OSError) as error:
-        raise UsageError(f"The broker {_shown(broker_url)} does not answer: {error}.") from None
+        parts = urlsplit(broker_url)
+        address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # without the password
+        raise UsageError(f"The broker {address} does not respond: {error}.") from None
 
 
-def _shown(broker_url: str) -> str:
-    """Without user and password."""
-    parts = urlsplit(broker_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _bring_up_to_date(progress: RunProgress, counts: RunCounts, before: RunCounts) -> None:
+def _set_progress(progress: RunProgress, counts: RunCounts, before: RunCounts) -> None:
     progress.states = Counter(counts.by_state)
     progress.calls = counts.attempts - before.attempts
     progress.input_tokens = counts.input_tokens - before.input_tokens

@@ -1,4 +1,4 @@
-"""What a run of a queue came to: for its end, for a review, and for what a person decides."""
+"""Outcomes of a queue's run in the database: for its summary, a review, and decisions."""
 
 from __future__ import annotations
 
@@ -10,157 +10,161 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from altwright.backfill.journal import serialization
-from altwright.backfill.queue.schema import ANSWERS, QUEUED, ROWS, RUNS
-from altwright.backfill.run_state import RunCounts, RunIdentity
+from altwright.backfill.queue.schema import QUEUED, RESULTS, ROWS, RUNS
+from altwright.backfill.run_state import KEPT, WRITTEN, RunCounts, RunIdentity
 from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, Row
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping
 
-_PAGE = 256
+_PAGE_ROWS = 256
 
 
 class OutcomeStore:
-    """Of one run; it offers what the journal in a file does."""
+    """The outcomes of one run, with the methods of the journal file that concern them."""
 
     def __init__(self, engine: Engine, run: str) -> None:
         self._engine = engine
         self.run = run
 
     @property
-    def facts(self) -> RunIdentity:
-        """What the run was made for. Raises UsageError where there is no such run."""
+    def identity(self) -> RunIdentity:
+        """The run's identity. Raises UsageError if there is no such run."""
         return read_identity(self._engine, self.run)
 
-    def outcomes(self, *states: AltSource) -> Iterator[tuple[Row, Outcome]]:
-        """Rows that have an outcome, in pages; only those of `states` if named."""
-        after = 0
+    def iter_outcomes(self, *states: AltSource) -> Iterator[tuple[Row, Outcome]]:
+        """Rows with an outcome, in pages; if `states` are given, only those."""
+        last_id = 0
         wanted = [state.value for state in states or AltSource]
         while True:
             with self._engine.connect() as connection:
                 page = connection.execute(
-                    self._with_answers()
-                    .where(ROWS.c.id > after, ROWS.c.state.in_(wanted))
+                    self._select_outcomes()
+                    .where(ROWS.c.id > last_id, ROWS.c.state.in_(wanted))
                     .order_by(ROWS.c.id)
-                    .limit(_PAGE)
+                    .limit(_PAGE_ROWS)
                 ).mappings().all()  # fmt: skip
-            for found in page:
-                after = found["id"]
-                yield _read(found)
-            if len(page) < _PAGE:
+            for stored in page:
+                last_id = stored["id"]
+                yield _read_outcome(stored)
+            if len(page) < _PAGE_ROWS:
                 return
 
-    def outcome(self, key: str) -> tuple[Row, Outcome] | None:
-        """One row's; None where it has none."""
+    def find_outcome(self, key: str) -> tuple[Row, Outcome] | None:
+        """The outcome of one row; None if it has none."""
         with self._engine.connect() as connection:
-            found = connection.execute(
-                self._with_answers().where(ROWS.c.row_key == key)
+            stored = connection.execute(
+                self._select_outcomes().where(ROWS.c.row_key == key)
             ).mappings().first()  # fmt: skip
-        return None if found is None else _read(found)
+        return None if stored is None else _read_outcome(stored)
 
-    def decide(self, outcomes: Iterable[Outcome]) -> None:
-        """Decisions in place of what there was; they wait to be written."""
+    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
+        """Replace outcomes of rows; they are unwritten again."""
         with self._engine.begin() as connection:
             for each in outcomes:
-                set_outcome(connection, self._key(each.key), each, 0)
+                is_row = sa.and_(ROWS.c.run == self.run, ROWS.c.row_key == each.key)
+                set_outcome(connection, is_row, each, written=0)
 
-    def unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
-        """The next outcomes that the table does not have."""
+    def next_unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
+        """The next outcomes that the table does not have, without the keys in `skip`."""
         with self._engine.connect() as connection:
             found = connection.execute(
-                self._with_answers()
+                self._select_outcomes()
                 .where(ROWS.c.written == 0, ROWS.c.row_key.not_in(list(skip)))
                 .order_by(ROWS.c.id)
                 .limit(limit)
             ).mappings().all()  # fmt: skip
-        return [_read(each) for each in found]
+        return [_read_outcome(each) for each in found]
 
-    def mark(self, written: Mapping[str, int]) -> None:
-        """Say of each key whether it is WRITTEN or KEPT, after the table's commit."""
+    def mark_written(self, states: Mapping[str, int]) -> None:
+        """Store WRITTEN or KEPT by key, after the table's commit."""
         with self._engine.begin() as connection:
-            for what in set(written.values()):
-                keys = [key for key, each in written.items() if each == what]
+            for state in set(states.values()):
+                keys = [key for key, each in states.items() if each == state]
                 connection.execute(
                     sa.update(ROWS)
                     .where(ROWS.c.run == self.run, ROWS.c.row_key.in_(keys))
-                    .values(written=what)
+                    .values(written=state)
                 )
 
-    def counts(self) -> RunCounts:
-        """Of everything so far. Reads every row: on a very large table it takes a while."""
-        ours = ROWS.c.run == self.run
+    def read_counts(self) -> RunCounts:
+        """Counts of the whole run. Reads every row, which takes long for a very large table."""
+        of_run = ROWS.c.run == self.run
         with self._engine.connect() as connection:
-            states = {
-                AltSource.PENDING if state == QUEUED else AltSource(state): number
-                for state, number in connection.execute(
-                    sa.select(
-                        sa.case((ROWS.c.state == QUEUED, "pending"), else_=ROWS.c.state).label("s"),
-                        sa.func.count(),
-                    ).where(ours).group_by("s")
-                )
-            }  # fmt: skip
             by_written = connection.execute(
                 sa.select(ROWS.c.written, sa.func.count())
-                .where(ours, ROWS.c.outcome.is_not(None))
+                .where(of_run, ROWS.c.outcome.is_not(None))
                 .group_by(ROWS.c.written)
             )
-            written = {int(what): int(number) for what, number in by_written}
+            written = {int(state): int(number) for state, number in by_written}
             held = connection.execute(
                 sa.select(sa.func.count()).where(
-                    ours,
+                    of_run,
                     ROWS.c.state == AltSource.UNCERTAIN.value,
                     ROWS.c.outcome.like(f'%"{HELD_PREFIX}%'),
                 )
             ).scalar_one()
-            asks = connection.execute(
-                sa.select(sa.func.count(sa.distinct(ROWS.c.ask))).where(ours)
+            requests = connection.execute(
+                sa.select(sa.func.count(sa.distinct(ROWS.c.ask))).where(of_run)
             ).scalar_one()
-            answers = connection.execute(
-                sa.select(
-                    sa.func.count(),
-                    sa.func.coalesce(sa.func.sum(ANSWERS.c.attempts), 0),
-                    sa.func.coalesce(sa.func.sum(ANSWERS.c.input_tokens), 0),
-                    sa.func.coalesce(sa.func.sum(ANSWERS.c.output_tokens), 0),
-                ).where(ANSWERS.c.run == self.run, ANSWERS.c.answer.is_not(None))
-            ).one()
-        told = (int(each) for each in answers)
-        return RunCounts(states, held, written.get(1, 0), written.get(2, 0), asks, *told)
+            return RunCounts(
+                self._count_states(connection),
+                held,
+                written.get(WRITTEN, 0),
+                written.get(KEPT, 0),
+                requests,
+                *self._count_results(connection),
+            )
 
-    def _key(self, key: str) -> sa.ColumnElement[bool]:
-        return sa.and_(ROWS.c.run == self.run, ROWS.c.row_key == key)
+    def _count_states(self, connection: Connection) -> dict[AltSource, int]:
+        state = sa.case((ROWS.c.state == QUEUED, AltSource.PENDING.value), else_=ROWS.c.state)
+        found = connection.execute(
+            sa.select(state.label("s"), sa.func.count()).where(ROWS.c.run == self.run).group_by("s")
+        )
+        return {AltSource(name): number for name, number in found}
 
-    def _with_answers(self) -> sa.Select[Any]:
+    def _count_results(self, connection: Connection) -> tuple[int, int, int, int]:
+        sums = (RESULTS.c.attempts, RESULTS.c.input_tokens, RESULTS.c.output_tokens)
+        found = connection.execute(
+            sa.select(
+                sa.func.count(), *(sa.func.coalesce(sa.func.sum(each), 0) for each in sums)
+            ).where(RESULTS.c.run == self.run, RESULTS.c.answer.is_not(None))
+        ).one()
+        results, attempts, input_tokens, output_tokens = (int(each) for each in found)
+        return results, attempts, input_tokens, output_tokens
+
+    def _select_outcomes(self) -> sa.Select[Any]:
         joined = ROWS.outerjoin(
-            ANSWERS, sa.and_(ANSWERS.c.run == ROWS.c.run, ANSWERS.c.ask == ROWS.c.ask)
+            RESULTS, sa.and_(RESULTS.c.run == ROWS.c.run, RESULTS.c.ask == ROWS.c.ask)
         )
         return (
-            sa.select(ROWS.c.id, ROWS.c.row, ROWS.c.outcome, ANSWERS.c.answer)
+            sa.select(ROWS.c.id, ROWS.c.row, ROWS.c.outcome, RESULTS.c.answer)
             .select_from(joined)
             .where(ROWS.c.run == self.run, ROWS.c.outcome.is_not(None))
         )
 
 
 def read_identity(engine: Engine, run: str) -> RunIdentity:
-    """What a run was made for. Raises UsageError where there is no such run."""
+    """The identity of a run. Raises UsageError if there is no such run."""
     try:
         with engine.connect() as connection:
-            wanted = sa.select(RUNS.c.facts).where(RUNS.c.run == run)
-            found = connection.execute(wanted).scalar()
-    except sa.exc.ProgrammingError:
-        found = None
-    if found is None:
+            statement = sa.select(RUNS.c.facts).where(RUNS.c.run == run)
+            stored = connection.execute(statement).scalar()
+    except sa.exc.ProgrammingError:  # the journal's tables do not exist
+        stored = None
+    if stored is None:
         raise UsageError(f"There is no run {run!r} in this database.")
-    return RunIdentity(**json.loads(found))
+    return RunIdentity(**json.loads(stored))
 
 
 def set_outcome(
-    connection: Connection, which: sa.ColumnElement[bool], outcome: Outcome, written: int
+    connection: Connection, where: sa.ColumnElement[bool], outcome: Outcome, *, written: int
 ) -> None:
-    """The outcome of the rows that are meant."""
+    """Store the outcome of the rows that `where` selects."""
     connection.execute(
         sa.update(ROWS)
-        .where(which)
+        .where(where)
         .values(
             state=outcome.alt_source.value,
             outcome=serialization.outcome_to_json(outcome),
@@ -169,8 +173,8 @@ def set_outcome(
     )
 
 
-def _read(found: RowMapping) -> tuple[Row, Outcome]:
-    outcome = serialization.outcome_from_json(found["outcome"])
-    if found["answer"] is not None:
-        outcome = replace(outcome, answer=serialization.result_from_json(found["answer"]))
-    return serialization.row_from_json(found["row"]), outcome
+def _read_outcome(stored: RowMapping) -> tuple[Row, Outcome]:
+    outcome = serialization.outcome_from_json(stored["outcome"])
+    if stored["answer"] is not None:
+        outcome = replace(outcome, result=serialization.result_from_json(stored["answer"]))
+    return serialization.row_from_json(stored["row"]), outcome

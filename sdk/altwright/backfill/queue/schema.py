@@ -1,4 +1,9 @@
-"""The journal's tables in a database that many processes write to. Times are seconds of Unix."""
+"""Schema of the shared journal, in the database of the table. Times are Unix seconds.
+
+As in the journal file, the stored names are older than the code's terms and stay: `facts` is the
+run's identity, `ask` a request key, `altwright_answers` are results, `pass` is the number of a scan
+and `settled` says that a result is final.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,8 @@ from sqlalchemy.dialects import mysql
 
 METADATA = sa.MetaData()
 
-_LONG = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-# A key is a key, whatever its case and the database's default.
+_LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+# Keys are compared byte for byte, whatever the database's default collation.
 _KEY = sa.String(255).with_variant(
     mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
 )
@@ -17,9 +22,9 @@ RUNS = sa.Table(
     "altwright_runs",
     METADATA,
     sa.Column("run", sa.String(64), primary_key=True),
-    sa.Column("facts", _LONG, nullable=False),
+    sa.Column("facts", _LONG_TEXT, nullable=False),
     sa.Column("pass", sa.Integer, nullable=False, server_default="0"),
-    # Why nobody shall ask at the moment: a Stop as JSON; '' where all is well.
+    # Why no worker may make requests at the moment: a StopReason as JSON; '' if they may.
     sa.Column("stop", sa.String(2000), nullable=False, server_default=""),
     mysql_charset="utf8mb4",
 )
@@ -31,12 +36,12 @@ ROWS = sa.Table(
     sa.Column("run", sa.String(64), nullable=False),
     sa.Column("row_key", _KEY, nullable=False),
     sa.Column("ask", sa.String(32), nullable=False),
-    sa.Column("row", _LONG, nullable=False),
+    sa.Column("row", _LONG_TEXT, nullable=False),
     sa.Column("pass", sa.Integer, nullable=False),
-    # pending, queued, or an alt_source.
+    # QUEUED, or a value of AltSource.
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("queued_at", sa.Float(53), nullable=False, server_default="0"),
-    sa.Column("outcome", _LONG),
+    sa.Column("outcome", _LONG_TEXT),
     sa.Column("written", sa.SmallInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("run", "row_key", name="altwright_rows_by_key"),
     sa.Index("altwright_rows_by_ask", "run", "ask"),
@@ -44,24 +49,24 @@ ROWS = sa.Table(
     mysql_charset="utf8mb4",
 )
 
-ANSWERS = sa.Table(
+RESULTS = sa.Table(
     "altwright_answers",
     METADATA,
     sa.Column("run", sa.String(64), primary_key=True),
     sa.Column("ask", sa.String(32), primary_key=True),
-    sa.Column("answer", _LONG),
+    sa.Column("answer", _LONG_TEXT),
     sa.Column("settled", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("input_tokens", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("output_tokens", sa.BigInteger, nullable=False, server_default="0"),
-    # Who asks at the moment, and until when nobody else may.
+    # The worker that makes the request at the moment, and when its claim ends.
     sa.Column("claimed_by", sa.String(64), nullable=False, server_default=""),
     sa.Column("claimed_until", sa.Float(53), nullable=False, server_default="0"),
     mysql_charset="utf8mb4",
 )
 
 QUEUED = "queued"
-"""Between pending and its outcome: there is, or was, a message for it."""
+"""State between pending and an outcome: a message for the row was sent."""
 WAITING_STATES = ("pending", QUEUED)
 UNSETTLED_STATES = (*WAITING_STATES, "failed")
-"""States that an answer changes."""
+"""States that a result changes."""

@@ -1,8 +1,8 @@
-"""The journal in the table's own database, for many processes on many machines.
+"""The shared journal: the journal of a queue's run, in the table's database, for many processes.
 
-The same promises as the one in a file: an answer is committed before anything is made of it, and an
-outcome is committed with what it writes into the table, in one transaction. Who asks holds a claim
-for a while, so that a message that comes twice is not paid twice.
+It gives the promises of the journal file: a result is committed before anything is made of it, and
+an outcome is committed in one transaction with what it writes into the table. A worker claims a
+request for a while, so that a message that is delivered twice is not paid for twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -20,16 +20,21 @@ from altwright.backfill.database import error_text, is_permanent_refusal, short_
 from altwright.backfill.journal import serialization
 from altwright.backfill.queue.outcome_store import OutcomeStore, read_identity, set_outcome
 from altwright.backfill.queue.schema import (
-    ANSWERS,
     METADATA,
     QUEUED,
+    RESULTS,
     ROWS,
     RUNS,
     UNSETTLED_STATES,
     WAITING_STATES,
 )
 from altwright.backfill.rules.outcome_rules import outcome_after_refusal
-from altwright.backfill.run_state import WRITTEN, DecideOutcome, RunIdentity, describe_difference
+from altwright.backfill.run_state import (
+    WRITTEN,
+    DecideOutcome,
+    RunIdentity,
+    describe_difference,
+)
 from altwright.backfill.stop_reason import StopKind, StopReason
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 from altwright.errors import UsageError
@@ -37,134 +42,143 @@ from altwright.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_PAGE = 256
+    from altwright.backfill.targets.table import TableTarget
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Whether a question may be asked now."""
+    """Whether a worker may make a request now."""
 
     busy_s: float = 0.0
-    """So long somebody else is at it; 0: it is ours."""
-    answer: RequestResult | None = None
-    """What is known already, in part or whole."""
-    is_settled: bool = False
+    """How long another worker's claim still lasts; 0: the claim is granted."""
+    result: RequestResult | None = None
+    """What is known already, partial or complete."""
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row as the journal has it."""
+
+    state: str
+    request_key: str
+    row: Row
 
 
 class SharedJournal:
-    """One run of a database. Threads and processes may share it; each call is a transaction."""
+    """One run in a database. Threads and processes may share it; each call is a transaction."""
 
     def __init__(self, engine: Engine, run: str) -> None:
         self._engine = engine
         self.run = run
 
     @classmethod
-    def make(cls, engine: Engine, run: str, facts: RunIdentity) -> SharedJournal:
-        """Make its tables and the run where they are missing.
+    def create(cls, engine: Engine, run: str, identity: RunIdentity) -> SharedJournal:
+        """Open a run; create the run and its tables if they are missing.
 
-        Raises UsageError where the run is for something else, or the database cannot hold it.
+        Raises UsageError if the run has another identity, or the database cannot hold it.
         """
         if engine.dialect.name == "sqlite":
             raise UsageError("A queue needs a database of many machines: PostgreSQL or MySQL.")
         METADATA.create_all(engine)
         journal = cls(engine, run)
-        stored = json.dumps(asdict(facts))
+        stored = json.dumps(asdict(identity))
         try:
             with engine.begin() as connection:
                 connection.execute(sa.insert(RUNS).values(run=run, facts=stored))
         except IntegrityError:
-            if different := describe_difference(journal.facts, facts):
+            if difference := describe_difference(journal.identity, identity):
                 raise UsageError(
-                    f"The run {run!r} in this database is another one ({different}): name yours "
+                    f"The run {run!r} in this database is another one ({difference}): name yours "
                     "with --run NAME."
                 ) from None
         return journal
 
     @property
-    def facts(self) -> RunIdentity:
-        """What it was made for. Raises UsageError where there is no such run."""
+    def identity(self) -> RunIdentity:
+        """The run's identity. Raises UsageError if there is no such run."""
         return read_identity(self._engine, self.run)
 
     @property
     def outcomes(self) -> OutcomeStore:
-        """What it came to, so far."""
+        """The run's outcomes so far."""
         return OutcomeStore(self._engine, self.run)
 
-    # Why nobody shall ask
+    # Stop of all workers
 
     @property
     def stop(self) -> StopReason | None:
-        """What stands in the way of every row; None where nothing does, or no longer."""
+        """Why no worker may make requests; None if they may, or may again."""
         with self._engine.connect() as connection:
-            told = connection.execute(sa.select(RUNS.c.stop).where(RUNS.c.run == self.run)).scalar()
-        if not told:
+            statement = sa.select(RUNS.c.stop).where(RUNS.c.run == self.run)
+            stored = connection.execute(statement).scalar()
+        if not stored:
             return None
-        data = json.loads(told)
-        until = data["come_back_at_unix_s"]
-        if until is not None and until <= time.time():
+        fields = json.loads(stored)
+        retry_at_unix_s = fields["come_back_at_unix_s"]
+        if retry_at_unix_s is not None and retry_at_unix_s <= time.time():
             return None
-        return StopReason(StopKind(data["why"]), data["sentence"], until)
+        return StopReason(StopKind(fields["why"]), fields["sentence"], retry_at_unix_s)
 
     def set_stop(self, stop: StopReason | None) -> None:
-        """Let every worker know, or let them go on."""
-        told = "" if stop is None else json.dumps(
-            {"why": stop.why.value, "sentence": stop.sentence[:1000],
-             "come_back_at_unix_s": stop.come_back_at_unix_s}
+        """Stop all workers, or let them continue."""
+        stored = "" if stop is None else json.dumps(
+            {"why": stop.kind.value, "sentence": stop.message[:1000],
+             "come_back_at_unix_s": stop.retry_at_unix_s}
         )  # fmt: skip
         with self._engine.begin() as connection:
-            connection.execute(sa.update(RUNS).where(RUNS.c.run == self.run).values(stop=told))
+            connection.execute(sa.update(RUNS).where(RUNS.c.run == self.run).values(stop=stored))
 
-    # Rows come in
+    # Scan of the source
 
-    def begin_pass(self) -> None:
-        """The source is about to be read from its beginning."""
+    def begin_scan(self) -> None:
+        """Begin to read the source from its beginning."""
         with self._engine.begin() as connection:
             connection.execute(
                 sa.update(RUNS).where(RUNS.c.run == self.run).values({"pass": RUNS.c["pass"] + 1})
             )
 
-    def see(self, rows: Sequence[Row]) -> None:
-        """Rows that are blank in the source; see the journal in a file."""
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Add rows that are blank in the source; see `Journal.add_rows`."""
         if not rows:
             return
         with self._engine.begin() as connection:
-            number = self._pass(connection)
+            scan_number = self._scan_number(connection)
             keys = [row.key for row in rows]
             known = {
-                key: (row_id, ask)
-                for row_id, key, ask in connection.execute(
+                key: (row_id, request_key)
+                for row_id, key, request_key in connection.execute(
                     sa.select(ROWS.c.id, ROWS.c.row_key, ROWS.c.ask).where(
                         ROWS.c.run == self.run, ROWS.c.row_key.in_(keys)
                     )
                 )
             }
-            new = [row for row in rows if row.key not in known]
-            changed = [row for row in rows if row.key in known and known[row.key][1] != row.ask]
+            new = [self._new_row(row, scan_number) for row in rows if row.key not in known]
             if new:
-                connection.execute(sa.insert(ROWS), [self._fresh(row, number) for row in new])
-            for row in changed:
-                connection.execute(
-                    sa.update(ROWS)
-                    .where(ROWS.c.id == known[row.key][0])
-                    .values(**self._fresh(row, number), outcome=None)
-                )
+                connection.execute(sa.insert(ROWS), new)
+            for row in rows:
+                row_id, request_key = known.get(row.key, (0, row.request_key))
+                if request_key != row.request_key:
+                    values = self._new_row(row, scan_number)
+                    connection.execute(
+                        sa.update(ROWS).where(ROWS.c.id == row_id).values(**values, outcome=None)
+                    )
             ids = [row_id for row_id, _ in known.values()]
             if ids:
-                connection.execute(
-                    sa.update(ROWS).where(ROWS.c.id.in_(ids)).values({"written": 0, "pass": number})
-                )
+                seen = {"written": 0, "pass": scan_number}
+                connection.execute(sa.update(ROWS).where(ROWS.c.id.in_(ids)).values(seen))
 
-    def end_pass(self, judge: DecideOutcome) -> Iterator[tuple[str, int, int]]:  # noqa: ARG002
-        """The source has been read: rows that wait and are not blank any more are forgotten.
+    def end_scan(self, decide: DecideOutcome) -> Iterator[tuple[str, int, int]]:  # noqa: ARG002
+        """End the scan: waiting rows that it has not seen are deleted, failed rows are pending.
 
-        New rows whose question was answered before get that answer from whoever takes their
-        message. Yields nothing: a table has no two rows of one key.
+        New rows with the request of an existing result get their outcome from the worker that takes
+        their message. Yields nothing: a table has no two rows with one key.
         """
         with self._engine.begin() as connection:
             connection.execute(
                 sa.delete(ROWS).where(
                     ROWS.c.run == self.run,
-                    ROWS.c["pass"] < self._pass(connection),
+                    ROWS.c["pass"] < self._scan_number(connection),
                     ROWS.c.state.in_(UNSETTLED_STATES),
                 )
             )
@@ -175,208 +189,209 @@ class SharedJournal:
             )
         return iter(())
 
-    def see_one(self, row: Row) -> None:
-        """A row that somebody's upload brought, between two passes."""
+    def add_row(self, row: Row) -> None:
+        """Add a row that an upload brought between two scans."""
         try:
             with self._engine.begin() as connection:
-                fresh = self._fresh(row, self._pass(connection))
-                connection.execute(sa.insert(ROWS), [fresh])
+                values = self._new_row(row, self._scan_number(connection))
+                connection.execute(sa.insert(ROWS), [values])
         except IntegrityError:
             with self._engine.begin() as connection:
+                values = self._new_row(row, self._scan_number(connection))
                 connection.execute(
                     sa.update(ROWS)
-                    .where(ROWS.c.run == self.run, ROWS.c.row_key == row.key, ROWS.c.ask != row.ask)
-                    .values(**self._fresh(row, self._pass(connection)), outcome=None)
+                    .where(self._is_row(row.key), ROWS.c.ask != row.request_key)
+                    .values(**values, outcome=None)
                 )
 
-    # Rows go out
+    # Rows and their messages
 
-    def pending(self, limit: int) -> list[str]:
-        """Keys that have no message yet."""
+    def find_pending(self, limit: int) -> list[str]:
+        """Keys of rows without a message."""
         with self._engine.connect() as connection:
-            wanted = sa.select(ROWS.c.row_key).where(
+            statement = sa.select(ROWS.c.row_key).where(
                 ROWS.c.run == self.run, ROWS.c.state == AltSource.PENDING.value
             )
-            return list(connection.execute(wanted.limit(limit)).scalars())
+            return list(connection.execute(statement.limit(limit)).scalars())
 
-    def lost(self, limit: int, after_s: float) -> list[str]:
-        """Keys whose message was sent so long ago that it seems to be lost."""
+    def find_lost(self, limit: int, after_s: float) -> list[str]:
+        """Keys of rows whose message was sent at least `after_s` ago: it may be lost."""
         with self._engine.connect() as connection:
-            wanted = sa.select(ROWS.c.row_key).where(
+            statement = sa.select(ROWS.c.row_key).where(
                 ROWS.c.run == self.run,
                 ROWS.c.state == QUEUED,
                 ROWS.c.queued_at < time.time() - after_s,
             )
-            return list(connection.execute(wanted.limit(limit)).scalars())
+            return list(connection.execute(statement.limit(limit)).scalars())
 
-    def queued(self, keys: Sequence[str]) -> None:
-        """There is a message for each, sent just now."""
+    def mark_queued(self, keys: Sequence[str]) -> None:
+        """Store that a message for each row was sent just now."""
         self._set_state(keys, QUEUED, queued_at=time.time())
 
-    def put_back(self, key: str) -> None:
-        """Its message is gone, and it waits for another one."""
+    def mark_pending(self, key: str) -> None:
+        """Store that the row's message is gone, and that it needs another one."""
         self._set_state([key], AltSource.PENDING.value)
 
-    def forget(self, key: str) -> None:
-        """A person filled it before it was asked about."""
+    def drop_row(self, key: str) -> None:
+        """Delete a waiting row that a person filled before it was requested."""
         with self._engine.begin() as connection:
             connection.execute(
-                sa.delete(ROWS).where(
-                    ROWS.c.run == self.run, ROWS.c.row_key == key, _is(UNSETTLED_STATES)
-                )
+                sa.delete(ROWS).where(self._is_row(key), _has_state(UNSETTLED_STATES))
             )
 
-    def count(self, *states: str) -> int:
+    def count_rows(self, *states: str) -> int:
         """How many rows are in these states."""
         with self._engine.connect() as connection:
-            wanted = sa.select(sa.func.count()).where(
+            statement = sa.select(sa.func.count()).where(
                 ROWS.c.run == self.run, ROWS.c.state.in_(states)
             )
-            return int(connection.execute(wanted).scalar_one())
+            return int(connection.execute(statement).scalar_one())
 
-    def row(self, key: str) -> tuple[str, str, Row] | None:
-        """State, ask and row; None where it is not known."""
+    def find_row(self, key: str) -> StoredRow | None:
+        """The row with this key; None if the journal does not have it."""
         with self._engine.connect() as connection:
             found = connection.execute(
-                sa.select(ROWS.c.state, ROWS.c.ask, ROWS.c.row).where(
-                    ROWS.c.run == self.run, ROWS.c.row_key == key
-                )
+                sa.select(ROWS.c.state, ROWS.c.ask, ROWS.c.row).where(self._is_row(key))
             ).first()
-        return (
-            None if found is None else (found[0], found[1], serialization.row_from_json(found[2]))
-        )
+        if found is None:
+            return None
+        state, request_key, row = found
+        return StoredRow(state, request_key, serialization.row_from_json(row))
 
-    # One asks at a time
+    # Requests and results
 
-    def claim(self, ask: str, who: str, lease_s: float) -> Claim:
-        """The right to ask for `lease_s`, or an answer that is there, or how long to wait."""
+    def claim(self, request_key: str, worker: str, lease_s: float) -> Claim:
+        """Claim a request for `lease_s`. Returns the claim, a final result, or how long to wait."""
         now_s = time.time()
-        ours = {"claimed_by": who, "claimed_until": now_s + lease_s}
-        here = sa.and_(ANSWERS.c.run == self.run, ANSWERS.c.ask == ask)
-        free = sa.or_(ANSWERS.c.claimed_until < now_s, ANSWERS.c.claimed_by == who)
+        claimed = {"claimed_by": worker, "claimed_until": now_s + lease_s}
+        is_request = self._is_request(request_key)
+        is_free = sa.or_(RESULTS.c.claimed_until < now_s, RESULTS.c.claimed_by == worker)
         with self._engine.begin() as connection:
-            taken = connection.execute(
-                sa.update(ANSWERS).where(here, free, ANSWERS.c.settled.is_(False)).values(ours)
+            granted = connection.execute(
+                sa.update(RESULTS)
+                .where(is_request, is_free, RESULTS.c.settled.is_(False))
+                .values(claimed)
             )
-            found = connection.execute(sa.select(ANSWERS).where(here)).mappings().first()
+            found = connection.execute(sa.select(RESULTS).where(is_request)).mappings().first()
         if found is not None:
-            answer = (
-                None if found["answer"] is None else serialization.result_from_json(found["answer"])
-            )
+            stored = found["answer"]
+            result = None if stored is None else serialization.result_from_json(stored)
             if found["settled"]:
-                return Claim(answer=answer, is_settled=True)
-            if taken.rowcount:
-                return Claim(answer=answer)
+                return Claim(result=result, is_final=True)
+            if granted.rowcount:
+                return Claim(result=result)
             return Claim(busy_s=max(0.1, found["claimed_until"] - now_s))
         try:
             with self._engine.begin() as connection:
-                connection.execute(sa.insert(ANSWERS).values(run=self.run, ask=ask, **ours))
+                new = {"run": self.run, "ask": request_key, **claimed}
+                connection.execute(sa.insert(RESULTS).values(new))
         except IntegrityError:
             return Claim(busy_s=1.0)
         return Claim()
 
-    def release(self, ask: str, who: str) -> None:
-        """Somebody else may ask."""
+    def release(self, request_key: str, worker: str) -> None:
+        """End the worker's claim: another one may make the request."""
         with self._engine.begin() as connection:
             connection.execute(
-                sa.update(ANSWERS)
-                .where(ANSWERS.c.run == self.run, ANSWERS.c.ask == ask, ANSWERS.c.claimed_by == who)
+                sa.update(RESULTS)
+                .where(self._is_request(request_key), RESULTS.c.claimed_by == worker)
                 .values(claimed_until=0.0)
             )
 
-    def keep(self, ask: str, answer: RequestResult) -> None:
-        """What was paid for, before anything is made of it."""
+    def record_result(self, request_key: str, result: RequestResult) -> None:
+        """Store a result, partial or complete, before anything is made of it."""
         with self._engine.begin() as connection:
             connection.execute(
-                sa.update(ANSWERS)
-                .where(
-                    ANSWERS.c.run == self.run, ANSWERS.c.ask == ask, ANSWERS.c.settled.is_(False)
-                )
+                sa.update(RESULTS)
+                .where(self._is_request(request_key), RESULTS.c.settled.is_(False))
                 .values(
-                    answer=serialization.result_to_json(answer),
-                    attempts=answer.attempts,
-                    input_tokens=answer.input_tokens,
-                    output_tokens=answer.output_tokens,
+                    answer=serialization.result_to_json(result),
+                    attempts=result.attempts,
+                    input_tokens=result.input_tokens,
+                    output_tokens=result.output_tokens,
                 )
             )
 
     def settle(
-        self, ask: str, answer: RequestResult, judge: DecideOutcome, target: Target
-    ) -> list[Outcome]:
-        """What the answer means for every row that asked, in the journal and in the table at once.
+        self, request_key: str, result: RequestResult, decide: DecideOutcome, target: TableTarget
+    ) -> None:
+        """Store and write the outcomes of every row with this request, in one transaction.
 
-        Raises sqlalchemy's errors, where the table is held by somebody: nothing is changed then,
-        and the answer stays kept.
+        Raises SQLAlchemy's errors, for example if a row of the table is locked. Nothing is changed
+        then, and the result stays stored.
         """
-        outcomes: list[Outcome] = []
+        first_outcome: Outcome | None = None
         with short_transaction(self._engine) as connection:
             rows = connection.execute(
                 sa.select(ROWS.c.id, ROWS.c.row)
-                .where(ROWS.c.run == self.run, ROWS.c.ask == ask, _is(UNSETTLED_STATES))
+                .where(
+                    ROWS.c.run == self.run,
+                    ROWS.c.ask == request_key,
+                    _has_state(UNSETTLED_STATES),
+                )
                 .order_by(ROWS.c.row_key)
                 .with_for_update()
             ).all()
-            for row_id, text in rows:
-                outcome = judge(serialization.row_from_json(text), answer)
-                outcome, written = _written(connection, target, outcome)
-                set_outcome(connection, ROWS.c.id == row_id, outcome, written)
-                outcomes.append(outcome)
-            # Where somebody else was first there is nothing to say about it.
-            is_settled = outcomes[0].alt_source is not AltSource.FAILED if outcomes else None
-            what = {} if is_settled is None else {"settled": is_settled}
+            for row_id, stored in rows:
+                outcome = decide(serialization.row_from_json(stored), result)
+                outcome, written = _write_outcome(connection, target, outcome)
+                set_outcome(connection, ROWS.c.id == row_id, outcome, written=written)
+                first_outcome = first_outcome or outcome
+            values: dict[str, Any] = {"claimed_until": 0.0}
+            # Without a row another worker was first, and has stored whether the result is final.
+            if first_outcome is not None:
+                values["settled"] = first_outcome.alt_source is not AltSource.FAILED
             connection.execute(
-                sa.update(ANSWERS)
-                .where(ANSWERS.c.run == self.run, ANSWERS.c.ask == ask)
-                .values(claimed_until=0.0, **what)
+                sa.update(RESULTS).where(self._is_request(request_key)).values(values)
             )
-        return outcomes
 
-    # Inside
+    # Internals
 
-    def _fresh(self, row: Row, number: int) -> dict[str, Any]:
+    def _is_row(self, key: str) -> sa.ColumnElement[bool]:
+        return sa.and_(ROWS.c.run == self.run, ROWS.c.row_key == key)
+
+    def _is_request(self, request_key: str) -> sa.ColumnElement[bool]:
+        return sa.and_(RESULTS.c.run == self.run, RESULTS.c.ask == request_key)
+
+    def _new_row(self, row: Row, scan_number: int) -> dict[str, Any]:
         return {
-            "run": self.run, "row_key": row.key, "ask": row.ask, "pass": number,
+            "run": self.run, "row_key": row.key, "ask": row.request_key, "pass": scan_number,
             "row": serialization.row_to_json(row), "state": AltSource.PENDING.value, "written": 0,
         }  # fmt: skip
 
-    def _pass(self, connection: Connection) -> int:
-        wanted = sa.select(RUNS.c["pass"]).where(RUNS.c.run == self.run)
-        return int(connection.execute(wanted).scalar_one())
+    def _scan_number(self, connection: Connection) -> int:
+        statement = sa.select(RUNS.c["pass"]).where(RUNS.c.run == self.run)
+        return int(connection.execute(statement).scalar_one())
 
     def _set_state(self, keys: Sequence[str], state: str, **more: float) -> None:
         with self._engine.begin() as connection:
             connection.execute(
                 sa.update(ROWS)
-                .where(ROWS.c.run == self.run, ROWS.c.row_key.in_(keys), _is(WAITING_STATES))
+                .where(ROWS.c.run == self.run, ROWS.c.row_key.in_(keys), _has_state(WAITING_STATES))
                 .values(state=state, **more)
             )
 
 
-class Target(Protocol):
-    """What of a table's target is needed here."""
+def _has_state(states: Sequence[str]) -> sa.ColumnElement[bool]:
+    """One of the states, for rows that are found by their key or request.
 
-    def write_in(self, connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, int]:
-        """Write them in a transaction that somebody else ends."""
-
-
-def _is(states: Sequence[str]) -> sa.ColumnElement[bool]:
-    """One of the states, of rows that are found by something better.
-
-    Not written as a plain comparison: a planner that has no statistics yet, as after the first
-    million rows, would look through the index of states for every single key.
+    An expression instead of the plain column: without statistics, as after the first million rows,
+    a query planner would read the whole index of states for every single key.
     """
     return sa.func.coalesce(ROWS.c.state, "").in_(states)
 
 
-def _written(connection: Connection, target: Target, outcome: Outcome) -> tuple[Outcome, int]:
-    """The outcome as it is now, and whether the table has it."""
+def _write_outcome(
+    connection: Connection, target: TableTarget, outcome: Outcome
+) -> tuple[Outcome, int]:
+    """Write an outcome. Returns it, or the one that replaces it, with WRITTEN or KEPT."""
     try:
         with connection.begin_nested():
             return outcome, target.write_in(connection, [outcome])[outcome.key]
     except sa.exc.DBAPIError as error:
         if not is_permanent_refusal(error):
             raise
-        instead = outcome_after_refusal(outcome, error_text(error))
-    if instead is None:
+        replacement = outcome_after_refusal(outcome, error_text(error))
+    if replacement is None:
         return outcome, WRITTEN
-    return _written(connection, target, instead)
+    return _write_outcome(connection, target, replacement)

@@ -1,4 +1,4 @@
-"""What a worker does with the key of one row, in whatever thread or process it is."""
+"""What a worker does with the key of one row, in any of its threads or processes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from altwright._sync.client import Altwright
-from altwright.backfill import column_mapping as names
 from altwright.backfill import database
-from altwright.backfill.column_mapping import needs_alt_text, row_from_record
+from altwright.backfill.column_mapping import guess_columns, needs_alt_text, row_from_record
 from altwright.backfill.queue.schema import UNSETTLED_STATES
-from altwright.backfill.queue.shared_journal import SharedJournal
+from altwright.backfill.queue.shared_journal import SharedJournal, StoredRow
 from altwright.backfill.request_item import RequestedTexts, RequestItem
 from altwright.backfill.request_scheduler import CallOutcome, Now, RequestScheduler
 from altwright.backfill.rules.hold_rules import HoldRules
@@ -31,156 +30,164 @@ from altwright.scheduler import Finished, Start, Wait
 from altwright.throttle import AdaptiveThrottle
 from altwright.transport import random_jitter
 
-_STOP_SEEN_S = 2.0
-"""So old may be what is known of a stop."""
-_NAP_S = 0.5
-_RENEWED_AFTER = 0.25
-"""Of a lease: what is left of it must be longer than a call may take."""
+_STOP_CACHE_S = 2.0
+"""How old the known stop reason may be."""
+_MAX_SLEEP_S = 0.5
+_RENEW_CLAIM_AFTER = 0.25
+"""Share of a lease. What is left of it must be longer than a request may take."""
 RETRY_LATER_S = 30.0
-"""Until a row is tried again whose server or table is not there."""
+"""Until a row is tried again if the server or the table is unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How a worker goes about it."""
+    """How a worker makes requests."""
 
     lease_s: float = 90.0
-    """So long a claim holds: a third more than a call may take, or longer. The rows of a worker
-    that is killed wait for it."""
+    """How long a claim lasts: at least a third longer than a request may take. The rows of a killed
+    worker wait for it."""
     patience_s: float = 60.0
-    """So long one row waits here for a server that is away, or refuses everything."""
+    """How long a worker waits with one row for a server that is down or refuses everything."""
     longest_wait_s: float = 900.0
-    """A longer Retry-After is a quota: every worker stops asking until then."""
+    """A longer Retry-After is a quota: every worker stops until then."""
 
 
-class RowWorker:
-    """One run's, in one process; its threads share it."""
+class RunWorker:
+    """Processes rows of one run in one process; its threads share it."""
 
     def __init__(
         self,
         run: str,
         database_url: str,
         client: Altwright,
-        pace: AdaptiveThrottle,
-        manner: WorkerOptions,
+        throttle: AdaptiveThrottle,
+        options: WorkerOptions,
         *,
         threads: int = 1,
     ) -> None:
-        """Raises UsageError where the database has no such run, or not its table."""
+        """Raises UsageError if the database has no such run, or not its table."""
         engine = database.connect(database_url, connections=threads)
         self.journal = SharedJournal(engine, run)
-        facts = self.journal.facts
-        spec = RunConfig.of(facts, database_url=database_url)
-        self._spec = spec
-        self._source = TableSource(engine, name="" if spec.query else spec.table, query=spec.query)
-        self._columns = names.guess_columns(
-            self._source.columns, spec.chosen, primary_key=self._source.primary_key
+        identity = self.journal.identity
+        config = RunConfig.from_identity(identity, database_url=database_url)
+        self._source = TableSource(
+            engine, name="" if config.query else config.table, query=config.query
         )
-        self._target = TableTarget(engine, spec.table, self._columns, spec.asked)
-        self._judge = OutcomeRules(
-            spec.asked, hold_rules_from_settings(facts.settings), self._target.room()
+        self._columns = guess_columns(
+            self._source.columns, config.column_roles, primary_key=self._source.primary_key
+        )
+        self._image_base = config.image_base
+        self._caption_options = config.caption_options
+        self._target = TableTarget(engine, config.table, self._columns, self._caption_options)
+        self._rules = OutcomeRules(
+            self._caption_options,
+            hold_rules_from_settings(identity.settings),
+            self._target.max_chars(),
         )
         self._client = client
-        self._pace = pace
-        self._manner = manner
+        self._throttle = throttle
+        self._options = options
         self._stop: StopReason | None = None
-        self._stop_seen_s = float("-inf")
+        self._stop_read_at_s = float("-inf")
 
-    def caption(self, key: str) -> float | None:
-        """One row, to its outcome. None: done with; else after so many seconds again.
+    def process_row(self, key: str) -> float | None:
+        """Bring one row to its outcome. Returns None, or after how many seconds to try again.
 
-        Raises sqlalchemy's errors where the database is not there or something is held.
+        Raises SQLAlchemy's errors if the database is unavailable or a row is locked.
         """
-        if self._stopped() is not None:
-            self.journal.put_back(key)
+        if self._read_stop() is not None:
+            self.journal.mark_pending(key)
             return None
-        found = self.journal.row(key) or self._uploaded(key)
-        if found is None:
+        stored = self.journal.find_row(key) or self._add_uploaded_row(key)
+        if stored is None or stored.state not in UNSETTLED_STATES:
             return None
-        state, ask, row = found
-        if state not in UNSETTLED_STATES:
+        if not self._target.find_blank_keys([key]):
+            self.journal.drop_row(key)
             return None
-        if not self._target.still_blank([key]):
-            self.journal.forget(key)
-            return None
-        return self._answered(key, ask, row)
+        return self._settle(key, stored)
 
-    def _answered(self, key: str, ask: str, row: Row) -> float | None:
-        who = f"{socket.gethostname()[:32]}:{os.getpid()}:{threading.get_ident()}"
-        claim = self.journal.claim(ask, who, self._manner.lease_s)
+    def _settle(self, key: str, stored: StoredRow) -> float | None:
+        request_key = stored.request_key
+        worker = f"{socket.gethostname()[:32]}:{os.getpid()}:{threading.get_ident()}"
+        claim = self.journal.claim(request_key, worker, self._options.lease_s)
         if claim.busy_s:
-            self.journal.queued([key])
+            self.journal.mark_queued([key])
             return claim.busy_s
-        answer = claim.answer if claim.is_settled else None
-        if answer is None:
+        result = claim.result if claim.is_final else None
+        if result is None:
+            pending = PendingRequest(request_key, stored.row, 1, claim.result)
             try:
-                answer = self._asked(PendingRequest(ask, row, 1, claim.answer), who)
+                result = self._request(pending, worker)
             except BaseException:
-                self.journal.release(ask, who)
+                self.journal.release(request_key, worker)
                 raise
-        if answer is None:
-            self.journal.release(ask, who)
-            return self._later(key)
-        self.journal.settle(ask, answer, self._judge, self._target)
+        if result is None:
+            self.journal.release(request_key, worker)
+            return self._postpone(key)
+        self.journal.settle(request_key, result, self._rules.decide, self._target)
         return None
 
-    def _later(self, key: str) -> float | None:
-        if self._stopped() is not None:
-            self.journal.put_back(key)
+    def _postpone(self, key: str) -> float | None:
+        if self._read_stop() is not None:
+            self.journal.mark_pending(key)
             return None
-        self.journal.queued([key])
+        self.journal.mark_queued([key])
         return RETRY_LATER_S
 
-    def _asked(self, ask: PendingRequest, who: str) -> RequestResult | None:
-        """The whole answer, kept; None where the server is not to be had now. Claimed just now."""
-        claimed_s = time.monotonic()
-        item = RequestItem(ask, self._spec.asked)
+    def _request(self, pending: PendingRequest, worker: str) -> RequestResult | None:
+        """The complete result, stored in the journal; None if the server is unavailable.
+
+        The request has just been claimed.
+        """
+        claimed_at_s = time.monotonic()
+        item = RequestItem(pending, self._caption_options)
         if item.is_complete:
-            # Paid for, and killed before anything was made of it.
+            # An earlier worker was killed between the result and its outcome.
             return item.to_result()
         scheduler = RequestScheduler(
-            self._pace,
+            self._throttle,
             concurrency=1,
-            patience_s=self._manner.patience_s,
-            longest_wait_s=self._manner.longest_wait_s,
+            patience_s=self._options.patience_s,
+            longest_wait_s=self._options.longest_wait_s,
         )
         scheduler.add(item)
         scheduler.close_input()
         while True:
             action = scheduler.next_action(time.monotonic())
             if isinstance(action, Finished):
-                self._tell(scheduler)
+                self._publish_stop(scheduler)
                 return None
             if isinstance(action, Wait):
                 # In short sleeps, since other threads share the throttle and change it.
-                time.sleep(min(action.timeout_s or 0.0, _NAP_S))
+                time.sleep(min(action.timeout_s or 0.0, _MAX_SLEEP_S))
                 continue
             assert isinstance(action, Start)  # noqa: S101 - the input is closed: no Pull comes
-            if time.monotonic() - claimed_s > self._manner.lease_s * _RENEWED_AFTER:
-                self.journal.claim(ask.ask, who, self._manner.lease_s)
-                claimed_s = time.monotonic()
+            if time.monotonic() - claimed_at_s > self._options.lease_s * _RENEW_CLAIM_AFTER:
+                self.journal.claim(pending.request_key, worker, self._options.lease_s)
+                claimed_at_s = time.monotonic()
             requested = item.next_texts()
-            outcome = self._attempt(ask.row, requested)
+            outcome = self._call(pending.row, requested)
             is_broken = isinstance(outcome, ConnectionFailed) and outcome.reached
-            is_alive = self._is_alive() if is_broken else False
+            is_alive = self._is_server_alive() if is_broken else False
             now = Now(time.monotonic(), time.time(), random_jitter())
-            recorded = scheduler.end_try(item, requested, outcome, now, is_server_alive=is_alive)
-            if recorded is not None:
-                self.journal.keep(ask.ask, recorded.result)
+            to_record = scheduler.end_try(item, requested, outcome, now, is_server_alive=is_alive)
+            if to_record is not None:
+                self.journal.record_result(pending.request_key, to_record.result)
             scheduler.release()
-            if recorded is not None and recorded.is_complete:
-                return recorded.result
+            if to_record is not None and to_record.is_complete:
+                return to_record.result
 
-    def _attempt(self, row: Row, requested: RequestedTexts) -> CallOutcome:
+    def _call(self, row: Row, requested: RequestedTexts) -> CallOutcome:
         try:
-            picture, options = build_caption_request(row, requested, self._spec.asked)
+            image, options = build_caption_request(row, requested, self._caption_options)
             if requested.is_single:
-                return [self._client.caption(picture, **options)]
-            return self._client.captions(picture, **options)
+                return [self._client.caption(image, **options)]
+            return self._client.captions(image, **options)
         except AltwrightError as error:
             return error
 
-    def _is_alive(self) -> bool:
+    def _is_server_alive(self) -> bool:
+        """Whether the server responds, although a connection broke."""
         try:
             self._client.styles()
         except Problem:
@@ -189,78 +196,78 @@ class RowWorker:
             return False
         return True
 
-    def _tell(self, scheduler: RequestScheduler) -> None:
-        """A stop that holds for every row is told to every worker; one that may pass is not."""
+    def _publish_stop(self, scheduler: RequestScheduler) -> None:
+        """Stop every worker for a reason that holds for every row, not for one that may pass."""
         since_s = scheduler.unavailable_since_s
-        is_away = since_s is not None and time.monotonic() - since_s > self._manner.patience_s
-        if scheduler.stop_reason is not None and not is_away:
+        is_down = since_s is not None and time.monotonic() - since_s > self._options.patience_s
+        if scheduler.stop_reason is not None and not is_down:
             self.journal.set_stop(scheduler.stop_reason)
-            self._stop_seen_s = float("-inf")
+            self._stop_read_at_s = float("-inf")
 
-    def _stopped(self) -> StopReason | None:
-        if time.monotonic() - self._stop_seen_s > _STOP_SEEN_S:
+    def _read_stop(self) -> StopReason | None:
+        if time.monotonic() - self._stop_read_at_s > _STOP_CACHE_S:
             self._stop = self.journal.stop
-            self._stop_seen_s = time.monotonic()
+            self._stop_read_at_s = time.monotonic()
         return self._stop
 
-    def _uploaded(self, key: str) -> tuple[str, str, Row] | None:
-        """A row that came between two runs: read from the source, where it is blank."""
-        values = self._source.one(self._columns.key, key)
+    def _add_uploaded_row(self, key: str) -> StoredRow | None:
+        """Add a row that came between two scans, if it is blank in the source."""
+        values = self._source.read_one(self._columns.key, key)
         if values is None or not needs_alt_text(values, self._columns):
             return None
-        row = row_from_record(values, self._columns, place=0, base=self._spec.base)
-        self.journal.see_one(row)
-        return self.journal.row(key)
+        row = row_from_record(values, self._columns, line_number=0, image_base=self._image_base)
+        self.journal.add_row(row)
+        return self.journal.find_row(key)
 
 
-class RowWorkers:
-    """The work of every run that a message names, made when it is needed, anew after a fork."""
+class RunWorkers:
+    """A worker for every run that a message names, created on demand, and again after a fork."""
 
     def __init__(
         self,
         database_url: str,
         make_client: Callable[[], Altwright],
-        manner: WorkerOptions,
+        options: WorkerOptions,
         *,
         concurrency: int,
         per_second: float | None,
     ) -> None:
         self._database_url = database_url
         self._make_client = make_client
-        self._manner = manner
+        self._options = options
         self._concurrency = concurrency
         self._per_second = per_second
         self._lock = threading.Lock()
-        self._of_process = 0
-        self._works: dict[str, RowWorker] = {}
+        self._pid = 0
+        self._workers: dict[str, RunWorker] = {}
 
-    def of(self, run: str) -> RowWorker:
-        """Raises UsageError where there is no such run."""
+    def for_run(self, run: str) -> RunWorker:
+        """The worker of a run. Raises UsageError if there is no such run."""
         with self._lock:
-            if self._of_process != os.getpid():
-                self._of_process = os.getpid()
-                self._works = {}
+            if self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._workers = {}
                 self._client = self._make_client()
-                self._pace = AdaptiveThrottle(
+                self._throttle = AdaptiveThrottle(
                     concurrency=self._concurrency, per_second=self._per_second
                 )
-            if run not in self._works:
-                self._works[run] = RowWorker(
+            if run not in self._workers:
+                self._workers[run] = RunWorker(
                     run,
                     self._database_url,
                     self._client,
-                    self._pace,
-                    self._manner,
+                    self._throttle,
+                    self._options,
                     threads=self._concurrency,
                 )
-            return self._works[run]
+            return self._workers[run]
 
 
 def hold_rules_from_settings(settings: object) -> HoldRules:
-    """The rules of a run, as its facts keep them."""
-    kept = settings.get("rules") if isinstance(settings, dict) else None
-    if not isinstance(kept, dict):
+    """The hold rules that a run's identity stores."""
+    stored = settings.get("rules") if isinstance(settings, dict) else None
+    if not isinstance(stored, dict):
         return HoldRules()
-    columns = tuple((name, tuple(values)) for name, values in kept["columns"])
-    lists = {name: tuple(kept[name]) for name in ("sets", "patterns", "locales")}
-    return replace(HoldRules(), columns=columns, **lists)
+    columns = tuple((name, tuple(values)) for name, values in stored["columns"])
+    lists = {name: tuple(stored[name]) for name in ("sets", "patterns", "locales")}
+    return HoldRules(columns=columns, **lists)

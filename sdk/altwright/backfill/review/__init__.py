@@ -1,1 +1,1 @@
-"""One HTML file in which a person looks at what a backfill made, edits and approves it."""
+"""Review of a backfill: one HTML page to edit and approve texts, and the decisions it saves."""

@@ -1,4 +1,4 @@
-"""Brings decisions into the journal, and from there into the table or the file. Repeatable."""
+"""Applies decisions: stores them in the journal, then writes the table or the file. Repeatable."""
 
 from __future__ import annotations
 
@@ -22,95 +22,98 @@ from altwright.backfill.types import Outcome, Row
 
 
 class DecisionJournal(table_writer.OutcomeJournal, Protocol):
-    """What of a journal is needed here."""
+    """The part of a journal that is needed to apply decisions."""
 
-    def outcome(self, key: str) -> tuple[Row, Outcome] | None:
-        """One row's; None where it has none."""
+    def find_outcome(self, key: str) -> tuple[Row, Outcome] | None:
+        """The outcome of one row; None if it has none."""
 
 
 @dataclass(slots=True)
 class ApplyResult:
-    """What came of a decisions file; every row is in one of these."""
+    """What became of a decisions file; every row is in one of these."""
 
-    made: dict[str, str] = field(default_factory=dict)
-    """Key to the kind of a decision that counts now."""
-    before: int = 0
-    """Applied by an earlier run."""
-    left: dict[str, str] = field(default_factory=dict)
+    applied: dict[str, str] = field(default_factory=dict)
+    """Key to the kind of the decision that is now in effect."""
+    applied_before: int = 0
+    """Decisions that an earlier command applied."""
+    not_applied: dict[str, str] = field(default_factory=dict)
     """Key to why a decision was not applied."""
-    waiting: dict[str, str] = field(default_factory=dict)
-    """Key to what the database said; the same command tries these again."""
+    unwritten: dict[str, str] = field(default_factory=dict)
+    """Key to the database's error; the same command tries these rows again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyPlan:
-    """Decisions that count."""
+    """The decisions that can be applied."""
 
-    applied: ApplyResult
+    result: ApplyResult
     decided: dict[str, Outcome]
+    """Key to the outcome that the decision makes."""
 
 
 def plan_decisions(
-    memory: DecisionJournal, decisions: DecisionsFile, unwritten: Container[str] = ()
+    journal: DecisionJournal, decisions_file: DecisionsFile, unwritten: Container[str] = ()
 ) -> ApplyPlan:
-    """What would be done; changes nothing. Of two decisions about a row the later one counts.
+    """Find out what would be done; changes nothing.
 
-    `unwritten` are the keys of rows whose outcome the target could not be given.
+    Of two decisions about a row the later one counts. `unwritten` are the keys of rows whose
+    outcome could not be written to the target.
     """
-    made = ApplyPlan(ApplyResult(), {})
-    for key, each in {each.key: each for each in decisions.decisions}.items():
-        found = memory.outcome(key)
+    plan = ApplyPlan(ApplyResult(), {})
+    reviewer = decisions_file.reviewer
+    for key, decision in {each.key: each for each in decisions_file.decisions}.items():
+        found = journal.find_outcome(key)
         if found is None:
-            made.applied.left[key] = "the journal has no such row"
+            plan.result.not_applied[key] = "the journal has no such row"
             continue
         row, current = found
         is_written = key not in unwritten
-        decided = outcome_from_decision(
-            row, current, each, decisions.reviewer, is_written=is_written
-        )
+        decided = outcome_from_decision(row, current, decision, reviewer, is_written=is_written)
         if is_already_applied(current, decided):
-            made.applied.before += is_written
-        elif why := find_conflict(current, each, decisions.reviewer):
-            made.applied.left[key] = why
+            plan.result.applied_before += is_written
+        elif conflict := find_conflict(current, decision, reviewer):
+            plan.result.not_applied[key] = conflict
         else:
-            made.applied.made[key] = each.kind
-            made.decided[key] = decided
-    return made
+            plan.result.applied[key] = decision.kind
+            plan.decided[key] = decided
+    return plan
 
 
 def apply_to_table(
-    memory: DecisionJournal, decisions: DecisionsFile, table: TableTarget
+    journal: DecisionJournal, decisions_file: DecisionsFile, table: TableTarget
 ) -> ApplyResult:
-    """Into the journal, then into the table, wherever the row still has what was looked at.
+    """Store in the journal, then write each row of the table that is still as it was reviewed.
 
-    Whatever else waits to be written is written first: a decision is about what the table has. A
-    kill in between loses nothing: the next run of any command that writes goes on.
+    Other unwritten outcomes are written first: a decision is about what the table has. If the
+    process is killed, the next command that writes goes on.
     """
-    stuck = table_writer.write_all(memory, table, {}).stuck
-    made = plan_decisions(memory, decisions, stuck)
-    memory.decide(list(made.decided.values()))
-    written = table_writer.write_all(memory, table, stuck)
-    applied = made.applied
-    applied.left |= {key: why for key, why in written.lost.items() if key in made.decided}
-    applied.waiting |= written.stuck
-    for key in (*applied.left, *applied.waiting):
-        applied.made.pop(key, None)
-    return applied
+    unwritten = table_writer.write_all(journal, table, {}).unwritten
+    plan = plan_decisions(journal, decisions_file, unwritten)
+    journal.replace_outcomes(list(plan.decided.values()))
+    written = table_writer.write_all(journal, table, unwritten)
+    result = plan.result
+    result.not_applied |= {key: why for key, why in written.undone.items() if key in plan.decided}
+    result.unwritten |= written.unwritten
+    for key in (*result.not_applied, *result.unwritten):
+        result.applied.pop(key, None)
+    return result
 
 
-def apply_to_file(memory: Journal, decisions: DecisionsFile, target: FileTarget) -> ApplyResult:
-    """Into the journal, then into the file, which is written anew from its source.
+def apply_to_file(
+    journal: Journal, decisions_file: DecisionsFile, target: FileTarget
+) -> ApplyResult:
+    """Store in the journal, then write the file again from its source.
 
-    Raises OSError and SourceBroke: the file is as it was, and the same command goes on.
+    Raises OSError and SourceError; the file stays as it was, and the same command tries again.
     """
-    made = plan_decisions(memory, decisions)
-    memory.decide(list(made.decided.values()))
-    left_out = target.write(memory, made.decided).left_out
-    memory.decide(
-        [was for key in left_out if (was := outcome_before_decision(made.decided[key])) is not None]
-    )
-    memory.mark(dict.fromkeys(left_out, KEPT))
+    plan = plan_decisions(journal, decisions_file)
+    journal.replace_outcomes(list(plan.decided.values()))
+    left_out = target.write(journal, plan.decided).left_out
+    before = (outcome_before_decision(plan.decided[key]) for key in left_out)
+    journal.replace_outcomes([outcome for outcome in before if outcome is not None])
+    journal.mark_written(dict.fromkeys(left_out, KEPT))
     for key in left_out:
-        made.applied.left[key] = "its row in the source has another text or picture by now"
-        made.applied.made.pop(key)
-    return made.applied
+        why = "its row in the source has another text or picture by now"
+        plan.result.not_applied[key] = why
+        plan.result.applied.pop(key)
+    return plan.result

@@ -1,7 +1,7 @@
-"""What a person decided on the review page, and what that makes of a row. Pure but for reading.
+"""Decisions of a reviewer: reads the file that the page saves, and makes outcomes of it.
 
-A decision counts only for the text that was looked at: where the journal has another one by now, it
-is told and nothing is changed.
+A decision is about the text that the reviewer saw. If the journal has another text by now, the
+decision is reported and changes nothing.
 """
 
 from __future__ import annotations
@@ -13,103 +13,100 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from altwright.backfill.journal import serialization
+from altwright.backfill.journal.serialization import outcome_to_json
 from altwright.backfill.review.review_item import outcome_label, shown_text
 from altwright.backfill.types import AltSource, Outcome, Row, build_search_text
 from altwright.errors import UsageError
 
-VERSION = 1
-"""Of the decisions file."""
-KINDS = ("approve", "edit", "decorative", "blank")
-_BY = "reviewed by "
+FILE_VERSION = 1
+"""Version of the decisions file."""
+DECISION_KINDS = ("approve", "edit", "decorative", "blank")
+_REVIEWED_BY = "reviewed by "
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One row's."""
+    """The decision about one row."""
 
     key: str
     outcome: str
-    """What the page called the row's outcome."""
+    """The row's outcome as the page labelled it."""
     shown: str
-    """The text that was on the page."""
+    """The text that the page showed."""
     kind: str
-    """One of `KINDS`."""
+    """One of DECISION_KINDS."""
     text: str
     at: str
     """UTC, ISO 8601, to the second."""
     edits: tuple[tuple[str, str, str], ...] = ()
-    """Style, locale and new text, of further texts that were edited."""
+    """Style, locale and new text of further texts that were edited."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionsFile:
-    """One file."""
+    """The content of one decisions file."""
 
-    run: str
-    """Which run's page it was; `review.items.run_id`."""
+    run_id: str
+    """ID of the run whose page it was; see `review_item.run_id`."""
     reviewer: str
     decisions: tuple[Decision, ...]
 
 
 def read_decisions(path: Path) -> DecisionsFile:
-    """The file that the page saved. Raises UsageError with one sentence."""
+    """Read the file that the page saved. Raises UsageError."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError:
-        raise UsageError(f"{path} is no decisions file: it is not JSON.") from None
+        raise UsageError(f"{path} is not a decisions file: it is not JSON.") from None
     if not isinstance(data, dict) or not isinstance(data.get("decisions"), list):
-        raise UsageError(f"{path} is no decisions file.")
-    if data.get("version") != VERSION:
+        raise UsageError(f"{path} is not a decisions file.")
+    if data.get("version") != FILE_VERSION:
         raise UsageError(f"{path} was saved by a page of another version of altwright.")
     return DecisionsFile(
-        run=str(data.get("journal")),
+        run_id=str(data.get("journal")),
         reviewer=" ".join(str(data.get("reviewer") or "").split())[:100],
-        decisions=tuple(_decision(each, path) for each in data["decisions"]),
+        decisions=tuple(_parse_decision(each, path) for each in data["decisions"]),
     )
 
 
 def outcome_from_decision(
     row: Row, current: Outcome, decision: Decision, reviewer: str, *, is_written: bool = True
 ) -> Outcome:
-    """What the row is from now on.
+    """The outcome that a decision makes of the current one.
 
-    Where the current outcome is a decision that the target never got (`is_written` false), the new
-    one takes the place of what the target has: of what stood there before both.
+    If the current outcome is a decision that was never written to the target (`is_written` false),
+    the new one replaces what the target has: the outcome before both.
     """
-    stands = current if is_written or not current.is_decided else None
+    replaced = current if is_written or not current.is_decided else None
     has_text = decision.kind in ("approve", "edit")
     text = decision.text if has_text else ""
-    first = current.answer.texts[0] if current.answer.texts else None
-    edits = tuple(_edits(current, decision, stands)) if has_text else ()
-    seo = next((t.text for t in current.answer.texts if t.style == "seo" and not t.code), "")
-    new_seo = next((new for style, _, new, _ in edits if style == "seo"), current.seo or seo)
+    texts = current.result.texts
+    first = texts[0] if texts else None
+    edits = tuple(_merge_edits(current, decision, replaced)) if has_text else ()
+    drafted_seo = next((t.text for t in texts if t.style == "seo" and not t.code), "")
+    seo = next((new for style, _, new, _ in edits if style == "seo"), current.seo or drafted_seo)
     return replace(
         current,
-        alt_source=_source(decision),
+        alt_source=_alt_source(decision),
         alt=text,
         alt_locale=current.alt_locale or (first.locale if first else ""),
         alt_model=current.alt_model or (first.model if first else ""),
         alt_reviewed_at=decision.at,
-        seo="" if decision.kind == "blank" else new_seo,
-        reasons=(f"{_BY}{reviewer}",) if reviewer else (),
+        seo="" if decision.kind == "blank" else seo,
+        reasons=(f"{_REVIEWED_BY}{reviewer}",) if reviewer else (),
         warnings=current.warnings if decision.kind == "approve" else (),
-        draft=shown_text(stands) if stands else current.draft,
+        draft=shown_text(replaced) if replaced else current.draft,
         search_text=build_search_text(text, row.tags, row.file_name),
-        seen_source=stands.alt_source.value if stands else current.seen_source,
+        seen_source=replaced.alt_source.value if replaced else current.seen_source,
         edits=edits,
-        previous=(
-            serialization.outcome_to_json(replace(stands, previous=""))
-            if stands
-            else current.previous
-        ),
+        previous=outcome_to_json(replace(replaced, previous="")) if replaced else current.previous,
     )
 
 
 def is_already_applied(current: Outcome, decided: Outcome) -> bool:
-    """Whether the very same decision stands already."""
+    """Whether the current outcome is the same decision."""
     return (
         current.is_decided
         and current.alt_source is decided.alt_source
@@ -119,59 +116,67 @@ def is_already_applied(current: Outcome, decided: Outcome) -> bool:
 
 
 def find_conflict(current: Outcome, decision: Decision, reviewer: str) -> str:
-    """Why the decision does not count any more; empty: it does."""
-    by = _reviewer(current.reasons)
-    if current.is_decided and reviewer and by == reviewer:
-        return ""  # the same person thought again
+    """Why a decision can no longer be applied; empty if it can."""
+    earlier_reviewer = _reviewer_in(current.reasons)
+    if current.is_decided and reviewer and earlier_reviewer == reviewer:
+        return ""  # a reviewer may revise their own decision
     if outcome_label(current) == decision.outcome and shown_text(current) == decision.shown:
         return ""
     if current.is_decided:
-        return f"{by or 'somebody'} decided about it since the page was made"
+        return f"{earlier_reviewer or 'somebody'} decided about it since the page was made"
     return "it is another text since the page was made"
 
 
-def _edits(
-    current: Outcome, decision: Decision, stands: Outcome | None
+def _merge_edits(
+    current: Outcome, decision: Decision, replaced: Outcome | None
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Those of earlier decisions stay, where this one has no others."""
-    unwritten = {} if stands else {(each[0], each[1]): each[3] for each in current.edits}
-    there = {**current.texts, **unwritten}
-    new = {(style, locale): text for style, locale, text in decision.edits}
+    """Edits of further texts with the text that each replaces; earlier edits are kept."""
+    unwritten = {} if replaced else {(each[0], each[1]): each[3] for each in current.edits}
+    existing = {**current.texts, **unwritten}
     earlier = {(style, locale): text for style, locale, text, _ in current.edits}
+    new = {(style, locale): text for style, locale, text in decision.edits}
     for (style, locale), text in {**earlier, **new}.items():
-        if (style, locale) in there:
-            yield style, locale, text, there[style, locale]
+        if (style, locale) in existing:
+            yield style, locale, text, existing[style, locale]
 
 
-def _source(decision: Decision) -> AltSource:
+def _alt_source(decision: Decision) -> AltSource:
     if decision.kind == "decorative":
         return AltSource.DECORATIVE
     if decision.kind == "blank":
         return AltSource.REJECTED
-    # Where no text of a model's was there to edit, it is a person's alone.
+    # Without a model's text to edit, the text is a person's alone.
     return AltSource.HUMAN_EDITED_AI if decision.shown.strip() else AltSource.HUMAN
 
 
-def _reviewer(reasons: Iterable[str]) -> str:
-    return next((each.removeprefix(_BY) for each in reasons if each.startswith(_BY)), "")
+def _reviewer_in(reasons: Iterable[str]) -> str:
+    found = (each.removeprefix(_REVIEWED_BY) for each in reasons if each.startswith(_REVIEWED_BY))
+    return next(found, "")
 
 
-def _decision(data: object, path: Path) -> Decision:
-    wrong = UsageError(f"{path} is broken: {json.dumps(data)[:120]} is no decision.")
-    if not isinstance(data, Mapping) or data.get("decision") not in KINDS:
-        raise wrong
-    found: Mapping[str, Any] = data
-    if not all(isinstance(found.get(name), str) for name in ("key", "outcome", "shown", "text")):
-        raise wrong
-    kind, text = str(found["decision"]), str(found["text"]).strip()
+def _parse_decision(data: object, path: Path) -> Decision:
+    invalid = UsageError(f"{path} is broken: {json.dumps(data)[:120]} is not a decision.")
+    if not isinstance(data, Mapping) or data.get("decision") not in DECISION_KINDS:
+        raise invalid
+    fields: Mapping[str, Any] = data
+    names = ("key", "outcome", "shown", "text")
+    if not all(isinstance(fields.get(name), str) for name in names):
+        raise invalid
+    kind, text = str(fields["decision"]), str(fields["text"]).strip()
     if kind in ("approve", "edit") and not text:
-        raise wrong
-    key, outcome, shown = (str(found[name]) for name in ("key", "outcome", "shown"))
-    edits = found.get("edits", [])
+        raise invalid
+    edits = fields.get("edits", [])
     if not isinstance(edits, list) or not all(_is_edit(each) for each in edits):
-        raise wrong
-    further = tuple((style, locale, new.strip()) for style, locale, new in edits)
-    return Decision(key, outcome, shown, kind, text, _moment(found.get("at")), further)
+        raise invalid
+    return Decision(
+        key=str(fields["key"]),
+        outcome=str(fields["outcome"]),
+        shown=str(fields["shown"]),
+        kind=kind,
+        text=text,
+        at=_to_utc(fields.get("at")),
+        edits=tuple((style, locale, new.strip()) for style, locale, new in edits),
+    )
 
 
 def _is_edit(data: object) -> bool:
@@ -180,7 +185,7 @@ def _is_edit(data: object) -> bool:
     return all(isinstance(each, str) and each.strip() for each in data)
 
 
-def _moment(at: object) -> str:
+def _to_utc(at: object) -> str:
     try:
         moment = datetime.fromisoformat(str(at))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The page itself: one file that asks nobody for anything but the pictures that are on the web."""
+"""The review page: one HTML file that loads nothing but images from the web."""
 
 from __future__ import annotations
 
@@ -15,91 +15,88 @@ from altwright.backfill.review.review_item import HELD_LABEL, ReviewItem
 from altwright.markup import json_in_script
 
 _SCRIPTS = ("decisions.js", "cards.js", "review.js")
-_SAYS = {
+_LABEL_TEXTS = {
     "ai": "by the model",
     "human-edited-ai": "reviewed",
     "human": "by a person",
     "pending": "not asked yet",
     HELD_LABEL: "held by a rule",
 }
-"""As cards.js says it; what is not here speaks for itself."""
+"""Labels that the page shows as another text, equal to those in cards.js."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageHeader:
-    """What the page says of the run whose texts it shows."""
+    """What the page says about the run."""
 
-    id: str
+    run_id: str
     source: str
-    made_at: str
-    """UTC, as people read it."""
+    created_at: str
+    """UTC, for people."""
     outcomes: Mapping[str, int]
-    """Of the whole run, whatever of it is on the page."""
+    """Label to number of rows, of the whole run."""
     left_out: int = 0
-    """Texts that are not on the page, for there are too many."""
+    """Texts that are not on the page because they did not fit."""
 
 
-def render_page(run: PageHeader, items: Sequence[ReviewItem]) -> str:
+def render_page(header: PageHeader, items: Sequence[ReviewItem]) -> str:
     """The whole HTML document."""
-    script = _script()
-    style = _own("review.css")
+    script = _build_script()
+    style = _read_own_file("review.css")
     data = json_in_script(
-        {"run": {"journal": run.id}, "items": [dataclasses.asdict(item) for item in items]}
+        {"run": {"journal": header.run_id}, "items": [dataclasses.asdict(item) for item in items]}
     )
     parts = {
-        "policy": _policy(script, style),
+        "policy": _content_security_policy(script, style),
         "title": "Review of alt texts",
-        "summary": escape(_summary(run, items)),
-        "charts": _charts(run, items),
+        "summary": escape(_summarise(header, items)),
+        "charts": _render_charts(header, items),
         "style": style,
         "script": script,
         "data": data,
     }
-    # In one pass: what a part brings in is not looked at again for names of parts.
-    head, *rest = _own("review.html").split("@")
-    out = [head]
-    for index, piece in enumerate(rest):
-        out.append(parts[piece] if index % 2 == 0 else piece)
-    return "".join(out)
+    # Placeholders are replaced in one pass: a part's own text is not searched for placeholders.
+    first, *rest = _read_own_file("review.html").split("@")
+    pieces = [parts[piece] if index % 2 == 0 else piece for index, piece in enumerate(rest)]
+    return "".join([first, *pieces])
 
 
-def _script() -> str:
+def _build_script() -> str:
     prelude = (
         "const { run, items } = JSON.parse(document.getElementById('data').textContent);\n"
         "const byKey = new Map(items.map((item) => [item.key, item]));\n"
     )
-    body = "".join(_own(name) for name in _SCRIPTS)
+    body = "".join(_read_own_file(name) for name in _SCRIPTS)
     return f'(() => {{\n"use strict";\n{prelude}{body}}})();\n'
 
 
-def _policy(script: str, style: str) -> str:
-    """Our script and style by their hashes, pictures, and nothing else: no request, no frame."""
+def _content_security_policy(script: str, style: str) -> str:
+    """Allows the page's own script and style by their hashes, and images; nothing else."""
     return (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        f"default-src 'none'; script-src '{_csp_hash(script)}'; style-src '{_csp_hash(style)}'; "
         "img-src data: https: http:; base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def _csp_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _summary(run: PageHeader, items: Sequence[ReviewItem]) -> str:
+def _summarise(header: PageHeader, items: Sequence[ReviewItem]) -> str:
     count = f"{len(items):,} picture{'' if len(items) == 1 else 's'}"
-    left = f" {run.left_out:,} more are not on this page." if run.left_out else ""
-    return f"{count} of {run.source}, as of {run.made_at}.{left}"
+    left_out = f" {header.left_out:,} more are not on this page." if header.left_out else ""
+    return f"{count} of {header.source}, as of {header.created_at}.{left_out}"
 
 
-def _charts(run: PageHeader, items: Sequence[ReviewItem]) -> str:
-    by_outcome = sorted(run.outcomes.items(), key=lambda each: -each[1])
-    outcomes = [(_SAYS.get(name, name), count) for name, count in by_outcome if count]
+def _render_charts(header: PageHeader, items: Sequence[ReviewItem]) -> str:
+    by_count = sorted(header.outcomes.items(), key=lambda each: -each[1])
+    outcomes = [(_LABEL_TEXTS.get(label, label), count) for label, count in by_count if count]
+    lengths = count_lengths([item.text for item in items])
     return render_bar_chart("outcomes", "Outcomes of the whole run", outcomes) + render_bar_chart(
-        "lengths",
-        "Characters of the texts on this page",
-        count_lengths([item.text for item in items]),
+        "lengths", "Characters of the texts on this page", lengths
     )
 
 
-def _own(name: str) -> str:
+def _read_own_file(name: str) -> str:
     return files("altwright.backfill.review").joinpath(name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Which of a run's rows are on the page: all that wait for a person, and some of the rest."""
+"""Selection of the rows on a review page: all that wait for a person, and some of the rest."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from altwright.backfill.review.review_item import HELD_LABEL, outcome_label
 from altwright.backfill.types import AltSource, Outcome, Row
 from altwright.errors import UsageError
 
-Pair = tuple[Row, Outcome]
-LIMIT = 2_000
-"""Pictures of one page that open at once; more are for a second page."""
-_WAITING = (AltSource.UNCERTAIN, AltSource.REJECTED)
+RowOutcome = tuple[Row, Outcome]
+MAX_ROWS = 2_000
+"""Default number of rows on a page, which a browser opens in less than a second."""
+_WAITING_STATES = (AltSource.UNCERTAIN, AltSource.REJECTED)
 _LABELS = (HELD_LABEL, *(each.value for each in AltSource if each is not AltSource.PENDING))
 
 
 class OutcomeReader(Protocol):
-    """What of a journal is needed here."""
+    """The part of a journal that is needed for a selection."""
 
-    def outcomes(self, *states: AltSource) -> Iterator[Pair]:
-        """Rows that have an outcome, in the order of the source."""
+    def iter_outcomes(self, *states: AltSource) -> Iterator[RowOutcome]:
+        """Rows with an outcome, in the order of the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Rows for the page, and how many there is no room for."""
+    """The rows for the page, and how many did not fit."""
 
-    pairs: tuple[Pair, ...]
+    rows: tuple[RowOutcome, ...]
     left_out: int
 
 
@@ -37,61 +37,60 @@ def select_rows(
     journal: OutcomeReader,
     *,
     labels: Sequence[str] = (),
-    limit: int = LIMIT,
+    limit: int = MAX_ROWS,
     sample: int | None = None,
 ) -> Selection:
-    """What waits for a person first, then what a model wrote, then what failed.
+    """First what waits for a person, then what a model wrote, then what failed.
 
-    `labels` are the only outcomes wanted, where some are named. Where what a model wrote is more
-    than there is room for, or than `sample`, it is drawn at random: the first hundred of a
-    catalogue say little of the rest. Decisions of people are left out unless they are named. The
-    same journal gives the same page. Raises UsageError.
+    If `labels` are given, only these outcomes. If the model wrote more rows than fit, or than
+    `sample`, they are drawn at random from the whole catalogue. Rows that a person decided are left
+    out unless their label is given. The same journal gives the same page. Raises UsageError.
     """
     for label in labels:
         if label not in _LABELS:
             raise UsageError(f"There is no outcome {label!r}: {', '.join(_LABELS)}.")
-    waiting = _Drawn(limit, None)
-    waiting.add(_wanted(journal.outcomes(*_WAITING), labels))
-    written = _Drawn(limit - len(waiting.kept), sample)
-    written.add(_wanted(journal.outcomes(*_written_states(labels)), labels))
-    failed = _Drawn(limit - len(waiting.kept) - len(written.kept), None)
-    failed.add(_wanted(journal.outcomes(AltSource.FAILED), labels))
-    drawn = (waiting, written, failed)
+    waiting = _Sampler(limit, None)
+    waiting.add(_filter(journal.iter_outcomes(*_WAITING_STATES), labels))
+    written = _Sampler(limit - len(waiting.drawn), sample)
+    written.add(_filter(journal.iter_outcomes(*_written_states(labels)), labels))
+    failed = _Sampler(limit - len(waiting.drawn) - len(written.drawn), None)
+    failed.add(_filter(journal.iter_outcomes(AltSource.FAILED), labels))
+    samplers = (waiting, written, failed)
     return Selection(
-        tuple(pair for each in drawn for pair in each.in_order()),
-        sum(each.seen - len(each.kept) for each in drawn),
+        tuple(row for each in samplers for row in each.in_order()),
+        sum(each.seen - len(each.drawn) for each in samplers),
     )
 
 
 def _written_states(labels: Sequence[str]) -> list[AltSource]:
-    named = [AltSource.HUMAN_EDITED_AI, AltSource.HUMAN]
-    return [AltSource.AI, AltSource.DECORATIVE, *(each for each in named if each.value in labels)]
+    decided = [AltSource.HUMAN_EDITED_AI, AltSource.HUMAN]
+    return [AltSource.AI, AltSource.DECORATIVE, *(each for each in decided if each.value in labels)]
 
 
-def _wanted(pairs: Iterable[Pair], labels: Sequence[str]) -> Iterator[Pair]:
-    for pair in pairs:
-        label = outcome_label(pair[1])
-        if label in labels if labels else not pair[1].is_decided:
-            yield pair
+def _filter(rows: Iterable[RowOutcome], labels: Sequence[str]) -> Iterator[RowOutcome]:
+    for row in rows:
+        outcome = row[1]
+        if outcome_label(outcome) in labels if labels else not outcome.is_decided:
+            yield row
 
 
-class _Drawn:
-    """Every row alike likely, in memory no more than fit (algorithm R)."""
+class _Sampler:
+    """A uniform random sample of limited size (reservoir sampling, algorithm R)."""
 
-    def __init__(self, room: int, sample: int | None) -> None:
-        self._room = room if sample is None else min(room, sample)
-        self._chance = random.Random(0)  # noqa: S311 - not a secret; the same page twice
-        self.kept: list[tuple[int, Pair]] = []
+    def __init__(self, limit: int, sample: int | None) -> None:
+        self._size = limit if sample is None else min(limit, sample)
+        self._random = random.Random(0)  # noqa: S311 - not a secret: the same page each time
+        self.drawn: list[tuple[int, RowOutcome]] = []
         self.seen = 0
 
-    def add(self, pairs: Iterable[Pair]) -> None:
-        for pair in pairs:
+    def add(self, rows: Iterable[RowOutcome]) -> None:
+        for row in rows:
             self.seen += 1
-            if len(self.kept) < self._room:
-                self.kept.append((self.seen, pair))
-            elif (place := self._chance.randrange(self.seen)) < self._room:
-                self.kept[place] = (self.seen, pair)
+            if len(self.drawn) < self._size:
+                self.drawn.append((self.seen, row))
+            elif (index := self._random.randrange(self.seen)) < self._size:
+                self.drawn[index] = (self.seen, row)
 
-    def in_order(self) -> Iterator[Pair]:
-        for _, pair in sorted(self.kept, key=lambda each: each[0]):
-            yield pair
+    def in_order(self) -> Iterator[RowOutcome]:
+        for _, row in sorted(self.drawn, key=lambda each: each[0]):
+            yield row

@@ -1,8 +1,8 @@
-"""Small pictures for the page.
+"""Thumbnails for the review page.
 
-A local file becomes a small JPEG inside the page, for a browser would not load it from there. A
-picture on the web stays an address, loaded when it is scrolled to and without telling where from:
-to fetch it here, from a list that somebody else wrote, would let that list choose whom we dial.
+A local image becomes a small JPEG in the page, since a browser would not load it from the disk. An
+image on the web stays a URL, loaded when it is scrolled to, without a referrer. It is not fetched
+here: a catalogue of other people's URLs would decide which hosts this machine connects to.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from altwright.image_input import MAX_FILE_BYTES
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-_EDGE_PX = 240
-_QUALITY = 70
+_LONGEST_PX = 240
+_JPEG_QUALITY = 70
 _MAX_PIXELS = 100_000_000
-"""A decoder's memory: a JPEG is scaled while it is read, a PNG of this size takes 400 MB."""
+"""Limits memory: a JPEG is scaled while it is decoded, but a PNG of this size takes 400 MB."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""No format whose reader starts another program (EPS and its like)."""
-_AHEAD = 64
+"""No format whose decoder starts another program, as EPS."""
+_MAX_QUEUED = 64
 
 
-def make_thumbnails(images: Iterable[str], *, link: bool) -> Iterator[str]:
-    """For each image what an `<img>` may have as its source, or "", in order.
+def make_thumbnails(images: Iterable[str], *, with_web: bool) -> Iterator[str]:
+    """For each image the `src` of its thumbnail, or "" if there is none, in order.
 
-    Without `link` no address of the web is given out. Needs Pillow for local files; without it, and
-    for files that it cannot read, the answer is "".
+    Without `with_web`, images on the web have none. Local files need Pillow: without it, and for
+    files that it cannot decode, the result is "".
     """
-    workers = min(4, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = []
+    threads = min(4, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        queued = []
         for image in images:
-            waiting.append(pool.submit(make_thumbnail, image, link=link))
-            if len(waiting) >= _AHEAD:
-                yield waiting.pop(0).result()
-        for each in waiting:
+            queued.append(pool.submit(make_thumbnail, image, with_web=with_web))
+            if len(queued) >= _MAX_QUEUED:
+                yield queued.pop(0).result()
+        for each in queued:
             yield each.result()
 
 
-def make_thumbnail(image: str, *, link: bool) -> str:
-    """See `thumbs`."""
+def make_thumbnail(image: str, *, with_web: bool) -> str:
+    """The thumbnail of one image; see `make_thumbnails`."""
     if is_web_url(image):
-        return image if link else ""
+        return image if with_web else ""
     data = _read_data_url(image) if image[:5].lower() == "data:" else _read_file(image)
-    return _shrunk(data) if data else ""
+    return _encode_thumbnail(data) if data else ""
 
 
 def _read_data_url(image: str) -> bytes:
@@ -69,16 +69,16 @@ def _read_data_url(image: str) -> bytes:
 def _read_file(image: str) -> bytes:
     path = Path(image)
     try:
-        about = path.stat()
-        # A pipe or a device of that name would hang, or never end.
-        if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_FILE_BYTES:
+        status = path.stat()
+        # Reading a pipe or a device could block, or never end.
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
             return b""
         return path.read_bytes()
     except (OSError, ValueError):
         return b""
 
 
-def _shrunk(data: bytes) -> str:
+def _encode_thumbnail(data: bytes) -> str:
     try:
         from PIL import Image, ImageOps  # optional, and slow to import
     except ImportError:
@@ -87,24 +87,24 @@ def _shrunk(data: bytes) -> str:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:
                 return ""
-            image.draft("RGB", (_EDGE_PX, _EDGE_PX))
+            image.draft("RGB", (_LONGEST_PX, _LONGEST_PX))
             small = image.copy() if image.mode in ("RGB", "L") else image.convert("RGBA")
-            small.thumbnail((_EDGE_PX, _EDGE_PX), reducing_gap=2.0)
+            small.thumbnail((_LONGEST_PX, _LONGEST_PX), reducing_gap=2.0)
             small = ImageOps.exif_transpose(small)
             jpeg = io.BytesIO()
-            _on_white(small).save(jpeg, "JPEG", quality=_QUALITY, optimize=True)
-    except Exception:  # noqa: BLE001 - a decoder may raise anything; the page says that it is missing
+            _flatten(small).save(jpeg, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    except Exception:  # noqa: BLE001 - a decoder may raise anything; the page shows a placeholder
         return ""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode('ascii')}"
 
 
-def _on_white(image: PillowImage) -> PillowImage:
-    """A JPEG has no transparency, and none of the file's metadata belongs on the page."""
+def _flatten(image: PillowImage) -> PillowImage:
+    """On white, since a JPEG has no transparency, and without the file's metadata."""
     from PIL import Image
 
     if image.mode == "RGBA":
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image)
-    plain = image.convert("RGB")
-    plain.info.clear()
-    return plain
+        background = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(background, image)
+    flat = image.convert("RGB")
+    flat.info.clear()
+    return flat

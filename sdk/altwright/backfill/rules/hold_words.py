@@ -1,8 +1,8 @@
-"""The words behind the ready-made cautions: beginnings of words, in the languages that we can read.
+"""Word lists of the ready-made hold rules: word beginnings, in English and other languages.
 
-A set errs towards a person: a text that is held for nothing costs a glance, one that is written
-unseen may cost more. Words that mostly mean something harmless (patent leather, a cold drink) are
-left out all the same, or nobody would switch a set on.
+The lists hold too much rather than too little: a text held without need costs a glance, a wrong
+text that is written may cost more. Words that are mostly harmless (patent leather, a cold drink)
+are left out, because a rule that holds most rows is of no use.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ TITLES = (
     "Mme", "Mlle", "Señor", "Señora", "Sr", "Sra", "Don", "Doña", "Signor", "Signora", "Gospodin",
     "Gospođa", "Gđa",
 )  # fmt: skip
-"""With a capitalised word behind them they begin a person's name."""
+"""Titles: followed by a capitalised word, they begin a person's name."""
 GIVEN_NAMES = (
-    # Names that are as often places, months or things (Paris, April, Rose, Mark) are left out.
+    # Left out: names that are often places, months or things (Paris, April, Rose, Mark).
     "Aaron", "Abdul", "Adam", "Adrian", "Agnes", "Ahmed", "Aisha", "Alan", "Albert", "Alejandro",
     "Aleksandar", "Alessandro", "Alex", "Alexander", "Alexandra", "Alfred", "Ali", "Alice",
     "Alicia", "Alison", "Amanda", "Amina", "Amy", "Ana", "Anastasia", "Andrea", "Andreas", "Andrej",
@@ -89,12 +89,12 @@ GIVEN_NAMES = (
     "Vincent", "Vladimir", "Walter", "Werner", "Wilhelm", "William", "Wolfgang", "Xavier", "Yasmin",
     "Yusuf", "Zoran", "Élise", "Łukasz",
 )  # fmt: skip
-"""With a capitalised word behind them they are most likely a person's name."""
+"""Given names: followed by a capitalised word, they are most likely a person's name."""
 PEOPLE_COLUMNS = ("people", "person", "persons", "persons_shown", "person_shown", "portrait_of")
-"""A column of such a name that is not empty names somebody."""
+"""Columns that name a person unless they are empty."""
 KNOWN_LANGUAGES = frozenset(
     {"ar", "bs", "cs", "da", "de", "en", "es", "fi", "fr", "hr", "hu", "it", "ja", "ko", "nb", "nl",
      "no", "pl", "pt", "ru", "sl", "sr", "sv", "tr", "uk", "zh"}
 )  # fmt: skip
-"""Those whose openers, labels and refusals the server's rules know; captions in others are checked
-for less, and fewer people have looked at what models write in them."""
+"""Languages for which the server has rules (openers, labels, refusals). Captions in others are
+checked less, and models write them less reliably."""

@@ -1,4 +1,4 @@
-"""A question as the client's own arguments."""
+"""Builds the arguments of a client call from a row and the texts to request."""
 
 from __future__ import annotations
 
@@ -11,39 +11,44 @@ from altwright.backfill.types import Row
 from altwright.errors import UsageError
 from altwright.image_input import ImageInput
 
+_MAX_KEYWORDS = 10
+"""The API's limit."""
+
 
 def build_caption_request(
-    row: Row, requested: RequestedTexts, asked: CaptionOptions
+    row: Row, requested: RequestedTexts, caption_options: CaptionOptions
 ) -> tuple[ImageInput, dict[str, Any]]:
-    """The picture and the options of `caption` (a single text) or `captions`.
+    """The image and the options of `caption` (for a single text) or `captions`.
 
-    Raises UsageError, with a code, where the row itself is at fault.
+    Raises UsageError, with a code, if the row itself is wrong.
     """
     options: dict[str, Any] = {
-        "max_tokens": asked.max_tokens,
+        "max_tokens": caption_options.max_tokens,
         "context": row.context or None,
-        "keywords": row.tags[:10] if "seo" in requested.styles and row.tags else None,
+        "keywords": row.tags[:_MAX_KEYWORDS] if "seo" in requested.styles and row.tags else None,
     }
     if requested.is_single:
         options |= {"style": requested.styles[0], "locale": requested.locales[0]}
     else:
         options |= {"styles": requested.styles, "locales": requested.locales}
-    return _picture(row.image, is_local=bool(row.content)), options
+    return _image_of(row), options
 
 
-def _picture(image: str, *, is_local: bool) -> ImageInput:
-    if is_local:
-        if (path := Path(image)).exists() and not path.is_file():
-            raise _no_picture("unreadable_picture", f"{image} is a folder or a pipe, and no file.")
+def _image_of(row: Row) -> ImageInput:
+    image = row.image
+    if row.content_hash:
+        path = Path(image)
+        if path.exists() and not path.is_file():
+            raise _row_error("unreadable_picture", f"{image} is a folder or a pipe, not a file.")
         return path
     if not image.strip():
-        raise _no_picture("no_image", "The row names no image.")
+        raise _row_error("no_image", "The row names no image.")
     if not image[:8].lower().startswith(("http://", "https://", "data:")):
-        raise _no_picture("not_a_url", f"{image[:80]!r} is no http(s):// URL: see --base.")
+        raise _row_error("not_a_url", f"{image[:80]!r} is not an http(s):// URL: see --base.")
     return image
 
 
-def _no_picture(code: str, sentence: str) -> UsageError:
-    error = UsageError(sentence)
+def _row_error(code: str, message: str) -> UsageError:
+    error = UsageError(message)
     error.code = code
     return error

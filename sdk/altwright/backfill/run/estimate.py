@@ -1,10 +1,11 @@
-"""What a run would ask, take and cost. Nothing is called."""
+"""Estimate: what a run would request, take and cost. Makes no request."""
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,35 +17,35 @@ from altwright.backfill.run.scan import ScanResult, scan_source
 from altwright.backfill.run_state import DecideOutcome, describe_difference
 from altwright.errors import UsageError
 
-ASSUMED_INPUT, ASSUMED_OUTPUT = 1_500, 40
-"""Tokens of one text, where no answer was counted: a picture of 1200 pixels is 1,100 to 1,400 of
-them to common models, the instructions 200 to 300."""
-ASSUMED_SECONDS = 3.0
-"""Of one call, where nothing was measured."""
-_ENOUGH = 20
-"""Answers that say more than an assumption."""
+ASSUMED_INPUT_TOKENS, ASSUMED_OUTPUT_TOKENS = 1_500, 40
+"""Tokens of one text if none were measured: common models take 1,100 to 1,400 for an image of 1,200
+pixels, and the instructions take 200 to 300."""
+ASSUMED_REQUEST_S = 3.0
+"""Seconds of one request if none were measured."""
+_MIN_RESULTS = 20
+"""Results in the journal that are enough to use their measured tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunEstimate:
-    """Of what is left to do."""
+    """What is left to do. The field names are those of the command's JSON output."""
 
     rows: int
     described: int
     broken: int
     blank: int
-    """Without an outcome yet."""
+    """Rows without an outcome."""
     done: int
-    """Blank in the source, and answered in the journal."""
+    """Rows that are blank in the source and have an outcome in the journal."""
     calls: int
     repeated_urls: int
-    """Rows with the picture (the same URL) and the context of another one: no call of their own."""
+    """Rows with the image URL and context of another row: no request of their own."""
     same_picture_elsewhere: int
-    """Rows with the picture of another one in another context: a call of their own."""
+    """Rows with the image of another row in another context: a request of their own."""
     repeated_contents: int
-    """Rows with the bytes of another local file, and its context: no call of their own."""
+    """Rows with the bytes of another local file and its context: no request of their own."""
     answered_twice: int
-    """Of the answers in the journal: those whose picture, by its bytes, another URL has, too."""
+    """Results in the journal whose image has the same bytes as that of another URL."""
     input_tokens: int
     output_tokens: int
     tokens_are_measured: bool
@@ -57,71 +58,67 @@ class RunEstimate:
 
 
 def estimate_run(
-    places: Connectors,
-    existing: Path,
-    judge: DecideOutcome,
-    manner: RequestOptions,
+    connectors: Connectors,
+    journal_path: Path,
+    decide: DecideOutcome,
+    options: RequestOptions,
     prices: TokenPrices,
-    tell: Callable[[ScanResult], None],
+    on_progress: Callable[[ScanResult], None],
 ) -> RunEstimate:
-    """Read the source into a journal that is thrown away; one that exists already is copied."""
+    """Scan the source into a temporary journal, a copy of the run's journal if there is one."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "journal"
-        if existing.exists():
-            with Journal.read(existing) as known:
-                if different := describe_difference(known.facts, places.facts):
-                    raise UsageError(f"{existing} is the journal of another run ({different}).")
-            _copy(existing, path)
-        with Journal.open(path, places.facts) as journal:
-            scanned = scan_source(places, journal, judge, tell)
-            return _estimated(scanned, journal, places, manner, prices)
+        temporary = Path(folder) / "journal"
+        if journal_path.exists():
+            with Journal.read(journal_path) as existing:
+                difference = describe_difference(existing.identity, connectors.identity)
+            if difference:
+                raise UsageError(f"{journal_path} is the journal of another run ({difference}).")
+            _copy_journal(journal_path, temporary)
+        with Journal.open(temporary, connectors.identity) as journal:
+            scan = scan_source(connectors, journal, decide, on_progress)
+            texts = len(connectors.config.caption_options.pairs)
+            return _estimate(scan, journal, texts, options, prices)
 
 
-def _estimated(
-    scanned: ScanResult,
-    journal: Journal,
-    places: Connectors,
-    manner: RequestOptions,
-    prices: TokenPrices,
+def _estimate(
+    scan: ScanResult, journal: Journal, texts: int, options: RequestOptions, prices: TokenPrices
 ) -> RunEstimate:
-    left = journal.repeats()
-    calls = left.asks if manner.limit is None else min(left.asks, manner.limit)
-    counts = journal.counts()
-    texts = len(places.spec.asked.pairs)
-    is_measured = counts.answered >= _ENOUGH and counts.input_tokens > 0
+    left = journal.count_duplicates()
+    calls = left.requests if options.limit is None else min(left.requests, options.limit)
+    counts = journal.read_counts()
+    is_measured = counts.results >= _MIN_RESULTS and counts.input_tokens > 0
     input_each, output_each = (
-        (counts.input_tokens / counts.answered, counts.output_tokens / counts.answered)
+        (counts.input_tokens / counts.results, counts.output_tokens / counts.results)
         if is_measured
-        else (ASSUMED_INPUT * texts, ASSUMED_OUTPUT * texts)
+        else (ASSUMED_INPUT_TOKENS * texts, ASSUMED_OUTPUT_TOKENS * texts)
     )
     input_tokens, output_tokens = round(calls * input_each), round(calls * output_each)
-    per_second = manner.concurrency / ASSUMED_SECONDS
-    if manner.per_second is not None:
-        per_second = min(per_second, manner.per_second)
+    per_second = options.concurrency / ASSUMED_REQUEST_S
+    if options.per_second is not None:
+        per_second = min(per_second, options.per_second)
+    cost = prices.cost(input_tokens, output_tokens)
     return RunEstimate(
-        rows=scanned.rows,
-        described=scanned.described,
-        broken=scanned.broken,
+        rows=scan.rows,
+        described=scan.described,
+        broken=scan.broken,
         blank=left.rows,
-        done=scanned.blank - left.rows,
+        done=scan.blank - left.rows,
         calls=calls,
-        repeated_urls=left.rows - left.asks - left.same_bytes,
-        same_picture_elsewhere=left.asks - left.pictures,
+        repeated_urls=left.rows - left.requests - left.same_bytes,
+        same_picture_elsewhere=left.requests - left.images,
         repeated_contents=left.same_bytes,
         answered_twice=left.answered_twice,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         tokens_are_measured=is_measured,
-        money=round(prices.of(input_tokens, output_tokens), 2) if prices.are_known else None,
+        money=round(cost, 2) if prices.are_known else None,
         seconds=round(calls / per_second, 1),
     )
 
 
-def _copy(existing: Path, path: Path) -> None:
-    source = sqlite3.connect(f"{existing.resolve().as_uri()}?mode=ro", uri=True)
-    target = sqlite3.connect(path)
-    try:
+def _copy_journal(existing: Path, copy: Path) -> None:
+    address = f"{existing.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as source, closing(
+        sqlite3.connect(copy)
+    ) as target:  # fmt: skip
         source.backup(target)
-    finally:
-        source.close()
-        target.close()

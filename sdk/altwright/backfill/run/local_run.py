@@ -1,4 +1,4 @@
-"""One whole backfill: read the source, ask, write, sum up."""
+"""A whole run in one process: scan the source, request captions, write the target, sum up."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.progress import RunProgress, TokenPrices
 from altwright.backfill.run.request_loop import RequestLoop, RequestOptions
 from altwright.backfill.run.scan import ScanResult, scan_source
-from altwright.backfill.run.summary import RunSummary, summarise_run
+from altwright.backfill.run.summary import RunNames, RunSummary, summarise_run
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.file import FileTarget
 
-_TICK_S = 0.25
+_PROGRESS_INTERVAL_S = 0.25
 
 
 class ProgressObserver(Protocol):
-    """Whoever wants to see how it goes; called often, and from one thread."""
+    """Is told how a run proceeds; called often, and from one thread."""
 
-    def scanning(self, scanned: ScanResult) -> None:
+    def scanning(self, scan: ScanResult) -> None:
         """The source is being read."""
 
-    def scanned(self, scanned: ScanResult, progress: RunProgress) -> None:
-        """The source was read; now the questions begin."""
+    def scanned(self, scan: ScanResult, progress: RunProgress) -> None:
+        """The source has been read, and the requests begin."""
 
-    def tick(self, progress: RunProgress) -> None:
+    def update(self, progress: RunProgress) -> None:
         """Some time has passed."""
 
     def writing(self) -> None:
@@ -45,115 +45,109 @@ class ProgressObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How it ended."""
+    """How a run ended."""
 
     summary: RunSummary
     stop: StopReason | None
-    """None: everything was asked, or as much as the limit allows."""
+    """None if everything was requested, or as much as the limit allows."""
 
 
-def run_backfill(
-    places: Connectors,
-    journal_path: Path,
-    judge: OutcomeRules,
-    manner: RequestOptions,
-    prices: TokenPrices,
-    make_client: Callable[[], AsyncAltwright],
-    watch: ProgressObserver,
-) -> RunResult:
-    """Run it to its end, whatever that is.
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """One run: `execute` runs it to its end."""
 
-    SIGINT and SIGTERM stop it cleanly. Raises UsageError, and SourceError or JournalUnwritable
-    where the source or the journal failed before anything was requested.
-    """
-    began_s = time.monotonic()
-    with Journal.open(journal_path, places.facts) as journal:
-        if isinstance(places.target, FileTarget):
-            places.target.check(journal)
-        scanned, progress = _read(places, journal, judge, manner, watch)
-        stop = asyncio.run(_ask(places, journal, judge, manner, progress, make_client, watch))
-        if isinstance(places.target, FileTarget):
-            watch.writing()
-            unwritten = _write(places.target, journal)
-            stop = stop or unwritten
-        summary = summarise_run(
-            scanned,
-            journal.counts(),
-            progress,
-            prices,
-            (places.source.shown, places.target.shown, str(journal_path)),
-            stop,
-            time.monotonic() - began_s,
-        )
-    return RunResult(summary, stop)
+    connectors: Connectors
+    journal_path: Path
+    rules: OutcomeRules
+    options: RequestOptions
+    prices: TokenPrices
+    make_client: Callable[[], AsyncAltwright]
+    observer: ProgressObserver
+
+    def execute(self) -> RunResult:
+        """Run to the end, or until it has to stop. SIGINT and SIGTERM stop it cleanly.
+
+        Raises UsageError, and SourceError or JournalUnwritable if the source or the journal fails
+        before anything was requested.
+        """
+        started_s = time.monotonic()
+        target = self.connectors.target
+        with Journal.open(self.journal_path, self.connectors.identity) as journal:
+            if isinstance(target, FileTarget):
+                target.check_unchanged(journal)
+            scan, progress = self._scan(journal)
+            stop = asyncio.run(self._request_captions(journal, progress))
+            if isinstance(target, FileTarget):
+                self.observer.writing()
+                write_stop = _write_file(target, journal)
+                stop = stop or write_stop
+            names = RunNames(
+                self.connectors.source.display_name, target.display_name, str(self.journal_path)
+            )
+            counts = journal.read_counts()
+        seconds = time.monotonic() - started_s
+        summary = summarise_run(names, scan, counts, progress, self.prices, stop, seconds)
+        return RunResult(summary, stop)
+
+    def _scan(self, journal: Journal) -> tuple[ScanResult, RunProgress]:
+        try:
+            scan = scan_source(self.connectors, journal, self.rules.decide, self.observer.scanning)
+            counts = journal.read_counts()
+            requests = journal.count_pending_requests()
+        except sqlite3.Error as error:
+            raise JournalUnwritable(
+                f"{journal.path} cannot be written: {error}. Nothing was requested."
+            ) from None
+        if self.options.limit is not None:
+            requests = min(requests, self.options.limit)
+        progress = RunProgress.from_counts(counts, requests)
+        self.observer.scanned(scan, progress)
+        return scan, progress
+
+    async def _request_captions(self, journal: Journal, progress: RunProgress) -> StopReason | None:
+        async with self.make_client() as client:
+            loop = RequestLoop(
+                client,
+                journal,
+                self.rules,
+                self.options,
+                progress,
+                self.connectors.table,
+            )
+            _stop_on_signals(loop)
+            updates = asyncio.create_task(self._update_periodically(progress))
+            try:
+                return await loop.run()
+            finally:
+                updates.cancel()
+                await asyncio.gather(updates, return_exceptions=True)
+                self.observer.update(progress)
+
+    async def _update_periodically(self, progress: RunProgress) -> None:
+        while True:
+            self.observer.update(progress)
+            await asyncio.sleep(_PROGRESS_INTERVAL_S)
 
 
-def _read(
-    places: Connectors,
-    journal: Journal,
-    judge: OutcomeRules,
-    manner: RequestOptions,
-    watch: ProgressObserver,
-) -> tuple[ScanResult, RunProgress]:
-    try:
-        scanned = scan_source(places, journal, judge, watch.scanning)
-        counts = journal.counts()
-        to_do = journal.count_to_do()
-    except sqlite3.Error as error:
-        raise JournalUnwritable(
-            f"{journal.path} cannot be written: {error}. Nothing was asked."
-        ) from None
-    progress = RunProgress.of(counts, to_do if manner.limit is None else min(to_do, manner.limit))
-    watch.scanned(scanned, progress)
-    return scanned, progress
-
-
-def _write(target: FileTarget, journal: Journal) -> StopReason | None:
+def _write_file(target: FileTarget, journal: Journal) -> StopReason | None:
     try:
         target.write(journal)
     except SourceError as error:
-        return StopReason.source(str(error), may_pass=error.may_pass)
+        return StopReason.source_failed(str(error), is_temporary=error.is_temporary)
     except (OSError, sqlite3.Error) as error:
-        said = getattr(error, "strerror", None) or error
-        return StopReason.disk(f"{target.shown} cannot be written ({said})")
+        detail = getattr(error, "strerror", None) or error
+        return StopReason.disk_full(f"{target.display_name} cannot be written ({detail})")
     return None
 
 
-async def _ask(
-    places: Connectors,
-    journal: Journal,
-    judge: OutcomeRules,
-    manner: RequestOptions,
-    progress: RunProgress,
-    make_client: Callable[[], AsyncAltwright],
-    watch: ProgressObserver,
-) -> StopReason | None:
-    async with make_client() as client:
-        run = RequestLoop(client, journal, judge, places.spec.asked, manner, progress, places.table)
-        _listen(run)
-        ticking = asyncio.create_task(_tick(watch, progress))
-        try:
-            return await run.go()
-        finally:
-            ticking.cancel()
-            await asyncio.gather(ticking, return_exceptions=True)
-            watch.tick(progress)
-
-
-async def _tick(watch: ProgressObserver, progress: RunProgress) -> None:
-    while True:
-        watch.tick(progress)
-        await asyncio.sleep(_TICK_S)
-
-
-def _listen(run: RequestLoop) -> None:
+def _stop_on_signals(requests: RequestLoop) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:
-        run.stop(StopReason.signal(is_interrupt=number is signal.SIGINT))
-        loop.remove_signal_handler(number)  # a second one ends it at once
+        requests.stop(StopReason.by_signal(is_interrupt=number is signal.SIGINT))
+        loop.remove_signal_handler(number)  # a second signal ends the process at once
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows' loops have none, and neither has a thread that is not the first.
+        # Event loops on Windows, and in other threads than the main one, have no signal handlers.
         with suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(number, stop, number)

@@ -1,4 +1,4 @@
-"""Asks what the journal has to ask, on an event loop, until all is answered or it must stop."""
+"""Request loop: requests captions for everything pending in the journal, on an event loop."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections import deque
 from dataclasses import dataclass
 
 from altwright._async.client import AsyncAltwright
-from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.journal.writer import JournalWriter
 from altwright.backfill.request_item import RequestedTexts, RequestItem
 from altwright.backfill.request_scheduler import CallOutcome, Now, RequestScheduler, is_unsent
+from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.caption_request import build_caption_request
 from altwright.backfill.run.progress import RunProgress
 from altwright.backfill.run.write_back import TableWriteBack
-from altwright.backfill.run_state import DecideOutcome, PendingRequest
+from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.table import TableTarget
 from altwright.errors import AltwrightError, ConnectionFailed, Problem, UsageError
@@ -27,132 +27,123 @@ from altwright.scheduler import Finished, Pull, Start, Wait
 from altwright.throttle import AdaptiveThrottle
 from altwright.transport import random_jitter
 
-_PAGE = 32
-"""Questions taken from the journal at once; looked at in the table just before they are paid."""
+_PAGE_REQUESTS = 32
+"""Requests taken from the journal at once. Their rows are checked in the table first."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """How a run goes about it; none of it changes an answer."""
+    """How requests are made; nothing of it changes a result."""
 
     concurrency: int = 8
     per_second: float | None = None
     limit: int | None = None
-    """Questions of this run."""
+    """Requests of this run."""
     patience_s: float = 900.0
-    """So long a server may be away, or refuse everything."""
+    """How long the server may be down, or refuse everything."""
     longest_wait_s: float = 900.0
-    """A longer Retry-After is a quota: the run stops and says when to come back."""
+    """A longer Retry-After is a quota: the run stops, and says when to run it again."""
 
 
 class RequestLoop:
-    """One run. Make it on the event loop, `go` once."""
+    """The requests of one run. Create it on the event loop, and `run` it once."""
 
     def __init__(
         self,
         client: AsyncAltwright,
         journal: Journal,
-        judge: DecideOutcome,
-        asked: CaptionOptions,
-        manner: RequestOptions,
+        rules: OutcomeRules,
+        options: RequestOptions,
         progress: RunProgress,
         table: TableTarget | None = None,
     ) -> None:
         self._client = client
-        self._asked = asked
-        self._manner = manner
+        self._caption_options = rules.options
+        self._options = options
         self._progress = progress
-        self._recorder = JournalWriter(journal, judge)
+        self._journal = JournalWriter(journal, rules.decide)
         self._table = table
         self._write_back = (
-            None if table is None else TableWriteBack(self._recorder, table, self._tell_written)
+            None if table is None else TableWriteBack(self._journal, table, self._count_written)
         )
         self._scheduler = RequestScheduler(
-            AdaptiveThrottle(concurrency=manner.concurrency, per_second=manner.per_second),
-            concurrency=manner.concurrency,
-            patience_s=manner.patience_s,
-            longest_wait_s=manner.longest_wait_s,
+            AdaptiveThrottle(concurrency=options.concurrency, per_second=options.per_second),
+            concurrency=options.concurrency,
+            patience_s=options.patience_s,
+            longest_wait_s=options.longest_wait_s,
         )
-        self._ahead: deque[PendingRequest] = deque()
-        self._begun = 0
-        self._news = asyncio.Event()
+        self._prefetched: deque[PendingRequest] = deque()
+        self._started = 0
+        self._has_changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._broken: BaseException | None = None
+        self._unexpected_error: BaseException | None = None
 
-    def stop(self, why: StopReason) -> None:
-        """Begin nothing more; what is in flight is waited for and recorded."""
-        self._scheduler.stop_because(why)
-        self._news.set()
+    def stop(self, reason: StopReason) -> None:
+        """Start nothing more. Requests in flight are awaited and recorded."""
+        self._scheduler.stop_because(reason)
+        self._has_changed.set()
 
-    async def go(self) -> StopReason | None:
-        """Ask everything. None: all is asked; else why it stopped. What is recorded is written."""
+    async def run(self) -> StopReason | None:
+        """Request everything, and write what is recorded. Returns why it stopped early, or None."""
         try:
-            if self._progress.to_ask:
-                await self._meet_the_server()
-                await self._ask_all()
+            if self._progress.total_requests:
+                await self._check_server()
+                await self._request_all()
             if self._write_back is not None:
                 unwritten = await self._write_back.finish()
                 if unwritten is not None:
                     self._scheduler.stop_because(unwritten)
         except sqlite3.Error as error:
-            self._scheduler.stop_reason = StopReason.disk(f"The journal does not work ({error})")
+            self._scheduler.stop_reason = StopReason.disk_full(f"The journal failed ({error})")
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._recorder.close()
-        if self._broken is not None:
-            raise self._broken
-        return self._recorder.stop or self._scheduler.stop_reason
+            await self._journal.close()
+        if self._unexpected_error is not None:
+            raise self._unexpected_error
+        return self._journal.stop or self._scheduler.stop_reason
 
-    async def _meet_the_server(self) -> None:
-        """Find a wrong key or style before the first picture, and wait for a server that starts."""
-        began_s = time.monotonic()
+    async def _check_server(self) -> None:
+        """Find a wrong key or style before the first request, and wait for a starting server."""
+        started_s = time.monotonic()
         failures = 0
         while self._scheduler.stop_reason is None:
             try:
-                there = await self._client.styles()
+                styles = await self._client.styles()
             except AltwrightError as error:
-                if not error.retryable:
-                    self._scheduler.stop_because(StopReason.of_error(error))
-                    return
                 failures += 1
-                if time.monotonic() - began_s > self._manner.patience_s:
-                    self._scheduler.stop_because(
-                        StopReason.down(str(error), self._manner.patience_s, time.time())
-                    )
+                reason = self._reason_to_give_up(error, time.monotonic() - started_s)
+                if reason is not None:
+                    self._scheduler.stop_because(reason)
                     return
-                wait_s = backoff_s(failures, random_jitter())
-                if error.retry_after is not None:
-                    if error.retry_after > self._manner.longest_wait_s:
-                        until_unix_s = time.time() + error.retry_after
-                        self._scheduler.stop_because(
-                            StopReason.quota(error.code or "429", until_unix_s)
-                        )
-                        return
-                    wait_s = max(wait_s, error.retry_after)
+                wait_s = max(backoff_s(failures, random_jitter()), error.retry_after or 0.0)
                 self._progress.note = str(error)
-                await self._sleep(wait_s)
+                self._has_changed.clear()
+                await self._wait_for_change(wait_s)
                 continue
             self._progress.note = ""
-            names = [style.name for style in there]
-            for style in self._asked.styles:
+            names = [style.name for style in styles]
+            for style in self._caption_options.styles:
                 if style not in names:
                     raise UsageError(f"The server has no style {style!r}: {', '.join(names)}.")
             return
 
-    async def _sleep(self, seconds: float) -> None:
-        """Until then, or until somebody wants it to stop."""
-        self._news.clear()
-        try:
-            await asyncio.wait_for(self._news.wait(), seconds)
-        except TimeoutError:
-            return
+    def _reason_to_give_up(self, error: AltwrightError, waited_s: float) -> StopReason | None:
+        """Why not to wait for the server any longer; None to wait and try again."""
+        if not error.retryable:
+            return StopReason.from_error(error)
+        if waited_s > self._options.patience_s:
+            return StopReason.server_unavailable(str(error), self._options.patience_s, time.time())
+        if error.retry_after is not None and error.retry_after > self._options.longest_wait_s:
+            until_unix_s = time.time() + error.retry_after
+            return StopReason.quota_exhausted(error.code or "429", until_unix_s)
+        return None
 
-    async def _ask_all(self) -> None:
-        while self._broken is None:
-            if self._recorder.stop is not None and self._scheduler.stop_reason is None:
-                self.stop(self._recorder.stop)
+    async def _request_all(self) -> None:
+        while self._unexpected_error is None:
+            if self._journal.stop is not None and self._scheduler.stop_reason is None:
+                self.stop(self._journal.stop)
             action = self._scheduler.next_action(time.monotonic())
             if isinstance(action, Finished):
                 return
@@ -161,87 +152,90 @@ class RequestLoop:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             elif isinstance(action, Pull):
-                await self._pull()
+                await self._add_next()
             elif isinstance(action, Wait):
-                self._say_why()
-                await self._wait(action.timeout_s)
+                self._explain_wait()
+                await self._wait_for_change(action.timeout_s)
 
-    async def _wait(self, seconds: float | None) -> None:
+    async def _wait_for_change(self, timeout_s: float | None) -> None:
+        """Wait until a try has ended or the run is stopped, or for `timeout_s`."""
         try:
-            await asyncio.wait_for(self._news.wait(), seconds)
+            await asyncio.wait_for(self._has_changed.wait(), timeout_s)
         except TimeoutError:
             return
-        self._news.clear()
+        self._has_changed.clear()
 
-    async def _pull(self) -> None:
-        limit = self._manner.limit
-        if limit is not None and self._begun >= limit:
+    async def _add_next(self) -> None:
+        limit = self._options.limit
+        if limit is not None and self._started >= limit:
             self._scheduler.close_input()
             return
-        while not self._ahead:
-            page = await self._recorder.asks(_PAGE)
+        while not self._prefetched:
+            page = await self._journal.next_requests(_PAGE_REQUESTS)
             if not page:
                 self._scheduler.close_input()
                 return
-            self._ahead.extend(await self._still_blank(page))
-        self._begun += 1
-        self._scheduler.add(RequestItem(self._ahead.popleft(), self._asked))
+            self._prefetched.extend(await self._without_filled_rows(page))
+        self._started += 1
+        pending = self._prefetched.popleft()
+        self._scheduler.add(RequestItem(pending, self._caption_options))
 
-    async def _still_blank(self, page: list[PendingRequest]) -> list[PendingRequest]:
-        """Without those that a person has filled since the table was read."""
+    async def _without_filled_rows(self, page: list[PendingRequest]) -> list[PendingRequest]:
+        """Without requests whose only row a person has filled since the table was read."""
         if self._table is None:
             return page
         from sqlalchemy.exc import DBAPIError
 
-        keys = [ask.row.key for ask in page if ask.rows == 1]
+        keys = [pending.row.key for pending in page if pending.row_count == 1]
         try:
-            blank = await asyncio.to_thread(self._table.still_blank, keys)
+            blank = await asyncio.to_thread(self._table.find_blank_keys, keys)
         except DBAPIError:
-            return page  # the write will tell
+            return page  # if the error persists, writing reports it
         filled = [key for key in keys if key not in blank]
         if filled:
-            await self._recorder.call(lambda journal: journal.forget(filled))
-            self._progress.to_ask -= len(filled)
-        return [ask for ask in page if ask.rows > 1 or ask.row.key in blank]
+            await self._journal.call(lambda journal: journal.drop_rows(filled))
+            self._progress.total_requests -= len(filled)
+        return [each for each in page if each.row_count > 1 or each.row.key in blank]
 
     async def _try(self, item: RequestItem) -> None:
         try:
             requested = item.next_texts()
-            outcome = await self._attempt(item, requested)
+            outcome = await self._call(item, requested)
             if not is_unsent(outcome):
-                texts = [] if isinstance(outcome, AltwrightError) else outcome
-                self._progress.paid(each for each in texts if isinstance(each, Caption))
+                results = [] if isinstance(outcome, AltwrightError) else outcome
+                self._progress.add_call(each for each in results if isinstance(each, Caption))
             is_broken = isinstance(outcome, ConnectionFailed) and outcome.reached
-            is_alive = await self._is_alive() if is_broken else False
+            is_alive = await self._is_server_alive() if is_broken else False
             now = Now(time.monotonic(), time.time(), random_jitter())
-            recorded = self._scheduler.end_try(
+            to_record = self._scheduler.end_try(
                 item, requested, outcome, now, is_server_alive=is_alive
             )
-            if recorded is not None:
-                outcomes = await self._recorder.record(
-                    item.pending.ask, recorded.result, is_whole=recorded.is_complete
+            if to_record is not None:
+                outcomes = await self._journal.record(
+                    item.pending.request_key, to_record.result, is_complete=to_record.is_complete
                 )
-                if recorded.is_complete and self._recorder.stop is None:
-                    self._progress.add(outcomes)
+                if to_record.is_complete and self._journal.stop is None:
+                    self._progress.add_outcomes(outcomes)
                     if self._write_back is not None:
-                        self._write_back.nudge()
-        except Exception as error:  # noqa: BLE001 - a bug: raised where the run is awaited
-            self._broken = error
+                        self._write_back.wake()
+        except Exception as error:  # noqa: BLE001 - a bug: `run` raises it
+            self._unexpected_error = error
         finally:
             self._scheduler.release()
-            self._news.set()
+            self._has_changed.set()
 
-    async def _attempt(self, item: RequestItem, requested: RequestedTexts) -> CallOutcome:
+    async def _call(self, item: RequestItem, requested: RequestedTexts) -> CallOutcome:
+        row = item.pending.row
         try:
-            picture, options = build_caption_request(item.pending.row, requested, self._asked)
+            image, options = build_caption_request(row, requested, self._caption_options)
             if requested.is_single:
-                return [await self._client.caption(picture, **options)]
-            return await self._client.captions(picture, **options)
+                return [await self._client.caption(image, **options)]
+            return await self._client.captions(image, **options)
         except AltwrightError as error:
             return error
 
-    async def _is_alive(self) -> bool:
-        """Whether a server answers there, though a connection broke."""
+    async def _is_server_alive(self) -> bool:
+        """Whether the server responds, although a connection broke."""
         try:
             await self._client.styles()
         except Problem:
@@ -250,16 +244,16 @@ class RequestLoop:
             return False
         return True
 
-    def _say_why(self) -> None:
+    def _explain_wait(self) -> None:
         now_s = time.monotonic()
         since_s = self._scheduler.unavailable_since_s
-        wait_s = self._scheduler.throttle.paused_until_s - now_s
+        is_paused = self._scheduler.throttle.paused_until_s > now_s
         self._progress.note = (
-            f"the server takes nothing at the moment (for {now_s - since_s:.0f} s)"
-            if since_s is not None and wait_s > 0
+            f"the server accepts nothing at the moment (for {now_s - since_s:.0f} s)"
+            if since_s is not None and is_paused
             else ""
         )
 
-    def _tell_written(self, written: int, kept: int) -> None:
+    def _count_written(self, written: int, kept: int) -> None:
         self._progress.written += written
         self._progress.kept += kept

@@ -1,4 +1,4 @@
-"""Reads the source from its beginning to its end into the journal."""
+"""Scan: reads the source from beginning to end into the journal."""
 
 from __future__ import annotations
 
@@ -14,107 +14,104 @@ from altwright.backfill.run_state import DecideOutcome
 from altwright.backfill.sources.base import BrokenRecord, read_records
 from altwright.backfill.types import Row
 
-_BATCH = 500
+_BATCH_ROWS = 500
 """Rows of one transaction of the journal."""
-_SHOWN = 20
-"""Broken places that are told one by one."""
+_MAX_BROKEN_LINES = 20
+"""Broken records that are reported one by one."""
 
 
 @dataclass(slots=True)
 class ScanResult:
-    """What is in the source."""
+    """Counts of the source's records."""
 
     rows: int = 0
     described: int = 0
-    """They have an alt text, or somebody decided that they have none."""
+    """They have an alt text, or `alt_source` says that they need none."""
     blank: int = 0
     broken: int = 0
-    told: list[str] = field(default_factory=list)
-    """Of the first broken ones: which line, and why."""
+    broken_lines: list[str] = field(default_factory=list)
+    """Line and problem of the first broken records."""
 
     def add_broken(self, line: str) -> None:
-        """Count it; tell it where it is one of the first."""
+        """Count a broken record; keep its line if it is one of the first."""
         self.broken += 1
-        if len(self.told) < _SHOWN:
-            self.told.append(line)
+        if len(self.broken_lines) < _MAX_BROKEN_LINES:
+            self.broken_lines.append(line)
 
 
 class ScanJournal(Protocol):
-    """What of a journal is needed here."""
+    """The part of a journal that is needed for a scan."""
 
-    def begin_pass(self) -> None:
-        """The source is about to be read from its beginning."""
+    def begin_scan(self) -> None:
+        """Begin to read the source from its beginning."""
 
-    def see(self, rows: Sequence[Row]) -> None:
-        """Rows that are blank in the source."""
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Add rows that are blank in the source."""
 
-    def end_pass(self, judge: DecideOutcome) -> Iterator[tuple[str, int, int]]:
-        """The source has been read: keys that are there twice, with both lines."""
+    def end_scan(self, decide: DecideOutcome) -> Iterator[tuple[str, int, int]]:
+        """End the scan. Yields keys that two rows share, with both lines."""
 
 
 def scan_source(
-    places: Connectors,
+    connectors: Connectors,
     journal: ScanJournal,
-    judge: DecideOutcome,
-    tell: Callable[[ScanResult], None],
+    decide: DecideOutcome,
+    on_progress: Callable[[ScanResult], None],
 ) -> ScanResult:
-    """Bring the journal up to date with the source. Memory does not grow with either.
+    """Bring the journal up to date with the source. Memory use does not grow with either.
 
-    Raises SourceBroke where the source ends in the middle.
+    Raises SourceError if the source cannot be read to its end.
     """
-    found = ScanResult(rows=places.described, described=places.described)
+    result = ScanResult(rows=connectors.described, described=connectors.described)
     batch: list[Row] = []
-    local = _Local(places.spec.base)
-    journal.begin_pass()
-    for each in read_records(places.source):
-        if isinstance(each, BrokenRecord):
-            found.rows += 1
-            where = f"line {each.place}" if each.place else each.text
-            found.add_broken(f"{where} {each.why}")
+    image_base = connectors.config.image_base
+    journal.begin_scan()
+    for record in read_records(connectors.source):
+        result.rows += 1
+        if isinstance(record, BrokenRecord):
+            where = f"line {record.line_number}" if record.line_number else record.text
+            result.add_broken(f"{where} {record.problem}")
             continue
-        found.rows += 1
-        if not needs_alt_text(each.values, places.columns):
-            found.described += 1
+        if not needs_alt_text(record.values, connectors.columns):
+            result.described += 1
             continue
-        found.blank += 1
-        batch.append(
-            local.with_content(
-                row_from_record(
-                    each.values, places.columns, place=each.place, base=places.spec.base
-                )
-            )
+        result.blank += 1
+        row = row_from_record(
+            record.values,
+            connectors.columns,
+            line_number=record.line_number,
+            image_base=image_base,
         )
-        if len(batch) == _BATCH:
-            journal.see(batch)
+        batch.append(_with_content_hash(row, image_base))
+        if len(batch) == _BATCH_ROWS:
+            journal.add_rows(batch)
             batch.clear()
-            tell(found)
-    journal.see(batch)
-    for key, first, later in journal.end_pass(judge):
-        found.blank -= 1
-        found.add_broken(f"line {later} has the key {key!r} of line {first}, and another picture")
-    return found
+            on_progress(result)
+    journal.add_rows(batch)
+    for key, line, later_line in journal.end_scan(decide):
+        result.blank -= 1
+        result.add_broken(
+            f"line {later_line} has the key {key!r} of line {line}, and another picture"
+        )
+    return result
 
 
-class _Local:
-    """Local pictures: two files with the same bytes are one picture."""
-
-    def __init__(self, base: str) -> None:
-        self._is_local = bool(base) and "://" not in base[:12]
-
-    def with_content(self, row: Row) -> Row:
-        if not self._is_local or "://" in row.image[:12] or row.image[:5].lower() == "data:":
-            return row
-        return replace(row, content=_digest(row.image))
+def _with_content_hash(row: Row, image_base: str) -> Row:
+    """With the hash of a local file, so that equal files are one request."""
+    has_local_images = bool(image_base) and "://" not in image_base[:12]
+    if not has_local_images or "://" in row.image[:12] or row.image[:5].lower() == "data:":
+        return row
+    return replace(row, content_hash=_hash_file(row.image))
 
 
-def _digest(image: str) -> str:
+def _hash_file(path: str) -> str:
     try:
-        if not Path(image).is_file():  # a pipe that is named like a picture would never end
-            return f"unreadable:{image}"
-        with Path(image).open("rb") as file:
+        if not Path(path).is_file():  # reading a pipe with an image's name would not end
+            return f"unreadable:{path}"
+        with Path(path).open("rb") as file:
             digest = hashlib.sha256()
-            while piece := file.read(1024 * 1024):
-                digest.update(piece)
+            while chunk := file.read(1024 * 1024):
+                digest.update(chunk)
             return f"sha256:{digest.hexdigest()}"
     except OSError:
-        return f"unreadable:{image}"  # told when it is its turn
+        return f"unreadable:{path}"  # its request fails and says why

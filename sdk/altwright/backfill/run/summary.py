@@ -1,4 +1,4 @@
-"""What a run came to, for people and as JSON."""
+"""Summary of a run, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from altwright.backfill.types import AltSource
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """Of a run's end. `outcomes` are of all rows that were blank, earlier runs included."""
+    """What a run did. The field names are those of the command's JSON output."""
 
     source: str
     target: str
@@ -22,16 +22,17 @@ class RunSummary:
     described: int
     broken: int
     outcomes: dict[str, int]
+    """Of all rows that were blank, earlier runs included."""
     held: int
-    """Of the uncertain ones: good texts that one of your rules keeps back."""
+    """Of the uncertain rows: valid texts that a hold rule keeps for review."""
     calls: int
-    """Of this run; `input_tokens`, `output_tokens` and `money` as well."""
+    """Of this run, as are `input_tokens`, `output_tokens` and `money`."""
     input_tokens: int
     output_tokens: int
     money: float | None
     written: int
     kept: int
-    """Rows that a person had filled before the answer could be written."""
+    """Rows that a person filled before the outcome could be written."""
     stopped: str | None
     come_back_at: str | None
     seconds: float
@@ -42,11 +43,11 @@ class RunSummary:
 
     def lines(self) -> list[str]:
         """For people."""
-        counted = [f"{n:,} {state}" for state, n in self.outcomes.items() if n]
+        by_state = [f"{n:,} {state}" for state, n in self.outcomes.items() if n]
         lines = [
             f"{self.rows:,} rows: {self.described:,} described before"
             + (f", {self.broken:,} broken" if self.broken else "")
-            + (f", {', '.join(counted)}" if counted else "")
+            + (f", {', '.join(by_state)}" if by_state else "")
         ]
         money = "" if self.money is None else f", {self.money:,.2f} by your prices"
         lines.append(
@@ -64,35 +65,43 @@ class RunSummary:
         return lines
 
 
+@dataclass(frozen=True, slots=True)
+class RunNames:
+    """Display names of a run's source, target and journal."""
+
+    source: str
+    target: str
+    journal: str
+
+
 def summarise_run(
-    scanned: ScanResult,
+    names: RunNames,
+    scan: ScanResult,
     counts: RunCounts,
     progress: RunProgress,
     prices: TokenPrices,
-    places: tuple[str, str, str],
     stop: StopReason | None,
     seconds: float,
 ) -> RunSummary:
-    """From all that was counted; `places` are source, target and journal."""
-    until = stop.come_back_at_unix_s if stop is not None else None
+    """Combine everything that was counted."""
+    retry_at_unix_s = stop.retry_at_unix_s if stop is not None else None
+    cost = prices.cost(progress.input_tokens, progress.output_tokens)
     return RunSummary(
-        *places,
-        rows=scanned.rows,
-        described=scanned.described,
-        broken=scanned.broken,
+        source=names.source,
+        target=names.target,
+        journal=names.journal,
+        rows=scan.rows,
+        described=scan.described,
+        broken=scan.broken,
         outcomes={str(state): counts.by_state.get(state, 0) for state in AltSource},
         held=counts.held,
         calls=progress.calls,
         input_tokens=progress.input_tokens,
         output_tokens=progress.output_tokens,
-        money=(
-            round(prices.of(progress.input_tokens, progress.output_tokens), 4)
-            if prices.are_known
-            else None
-        ),
+        money=round(cost, 4) if prices.are_known else None,
         written=counts.written,
         kept=counts.kept,
-        stopped=None if stop is None else stop.sentence,
-        come_back_at=None if until is None else format_utc(until),
+        stopped=None if stop is None else stop.message,
+        come_back_at=None if retry_at_unix_s is None else format_utc(retry_at_unix_s),
         seconds=round(seconds, 1),
     )

@@ -1,4 +1,4 @@
-"""Brings outcomes from the journal into the table, batch by batch, while the run goes on."""
+"""Write-back task: writes outcomes from the journal into the table while requests go on."""
 
 from __future__ import annotations
 
@@ -10,75 +10,79 @@ from collections.abc import Callable
 from altwright.backfill.journal.writer import JournalWriter
 from altwright.backfill.run_state import KEPT, WRITTEN
 from altwright.backfill.stop_reason import StopReason
-from altwright.backfill.targets import table_writer
-from altwright.backfill.targets.table import BATCH, TableTarget
+from altwright.backfill.targets.table import BATCH_ROWS, TableTarget
+from altwright.backfill.targets.table_writer import record_in_journal, write_batch
 from altwright.backfill.types import Outcome
 
-_EVERY_S = 2.0
-"""A batch that does not fill is written after so long."""
-_TRIES_AFTER_S = (2.0, 4.0)
-"""For rows that somebody else holds, at the end of a run."""
+_INTERVAL_S = 2.0
+"""After this time an incomplete batch is written."""
+_RETRY_DELAYS_S = (2.0, 4.0)
+"""For locked rows, at the end of a run."""
 
 
 class TableWriteBack:
-    """Runs beside the questions; `finish` writes the rest."""
+    """Writes in the background from its creation on; `finish` writes the rest."""
 
     def __init__(
-        self, recorder: JournalWriter, target: TableTarget, tell: Callable[[int, int], None]
+        self,
+        journal: JournalWriter,
+        target: TableTarget,
+        on_written: Callable[[int, int], None],
     ) -> None:
-        """`tell` is given how many rows were written, and how many a person had filled."""
-        self._recorder = recorder
+        """`on_written` gets how many rows were written, and how many a person had filled."""
+        self._journal = journal
         self._target = target
-        self._tell = tell
-        self._stuck: dict[str, str] = {}
-        self._news = asyncio.Event()
-        self._writing: asyncio.Future[None] | None = None
-        self._task = asyncio.get_running_loop().create_task(self._go())
+        self._on_written = on_written
+        self._unwritten: dict[str, str] = {}
+        self._has_new_outcomes = asyncio.Event()
+        self._current_write: asyncio.Future[None] | None = None
+        self._task = asyncio.get_running_loop().create_task(self._write_periodically())
 
-    def nudge(self) -> None:
-        """Something may be there to write."""
-        self._news.set()
+    def wake(self) -> None:
+        """There are new outcomes to write."""
+        self._has_new_outcomes.set()
 
     async def finish(self) -> StopReason | None:
-        """Write everything that is recorded. A stop where the table does not take it."""
+        """Write everything that is recorded. Returns a stop reason if the table refuses rows."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        if self._writing is not None:
-            await asyncio.gather(self._writing, return_exceptions=True)
-        for wait_s in (0.0, *_TRIES_AFTER_S):
-            await asyncio.sleep(wait_s)
-            self._stuck.clear()
-            while await self._write_some():
+        if self._current_write is not None:
+            await asyncio.gather(self._current_write, return_exceptions=True)
+        for delay_s in (0.0, *_RETRY_DELAYS_S):
+            await asyncio.sleep(delay_s)
+            self._unwritten.clear()
+            while await self._write_next_batch():
                 pass
-            if not self._stuck:
+            if not self._unwritten:
                 return None
-        return StopReason.database(len(self._stuck), next(iter(self._stuck.values())))
+        detail = next(iter(self._unwritten.values()))
+        return StopReason.table_unwritable(len(self._unwritten), detail)
 
-    async def _go(self) -> None:
+    async def _write_periodically(self) -> None:
         while True:
-            await self._news.wait()
-            self._news.clear()
-            await asyncio.sleep(_EVERY_S)
-            with contextlib.suppress(sqlite3.Error):  # told by `finish`, if it is still so then
-                while await self._write_some():
+            await self._has_new_outcomes.wait()
+            self._has_new_outcomes.clear()
+            await asyncio.sleep(_INTERVAL_S)
+            with contextlib.suppress(sqlite3.Error):  # `finish` reports it if it persists
+                while await self._write_next_batch():
                     pass
-            self._stuck.clear()
+            self._unwritten.clear()
 
-    async def _write_some(self) -> bool:
-        """One batch; false where there is none."""
-        stuck = list(self._stuck)
-        found = await self._recorder.call(lambda journal: journal.unwritten(BATCH, stuck))
+    async def _write_next_batch(self) -> bool:
+        """Write one batch; false if there is none."""
+        skip = list(self._unwritten)
+        found = await self._journal.call(lambda journal: journal.next_unwritten(BATCH_ROWS, skip))
         batch = [outcome for _, outcome in found]
         if not batch:
             return False
-        # Shielded: what the table has must come to the journal, even when the run ends just now.
-        self._writing = asyncio.ensure_future(self._write(batch))
-        await asyncio.shield(self._writing)
+        # Shielded: what the table has must be recorded, even if the run is cancelled now.
+        self._current_write = asyncio.ensure_future(self._write(batch))
+        await asyncio.shield(self._current_write)
         return True
 
     async def _write(self, batch: list[Outcome]) -> None:
-        found = await asyncio.to_thread(table_writer.write_batch, self._target, batch)
-        self._stuck |= found.stuck
-        await self._recorder.call(lambda journal: table_writer.record_in_journal(journal, found))
-        what = list(found.told.values())
-        self._tell(what.count(WRITTEN), what.count(KEPT))
+        result = await asyncio.to_thread(write_batch, self._target, batch)
+        self._unwritten |= result.unwritten
+        await self._journal.call(lambda journal: record_in_journal(journal, result))
+        states = list(result.states.values())
+        self._on_written(states.count(WRITTEN), states.count(KEPT))

@@ -1,1 +1,1 @@
-"""Where rows come from: files, a folder, a table. Each is read in a stream, never as a whole."""
+"""Sources of records: CSV, JSON lines, Parquet, a folder, a database table. All are streamed."""

@@ -1,4 +1,4 @@
-"""What every source offers."""
+"""The interface of a source, and the records that it yields."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from altwright.backfill.errors import SourceError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as the source has it, described or not."""
+    """One record as the source has it, with or without an alt text."""
 
-    place: int
-    """The line it begins on; its number from 1 where there are no lines."""
+    line_number: int
+    """The line where it begins; the record's number from 1 in a source without lines."""
     values: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenRecord:
-    """A piece of the source that is no record; it is told, and kept beside the target."""
+    """A piece of the source that cannot be read. It is reported, and copied beside the target."""
 
-    place: int
-    why: str
-    """A sentence's end: `has 3 cells instead of 5`."""
+    line_number: int
+    problem: str
+    """The end of a sentence: `has 3 cells instead of 5`."""
     text: str
-    """As it stands there."""
+    """The unreadable piece itself."""
 
 
 class Source(Protocol):
-    """Read from its beginning as often as is wanted; memory does not grow with it."""
+    """A stream of records that can be read from the beginning as often as needed."""
 
     @property
-    def shown(self) -> str:
-        """What it is called, to people and to the journal. No password stands in it."""
+    def display_name(self) -> str:
+        """Its path or URL without a password; the journal identifies the run by it."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -42,24 +42,24 @@ class Source(Protocol):
 
     @property
     def primary_key(self) -> str | None:
-        """The column that is known to be the key; None where the source does not know one."""
+        """The column that the source declares to be the key; None if it declares none."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a person should know of how it is read (an encoding that was guessed)."""
+        """What the user should know about how it is read, as a guessed encoding."""
 
     def read(self) -> Iterator[Record | BrokenRecord]:
         """Everything in it, in an order that does not change."""
 
 
 def read_records(source: Source) -> Iterator[Record | BrokenRecord]:
-    """Everything in it. Raises SourceError, whatever its library raises."""
+    """Everything in a source. Raises SourceError for errors of files and of its libraries."""
     try:
         yield from source.read()
     except Exception as error:
         library = type(error).__module__.partition(".")[0]
         if isinstance(error, OSError) or library in ("pyarrow", "sqlalchemy"):
-            said = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
-            sentence = f"{source.shown} could not be read to its end: {said}"
-            raise SourceError(sentence, may_pass=library == "sqlalchemy") from error
+            detail = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+            message = f"{source.display_name} could not be read to its end: {detail}"
+            raise SourceError(message, is_temporary=library == "sqlalchemy") from error
         raise

@@ -1,4 +1,4 @@
-"""A folder of pictures, with the folders in it."""
+"""Folder source: the image files in a folder and its subfolders."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from altwright.backfill.sources.base import BrokenRecord, Record
 from altwright.errors import UsageError
 
-SUFFIXES = frozenset(
+_IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
 )
 
 
 class FolderSource:
-    """Its pictures in the order of their names; the key is the path inside the folder."""
+    """Image files in the order of their names; the key is the path inside the folder."""
 
     primary_key = "file"
     columns: Sequence[str] = ("file",)
     notes: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
-        """Raises UsageError where it cannot be listed."""
+        """Raises UsageError if the folder cannot be listed."""
         self.path = path
         try:
             os.scandir(path).close()
@@ -30,32 +30,33 @@ class FolderSource:
             raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """Its path."""
         return str(self.path)
 
     def read(self) -> Iterator[Record | BrokenRecord]:
-        """Every file with a picture's suffix. Links to folders are not followed."""
+        """Every file with the suffix of an image. Links to folders are not followed."""
         number = 0
-        closed: list[OSError] = []
-        for where, folders, files in os.walk(self.path, onerror=closed.append):
+        unreadable: list[OSError] = []
+        for parent, folders, files in os.walk(self.path, onerror=unreadable.append):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
-                if name.startswith(".") or Path(name).suffix.lower() not in SUFFIXES:
+                if name.startswith(".") or Path(name).suffix.lower() not in _IMAGE_SUFFIXES:
                     continue
                 number += 1
-                inside = Path(where, name).relative_to(self.path).as_posix()
-                yield _named(number, inside, is_file=Path(where, name).is_file())
-        for error in closed:
+                path = Path(parent, name)
+                relative = path.relative_to(self.path).as_posix()
+                yield _record_of(number, relative, is_file=path.is_file())
+        for error in unreadable:
             yield BrokenRecord(0, f"cannot be read ({error.strerror})", str(error.filename))
 
 
-def _named(number: int, inside: str, *, is_file: bool) -> Record | BrokenRecord:
+def _record_of(number: int, relative: str, *, is_file: bool) -> Record | BrokenRecord:
     try:
-        inside.encode()
+        relative.encode()
     except UnicodeEncodeError:
-        shown = inside.encode("utf-8", "replace").decode()
-        return BrokenRecord(number, "has a name that is not UTF-8: rename it", shown)
+        printable = relative.encode("utf-8", "replace").decode()
+        return BrokenRecord(number, "has a name that is not UTF-8: rename it", printable)
     if not is_file:
-        return BrokenRecord(0, "is no file: a pipe, or a link that leads nowhere", inside)
-    return Record(number, {"file": inside})
+        return BrokenRecord(0, "is not a file but a pipe, or a link that leads nowhere", relative)
+    return Record(number, {"file": relative})

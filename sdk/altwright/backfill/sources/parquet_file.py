@@ -1,4 +1,4 @@
-"""Parquet, read a batch at a time through pyarrow."""
+"""Parquet source: read in batches through pyarrow."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Protocol, Self
 
 from altwright.backfill.optional_imports import import_pyarrow
 from altwright.backfill.sources.base import BrokenRecord, Record
-from altwright.backfill.sources.csv_file import check_header
+from altwright.backfill.sources.csv_file import check_column_names
 from altwright.errors import UsageError
 
-BATCH = 1_000
+_BATCH_ROWS = 1_000
 """Rows in memory at once."""
 
 
@@ -22,57 +22,59 @@ class ParquetSource:
     notes: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
-        """Reads its footer. Raises UsageError with one sentence."""
+        """Read the footer. Raises UsageError."""
         self._path = path
         pa = import_pyarrow()
         try:
-            with self._opened() as file:
+            with self._open() as file:
                 self.schema: Any = file.schema_arrow
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
         except pa.ArrowException as error:
             raise UsageError(f"{path} is not a Parquet file: {error}.") from None
         self.columns: Sequence[str] = list(self.schema.names)
-        check_header(self.columns, path)
+        check_column_names(self.columns, path)
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """Its path."""
         return str(self._path)
 
     def read(self) -> Iterator[Record | BrokenRecord]:
         """Every record, numbered from 1."""
         number = 0
-        for batch in self.batches():
-            for values in batch_to_records(batch):
+        for batch in self.read_batches():
+            for values in batch_to_dicts(batch):
                 number += 1
                 yield Record(number, values)
 
-    def batches(self) -> Iterator[Any]:
-        """Arrow's own batches, with the types of the file."""
-        with self._opened() as file:
-            yield from file.iter_batches(batch_size=BATCH)
+    def read_batches(self) -> Iterator[Any]:
+        """Arrow record batches, with the types of the file."""
+        with self._open() as file:
+            yield from file.iter_batches(batch_size=_BATCH_ROWS)
 
-    def _opened(self) -> _Opened:
+    def _open(self) -> _PyarrowFile:
         import pyarrow.parquet
 
-        # Without pre-buffering memory stays flat for row groups of any size.
-        opened: _Opened = pyarrow.parquet.ParquetFile(self._path, pre_buffer=False)
-        return opened
+        # Without pre-buffering, memory does not grow with the size of the row groups.
+        file: _PyarrowFile = pyarrow.parquet.ParquetFile(self._path, pre_buffer=False)
+        return file
 
 
-class _Opened(Protocol):
+class _PyarrowFile(Protocol):
+    """What is used of pyarrow's ParquetFile, which has no types."""
+
     schema_arrow: Any
 
     def iter_batches(self, batch_size: int) -> Iterator[Any]: ...
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(self, *told: object) -> None: ...
+    def __exit__(self, *exc_info: object) -> None: ...
 
 
-def batch_to_records(batch: Any) -> Iterator[dict[str, object]]:  # noqa: ANN401 - pyarrow has no types
-    """The rows of a batch as Python's values; pictures and other bytes are left out."""
+def batch_to_dicts(batch: Any) -> Iterator[dict[str, object]]:  # noqa: ANN401 - pyarrow has no types
+    """The rows of a record batch as Python values; bytes, such as images, become None."""
     import pyarrow as pa
 
     columns: list[list[object]] = []
@@ -82,7 +84,7 @@ def batch_to_records(batch: Any) -> Iterator[dict[str, object]]:  # noqa: ANN401
             continue
         try:
             columns.append(column.to_pylist())
-        except UnicodeDecodeError:  # a writer that did not look
+        except UnicodeDecodeError:  # a text column that is not UTF-8
             cells = column.cast(pa.binary()).to_pylist()
             columns.append([c if c is None else c.decode("utf-8", "replace") for c in cells])
         except (ValueError, pa.ArrowException):  # Python has no nanoseconds

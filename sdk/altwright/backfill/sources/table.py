@@ -1,4 +1,4 @@
-"""A table, or what a query finds, in pages by its key."""
+"""Table source: a database table, or the result of a query, read in pages by its key."""
 
 from __future__ import annotations
 
@@ -14,96 +14,103 @@ from altwright.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine, FromClause, Select
 
-PAGE = 1_000
+_PAGE_ROWS = 1_000
 """Rows of one SELECT."""
 
 
 class TableSource:
-    """Read by `WHERE key > last ORDER BY key LIMIT n`: short queries, and no page is skipped when
-    rows come or go meanwhile, as OFFSET would do."""
+    """A table or query, read by `WHERE key > last ORDER BY key LIMIT n` (keyset pagination).
+
+    The queries are short, and no page is skipped if rows are added or removed meanwhile, as it
+    would be with OFFSET.
+    """
 
     notes: Sequence[str] = ()
 
     def __init__(self, engine: Engine, *, name: str = "", query: str = "") -> None:
-        """A table by its name, or a query. Raises UsageError with one sentence."""
+        """A table by its name, or a query. Raises UsageError."""
         self._engine = engine
-        self._what = name or "a query"
-        self._from = _from_query(engine, query) if query else database.reflect_table(engine, name)
+        self._name = name or "a query"
+        self._from = _subquery(engine, query) if query else database.reflect_table(engine, name)
         self.columns: Sequence[str] = [column.name for column in self._from.columns]
         keys = [column.name for column in self._from.primary_key]
         self.primary_key: str | None = keys[0] if len(keys) == 1 else None
         self._query = query
-        self._only: ColumnElement[bool] | None = None
+        self._blank_rows: ColumnElement[bool] | None = None
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """The database and the table, or the query."""
-        return f"{database.url_without_password(self._engine)} {self._query or self._what}"
+        return f"{database.url_without_password(self._engine)} {self._query or self._name}"
 
-    def use(self, columns: ColumnMapping, *, only_blank: bool) -> int:
-        """What the columns mean; with `only_blank` others are not read. How many others there are.
+    def set_columns(self, columns: ColumnMapping, *, only_blank: bool) -> int:
+        """Set the column mapping. With `only_blank`, `read` leaves out rows with an alt text.
 
-        Raises UsageError where there is no key, or where it is not unique.
+        Returns how many rows are left out. Raises UsageError if there is no key, or if it is not
+        unique.
         """
         import sqlalchemy as sa
 
         if not columns.key:
             raise UsageError(
-                f"{self._what} has no primary key of one column: name a unique one with "
+                f"{self._name} has no primary key of one column: name a unique one with "
                 f"--column key=NAME. There are: {', '.join(self.columns)}."
             )
         key = self._from.columns[columns.key]
-        self._key, self._key_name = self._as_it_is(key), columns.key
+        self._key, self._key_name = self._untyped(key), columns.key
         if columns.key != self.primary_key:
-            twice = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
+            duplicates = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
             with database.read_connection(self._engine) as connection:
-                if (found := connection.execute(twice).first()) is not None:
-                    raise UsageError(f"{columns.key!r} is no key: {found[0]!r} is there twice.")
+                if (found := connection.execute(duplicates).first()) is not None:
+                    raise UsageError(
+                        f"{columns.key!r} is not a unique key: {found[0]!r} is there twice."
+                    )
         if not only_blank:
             return 0
-        self._only = self._blank(columns)
-        others = sa.select(sa.func.count()).select_from(self._from).where(sa.not_(self._only))
+        self._blank_rows = self._blank_rows_condition(columns)
+        others = sa.select(sa.func.count()).select_from(self._from)
         with database.read_connection(self._engine) as connection:
-            return int(connection.execute(others).scalar_one())
+            left_out = connection.execute(others.where(sa.not_(self._blank_rows)))
+            return int(left_out.scalar_one())
 
     def read(self) -> Iterator[Record | BrokenRecord]:
-        """Every row, or the blank ones; a transaction lasts for one page."""
-        page = self._everything().order_by(self._key).limit(PAGE)
-        if self._only is not None:
-            page = page.where(self._only)
-        last: Any = None
+        """Every row, or the blank ones. A transaction lasts for one page."""
+        page = self._select().order_by(self._key).limit(_PAGE_ROWS)
+        if self._blank_rows is not None:
+            page = page.where(self._blank_rows)
+        last_key: Any = None
         while True:
             with self._engine.connect() as connection:
-                wanted = page if last is None else page.where(self._key > last)
-                found = connection.execute(wanted).mappings().all()
-            for values in found:
-                last = values[self._key_name]
+                statement = page if last_key is None else page.where(self._key > last_key)
+                rows = connection.execute(statement).mappings().all()
+            for values in rows:
+                last_key = values[self._key_name]
                 yield Record(0, dict(values))
-            if len(found) < PAGE:
+            if len(rows) < _PAGE_ROWS:
                 return
 
-    def one(self, key_column: str, key: str) -> Mapping[str, object] | None:
-        """The row of one key; None where there is none."""
+    def read_one(self, key_column: str, key: str) -> Mapping[str, object] | None:
+        """The row with this key; None if there is none."""
         column = database.key_expression(self._engine, self._from.columns[key_column])
-        wanted = self._everything().where(column == database.key_value(column, key))
+        statement = self._select().where(column == database.key_value(column, key))
         with self._engine.connect() as connection:
-            found = connection.execute(wanted).mappings().first()
+            found = connection.execute(statement).mappings().first()
         return None if found is None else dict(found)
 
-    def _everything(self) -> Select[Any]:
+    def _select(self) -> Select[Any]:
         import sqlalchemy as sa
 
-        return sa.select(*(self._as_it_is(each).label(each.name) for each in self._from.columns))
+        return sa.select(*(self._untyped(each).label(each.name) for each in self._from.columns))
 
-    def _as_it_is(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """SQLite's types are promises that nobody keeps: a date may be a number, or no date."""
+    def _untyped(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """In SQLite the column without its type: a column of dates may hold numbers or any text."""
         import sqlalchemy as sa
 
         if self._engine.dialect.name != "sqlite":
             return column
         return sa.type_coerce(column, sa.types.NullType())
 
-    def _blank(self, columns: ColumnMapping) -> ColumnElement[bool]:
+    def _blank_rows_condition(self, columns: ColumnMapping) -> ColumnElement[bool]:
         import sqlalchemy as sa
 
         conditions: list[ColumnElement[bool]] = [sa.true()]
@@ -112,21 +119,21 @@ class TableSource:
         if columns.alt_source:
             source = self._from.columns[columns.alt_source]
             settled = [each.value for each in SETTLED_SOURCES]
-            words = sa.func.coalesce(database.as_string(source), "")
-            conditions.append(words.not_in(settled))
+            text = sa.func.coalesce(database.as_string(source), "")
+            conditions.append(text.not_in(settled))
         return sa.and_(*conditions)
 
 
-def _from_query(engine: Engine, query: str) -> FromClause:
+def _subquery(engine: Engine, query: str) -> FromClause:
     import sqlalchemy as sa
 
-    # A colon is theirs, and no parameter of ours.
-    # It may end in a comment, which must not swallow what comes after it.
-    bare = query.strip().rstrip(";").replace(":", r"\:") + "\n"
-    looked = sa.text(f"SELECT * FROM ({bare}) AS found WHERE 1 = 0")  # noqa: S608 - theirs to write
+    # Colons are escaped: SQLAlchemy would take them for parameters. The line break ends a comment
+    # at the query's end.
+    escaped = query.strip().rstrip(";").replace(":", r"\:") + "\n"
+    no_rows = sa.text(f"SELECT * FROM ({escaped}) AS found WHERE 1 = 0")  # noqa: S608 - the user's own
     try:
         with engine.connect() as connection:
-            names = list(connection.execute(looked).keys())
+            names = list(connection.execute(no_rows).keys())
     except sa.exc.DBAPIError as error:
         raise database.as_source_error("The query does not run", error) from None
-    return sa.text(bare).columns(*(sa.column(name) for name in names)).subquery("found")
+    return sa.text(escaped).columns(*(sa.column(name) for name in names)).subquery("found")

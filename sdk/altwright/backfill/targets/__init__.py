@@ -1,1 +1,1 @@
-"""Where outcomes go: a new file, or the table that the rows came from."""
+"""Targets of outcomes: a new file, or the table that the rows were read from."""

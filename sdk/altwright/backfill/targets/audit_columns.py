@@ -1,10 +1,11 @@
-"""`altwright backfill init-db`: the audit columns that a table lacks, added when asked."""
+"""Audit columns that a table lacks, and the statements that add them (`init-db`)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from altwright.backfill import audit_fields, database
+from altwright.backfill import database
+from altwright.backfill.audit_fields import audit_field_names
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import ColumnMapping
 from altwright.errors import UsageError
@@ -12,33 +13,35 @@ from altwright.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_SHORT = {"alt_source": 32, "alt_locale": 35, "alt_model": 255, "alt_reviewed_at": 40}
-"""Characters; 35 is what BCP 47 tags need, the moment is ISO 8601 text. The rest is TEXT."""
+_MAX_CHARS = {"alt_source": 32, "alt_locale": 35, "alt_model": 255, "alt_reviewed_at": 40}
+"""Lengths of VARCHAR columns; the others are TEXT. BCP 47 recommends 35 for a language tag;
+`alt_reviewed_at` is ISO 8601 text."""
 
 
 def missing_column_statements(
-    engine: Engine, name: str, columns: ColumnMapping, asked: CaptionOptions
+    engine: Engine, name: str, columns: ColumnMapping, options: CaptionOptions
 ) -> dict[str, str]:
-    """Column to the statement that adds it, in the database's own SQL; all may be NULL."""
+    """Column name to the ALTER TABLE that adds it, in the database's own SQL; all are nullable."""
     import sqlalchemy as sa
     from sqlalchemy.schema import CreateColumn
 
     table = database.reflect_table(engine, name)
-    shown = engine.dialect.identifier_preparer.format_table(table)
-    found: dict[str, str] = {}
-    for field in audit_fields.audit_field_names(asked):
-        column = columns.named(field)
+    quoted_table = engine.dialect.identifier_preparer.format_table(table)
+    statements: dict[str, str] = {}
+    for field in audit_field_names(options):
+        column = columns.target_column(field)
         if database.find_column(table, column) is not None:
             continue
-        kind = sa.String(_SHORT[field]) if field in _SHORT else sa.Text()
-        added = sa.Column(column, kind, nullable=True)
-        written = CreateColumn(added).compile(dialect=engine.dialect)
-        found[column] = f"ALTER TABLE {shown} ADD COLUMN {written}"
-    return found
+        column_type = sa.String(_MAX_CHARS[field]) if field in _MAX_CHARS else sa.Text()
+        definition = CreateColumn(sa.Column(column, column_type, nullable=True))
+        statements[column] = (
+            f"ALTER TABLE {quoted_table} ADD COLUMN {definition.compile(dialect=engine.dialect)}"
+        )
+    return statements
 
 
 def add_columns(engine: Engine, statements: dict[str, str]) -> None:
-    """Run them, each in a short transaction. Raises UsageError with the database's sentence."""
+    """Run the statements, each in a short transaction. Raises UsageError."""
     import sqlalchemy as sa
 
     try:

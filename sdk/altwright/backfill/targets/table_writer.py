@@ -1,7 +1,7 @@
-"""Outcomes into a table, and what each of them comes to: for a run, a queue's end, and `apply`.
+"""Writes outcomes into a table and the results into the journal, for a run, a queue and `apply`.
 
-A row that the table refuses, that somebody holds or that somebody changed stops no other row. The
-journal never says that a decision holds which the table does not have.
+A row that the table refuses, that is locked, or that someone changed does not stop other rows. The
+journal never says that a decision is in effect which the table does not have.
 """
 
 from __future__ import annotations
@@ -13,108 +13,113 @@ from typing import Protocol
 from altwright.backfill.database import error_text, is_permanent_refusal
 from altwright.backfill.rules.outcome_rules import outcome_after_refusal, outcome_before_decision
 from altwright.backfill.run_state import KEPT, WRITTEN
-from altwright.backfill.targets.table import BATCH, TableTarget
+from altwright.backfill.targets.table import BATCH_ROWS, TableTarget
 from altwright.backfill.types import Outcome, Row
 
-_MANY = 3
-"""So many rows in a row that somebody holds: it is the whole table, and each costs a long wait."""
+_MAX_LOCKED_IN_A_ROW = 3
+"""After this many locked rows the whole table is taken to be locked: each costs a long wait."""
 _CHANGED = "somebody changed it in the table meanwhile: theirs stays"
 
 
 class OutcomeJournal(Protocol):
-    """What of a journal is needed here."""
+    """The part of a journal that is needed to write outcomes."""
 
-    def decide(self, outcomes: Iterable[Outcome]) -> None:
-        """Outcomes in place of what there was; they wait to be written."""
+    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
+        """Replace outcomes of rows; they are unwritten again."""
 
-    def unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
+    def next_unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
         """The next outcomes that the target does not have."""
 
-    def mark(self, written: Mapping[str, int]) -> None:
-        """What became of them."""
+    def mark_written(self, states: Mapping[str, int]) -> None:
+        """Store WRITTEN or KEPT by key."""
 
 
 @dataclass(slots=True)
 class TableWriteResult:
-    """What came of some outcomes; each key is in `told`, in `instead` or in `stuck`."""
+    """What became of some outcomes: each key is in `states`, `replaced` or `unwritten`."""
 
-    told: dict[str, int] = field(default_factory=dict)
+    states: dict[str, int] = field(default_factory=dict)
     """Key to WRITTEN or KEPT."""
-    instead: dict[str, Outcome] = field(default_factory=dict)
-    """Key to what the journal has to say in place of an outcome that does not hold."""
-    lost: dict[str, str] = field(default_factory=dict)
-    """Key to why a person's decision does not hold."""
-    stuck: dict[str, str] = field(default_factory=dict)
-    """Key to what the database said; later it may take it."""
+    replaced: dict[str, Outcome] = field(default_factory=dict)
+    """Key to the outcome that replaces one that could not take effect."""
+    undone: dict[str, str] = field(default_factory=dict)
+    """Key to why a person's decision did not take effect."""
+    unwritten: dict[str, str] = field(default_factory=dict)
+    """Key to the database's error for rows that can be written later."""
+
+    def add(self, other: TableWriteResult) -> None:
+        """Add the results of other rows."""
+        self.states |= other.states
+        self.replaced |= other.replaced
+        self.undone |= other.undone
+        self.unwritten |= other.unwritten
 
 
 def write_batch(target: TableTarget, batch: Sequence[Outcome]) -> TableWriteResult:
-    """Into the table alone; `keep` brings what came of it into the journal."""
+    """Write outcomes into the table only; `record_in_journal` stores the result."""
     from sqlalchemy.exc import DBAPIError
 
-    found = TableWriteResult()
+    result = TableWriteResult()
     try:
-        found.told |= target.write(batch)
+        result.states |= target.write(batch)
     except DBAPIError as error:
-        words = error_text(error)
+        detail = error_text(error)
         if is_permanent_refusal(error):
             if len(batch) == 1:
-                _refused(batch[0], words, found)
+                _replace_refused(batch[0], detail, result)
             else:
-                _one_by_one(target, batch, found)
-        elif len(batch) == 1 or error.connection_invalidated or target.locks_as_a_whole:
-            found.stuck |= dict.fromkeys((each.key for each in batch), words)
+                _write_one_by_one(target, batch, result)
+        elif len(batch) == 1 or error.connection_invalidated or target.has_table_locks:
+            result.unwritten |= dict.fromkeys((each.key for each in batch), detail)
         else:
-            # One row is held by somebody; the others need not wait for it.
-            _one_by_one(target, batch, found)
+            # One row is locked; the others need not wait for it.
+            _write_one_by_one(target, batch, result)
     for each in batch:
-        if found.told.get(each.key) == KEPT and each.is_decided and each.key not in found.lost:
-            found.lost[each.key] = _CHANGED
+        is_kept = result.states.get(each.key) == KEPT
+        if is_kept and each.is_decided and each.key not in result.undone:
+            result.undone[each.key] = _CHANGED
             if (before := outcome_before_decision(each)) is not None:
-                found.instead[each.key] = before
-    return found
+                result.replaced[each.key] = before
+    return result
 
 
-def record_in_journal(memory: OutcomeJournal, found: TableWriteResult) -> None:
-    """What came of it. A kill before or within leads to the same table, and then to the same."""
-    memory.decide(list(found.instead.values()))
-    memory.mark(found.told)
+def record_in_journal(journal: OutcomeJournal, result: TableWriteResult) -> None:
+    """Store the result. If the process is killed before or within, the next run ends the same."""
+    journal.replace_outcomes(list(result.replaced.values()))
+    journal.mark_written(result.states)
 
 
 def write_all(
-    memory: OutcomeJournal, target: TableTarget, stuck: Mapping[str, str]
+    journal: OutcomeJournal, target: TableTarget, skip: Mapping[str, str]
 ) -> TableWriteResult:
-    """Everything that waits to be written, but for rows that are stuck: these it hands on."""
-    whole = TableWriteResult(stuck=dict(stuck))
-    while waiting := memory.unwritten(BATCH, list(whole.stuck)):
-        found = write_batch(target, [outcome for _, outcome in waiting])
-        record_in_journal(memory, found)
-        whole.told |= found.told
-        whole.lost |= found.lost
-        whole.stuck |= found.stuck
-    return whole
+    """Write every unwritten outcome but those of `skip`, which the result lists as unwritten."""
+    total = TableWriteResult(unwritten=dict(skip))
+    while waiting := journal.next_unwritten(BATCH_ROWS, list(total.unwritten)):
+        result = write_batch(target, [outcome for _, outcome in waiting])
+        record_in_journal(journal, result)
+        total.add(result)
+    return total
 
 
-def _one_by_one(target: TableTarget, batch: Sequence[Outcome], found: TableWriteResult) -> None:
-    held_in_a_row = 0
+def _write_one_by_one(
+    target: TableTarget, batch: Sequence[Outcome], result: TableWriteResult
+) -> None:
+    locked_in_a_row = 0
     for number, each in enumerate(batch):
         one = write_batch(target, [each])
-        found.told |= one.told
-        found.instead |= one.instead
-        found.lost |= one.lost
-        found.stuck |= one.stuck
-        held_in_a_row = held_in_a_row + 1 if one.stuck else 0
-        if held_in_a_row == _MANY:
+        result.add(one)
+        locked_in_a_row = locked_in_a_row + 1 if one.unwritten else 0
+        if locked_in_a_row == _MAX_LOCKED_IN_A_ROW:
             rest = (later.key for later in batch[number + 1 :])
-            found.stuck |= dict.fromkeys(rest, one.stuck[each.key])
+            result.unwritten |= dict.fromkeys(rest, one.unwritten[each.key])
             return
 
 
-def _refused(outcome: Outcome, words: str, found: TableWriteResult) -> None:
-    instead = outcome_after_refusal(outcome, words)
-    if instead is None:
-        found.told[outcome.key] = WRITTEN
+def _replace_refused(outcome: Outcome, detail: str, result: TableWriteResult) -> None:
+    replacement = outcome_after_refusal(outcome, detail)
+    if replacement is None:
+        result.states[outcome.key] = WRITTEN
         return
-    found.instead[outcome.key] = instead
+    result.replaced[outcome.key] = replacement
     if outcome.is_decided:
-        found.lost[outcome.key] = f"the table does not take it ({words})"
+        result.undone[outcome.key] = f"the table does not take it ({detail})"
