@@ -1,4 +1,4 @@
-"""A real server, a proxy that misbehaves in front of it, and both clients."""
+"""A real server, a proxy in front of it that injects faults, and both clients."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,25 +7,25 @@ from llmock.testing import LLMockServer
 
 from testing.servers.altwright import Altwright
 from testing.servers.fault_proxy import FaultProxy
-from tests.sdk.both_clients import MakeClient, Shell
+from tests.sdk.client_under_test import ClientUnderTest, MakeClient
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ALTWRIGHT_API_KEY", "ALTWRIGHT_URL"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="package")
 def altwright() -> Iterator[Altwright]:
-    """One server with the embedded captioner for all tests of the SDK: it keeps no state."""
+    """A server with the embedded captioner, for all tests of the SDK: it has no state."""
     with Altwright() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def modelled(llmock_server: LLMockServer) -> Iterator[Altwright]:
-    """A server whose captions come from a model's server."""
+def server_with_model(llmock_server: LLMockServer) -> Iterator[Altwright]:
+    """A server whose captions come from a model server."""
     with Altwright(
         MODEL="gpt-4o-mini",
         MODEL_BASE_URL=llmock_server.base_url("openai"),
@@ -46,14 +46,14 @@ def proxy(altwright: Altwright, make_fault_proxy: Callable[[str], FaultProxy]) -
 
 @pytest.fixture(params=["sync", "async"])
 def make_client(request: pytest.FixtureRequest) -> Iterator[MakeClient]:
-    """Makes a client of one kind, then of the other; all are closed at the end."""
-    made: list[Shell] = []
+    """Creates clients of one kind, then of the other; all are closed at the end."""
+    made: list[ClientUnderTest] = []
 
-    def make(**options: object) -> Shell:
-        shell = Shell(request.param, **options)
-        made.append(shell)
-        return shell
+    def make(**options: object) -> ClientUnderTest:
+        client = ClientUnderTest(request.param, **options)
+        made.append(client)
+        return client
 
     yield make
-    for shell in made:
-        shell.close()
+    for client in made:
+        client.close()

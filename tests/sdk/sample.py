@@ -1,6 +1,6 @@
-"""A program that uses the whole SDK: what type checkers are shown, and a test runs.
+"""A program that uses the whole SDK, for type checkers and for a test.
 
-It takes the address of a server and the path of a picture.
+It takes the address of a server and the path of an image.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from altwright import (
 from PIL import Image
 
 
-def one(client: Altwright, picture: Path) -> str:
-    """A caption, whichever way the picture is held, and everything that can be made of it."""
+def caption_one(client: Altwright, image_path: Path) -> str:
+    """Caption every form of image, and use everything that a caption offers."""
     role: Role = "product"
     caption: Caption = client.caption(
-        picture,
+        image_path,
         style="concise",
         max_tokens=64,
         locale="en",
@@ -50,33 +50,33 @@ def one(client: Altwright, picture: Path) -> str:
         caption.structured_data("https://shop.example/mug.jpg"),
         f"{width_px} {tokens} {row} {caption.warnings} {caption.decorative} {caption.truncated}",
     ]
-    data = picture.read_bytes()
-    held = (data, io.BytesIO(data), Image.open(picture))
-    page += [str(client.caption(image)) for image in held]
+    data = image_path.read_bytes()
+    inputs = (data, io.BytesIO(data), Image.open(image_path))
+    page += [str(client.caption(image)) for image in inputs]
     return "\n".join(page)
 
 
-def several(client: Altwright, picture: Path) -> list[str]:
-    """Several styles at once; one that fails does not lose the others."""
-    told: list[str] = []
-    for result in client.captions(picture, styles=["concise", "detailed"], locales=["en", "de"]):
+def caption_several(client: Altwright, image_path: Path) -> list[str]:
+    """Several styles at once; a failed one does not affect the others."""
+    results: list[str] = []
+    for result in client.captions(image_path, styles=["concise", "detailed"], locales=["en", "de"]):
         if isinstance(result, FailedCaption):
-            told.append(f"{result.style} {result.locale}: {result.problem.code}")
+            results.append(f"{result.style} {result.locale}: {result.problem.code}")
         else:
-            told.append(f"{result.style} {result.locale}: {result}")
-    return told
+            results.append(f"{result.style} {result.locale}: {result}")
+    return results
 
 
-def judged(client: Altwright) -> str:
-    """The rules, for a text that a person wrote; and the styles that there are."""
+def check_text(client: Altwright) -> str:
+    """Check a text that a person wrote, and list the styles."""
     verdict: Verdict = client.check("Image of a red mug", style="concise", locale="en")
     styles: list[Style] = client.styles()
     longest: int | None = styles[0].limits.max_chars
     return f"{verdict.ok} {verdict.hard} {verdict.soft} {verdict} {styles[0].name} {longest}"
 
 
-def careful(client: Altwright, url: str) -> str:
-    """What each outcome asks for."""
+def handle_errors(client: Altwright, url: str) -> str:
+    """What to do after each error."""
     try:
         return str(client.caption(url))
     except CaptionRejected as rejected:
@@ -91,44 +91,44 @@ def careful(client: Altwright, url: str) -> str:
         return f"{error}"
 
 
-def jobs(picture: Path) -> Iterator[Job]:
-    """Pictures with options of their own."""
+def jobs(image_path: Path) -> Iterator[Job]:
+    """Images with their own options."""
     for number, style in enumerate(("concise", "seo")):
-        yield Job(picture, style=style, ref=number)
+        yield Job(image_path, style=style, ref=number)
 
 
-def many(client: Altwright, picture: Path) -> int:
-    """Any number of pictures; errors are yielded, not raised."""
-    made = 0
-    for job, outcome in client.caption_many(jobs(picture), concurrency=2, per_second=20):
+def caption_all(client: Altwright, image_path: Path) -> int:
+    """Any number of images; errors are yielded, not raised."""
+    count = 0
+    for job, outcome in client.caption_many(jobs(image_path), concurrency=2, per_second=20):
         if isinstance(outcome, AltwrightError):
             print(job.ref, outcome.retry_after)
         else:
-            made += len(outcome.caption) > 0
-    return made
+            count += len(outcome.caption) > 0
+    return count
 
 
-async def awaited(url: str, picture: Path) -> str:
-    """The same without a thread for each caption."""
+async def caption_asynchronously(url: str, image_path: Path) -> str:
+    """The same on asyncio."""
     async with AsyncAltwright(base_url=url, timeout=30) as client:
-        caption = await client.caption(picture, style="seo")
-        fallback: Caption | None = await client.caption_or(b"no picture", None)
-        async for _, outcome in client.caption_many([picture], concurrency=1):
+        caption = await client.caption(image_path, style="seo")
+        fallback: Caption | None = await client.caption_or(b"not an image", None)
+        async for _, outcome in client.caption_many([image_path], concurrency=1):
             if isinstance(outcome, Caption):
                 return f"{caption} {fallback} {outcome}"
     return ""
 
 
-def main(url: str, picture: Path) -> None:
-    """Everything once."""
+def main(url: str, image_path: Path) -> None:
+    """Call everything once."""
     with httpx.Client() as http, Altwright(base_url=url, http_client=http) as client:
         patient = client.with_options(timeout=60, max_retries=4)
-        print(one(patient, picture))
-        print(*several(client, picture), judged(client), sep="\n")
-        print(careful(client, "http://10.0.0.1/a.jpg"))
+        print(caption_one(patient, image_path))
+        print(*caption_several(client, image_path), check_text(client), sep="\n")
+        print(handle_errors(client, "http://10.0.0.1/a.jpg"))
         print(client.caption_or("http://10.0.0.1/a.jpg", "no caption"))
-        print(many(client, picture))
-    print(asyncio.run(awaited(url, picture)))
+        print(caption_all(client, image_path))
+    print(asyncio.run(caption_asynchronously(url, image_path)))
 
 
 if __name__ == "__main__":

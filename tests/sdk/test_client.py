@@ -21,7 +21,7 @@ from testing.servers.altwright import Altwright
 from testing.servers.fault_proxy import FaultProxy, problem, raw
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.origin import Origin
-from tests.sdk.both_clients import MakeClient
+from tests.sdk.client_under_test import MakeClient
 
 KEY = "a-key-for-tests"
 URL = data_url(jpeg((200, 150)))
@@ -154,14 +154,14 @@ def test_a_wrong_field_is_named(
     ],
 )
 def test_an_image_that_cannot_be_downloaded_raises_an_image_problem(
-    modelled: Altwright,
+    server_with_model: Altwright,
     origin: Origin,
     make_client: MakeClient,
     path: str,
     error: type[sdk.ImageProblem],
 ) -> None:
     with pytest.raises(error) as caught:
-        make_client(base_url=modelled.url, max_retries=0).caption(origin.url(path))
+        make_client(base_url=server_with_model.url, max_retries=0).caption(origin.url(path))
     assert caught.value.status == error.expected_status
     assert caught.value.code == error.code
     assert caught.value.request_id
@@ -176,22 +176,22 @@ def test_a_private_address_raises_image_url_forbidden(
 
 
 def test_a_rejected_caption_has_its_draft_and_reasons(
-    modelled: Altwright, model_server: LlmockModelServer, make_client: MakeClient
+    server_with_model: Altwright, model_server: LlmockModelServer, make_client: MakeClient
 ) -> None:
     model_server.reply("IMG_2041.jpg", times=None)
     with pytest.raises(sdk.CaptionRejected) as caught:
-        make_client(base_url=modelled.url).caption(URL)
+        make_client(base_url=server_with_model.url).caption(URL)
     assert caught.value.draft
     assert caught.value.reasons[0].code
     assert caught.value.reasons[0].reason
 
 
 def test_an_uncertain_model_raises_a_caption_problem(
-    modelled: Altwright, model_server: LlmockModelServer, make_client: MakeClient
+    server_with_model: Altwright, model_server: LlmockModelServer, make_client: MakeClient
 ) -> None:
     model_server.reply("UNCERTAIN", times=None)
     with pytest.raises(sdk.CaptionProblem) as caught:
-        make_client(base_url=modelled.url).caption(URL)
+        make_client(base_url=server_with_model.url).caption(URL)
     assert isinstance(caught.value, sdk.CaptionUncertain)
 
 
@@ -299,15 +299,15 @@ def test_an_invalid_argument_raises_at_once(
 def test_with_options_changes_the_given_options_and_shares_the_connections(
     proxy: FaultProxy, make_client: MakeClient
 ) -> None:
-    shell = make_client(base_url=proxy.url, api_key=KEY)
-    shell.styles()
-    first = shell.client
-    shell.client = first.with_options(api_key=None, timeout=None)
-    shell.styles()
+    tested = make_client(base_url=proxy.url, api_key=KEY)
+    tested.styles()
+    first = tested.client
+    tested.client = first.with_options(api_key=None, timeout=None)
+    tested.styles()
     assert "authorization" not in proxy.requests[-1].headers
-    assert "timeout=None" in repr(shell.client)
-    shell.client = first
-    shell.styles()
+    assert "timeout=None" in repr(tested.client)
+    tested.client = first
+    tested.styles()
     assert proxy.requests[-1].headers["authorization"] == f"Bearer {KEY}"
     assert proxy.connections == 1
 

@@ -1,4 +1,4 @@
-"""docs/sdk.md is one session that runs as it stands, and it leaves nothing public out."""
+"""docs/sdk.md: its examples run as printed, and it documents everything public."""
 
 import contextlib
 import inspect
@@ -30,7 +30,7 @@ def between(mark: str) -> list[str]:
 
 
 def with_output(language: str) -> list[tuple[str, str]]:
-    """The blocks in this language, each with the text that stands below it."""
+    """The blocks in this language, each with the output that follows it."""
     pairs = zip(BLOCKS, [*BLOCKS[1:], ("", "")], strict=True)
     return [
         (code, text if follows == "text" else "")
@@ -39,15 +39,15 @@ def with_output(language: str) -> list[tuple[str, str]]:
     ]
 
 
-def one_line_of(thing: type) -> str:
-    """The first sentence of a docstring."""
+def summary_of(thing: type) -> str:
+    """The first line of a docstring."""
     return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
-def test_the_session_prints_what_stands_below_each_block(
+def test_the_session_prints_the_output_on_the_page(
     altwright: Altwright, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Typed in order, with one namespace, in the project's folder."""
+    """All blocks share one namespace, as in one session in the project's folder."""
     monkeypatch.chdir(TOP)
     monkeypatch.setenv("ALTWRIGHT_URL", altwright.url)
     names: dict[str, object] = {"__name__": "__main__"}
@@ -61,13 +61,13 @@ def test_the_session_prints_what_stands_below_each_block(
     client.close()
 
 
-def test_the_commands_print_what_stands_below_them(altwright: Altwright) -> None:
-    """In a shell; what installs is tested with the wheel."""
+def test_the_commands_print_the_output_on_the_page(altwright: Altwright) -> None:
+    """In a shell; installing is tested with the wheel."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for script, text in with_output("sh"):
         if "pip install" in script:
             continue
-        done = subprocess.run(
+        result = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=TOP,
             env={**os.environ, "PATH": path, "ALTWRIGHT_URL": altwright.url},
@@ -76,13 +76,13 @@ def test_the_commands_print_what_stands_below_them(altwright: Altwright) -> None
             timeout=120,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (result.returncode, result.stderr) == (0, "")
         # wc pads its number on some systems.
-        assert [line.strip() for line in done.stdout.splitlines()] == text.splitlines()
+        assert [line.strip() for line in result.stdout.splitlines()] == text.splitlines()
 
 
 def test_every_public_name_is_on_the_page() -> None:
-    """A class or method that nobody can find is none."""
+    """Classes, and methods of both clients."""
     words = set(re.findall(r"\w+", PAGE))
     assert set(sdk.__all__) - words - {"__version__"} == set()
     code = "\n".join(code for kind, code in BLOCKS if kind == "python")
@@ -95,7 +95,7 @@ def test_every_public_name_is_on_the_page() -> None:
 
 
 def test_every_option_and_every_field_is_on_the_page() -> None:
-    """By its own name."""
+    """Parameters of methods, and fields of results."""
     several = (
         sdk.Altwright,
         sdk.Altwright.captions,
@@ -110,25 +110,24 @@ def test_every_option_and_every_field_is_on_the_page() -> None:
             assert re.search(rf"\b{name}\b", PAGE), f"{model.__name__}.{name}"
 
 
-def test_every_error_stands_in_the_page_as_it_is() -> None:
-    """Name, code, status and the first sentence of its own description."""
+def test_every_error_is_on_the_page_with_its_own_description() -> None:
+    """Name, base class, code, status, and the first line of its docstring."""
     rows = ["| class | a kind of | code | status | |", "|---|---|---|---|---|"]
 
-    def tell(kind: type[sdk.AltwrightError]) -> None:
+    def add_row(kind: type[sdk.AltwrightError]) -> None:
         status = kind.expected_status if issubclass(kind, errors.Problem) else None
         code = f"`{kind.code}`" if kind.code else ""
         above = kind.__bases__[0].__name__
-        says = one_line_of(kind)
-        rows.append(f"| `{kind.__name__}` | `{above}` | {code} | {status or ''} | {says} |")
+        summary = summary_of(kind)
+        rows.append(f"| `{kind.__name__}` | `{above}` | {code} | {status or ''} | {summary} |")
         for below in kind.__subclasses__():
-            if below.__module__ == errors.__name__:  # not those of the backfill's own inside
-                tell(below)
+            if below.__module__ == errors.__name__:  # not those that the backfill adds
+                add_row(below)
 
-    tell(sdk.AltwrightError)
+    add_row(sdk.AltwrightError)
     assert between("errors") == rows, "\n".join(rows)
 
 
-def test_every_exit_code_stands_in_the_page() -> None:
-    """What a script can rely on."""
-    told = {line.split("|")[1].strip() for line in between("exits")[2:]}
-    assert told == {str(int(code)) for code in ExitCode}
+def test_every_exit_code_is_on_the_page() -> None:
+    documented = {line.split("|")[1].strip() for line in between("exits")[2:]}
+    assert documented == {str(int(code)) for code in ExitCode}

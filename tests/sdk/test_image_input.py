@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 from testing.images import jpeg, photograph_like
 from testing.servers.altwright import Altwright
-from tests.sdk.both_clients import MakeClient
+from tests.sdk.client_under_test import MakeClient
 
 
 def sent(prepared: PreparedImage) -> Image.Image:

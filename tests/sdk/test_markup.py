@@ -1,4 +1,4 @@
-"""What is pasted into pages is safe whatever the caption says."""
+"""HTML for pages is safe for any caption."""
 
 import dataclasses
 import html.parser
@@ -34,16 +34,16 @@ class Tags(html.parser.HTMLParser):
         self.script += data
 
 
-def saying(text: str) -> Caption:
+def with_text(text: str) -> Caption:
     return dataclasses.replace(MUG, caption=text)
 
 
-def test_the_attribute_is_whole() -> None:
+def test_the_alt_attribute_is_escaped() -> None:
     assert MUG.html_alt() == 'alt="White mug"'
-    assert saying("5\" <b> & 'it'").html_alt() == 'alt="5&quot; &lt;b&gt; &amp; &#x27;it&#x27;"'
+    assert with_text("5\" <b> & 'it'").html_alt() == 'alt="5&quot; &lt;b&gt; &amp; &#x27;it&#x27;"'
 
 
-def test_a_decorative_picture_has_an_empty_alt_and_no_words_elsewhere() -> None:
+def test_a_decorative_image_has_an_empty_alt_and_no_caption_elsewhere() -> None:
     plain = dataclasses.replace(MUG, caption="", decorative=True)
     assert plain.html_alt() == 'alt=""'
     assert "og:image:alt" not in plain.og_image()
@@ -51,29 +51,29 @@ def test_a_decorative_picture_has_an_empty_alt_and_no_words_elsewhere() -> None:
 
 
 @given(st.text())
-def test_any_text_comes_back_from_the_attribute_as_it_was(text: str) -> None:
+def test_any_text_is_parsed_back_from_the_attribute(text: str) -> None:
     # HTML itself changes carriage returns and NUL; captions have neither.
     text = re.sub(r"[\r\0\ud800-\udfff]", "", text)
-    [(tag, attributes)] = Tags(f"<img {saying(text).html_alt()}>").tags
+    [(tag, attributes)] = Tags(f"<img {with_text(text).html_alt()}>").tags
     assert (tag, attributes) == ("img", {"alt": text})
 
 
 @given(st.text())
-def test_any_text_stays_inside_its_script(text: str) -> None:
-    read = Tags(saying(text).structured_data())
-    assert [tag for tag, _ in read.tags] == ["script"]
-    assert json.loads(read.script).get("caption", "") == text
+def test_any_text_stays_inside_the_script(text: str) -> None:
+    parsed = Tags(with_text(text).structured_data())
+    assert [tag for tag, _ in parsed.tags] == ["script"]
+    assert json.loads(parsed.script).get("caption", "") == text
 
 
-def test_a_script_cannot_be_ended_from_inside() -> None:
-    said = saying("a</script><script>alert(1)</script><!--\u2028").structured_data()
-    assert said.count("<") == 2
-    assert "\u2028" not in said
+def test_a_caption_cannot_end_the_script() -> None:
+    script = with_text("a</script><script>alert(1)</script><!--\u2028").structured_data()
+    assert script.count("<") == 2
+    assert "\u2028" not in script
 
 
-def test_open_graph_names_the_picture_its_size_and_its_alt() -> None:
-    read = Tags(MUG.og_image()).tags
-    assert [(a["property"], a["content"]) for _, a in read] == [
+def test_open_graph_tags_have_the_image_its_size_and_its_alt() -> None:
+    parsed = Tags(MUG.og_image()).tags
+    assert [(a["property"], a["content"]) for _, a in parsed] == [
         ("og:image", "https://images.example.com/mug.jpg?w=5&h=6"),
         ("og:image:width", "4000"),
         ("og:image:height", "3000"),
@@ -101,11 +101,11 @@ def test_structured_data_is_an_image_object() -> None:
         "https://x.blob.core.windows.net/a.jpg?sv=1&sig=abc",
     ],
 )
-def test_a_local_or_signed_picture_wants_its_public_address(url: str | None) -> None:
+def test_a_local_or_signed_image_needs_its_public_url(url: str | None) -> None:
     caption = dataclasses.replace(MUG, url=url)
     for method in (caption.og_image, caption.structured_data):
-        with pytest.raises(UsageError) as told:
+        with pytest.raises(UsageError) as caught:
             method()
-        assert "abc" not in str(told.value)
+        assert "abc" not in str(caught.value)
         assert "https://example.com/a.jpg" in method("https://example.com/a.jpg")
     assert "abc" not in repr(caption)

@@ -1,4 +1,4 @@
-"""Both clients behind one face, so that each test holds for either."""
+"""Call both clients in the same way, so that each test runs with either."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -6,11 +6,11 @@ from typing import Any
 
 from altwright import Altwright, AsyncAltwright
 
-MakeClient = Callable[..., "Shell"]
+MakeClient = Callable[..., "ClientUnderTest"]
 
 
-class Shell:
-    """`Altwright`, or `AsyncAltwright` on an event loop of its own, called in the same way."""
+class ClientUnderTest:
+    """`Altwright`, or `AsyncAltwright` on its own event loop, with blocking calls."""
 
     def __init__(self, kind: str, **options: Any) -> None:
         self.kind = kind
@@ -23,7 +23,7 @@ class Shell:
         return lambda *arguments, **named: self._run(method(*arguments, **named))
 
     def caption_many(self, *arguments: Any, **named: Any) -> Generator[tuple[Any, Any], None, None]:
-        """The iterator; closing it closes the real one."""
+        """The client's iterator; closing it closes the client's."""
         many = self.client.caption_many(*arguments, **named)
         if self._loop is None:
             return many  # type: ignore[no-any-return]
@@ -39,7 +39,7 @@ class Shell:
             self._loop.close()
 
     def running_tasks(self) -> int:
-        """Tasks that are left on the loop."""
+        """The number of tasks on the event loop."""
         return 0 if self._loop is None else len(asyncio.all_tasks(self._loop))
 
     def _run(self, result: Any) -> Any:
