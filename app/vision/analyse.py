@@ -35,14 +35,14 @@ JOB_MEMORY_BYTES = 48 * 1024 * 1024
 def analyse(encoded: bytes) -> Features:
     """The features of a JPEG or PNG. Raises OSError or ValueError where it cannot be decoded."""
     image = reduce_image(encoded)
-    verdict, reason = triage(image)
+    triage_result, reason = triage(image)
     colours = classify_colours(image.coarse)
     background: Background | None = None
     category: Category = "any"
-    if verdict == "describable":
+    if triage_result == "describable":
         background, category = _find_background_and_category(image, colours)
     return Features(
-        triage=verdict,
+        triage=triage_result,
         triage_reason=reason,
         category=category,
         orientation=find_orientation(image.aspect_ratio),
