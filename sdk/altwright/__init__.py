@@ -1,4 +1,4 @@
-"""Altwright's Python SDK: captions for pictures, checked and ready to store.
+"""Python SDK of Altwright: validated captions for images.
 
 from altwright import Altwright
 

@@ -143,14 +143,14 @@ class CaptionManyScheduler(Scheduler[CaptionItem[AnItem]]):
 
     def _record_response(self, work: CaptionItem[AnItem], now_s: float) -> None:
         self._had_response = True
-        self.throttle.record_success(work.started_s, now_s)
+        self.throttle.record_accepted(work.started_s, now_s)
 
     def _next_try_s(
         self, work: CaptionItem[AnItem], error: AltwrightError, now_s: float, jitter: float
     ) -> float | None:
         """When to try again; None if that is useless, or too late."""
         if error.status in _NO_CAPACITY:
-            self.throttle.record_refusal(work.started_s, error.retry_after, now_s, jitter)
+            self.throttle.record_refused(work.started_s, error.retry_after, now_s, jitter)
             return self._within_patience(work, max(now_s, self.throttle.paused_until_s), now_s)
         if isinstance(error, ConnectionFailed) and self._had_response:
             # The server was there before, so it is restarting or a connection broke: no item may

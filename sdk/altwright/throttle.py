@@ -97,8 +97,8 @@ class AdaptiveThrottle:
             on_time_s = now_s if is_first else max(self._next_start_s, now_s - _CATCH_UP_S)
             self._next_start_s = on_time_s + 1 / rate_per_s
 
-    def record_success(self, started_s: float, now_s: float) -> None:
-        """The server processed a request, with whatever result."""
+    def record_accepted(self, started_s: float, now_s: float) -> None:
+        """The server processed a request, whether or not it succeeded."""
         with self._lock:
             if started_s > self._cut_at_s:  # older requests say nothing about the server now
                 self._failures = 0
@@ -108,7 +108,7 @@ class AdaptiveThrottle:
             took_s = now_s - started_s
             self._latency_s += (0.1 if self._latency_s else 1.0) * (took_s - self._latency_s)
 
-    def record_refusal(
+    def record_refused(
         self, started_s: float, retry_after_s: float | None, now_s: float, jitter: float
     ) -> None:
         """The server refused a request with 429 or 503: pause, and cut the limits."""

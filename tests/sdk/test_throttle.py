@@ -162,9 +162,9 @@ def test_a_refusal_of_a_request_from_before_a_cut_does_not_cut_again() -> None:
     throttle = AdaptiveThrottle(concurrency=64, per_second=None)
     for number in range(64):
         throttle.record_start(number * 0.001)
-    throttle.record_refusal(0.0, 1.0, 0.1, 0.5)
+    throttle.record_refused(0.0, 1.0, 0.1, 0.5)
     rate_per_s = throttle.rate_per_s
-    throttle.record_refusal(0.05, 1.0, 0.11, 0.5)
+    throttle.record_refused(0.05, 1.0, 0.11, 0.5)
     assert throttle.rate_per_s == rate_per_s
     assert throttle.delay_s(0.2) == pytest.approx(0.91)
 
@@ -173,12 +173,12 @@ def test_after_a_pause_that_was_too_short_one_request_at_a_time_is_tried() -> No
     """Nothing was accepted since the last cut, so the rate is not the reason."""
     throttle = AdaptiveThrottle(concurrency=64, per_second=None)
     throttle.record_start(0.0)
-    throttle.record_refusal(0.0, None, 0.1, 0.5)
+    throttle.record_refused(0.0, None, 0.1, 0.5)
     rate_per_s = throttle.rate_per_s
     throttle.record_start(5.0)
-    throttle.record_refusal(5.0, None, 5.1, 0.5)
+    throttle.record_refused(5.0, None, 5.1, 0.5)
     assert throttle.rate_per_s == pytest.approx(rate_per_s, rel=0.2)
     assert throttle.max_in_flight == 1
     throttle.record_start(9.0)
-    throttle.record_success(9.0, 9.5)
+    throttle.record_accepted(9.0, 9.5)
     assert throttle.max_in_flight > 1

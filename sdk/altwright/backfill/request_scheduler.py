@@ -170,7 +170,7 @@ class RequestScheduler(Scheduler[RequestItem]):
         if retry_after_s is not None and retry_after_s > self._longest_wait_s:
             self.stop_because(StopReason.quota_exhausted(code, now.unix_s + retry_after_s))
             return None
-        self.throttle.record_refusal(item.started_s, retry_after_s, now.monotonic_s, now.jitter)
+        self.throttle.record_refused(item.started_s, retry_after_s, now.monotonic_s, now.jitter)
         return self._postpone(item, code, now, is_server_down=False)
 
     def _postpone(
@@ -194,9 +194,9 @@ class RequestScheduler(Scheduler[RequestItem]):
         return None
 
     def _accept(self, item: RequestItem, now: Now) -> None:
-        """The server processed the request, with whatever result."""
+        """The server processed the request, whether or not it succeeded."""
         self._unavailable_since_s = None
-        self.throttle.record_success(item.started_s, now.monotonic_s)
+        self.throttle.record_accepted(item.started_s, now.monotonic_s)
 
 
 def is_unsent(outcome: CallOutcome) -> bool:
