@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-_MAX_HANG_S = 60.0
+MAX_HANG_S = 60.0
 """No handler lasts longer, even if the client stays connected."""
 _ENDLESS_BYTES = 512 * 1024 * 1024
 """Where an endless body ends: far over every limit, and still bounded."""
@@ -84,7 +84,7 @@ async def _endless(writer: asyncio.StreamWriter, _target: str) -> None:
 async def _drip(writer: asyncio.StreamWriter, _target: str) -> None:
     """Send the body byte by byte: no single read is slow."""
     writer.write(_head(200, [("Content-Type", "image/jpeg"), ("Content-Length", "100000")]))
-    for n in range(int(_MAX_HANG_S / _DRIP_S)):
+    for n in range(int(MAX_HANG_S / _DRIP_S)):
         writer.write(JPEG_START[n : n + 1] or b"\0")
         await writer.drain()
         await asyncio.sleep(_DRIP_S)
@@ -93,7 +93,7 @@ async def _drip(writer: asyncio.StreamWriter, _target: str) -> None:
 async def _drip_head(writer: asyncio.StreamWriter, _target: str) -> None:
     """Send one header field after another, slowly."""
     writer.write(b"HTTP/1.1 200 OK\r\n")
-    for n in range(int(_MAX_HANG_S / _DRIP_S)):
+    for n in range(int(MAX_HANG_S / _DRIP_S)):
         writer.write(f"X-{n}: {n}\r\n".encode())
         await writer.drain()
         await asyncio.sleep(_DRIP_S)
@@ -116,7 +116,7 @@ async def _early_hints(writer: asyncio.StreamWriter, _target: str) -> None:
 
 async def _silence(_writer: asyncio.StreamWriter, _target: str) -> None:
     """Read the request and send nothing."""
-    await asyncio.sleep(_MAX_HANG_S)
+    await asyncio.sleep(MAX_HANG_S)
 
 
 async def _stall(writer: asyncio.StreamWriter, _target: str) -> None:
@@ -124,7 +124,7 @@ async def _stall(writer: asyncio.StreamWriter, _target: str) -> None:
     writer.write(_head(200, [("Content-Type", "image/jpeg"), ("Content-Length", "100000")]))
     writer.write(JPEG_START)
     await writer.drain()
-    await asyncio.sleep(_MAX_HANG_S)
+    await asyncio.sleep(MAX_HANG_S)
 
 
 async def _close(_writer: asyncio.StreamWriter, _target: str) -> None:
@@ -286,7 +286,7 @@ class Origin:
         try:
             # A client that disconnects is the normal end of most of these paths.
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                async with asyncio.timeout(_MAX_HANG_S):
+                async with asyncio.timeout(MAX_HANG_S):
                     await self._serve_one(reader, writer)
         except TimeoutError:
             pass

@@ -65,6 +65,7 @@ def test_each_kind_of_answer_becomes_a_valid_caption_or_an_error() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("finish_reason", "max_tokens", "every"), [("stop", 256, 20), ("length", 64, 49)]
 )

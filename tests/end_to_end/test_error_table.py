@@ -16,7 +16,7 @@ from app.errors import InternalError, public_error_classes
 from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
-from testing.servers.origin import Origin
+from testing.servers.origin import MAX_HANG_S, Origin
 
 KEY = "a-key-for-tests"
 
@@ -218,7 +218,7 @@ def test_each_failure_of_an_origin_has_its_code(
 ) -> None:
     began = time.monotonic()
     problem = assert_problem(server.caption(origin.url(path) + "?signature=s3cret"), status, code)
-    assert time.monotonic() - began < 2.5 + 1
+    assert time.monotonic() - began < MAX_HANG_S / 3
     assert "127.0.0.1" not in json.dumps(problem)
     assert not any("s3cret" in line for line in server.log)
 
@@ -333,9 +333,7 @@ def test_a_model_that_hangs_is_a_model_timeout(
     server_with_model: Altwright, model_server: LlmockModelServer
 ) -> None:
     model_server.delay(6, times=None)
-    began = time.monotonic()
     assert_problem(server_with_model.caption(IMAGE_URL), 504, "model_timeout")
-    assert time.monotonic() - began < 8 + 1
 
 
 def test_the_rate_limit_is_reported_and_enforced(origin: Origin) -> None:
@@ -369,7 +367,7 @@ def test_a_full_server_refuses_before_it_fetches(
             kwargs={"json": {"image_url": url}},
         )
         first.start()
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while not origin.requests and time.monotonic() < until:
             time.sleep(0.01)
         response = server.caption(url)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from testing.images import jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.origin import Origin
@@ -12,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE_IMAGE_URL = "https://images.example.com/mug.jpg"
 
 
+@pytest.mark.slow
 def test_no_generated_request_gets_a_5xx_or_an_undocumented_response(
     altwright: Altwright, origin: Origin, tmp_path: Path
 ) -> None:
@@ -39,7 +42,7 @@ def test_no_generated_request_gets_a_5xx_or_an_undocumented_response(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:]

@@ -191,6 +191,7 @@ def test_after_sigterm_requests_in_work_are_completed_and_the_exit_code_is_0(
         assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
     llmock_server: LLMockServer,
 ) -> None:
@@ -236,7 +237,7 @@ def test_two_server_processes_share_the_port_and_a_dead_one_is_replaced() -> Non
                 body = {"image_url": data_url(jpeg())}
                 response = http.post(server.url + "/v1/image/caption", json=body)
                 assert response.status_code == 200
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while len(children.read_text().split()) < 2 and time.monotonic() < until:
             time.sleep(0.1)
         assert len(children.read_text().split()) == 2
