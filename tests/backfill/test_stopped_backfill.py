@@ -28,9 +28,9 @@ def catalogue(command: BackfillCommand, flaky_model: FlakyModelServer) -> Backfi
 def test_a_wrong_key_stops_before_the_first_picture(
     catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    done = catalogue.run(*CSV, ALTWRIGHT_API_KEY="wrong")
-    assert done.returncode == 77
-    assert "The key is refused" in done.stderr
+    completed = catalogue.run(*CSV, ALTWRIGHT_API_KEY="wrong")
+    assert completed.returncode == 77
+    assert "The key is refused" in completed.stderr
     assert flaky_model.log.calls == 0
 
 
@@ -42,8 +42,8 @@ def test_a_key_revoked_during_the_run_stops_it_and_loses_nothing(
     direct = catalogue.env["ALTWRIGHT_URL"]
     catalogue.env["ALTWRIGHT_URL"] = proxy.url
     proxy.then(*[forward] * 18).always(problem(401, "unauthorized"))
-    done = catalogue.run(*CSV)
-    assert done.returncode == 77
+    completed = catalogue.run(*CSV)
+    assert completed.returncode == 77
     good = flaky_model.log.captioned.total()
     assert good == 17  # one was the list of styles
     states = Counter(row["alt_source"] for row in read_csv(catalogue.folder / "out.csv"))
@@ -80,11 +80,11 @@ def test_a_quota_is_found_with_several_styles_too(
 def test_a_server_that_is_down_leaves_every_row_pending(
     catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    began_s = time.monotonic()
+    started_s = time.monotonic()
     summary = catalogue.run_json(
         *CSV, "--patience", "0.02", exit_code=75, ALTWRIGHT_URL="http://127.0.0.1:9"
     )
-    assert time.monotonic() - began_s < 15
+    assert time.monotonic() - started_s < 15
     assert summary["outcomes"]["pending"] == 40
     assert "has not accepted a picture" in summary["stopped"]
 
@@ -122,9 +122,9 @@ def test_two_runs_on_one_journal_are_refused(
     process = catalogue.start(*CSV)
     try:
         wait_until(lambda: flaky_model.log.calls >= 1, process)
-        done = catalogue.run(*CSV)
-        assert done.returncode == 2
-        assert "Another run works with out.csv.journal at the moment" in done.stderr
+        completed = catalogue.run(*CSV)
+        assert completed.returncode == 2
+        assert "Another run works with out.csv.journal at the moment" in completed.stderr
     finally:
         process.terminate()  # so that its calls do not reach the model server in another test
         process.wait(30)
@@ -133,9 +133,9 @@ def test_two_runs_on_one_journal_are_refused(
 def test_a_disk_too_full_for_the_journal_stops_the_run_before_any_call(
     catalogue: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:
-    done = _run_with_file_size_limit(catalogue, 40_000)
-    assert done.returncode == 74, done.stderr
-    assert "cannot be" in done.stderr
+    completed = _run_with_file_size_limit(catalogue, 40_000)
+    assert completed.returncode == 74, completed.stderr
+    assert "cannot be" in completed.stderr
     assert flaky_model.log.calls == 0
 
 
@@ -145,9 +145,9 @@ def test_a_disk_that_fills_up_ends_the_run_with_74_and_the_next_run_resumes(
     rows = [blank_row(n, flaky_model.image_url(n), text="x" * 400) for n in range(1, 301)]
     write_csv(command.folder / "in.csv", rows)
     # Enough for the rows, and for some of their results.
-    done = _run_with_file_size_limit(command, 750_000, "--concurrency", "16")
-    assert done.returncode == 74, done.stderr
-    assert "Make room and run the same command again." in done.stderr
+    completed = _run_with_file_size_limit(command, 750_000, "--concurrency", "16")
+    assert completed.returncode == 74, completed.stderr
+    assert "Make room and run the same command again." in completed.stderr
     paid = flaky_model.log.captioned.total()
     assert 16 < paid < 300
     assert command.run_json(*CSV)["outcomes"]["ai"] == 300
@@ -166,14 +166,14 @@ def test_a_damaged_source_stops_the_run_before_any_call(
     data = bytearray(path.read_bytes())
     data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
     path.write_bytes(data)
-    done = command.run("in.parquet", "--to", "out.parquet")
-    assert done.returncode == 74
-    assert "could not be read to its end" in done.stderr
+    completed = command.run("in.parquet", "--to", "out.parquet")
+    assert completed.returncode == 74
+    assert "could not be read to its end" in completed.stderr
     assert flaky_model.log.calls == 0
 
 
 def _run_with_file_size_limit(
-    command: BackfillCommand, size: int, *words: str
+    command: BackfillCommand, size: int, *arguments: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run with a limit of the size of files, which acts as a full disk does."""
 
@@ -181,7 +181,7 @@ def _run_with_file_size_limit(
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     return subprocess.run(
-        [COMMAND, "backfill", *CSV, *words], cwd=command.folder, env=command.env,
+        [COMMAND, "backfill", *CSV, *arguments], cwd=command.folder, env=command.env,
         capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL, check=False,
         preexec_fn=limit,
     )  # fmt: skip

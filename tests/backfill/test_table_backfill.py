@@ -106,10 +106,10 @@ def test_an_editor_who_writes_during_the_run_loses_nothing(
         chance = random.Random(3)
         while not stop.is_set():
             n = chance.randrange(1, count + 1)
-            words = {"alt": f"Edited {n} by hand", "alt_source": "human"}
+            values = {"alt": f"Edited {n} by hand", "alt_source": "human"}
             with engine.begin() as connection:
-                connection.execute(table.update().where(table.c.id == n).values(words))
-            wrote[n] = words["alt"]
+                connection.execute(table.update().where(table.c.id == n).values(values))
+            wrote[n] = values["alt"]
             time.sleep(0.02)
 
     editor = threading.Thread(target=edit)
@@ -143,8 +143,8 @@ def test_a_row_filled_before_its_request_is_not_requested(
     process = command.start(url, *TABLE, "--concurrency", "1")
     wait_until(lambda: flaky_model.log.calls >= 2, process)
     with engine.begin() as connection:
-        words = {"alt": "By hand", "alt_source": "human"}
-        connection.execute(table.update().where(table.c.id > 50).values(words))
+        values = {"alt": "By hand", "alt_source": "human"}
+        connection.execute(table.update().where(table.c.id > 50).values(values))
     assert process.wait(60) == 0
     assert max(flaky_model.log.captioned) <= 50
     assert {row["alt"] for n, row in contents(engine).items() if n > 50} == {"By hand"}
@@ -156,9 +156,9 @@ def test_without_audit_columns_only_the_text_is_written(
 ) -> None:
     flaky_model.behaviour.uncertain_every = 3
     products(engine, flaky_model, 9, audited=False)
-    done = command.run(url, *TABLE)
-    assert done.returncode == 0
-    assert "the table has no column alt_source" in done.stderr
+    completed = command.run(url, *TABLE)
+    assert completed.returncode == 0
+    assert "the table has no column alt_source" in completed.stderr
     assert [n for n, row in contents(engine).items() if row["alt"] == CAPTION] == [1, 2, 4, 7, 8]
     calls = flaky_model.log.calls
     assert command.run_json(url, *TABLE)["calls"] == 0
@@ -208,9 +208,9 @@ def test_locked_rows_are_written_by_the_next_run_without_a_call(
     url = f"sqlite:///{path}?timeout=0.2"
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    done = command.run(url, *TABLE)
-    assert done.returncode == 75, done.stderr
-    assert "6 rows could not be written (database is locked)" in done.stderr
+    completed = command.run(url, *TABLE)
+    assert completed.returncode == 75, completed.stderr
+    assert "6 rows could not be written (database is locked)" in completed.stderr
     assert flaky_model.log.captioned.total() == 6
     holder.execute("ROLLBACK")
     holder.close()
@@ -239,7 +239,7 @@ def test_binary_keys_and_colons_in_queries_work(
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("arguments", "message"),
     [
         (("--table", "nothing"), "There is no table 'nothing'"),
         ((), "Name what to read: --table NAME, or --query"),
@@ -253,23 +253,23 @@ def test_a_wrong_table_or_query_is_refused_with_what_exists(
     command: BackfillCommand,
     flaky_model: FlakyModelServer,
     tmp_path: Path,
-    words: tuple[str, ...],
-    sentence: str,
+    arguments: tuple[str, ...],
+    message: str,
 ) -> None:
     url = f"sqlite:///{tmp_path / 'shop.db'}"
     engine = sa.create_engine(url)
     products(engine, flaky_model, 1)
     engine.dispose()
-    done = command.run(url, *words)
-    assert done.returncode == 2
-    assert sentence in done.stderr
+    completed = command.run(url, *arguments)
+    assert completed.returncode == 2
+    assert message in completed.stderr
 
 
 def test_an_unreachable_database_is_reported_without_its_password(command: BackfillCommand) -> None:
-    done = command.run("postgresql://shop:hunter2@127.0.0.1:1/shop", *TABLE)
-    assert done.returncode == 2
-    assert "does not accept a connection" in done.stderr
-    assert "hunter2" not in done.stderr + done.stdout
+    completed = command.run("postgresql://shop:hunter2@127.0.0.1:1/shop", *TABLE)
+    assert completed.returncode == 2
+    assert "does not accept a connection" in completed.stderr
+    assert "hunter2" not in completed.stderr + completed.stdout
 
 
 @pytest.mark.parametrize("url", ["postgresql", "mysql", "sqlite"], indirect=True)
@@ -369,22 +369,23 @@ def test_a_database_that_cannot_be_read_is_reported_with_one_line(
     path = tmp_path / "shop.db"
     url = f"sqlite:///{path}?timeout=0.1"
     path.write_bytes(b"this is no database at all, but a file of that name" * 100)
-    done = command.run(url, *TABLE)
-    assert (done.returncode, "file is not a database" in done.stderr) == (2, True)
+    completed = command.run(url, *TABLE)
+    assert (completed.returncode, "file is not a database" in completed.stderr) == (2, True)
     path.unlink()
     engine = sa.create_engine(url)
     products(engine, flaky_model, 2)
     engine.dispose()
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    for words in (
+    for arguments in (
         [url, *TABLE],
         ["init-db", url, *TABLE],
         [url, "--query", "SELECT * FROM products"],
     ):
-        done = command.run(*words)
-        assert (done.returncode, "database is locked" in done.stderr) == (75, True), done.stderr
-        assert "SELECT" not in done.stderr
+        completed = command.run(*arguments)
+        assert completed.returncode == 75, completed.stderr
+        assert "database is locked" in completed.stderr
+        assert "SELECT" not in completed.stderr
     holder.execute("ROLLBACK")
     holder.close()
     owner = sa.create_engine(postgresql)
@@ -393,13 +394,13 @@ def test_a_database_that_cannot_be_read_is_reported_with_one_line(
         name = f"reader_{random.randrange(10**9)}"
         connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'"))
     theirs = owner.url.set(username=name, password="secret")
-    done = command.run(theirs.render_as_string(hide_password=False), *TABLE)
+    completed = command.run(theirs.render_as_string(hide_password=False), *TABLE)
     with owner.begin() as connection:
         connection.execute(sa.text(f"DROP ROLE {name}"))
     owner.dispose()
-    assert done.returncode == 2
-    assert "permission denied for table products" in done.stderr
-    assert "secret" not in done.stderr
+    assert completed.returncode == 2
+    assert "permission denied for table products" in completed.stderr
+    assert "secret" not in completed.stderr
 
 
 def test_a_query_may_end_in_a_comment(

@@ -23,8 +23,8 @@ from altwright.backfill.stop_reason import StopKind
 from altwright.backfill.targets.audit_columns import add_columns, missing_column_statements
 from altwright.cli.backfill_options import BackfillOptions, InitDbOptions, parse_list
 from altwright.cli.config import resolve_server
+from altwright.cli.dataclass_options import takes_options
 from altwright.cli.exit_codes import ExitCode
-from altwright.cli.option_classes import takes_options
 from altwright.cli.output import print_error, print_line
 from altwright.cli.progress_display import ProgressDisplay, format_duration
 from altwright.cli.worker import missing_packages

@@ -32,8 +32,8 @@ from altwright.backfill.run_config import RunConfig
 from altwright.backfill.run_state import RunCounts
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.types import AltSource
+from altwright.cli.dataclass_options import takes_options
 from altwright.cli.exit_codes import ExitCode
-from altwright.cli.option_classes import takes_options
 from altwright.cli.output import OutputUnwritable, print_error, print_line, to_one_line
 from altwright.errors import UsageError
 

@@ -10,8 +10,8 @@ import typer
 
 from altwright._sync.client import Altwright
 from altwright.cli.config import resolve_server
+from altwright.cli.dataclass_options import takes_options
 from altwright.cli.exit_codes import ExitCode
-from altwright.cli.option_classes import takes_options
 from altwright.errors import UsageError
 from altwright.extras import install_command
 

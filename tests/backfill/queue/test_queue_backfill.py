@@ -98,8 +98,8 @@ def test_killed_workers_lose_nothing_and_pay_at_most_for_calls_in_flight_twice(
             alt == {"ai": CAPTION, "human": "A person wrote this.", "rejected": None}[str(source)]
         )
     # Each kill may cost the calls in flight, and no more.
-    twice = sum(count - 1 for count in flaky_model.log.captioned.values())
-    assert twice <= kills * 4
+    paid_twice = sum(count - 1 for count in flaky_model.log.captioned.values())
+    assert paid_twice <= kills * 4
     assert set(flaky_model.log.captioned) | set(range(11, rows, 11)) | keys_of_edited_rows(
         queue_setup.database
     ) == set(range(1, rows + 1))
@@ -171,9 +171,9 @@ def test_a_queues_run_is_reviewed_and_applied(
     flaky_model.behaviour.refused_every = 2
     create_products(queue_setup.database, flaky_model, 2)
     with queue_setup.start_workers(1):
-        words = [*queue_setup.feeder_arguments, "--hold-column", "name=nothing"]
-        assert queue_setup.command.run_json(*words, "--limit", "1")["outcomes"]["pending"] == 1
-        queue_setup.command.run_json(*words)
+        arguments = [*queue_setup.feeder_arguments, "--hold-column", "name=nothing"]
+        assert queue_setup.command.run_json(*arguments, "--limit", "1")["outcomes"]["pending"] == 1
+        queue_setup.command.run_json(*arguments)
     journal = [queue_setup.database, "--run", "products"]
     page = tmp_path / "page.html"
     assert command_line(["review", *journal, "--to", str(page)]) == 0
@@ -188,12 +188,12 @@ def test_a_queues_run_is_reviewed_and_applied(
     )["items"][0]["text"]
     file = tmp_path / "decisions.json"
     file.write_text(json.dumps({"version": 1, "journal": run[1], "decisions": decided}))
-    words = ["apply", str(file), "--journal", *journal]
-    assert command_line([*words, "--dry-run"]) == 0
-    assert command_line(words) == 0
+    arguments = ["apply", str(file), "--journal", *journal]
+    assert command_line([*arguments, "--dry-run"]) == 0
+    assert command_line(arguments) == 0
     rows = run_sql(queue_setup.database, "SELECT alt, alt_source FROM products ORDER BY id")
     assert rows == [("A mug.", "human-edited-ai"), (None, "rejected")]
-    assert command_line(words) == 0
+    assert command_line(arguments) == 0
     assert "2 applied before" in capfd.readouterr().out
 
 
@@ -201,7 +201,7 @@ def test_a_wrong_queue_or_broker_is_refused_with_one_line(
     command: BackfillCommand, flaky_model: FlakyModelServer, postgresql: str
 ) -> None:
     create_products(postgresql, flaky_model, 0)
-    for words, sentence in (
+    for arguments, message in (
         (["--queue", "sqs"], "--queue is celery"),
         (["--queue", "celery"], "Name the broker"),
         (
@@ -209,19 +209,19 @@ def test_a_wrong_queue_or_broker_is_refused_with_one_line(
             "127.0.0.1:1 does not respond",
         ),
     ):
-        done = command.run(postgresql, "--table", "products", *words)
-        assert done.returncode == 2
-        assert sentence in done.stderr
-        assert "secret" not in done.stderr
+        completed = command.run(postgresql, "--table", "products", *arguments)
+        assert completed.returncode == 2
+        assert message in completed.stderr
+        assert "secret" not in completed.stderr
 
 
 def test_a_queue_refuses_sqlite(command: BackfillCommand, flaky_model: FlakyModelServer) -> None:
     url = f"sqlite:///{command.folder}/shop.db"
     create_products(url, flaky_model, 1)
-    words = ["--table", "products", "--queue", "celery", "--broker", "redis://127.0.0.1:1/0"]
-    done = command.run(url, *words)
-    assert done.returncode == 2
-    assert "PostgreSQL or MySQL" in done.stderr
+    arguments = ["--table", "products", "--queue", "celery", "--broker", "redis://127.0.0.1:1/0"]
+    completed = command.run(url, *arguments)
+    assert completed.returncode == 2
+    assert "PostgreSQL or MySQL" in completed.stderr
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:

@@ -122,7 +122,7 @@ def test_the_known_languages_are_those_that_the_server_has_rules_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "sentence"),
+    ("wrong", "message"),
     [
         ({"sets": ["dental"]}, "no hold set 'dental'"),
         ({"patterns": ["("]}, "not a regular expression"),
@@ -130,8 +130,8 @@ def test_the_known_languages_are_those_that_the_server_has_rules_for() -> None:
         ({"columns": ["=medical"]}, "names no column"),
     ],
 )
-def test_an_invalid_rule_is_refused(wrong: dict[str, list[str]], sentence: str) -> None:
-    with pytest.raises(UsageError, match=sentence):
+def test_an_invalid_rule_is_refused(wrong: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         HoldRules.parse(**wrong)
 
 

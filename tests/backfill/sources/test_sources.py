@@ -79,15 +79,15 @@ def test_truncated_utf_16_is_reported_where_it_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "sentence"),
+    ("data", "message"),
     [
         (b"", "has no header"),
         (b"a,a\n", "more than one column 'a'"),
         (b"a,,b\n", "a column without a name: its number 2"),
     ],
 )
-def test_an_unusable_header_is_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
-    with pytest.raises(UsageError, match=sentence):
+def test_an_unusable_header_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         csv_file(tmp_path, data)
 
 

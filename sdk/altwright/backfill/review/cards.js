@@ -1,7 +1,7 @@
-// One picture with its text, what is wrong with it, and what can be decided.
+// Cards: one picture each, with its text, its flags, and the buttons to decide.
 
-const LONG = 125;
-const SAYS = {
+const LONG_CHARS = 125;
+const OUTCOME_LABELS = {
   ai: "by the model",
   "human-edited-ai": "reviewed",
   human: "by a person",
@@ -12,119 +12,120 @@ const SAYS = {
   failed: "failed",
   pending: "not asked yet",
 };
-const VERDICTS = { approve: "Approved", edit: "Approved as edited", decorative: "Decorative", blank: "Left blank" };
+const DECISION_LABELS = { approve: "Approved", edit: "Approved as edited", decorative: "Decorative", blank: "Left blank" };
 
-// Texts become text nodes, never markup, whoever wrote them.
+// Create an element. Strings become text nodes, never markup.
 function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children.filter((child) => child !== null));
-  return made;
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...children.filter((child) => child !== null));
+  return created;
 }
 
-// Pictures of each text, so that one that stands on several different ones is seen at once.
-const using = new Map();
+// Images by their text, to flag a text that several different images share.
+const imagesByText = new Map();
 
-const folded = (text) => text.trim().toLowerCase().replace(/[\s.!?,;:]+/g, " ").trim();
+const normalise = (text) => text.trim().toLowerCase().replace(/[\s.!?,;:]+/g, " ").trim();
 
 function countTexts() {
-  using.clear();
+  imagesByText.clear();
   for (const item of items) {
-    const made = current(item);
-    const text = folded(made ? (["decorative", "blank"].includes(made.decision) ? "" : made.text) : item.text);
+    const decision = decisionOf(item);
+    const isBlank = ["decorative", "blank"].includes(decision?.decision);
+    const text = normalise(isBlank ? "" : (decision?.text ?? item.text));
     if (!text) continue;
-    if (!using.has(text)) using.set(text, new Set());
-    using.get(text).add(item.image);
+    if (!imagesByText.has(text)) imagesByText.set(text, new Set());
+    imagesByText.get(text).add(item.image);
   }
 }
 
-function repeats(item) {
-  return (using.get(folded(textOf(item)))?.size ?? 1) - 1;
+function countRepeats(item) {
+  return (imagesByText.get(normalise(textOf(item)))?.size ?? 1) - 1;
 }
 
 function flagsOf(item) {
   const flags = item.reasons.map((text) => ({ text, isReason: true }));
   flags.push(...item.warnings.map((code) => ({ text: code.replaceAll("_", " ") })));
-  const others = repeats(item);
+  const others = countRepeats(item);
   if (others > 0) flags.push({ text: `same text on ${others} other picture${others === 1 ? "" : "s"}` });
   return flags;
 }
 
 function isFlagged(item, kind) {
-  if (kind === "repeated") return repeats(item) > 0;
-  if (kind === "long") return textOf(item).length > LONG;
+  if (kind === "repeated") return countRepeats(item) > 0;
+  if (kind === "long") return textOf(item).length > LONG_CHARS;
   if (kind === "blank") return !textOf(item).trim();
-  return flagsOf(item).length > 0 || textOf(item).length > LONG;
+  return flagsOf(item).length > 0 || textOf(item).length > LONG_CHARS;
 }
 
-// A number on the page for each picture: keys may hold anything and cannot be ids.
+// IDs are numbers: a key may contain characters that an ID must not have.
 const idOf = (item) => `card-${item.number}`;
 
-function card(item) {
+function createCard(item) {
   const id = idOf(item);
   const field = element("textarea", { id: `${id}-text`, rows: 2, value: textOf(item), lang: item.locale, dir: "auto" });
   field.setAttribute("aria-describedby", `${id}-length ${id}-flags`);
-  const made = element(
+  const card = element(
     "article",
     { id, className: "card", tabIndex: -1 },
-    thumb(item),
+    createThumbnail(item),
     element(
       "div",
       {},
       element("h3", { id: `${id}-name`, textContent: `${item.number}. ${item.name}` }),
-      facts(item),
+      createFacts(item),
       element("ul", { id: `${id}-flags`, className: "flags" }),
       element("label", { htmlFor: field.id, textContent: "Alt text" }),
       field,
       element("p", { id: `${id}-length`, className: "length" }),
-      ...item.others.flatMap((each, index) => other(id, each, index)),
+      ...item.others.flatMap((each, index) => createFurtherText(id, each, index)),
       item.context ? element("p", { className: "context", textContent: `Context: ${item.context}` }) : null,
       element(
         "div",
         { className: "acts" },
-        act(item, "approve", "Approve"),
-        act(item, "decorative", "Decorative", true),
-        act(item, "blank", "Leave blank", true),
+        createButton(item, "approve", "Approve"),
+        createButton(item, "decorative", "Decorative", true),
+        createButton(item, "blank", "Leave blank", true),
         element("p", { className: "verdict" }),
       ),
     ),
   );
-  made.setAttribute("aria-labelledby", `${id}-name`);
-  refresh(item, made);
-  return made;
+  card.setAttribute("aria-labelledby", `${id}-name`);
+  refresh(item, card);
+  return card;
 }
 
-// Approving the alt text approves these with it: they have to be seen, and may be edited.
-function other(id, [style, locale, text], index) {
+// Approving the alt text approves the further texts too: they are shown, and may be edited.
+function createFurtherText(id, [style, locale, text], index) {
   const field = element("textarea", { id: `${id}-other-${index}`, rows: 2, value: text, lang: locale, dir: "auto" });
   field.dataset.other = index;
   return [element("label", { htmlFor: field.id, className: "other", textContent: `${style}, ${locale}` }), field];
 }
 
-function act(item, decision, label, isQuiet = false) {
+function createButton(item, decision, label, isQuiet = false) {
   const button = element("button", { type: "button", textContent: label, className: isQuiet ? "quiet" : "" });
   button.dataset.decision = decision;
-  // Its own words first, for who speaks to the page; then which picture is meant.
+  // The label first, for speech control; then the picture.
   button.setAttribute("aria-label", `${label}: ${item.name}`);
   return button;
 }
 
-function thumb(item) {
+function createThumbnail(item) {
   const frame = element("div", { className: "thumb" });
-  const missing = () => frame.replaceChildren(element("p", { textContent: "The picture cannot be shown." }));
+  const showPlaceholder = () => frame.replaceChildren(element("p", { textContent: "The picture cannot be shown." }));
   if (!item.thumb) {
-    missing();
+    showPlaceholder();
     return frame;
   }
-  // The alt of this picture is the text field beside it; it is here to be judged, not to be read out.
+  // Empty alt text: the text field beside it has the text, and is what a screen reader should read.
   const image = element("img", { alt: "", loading: "lazy", decoding: "async", referrerPolicy: "no-referrer" });
-  image.addEventListener("error", missing);
+  image.addEventListener("error", showPlaceholder);
   image.src = item.thumb;
   frame.append(image);
   return frame;
 }
 
-function facts(item) {
-  const line = element("p", { className: "facts" }, element("span", { textContent: SAYS[item.outcome] ?? item.outcome }));
+function createFacts(item) {
+  const line = element("p", { className: "facts" }, element("span", { textContent: OUTCOME_LABELS[item.outcome] ?? item.outcome }));
   for (const text of [item.locale, item.model]) {
     if (text) line.append(element("span", { textContent: text }));
   }
@@ -136,33 +137,33 @@ function facts(item) {
   return line;
 }
 
-// What changes when something is typed or decided.
-function refresh(item, made = document.getElementById(idOf(item))) {
-  if (!made) return;
-  const decided = current(item);
+// Update a card after something was typed or decided.
+function refresh(item, card = document.getElementById(idOf(item))) {
+  if (!card) return;
+  const decision = decisionOf(item);
   const text = textOf(item);
   const texts = [text, ...othersOf(item)];
-  made.querySelectorAll("textarea").forEach((field, index) => {
+  card.querySelectorAll("textarea").forEach((field, index) => {
     if (field.value !== texts[index]) field.value = texts[index];
   });
-  const length = made.querySelector(".length");
-  length.textContent = `${text.length} characters${text.length > LONG ? `, over ${LONG}: long for a screen reader` : ""}`;
-  length.classList.toggle("over", text.length > LONG);
-  made.querySelector(".flags").replaceChildren(
+  const length = card.querySelector(".length");
+  length.textContent = `${text.length} characters${text.length > LONG_CHARS ? `, over ${LONG_CHARS}: long for a screen reader` : ""}`;
+  length.classList.toggle("over", text.length > LONG_CHARS);
+  card.querySelector(".flags").replaceChildren(
     ...flagsOf(item).map((flag) =>
       element("li", { className: flag.isReason ? "flag reason" : "flag", textContent: flag.text }),
     ),
   );
-  const isOpen = isTyped(item);
-  const kind = decided && !isOpen ? decided.decision : null;
-  made.classList.toggle("decided", Boolean(kind));
-  made.classList.toggle("typed", isOpen);
-  made.querySelector(".verdict").textContent = kind ? `${VERDICTS[kind]}.` : isOpen ? "Typed, not approved yet." : "";
-  for (const button of made.querySelectorAll("[data-decision]")) {
-    const isOn = kind === button.dataset.decision || (kind === "edit" && button.dataset.decision === "approve");
-    button.setAttribute("aria-pressed", String(isOn));
+  const isUnapproved = isTyped(item);
+  const kind = decision && !isUnapproved ? decision.decision : null;
+  card.classList.toggle("decided", Boolean(kind));
+  card.classList.toggle("typed", isUnapproved);
+  card.querySelector(".verdict").textContent = kind ? `${DECISION_LABELS[kind]}.` : isUnapproved ? "Typed, not approved yet." : "";
+  for (const button of card.querySelectorAll("[data-decision]")) {
+    const isPressed = kind === button.dataset.decision || (kind === "edit" && button.dataset.decision === "approve");
+    button.setAttribute("aria-pressed", String(isPressed));
   }
-  const approve = made.querySelector("[data-decision=approve]");
-  approve.textContent = isOpen ? "Approve edit" : "Approve";
+  const approve = card.querySelector("[data-decision=approve]");
+  approve.textContent = isUnapproved ? "Approve edit" : "Approve";
   approve.setAttribute("aria-label", `${approve.textContent}: ${item.name}`);
 }

@@ -1,74 +1,73 @@
-// What the person decided: kept in this browser, undone one by one, written into a file.
+// Decisions: stored in this browser, undone one by one, saved to a file.
 
 const KINDS = ["approve", "edit", "decorative", "blank"];
-const STORE = `altwright-review ${run.journal}`;
+const STORAGE_KEY = `altwright-review ${run.journal}`;
 
 const decisions = new Map(); // key of a picture -> { decision, text, shown, at }
-const typed = new Map(); // key -> a text that was typed and not approved yet
-const typedOthers = new Map(); // key -> texts of `item.others` as they were typed
-const past = []; // [key, what stood there before], for undo
+const typedTexts = new Map(); // key -> a text that was typed and is not approved yet
+const typedOthers = new Map(); // key -> typed texts of `item.others`
+const undoStack = []; // [key, decision before], for undo
 let reviewer = "";
-let shortcuts = true;
-let saved = true; // whether every decision is in a file that was saved
+let hasShortcuts = true;
+let isSaved = true; // whether every decision is in a saved file
 
-const current = (item) => decisions.get(item.key);
+const decisionOf = (item) => decisions.get(item.key);
 
-// The text as it stands now: decided, typed, or as the run left it.
+// The text as it is now: typed, decided, or as the run left it.
 function textOf(item) {
-  const made = current(item);
-  if (typed.has(item.key)) return typed.get(item.key);
-  return made ? made.text : item.text;
+  if (typedTexts.has(item.key)) return typedTexts.get(item.key);
+  return decisionOf(item)?.text ?? item.text;
 }
 
-// The further texts as they stand now.
+// The further texts as they are now.
 function othersOf(item) {
-  const edits = new Map((current(item)?.edits ?? []).map(([style, locale, text]) => [`${style} ${locale}`, text]));
+  const edits = new Map((decisionOf(item)?.edits ?? []).map(([style, locale, text]) => [`${style} ${locale}`, text]));
   return (
     typedOthers.get(item.key) ??
     item.others.map(([style, locale, text]) => edits.get(`${style} ${locale}`) ?? text)
   );
 }
 
-// Those of them that differ from what the run made; one that is empty is no edit.
+// Further texts that differ from those of the run; an empty one is not an edit.
 function editsOf(item) {
   return othersOf(item)
     .map((text, index) => [...item.others[index].slice(0, 2), text.trim()])
     .filter(([, , text], index) => text && text !== item.others[index][2]);
 }
 
-const isTyped = (item) => typed.has(item.key) || typedOthers.has(item.key);
+const isTyped = (item) => typedTexts.has(item.key) || typedOthers.has(item.key);
 
 function forgetTyped(key) {
-  typed.delete(key);
+  typedTexts.delete(key);
   typedOthers.delete(key);
 }
 
 function decide(item, decision, text, edits) {
-  past.push([item.key, current(item)]);
+  undoStack.push([item.key, decisionOf(item)]);
   decisions.set(item.key, { decision, text, edits, shown: item.text, at: new Date().toISOString() });
   forgetTyped(item.key);
-  saved = false;
-  remember();
+  isSaved = false;
+  store();
 }
 
-// Back to not decided, with the text as the run left it.
+// Take a decision back: the text is as the run left it.
 function undecide(item) {
-  past.push([item.key, current(item)]);
+  undoStack.push([item.key, decisionOf(item)]);
   decisions.delete(item.key);
-  saved = false;
-  remember();
+  isSaved = false;
+  store();
 }
 
-// The key of the picture whose last decision is gone now, or null.
+// Undo the last decision. Returns the key of its picture, or null.
 function undoLast() {
-  const last = past.pop();
+  const last = undoStack.pop();
   if (!last) return null;
   const [key, before] = last;
   if (before) decisions.set(key, before);
   else decisions.delete(key);
   forgetTyped(key);
-  saved = false;
-  remember();
+  isSaved = false;
+  store();
   return key;
 }
 
@@ -76,116 +75,117 @@ function typeOther(item, index, text) {
   const texts = [...othersOf(item)];
   texts[index] = text;
   typedOthers.set(item.key, texts);
-  rememberSoon();
+  storeSoon();
 }
 
-function type(item, text) {
-  if (text === (current(item)?.text ?? item.text)) typed.delete(item.key);
-  else typed.set(item.key, text);
-  rememberSoon();
+function typeText(item, text) {
+  if (text === (decisionOf(item)?.text ?? item.text)) typedTexts.delete(item.key);
+  else typedTexts.set(item.key, text);
+  storeSoon();
 }
 
-// --- in this browser -----------------------------------------------------------------------------
+// --- in the browser's storage ---------------------------------------------------------------------
 
-let waiting = 0;
+let storeTimer = 0;
 
-function rememberSoon() {
-  clearTimeout(waiting);
-  waiting = setTimeout(remember, 400);
+function storeSoon() {
+  clearTimeout(storeTimer);
+  storeTimer = setTimeout(store, 400);
 }
 
-function remember() {
-  clearTimeout(waiting);
-  const kept = { reviewer, shortcuts, decisions: [...decisions], typed: [...typed], typedOthers: [...typedOthers] };
+function store() {
+  clearTimeout(storeTimer);
+  const stored = { reviewer, shortcuts: hasShortcuts, decisions: [...decisions], typed: [...typedTexts], typedOthers: [...typedOthers] };
   try {
-    localStorage.setItem(STORE, JSON.stringify(kept));
-    storageWorks(true);
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
+    showStorageNotice(true);
   } catch {
-    storageWorks(false);
+    showStorageNotice(false);
   }
 }
 
-// Whatever another page of this origin may have put there, only decisions about pictures that still
-// have the text that was decided on come back.
-function recall() {
-  let kept = null;
+// Another page of this origin may have written to the storage: only valid decisions about texts that
+// are still the same are restored.
+function restore() {
+  let stored = null;
   try {
-    kept = JSON.parse(localStorage.getItem(STORE) ?? "null");
-    storageWorks(true);
+    stored = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "null");
+    showStorageNotice(true);
   } catch {
-    storageWorks(false);
+    showStorageNotice(false);
   }
-  if (!kept || typeof kept !== "object") return;
-  reviewer = String(kept.reviewer ?? "");
-  shortcuts = kept.shortcuts !== false;
-  for (const [key, made] of pairs(kept.decisions)) take(key, made);
-  for (const [key, text] of pairs(kept.typed)) {
-    if (byKey.has(key) && typeof text === "string") typed.set(key, text);
+  if (!stored || typeof stored !== "object") return;
+  reviewer = String(stored.reviewer ?? "");
+  hasShortcuts = stored.shortcuts !== false;
+  for (const [key, decision] of pairsIn(stored.decisions)) addDecision(key, decision);
+  for (const [key, text] of pairsIn(stored.typed)) {
+    if (byKey.has(key) && typeof text === "string") typedTexts.set(key, text);
   }
-  for (const [key, texts] of pairs(kept.typedOthers)) {
-    const isSound = Array.isArray(texts) && texts.every((text) => typeof text === "string");
-    if (isSound && byKey.get(key)?.others.length === texts.length) typedOthers.set(key, texts);
+  for (const [key, texts] of pairsIn(stored.typedOthers)) {
+    const isValid = Array.isArray(texts) && texts.every((text) => typeof text === "string");
+    if (isValid && byKey.get(key)?.others.length === texts.length) typedOthers.set(key, texts);
   }
-  saved = decisions.size === 0;
+  isSaved = decisions.size === 0;
 }
 
-function pairs(list) {
+function pairsIn(list) {
   return Array.isArray(list) ? list.filter((each) => Array.isArray(each) && each.length === 2) : [];
 }
 
-function take(key, made) {
+// Add a decision from the storage or a file. Returns whether it is valid and about the current text.
+function addDecision(key, stored) {
   const item = byKey.get(key);
-  const isSound = item && made && KINDS.includes(made.decision) && typeof made.text === "string";
-  if (!isSound || made.shown !== item.text) return false;
-  const { decision, text, shown } = made;
-  const edits = (Array.isArray(made.edits) ? made.edits : []).filter(
+  const isValid = item && stored && KINDS.includes(stored.decision) && typeof stored.text === "string";
+  if (!isValid || stored.shown !== item.text) return false;
+  const { decision, text, shown } = stored;
+  const edits = (Array.isArray(stored.edits) ? stored.edits : []).filter(
     (edit) =>
       Array.isArray(edit) &&
       edit.length === 3 &&
       edit.every((each) => typeof each === "string") &&
       item.others.some(([style, locale]) => style === edit[0] && locale === edit[1]),
   );
-  decisions.set(key, { decision, text, edits, shown, at: String(made.at ?? "") });
+  decisions.set(key, { decision, text, edits, shown, at: String(stored.at ?? "") });
   return true;
 }
 
 // --- in a file -----------------------------------------------------------------------------------
 
-function decisionsFile() {
+function buildFile() {
   const list = items
     .filter((item) => decisions.has(item.key))
     .map((item) => {
-      const { decision, text, edits, shown, at } = current(item);
+      const { decision, text, edits, shown, at } = decisionOf(item);
       return { key: item.key, outcome: item.outcome, shown, decision, text, edits, at };
     });
   return { version: 1, journal: run.journal, reviewer, saved_at: new Date().toISOString(), decisions: list };
 }
 
 function download() {
-  const text = JSON.stringify(decisionsFile(), null, 1);
+  const text = JSON.stringify(buildFile(), null, 1);
   const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
   const day = new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-");
   element("a", { href: url, download: `decisions-${run.journal}-${day}.json` }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  saved = true;
+  isSaved = true;
 }
 
-// How many decisions of the file fit this page; throws a sentence where it is no such file.
+// Load a decisions file. Returns how many of its decisions fit this page; throws an Error otherwise.
 function load(text) {
   let file = null;
   try {
     file = JSON.parse(text);
   } catch {
-    throw new Error("That file is no decisions file: it is not JSON.");
+    throw new Error("That file is not a decisions file: it is not JSON.");
   }
   if (file?.version !== 1 || !Array.isArray(file.decisions)) {
-    throw new Error("That file is no decisions file of this version.");
+    throw new Error("That file is not a decisions file of this version.");
   }
   if (file.journal !== run.journal) throw new Error("That file belongs to another run.");
-  const fitting = file.decisions.filter((made) => made && take(made.key, made));
-  for (const made of fitting) forgetTyped(made.key);
+  const added = file.decisions.filter((each) => each && addDecision(each.key, each));
+  for (const each of added) forgetTyped(each.key);
   reviewer ||= String(file.reviewer ?? "");
-  past.length = 0;
-  remember();
-  return fitting.length;
+  undoStack.length = 0;
+  store();
+  return added.length;
 }

@@ -1,76 +1,76 @@
-// The page: which pictures are shown, what keys do, saving.
+// The page: filters, pages of pictures, keyboard shortcuts, saving.
 
-const PAGE = 50;
-const at = (id) => document.getElementById(id);
+const PAGE_SIZE = 50;
+const byId = (id) => document.getElementById(id);
 
 let shown = items;
 let page = 0;
 
-// --- which are shown -----------------------------------------------------------------------------
+// --- filters and pages ---------------------------------------------------------------------------
 
-function options(select, counts, words) {
+function fillSelect(select, counts, labels) {
   const all = element("option", { value: "", textContent: "all" });
   const each = [...counts].map(([value, count]) =>
-    element("option", { value, textContent: `${words[value] ?? value} (${count})` }),
+    element("option", { value, textContent: `${labels[value] ?? value} (${count})` }),
   );
   select.replaceChildren(all, ...each);
 }
 
-function counted(values) {
+function countValues(values) {
   const counts = new Map();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return counts;
 }
 
-function filter() {
-  const outcome = at("outcome").value;
-  const decided = at("decided").value;
-  const flag = at("flag").value;
-  const locale = at("locale").value;
-  const words = at("search").value.trim().toLowerCase();
+function applyFilters() {
+  const outcome = byId("outcome").value;
+  const decided = byId("decided").value;
+  const flag = byId("flag").value;
+  const locale = byId("locale").value;
+  const query = byId("search").value.trim().toLowerCase();
   shown = items.filter(
     (item) =>
       (!outcome || item.outcome === outcome) &&
       (!decided || decisions.has(item.key) === (decided === "done")) &&
       (!flag || isFlagged(item, flag)) &&
       (!locale || item.locale === locale) &&
-      (!words || said(item).includes(words)),
+      (!query || searchText(item).includes(query)),
   );
   page = 0;
   showPage();
 }
 
-function said(item) {
+function searchText(item) {
   return [item.name, textOf(item), item.context, ...othersOf(item), ...item.reasons, ...item.warnings]
     .join("\n")
     .toLowerCase();
 }
 
 function showPage() {
-  const from = page * PAGE;
-  const these = shown.slice(from, from + PAGE);
-  at("cards").replaceChildren(
-    ...(these.length ? these.map((item) => card(item)) : [element("p", { className: "empty", textContent: "No picture is like this." })]),
+  const from = page * PAGE_SIZE;
+  const pageItems = shown.slice(from, from + PAGE_SIZE);
+  byId("cards").replaceChildren(
+    ...(pageItems.length ? pageItems.map((item) => createCard(item)) : [element("p", { className: "empty", textContent: "No picture is like this." })]),
   );
-  const upTo = Math.min(from + PAGE, shown.length);
-  at("shown").textContent = shown.length ? `${from + 1} to ${upTo} of ${shown.length}` : "none";
-  for (const pager of document.querySelectorAll(".pager")) pager.replaceChildren(...pagerButtons());
+  const upTo = Math.min(from + PAGE_SIZE, shown.length);
+  byId("shown").textContent = shown.length ? `${from + 1} to ${upTo} of ${shown.length}` : "none";
+  for (const pager of document.querySelectorAll(".pager")) pager.replaceChildren(...createPagerButtons());
 }
 
-function pagerButtons() {
-  const pages = Math.ceil(shown.length / PAGE);
+function createPagerButtons() {
+  const pages = Math.ceil(shown.length / PAGE_SIZE);
   if (pages < 2) return [];
   const button = (label, step) => {
-    const made = element("button", { type: "button", className: "quiet", textContent: label });
-    made.setAttribute("aria-disabled", String(page + step < 0 || page + step >= pages));
-    made.dataset.step = step;
-    return made;
+    const created = element("button", { type: "button", className: "quiet", textContent: label });
+    created.setAttribute("aria-disabled", String(page + step < 0 || page + step >= pages));
+    created.dataset.step = step;
+    return created;
   };
   return [button("Previous 50", -1), element("span", { textContent: `Page ${page + 1} of ${pages}` }), button("Next 50", 1)];
 }
 
-function turn(step) {
-  const pages = Math.ceil(shown.length / PAGE);
+function turnPage(step) {
+  const pages = Math.ceil(shown.length / PAGE_SIZE);
   if (page + step < 0 || page + step >= pages) return false;
   page += step;
   showPage();
@@ -79,90 +79,90 @@ function turn(step) {
 
 // --- deciding ------------------------------------------------------------------------------------
 
-function focused() {
-  const made = document.activeElement?.closest?.(".card");
-  return made ? itemOf(made) : null;
+function focusedItem() {
+  const card = document.activeElement?.closest?.(".card");
+  return card ? itemOf(card) : null;
 }
 
-function itemOf(made) {
-  return items[Number(made.id.slice("card-".length)) - 1];
+function itemOf(card) {
+  return items[Number(card.id.slice("card-".length)) - 1];
 }
 
-function make(item, decision) {
+function decideItem(item, decision) {
   const text = textOf(item);
   if (decision === "approve" && !text.trim()) {
-    tell("There is no text to approve: write one, or choose decorative or blank.");
-    at(idOf(item)).querySelector("textarea").focus();
+    announce("There is no text to approve: write one, or choose decorative or blank.");
+    byId(idOf(item)).querySelector("textarea").focus();
     return false;
   }
   const edits = decision === "approve" ? editsOf(item) : [];
   const isEdited = edits.length > 0 || text.trim() !== item.text.trim();
   const kind = decision === "approve" && isEdited ? "edit" : decision;
   decide(item, kind, decision === "approve" ? text.trim() : "", edits);
-  after(item, `${VERDICTS[kind]}: ${item.name}.`);
+  refreshAll(`${DECISION_LABELS[kind]}: ${item.name}.`);
   return true;
 }
 
-// A button that is pressed already is let go again.
-function clicked(button) {
+// Clicking a pressed button takes the decision back.
+function onDecisionClick(button) {
   const item = itemOf(button.closest(".card"));
   if (button.getAttribute("aria-pressed") === "true") {
     undecide(item);
-    after(item, `Not decided: ${item.name}.`);
+    refreshAll(`Not decided: ${item.name}.`);
   } else {
-    make(item, button.dataset.decision);
+    decideItem(item, button.dataset.decision);
   }
 }
 
-function after(item, message) {
+function refreshAll(message) {
   countTexts();
-  for (const each of shown.slice(page * PAGE, (page + 1) * PAGE)) refresh(each);
-  progress();
-  tell(message);
+  for (const each of shown.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)) refresh(each);
+  showProgress();
+  announce(message);
 }
 
 function undo() {
   const key = undoLast();
   if (key === null) {
-    tell("There is nothing to undo.");
+    announce("There is nothing to undo.");
     return;
   }
   const item = byKey.get(key);
-  after(item, `Undone: ${item.name}.`);
+  refreshAll(`Undone: ${item.name}.`);
   reveal(item);
 }
 
-// Where a decision was undone the person wants to look, on whichever page it is.
+// Show a picture, whichever page it is on, and give it the focus.
 function reveal(item) {
   const index = shown.indexOf(item);
   if (index < 0) return;
-  if (Math.floor(index / PAGE) !== page) {
-    page = Math.floor(index / PAGE);
+  if (Math.floor(index / PAGE_SIZE) !== page) {
+    page = Math.floor(index / PAGE_SIZE);
     showPage();
   }
-  at(idOf(item)).focus();
+  byId(idOf(item)).focus();
 }
 
 function go(step) {
-  const item = focused();
-  const index = item ? shown.indexOf(item) + step : page * PAGE;
+  const item = focusedItem();
+  const index = item ? shown.indexOf(item) + step : page * PAGE_SIZE;
   const target = shown[index];
   if (target) reveal(target);
-  else tell(step > 0 ? "That was the last picture." : "That was the first picture.");
+  else announce(step > 0 ? "That was the last picture." : "That was the first picture.");
 }
 
-function progress() {
-  at("progress").textContent = `${decisions.size} of ${items.length} decided`;
-  at("undo").setAttribute("aria-disabled", String(past.length === 0));
+function showProgress() {
+  byId("progress").textContent = `${decisions.size} of ${items.length} decided`;
+  byId("undo").setAttribute("aria-disabled", String(undoStack.length === 0));
 }
 
-function tell(text) {
-  at("status").textContent = text;
+function announce(text) {
+  byId("status").textContent = text;
 }
 
-function storageWorks(yes) {
-  at("no-storage").hidden = yes;
-  at("no-storage").textContent = yes
+function showStorageNotice(isWorking) {
+  byId("no-storage").hidden = isWorking;
+  byId("no-storage").textContent = isWorking
     ? ""
     : "This browser does not keep your decisions: save the decisions file before you close the page.";
 }
@@ -171,112 +171,112 @@ function storageWorks(yes) {
 
 function save() {
   if (!decisions.size) {
-    tell("Nothing is decided yet.");
+    announce("Nothing is decided yet.");
     return;
   }
   download();
-  tell(`${decisions.size} decisions saved. Next: altwright apply, with that file.`);
+  announce(`${decisions.size} decisions saved. Next: altwright apply, with that file.`);
 }
 
-async function open(file) {
-  at("file").value = ""; // or the same file, mended, would not be looked at again
+async function openFile(file) {
+  byId("file").value = ""; // otherwise choosing the same file again would do nothing
   try {
-    const fitting = load(await file.text());
-    at("reviewer").value = reviewer;
-    after(null, `${fitting} decisions taken over.`);
+    const count = load(await file.text());
+    byId("reviewer").value = reviewer;
+    refreshAll(`${count} decisions taken over.`);
   } catch (error) {
-    tell(error.message);
+    announce(error.message);
   }
 }
 
 // --- keys ----------------------------------------------------------------------------------------
 
-const KEYS = {
+const SHORTCUTS = {
   j: () => go(1),
   k: () => go(-1),
-  a: (item) => item && make(item, "approve") && go(1),
-  d: (item) => item && make(item, "decorative") && go(1),
-  r: (item) => item && make(item, "blank") && go(1),
-  e: (item) => item && at(idOf(item)).querySelector("textarea").focus(),
+  a: (item) => item && decideItem(item, "approve") && go(1),
+  d: (item) => item && decideItem(item, "decorative") && go(1),
+  r: (item) => item && decideItem(item, "blank") && go(1),
+  e: (item) => item && byId(idOf(item)).querySelector("textarea").focus(),
   u: () => undo(),
-  n: () => turn(1) && reveal(shown[page * PAGE]),
-  p: () => turn(-1) && reveal(shown[page * PAGE]),
+  n: () => turnPage(1) && reveal(shown[page * PAGE_SIZE]),
+  p: () => turnPage(-1) && reveal(shown[page * PAGE_SIZE]),
   s: () => save(),
-  "/": () => at("search").focus(),
+  "/": () => byId("search").focus(),
 };
 
-function pressed(event) {
-  const inText = event.target.closest("textarea, input:not([type=checkbox]), select");
-  if (inText) {
-    inField(event, inText);
+function onKeydown(event) {
+  const field = event.target.closest("textarea, input:not([type=checkbox]), select");
+  if (field) {
+    onKeydownInField(event, field);
     return;
   }
-  if (!shortcuts || event.ctrlKey || event.metaKey || event.altKey) return;
-  const does = KEYS[event.key.toLowerCase()];
-  if (!does) return;
+  if (!hasShortcuts || event.ctrlKey || event.metaKey || event.altKey) return;
+  const action = SHORTCUTS[event.key.toLowerCase()];
+  if (!action) return;
   event.preventDefault();
-  if ("ader".includes(event.key.toLowerCase()) && !focused()) tell("No picture is chosen: j goes to the first.");
-  else does(focused());
+  if ("ader".includes(event.key.toLowerCase()) && !focusedItem()) announce("No picture is chosen: j goes to the first.");
+  else action(focusedItem());
 }
 
-function inField(event, field) {
-  const item = focused();
+function onKeydownInField(event, field) {
+  const item = focusedItem();
   if (event.key === "Escape" && item) {
-    at(idOf(item)).focus();
+    byId(idOf(item)).focus();
   } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && item) {
     event.preventDefault();
-    if (make(item, "approve")) go(1);
+    if (decideItem(item, "approve")) go(1);
   } else if (event.key === "Escape" && field.id === "search") {
-    at("cards-title").focus();
+    byId("cards-title").focus();
   }
 }
 
-function warnOfLoss(event) {
-  if (!saved && !at("no-storage").hidden) event.preventDefault();
+function warnOfUnsaved(event) {
+  if (!isSaved && !byId("no-storage").hidden) event.preventDefault();
 }
 
-// --- wiring --------------------------------------------------------------------------------------
+// --- start ---------------------------------------------------------------------------------------
 
 function start() {
-  recall();
-  options(at("outcome"), counted(items.map((item) => item.outcome)), SAYS);
-  options(at("locale"), counted(items.map((item) => item.locale)), {});
-  at("locale").closest(".field").hidden = at("locale").options.length < 3;
-  at("reviewer").value = reviewer;
-  at("shortcuts").checked = shortcuts;
+  restore();
+  fillSelect(byId("outcome"), countValues(items.map((item) => item.outcome)), OUTCOME_LABELS);
+  fillSelect(byId("locale"), countValues(items.map((item) => item.locale)), {});
+  byId("locale").closest(".field").hidden = byId("locale").options.length < 3;
+  byId("reviewer").value = reviewer;
+  byId("shortcuts").checked = hasShortcuts;
   countTexts();
   showPage();
-  progress();
-  at("filters").addEventListener("input", filter);
-  at("filters").addEventListener("submit", (event) => event.preventDefault());
-  at("cards").addEventListener("input", (event) => {
-    const item = focused();
+  showProgress();
+  byId("filters").addEventListener("input", applyFilters);
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  byId("cards").addEventListener("input", (event) => {
+    const item = focusedItem();
     if (!item) return;
     const other = event.target.dataset.other;
-    if (other === undefined) type(item, event.target.value);
+    if (other === undefined) typeText(item, event.target.value);
     else typeOther(item, Number(other), event.target.value);
     refresh(item);
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (button?.dataset.decision) clicked(button);
-    if (button?.dataset.step && turn(Number(button.dataset.step))) at("cards-title").focus();
+    if (button?.dataset.decision) onDecisionClick(button);
+    if (button?.dataset.step && turnPage(Number(button.dataset.step))) byId("cards-title").focus();
   });
-  document.addEventListener("keydown", pressed);
-  at("undo").addEventListener("click", undo);
-  at("save").addEventListener("click", save);
-  at("open").addEventListener("click", () => at("file").click());
-  at("file").addEventListener("change", () => at("file").files[0] && open(at("file").files[0]));
-  at("reviewer").addEventListener("input", () => {
-    reviewer = at("reviewer").value.trim();
-    rememberSoon();
+  document.addEventListener("keydown", onKeydown);
+  byId("undo").addEventListener("click", undo);
+  byId("save").addEventListener("click", save);
+  byId("open").addEventListener("click", () => byId("file").click());
+  byId("file").addEventListener("change", () => byId("file").files[0] && openFile(byId("file").files[0]));
+  byId("reviewer").addEventListener("input", () => {
+    reviewer = byId("reviewer").value.trim();
+    storeSoon();
   });
-  at("shortcuts").addEventListener("change", () => {
-    shortcuts = at("shortcuts").checked;
-    remember();
+  byId("shortcuts").addEventListener("change", () => {
+    hasShortcuts = byId("shortcuts").checked;
+    store();
   });
-  addEventListener("beforeunload", warnOfLoss);
-  addEventListener("pagehide", () => typed.size + typedOthers.size && remember());
+  addEventListener("beforeunload", warnOfUnsaved);
+  addEventListener("pagehide", () => typedTexts.size + typedOthers.size && store());
 }
 
 start();
