@@ -33,7 +33,7 @@ from testing.servers.altwright import Altwright
 from testing.servers.flaky_model_server import CAPTION, Behaviour, FlakyModelServer
 
 CONCURRENCY = 8
-"""Default of the command: so many calls may be in flight when it is killed."""
+"""The command's default: the most calls in flight at a kill."""
 
 
 # Kills

@@ -30,7 +30,7 @@ from testing.servers.altwright import Altwright
 from testing.servers.flaky_model_server import CAPTION, Behaviour, FlakyModelServer
 
 THREADS = 8
-"""Of each of the two workers: so many calls may be in flight when one is killed."""
+"""Of each of the two workers: the most calls in flight at a kill."""
 LEASE_S, TIMEOUT_S, RESEND_AFTER_S = 16.0, 12.0, 15.0
 _EDITED = "A person wrote this."
 

@@ -1,8 +1,8 @@
-"""Caption a picture behind CloudFront: python signed_cloudfront.py https://d111.cloudfront.net/a.jpg
+"""Caption an image behind CloudFront: python signed_cloudfront.py https://d111.cloudfront.net/a.jpg
 
-The URL that is sent works for this one picture and five minutes. Needs an RSA key pair that the
-distribution trusts (CLOUDFRONT_KEY_ID, and CLOUDFRONT_PRIVATE_KEY with the path of the PEM file);
-signing asks nobody.
+The signed URL works for this one image and five minutes. Needs an RSA key pair that the
+distribution trusts (CLOUDFRONT_KEY_ID, and CLOUDFRONT_PRIVATE_KEY with the path of the PEM file).
+Signing makes no request.
 """
 
 import os
@@ -19,14 +19,14 @@ LIFETIME = timedelta(minutes=5)
 
 
 def signed_url(url: str, key_id: str, private_key_pem: bytes) -> str:
-    """The URL with a signature that is good until LIFETIME is over."""
+    """The URL with a signature that expires after LIFETIME."""
     key = serialization.load_pem_private_key(private_key_pem, password=None)
 
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("this example signs with an RSA key")
 
     def sign(policy: bytes) -> bytes:
-        sha1 = hashes.SHA1()  # noqa: S303 - what CloudFront takes
+        sha1 = hashes.SHA1()  # noqa: S303 - CloudFront requires it
         return key.sign(policy, padding.PKCS1v15(), sha1)
 
     signed: str = CloudFrontSigner(key_id, sign).generate_presigned_url(

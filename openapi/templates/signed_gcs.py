@@ -1,9 +1,8 @@
-"""Caption a picture of a private Google Cloud Storage bucket: python signed_gcs.py BUCKET NAME
+"""Caption an image of a private Google Cloud Storage bucket: python signed_gcs.py BUCKET NAME
 
-The URL that is sent works for this one object and five minutes. Credentials come from where
-Google's libraries find them. A service account's key signs by itself and asks nobody; without one
-(on Compute Engine, Cloud Run) hand `service_account_email` and `access_token` to
-`generate_signed_url`.
+The signed URL works for this one object and five minutes. Credentials are those that Google's
+libraries find. With a service account's key, signing makes no request; without one (on Compute
+Engine, Cloud Run) pass `service_account_email` and `access_token` to `generate_signed_url`.
 """
 
 import sys
@@ -16,7 +15,7 @@ LIFETIME = timedelta(minutes=5)
 
 
 def signed_url(client: storage.Client, bucket: str, name: str) -> str:
-    """A URL that reads this object until LIFETIME is over."""
+    """A URL that reads this object and expires after LIFETIME."""
     blob = client.bucket(bucket).blob(name)
     url: str = blob.generate_signed_url(version="v4", expiration=LIFETIME, method="GET")
     return url

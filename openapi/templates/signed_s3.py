@@ -1,7 +1,7 @@
-"""Caption a picture of a private S3 bucket: python signed_s3.py BUCKET KEY
+"""Caption an image of a private S3 bucket: python signed_s3.py BUCKET KEY
 
-The URL that is sent works for this one object and five minutes. Credentials come from where boto3
-finds them (environment, profile, role) and need s3:GetObject alone; signing asks nobody.
+The signed URL works for this one object and five minutes. Credentials are those that boto3 finds
+(environment, profile, role), and need only s3:GetObject. Signing makes no request.
 """
 
 import sys
@@ -14,12 +14,12 @@ LIFETIME_S = 300
 
 
 def signed_url(bucket: str, key: str, *, region: str | None = None) -> str:
-    """A URL that reads this object until LIFETIME_S are over.
+    """A URL that reads this object and expires after LIFETIME_S.
 
-    With a role it ends with the role's session, where that is sooner.
+    With a role it expires at the end of the role's session, if that is sooner.
     """
-    # Signature 4, which every region takes, for the bucket's own host ("virtual"): from the global
-    # one, which boto3 would sign for, S3 redirects, and a signature does not survive that.
+    # Signature version 4, which every region accepts, and the bucket's own host ("virtual"): boto3
+    # would use the global host, from which S3 redirects, and the signature is for one host only.
     config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
     client = boto3.client("s3", region_name=region, config=config)
     url: str = client.generate_presigned_url(

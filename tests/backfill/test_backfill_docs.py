@@ -33,11 +33,11 @@ def test_every_option_is_documented() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_of_a_documented_command_exists(command: str) -> None:
-    words = shlex.split(command, comments=True)
+    arguments = shlex.split(command, comments=True)
     known = options()
-    for word in words:
-        if word.startswith("--"):
-            assert word in known, word
+    for argument in arguments:
+        if argument.startswith("--"):
+            assert argument in known, argument
 
 
 def test_every_exit_code_and_outcome_is_in_its_table() -> None:

@@ -222,7 +222,7 @@ def test_a_target_file_of_someone_else_is_never_overwritten(
     out.write_text("mine\n")
     completed = command.run(*CSV)
     assert (completed.returncode, flaky_model.log.calls) == (2, 0)
-    assert "is there already" in completed.stderr
+    assert "already exists" in completed.stderr
     out.unlink()
     command.run_json(*CSV)
     out.write_text(out.read_text().replace("White", "Black"))

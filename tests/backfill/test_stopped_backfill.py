@@ -44,8 +44,8 @@ def test_a_key_revoked_during_the_run_stops_it_and_loses_nothing(
     proxy.then(*[forward] * 18).always(problem(401, "unauthorized"))
     completed = catalogue.run(*CSV)
     assert completed.returncode == 77
-    good = flaky_model.log.captioned.total()
-    assert good == 17  # one was the list of styles
+    captioned = flaky_model.log.captioned.total()
+    assert captioned == 17  # one was the list of styles
     states = Counter(row["alt_source"] for row in read_csv(catalogue.folder / "out.csv"))
     assert states == {"ai": 17, "pending": 23}
     catalogue.env["ALTWRIGHT_URL"] = direct
@@ -108,10 +108,10 @@ def test_a_signal_stops_cleanly_and_calls_in_flight_are_recorded(
     wait_until(lambda: flaky_model.log.calls >= 12, process)
     process.send_signal(number)
     assert process.wait(20) == code
-    good = flaky_model.log.captioned.total()
+    captioned = flaky_model.log.captioned.total()
     states = Counter(row["alt_source"] for row in read_csv(catalogue.folder / "out.csv"))
-    assert states == {"ai": good, "pending": 40 - good}
-    assert catalogue.run_json(*CSV)["calls"] == 40 - good
+    assert states == {"ai": captioned, "pending": 40 - captioned}
+    assert catalogue.run_json(*CSV)["calls"] == 40 - captioned
     assert flaky_model.log.captioned.total() == 40
 
 

@@ -1,4 +1,4 @@
-"""One server for all templates."""
+"""A server for the tests of all templates."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from testing.servers.altwright import Altwright
 
 @pytest.fixture(scope="package")
 def altwright() -> Iterator[Altwright]:
-    """With the embedded captioner; it may fetch from loopback."""
+    """A server with the embedded captioner, which may fetch from loopback."""
     with Altwright() as server:
         yield server

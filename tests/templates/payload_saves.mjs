@@ -1,4 +1,4 @@
-// Runs the hook as Payload 3 does: one save after the other, each with the arguments of
+// Runs the hook as Payload 3 does: one save after another, each with the arguments of
 // packages/payload/src/collections/operations/{create,utilities/update}.ts. Reads
 // {options, saves: [{operation, data, originalDoc, file, locale, context, sharp}]} from standard
 // input, writes [{data, warnings}].
@@ -18,7 +18,7 @@ for await (const chunk of process.stdin) input += chunk
 const { options, saves } = JSON.parse(input)
 const hook = fillAlt({ ...options, fields: ({ data }) => ({ context: data.credit }) })
 const collection = frozen({ slug: 'media', upload: {}, fields: altFields })
-const answers = []
+const results = []
 for (const save of saves) {
   const warnings = []
   const sharp = save.sharp ? createRequire(`${packages}/`)('sharp') : undefined
@@ -31,9 +31,9 @@ for (const save of saves) {
     payload: { config: { sharp }, logger: { warn: (text) => warnings.push(text) } },
   }
   const { operation, originalDoc } = save
-  const told = await hook({
+  const saved = await hook({
     collection, context, data: frozen(save.data), operation, originalDoc: frozen(originalDoc), req,
   })
-  answers.push({ data: told, warnings })
+  results.push({ data: saved, warnings })
 }
-console.log(JSON.stringify(answers))
+console.log(JSON.stringify(results))

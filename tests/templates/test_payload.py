@@ -1,4 +1,4 @@
-"""The Payload hook fills alt texts and never touches what a person wrote."""
+"""The Payload hook fills alt texts and never changes a person's text."""
 
 import base64
 import io
@@ -22,31 +22,31 @@ from testing.servers.fault_proxy import FaultProxy, hang, problem
 TOP = Path(__file__).parents[2]
 HOOK = TOP / "openapi/templates/payload-alt.mjs"
 SAVES = Path(__file__).with_name("payload_saves.mjs")
-NONE = {"alt": None, "altSource": None, "altLocale": None, "altReviewedAt": None}
-MACHINES = {**NONE, "alt": "An old text.", "altSource": "altwright", "altLocale": "en"}
+EMPTY = {"alt": None, "altSource": None, "altLocale": None, "altReviewedAt": None}
+MACHINE_TEXT = {**EMPTY, "alt": "An old text.", "altSource": "altwright", "altLocale": "en"}
 
 Saved = dict[str, Any]
 
 
 def uploaded(data: bytes, mimetype: str = "image/jpeg", **more: str) -> Saved:
-    """`req.file` as Payload hands it to hooks."""
-    inside = base64.b64encode(data).decode()
-    return {"data": inside, "mimetype": mimetype, "name": "mug.jpg", "size": len(data), **more}
+    """`req.file` as Payload passes it to hooks."""
+    encoded = base64.b64encode(data).decode()
+    return {"data": encoded, "mimetype": mimetype, "name": "mug.jpg", "size": len(data), **more}
 
 
 def create(data: Saved | None = None, **more: object) -> Saved:
-    """A save that makes a document; without `file` a picture is uploaded with it."""
+    """A save that creates a document, with an uploaded image unless `file` says otherwise."""
     return {"operation": "create", "data": data or {}, "file": uploaded(jpeg()), **more}
 
 
 def update(original: Saved, data: Saved | None = None, **more: object) -> Saved:
-    """A save that changes `original`; nothing is uploaded unless `file` says so."""
+    """A save that changes `original`; without `file` nothing is uploaded."""
     return {"operation": "update", "originalDoc": {"id": 7, **original}, "data": data or {}, **more}
 
 
 def save(url: str, *saves: Saved, **options: object) -> list[Saved]:
-    """What is stored of each save, with what was logged under `warnings`."""
-    told = subprocess.run(
+    """Run the hook on each save. Returns what is stored, and the log under `warnings`."""
+    completed = subprocess.run(
         [require_program("node", "nodejs"), str(SAVES), str(HOOK), str(NODE_MODULES)],
         input=json.dumps({"options": {"url": url, **options}, "saves": saves}),
         env={k: v for k, v in os.environ.items() if not k.startswith("ALTWRIGHT_")},
@@ -55,18 +55,18 @@ def save(url: str, *saves: Saved, **options: object) -> list[Saved]:
         timeout=60,
         check=False,
     )
-    assert told.returncode == 0, told.stderr
-    return [{"warnings": each["warnings"], **each["data"]} for each in json.loads(told.stdout)]
+    assert completed.returncode == 0, completed.stderr
+    return [{"warnings": each["warnings"], **each["data"]} for each in json.loads(completed.stdout)]
 
 
 @pytest.fixture
 def proxy(altwright: Altwright, make_fault_proxy: Callable[[str], FaultProxy]) -> FaultProxy:
-    """A proxy in front of the server: it sees what the hook asks."""
+    """A proxy in front of the server, which records the hook's requests."""
     return make_fault_proxy(altwright.url)
 
 
 def test_an_upload_fills_the_four_fields(altwright: Altwright, proxy: FaultProxy) -> None:
-    """Of each locale with its own text; no person has reviewed it."""
+    """Each locale gets its own text, without a review date."""
     english, german, credited = save(
         proxy.url,
         create(),
@@ -80,27 +80,27 @@ def test_an_upload_fills_the_four_fields(altwright: Altwright, proxy: FaultProxy
     assert german["alt"] not in ("", expected)
     assert credited["alt"]
     assert credited["credit"] == "Harbour mug"
-    asked = [seen.json() for seen in proxy.requests]
-    assert [each["locale"] for each in asked] == ["en", "de", "en-US"]
-    assert [each.get("context") for each in asked] == [None, None, "Harbour mug"]
+    requests = [request.json() for request in proxy.requests]
+    assert [each["locale"] for each in requests] == ["en", "de", "en-US"]
+    assert [each.get("context") for each in requests] == [None, None, "Harbour mug"]
 
 
-def test_a_decorative_picture_gets_an_empty_text_with_a_source(altwright: Altwright) -> None:
-    """Empty on purpose can be told from missing."""
+def test_a_decorative_image_gets_an_empty_text_with_a_source(altwright: Altwright) -> None:
+    """A text that is empty on purpose can be saved from a missing one."""
     blank = uploaded(jpeg_of(Image.new("RGB", (400, 300), "white")))
-    [told] = save(altwright.url, create(file=blank))
-    assert (told["alt"], told["altSource"]) == ("", "altwright")
+    [saved] = save(altwright.url, create(file=blank))
+    assert (saved["alt"], saved["altSource"]) == ("", "altwright")
 
 
-def test_what_a_person_types_is_theirs(proxy: FaultProxy) -> None:
-    """At the upload, later, in the place of a machine's text, by emptying it: asked is nobody."""
+def test_a_typed_text_belongs_to_the_person(proxy: FaultProxy) -> None:
+    """At the upload, later, replacing or emptying a machine's text; no caption is requested."""
     typed = save(
         proxy.url,
         create({"alt": "My mug"}, locale="de"),
-        update(NONE, {"alt": "My mug"}),
-        update(MACHINES, {**MACHINES, "alt": "My mug"}),
-        update(MACHINES, {"alt": ""}),
-        update(MACHINES, {"alt": "My other mug"}, file=uploaded(jpeg())),
+        update(EMPTY, {"alt": "My mug"}),
+        update(MACHINE_TEXT, {**MACHINE_TEXT, "alt": "My mug"}),
+        update(MACHINE_TEXT, {"alt": ""}),
+        update(MACHINE_TEXT, {"alt": "My other mug"}, file=uploaded(jpeg())),
     )
     assert [each["alt"] for each in typed] == ["My mug", "My mug", "My mug", "", "My other mug"]
     assert [each["altLocale"] for each in typed] == ["de", "en", "en", "en", "en"]
@@ -111,95 +111,93 @@ def test_what_a_person_types_is_theirs(proxy: FaultProxy) -> None:
     assert proxy.requests == []
 
 
-REVIEWED = {**MACHINES, "altReviewedAt": "2026-01-01T00:00:00.000Z"}
-PERSONS = {**REVIEWED, "altSource": "person"}
+REVIEWED = {**MACHINE_TEXT, "altReviewedAt": "2026-01-01T00:00:00.000Z"}
+PERSON_TEXT = {**REVIEWED, "altSource": "person"}
 
 
 @pytest.mark.parametrize(
     "original",
     [
-        PERSONS,
+        PERSON_TEXT,
         REVIEWED,
-        {**PERSONS, "alt": ""},
+        {**PERSON_TEXT, "alt": ""},
         {"alt": "From before these fields were"},
-        {**NONE, "alt": "From before these fields were"},
+        {**EMPTY, "alt": "From before these fields were"},
     ],
 )
-def test_a_new_file_leaves_a_persons_text_alone(proxy: FaultProxy, original: Saved) -> None:
+def test_a_new_file_does_not_change_a_persons_text(proxy: FaultProxy, original: Saved) -> None:
     """Typed, reviewed, emptied or of unknown origin."""
     for sent in ({}, original):
-        [told] = save(proxy.url, update(original, sent, file=uploaded(jpeg())))
-        assert told == {**sent, "warnings": []}
+        [saved] = save(proxy.url, update(original, sent, file=uploaded(jpeg())))
+        assert saved == {**sent, "warnings": []}
     assert proxy.requests == []
 
 
-def test_a_save_without_a_file_asks_nobody(proxy: FaultProxy) -> None:
-    """Whatever the text is; a copy of a document keeps its text, too."""
+def test_a_save_without_a_file_requests_no_caption(proxy: FaultProxy) -> None:
+    """Whatever the text is; a copied document keeps its text too."""
     credit = {"credit": "Jane"}
-    told = save(
+    saved = save(
         proxy.url,
-        update(MACHINES, credit),
-        update(NONE, credit),
-        update(MACHINES, {"altReviewedAt": "2026-01-01T00:00:00.000Z"}),
-        create(MACHINES, originalDoc=MACHINES, file=None),
+        update(MACHINE_TEXT, credit),
+        update(EMPTY, credit),
+        update(MACHINE_TEXT, {"altReviewedAt": "2026-01-01T00:00:00.000Z"}),
+        create(MACHINE_TEXT, originalDoc=MACHINE_TEXT, file=None),
     )
-    assert [each.pop("warnings") for each in told] == [[]] * 4
-    assert told == [credit, credit, {"altReviewedAt": "2026-01-01T00:00:00.000Z"}, MACHINES]
+    assert [each.pop("warnings") for each in saved] == [[]] * 4
+    assert saved == [credit, credit, {"altReviewedAt": "2026-01-01T00:00:00.000Z"}, MACHINE_TEXT]
     assert proxy.requests == []
 
 
-def test_a_machines_text_follows_its_picture(altwright: Altwright) -> None:
-    """A new file brings a new text; one that has none takes the old one away."""
+def test_a_machines_text_is_replaced_with_its_image(altwright: Altwright) -> None:
+    """A new file brings a new text, or removes the old one."""
     captioned, drawing = save(
         altwright.url,
-        update(MACHINES, file=uploaded(jpeg())),
-        update(MACHINES, file=uploaded(b"<svg/>", "image/svg+xml")),
+        update(MACHINE_TEXT, file=uploaded(jpeg())),
+        update(MACHINE_TEXT, file=uploaded(b"<svg/>", "image/svg+xml")),
     )
     assert captioned["altSource"] == "altwright"
-    assert captioned["alt"] not in (None, MACHINES["alt"])
-    assert drawing == {**NONE, "warnings": []}
+    assert captioned["alt"] not in (None, MACHINE_TEXT["alt"])
+    assert drawing == {**EMPTY, "warnings": []}
 
 
-def test_an_upload_succeeds_without_its_caption_and_says_why(proxy: FaultProxy) -> None:
-    """Fields that stay empty are the list of what a person has to look at."""
+def test_an_upload_without_a_caption_succeeds_and_logs_why(proxy: FaultProxy) -> None:
+    """The fields stay empty, so that a person can find them."""
     proxy.then(problem(422, "caption_uncertain"), problem(401, "unauthorized"))
-    told = save(proxy.url, create(), create(), create(file=uploaded(b"no picture")))
-    for each, said in zip(told, ["caption_uncertain", "unauthorized", "image"], strict=True):
+    saved = save(proxy.url, create(), create(), create(file=uploaded(b"no picture")))
+    for each, reason in zip(saved, ["caption_uncertain", "unauthorized", "image"], strict=True):
         [warning] = each.pop("warnings")
         assert warning.startswith("no alt text for mug.jpg: ")
-        assert said in warning
-        assert each == NONE
+        assert reason in warning
+        assert each == EMPTY
 
 
-def test_an_upload_waits_no_longer_than_it_was_told(proxy: FaultProxy) -> None:
-    """Neither for an answer nor for the end of a wait that outlives its patience."""
+def test_an_upload_waits_at_most_its_timeout(proxy: FaultProxy) -> None:
+    """Neither for a response nor for a Retry-After that is longer."""
     proxy.then(problem(429, "rate_limited", retry_after="600")).always(hang)
-    began_s = time.monotonic()
-    told = save(proxy.url, create(), create(), timeoutMs=1000)
-    assert time.monotonic() - began_s < 20
-    assert [each["alt"] for each in told] == [None, None]
-    assert "rate_limited" in told[0]["warnings"][0]
-    assert "no answer" in told[1]["warnings"][0]
+    started_s = time.monotonic()
+    saved = save(proxy.url, create(), create(), timeoutMs=1000)
+    assert time.monotonic() - started_s < 20
+    assert [each["alt"] for each in saved] == [None, None]
+    assert "rate_limited" in saved[0]["warnings"][0]
+    assert "no response" in saved[1]["warnings"][0]
 
 
-def test_whoever_sets_the_fields_themselves_is_left_alone(proxy: FaultProxy) -> None:
-    """An import, a bulk job, and a save of all locales at once."""
-    theirs = {**MACHINES, "altSource": "altwright", "alt": "From the import."}
-    told = save(
+def test_saves_that_set_the_fields_themselves_are_not_changed(proxy: FaultProxy) -> None:
+    """An import, a bulk job, and a save of all locales."""
+    theirs = {**MACHINE_TEXT, "altSource": "altwright", "alt": "From the import."}
+    saved = save(
         proxy.url,
-        update(NONE, theirs),
+        update(EMPTY, theirs),
         create({"title": "a"}, context={"skipAlt": True}),
         create({"alt": {"en": "a", "de": "b"}}, locale="all"),
     )
-    assert [each.pop("warnings") for each in told] == [[]] * 3
-    assert told == [theirs, {"title": "a"}, {"alt": {"en": "a", "de": "b"}}]
+    assert [each.pop("warnings") for each in saved] == [[]] * 3
+    assert saved == [theirs, {"title": "a"}, {"alt": {"en": "a", "de": "b"}}]
     assert proxy.requests == []
 
 
-def test_large_pictures_are_shrunk_with_payloads_own_sharp(
-    proxy: FaultProxy, tmp_path: Path
-) -> None:
-    """Upright; and where Payload keeps uploads in files, from there."""
+def test_large_images_are_shrunk_with_payloads_sharp(proxy: FaultProxy, tmp_path: Path) -> None:
+    """The result is upright. Uploads in temporary files are read from there."""
     require_node_package("sharp")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -216,15 +214,15 @@ def test_large_pictures_are_shrunk_with_payloads_own_sharp(
     assert shrunk["altSource"] == in_file_shrunk["altSource"] == "altwright"
     [warning] = without["warnings"]
     assert "too large to send" in warning
-    for seen in proxy.requests:
-        sent = str(seen.json()["image_url"]).partition(",")[2]
+    for request in proxy.requests:
+        sent = str(request.json()["image_url"]).partition(",")[2]
         with Image.open(io.BytesIO(base64.b64decode(sent))) as image:
             assert image.size == (1040, 1200)
     assert len(proxy.requests) == 2
 
 
 def jpeg_of(image: Image.Image, **more: Any) -> bytes:
-    """The picture as a file."""
+    """The image as a JPEG file."""
     out = io.BytesIO()
     image.convert("RGB").save(out, "JPEG", **more)
     return out.getvalue()

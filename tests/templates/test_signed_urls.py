@@ -1,8 +1,7 @@
-"""The examples for private buckets, offline: generated keys, the clouds' own SDKs, a real fetch.
+"""The examples for private buckets, offline: generated keys, the clouds' SDKs, a real fetch.
 
-An origin on loopback stands where the cloud would: it takes the URL whatever its signature, which
-is the cloud's to judge. What is judged here is that the whole URL gets there, is good for minutes
-only, and that its signature gets nowhere else.
+An origin on loopback replaces the cloud and accepts any signature. The tests check that the whole
+URL reaches it, that it expires after minutes, and that the signature appears nowhere else.
 """
 
 import base64
@@ -22,18 +21,18 @@ from testing.images import jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.origin import Origin
 
-MOST = timedelta(minutes=5)
-_BITS = 2048
+MAX_LIFETIME = timedelta(minutes=5)
+_KEY_BITS = 2048
 
 
 @pytest.fixture(scope="module")
 def key() -> rsa.RSAPrivateKey:
-    """Nobody's key."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+    """A generated key."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
 
 
 def pem(key: rsa.RSAPrivateKey) -> bytes:
-    """As a file would hold it."""
+    """The key as a PEM file."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -43,7 +42,7 @@ def pem(key: rsa.RSAPrivateKey) -> bytes:
 
 @pytest.fixture
 def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials in the environment, and nothing of this machine's own."""
+    """Credentials in the environment, without those of this machine."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-that-signs")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -54,7 +53,7 @@ def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def gcs(key: rsa.RSAPrivateKey, **options: str) -> storage.Client:
-    """A client with a service account's key."""
+    """A client with the key of a service account."""
     account = {
         "client_email": "captions@example.iam.gserviceaccount.com",
         "private_key": pem(key).decode(),
@@ -72,7 +71,7 @@ def signed(
     origin: Origin,
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
-    """A signed URL of each cloud, for the origin in the cloud's place."""
+    """A signed URL of each cloud that leads to the origin."""
     path = {"s3": "/private/mug.jpg", "gcs": "/private/mug.jpg", "cloudfront": "/mug.jpg"}
     address = origin.serve(path[request.param], jpeg())
     if request.param == "s3":
@@ -84,23 +83,23 @@ def signed(
     return signed_cloudfront.signed_url(address, "K2JCJMDEHXQW5F", pem(key))
 
 
-def ends(url: str) -> datetime:
-    """When a signed URL stops being good, as it says itself."""
+def expiry_of(url: str) -> datetime:
+    """When a signed URL expires, according to its query."""
     query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     if "expires" in query:
         return datetime.fromtimestamp(int(query["expires"]), UTC)
     prefix = "x-amz" if "x-amz-date" in query else "x-goog"
-    began = datetime.strptime(query[f"{prefix}-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return began + timedelta(seconds=int(query[f"{prefix}-expires"]))
+    signed_at = datetime.strptime(query[f"{prefix}-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return signed_at + timedelta(seconds=int(query[f"{prefix}-expires"]))
 
 
 @pytest.mark.parametrize("signed", ["s3", "gcs", "cloudfront"], indirect=True)
-def test_a_signed_url_is_short_lived_and_captioned_and_its_signature_stays_in_it(
+def test_a_signed_url_is_short_lived_and_its_signature_appears_nowhere_else(
     altwright: Altwright, origin: Origin, signed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """From the example to the bucket's door and back."""
+    """The image is captioned through the URL."""
     now = datetime.now(UTC)
-    assert now < ends(signed) <= now + MOST + timedelta(seconds=2)
+    assert now < expiry_of(signed) <= now + MAX_LIFETIME + timedelta(seconds=2)
     query = urlsplit(signed).query
     assert query
     with (
@@ -115,15 +114,15 @@ def test_a_signed_url_is_short_lived_and_captioned_and_its_signature_stays_in_it
     with pytest.raises(sdk.UsageError, match="signed"):
         caption.og_image()
     [signature] = [v[0] for k, v in parse_qs(query).items() if k.lower().endswith("signature")]
-    kept = "\n".join([*altwright.log, caplog.text, repr(caption), str(caption)])
-    assert "image_not_found" in kept
-    assert signature not in kept
-    assert query not in kept
+    recorded = "\n".join([*altwright.log, caplog.text, repr(caption), str(caption)])
+    assert "image_not_found" in recorded
+    assert signature not in recorded
+    assert query not in recorded
 
 
 @pytest.mark.usefixtures("_aws")
-def test_each_cloud_is_named_as_it_is(key: rsa.RSAPrivateKey) -> None:
-    """Without an origin in its place: regional host, version 4, the object's own path."""
+def test_urls_have_the_clouds_own_hosts_and_versions(key: rsa.RSAPrivateKey) -> None:
+    """Regional host, version 4, and the object's path."""
     s3 = urlsplit(signed_s3.signed_url("private", "a b/mug.jpg", region="eu-central-1"))
     assert s3.netloc == "private.s3.eu-central-1.amazonaws.com"
     assert s3.path == "/a%20b/mug.jpg"
@@ -133,8 +132,8 @@ def test_each_cloud_is_named_as_it_is(key: rsa.RSAPrivateKey) -> None:
     assert parse_qs(google.query)["X-Goog-Algorithm"] == ["GOOG4-RSA-SHA256"]
 
 
-def test_cloudfronts_signature_is_good_for_its_url(key: rsa.RSAPrivateKey) -> None:
-    """Verified with the public half, as CloudFront does."""
+def test_cloudfronts_signature_is_valid_for_its_url(key: rsa.RSAPrivateKey) -> None:
+    """Verified with the public key, as CloudFront does."""
     url = "https://d111111abcdef8.cloudfront.net/mug.jpg"
     query = parse_qs(urlsplit(signed_cloudfront.signed_url(url, "K2JCJMDEHXQW5F", pem(key))).query)
     policy = (

@@ -1,4 +1,4 @@
-"""openapi/templates: each program runs as its own first lines say, against the real server."""
+"""openapi/templates: each program runs as its head comment says, against the real server."""
 
 import json
 import os
@@ -18,26 +18,26 @@ from testing.servers.origin import Origin
 
 TEMPLATES = Path(__file__).parents[2] / "openapi/templates"
 KEY = "a-key-for-tests"
-# Prints what `caption` gives, or why there is nothing, as JSON.
+# Prints the result of `caption`, or its error, as JSON.
 _MODULE = """
 import { readFile } from 'node:fs/promises'
 import { caption } from './caption.mjs'
-const [named, style] = process.argv.slice(1)
-const picture = /^https?:/.test(named) ? named : await readFile(named)
+const [image, style] = process.argv.slice(1)
+const input = /^https?:/.test(image) ? image : await readFile(image)
 try {
-  console.log(JSON.stringify(await caption(picture, { style })))
+  console.log(JSON.stringify(await caption(input, { style })))
 } catch (error) {
   console.log(JSON.stringify({ code: error.code, detail: error.message, ...error }))
   process.exit(1)
 }
 """
 MakeFaultProxy = Callable[[str], FaultProxy]
-Ran = subprocess.CompletedProcess[str]
+Completed = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(params=["curl", "requests", "fetch"])
 def command(request: pytest.FixtureRequest) -> Sequence[str]:
-    """A template's command line up to its arguments."""
+    """The command line of a template, without its arguments."""
     if request.param == "requests":
         return [sys.executable, str(TEMPLATES / "caption_requests.py")]
     if request.param == "curl":
@@ -46,12 +46,12 @@ def command(request: pytest.FixtureRequest) -> Sequence[str]:
     return [require_program("node", "nodejs"), "--input-type=module", "-e", _MODULE]
 
 
-def run(command: Sequence[str], url: str, *words: str, key: str | None = None) -> Ran:
+def run(command: Sequence[str], url: str, *arguments: str, key: str | None = None) -> Completed:
     """Run a template as a user would."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("ALTWRIGHT_")}
     keys = {} if key is None else {"ALTWRIGHT_API_KEY": key}
     return subprocess.run(
-        [*command, *words],
+        [*command, *arguments],
         cwd=TEMPLATES,
         env={**kept, **keys, "ALTWRIGHT_URL": url},
         capture_output=True,
@@ -61,16 +61,20 @@ def run(command: Sequence[str], url: str, *words: str, key: str | None = None) -
     )
 
 
-def text_of(ran: Ran) -> str:
-    """The caption that was printed, alone or in its answer."""
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return json.loads(ran.stdout)["caption"] if ran.stdout.startswith("{") else ran.stdout.strip()
+def text_of(completed: Completed) -> str:
+    """The caption that was printed, alone or as JSON."""
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return (
+        json.loads(completed.stdout)["caption"]
+        if completed.stdout.startswith("{")
+        else completed.stdout.strip()
+    )
 
 
 def test_a_file_and_a_url_are_captioned(
     altwright: Altwright, origin: Origin, command: Sequence[str], tmp_path: Path
 ) -> None:
-    """The caption is the one that the server gives for the same bytes."""
+    """The caption is the one that the server returns for the same bytes."""
     (tmp_path / 'a "mug".jpg').write_bytes(jpeg())
     served = origin.serve("/mug.jpg", jpeg())
     expected = altwright.caption(data_url(jpeg()), style="seo").json()["caption"]
@@ -78,14 +82,14 @@ def test_a_file_and_a_url_are_captioned(
     assert text_of(run(command, altwright.url, served, "seo")) == expected
 
 
-def test_a_file_that_is_missing_is_told_and_nothing_is_sent(
+def test_a_missing_file_is_reported_and_nothing_is_sent(
     altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str]
 ) -> None:
-    """Its name is in the complaint."""
+    """The message names the file."""
     proxy = make_fault_proxy(altwright.url)
-    ran = run(command, proxy.url, "missing.jpg")
-    assert ran.returncode != 0
-    assert "missing.jpg" in ran.stdout + ran.stderr
+    completed = run(command, proxy.url, "missing.jpg")
+    assert completed.returncode != 0
+    assert "missing.jpg" in completed.stdout + completed.stderr
     assert proxy.requests == []
 
 
@@ -99,47 +103,51 @@ def test_a_file_that_is_too_long_for_a_command_line_is_captioned(
     assert run(command, altwright.url, str(path)).returncode == 0
 
 
-def test_what_may_pass_is_tried_again_after_as_long_as_the_server_says(
+def test_retryable_responses_are_retried_after_the_retry_after(
     altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str], tmp_path: Path
 ) -> None:
-    """429 with Retry-After, 503 without: the caption comes, and no wait is cut short."""
+    """429 with Retry-After, then 503 without it; no wait is shorter than asked for."""
     (tmp_path / "mug.jpg").write_bytes(jpeg())
     proxy = make_fault_proxy(altwright.url)
     proxy.then(problem(429, "rate_limited", retry_after="1"), problem(503, "overloaded"))
     assert text_of(run(command, proxy.url, str(tmp_path / "mug.jpg")))
-    assert [seen.action for seen in proxy.requests] == ["rate_limited", "overloaded", "forward"]
+    assert [request.action for request in proxy.requests] == [
+        "rate_limited",
+        "overloaded",
+        "forward",
+    ]
     assert proxy.gaps_s()[0] >= 1.0 - 0.05
-    assert len({seen.body for seen in proxy.requests}) == 1
+    assert len({request.body for request in proxy.requests}) == 1
 
 
-def test_what_will_not_pass_is_told_at_once_with_its_code(
+def test_a_permanent_problem_is_reported_at_once_with_its_code(
     altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str], tmp_path: Path
 ) -> None:
-    """A text is no picture: one request, and a sentence."""
+    """A text file: one request, and one message."""
     (tmp_path / "notes.txt").write_text("not a picture")
     proxy = make_fault_proxy(altwright.url)
-    ran = run(command, proxy.url, str(tmp_path / "notes.txt"))
-    assert ran.returncode not in (0, 75)
-    assert "image_unsupported" in ran.stdout + ran.stderr
-    assert "Traceback" not in ran.stderr
+    completed = run(command, proxy.url, str(tmp_path / "notes.txt"))
+    assert completed.returncode not in (0, 75)
+    assert "image_unsupported" in completed.stdout + completed.stderr
+    assert "Traceback" not in completed.stderr
     assert len(proxy.requests) == 1
 
 
 def test_the_key_is_sent_and_shown_nowhere(
     altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str], tmp_path: Path
 ) -> None:
-    """As the contract's header; a refusal does not repeat it."""
+    """In the Authorization header; messages do not contain it."""
     (tmp_path / "mug.jpg").write_bytes(jpeg())
     proxy = make_fault_proxy(altwright.url).then(problem(401, "unauthorized"))
-    ran = run(command, proxy.url, str(tmp_path / "mug.jpg"), key=KEY)
+    completed = run(command, proxy.url, str(tmp_path / "mug.jpg"), key=KEY)
     assert proxy.requests[0].headers["authorization"] == f"Bearer {KEY}"
-    assert ran.returncode != 0
-    assert "unauthorized" in ran.stdout + ran.stderr
-    assert KEY not in ran.stdout + ran.stderr
+    assert completed.returncode != 0
+    assert "unauthorized" in completed.stdout + completed.stderr
+    assert KEY not in completed.stdout + completed.stderr
 
 
-def test_every_template_is_listed_and_every_listed_one_is_there() -> None:
-    """The table of README.md and the folder say the same."""
+def test_the_readme_lists_every_template() -> None:
+    """And every template that it lists exists."""
     table = (TEMPLATES / "README.md").read_text(encoding="utf-8")
     listed = {line.split("](")[1].split(")")[0] for line in table.splitlines() if line[:3] == "| ["}
     assert listed == {path.name for path in TEMPLATES.iterdir() if path.is_file()} - {"README.md"}

@@ -188,7 +188,7 @@ def equals_exactly(engine: Engine, column: ColumnElement[Any], text: str) -> Col
     from sqlalchemy.dialects import mysql
 
     if engine.dialect.name in ("mysql", "mariadb"):
-        # Compared as UTF-8 bytes, whatever character set the column has.
+        # Compared as UTF-8 bytes, because the column may have any character set.
         as_bytes = sa.cast(sa.cast(column, mysql.CHAR(charset="utf8mb4")), sa.LargeBinary)
         return as_bytes == sa.literal(text.encode("utf-8", "replace"), sa.LargeBinary)
     collation = "BINARY" if engine.dialect.name == "sqlite" else "C"

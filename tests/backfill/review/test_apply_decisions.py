@@ -121,7 +121,7 @@ def test_a_row_that_someone_changed_in_the_table_stays_and_is_reported(
     for _ in range(2):  # every further run reports it again
         code, _, err = run_command("apply", file)
         assert code == 1
-        assert "row 1: somebody changed it in the table meanwhile: theirs stays" in err
+        assert "row 1: someone changed it in the table: their text is kept" in err
         assert filled.row(1) == before
     assert filled.row(5)["alt_source"] == "human-edited-ai"
 
@@ -143,7 +143,7 @@ def test_the_second_of_two_reviewers_is_refused_until_they_use_a_new_page(
     assert run_command("apply", anas)[0] == 0
     code, _, err = run_command("apply", bens)
     assert code == 1
-    assert "row 1: Ana decided about it since the page was made" in err
+    assert "row 1: Ana decided about it after the page was made" in err
     assert filled.row(1)["alt"] == "A white mug."
     assert (
         run_command("apply", write_decisions(filled.journal_path, "Ben", r1=("edit", "A cup.")))[0]

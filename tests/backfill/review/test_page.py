@@ -315,8 +315,8 @@ def test_axe_core_finds_no_violation_light_dark_and_narrow(open_page: Open) -> N
     for width, dark in ((1200, False), (1200, True), (360, False)):
         tab.size(width, 900, dark=dark)
         found = tab.run("axe.run({resultTypes: ['violations']})")
-        told = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found["violations"]]
-        assert told == []
+        violations = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found["violations"]]
+        assert violations == []
         assert tab.run("document.documentElement.scrollWidth") <= width
 
 
@@ -421,9 +421,9 @@ def test_thumbnails_of_pipes_and_devices_are_empty(tmp_path: Path) -> None:
 
 def test_charts_have_descriptions_and_tables_for_screen_readers(open_page: Open) -> None:
     tab = open_page()
-    said = tab.run("document.getElementById('outcomes-description').textContent")
-    assert "by the model: 4" in said
-    assert "held by a rule: 1" in said
+    description = tab.run("document.getElementById('outcomes-description').textContent")
+    assert "by the model: 4" in description
+    assert "held by a rule: 1" in description
     rows = tab.run(
         "[...document.querySelectorAll('.chart-table tbody tr')].map((r) => r.textContent)"
     )

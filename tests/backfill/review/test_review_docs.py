@@ -57,15 +57,15 @@ def test_every_keyboard_shortcut_is_documented_and_in_the_pages_help() -> None:
 def test_rules_hold_sets_and_decisions_are_documented() -> None:
     for name in (*RULES, *HOLD_SETS):
         assert f"`{name}`" in REVIEW or f"`--hold {name}`" in REVIEW, name
-    words = {
+    texts = {
         "approve": "approved",
         "edit": "edited",
         "decorative": "decorative",
         "blank": "left blank",
     }
-    assert set(words) == set(DECISION_KINDS)
-    for word in words.values():
-        assert word in REVIEW[REVIEW.index("## Apply") :]
+    assert set(texts) == set(DECISION_KINDS)
+    for text in texts.values():
+        assert text in REVIEW[REVIEW.index("## Apply") :]
 
 
 def test_the_documented_upload_hook_runs_without_sqlalchemy_and_httpx() -> None:

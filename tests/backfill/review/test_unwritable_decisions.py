@@ -140,7 +140,7 @@ def test_a_changed_row_is_reported_each_time_the_file_is_applied(
     for _ in range(2):
         code, _, err = run_command("apply", file)
         assert code == 1
-        assert "row 1: somebody changed it in the table meanwhile: theirs stays" in err
+        assert "row 1: someone changed it in the table: their text is kept" in err
     assert short_timeout.row(1)["alt"] == "An editor's."
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql
 METADATA = sa.MetaData()
 
 _LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-# Keys are compared byte for byte, whatever the database's default collation.
+# Keys are compared byte for byte; the database's default collation may ignore case.
 _KEY = sa.String(255).with_variant(
     mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
 )

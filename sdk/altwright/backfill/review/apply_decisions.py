@@ -113,7 +113,7 @@ def apply_to_file(
     journal.replace_outcomes([outcome for outcome in before if outcome is not None])
     journal.mark_written(dict.fromkeys(left_out, KEPT))
     for key in left_out:
-        why = "its row in the source has another text or picture by now"
+        why = "its row in the source has another text or image now"
         plan.result.not_applied[key] = why
         plan.result.applied.pop(key)
     return plan.result

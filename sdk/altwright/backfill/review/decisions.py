@@ -123,8 +123,8 @@ def find_conflict(current: Outcome, decision: Decision, reviewer: str) -> str:
     if outcome_label(current) == decision.outcome and shown_text(current) == decision.shown:
         return ""
     if current.is_decided:
-        return f"{earlier_reviewer or 'somebody'} decided about it since the page was made"
-    return "it is another text since the page was made"
+        return f"{earlier_reviewer or 'someone'} decided about it after the page was made"
+    return "its text has changed since the page was made"
 
 
 def _merge_edits(

@@ -28,7 +28,7 @@ _PROGRESS_INTERVAL_S = 0.25
 
 
 class ProgressObserver(Protocol):
-    """Is told how a run proceeds; called often, and from one thread."""
+    """Receives the progress of a run; called often, and from one thread."""
 
     def scanning(self, scan: ScanResult) -> None:
         """The source is being read."""

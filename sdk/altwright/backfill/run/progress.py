@@ -75,7 +75,7 @@ class RunProgress:
         self._done_at_s.append(time.monotonic())
 
     def set_done_requests(self, done: int) -> None:
-        """Set how many requests of this run are done, in whatever process."""
+        """Set how many requests of this run are done, in all processes."""
         now_s = time.monotonic()
         newly_done = min(done - self.done_requests, self._done_at_s.maxlen or 0)
         self._done_at_s.extend([now_s] * newly_done)

@@ -94,7 +94,7 @@ class FileTarget:
         if not self._path.exists():
             return
         if not journal.target_fingerprints:
-            raise UsageError(f"{self._path} is there already: name a new file, or move it away.")
+            raise UsageError(f"{self._path} already exists: name a new file, or move it away.")
         if _fingerprint(self._path) not in journal.target_fingerprints:
             raise UsageError(
                 f"{self._path} was changed since it was written: move it away, so that nothing in "

@@ -45,7 +45,7 @@ class CsvWriter:
     """Writes CSV in UTF-8 with the separator and line ends of the source."""
 
     def __init__(self, path: Path, columns: Sequence[str], dialect: CsvDialect) -> None:
-        # UTF-8 whatever the source's encoding: captions may be in any language.
+        # Always UTF-8: captions may be in any language.
         encoding = "utf-8-sig" if dialect.has_bom else "utf-8"
         self._file = path.open("w", encoding=encoding, errors="surrogateescape", newline="")
         self._columns = columns

@@ -71,7 +71,7 @@ class TableTarget:
         return {field: length for field, length in lengths.items() if length}
 
     def find_blank_keys(self, keys: Iterable[str]) -> set[str]:
-        """Those of the rows that may still be written: nobody has filled them meanwhile."""
+        """Keys of the rows that may still be written, without those that someone has filled."""
         import sqlalchemy as sa
 
         key_of = {database.key_value(self._key, key): key for key in keys}
@@ -179,7 +179,7 @@ class TableTarget:
         return database.equals_exactly(self.engine, column, text)
 
     def _may_be_set(self, outcome: Outcome | None = None) -> ColumnElement[bool]:
-        """The compare of compare-and-set: the row is blank and nobody's.
+        """The compare of compare-and-set: the row is blank and not a person's.
 
         For a decision: or it still has what the reviewer saw.
         """

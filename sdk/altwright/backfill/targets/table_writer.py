@@ -18,7 +18,7 @@ from altwright.backfill.types import Outcome, Row
 
 _MAX_LOCKED_IN_A_ROW = 3
 """After this many locked rows the whole table is taken to be locked: each costs a long wait."""
-_CHANGED = "somebody changed it in the table meanwhile: theirs stays"
+_CHANGED = "someone changed it in the table: their text is kept"
 
 
 class OutcomeJournal(Protocol):
