@@ -1,8 +1,11 @@
 """Fixtures that every test may use."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+from testing.corpora.draw import write_corpora
 
 pytest_plugins = [
     "testing.servers.aimock_model_server",
@@ -24,10 +27,18 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def corpora() -> Path:
-    """A folder of real pictures and model answers that lies beside the project on some machines."""
-    folder = Path(__file__).parents[2] / "shared" / "corpora"
-    if not folder.is_dir():
-        pytest.skip("put the corpora of real material into ../shared/corpora to run this test")
+_LARGER_CORPORA = Path(
+    os.environ.get("ALTWRIGHT_TEST_CORPORA", Path(__file__).parents[2] / "shared/corpora")
+)
+
+
+@pytest.fixture(
+    scope="session", params=["shipped", *(["larger"] if _LARGER_CORPORA.is_dir() else [])]
+)
+def corpora(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of real images and model answers: those of testing/corpora, and a larger one."""
+    if request.param == "larger":
+        return _LARGER_CORPORA
+    folder = tmp_path_factory.mktemp("corpora")
+    write_corpora(folder)
     return folder

@@ -73,7 +73,9 @@ def test_captions_from_real_answers_break_no_rule(
     corpora: Path, finish_reason: str, max_tokens: int, every: int
 ) -> None:
     """A sample; all of them: `python -m benchmarks.raw_answers --answers vlm_outputs.jsonl`."""
-    lines = (corpora / "vlm_outputs.jsonl").read_text(encoding="utf-8").splitlines()[::every]
+    lines = (corpora / "vlm_outputs.jsonl").read_text(encoding="utf-8").splitlines()
+    if len(lines) > 500:
+        lines = lines[::every]
     answers = [json.loads(line)["output"] for line in lines]
     results = replay_answers(answers, finish_reason, max_tokens=max_tokens)
     assert len(results) == 3 * len(answers)

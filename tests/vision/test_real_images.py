@@ -1,4 +1,4 @@
-"""Analysis of real images, where the folder of corpora exists."""
+"""Analysis of real images."""
 
 from functools import cache
 from pathlib import Path
