@@ -45,17 +45,10 @@ class RunCounts:
     written: int
     kept: int
     """Rows that a person filled before the outcome could be written."""
-    requests: int
-    """Distinct requests: image and context."""
     results: int
     attempts: int
     input_tokens: int
     output_tokens: int
-
-    @property
-    def rows(self) -> int:
-        """All rows that were blank when the source was read."""
-        return sum(self.by_state.values())
 
 
 @dataclass(frozen=True, slots=True)

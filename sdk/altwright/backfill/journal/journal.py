@@ -280,9 +280,9 @@ class Journal:
         """Counts of the whole run, earlier processes included."""
         states = {AltSource(s): n for s, n in self._db.execute(
             "SELECT state, count(*) FROM rows GROUP BY state")}  # fmt: skip
-        held, written, kept, requests = self._db.execute(sql.COUNT_ROWS).fetchone()
+        held, written, kept = self._db.execute(sql.COUNT_ROWS).fetchone()
         results = self._db.execute(sql.COUNT_RESULTS).fetchone()
-        return RunCounts(states, held, written, kept, requests, *results)
+        return RunCounts(states, held, written, kept, *results)
 
     def count_duplicates(self) -> DuplicateCounts:
         """How much of the waiting rows repeats."""

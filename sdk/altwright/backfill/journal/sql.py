@@ -88,7 +88,7 @@ FROM rows WHERE state IN ('pending', 'failed')
 """
 COUNT_ROWS = """
 SELECT coalesce(sum(state = 'uncertain' AND outcome LIKE '%"held: %'), 0),
-       coalesce(sum(written = 1), 0), coalesce(sum(written = 2), 0), count(DISTINCT ask)
+       coalesce(sum(written = 1), 0), coalesce(sum(written = 2), 0)
 FROM rows
 """
 COUNT_RESULTS = """

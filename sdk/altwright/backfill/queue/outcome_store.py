@@ -105,15 +105,11 @@ class OutcomeStore:
                     ROWS.c.outcome.like(f'%"{HELD_PREFIX}%'),
                 )
             ).scalar_one()
-            requests = connection.execute(
-                sa.select(sa.func.count(sa.distinct(ROWS.c.ask))).where(of_run)
-            ).scalar_one()
             return RunCounts(
                 self._count_states(connection),
                 held,
                 written.get(WRITTEN, 0),
                 written.get(KEPT, 0),
-                requests,
                 *self._count_results(connection),
             )
 

@@ -108,7 +108,7 @@ def apply_to_file(
     """
     plan = plan_decisions(journal, decisions_file)
     journal.replace_outcomes(list(plan.decided.values()))
-    left_out = target.write(journal, plan.decided).left_out
+    left_out = target.write(journal, plan.decided)
     before = (outcome_before_decision(plan.decided[key]) for key in left_out)
     journal.replace_outcomes([outcome for outcome in before if outcome is not None])
     journal.mark_written(dict.fromkeys(left_out, KEPT))

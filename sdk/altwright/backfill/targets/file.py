@@ -41,16 +41,6 @@ _PAGE_RECORDS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class FileWriteResult:
-    """What was not written into the file."""
-
-    broken: int
-    """Broken records, which are copied into a file beside it."""
-    left_out: frozenset[str]
-    """Keys of decisions whose row is gone from the source, or has other values now."""
-
-
-@dataclass(frozen=True, slots=True)
 class _ColumnsToSet:
     by_record: list[dict[str, str]]
     """For each record the columns to set, by name."""
@@ -101,10 +91,12 @@ class FileTarget:
                 "it is lost."
             )
 
-    def write(self, journal: Journal, decided_keys: Collection[str] = ()) -> FileWriteResult:
+    def write(self, journal: Journal, decided_keys: Collection[str] = ()) -> set[str]:
         """Write the file. `decided_keys` are rows whose decision should be in it.
 
-        Raises OSError and SourceError, and leaves an existing file as it is then.
+        Returns those of them that are left out: their row is gone from the source, or has other
+        values now. Broken records are copied into a file beside it. Raises OSError and SourceError,
+        and leaves an existing file as it is then.
         """
         partial = self._path.with_name(f".{self._path.name}.part")
         broken_path = self._path.with_name(f"{self._path.name}.broken")
@@ -130,7 +122,7 @@ class FileTarget:
             broken_partial.unlink(missing_ok=True)
         journal.set_target_fingerprints(new)
         journal.mark_all_written()
-        return FileWriteResult(broken, frozenset(left_out))
+        return left_out
 
     def _columns_to_set(self, records: Sequence[Record], journal: Journal) -> _ColumnsToSet:
         # By the index in the page: the records of a table have no line number.
