@@ -9,10 +9,10 @@ from PIL import Image
 
 from app.vision.background import Background, find_background
 from app.vision.categories import FLAT_COLOUR_MAIN_TONES, categorise
+from app.vision.colour_layout import find_bands, find_orientation, find_region_colours
 from app.vision.colour_names import ColourShare
 from app.vision.colour_naming import GREY_MAX_CHROMA, ColourIndices, classify_colours
 from app.vision.features import Brightness, Category, Features
-from app.vision.layout import find_bands, find_orientation, find_region_colours
 from app.vision.main_colours import (
     FAINT_MAX_DISTANCE,
     FOREGROUND_MAX_SHARE,

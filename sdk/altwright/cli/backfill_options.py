@@ -23,15 +23,21 @@ _MAX_TOKENS_OF_DETAILED = 256
 
 Column = Annotated[
     list[str] | None,
-    typer.Option("--column", metavar="ROLE=NAME", help="Which column is what: image=photo_url."),
+    typer.Option("--column", metavar="ROLE=NAME", help="Column of a role: image=photo_url."),
 ]
 Styles = Annotated[
-    str, typer.Option("--styles", metavar="LIST", help="The first is the alt text: concise,seo.")
+    str,
+    typer.Option(
+        "--styles", metavar="LIST", help="Styles; the first is the alt text: concise,seo."
+    ),
 ]
 Locales = Annotated[
-    str, typer.Option("--locales", metavar="LIST", help="The first is the alt text's: en,de.")
+    str,
+    typer.Option(
+        "--locales", metavar="LIST", help="Languages; the first is the alt text's: en,de."
+    ),
 ]
-Table = Annotated[str, typer.Option("--table", metavar="NAME", help="Of a database.")]
+Table = Annotated[str, typer.Option("--table", metavar="NAME", help="Table of the database.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,94 +45,111 @@ class BackfillOptions:
     """Options of `altwright backfill SOURCE`."""
 
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A .csv, .jsonl or .parquet, a folder, a URL.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="File (.csv, .jsonl, .parquet), folder or database URL."
+        ),
     ]
     target_file: Annotated[
         str | None,
-        typer.Option("--to", metavar="FILE", help="The new file; else back into --table."),
+        typer.Option("--to", metavar="FILE", help="New file to write; default: write to --table."),
     ] = None
     table: Table = ""
     query: Annotated[
-        str, typer.Option("--query", metavar="SQL", help="Read what it finds, by its key.")
+        str, typer.Option("--query", metavar="SQL", help="Read the rows of a query, by their key.")
     ] = ""
     column: Column = None
     image_base: Annotated[
         str,
-        typer.Option(
-            "--base", metavar="URL", help="Before images that are relative; a folder too."
-        ),
+        typer.Option("--base", metavar="URL", help="Base URL or folder of relative images."),
     ] = ""
-    encoding: Annotated[str, typer.Option("--encoding", metavar="NAME", help="Of a CSV.")] = ""
+    encoding: Annotated[
+        str, typer.Option("--encoding", metavar="NAME", help="Encoding of a CSV file.")
+    ] = ""
     journal: Annotated[
         Path | None,
-        typer.Option("--journal", metavar="FILE", help="Where it is remembered what was answered."),
+        typer.Option("--journal", metavar="FILE", help="Journal of the run."),
     ] = None
     styles: Styles = "concise"
     locales: Locales = "en"
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", min=32, max=256, help="A ceiling; 256 where detailed."),
+        typer.Option("--max-tokens", min=32, max=256, help="Token limit of a caption."),
     ] = None
     hold: Annotated[
         str,
-        typer.Option("--hold", metavar="LIST", help="Never write unseen: " + ", ".join(HOLD_SETS)),
+        typer.Option(
+            "--hold", metavar="LIST", help="Hold rows for review: " + ", ".join(HOLD_SETS)
+        ),
     ] = ""
     hold_column: Annotated[
         list[str] | None,
-        typer.Option("--hold-column", metavar="NAME=VALUE,...", help="Nor such rows."),
+        typer.Option(
+            "--hold-column", metavar="NAME=VALUE,...", help="Hold rows with such a value."
+        ),
     ] = None
     hold_pattern: Annotated[
         list[str] | None,
-        typer.Option("--hold-pattern", metavar="REGEX", help="Nor where this is found."),
+        typer.Option("--hold-pattern", metavar="REGEX", help="Hold rows that match."),
     ] = None
     hold_locale: Annotated[
         list[str] | None,
-        typer.Option("--hold-locale", metavar="TAG", help="Nor in this language."),
+        typer.Option("--hold-locale", metavar="TAG", help="Hold texts in this language."),
     ] = None
     only_estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what it would take; nothing is called.")
+        bool, typer.Option("--estimate", help="Estimate only, without any request.")
     ] = False
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, metavar="N", help="Pictures of this run: a pilot."),
+        typer.Option("--limit", min=1, metavar="N", help="Most images in this run."),
     ] = None
     rate: Annotated[
         str | None,
-        typer.Option("--rate", metavar="N/UNIT", help="At most: 24/min, 2/s, 5000/day."),
+        typer.Option(
+            "--rate", metavar="N/UNIT", help="Highest request rate: 24/min, 2/s, 5000/day."
+        ),
     ] = None
     concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, max=256)] = 8
     price_in: Annotated[
-        float, typer.Option("--price-in", min=0, help="Money for a million tokens in.")
+        float, typer.Option("--price-in", min=0, help="Price of a million input tokens.")
     ] = 0.0
     price_out: Annotated[
-        float, typer.Option("--price-out", min=0, help="Money for a million tokens out.")
+        float, typer.Option("--price-out", min=0, help="Price of a million output tokens.")
     ] = 0.0
     patience_min: Annotated[
         float,
-        typer.Option("--patience", min=0, metavar="MIN", help="For a server that is away."),
+        typer.Option(
+            "--patience",
+            min=0,
+            metavar="MIN",
+            help="Minutes to wait for a server that is unavailable.",
+        ),
     ] = 15.0
-    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False
     queue: Annotated[
         str | None,
-        typer.Option("--queue", metavar="celery", help="Put rows on a queue: see worker."),
+        typer.Option("--queue", metavar="celery", help="Send rows to workers over a queue."),
     ] = None
     broker: Broker = None
     queue_name: QueueName = "altwright"
     run_name: Annotated[
-        str, typer.Option("--run", metavar="NAME", help="Of a queue's run; else the table's.")
+        str,
+        typer.Option("--run", metavar="NAME", help="Name of a queue's run; default: the table's."),
     ] = ""
     window: Annotated[
-        int, typer.Option("--window", min=1, help="Rows that are on the queue at once.")
+        int, typer.Option("--window", min=1, help="Most rows on the queue at a time.")
     ] = 10_000
     resend_after_s: Annotated[
         float,
-        typer.Option("--again-after", min=1, metavar="S", help="Send a row again that is lost."),
+        typer.Option(
+            "--again-after", min=1, metavar="S", help="Seconds before a lost row is sent again."
+        ),
     ] = 900.0
     base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="Where the server listens.")
+        str | None, typer.Option("--base-url", metavar="URL", help="The server's address.")
     ] = None
     timeout_s: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds that one call may take.")
+        float, typer.Option("--timeout", min=0.1, help="The most seconds that a call may take.")
     ] = 35.0
 
     @property

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from altwright.backfill.queue.outcome_store import OutcomeStore
 
 AnyJournal = Union[Journal, "OutcomeStore"]
-RunName = Annotated[str, typer.Option("--run", metavar="NAME", help="Of a queue in a database.")]
+RunName = Annotated[
+    str, typer.Option("--run", metavar="NAME", help="Name of a queue's run in a database.")
+]
 _MAX_LISTED = 50
 """Decisions that were not applied and are listed one by one."""
 _KIND_TEXTS = {
@@ -57,21 +59,25 @@ class ReviewOptions:
     """Options of `altwright review`."""
 
     journal: Annotated[
-        str, typer.Argument(metavar="JOURNAL", help="Of a backfill; of a queue, its database.")
+        str,
+        typer.Argument(metavar="JOURNAL", help="Journal of a backfill, or database of a queue."),
     ]
-    page_path: Annotated[Path, typer.Option("--to", metavar="FILE", help="The page.")] = Path(
+    page_path: Annotated[Path, typer.Option("--to", metavar="FILE", help="Page to write.")] = Path(
         "review.html"
     )
     outcome: Annotated[
-        str, typer.Option("--outcome", metavar="LIST", help="Only these: held,uncertain,ai.")
+        str,
+        typer.Option("--outcome", metavar="LIST", help="Only these outcomes: held,uncertain,ai."),
     ] = ""
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Pictures on the page.")] = MAX_ROWS
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most images on the page.")] = (
+        MAX_ROWS
+    )
     sample: Annotated[
         int | None,
-        typer.Option("--sample", min=0, help="Of what a model wrote, so many drawn at random."),
+        typer.Option("--sample", min=0, help="Size of a random sample of the model's texts."),
     ] = None
     no_web: Annotated[
-        bool, typer.Option("--no-web-pictures", help="The page loads nothing from the web.")
+        bool, typer.Option("--no-web-pictures", help="Show no images from the web.")
     ] = False
     run: RunName = ""
 
@@ -80,10 +86,14 @@ class ReviewOptions:
 class ApplyOptions:
     """Options of `altwright apply`."""
 
-    decisions: Annotated[Path, typer.Argument(metavar="DECISIONS", help="As the page saved it.")]
+    decisions: Annotated[
+        Path, typer.Argument(metavar="DECISIONS", help="Decisions saved by the page.")
+    ]
     journal: Annotated[
         str,
-        typer.Option("--journal", metavar="JOURNAL", help="By default the run's in this folder."),
+        typer.Option(
+            "--journal", metavar="JOURNAL", help="Journal; default: the run's in this folder."
+        ),
     ] = ""
     run: RunName = ""
     database: Annotated[
@@ -92,13 +102,13 @@ class ApplyOptions:
             "--database",
             metavar="URL",
             envvar="ALTWRIGHT_DATABASE_URL",
-            help="Of the table, where its password is needed.",
+            help="Database of the table, with its password.",
         ),
     ] = ""
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be done and change nothing.")
     ] = False
-    as_json: Annotated[bool, typer.Option("--json", help="What was done as JSON.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False
 
 
 @takes_options(ReviewOptions)

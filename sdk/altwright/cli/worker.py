@@ -24,7 +24,7 @@ Broker = Annotated[
 ]  # fmt: skip
 QueueName = Annotated[
     str,
-    typer.Option("--queue-name", metavar="NAME", help="Where several share a broker."),
+    typer.Option("--queue-name", metavar="NAME", help="Queue name, for a shared broker."),
 ]
 
 
@@ -39,33 +39,37 @@ class WorkerCommandOptions:
             "--database",
             metavar="URL",
             envvar="ALTWRIGHT_DATABASE_URL",
-            help="Where the table is, with a password if it needs one.",
+            help="Database of the table.",
         ),
     ] = None
     queue_name: QueueName = "altwright"
     concurrency: Annotated[int, typer.Option("--concurrency", "-j", min=1, max=256)] = 8
     per_second: Annotated[
         float | None,
-        typer.Option("--per-second", min=0.01, help="Requests that this worker begins at most."),
+        typer.Option(
+            "--per-second", min=0.01, help="The most requests that this worker starts in a second."
+        ),
     ] = None
     pool: Annotated[
-        str, typer.Option("--pool", metavar="threads|prefork", help="A call waits: threads do.")
+        str, typer.Option("--pool", metavar="threads|prefork", help="Kind of concurrency.")
     ] = "threads"
     base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="Where the server listens.")
+        str | None, typer.Option("--base-url", metavar="URL", help="The server's address.")
     ] = None
     timeout_s: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds that one call may take.")
+        float, typer.Option("--timeout", min=0.1, help="The most seconds that a call may take.")
     ] = 35.0
     lease_s: Annotated[
         float | None,
-        typer.Option("--lease", metavar="S", help="The rows of a killed worker wait so long."),
+        typer.Option(
+            "--lease", metavar="S", help="Seconds before a killed worker's rows are taken over."
+        ),
     ] = None
 
 
 @takes_options(WorkerCommandOptions)
 def worker(options: WorkerCommandOptions) -> None:
-    """Take rows from the queue and caption them, until SIGTERM; what is in work is finished then.
+    """Take rows from the queue and caption them. On SIGTERM the rows in work are finished.
 
     Run it on any machine that reaches the broker, the database and the server. The passwords in
     both URLs are better in the environment than on the command line.

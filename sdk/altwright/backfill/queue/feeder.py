@@ -26,8 +26,8 @@ from altwright.backfill.run.scan import scan_source
 from altwright.backfill.run.summary import RunNames, summarise_run
 from altwright.backfill.run_state import RunCounts
 from altwright.backfill.stop_reason import StopReason
+from altwright.backfill.targets.journaled_writes import write_all
 from altwright.backfill.targets.table import TableTarget
-from altwright.backfill.targets.table_writer import write_all
 from altwright.backfill.types import AltSource
 from altwright.errors import UsageError
 

@@ -15,13 +15,13 @@ from altwright.backfill.review.decisions import (
 )
 from altwright.backfill.rules.outcome_rules import outcome_before_decision
 from altwright.backfill.run_state import KEPT
-from altwright.backfill.targets import table_writer
+from altwright.backfill.targets import journaled_writes
 from altwright.backfill.targets.file import FileTarget
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.types import Outcome, Row
 
 
-class DecisionJournal(table_writer.OutcomeJournal, Protocol):
+class DecisionJournal(journaled_writes.OutcomeJournal, Protocol):
     """The part of a journal that is needed to apply decisions."""
 
     def find_outcome(self, key: str) -> tuple[Row, Outcome] | None:
@@ -87,10 +87,10 @@ def apply_to_table(
     Other unwritten outcomes are written first: a decision is about what the table has. If the
     process is killed, the next command that writes goes on.
     """
-    unwritten = table_writer.write_all(journal, table, {}).unwritten
+    unwritten = journaled_writes.write_all(journal, table, {}).unwritten
     plan = plan_decisions(journal, decisions_file, unwritten)
     journal.replace_outcomes(list(plan.decided.values()))
-    written = table_writer.write_all(journal, table, unwritten)
+    written = journaled_writes.write_all(journal, table, unwritten)
     result = plan.result
     result.not_applied |= {key: why for key, why in written.undone.items() if key in plan.decided}
     result.unwritten |= written.unwritten

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from altwright.backfill.journal.writer import JournalWriter
 from altwright.backfill.run_state import KEPT, WRITTEN
 from altwright.backfill.stop_reason import StopReason
+from altwright.backfill.targets.journaled_writes import record_in_journal, write_batch
 from altwright.backfill.targets.table import BATCH_ROWS, TableTarget
-from altwright.backfill.targets.table_writer import record_in_journal, write_batch
 from altwright.backfill.types import Outcome
 
 _INTERVAL_S = 2.0
