@@ -10,7 +10,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from app.vision.colour_names import COLOUR_NAMES
 from app.vision.text_lines import TextBlock
-from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
+from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NoTimeToRetry, PoolBusy
 from app.workers.pool import WorkerPool
 
 _logger = logging.getLogger(__name__)
@@ -102,12 +102,20 @@ class OcrPool:
                 deadline=deadline,
             )
             return _parse_blocks(facts)
-        except (PoolBusy, TimeoutError) as error:
-            raise Overloaded(log_reason="OCR was not done in time", retry_after_s=2) from error
-        except (ChildTimeout, ChildDied, JobRefused, KeyError, TypeError, ValueError) as error:
-            # A failure of this image alone: its caption is written without text.
+        except (
+            ChildTimeout,
+            ChildDied,
+            NoTimeToRetry,
+            JobRefused,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # A failure of this image alone, or a killed child: the caption is written without text.
             _logger.warning("ocr.failed", extra={"reason": type(error).__name__})
             return ()
+        except (PoolBusy, TimeoutError) as error:
+            raise Overloaded(log_reason="OCR was not done in time", retry_after_s=2) from error
 
     def _check_queue(self, deadline: Deadline) -> None:
         """Raises Overloaded where the jobs before this one take too long for the deadline."""

@@ -23,9 +23,19 @@ class ChildTimeout(Exception):
 class ChildDied(Exception):
     """The child process ended during the job or sent an invalid message. It has been killed."""
 
+    def __init__(self, reason: str, *, may_retry: bool = False) -> None:
+        super().__init__(reason)
+        self.may_retry = may_retry
+        """Whether the pool may try the job once more: the process ended, which something outside
+        may have caused. Invalid messages and bugs of a handler would only happen again."""
+
 
 class PoolBusy(Exception):
     """The deadline passed before the work was done, mostly while waiting for a child or memory."""
+
+
+class NoTimeToRetry(PoolBusy):
+    """The job's child died, and the job could not be tried again before the deadline."""
 
 
 class NotForExpressChild(Exception):

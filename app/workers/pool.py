@@ -1,20 +1,27 @@
 """Worker pool: a few warm child processes, and the fair queue of jobs that wait for one.
 
-A child that dies, hangs or is killed loses its own job and no other. Another child is started in
-its place while the rest go on working.
+A child that hangs or fails costs its own job and no other. Another child is started in its place
+while the rest go on working. A child that dies may have been killed from outside, by an operator or
+because the machine ran out of memory; so its job is tried once more in another child.
 """
 
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
 from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
-from app.workers.errors import ChildDied, ChildTimeout, NotForExpressChild, PoolBusy
+from app.workers.errors import (
+    ChildDied,
+    ChildTimeout,
+    NotForExpressChild,
+    NoTimeToRetry,
+    PoolBusy,
+)
 from app.workers.fair_queue import FairnessKey, FairQueue
 from app.workers.handler import JsonValue
 from app.workers.process import ChildProcess, Job, JobResult
@@ -167,18 +174,34 @@ class WorkerPool:
     ) -> JobResult:
         """Run one job in a child; returns the facts and bytes that the handler returned.
 
-        `timeout_s` limits the work alone; `deadline` limits everything, including the wait for a
-        child and for memory. Raises JobRefused (by the handler), ChildTimeout, ChildDied, PoolBusy.
+        `timeout_s` limits the work of one attempt; `deadline` limits everything, including the wait
+        for a child and for memory. A job whose child ends is tried once more. For that it waits in
+        the fair queue again, and never runs in the express child, which cheap jobs need. Raises
+        JobRefused (by the handler), ChildTimeout, ChildDied (the second child of the job ended, or
+        a child sent an invalid message), PoolBusy.
         """
         if len(data) > self._config.input_max_bytes:
             raise ValueError("more data than input_max_bytes")
         job = Job(handler, data, args, timeout_s, deadline)
         may_express = len(data) <= EXPRESS_MAX_INPUT_BYTES
-        child = await self._acquire_child(deadline, fairness_key, may_express=may_express)
+        try:
+            return await self._attempt(job, fairness_key, may_express=may_express)
+        except ChildDied as error:
+            if not error.may_retry:
+                raise
+        try:
+            return await self._attempt(replace(job, attempt=2), fairness_key, may_express=False)
+        except PoolBusy as error:
+            raise NoTimeToRetry(f"the job's child died; {error}") from error
+
+    async def _attempt(
+        self, job: Job, fairness_key: FairnessKey, *, may_express: bool
+    ) -> JobResult:
+        child = await self._acquire_child(job.deadline, fairness_key, may_express=may_express)
         try:
             return await self._run_in(child, job)
         except NotForExpressChild:
-            child = await self._acquire_child(deadline, fairness_key, may_express=False)
+            child = await self._acquire_child(job.deadline, fairness_key, may_express=False)
             return await self._run_in(child, job)
 
     async def _run_in(self, child: _Child, job: Job) -> JobResult:
@@ -202,6 +225,7 @@ class WorkerPool:
                     "error": type(error).__name__,
                     "reason": str(error),
                     "handler": job.handler,
+                    "attempt": job.attempt,
                 },
             )
             raise

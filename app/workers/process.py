@@ -51,6 +51,8 @@ class Job:
     args: Mapping[str, JsonValue]
     timeout_s: float
     deadline: Deadline
+    attempt: int = 1
+    """2 where the job is tried again, because its first child died."""
 
 
 JobResult = tuple[dict[str, JsonValue], bytes]
@@ -143,7 +145,8 @@ class ChildProcess:
             raise
         except OSError as error:
             self.kill()
-            raise ChildDied(f"could not receive the job: {type(error).__name__}") from error
+            reason = f"could not receive the job: {type(error).__name__}"
+            raise ChildDied(reason, may_retry=True) from error
         except BaseException:
             self.kill()
             raise
@@ -263,7 +266,8 @@ class ChildProcess:
             body = await self._reader.readexactly(body_bytes) if body_bytes else b""
             return ipc.decode_message(text), body
         except (asyncio.IncompleteReadError, OSError) as error:
-            raise ChildDied(f"ended; stderr: {self._stderr_excerpt() or 'empty'}") from error
+            reason = f"ended; stderr: {self._stderr_excerpt() or 'empty'}"
+            raise ChildDied(reason, may_retry=True) from error
         except ipc.InvalidMessage as error:
             raise ChildDied(f"sent an invalid message: {error}") from error
 

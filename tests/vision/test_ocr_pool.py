@@ -14,8 +14,8 @@ from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from app.vision import ocr_pool as module
 from app.vision.ocr_pool import OcrPool, is_ocr_installed
-from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
-from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
+from app.workers.errors import ChildDied, ChildTimeout, NoTimeToRetry, PoolBusy
+from app.workers.pool import POOL_MEMORY_BYTES, ChildState, WorkerPool
 from tests.captioning.embedded.samples import CONCISE, normalised_image
 from tests.vision import drawn
 
@@ -39,8 +39,10 @@ async def ocr_pool(anyio_backend: str) -> AsyncIterator[OcrPool]:
         starting.cancel()
 
 
-async def read(pool: OcrPool, jpeg: bytes, *, is_text_sparse: bool = False) -> list[str]:
-    blocks = await pool.read_text(jpeg, Deadline.after(30), is_text_sparse=is_text_sparse)
+async def read(
+    pool: OcrPool, jpeg: bytes, *, is_text_sparse: bool = False, within_s: float = 30
+) -> list[str]:
+    blocks = await pool.read_text(jpeg, Deadline.after(within_s), is_text_sparse=is_text_sparse)
     return [block.text for block in blocks]
 
 
@@ -83,13 +85,35 @@ async def test_data_that_is_no_image_does_not_end_the_child_process(ocr_pool: Oc
 
 
 @needs_models
-async def test_a_killed_child_process_is_replaced(ocr_pool: OcrPool):
-    """The current image gets no text; the next one waits for the new child process."""
+async def test_a_child_process_killed_while_idle_costs_no_text(ocr_pool: OcrPool):
+    """The next image waits for the new child process."""
     await read(ocr_pool, drawn.jpeg(drawn.banner()))
     for pid in ocr_pool.pids():
         os.kill(pid, signal.SIGKILL)
-    await read(ocr_pool, drawn.jpeg(drawn.banner()))
     assert await read(ocr_pool, drawn.jpeg(drawn.banner())) == ["SPRING SALE"]
+
+
+@needs_models
+async def test_a_child_process_killed_during_ocr_costs_no_text(ocr_pool: OcrPool):
+    """A new child process reads the image; a second kill costs the text."""
+    await read(ocr_pool, drawn.jpeg(drawn.banner()))
+    for kills, expected in ((1, ["SPRING SALE"]), (2, [])):
+        reading = asyncio.create_task(read(ocr_pool, drawn.jpeg(drawn.banner()), within_s=120))
+        killed = 0
+        for _ in range(kills):
+            killed = await kill_busy_child(ocr_pool, other_than=killed)
+        assert await reading == expected
+
+
+async def kill_busy_child(ocr_pool: OcrPool, *, other_than: int) -> int:
+    """Kills the child process once it has a job; returns its process id."""
+    async with asyncio.timeout(60):
+        while True:
+            for child in ocr_pool._pool._children:
+                if child.state is ChildState.BUSY and child.process.pid != other_than:
+                    os.kill(child.process.pid, signal.SIGKILL)
+                    return child.process.pid
+            await asyncio.sleep(0.005)
 
 
 @needs_models
@@ -138,6 +162,7 @@ async def start_ocr_pool(monkeypatch: pytest.MonkeyPatch, stub: StubPool) -> Ocr
     [
         ChildDied("gone"),
         ChildTimeout("8 s"),
+        NoTimeToRetry("the child died"),
         {},
         {"blocks": 7},
         {"blocks": [{"text": "a"}]},

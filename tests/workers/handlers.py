@@ -31,6 +31,18 @@ def sleep(data: JobInput, args: dict, reserve: Reserve) -> Response:
     return {"pid": os.getpid()}, b""
 
 
+_CALLS: list[str] = []
+
+
+def hang_if_repeated(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Return the input in a child that never ran this before; otherwise reserve memory and hang."""
+    _CALLS.append("hang_if_repeated")
+    if len(_CALLS) > 1:
+        reserve(args["reserve_bytes"])
+        time.sleep(600)
+    return {"pid": os.getpid()}, data.read()
+
+
 def refuse(data: JobInput, args: dict, reserve: Reserve) -> Response:
     """Refuse the job."""
     raise JobRefused("nope", "secret reason")

@@ -1,12 +1,14 @@
 """Worker pools whose children run the handlers of `handlers.py`."""
 
+import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from app.runtime.deadline import Deadline
-from app.workers.pool import WorkerPool
+from app.workers.pool import ChildState, WorkerPool
 from tests.workers import handlers
 
 MB = 1024 * 1024
@@ -28,16 +30,42 @@ async def running_pool(size: int = 1, **settings: object) -> AsyncIterator[Worke
         await pool.aclose()
 
 
-async def run(pool, handler, data=b"x", *, timeout_s=5.0, within_s=10.0, fairness_key=(), **args):
+async def run(
+    pool,
+    handler,
+    data=b"x",
+    *,
+    timeout_s=5.0,
+    within_s=10.0,
+    deadline=None,
+    fairness_key=(),
+    **args,
+):
     """Run one job with `args` as its arguments."""
     return await pool.run(
         handler,
         data,
         args,
         timeout_s=timeout_s,
-        deadline=Deadline.after(within_s),
+        deadline=deadline or Deadline.after(within_s),
         fairness_key=fairness_key,
     )
+
+
+async def kill_child_at_work(pool: WorkerPool, *, other_than: int = 0) -> int:
+    """Kill the only child that is busy, once its job has reserved memory; returns its pid."""
+    async with asyncio.timeout(60):
+        while True:
+            busy = [
+                child.process.pid
+                for child in pool._children
+                if child.state is ChildState.BUSY and child.process.pid != other_than
+            ]
+            if busy and pool._config.memory.used:
+                (pid,) = busy
+                os.kill(pid, signal.SIGKILL)
+                return pid
+            await asyncio.sleep(0.005)
 
 
 def express_pid(pool: WorkerPool) -> int:

@@ -7,10 +7,32 @@ import signal
 import pytest
 
 from app.workers import pool as pool_module
-from app.workers.errors import ChildDied, PoolBusy
-from app.workers.pool import WorkerPool
+from app.workers.errors import ChildDied, ChildTimeout, NoTimeToRetry, PoolBusy
+from app.workers.pool import ChildState, WorkerPool
+from app.workers.process import ChildProcess
 from app.workers.spawn import BASE_MEMORY_BYTES, EXPRESS_MAX_WORK_MS
-from tests.workers.pools import express_pid, is_gone, open_files, run, running_pool
+from tests.workers.pools import (
+    MB,
+    express_pid,
+    is_gone,
+    kill_child_at_work,
+    open_files,
+    run,
+    running_pool,
+)
+
+LONG = {"timeout_s": 600, "within_s": 600, "reserve_bytes": BASE_MEMORY_BYTES + MB}
+"""Of a job that ends only when its child is killed."""
+
+
+def attempts_lost(caplog) -> list[int]:
+    """The attempts of all `child.lost` in the log."""
+    return [record.attempt for record in caplog.records if record.message == "child.lost"]
+
+
+async def never(*_args, **_options) -> None:
+    """Instead of a start that may not succeed during a test."""
+    await asyncio.Event().wait()
 
 
 async def test_more_input_than_the_limit_is_refused_before_it_is_sent():
@@ -88,16 +110,182 @@ async def test_cancelling_a_waiting_job_affects_no_child_and_no_other_job():
         assert pool.children_lost == 0
 
 
-async def test_a_child_killed_under_20_concurrent_jobs_loses_exactly_its_own():
-    """The other nineteen finish."""
+async def test_a_child_killed_under_20_concurrent_jobs_costs_none_of_them():
+    """The job of that child is tried again, the other nineteen go on."""
     async with running_pool(size=2) as pool:
-        jobs = [asyncio.create_task(run(pool, "sleep", seconds=0.05)) for _ in range(20)]
+        jobs = [
+            asyncio.create_task(run(pool, "sleep", seconds=0.05, within_s=60)) for _ in range(20)
+        ]
         await asyncio.sleep(0)
         os.kill(pool.pids()[0], signal.SIGKILL)
-        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
-        assert sum(isinstance(outcome, ChildDied) for outcome in outcomes) == 1
-        assert sum(isinstance(outcome, tuple) for outcome in outcomes) == 19
-        assert len(pool.pids()) == 2 or pool.is_ready()
+        await asyncio.gather(*jobs)
+        assert pool.children_lost == 1
+
+
+async def test_a_job_whose_child_is_killed_is_tried_again_in_a_fresh_child(caplog):
+    """With the same input, and the log names the attempt. The memory of the first is released."""
+    data = memoryview(bytearray(os.urandom(3 * MB)))
+    async with running_pool() as pool:
+        await run(pool, "hang_if_repeated", within_s=60)
+        job = asyncio.create_task(run(pool, "hang_if_repeated", data, **LONG))
+        killed = await kill_child_at_work(pool)
+        facts, body = await job
+        assert body == data
+        assert facts["pid"] != killed
+        assert pool.children_lost == 1
+        assert pool._config.memory.used == 0
+    assert attempts_lost(caplog) == [1]
+
+
+async def test_a_job_whose_second_child_is_killed_too_has_failed(caplog):
+    """There is no third attempt."""
+    async with running_pool(size=2) as pool:
+        job = asyncio.create_task(run(pool, "allocate", bytes=1, seconds=600, **LONG))
+        first = await kill_child_at_work(pool)
+        await kill_child_at_work(pool, other_than=first)
+        with pytest.raises(ChildDied, match="ended"):
+            await job
+        assert pool.children_lost == 2
+        assert pool._config.memory.used == 0
+        assert pool.waiting == 0
+    assert attempts_lost(caplog) == [1, 2]
+
+
+@pytest.mark.parametrize("size", [1, 3])
+async def test_a_job_that_kills_its_children_costs_two(size, caplog):
+    """A decoder that crashes; the next job finds a child."""
+    async with running_pool(size=size) as pool:
+        with pytest.raises(ChildDied, match="last words"):
+            await run(pool, "crash", within_s=60)
+        assert (await run(pool, "echo", b"next", within_s=60))[1] == b"next"
+        assert pool.children_lost == 2
+    assert attempts_lost(caplog) == [1, 2]
+
+
+@pytest.mark.parametrize("handler", ["raise_error", "send_garbage", "reserve_no_number"])
+async def test_a_job_that_sends_no_result_is_not_tried_again(handler, caplog):
+    """It would do the same again, so it costs one child."""
+    async with running_pool() as pool:
+        with pytest.raises(ChildDied):
+            await run(pool, handler, within_s=60)
+        await run(pool, "echo", within_s=60)
+        assert pool.children_lost == 1
+    assert attempts_lost(caplog) == [1]
+
+
+async def test_a_job_that_takes_too_long_is_not_tried_again(caplog):
+    """It had all the time that a job may have."""
+    async with running_pool() as pool:
+        with pytest.raises(ChildTimeout):
+            await run(pool, "sleep", seconds=600, timeout_s=0.1, within_s=60)
+        await run(pool, "echo", within_s=60)
+        assert pool.children_lost == 1
+    assert attempts_lost(caplog) == [1]
+
+
+async def test_a_job_that_lost_the_express_child_is_not_tried_again_in_its_replacement():
+    """It may have killed the express child itself, and cheap jobs need that one."""
+    async with running_pool(size=2) as pool:
+        express = express_pid(pool)
+        (ordinary,) = set(pool.pids()) - {express}
+        facts, _ = await run(pool, "hang_if_repeated", within_s=60)
+        assert facts["pid"] == express
+        memory = pool._config.memory
+        await memory.acquire(memory.total)
+        job = asyncio.create_task(run(pool, "hang_if_repeated", **{**LONG, "reserve_bytes": 1}))
+        await asyncio.sleep(0)
+        other = asyncio.create_task(run(pool, "allocate", bytes=1, **LONG))  # waits for memory
+        await asyncio.sleep(0)
+        os.kill(express, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while not any(
+                child.process.is_express and child.state is ChildState.IDLE
+                for child in pool._children
+            ):
+                await asyncio.sleep(0.005)
+        assert pool.waiting == 1
+        memory.release(memory.total)
+        await other
+        facts, _ = await job
+        assert facts["pid"] == ordinary
+        assert pool.children_lost == 1
+
+
+async def test_a_job_that_is_tried_again_waits_for_its_turn():
+    """Behind a job of another caller, which has been served less."""
+    order = []
+
+    async def one(caller, handler, **args):
+        await run(pool, handler, fairness_key=(caller,), **LONG, **args)
+        order.append(caller)
+
+    async with running_pool() as pool:
+        await run(pool, "hang_if_repeated", within_s=60)
+        killed = asyncio.create_task(one("a", "hang_if_repeated"))
+        waiting = asyncio.create_task(one("b", "echo"))
+        await kill_child_at_work(pool)
+        await asyncio.gather(killed, waiting)
+    assert order == ["b", "a"]
+
+
+class SettableDeadline:
+    """A deadline that the test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 600.0
+
+    def left_s(self):
+        return self.seconds
+
+    def timeout(self):
+        return asyncio.timeout(self.seconds)
+
+
+@pytest.mark.parametrize("left_s", [0.0, 0.1])
+async def test_a_job_is_not_tried_again_after_its_deadline(left_s, monkeypatch):
+    """The caller may come back: nothing is known against the job. No child can start meanwhile."""
+    deadline = SettableDeadline()
+    async with running_pool() as pool:
+        monkeypatch.setattr(ChildProcess, "start", never)
+        job = asyncio.create_task(
+            run(pool, "allocate", bytes=1, seconds=600, deadline=deadline, **LONG)
+        )
+        await kill_child_at_work(pool)
+        deadline.seconds = left_s
+        with pytest.raises(NoTimeToRetry, match="the job's child died"):
+            await job
+        assert pool.children_lost == 1
+        assert pool.waiting == 0
+
+
+async def test_a_job_is_not_tried_again_once_the_pool_closes(monkeypatch):
+    """Neither if the child has just been killed, nor if the job already waits for another."""
+    for is_waiting in (False, True):
+        async with running_pool() as pool:
+            with monkeypatch.context() as patched:
+                patched.setattr(ChildProcess, "start", never)
+                job = asyncio.create_task(run(pool, "allocate", bytes=1, seconds=600, **LONG))
+                await kill_child_at_work(pool)
+                async with asyncio.timeout(60):
+                    while is_waiting and not pool.waiting:
+                        await asyncio.sleep(0.005)
+                await pool.aclose()
+                with pytest.raises(NoTimeToRetry if is_waiting else asyncio.CancelledError):
+                    await job
+                assert pool.pids() == []
+
+
+async def test_the_job_of_a_cancelled_caller_is_not_tried_again(caplog):
+    """Nobody waits for it."""
+    async with running_pool() as pool:
+        job = asyncio.create_task(run(pool, "allocate", bytes=1, seconds=600, **LONG))
+        await kill_child_at_work(pool)
+        job.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+        await run(pool, "echo", within_s=60)
+        assert pool.children_lost == 1
+    assert attempts_lost(caplog) == [1]
 
 
 async def test_a_child_killed_while_idle_loses_no_job():
