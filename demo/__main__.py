@@ -117,7 +117,7 @@ def _last_log_lines(log_path: Path) -> str:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Terminate the process, and kill it if it does not end in time."""
-    process.terminate()
+    process.send_signal(signal.SIGINT)  # after SIGTERM it would listen on for two seconds
     try:
         process.wait(_STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
