@@ -1,22 +1,22 @@
-# Two stages: the first installs the pinned packages, the second has nothing that could install.
+# Two stages: the first installs the pinned packages, the second has no installer.
 # Build: docker build -t altwright .
 # Try:   docker run --rm -p 127.0.0.1:8000:8000 -e ALTWRIGHT_ALLOW_ANONYMOUS=true altwright
 #
-# Without ALTWRIGHT_API_KEYS, ALTWRIGHT_KEYS_FILE or ALTWRIGHT_ALLOW_ANONYMOUS the container refuses
-# to start and says so: a published port can be reached by others.
+# Without ALTWRIGHT_API_KEYS, ALTWRIGHT_KEYS_FILE or ALTWRIGHT_ALLOW_ANONYMOUS the container does not
+# start, because others can reach a published port.
 
 FROM python:3.12-slim AS build
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/altwright
 COPY requirements.lock /tmp/
-# HEIC=no leaves the HEIC decoder out: its wheels carry x265 and libheif (GPL-2.0, LGPL-3.0), which
-# matters to whoever hands the image on to others. HEIC pictures are then `image_unsupported`.
+# HEIC=no leaves the HEIC decoder out. Its wheels contain x265 and libheif (GPL-2.0, LGPL-3.0), whose
+# terms apply to those who pass the image on. HEIC files are then `image_unsupported`.
 ARG HEIC=yes
-# TEXT=no leaves the reader of text out: 290 MB less. The embedded captioner then quotes nothing;
-# with a model of your own that is always asked, nothing else is lost.
+# TEXT=no leaves OCR out, which saves 290 MB. The embedded captioner then quotes no text; captions of
+# a model of your own do not change.
 ARG TEXT=yes
-# Only built packages: nothing in this image compiles or runs a setup script.
+# Only wheels: nothing compiles or runs a setup script.
 RUN /opt/altwright/bin/python -m pip install --require-hashes --only-binary :all: \
       -r /tmp/requirements.lock \
  && if [ "$HEIC" != yes ]; then /opt/altwright/bin/python -m pip uninstall --yes pillow-heif; fi \
@@ -24,7 +24,7 @@ RUN /opt/altwright/bin/python -m pip install --require-hashes --only-binary :all
       onnxruntime opencv-python-headless shapely pyclipper omegaconf; fi \
  && /opt/altwright/bin/python -m pip uninstall --yes pip
 COPY app /opt/altwright/src/app
-# The root may be read-only at run time, so the bytecode is written now.
+# The file system may be read-only at run time, so byte code is written now.
 RUN /opt/altwright/bin/python -m compileall -q /opt/altwright/src
 
 FROM python:3.12-slim
@@ -44,13 +44,13 @@ ENV PATH=/opt/altwright/bin:$PATH \
     ALTWRIGHT_HOST=0.0.0.0 \
     ALTWRIGHT_PORT=8000
 
-# By number, so that Kubernetes' runAsNonRoot can check it without reading /etc/passwd.
+# As a number, so that Kubernetes can check runAsNonRoot.
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# /healthz, not /readyz: a container that drains or waits for its model must not be killed for it.
+# /healthz, not /readyz: a container that drains or waits for its model must not be restarted.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
   CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['ALTWRIGHT_PORT'] + '/healthz', timeout=4)"]
 

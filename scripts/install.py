@@ -39,7 +39,8 @@ def main() -> None:
             [sys.executable, "-m", "venv", "--clear", "--without-pip", str(_VENV)], check=True
         )
     if not _has_module("pip"):
-        subprocess.run([str(_PYTHON), "-m", "ensurepip"], stdout=subprocess.DEVNULL, check=True)
+        command = [str(_PYTHON), "-m", "ensurepip", "--default-pip"]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     for stamp in _VENV.glob(".installed-*"):
         stamp.unlink()  # an interrupted run leaves none
     lock = _SOURCES[what][0]
@@ -102,7 +103,7 @@ def _pip(*arguments: str) -> None:
             found += 1
             if found % _PACKAGES_PER_LINE == 0:
                 _report(f"  {found} packages downloaded")
-        elif line.startswith("Installing collected packages"):
+        elif found and line.startswith("Installing collected packages"):
             _report(f"  unpacking {found} packages")
     if process.wait() != 0:
         sys.exit("pip failed; its message stands above.")

@@ -1,5 +1,6 @@
 """What surrounds the code: a fresh clone, an image and a reader find what they are promised."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -98,6 +99,11 @@ def test_make_has_the_target(target: str) -> None:
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     phony = next(line for line in makefile.splitlines() if line.startswith(".PHONY:"))
     assert target in phony.split()
+
+
+def test_an_older_python_can_parse_the_install_script() -> None:
+    """It must get as far as the sentence about its version."""
+    ast.parse(read("scripts/install.py"), feature_version=(3, 7))
 
 
 def test_all_that_the_image_copies_exists_and_reaches_the_builder() -> None:
