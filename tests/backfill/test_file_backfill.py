@@ -168,6 +168,7 @@ def test_calls_do_not_begin_faster_than_the_rate(
     assert command.run_json(*CSV, "--rate", "300/min")["seconds"] >= 11 / 5
 
 
+@pytest.mark.slow
 def test_runs_killed_at_random_lose_nothing_and_pay_only_for_calls_in_flight_twice(
     command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_disk_too_full_for_the_journal_stops_the_run_before_any_call(
     assert flaky_model.log.calls == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_ends_the_run_with_74_and_the_next_run_resumes(
     command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:

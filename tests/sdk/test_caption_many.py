@@ -200,6 +200,7 @@ def test_no_item_is_lost_when_many_requests_fail(
         assert not [one for one in arrived_s if at_s + 0.3 < one < at_s + 1 - 0.05]
 
 
+@pytest.mark.slow
 def test_no_item_is_lost_when_the_server_restarts() -> None:
     port = free_port()
     results = []

@@ -66,6 +66,7 @@ def queue_setup(request: pytest.FixtureRequest) -> QueueSetup:
     return setup
 
 
+@pytest.mark.slow
 def test_killed_workers_lose_nothing_and_pay_at_most_for_calls_in_flight_twice(
     queue_setup: QueueSetup, flaky_model: FlakyModelServer
 ) -> None:
