@@ -21,6 +21,8 @@ from app.validation.language_tags import parse_locale
 
 MAX_URL_CHARS = 8_192
 """Signed URLs are long. 8 KiB is the usual limit of a request line, so no CDN signs longer ones."""
+_URL_WHITE_SPACE = " \t\n\f\r"
+"""At the ends it is no part of a URL (WHATWG). It comes with lines of files and cells of tables."""
 MAX_RESULTS = 12
 """Styles times locales of one request."""
 _EXAMPLE_IMAGE_URL = "https://images.example.com/mug.jpg"
@@ -124,10 +126,11 @@ class _ImageBody(_RequestBody):
     @field_validator("image_url")
     @classmethod
     def _validate_image_url(cls, value: str) -> str:
+        value = value.strip(_URL_WHITE_SPACE)
         if value[:5].lower() != "data:" and len(value) > MAX_URL_CHARS:
             msg = f"A URL may have up to {MAX_URL_CHARS:,} characters; this one has {len(value):,}"
             raise ValueError(msg)
-        if not value.strip():
+        if not value:
             raise ValueError("is empty; send an http(s):// URL or a data: URL")
         return value
 

@@ -41,6 +41,7 @@ _CONTROLS = (
 )
 _BAD_PORT = "The image URL's port is not a number from 1 to 65535."
 _BAD_NAME = "The image URL's host is not a valid host name."
+_FINAL_DOT = "The image URL's host ends with a dot. Write it without the final dot."
 _TOO_LONG = f"The image URL is longer than {MAX_CHARS} characters."
 
 
@@ -141,8 +142,11 @@ def _canonical_host(host: str) -> str:
             return str(IPv6Address(host[1:-1]))
         except AddressValueError:
             raise ImageUrlForbidden(log_reason="brackets without an IPv6 address") from None
-    if "%" in host or host.endswith(".") or any(dot in host for dot in _OTHER_DOTS):
-        raise ImageUrlForbidden(log_reason="host with a disguised or final dot, or an escape")
+    if "%" in host or any(dot in host for dot in _OTHER_DOTS):
+        raise ImageUrlForbidden(log_reason="host with a disguised dot or an escape")
+    if host.endswith("."):
+        is_number = _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2].lower())
+        raise ImageUrlForbidden(None if is_number else _FINAL_DOT, log_reason="final dot")
     if len(host) > _NAME_MAX_CHARS:
         raise ImageUrlForbidden(_BAD_NAME, log_reason="host name too long")
     name = _ascii_name(host)

@@ -94,6 +94,31 @@ def test_every_other_spelling_is_forbidden(url: str) -> None:
     assert "?" not in caught.value.log_reason
 
 
+@pytest.mark.parametrize(
+    ("url", "names_the_dot"),
+    [
+        ("http://example.com./a.jpg", True),
+        ("http://localhost./", True),
+        ("http://bücher.example.:8080", True),
+        ("http://example.com../", True),
+        ("http://127.0.0.1./", False),
+        ("http://0x7f.1./", False),
+        ("http://2130706433./", False),
+        ("http://example.com/a.", None),
+        ("http://example.com", None),
+    ],
+)
+def test_a_final_dot_of_a_name_is_named(url: str, names_the_dot: bool | None) -> None:
+    """It has nothing to do with a private address. Addresses with a dot have the common text."""
+    if names_the_dot is None:
+        assert parse_image_url(url).host == "example.com"
+        return
+    with pytest.raises(ImageUrlForbidden, match="final dot") as caught:
+        parse_image_url(url)
+    assert ("final dot" in caught.value.detail) == names_the_dot
+    assert names_the_dot or caught.value.detail == ImageUrlForbidden.public
+
+
 def test_a_redirect_is_resolved_against_the_url_that_it_came_from() -> None:
     """As browsers do; a bare space is only accepted in a path."""
     here = parse_image_url("https://example.com:8443/a/b?c")
