@@ -143,7 +143,7 @@ def _first_line(error: type[CaptionError]) -> str:
 def _header_schemas(classes: Iterable[type[CaptionError]]) -> dict[str, Any]:
     headers: dict[str, Any] = {"X-Request-ID": {"schema": {"type": "string"}}}
     for error in classes:
-        if error.status in (429, 503):
+        if error.status in (429, 502, 503):
             headers["Retry-After"] = {
                 "description": "Whole seconds, rounded up, where a time is known.",
                 "schema": {"type": "integer", "minimum": 1},

@@ -14,6 +14,7 @@ from app.errors import CaptionError
 from app.fetching.address_policy import AddressPolicy
 from app.fetching.body import ResponseBody
 from app.fetching.byte_lease import ByteLease
+from app.fetching.content_coding import unpack
 from app.fetching.errors import ImageDenied, ImageUnreachable
 from app.fetching.login_page import PAGE_BYTES, web_page_error
 from app.fetching.network_backend import BoundedStream, GuardedBackend
@@ -36,7 +37,6 @@ _logger = logging.getLogger(__name__)
 _HEADERS = {
     "Accept": "image/jpeg,image/png,image/webp,image/gif,image/*;q=0.8,*/*;q=0.1",
     "Accept-Encoding": "identity",
-    "User-Agent": "Altwright/0.1 (image captioning)",
 }
 _MAX_ATTEMPTS = 3
 """For one request: kept-alive connections may turn out to be closed."""
@@ -144,7 +144,11 @@ class Fetcher:
         request = httpx.Request(
             "GET",
             httpx.URL(scheme=url.scheme, host=url.host, port=url.port, path="/"),
-            headers={"Host": url.host_header, **_HEADERS},
+            headers={
+                "Host": url.host_header,
+                "User-Agent": self._settings.user_agent,
+                **_HEADERS,
+            },
             # The target is sent as the caller wrote it: httpx would spell some characters
             # differently, and signatures cover the caller's spelling.
             extensions={"target": url.target.encode("ascii"), "trace": progress.trace},
@@ -177,14 +181,15 @@ class Fetcher:
         self, response: httpx.Response, url: ImageUrl, progress: FetchProgress
     ) -> SourceImage:
         """Read the body, and stop as soon as it is too large or not an image."""
-        head = check_head(response, self._settings.max_bytes)
+        head = check_head(response, self._settings.max_bytes, time.time())
         stream = response.extensions.get("network_stream")
         if isinstance(stream, BoundedStream):
             # Twice the limit allows small chunks and ends floods of chunk framing.
             stream.begin_body(2 * self._settings.max_bytes + _FRAMING_BYTES)
         body = ResponseBody(head, self._settings.max_bytes, progress, self._bandwidth)
         raw = cast("AsyncGenerator[bytes, None]", response.aiter_raw())  # as it is in httpx
-        async with aclosing(raw) as chunks:
+        chunks = unpack(raw, head.coding, self._settings.max_bytes) if head.coding else raw
+        async with aclosing(raw), aclosing(chunks):
             beginning = bytes((await body.read(chunks, SNIFF_BYTES))[:SNIFF_BYTES])
             try:
                 image_format = sniff(beginning)

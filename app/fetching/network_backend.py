@@ -18,6 +18,7 @@ import httpcore
 from app.errors import Overloaded
 from app.fetching.address_policy import Address, AddressPolicy, check_address, check_host_name
 from app.fetching.errors import ImageUnreachable, ImageUrlForbidden, NameNotResolved
+from app.fetching.header_filter import HeaderFilter
 from app.fetching.resolver import Resolver
 from app.imaging.errors import ImageTooLarge
 
@@ -130,10 +131,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class BoundedStream(httpcore.AsyncNetworkStream):
-    """A connection that limits the received bytes, HTTP framing included.
+    """A connection that limits the received bytes, HTTP framing included, and filters headers.
 
     An endless head, a flood of interim responses and chunks of one byte cost bytes that are not
-    part of any body.
+    part of any body. Malformed header lines do not reach the parser; see HeaderFilter.
     """
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
@@ -141,6 +142,7 @@ class BoundedStream(httpcore.AsyncNetworkStream):
         self._left_bytes = HEAD_MAX_BYTES
         self._is_in_body = False
         self._was_last_read_full = False
+        self._header_filter = HeaderFilter()
 
     def begin_body(self, max_bytes: int) -> None:
         """The head is complete: from here on `max_bytes` may arrive, framing included."""
@@ -149,6 +151,15 @@ class BoundedStream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Raises ImageUnreachable for an endless head, ImageTooLarge for an endless body."""
+        while True:
+            data = await self._read_bounded(max_bytes, timeout)
+            if self._is_in_body:
+                return data
+            passed = self._header_filter.feed(data) if data else self._header_filter.end()
+            if passed or not data:  # nothing at all would mean that the connection has ended
+                return passed
+
+    async def _read_bounded(self, max_bytes: int, timeout: float | None) -> bytes:
         if self._is_in_body:
             read_bytes = max(max_bytes, _BODY_READ_BYTES)
         else:
@@ -166,6 +177,7 @@ class BoundedStream(httpcore.AsyncNetworkStream):
         """Send a part of a request. The next bytes received are a head."""
         self._left_bytes = HEAD_MAX_BYTES
         self._is_in_body = False
+        self._header_filter.begin()
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -193,10 +205,13 @@ class BoundedStream(httpcore.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> object:
         """What httpcore asks of a connection.
 
-        It asks for `is_readable` before it reuses a connection. True where anything arrived after
-        the response: in the socket, in what was read from it, or in TLS.
+        It asks for `is_readable` before it reuses a connection, and closes it where that is true:
+        where anything arrived after the response (in the socket, in what was read from it, or in
+        TLS), and where a header line was malformed.
         """
-        if info == "is_readable" and (self._was_last_read_full or self._has_more_in_tls()):
+        if info == "is_readable" and (
+            self._was_last_read_full or self._header_filter.has_dropped or self._has_more_in_tls()
+        ):
             return True
         return self._stream.get_extra_info(info)
 

@@ -1,9 +1,11 @@
 """Settings of fetching: the variables ALTWRIGHT_FETCH__*."""
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from app import __version__
 from app.fetching.address_policy import Network, parse_networks
 
 
@@ -11,6 +13,16 @@ def _parse_networks(value: object) -> object:
     if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
         return value
     return parse_networks(tuple(value))
+
+
+def _check_user_agent(value: str) -> str:
+    # Printable ASCII (RFC 9110, 5.5). A line break would begin another header.
+    if not re.fullmatch(r"[!-~](?:[ -~]{0,254}[!-~])?", value):
+        raise ValueError(
+            "must be 1 to 256 printable ASCII characters without spaces at the ends, for instance "
+            "Altwright/1.0 (+https://example.com/bot; images@example.com)"
+        )
+    return value
 
 
 class FetchSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
@@ -28,3 +40,8 @@ class FetchSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
     """Ports of public addresses that may be connected to."""
     allowed_networks: Annotated[tuple[Network, ...], BeforeValidator(_parse_networks)] = ()
     """Networks of your own, as CIDRs, that callers may name. Every port is allowed there."""
+    user_agent: Annotated[str, AfterValidator(_check_user_agent)] = (
+        f"Altwright/{__version__} (self-hosted image captioning; no contact set)"
+    )
+    """`User-Agent` of every download. Name a contact in it, an address or a page: some origins
+    refuse programs without one."""

@@ -12,6 +12,8 @@ import certifi
 import httpcore
 import httpx
 
+from app.fetching.response_policy import malformed_header
+
 _KEEPALIVE_CONNECTIONS = 32
 _KEEPALIVE_EXPIRY_S = 5.0
 """Many requests in a row name one origin. After this a connection is closed, and its address is
@@ -24,12 +26,15 @@ _HTTPX_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = 
     (httpcore.UnsupportedProtocol, httpx.UnsupportedProtocol),
 )
 """httpcore's errors and what they are in httpx, as far as a fetch meets them."""
+_MALFORMED_HEADER = ("illegal header line", "continuation line at start of headers")
+"""How h11 begins the text of its error for a header, or a trailer, that HeaderFilter left in."""
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
     """HTTP/1.1 over connections that `backend` opens. Follows no redirects, stores no cookies.
 
-    Errors that the backend raises pass through; httpcore's become httpx.TransportError.
+    Errors that the backend raises pass through; httpcore's become httpx.TransportError, and
+    ImageCorrupt for a malformed header line: asking again would not help.
     """
 
     def __init__(
@@ -170,6 +175,10 @@ def _httpx_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, httpcore.RemoteProtocolError) and (
+            str(error).startswith(_MALFORMED_HEADER)
+        ):
+            raise malformed_header() from None
         for httpcore_error, httpx_error in _HTTPX_ERRORS:
             if isinstance(error, httpcore_error):
                 raise httpx_error(f"{type(error).__name__}: {_without_quotes(error)}") from error

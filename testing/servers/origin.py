@@ -162,6 +162,12 @@ async def _nonsense(writer: asyncio.StreamWriter, _target: str) -> None:
 FAULTY_PATHS: Mapping[str, Handler] = {
     **{f"/{status}": _plain(status) for status in (400, 401, 402, 403, 404, 410, 451)},
     **{f"/{status}": _plain(status) for status in (500, 502, 503)},
+    "/202": _plain(202, [("Retry-After", "3")]),
+    "/409": _plain(409),
+    "/420": _plain(420),
+    "/423": _plain(423),
+    "/challenge": _whole(202, b"", "text/html", [("x-amzn-waf-action", "challenge")]),
+    "/brotli": _whole(200, JPEG_START, "image/jpeg", [("Content-Encoding", "br")]),
     "/204": _whole(204, b"", "image/jpeg"),
     "/206": _whole(206, JPEG_START, "image/jpeg", [("Content-Range", "bytes 0-19/5000")]),
     "/429": _plain(429, [("Retry-After", "7")]),

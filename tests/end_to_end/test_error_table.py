@@ -194,6 +194,7 @@ def test_a_forbidden_url_is_refused(server: Altwright, image_url: str) -> None:
         ("/401", 422, "image_denied"),
         ("/403", 422, "image_denied"),
         ("/login", 422, "image_denied"),
+        ("/challenge", 422, "image_denied"),
         ("/redirect-loop", 422, "image_denied"),
         ("/redirect-many", 422, "image_denied"),
         ("/endless", 422, "image_too_large"),
@@ -201,8 +202,13 @@ def test_a_forbidden_url_is_refused(server: Altwright, image_url: str) -> None:
         ("/html.jpg", 422, "image_unsupported"),
         ("/empty", 422, "image_unsupported"),
         ("/gzip", 422, "image_unsupported"),
+        ("/brotli", 422, "image_unsupported"),
         ("/redirect-file", 422, "image_url_forbidden"),
         ("/500", 502, "image_unreachable"),
+        ("/202", 502, "image_unreachable"),
+        ("/409", 502, "image_unreachable"),
+        ("/420", 502, "image_unreachable"),
+        ("/423", 502, "image_unreachable"),
         ("/429", 502, "image_unreachable"),
         ("/close", 502, "image_unreachable"),
         ("/reset", 502, "image_unreachable"),
@@ -221,6 +227,33 @@ def test_each_failure_of_an_origin_has_its_code(
     assert time.monotonic() - began < MAX_HANG_S / 3
     assert "127.0.0.1" not in json.dumps(problem)
     assert not any("s3cret" in line for line in server.log)
+
+
+@pytest.mark.parametrize("route", ["caption", "captions"])
+@pytest.mark.parametrize(
+    ("path", "retry_after"), [("/429", "7"), ("/202", "3"), ("/423", None), ("/500", None)]
+)
+def test_the_wait_that_an_origin_asks_for_reaches_the_caller(
+    server: Altwright, origin: Origin, route: str, path: str, retry_after: str | None
+) -> None:
+    styles = {"styles": ["concise"]} if route == "captions" else {}
+    response = server.http.post(
+        f"/v1/image/{route}", json={"image_url": origin.url(path), **styles}
+    )
+    assert_problem(response, 502, "image_unreachable")
+    assert response.headers.get("retry-after") == retry_after
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "\n"), (" \t\r\n", " "), ("\f", "\r\n\r\n")])
+def test_white_space_at_the_ends_is_no_part_of_an_image_url(
+    server: Altwright, origin: Origin, before: str, after: str
+) -> None:
+    url = origin.serve("/photo.jpg", jpeg())
+    for image_url in (url, data_url(jpeg())):
+        assert server.caption(before + image_url + after).status_code == 200
+    assert origin.requests[-1].target == "/photo.jpg"
+    assert_problem(server.caption(url.replace("photo", "pho to")), 422, "image_url_forbidden")
+    assert_problem(server.caption(" \n"), 422, "invalid_request")
 
 
 def test_an_image_over_the_pixel_limit_is_too_large(server: Altwright, origin: Origin) -> None:

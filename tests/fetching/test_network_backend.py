@@ -190,7 +190,7 @@ async def test_a_head_is_read_in_small_pieces_and_a_body_in_large_ones() -> None
 
         async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
             self.read_sizes.append(max_bytes)
-            return b"x"
+            return b"\n"  # a whole line, so that one read is enough
 
         async def write(self, buffer: bytes, timeout: float | None = None) -> None:
             """The next response has a head of its own."""
