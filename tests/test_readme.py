@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app import __version__
 from app.errors import public_error_classes
 from app.main import create_app
 from app.settings.settings import Settings
@@ -136,7 +137,11 @@ def accepted_notations(name: str, default: object) -> set[str]:
             json.dumps(items, separators=(",", ":")),
             ", ".join(map(str, items)) or "none",
         }
-    return {str(default), f"{default} a key"}
+    return {
+        str(default),
+        f"{default} a key",
+        str(default).replace(f"/{__version__} ", "/VERSION "),
+    }
 
 
 def test_the_readme_documents_every_setting() -> None:

@@ -27,7 +27,7 @@ class ImageNotFound(CaptionError):
 
 
 class ImageDenied(CaptionError):
-    """The origin refuses access, sends a login page, or redirects too often."""
+    """The origin refuses access, sends a login page or a browser check, or redirects too often."""
 
     code, status = "image_denied", 422
     title = "The image's server refused"

@@ -230,7 +230,7 @@ class ImageNotFound(ImageProblem):
 
 
 class ImageDenied(ImageProblem):
-    """The origin requires a login, or redirects too often."""
+    """The origin requires a login or a browser check, or redirects too often."""
 
     code, expected_status = "image_denied", 422
 
@@ -254,7 +254,7 @@ class ImageCorrupt(ImageProblem):
 
 
 class ImageUnreachable(ImageProblem):
-    """The origin could not be reached, or responded with 5xx or 429. May succeed later."""
+    """The origin could not be reached, failed (5xx), or asked to wait. May succeed later."""
 
     code, expected_status = "image_unreachable", 502
 

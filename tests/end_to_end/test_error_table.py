@@ -237,9 +237,7 @@ def test_the_wait_that_an_origin_asks_for_reaches_the_caller(
     server: Altwright, origin: Origin, route: str, path: str, retry_after: str | None
 ) -> None:
     styles = {"styles": ["concise"]} if route == "captions" else {}
-    response = server.http.post(
-        f"/v1/image/{route}", json={"image_url": origin.url(path), **styles}
-    )
+    response = server.post(f"/v1/image/{route}", {"image_url": origin.url(path), **styles})
     assert_problem(response, 502, "image_unreachable")
     assert response.headers.get("retry-after") == retry_after
 
