@@ -46,3 +46,7 @@ class Captioner(Protocol):
         Raises CaptionError.
         """
         ...
+
+    async def probe(self) -> bool | None:
+        """Whether it captions a known good image now; None where it cannot tell."""
+        return None

@@ -11,6 +11,9 @@ from typing import Literal
 
 CircuitState = Literal["closed", "open", "half_open"]
 
+MAX_RETRY_AFTER_S = 3_600.0
+"""The longest wait that callers are given: limits and budgets are raised before the time that a
+server names, and a call an hour costs nothing."""
 _MIN_RETRY_AFTER_S = 1.0
 """The least wait that callers are given, also while a probe is in flight."""
 
@@ -20,7 +23,8 @@ class CircuitBreakerSettings:
     """When the breaker trips, and how long it stays open."""
 
     failure_threshold: int = 5
-    """Failures in a row, without a success between them, that trip the breaker."""
+    """Failures in a row, without a success between them, that trip the breaker. Of failures that an
+    image may have caused, each image counts once."""
     first_open_s: float = 5.0
     max_open_s: float = 300.0
     """The open time doubles with each failed probe up to this. A probe costs one failed call."""
@@ -43,6 +47,8 @@ class CircuitBreaker:
         self._generation = 0
         """Counts trips and resets; a permit is the generation that it was given in."""
         self._failures = 0
+        self._failed_images: set[str] = set()
+        """The images that were counted in the present row of failures."""
         self._trips = 0
         self._is_probing = False
         self._open_until_s: float | None = None
@@ -68,7 +74,7 @@ class CircuitBreaker:
     def record_success(self, permit: int) -> bool:
         """The call succeeded. Whether that reset the breaker to closed."""
         if permit == self._generation:
-            self._failures = 0
+            self._end_row()
         return self.record_request_error(permit)
 
     def record_request_error(self, permit: int) -> bool:
@@ -81,18 +87,40 @@ class CircuitBreaker:
         self._reset()
         return True
 
-    def record_failure(self, permit: int, retry_after_s: float | None = None) -> bool:
+    def record_failure(
+        self, permit: int, retry_after_s: float | None = None, image: str | None = None
+    ) -> bool:
         """The call failed. Whether that tripped the breaker.
 
-        With `retry_after_s`, the wait that the server asked for, it trips at once.
+        With `retry_after_s`, the wait that the server asked for, it trips at once. With `image`,
+        the identity of an image that may be the cause, that image counts once in a row.
         """
         if permit != self._generation:
             return False
-        self._failures += 1
-        is_threshold_reached = self._failures >= self._settings.failure_threshold
-        if self._open_until_s is None and retry_after_s is None and not is_threshold_reached:
+        will_trip = self.will_trip(permit, image) or retry_after_s is not None
+        if image is None or image not in self._failed_images:
+            self._failures += 1
+        if image is not None:
+            self._failed_images.add(image)
+        if will_trip:
+            self._trip(retry_after_s)
+        return will_trip
+
+    def will_trip(self, permit: int, image: str | None) -> bool:
+        """Whether a failure of this call, with this image, would trip the breaker."""
+        if permit != self._generation:
             return False
-        self._trip(retry_after_s)
+        if self._open_until_s is not None:
+            return True
+        is_counted = image is not None and image in self._failed_images
+        return not is_counted and self._failures + 1 >= self._settings.failure_threshold
+
+    def close(self) -> bool:
+        """A known good image was captioned. Whether that reset the breaker to closed."""
+        if self._open_until_s is None:
+            self._end_row()
+            return False
+        self._reset()
         return True
 
     def release(self, permit: int) -> None:
@@ -113,15 +141,21 @@ class CircuitBreaker:
         open_s = backoff_s if retry_after_s is None else min(retry_after_s, settings.max_open_s)
         if self._trips:  # the server's first wait was not enough
             open_s = max(open_s, backoff_s)
-        self._retry_at_s = now_s + (retry_after_s or 0.0)
+        self._retry_at_s = now_s + min(retry_after_s or 0.0, MAX_RETRY_AFTER_S)
         self._open_until_s = now_s + open_s
         self._trips += 1
         self._generation += 1
         self._is_probing = False
+        self._end_row()
 
     def _reset(self) -> None:
         self._open_until_s = None
         self._retry_at_s = 0.0
-        self._failures = self._trips = 0
+        self._trips = 0
         self._generation += 1
         self._is_probing = False
+        self._end_row()
+
+    def _end_row(self) -> None:
+        self._failures = 0
+        self._failed_images.clear()

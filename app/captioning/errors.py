@@ -22,6 +22,20 @@ class RetryAfterTooLong(ModelUnavailable):
     """
 
 
+class ServerFailed(ModelUnavailable):
+    """A 5xx or a broken connection that does not say why: the image may be the cause.
+
+    The circuit breaker counts each image once, and before it opens, a known good image is sent.
+    """
+
+
+class ModelCrashed(ServerFailed):
+    """The process that runs the model died during the call, which is mostly the image's doing.
+
+    A known good image is sent at once.
+    """
+
+
 class ModelError(CaptionError):
     """The model server sent an unusable response, or rejected the request as invalid."""
 
@@ -30,10 +44,14 @@ class ModelError(CaptionError):
     public = "The model server's response cannot be used. The operator's log says why."
 
 
-class RequestSpecificError(ModelError):
-    """Only this request failed, for example because of its image; others may succeed.
+class RequestRejected(ModelError):
+    """A 4xx of unknown meaning: the image may be the cause. Counted as ServerFailed is."""
 
-    Not counted by the circuit breaker, so that unusual images do not open it.
+
+class RequestSpecificError(ModelError):
+    """Only this response cannot be used; the next one may be valid.
+
+    Not counted by the circuit breaker.
     """
 
 
@@ -58,6 +76,15 @@ class CaptionRefused(CaptionError):
     code, status = "caption_refused", 422
     title = "The model refused"
     public = "The model refused to describe this image. A person should write this text."
+
+
+class ImageNotAccepted(CaptionRefused):
+    """This model cannot take this image: its size, its shape, or something that makes it crash.
+
+    Final for this captioner; another one may take it. Not counted by the circuit breaker.
+    """
+
+    public = "The model cannot take this image. A person should write this text."
 
 
 class CaptionUncertain(CaptionError):

@@ -2,94 +2,40 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from app.captioning.captioner import Captioner, DraftRequest
-from app.captioning.circuit_breaker import CircuitBreaker, CircuitBreakerSettings, CircuitState
+from app.captioning.circuit_breaker import (
+    MAX_RETRY_AFTER_S,
+    CircuitBreaker,
+    CircuitBreakerSettings,
+    CircuitState,
+)
 from app.captioning.errors import (
-    CaptionRefused,
-    CaptionUncertain,
     DeadlineExceeded,
+    ImageNotAccepted,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
-    RequestSpecificError,
-    RetryAfterTooLong,
 )
+from app.captioning.guarded_captioner import GuardedCaptioner
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
 
 _logger = logging.getLogger(__name__)
+
+_Failure = ModelUnavailable | ModelTimeout | ModelError | ImageNotAccepted
 
 _DEADLINE_FRACTION = 2 / 3
 """Of the time left, for a captioner with a fallback: of 30 seconds it gets 20, enough for a call of
 15 and a wait, and the fallback has 10."""
 
 
-class _GuardedCaptioner:
-    """One captioner behind its circuit breaker."""
-
-    def __init__(self, captioner: Captioner, label: str, breaker: CircuitBreaker) -> None:
-        """`label` is the captioner's name, made unique."""
-        self.captioner = captioner
-        self.label = label
-        self.breaker = breaker
-
-    def is_usable(self) -> bool:
-        return self.breaker.state != "open"
-
-    async def draft(
-        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
-    ) -> Draft:
-        permit = self.breaker.acquire()
-        if permit is None:
-            raise ModelUnavailable(
-                log_reason=f"{self.label}: circuit breaker is open after failures",
-                retry_after_s=self.breaker.retry_after_s(),
-            )
-        with self._record_outcome(permit):
-            return await self.captioner.draft(image, request, deadline)
-
-    @contextmanager
-    def _record_outcome(self, permit: int) -> Iterator[None]:
-        """Settle the permit by how the block ends, cancellation included."""
-        breaker = self.breaker
-        tripped = reset = False
-        try:
-            yield
-            reset = breaker.record_success(permit)
-        except (CaptionRefused, CaptionUncertain):
-            reset = breaker.record_success(permit)
-            raise
-        except RequestSpecificError:
-            reset = breaker.record_request_error(permit)
-            raise
-        except DeadlineExceeded:
-            breaker.release(permit)
-            raise
-        except RetryAfterTooLong as error:
-            tripped = breaker.record_failure(permit, error.retry_after_s)
-            raise
-        except (ModelUnavailable, ModelError, ModelTimeout):
-            tripped = breaker.record_failure(permit)
-            raise
-        except BaseException:
-            breaker.release(permit)
-            raise
-        finally:
-            if tripped:
-                retry_after_s = round(breaker.retry_after_s() or 0.0, 1)
-                _logger.warning(
-                    "circuit_breaker.opened",
-                    extra={"captioner": self.label, "retry_after_s": retry_after_s},
-                )
-            elif reset:
-                _logger.info("circuit_breaker.closed", extra={"captioner": self.label})
-
-
 class FallbackCaptioner(Captioner):
-    """Calls captioners in order until one answers. A refusal is an answer: no fallback follows."""
+    """Calls captioners in order until one answers.
+
+    A refusal is an answer: no fallback follows. An image that one model cannot take is none.
+    """
 
     def __init__(
         self,
@@ -102,12 +48,12 @@ class FallbackCaptioner(Captioner):
         if not captioners:
             raise ValueError("captioners must not be empty")
         self.name = captioners[0].name
-        self._guarded: list[_GuardedCaptioner] = []
+        self._guarded: list[GuardedCaptioner] = []
         for captioner in captioners:
             same = sum(one.captioner.name == captioner.name for one in self._guarded)
             label = f"{captioner.name}#{same + 1}" if same else captioner.name
             self._guarded.append(
-                _GuardedCaptioner(captioner, label, CircuitBreaker(breaker, clock))
+                GuardedCaptioner(captioner, label, CircuitBreaker(breaker, clock), clock)
             )
 
     def is_usable(self) -> bool:
@@ -125,9 +71,9 @@ class FallbackCaptioner(Captioner):
 
         Raises CaptionRefused or CaptionUncertain as soon as one captioner does. Where all fail:
         ModelUnavailable (with the shortest known wait) if any is unavailable, else ModelTimeout if
-        any was too slow, else ModelError.
+        any was too slow, else ModelError, else ImageNotAccepted.
         """
-        failures: list[ModelUnavailable | ModelTimeout | ModelError] = []
+        failures: list[_Failure] = []
         for index, guarded in enumerate(self._guarded):
             has_fallback = any(later.is_usable() for later in self._guarded[index + 1 :])
             left_s = deadline.left_s()
@@ -138,7 +84,7 @@ class FallbackCaptioner(Captioner):
                 if left_s <= 0:
                     raise DeadlineExceeded(log_reason=f"{guarded.label}: no time was left")
                 return await guarded.draft(image, request, own_deadline)
-            except (ModelUnavailable, ModelTimeout, ModelError) as error:
+            except (ModelUnavailable, ModelTimeout, ModelError, ImageNotAccepted) as error:
                 failures.append(error)
                 if index + 1 < len(self._guarded):  # the last reason is in the error raised
                     _logger.warning(
@@ -148,15 +94,18 @@ class FallbackCaptioner(Captioner):
         raise _combine(failures) from None
 
 
-def _combine(
-    failures: Sequence[ModelUnavailable | ModelTimeout | ModelError],
-) -> ModelUnavailable | ModelTimeout | ModelError:
+def _combine(failures: Sequence[_Failure]) -> _Failure:
     """The one error for the caller, with all reasons for the log."""
     reason = " | ".join(error.log_reason for error in failures)
     unavailable = [error for error in failures if isinstance(error, ModelUnavailable)]
     if unavailable:
         waits = [e.retry_after_s for e in unavailable if e.retry_after_s is not None]
-        return ModelUnavailable(log_reason=reason, retry_after_s=min(waits, default=None))
-    if any(isinstance(error, ModelTimeout) for error in failures):
-        return ModelTimeout(log_reason=reason)
-    return ModelError(log_reason=reason)
+        wait_s = min(waits, default=None)
+        return ModelUnavailable(
+            log_reason=reason,
+            retry_after_s=None if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S),
+        )
+    for kind in (ModelTimeout, ModelError):
+        if any(isinstance(error, kind) for error in failures):
+            return kind(log_reason=reason)
+    return ImageNotAccepted(log_reason=reason)

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from app.captioning.captioner import DraftRequest
+from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.embedded.phrasebook import Phrasebook, load_phrasebooks
 from app.captioning.embedded.realise import realise
 from app.captioning.errors import CaptionUncertain, DeadlineExceeded, RequestSpecificError
@@ -39,7 +39,7 @@ class AnalysisPool(Protocol):
         ...
 
 
-class EmbeddedCaptioner:
+class EmbeddedCaptioner(Captioner):
     """Analyses an image in a child process and puts its features into sentences.
 
     With an `ocr_pool` it quotes the text in the image as well. Both pools belong to the caller, who

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.captioning.openai_compat.error_body import ErrorBody
+from app.captioning.openai_compat.failure_kinds import FailureKind
 
 _logger = logging.getLogger(__name__)
 
@@ -41,7 +42,10 @@ class Capabilities:
     """The request parameters that one model accepts, and how many tokens it needs."""
 
     refused: frozenset[str] = frozenset()
-    """Of `max_tokens`, `max_completion_tokens`, `temperature` and `system`: what it refused."""
+    """Of `max_tokens`, `max_completion_tokens`, `temperature`, `stream` and `system`: what it
+    refused."""
+    must_stream: bool = False
+    """Whether the model answers with an event stream only."""
     headroom_tokens: int = 0
     """Tokens allowed besides the caption's ceiling, for reasoning."""
     max_headroom_tokens: int = MAX_HEADROOM_TOKENS
@@ -59,12 +63,15 @@ class Capabilities:
     def build_sampling_parameters(
         self, max_tokens: int, temperature: float | None
     ) -> dict[str, Any]:
-        """The token limit and the temperature of a call, as far as the model takes them."""
+        """Token limit, temperature and `stream` of a call, as far as the model takes them."""
         parameters: dict[str, Any] = {}
         if self.max_tokens_parameter is not None:
             parameters[self.max_tokens_parameter] = max_tokens + self.headroom_tokens
         if temperature is not None and "temperature" not in self.refused:
             parameters["temperature"] = temperature
+        if "stream" not in self.refused:
+            # Said although it is the default: some servers stream unless they are told not to.
+            parameters["stream"] = self.must_stream
         return parameters
 
     def build_messages(
@@ -93,7 +100,8 @@ class Capabilities:
         """What both calls learned, where two of them learned at the same time."""
         most = min(self.max_headroom_tokens, other.max_headroom_tokens)
         headroom = min(max(self.headroom_tokens, other.headroom_tokens), most)
-        return Capabilities(self.refused | other.refused, headroom, most)
+        must_stream = self.must_stream or other.must_stream
+        return Capabilities(self.refused | other.refused, must_stream, headroom, most)
 
 
 class LearnedCapabilities:
@@ -114,18 +122,25 @@ class LearnedCapabilities:
                     "model": self._model,
                     "refused": ",".join(sorted(merged.refused)),
                     "headroom_tokens": merged.headroom_tokens,
+                    "must_stream": merged.must_stream,
                 },
             )
 
 
 def learn_from_error(
-    sent: Capabilities, temperature: float | None, error: ErrorBody
+    sent: Capabilities, temperature: float | None, error: ErrorBody, kind: FailureKind
 ) -> Capabilities | None:
     """The capabilities for another call, after an error in response to a call made with `sent`.
 
     None where the error is not about a parameter that was sent. Each parameter can be refused only
     once, so the number of further calls is bounded.
     """
+    if kind is FailureKind.MORE_TOKENS_NEEDED:
+        more = sent.with_more_headroom()
+        return more if more != sent else None
+    if kind is FailureKind.STREAM_REQUIRED:
+        may_learn = "stream" not in sent.refused and not sent.must_stream
+        return replace(sent, must_stream=True) if may_learn else None
     text, param = error.search_text, error.param.lower()
     refused: set[str] = set()
     name = sent.max_tokens_parameter
@@ -142,6 +157,8 @@ def learn_from_error(
     was_temperature_sent = temperature is not None and "temperature" not in sent.refused
     if was_temperature_sent and re.search(r"\btemperature\b", text):
         refused.add("temperature")
+    if "stream" not in sent.refused and re.search(r"\bstream\b", text) and _REFUSED.search(text):
+        refused.add("stream")
     if "system" not in sent.refused and (
         _SYSTEM_ROLE_REFUSED.search(text) or ("role" in param and "system" in text)
     ):

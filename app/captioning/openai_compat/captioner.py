@@ -1,25 +1,32 @@
 """Captioner that calls a vision model behind an OpenAI-compatible server."""
 
 import asyncio
-import io
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from app.captioning.captioner import Captioner, DraftRequest
+from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
 from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
 from app.captioning.openai_compat.capabilities import LearnedCapabilities
 from app.captioning.openai_compat.endpoint import Endpoint, HttpResponse
+from app.captioning.openai_compat.error_body import redact_for_log
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
+from app.captioning.openai_compat.known_good_image import known_good_image, known_good_jpeg
+from app.captioning.openai_compat.response import ModelResponse
 from app.captioning.openai_compat.session import ChatRequest, RetryPolicy, Session, ShrinkImage
 from app.captioning.openai_compat.settings import ModelSettings
 from app.captioning.prompt import system_prompt, user_prompt
+from app.captioning.styles.loader import load_styles
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
+from app.validation.verdict import validate_draft
 
-_CHECK_MAX_TOKENS = 32
-_CHECK_IMAGE_EDGE_PX = 64
-"""Some models refuse images under 28 pixels (the patch size of Qwen-VL)."""
+_PROBE_MAX_TOKENS = 16
+_CHECK_MAX_TOKENS = 64
+_CHECK_CALLS = 3
+"""Calls that one draft of a check may take: parameters may be refused, reasoning needs headroom."""
+_SHOWN_CHARS = 200
 _LIST_MODELS_TIMEOUT_S = 5.0
 
 
@@ -51,58 +58,76 @@ class OpenAICompatCaptioner(Captioner):
 
         Raises ModelUnavailable, ModelError, ModelTimeout or CaptionRefused.
         """
-        rejected_draft = request.rejected.draft if request.rejected is not None else ""
-        chat_request = ChatRequest(
-            model=self.name,
-            system_prompt=system_prompt(request),
-            user_prompt=user_prompt(request),
-            jpeg=image.jpeg,
-            max_tokens=request.max_tokens,
-            temperature=self._settings.temperature,
-            private_texts=(request.context or "", rejected_draft, *request.keywords),
-        )
         retry_policy = RetryPolicy(self._settings.timeout_s, self._settings.retry_wait_max_s)
+        chat_request = self._chat_request(image, request)
         session = self._create_session(chat_request, retry_policy, deadline)
-        response, had_headroom = await session.run()
-        return Draft(
-            text=response.text,
-            model=self.name,
-            cut=response.truncated,
-            had_headroom=had_headroom,
-            input_tokens=response.input_tokens,
-            output_tokens=response.output_tokens,
-        )
+        return self._draft_of(*await session.run())
 
-    async def check(self) -> str:
-        """Send one small grey image: shows that key, model name and image input work.
-
-        Raises ModelUnavailable, ModelError or ModelTimeout, whose text says what to correct.
-        """
-        base_url, timeout_s = self._endpoint.base_url, self._settings.timeout_s
+    async def probe(self) -> bool | None:
+        """Whether the model answers a request with a known good image with any text now."""
         chat_request = ChatRequest(
             model=self.name,
             system_prompt="",
-            user_prompt="Answer with the word OK.",
-            jpeg=_grey_image(),
-            max_tokens=_CHECK_MAX_TOKENS,
+            user_prompt="Say in three words what this picture shows.",
+            jpeg=known_good_jpeg(),
+            max_tokens=_PROBE_MAX_TOKENS,
             temperature=self._settings.temperature,
         )
-        retry_policy = RetryPolicy(timeout_s, max_wait_s=0.0, max_retries=0, max_rate_limit_waits=0)
-        session = self._create_session(chat_request, retry_policy, Deadline.after(timeout_s))
-        result = f"{self.name} at {base_url} responds to a request with an image"
+        timeout_s = self._settings.timeout_s
+        session = self._create_session(chat_request, _once(timeout_s), Deadline.after(timeout_s))
         try:
             await session.run()
         except EmptyResponse:
-            return f"{result} (with reasoning only, within the tokens of a check)"
+            return True  # reasoning only: the server works
+        except (ModelUnavailable, ModelError, ModelTimeout, CaptionRefused):
+            return False
+        return True
+
+    async def check(self) -> str:
+        """Caption a small drawn image as a request would, and validate what came.
+
+        Shows that key, model name and image input work. Raises ModelUnavailable, ModelError or
+        ModelTimeout, whose text says what to correct.
+        """
+        base_url = self._endpoint.base_url
+        try:
+            caption = await self._caption_known_image()
         except ModelError as error:
             reason = f"{error.log_reason} (at {base_url}){await self._describe_model_list()}"
             raise ModelError(log_reason=reason) from None
-        except CaptionRefused:
-            return f"{result} (its content filter refused the test image)"
+        except CaptionRefused as error:
+            reason = f"it refused a harmless drawing: {error.log_reason} (at {base_url})"
+            raise ModelError(log_reason=reason) from None
         except (ModelUnavailable, ModelTimeout) as error:
             reason = f"{error.log_reason} (at {base_url})"
             raise type(error)(log_reason=reason, retry_after_s=error.retry_after_s) from None
-        return result
+        return f'{self.name} at {base_url} captioned a drawn house: "{caption}"'
+
+    async def _caption_known_image(self) -> str:
+        """The caption, after a second request with the reasons where the first draft broke rules.
+
+        Raises ModelError where no draft is a caption.
+        """
+        style = load_styles()["concise"]
+        request = DraftRequest(style=style, locale="en", max_tokens=_CHECK_MAX_TOKENS)
+        image = known_good_image()
+        timeout_s = self._settings.timeout_s
+        for is_last in (False, True):
+            chat_request = self._chat_request(image, request)
+            deadline = Deadline.after(_CHECK_CALLS * timeout_s)
+            session = self._create_session(chat_request, _once(timeout_s), deadline)
+            draft = self._draft_of(*await session.run())
+            verdict = validate_draft(
+                draft, style=style, locale="en", max_tokens=_CHECK_MAX_TOKENS, is_final=is_last
+            )
+            if verdict.outcome == "caption" and not verdict.violations:
+                return verdict.caption
+            reasons = tuple(violation.reason for violation in verdict.violations)
+            if verdict.outcome != "caption":
+                reasons = (f"It is no caption but {verdict.outcome}: the picture shows a house.",)
+            request = replace(request, rejected=RejectedDraft(draft.text[:_SHOWN_CHARS], reasons))
+        shown = redact_for_log(draft.text, (self._endpoint.api_key,))
+        raise ModelError(log_reason=f'{self.name}: no caption, but "{shown}": {" ".join(reasons)}')
 
     def warm_up(self) -> None:
         """Import the openai SDK, which takes half a second; in any thread."""
@@ -111,6 +136,28 @@ class OpenAICompatCaptioner(Captioner):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._endpoint.aclose()
+
+    def _chat_request(self, image: NormalisedImage, request: DraftRequest) -> ChatRequest:
+        rejected_draft = request.rejected.draft if request.rejected is not None else ""
+        return ChatRequest(
+            model=self.name,
+            system_prompt=system_prompt(request),
+            user_prompt=user_prompt(request),
+            jpeg=image.jpeg,
+            max_tokens=request.max_tokens,
+            temperature=self._settings.temperature,
+            private_texts=(request.context or "", rejected_draft, *request.keywords),
+        )
+
+    def _draft_of(self, response: ModelResponse, had_headroom: bool) -> Draft:
+        return Draft(
+            text=response.text,
+            model=self.name,
+            cut=response.truncated,
+            had_headroom=had_headroom,
+            input_tokens=response.input_tokens,
+            output_tokens=response.output_tokens,
+        )
 
     def _create_session(
         self, request: ChatRequest, retry_policy: RetryPolicy, deadline: Deadline
@@ -155,10 +202,6 @@ def _model_names(response: HttpResponse) -> list[str]:
     return [name[:100] for name in names if isinstance(name, str)]
 
 
-def _grey_image() -> bytes:
-    from PIL import Image  # only a check draws: the server process does not load Pillow
-
-    out = io.BytesIO()
-    size = (_CHECK_IMAGE_EDGE_PX, _CHECK_IMAGE_EDGE_PX)
-    Image.new("RGB", size, (128, 128, 128)).save(out, "JPEG")
-    return out.getvalue()
+def _once(timeout_s: float) -> RetryPolicy:
+    """One call, without waits."""
+    return RetryPolicy(timeout_s, max_wait_s=0.0, max_retries=0, max_rate_limit_waits=0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from app.captioning.openai_compat.errors import (
+    ConnectionBroken,
     ConnectionFailed,
     ConnectTimeout,
     ResponseBodyRejected,
@@ -157,7 +158,8 @@ async def _receive(call: Awaitable[httpx2.Response], timeout_s: float) -> HttpRe
                 raise TimeoutError from None
             # The text is the operating system's ("Connection refused"), without URL and request.
             text = f"{type(cause or error).__name__}: {cause}" if cause else type(error).__name__
-            raise ConnectionFailed(text[:200]) from None
+            was_connected = not isinstance(cause, httpx2.ConnectError)
+            raise (ConnectionBroken if was_connected else ConnectionFailed)(text[:200]) from None
     headers = {name.lower(): value for name, value in response.headers.items()}
     return HttpResponse(response.status_code, headers, response.content)
 

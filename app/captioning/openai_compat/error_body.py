@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.telemetry.redaction import redact
 
@@ -23,6 +24,9 @@ _API_KEY = re.compile(
     r"\b(?:sk|gsk|pk|rk|xai|hf|nvapi|tgp|r8|fw|csk|dsk|ak|key|bearer)[-_ ][A-Za-z0-9*._-]{6,}"
     r"|\bAIza[\w*-]{6,}|[A-Za-z0-9+/_=-]{48,}",
     re.IGNORECASE,
+)
+_QUOTED_CODE = re.compile(
+    r"\\?[\"'](?:code|type|status|reason)\\?[\"']\s{0,4}:\s{0,4}\\?[\"']([\w.:-]{1,64})\\?[\"']"
 )
 _HTML_TAG = re.compile(r"<[^<>]{0,2000}>")
 _HTML_SCRIPT = re.compile(r"<(script|style)\b.{0,8000}?</\1>", re.IGNORECASE | re.DOTALL)
@@ -54,9 +58,8 @@ def parse_error_body(body: bytes) -> ErrorBody:
     if found is not None:
         return found
     # JSON that was cut off, or printed by Python, still has its codes in quotes.
-    quoted = re.findall(r"[\"'](?:code|type|status)[\"']\s*:\s*[\"']([\w.-]{1,64})[\"']", text)
     plain = " ".join(_HTML_TAG.sub(" ", _HTML_SCRIPT.sub(" ", text)).split())
-    return ErrorBody(plain, frozenset(word.lower() for word in quoted), raw=text)
+    return ErrorBody(plain, frozenset(_quoted_codes(text)), raw=text)
 
 
 def parse_json(text: str) -> object:
@@ -84,27 +87,48 @@ def find_error(value: object, raw: str) -> ErrorBody | None:
     if isinstance(value, list):  # Gemini sends its errors in a list
         return next((f for item in value[:4] if (f := find_error(item, raw))), None)
     if isinstance(value, str):
-        return ErrorBody(value, raw=raw)
+        return _error(value, [], raw)
     if not isinstance(value, Mapping):
         return None
     error = value.get("error")
     if isinstance(error, str) and error:
-        message = _message_text(value.get("message") or value.get("error_description") or error)
-        return ErrorBody(message, frozenset({error.lower()[:64]}), raw=raw)
+        texts = [error, *(value.get(name) for name in ("message", "error_description"))]
+        message = " ".join(dict.fromkeys(text for text in map(_message_text, texts) if text))
+        return _error(message, [*_codes(value), error], raw)
     if isinstance(error, Mapping) and error:
         return _from_mapping(error, raw)
     if isinstance(value.get("errors"), list) and value["errors"]:
         return find_error({"error": value["errors"][0]}, raw)
+    return _find_error_without_its_name(value, raw)
+
+
+def _find_error_without_its_name(value: Mapping[str, Any], raw: str) -> ErrorBody | None:
+    """An error that no member named `error` holds."""
+    base = value.get("base_resp")  # MiniMax; 0 is success
+    if isinstance(base, Mapping) and base.get("status_code"):
+        return _error(
+            _message_text(base.get("status_msg")), [f"minimax:{base['status_code']}"], raw
+        )
+    feedback = value.get("promptFeedback", value.get("prompt_feedback"))  # Gemini
+    if isinstance(feedback, Mapping):
+        reason = feedback.get("blockReason", feedback.get("block_reason"))
+        if isinstance(reason, str) and reason:
+            return _error(f"the prompt was blocked: {reason}", ["prompt_blocked"], raw)
+    if value.get("error_code"):  # Baidu
+        return _error(_message_text(value.get("error_msg")), [f"baidu:{value['error_code']}"], raw)
     if "message" in value and "choices" not in value:
         return _from_mapping(value, raw)
     if "detail" in value:
-        return ErrorBody(_message_text(value["detail"]), raw=raw)
+        return _error(_message_text(value["detail"]), [], raw)
     return None
 
 
 def _from_mapping(error: Mapping[str, object], raw: str) -> ErrorBody:
-    codes = [error.get(name) for name in ("code", "type", "status", "reason")]
-    codes += [inner.get("code") for inner in _mappings(error.get("innererror"))]
+    codes = _codes(error)
+    for name in ("innererror", "inner_error", "provider_specific_fields"):
+        for inner in _mappings(error.get(name)):
+            codes += _codes(inner)
+            codes += [code for each in _mappings(inner.get("innererror")) for code in _codes(each)]
     codes += [inner.get("reason") for inner in _mappings(error.get("details"))]
     messages = [_message_text(error.get("message"))]
     for inner in _mappings(
@@ -113,13 +137,32 @@ def _from_mapping(error: Mapping[str, object], raw: str) -> ErrorBody:
         messages.append(_message_text(inner.get("raw")))
         codes.append(inner.get("error_type"))
     statuses = (error.get("code"), error.get("status"), error.get("raw_status_code"))
-    return ErrorBody(
+    return _error(
         " ".join(filter(None, messages)),
-        frozenset(code.lower()[:64] for code in codes if isinstance(code, str) and code),
-        str(error.get("param") or "")[:200],
-        next((n for n in map(_http_status, statuses) if n is not None), None),
+        codes,
         raw,
+        param=str(error.get("param") or "")[:200],
+        status=next((n for n in map(_http_status, statuses) if n is not None), None),
     )
+
+
+def _error(
+    message: str, codes: Iterable[object], raw: str, *, param: str = "", status: int | None = None
+) -> ErrorBody:
+    """The error body, with the codes that a gateway has quoted in the message."""
+    found = {str(code).lower()[:64] for code in codes if isinstance(code, (str, int)) and code}
+    found |= set(_quoted_codes(message))
+    return ErrorBody(message, frozenset(found), param, status, raw)
+
+
+def _codes(error: Mapping[str, object]) -> list[object]:
+    """The machine-readable codes of an error; HTTP statuses are none."""
+    codes = [error.get(name) for name in ("code", "type", "status", "reason")]
+    return [code for code in codes if _http_status(code) is None]
+
+
+def _quoted_codes(text: str) -> list[str]:
+    return [code.lower() for code in _QUOTED_CODE.findall(text[:_MAX_PARSED_CHARS])]
 
 
 def _mappings(value: object) -> list[Mapping[str, object]]:

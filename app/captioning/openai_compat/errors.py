@@ -11,6 +11,10 @@ class ConnectionFailed(TransportError):
     """The connection was refused, reset or broken, or DNS or TLS failed."""
 
 
+class ConnectionBroken(ConnectionFailed):
+    """The connection broke after the request was sent: the server may have crashed on it."""
+
+
 class ConnectTimeout(TransportError):
     """No connection was made in time. It is not retried: a retry would take as long again."""
 

@@ -1,4 +1,7 @@
-"""Parses the body of a successful response: text, finish reason, reasoning, refusal and usage."""
+"""Parses the body of a successful response: text, finish reason, reasoning, refusal and usage.
+
+A streamed response is joined first. Empty `choices` are a content filter's refusal.
+"""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +14,7 @@ from app.captioning.openai_compat.error_body import (
     parse_error_body,
     parse_json,
 )
+from app.captioning.openai_compat.event_stream import join_stream
 from app.validation.reasoning_tokens import MAX_DRAFT_CHARS, is_unmarked_reasoning, strip_reasoning
 
 _MAX_TEXT_CHARS = 100_000
@@ -21,8 +25,22 @@ _MAX_TEMPLATE_CHARS = 80
 
 _TRUNCATED = frozenset({"length", "max_tokens", "max_output_tokens"})
 _REFUSED = re.compile(
-    r"content_?filter|safety|refusal|refused|prohibited_content|recitation|blocklist|spii|sensitive"
-    r"|moderation|guardrail"
+    r"content_?filter|safety|refusal|refused|prohibited_content|recitation|block|spii|sensitive"
+    r"|moderation|guardrail|violation|prohibited"
+)
+_SERVER_FAILED = frozenset({
+    "error", "network_error", "insufficient_system_resource", "abort", "model_error",
+    "engine_error", "server_error",
+})  # fmt: skip
+"""Finish reasons of OpenRouter, Z.ai, DeepSeek and vLLM for a response that broke off."""
+
+_MAX_REASONING_CAPTION_CHARS = 1_200
+_SENTENCE_END = re.compile(r"[.!?…。！？]['\"”’」』)]{0,2}$")
+# Words about the task: a description of an image has none of them.
+_ABOUT_THE_TASK = re.compile(
+    r"\b(?:I|I['’](?:ll|d|m|ve)|[Ll]et['’]?s|[Ll]et me|[Uu]ser|[Pp]rompt|[Cc]aption"
+    r"|[Ii]nstructions?|[Aa]lt text|[Ss]entences?|[Cc]haracters? (?:long|max|limit)|[Mm]aybe|[Hh]mm"
+    r"|[Ww]ait|[Oo]kay|[Dd]raft|(?:I|[Ww]e) (?:should|need|must))\b|用户|我们?需要|描述这"
 )
 _REPLACEMENT_CHARACTER = "\ufffd"
 
@@ -62,9 +80,18 @@ def parse_response(body: bytes) -> ModelResponse | ErrorBody | InvalidResponse:
     Of several choices the first is used. Never raises.
     """
     text, is_valid_utf8 = _decode(body)
-    value = parse_json(text)
-    if isinstance(value, Mapping) and isinstance(value.get("choices"), list) and value["choices"]:
-        return _from_choices(value, is_valid_utf8)
+    stream = join_stream(text)
+    if stream is not None and not stream.is_complete:
+        return InvalidResponse("the event stream has no end", is_wrong_server=False)
+    value = stream.value if stream is not None else parse_json(text)
+    if isinstance(value, Mapping):
+        if value.get("input_sensitive") is True or value.get("output_sensitive") is True:
+            return ModelResponse("", refused=True)
+        if isinstance(value.get("choices"), list) and value["choices"]:
+            return _from_choices(value, is_valid_utf8)
+        if "choices" in value and not value["choices"] and find_error(value, "") is None:
+            # Azure, Gemini and gateways before them send no choice for what they filtered.
+            return ModelResponse("", refused=True)
     if isinstance(value, (Mapping, list)):
         error = find_error(value, text[:16_384])
         if error is not None:
@@ -94,15 +121,20 @@ def _from_choices(
     choice = value["choices"][0]
     if not isinstance(choice, Mapping):
         return InvalidResponse("the first choice is not an object", is_wrong_server=True)
-    if isinstance(choice.get("error"), Mapping):  # OpenRouter: the provider failed midway
-        error = find_error({"error": choice["error"]}, str(choice["error"])[:16_384])
-        if error is not None:
-            return error
+    finish = str(choice.get("finish_reason") or "").lower()
+    error = _find_choice_error(choice, finish)
+    if error is not None:
+        return error
     message = choice.get("message")
     if not isinstance(message, Mapping):
         message = {"content": choice.get("text")}
+    usage = value.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
     text, has_reasoning, is_refusal = _read_message(message)
-    finish = str(choice.get("finish_reason") or "").lower()
+    if not (text.strip() or is_refusal or _reasoning_tokens(usage)) and finish in ("stop", ""):
+        # Reasoning parsers put everything there that has no </think>, also with thinking off.
+        text = _caption_in_reasoning(message)
+        has_reasoning = has_reasoning and not text
     # JSON may escape a lone surrogate, which UTF-8 cannot encode. A character cut in two by the
     # token limit leaves U+FFFD at the end.
     text = text.encode("utf-8", "replace").decode("utf-8")
@@ -116,8 +148,7 @@ def _from_choices(
         return InvalidResponse(
             "the model called a tool, although none was offered", is_wrong_server=False
         )
-    usage = value.get("usage")
-    usage = usage if isinstance(usage, Mapping) else {}
+    is_filtered = not text.strip() and _is_filter_result(choice.get("content_filter_results"))
     return ModelResponse(
         text=text,
         truncated=finish in _TRUNCATED,
@@ -126,10 +157,19 @@ def _from_choices(
         or _contains_reasoning(text)
         # The wording alone is a guess: it counts only where it would explain a missing end.
         or (finish in _TRUNCATED and is_unmarked_reasoning(text)),
-        refused=is_refusal or _REFUSED.search(finish) is not None,
+        refused=is_refusal or is_filtered or _REFUSED.search(finish) is not None,
         input_tokens=_token_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
         output_tokens=_token_count(usage.get("completion_tokens", usage.get("output_tokens"))),
     )
+
+
+def _find_choice_error(choice: Mapping[str, Any], finish: str) -> ErrorBody | None:
+    """The error where the provider failed midway."""
+    if isinstance(choice.get("error"), Mapping):  # OpenRouter
+        return find_error({"error": choice["error"]}, str(choice["error"])[:16_384])
+    if finish in _SERVER_FAILED:
+        return ErrorBody(f"finish_reason {finish}", frozenset({finish}), status=502)
+    return None
 
 
 def _read_message(message: Mapping[str, Any]) -> tuple[str, bool, bool]:
@@ -151,6 +191,34 @@ def _read_message(message: Mapping[str, Any]) -> tuple[str, bool, bool]:
             if kind in (None, "text", "output_text") and isinstance(part.get("text"), str):
                 texts.append(part["text"])
     return "".join(texts), has_reasoning, is_refusal
+
+
+def _caption_in_reasoning(message: Mapping[str, Any]) -> str:
+    """The reasoning where it is a caption and not a thought about one, else empty."""
+    for name in ("reasoning_content", "reasoning"):
+        text = message.get(name)
+        if not isinstance(text, str) or not text.strip():
+            continue
+        text = strip_reasoning(text)
+        is_caption = (
+            len(text) <= _MAX_REASONING_CAPTION_CHARS
+            and "\n" not in text
+            and _SENTENCE_END.search(text) is not None
+            and _ABOUT_THE_TASK.search(text) is None
+            and not is_unmarked_reasoning(text)
+        )
+        return text if is_caption or text in ("DECORATIVE", "UNCERTAIN") else ""
+    return ""
+
+
+def _is_filter_result(results: object) -> bool:
+    """Whether one of the categories of Azure's `content_filter_results` filtered the content."""
+    if not isinstance(results, Mapping):
+        return False
+    return any(
+        isinstance(category, Mapping) and category.get("filtered") is True
+        for category in results.values()
+    )
 
 
 def _has_tool_calls(message: Mapping[str, Any]) -> bool:

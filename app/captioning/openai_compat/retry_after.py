@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 _MAX_WAIT_S = 7 * 86_400.0
 """No known rate limit lasts longer. Longer waits are cut to this."""
 
+_MAX_CLOCK_DIFFERENCE_S = 2.0
 _MAX_SEARCHED_CHARS = 16_384
 """Error bodies have a few hundred characters; a page of HTML names no wait."""
 
@@ -42,8 +43,23 @@ _RESET_WORDS = re.compile(rf"\b(?:reset|resets|available(?: again)?){_GAP}", re.
 
 # JSON members, also as Python prints them: "retryDelay":"36s", 'retry_after': 12, retryAfterMs.
 _JSON_MEMBER = re.compile(
-    r"retry[_-]?(?:after|delay|in)(?:[_-]?(ms|milliseconds|seconds|secs|s))?[\"']?\s{0,4}[:=]"
-    rf"\s{{0,4}}[\"']?(?=\d)(?:({_NUMBER})(?=\s{{0,4}}[\"',}}\]\s]|$))?",
+    r"(?:retry[_-]?(?:after|delay|in)|estimated_?(?:time|wait)|wait_?time)"
+    r"(?:[_-]?(ms|milliseconds|seconds|secs|s))?\\?[\"']?\s{0,4}[:=]"
+    rf"\s{{0,4}}\\?[\"']?(?=\d)(?:({_NUMBER})(?=\s{{0,4}}[\\\"',}}\]\s]|$))?",
+    re.IGNORECASE,
+)
+
+# A member that names a time or a wait by the reset of a limit, in JSON that may be quoted again:
+# "X-RateLimit-Reset": "1790000040000" (OpenRouter; milliseconds since 1970), "resets_at": 1790000.
+_RESET_MEMBER = re.compile(
+    r"(?:x-ratelimit-reset(?:-[a-z-]{1,30})?|ratelimit[_-]?reset|resets?_?(?:at|time|in)?|retry_?at"
+    r"|available_?at|next_?reset)\\?[\"']\s{0,4}:\s{0,4}\\?[\"']?"
+    r"(?P<value>\d{4}-\d\d-\d\d[T ][\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)?"
+    rf"|{_NUMBER}(?:ms|s|m|h)?(?![\d.]))",
+    re.IGNORECASE,
+)
+_REMAINING_MEMBER = re.compile(
+    r"x-ratelimit-remaining(?:-[a-z-]{1,30})?\\?[\"']\s{0,4}:\s{0,4}\\?[\"']?(\d{1,15})",
     re.IGNORECASE,
 )
 
@@ -65,17 +81,31 @@ def find_retry_after_s(headers: Mapping[str, str], body: str, now_s: float) -> f
     x-ratelimit-reset-* headers count only where nothing else names a wait: they say when a limit
     is full again, not when this request is accepted.
     """
-    retry_times = (found["time"] for found in _RETRY_AT.finditer(body[:_MAX_SEARCHED_CHARS]))
+    now_s = _server_time_s(headers, now_s)
+    body = body[:_MAX_SEARCHED_CHARS]
+    retry_times = (found["time"] for found in _RETRY_AT.finditer(body))
     waits = (
         _retry_after_header_s(headers, now_s),
-        find_retry_after_in_body_s(body),
+        find_retry_after_in_body_s(body, now_s),
         *(_seconds_until(time, now_s) for time in retry_times),
     )
     named = [wait for wait in waits if wait]
     if named:
         return min(max(named), _MAX_WAIT_S)
     reset_s = _reset_headers_s(headers, now_s)
+    if reset_s is None:
+        reset_s = _reset_members_s(body, now_s)
     return None if reset_s is None else min(reset_s, _MAX_WAIT_S)
+
+
+def _server_time_s(headers: Mapping[str, str], now_s: float) -> float:
+    """The server's clock where it differs from ours: its times are meant by its own clock."""
+    try:
+        date_s = parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return now_s
+    # Date has whole seconds, and a cached response an old one (it then has an Age).
+    return now_s if abs(date_s - now_s) <= _MAX_CLOCK_DIFFERENCE_S or "age" in headers else date_s
 
 
 def parse_duration_s(text: str) -> float | None:
@@ -92,10 +122,13 @@ def parse_duration_s(text: str) -> float | None:
     return total
 
 
-def find_retry_after_in_body_s(body: str) -> float | None:
-    """Seconds of the longest wait that an error body names; None where it names no wait."""
+def find_retry_after_in_body_s(body: str, now_s: float | None = None) -> float | None:
+    """Seconds of the longest wait that an error body names; None where it names no wait.
+
+    `now_s` is the wall clock, for numbers that are times; without it they are ignored.
+    """
     body = body[:_MAX_SEARCHED_CHARS]
-    found = [*_durations_after(_RETRY_WORDS, body), *_json_members_s(body)]
+    found = [*_durations_after(_RETRY_WORDS, body), *_json_members_s(body, now_s)]
     return _longest(found or list(_durations_after(_RESET_WORDS, body)))
 
 
@@ -106,10 +139,13 @@ def _durations_after(words: re.Pattern[str], body: str) -> Iterable[float]:
             yield wait_s
 
 
-def _json_members_s(body: str) -> Iterable[float]:
+def _json_members_s(body: str, now_s: float | None) -> Iterable[float]:
     for match in _JSON_MEMBER.finditer(body):
         unit, number = match[1], match[2]
         if number is not None:
+            if float(number) >= _MIN_TIMESTAMP:
+                yield from [] if now_s is None else [_number_or_time_s(number, now_s) or 0.0]
+                continue
             is_milliseconds = unit is not None and unit.lower().startswith("m")
             yield float(number) / (1000 if is_milliseconds else 1)
             continue
@@ -127,8 +163,19 @@ def _retry_after_header_s(headers: Mapping[str, str], now_s: float) -> float | N
     # If the server and a proxy both sent the header, its values are joined with commas.
     numbers = [_number(part) for part in value.split(",")]
     if all(number is not None for number in numbers):
-        return max(number for number in numbers if number is not None)
+        waits = (_number_or_time_s(part, now_s) for part in value.split(","))
+        return max(wait for wait in waits if wait is not None)
     return parse_duration_s(value.strip()) or _seconds_until(value, now_s)
+
+
+def _reset_members_s(body: str, now_s: float) -> float | None:
+    """Seconds until the limit that a body says is exhausted is reset."""
+    remaining = [int(found[1]) for found in _REMAINING_MEMBER.finditer(body)]
+    if remaining and min(remaining) > 0:
+        return None
+    values = (found["value"] for found in _RESET_MEMBER.finditer(body))
+    waits = [parse_duration_s(value) or _number_or_time_s(value, now_s) for value in values]
+    return _longest([wait for wait in waits if wait is not None])
 
 
 def _reset_headers_s(headers: Mapping[str, str], now_s: float) -> float | None:

@@ -17,11 +17,15 @@ from typing import Any, NoReturn
 from app.captioning.errors import (
     CaptionRefused,
     DeadlineExceeded,
+    ImageNotAccepted,
+    ModelCrashed,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
+    RequestRejected,
     RequestSpecificError,
     RetryAfterTooLong,
+    ServerFailed,
 )
 from app.captioning.openai_compat.capabilities import (
     Capabilities,
@@ -32,11 +36,11 @@ from app.captioning.openai_compat.endpoint import Endpoint, HttpResponse
 from app.captioning.openai_compat.error_body import ErrorBody, parse_error_body, redact_for_log
 from app.captioning.openai_compat.error_classifier import (
     Failure,
-    FailureKind,
     classify_error_response,
     classify_transport_error,
 )
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
+from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.request_body import RequestBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
 from app.runtime.deadline import Deadline
@@ -47,7 +51,12 @@ ShrinkImage = Callable[[bytes], Awaitable[bytes]]
 """Returns the same JPEG with fewer pixels."""
 
 _MAX_PARAMETER_CHANGES = 3
-"""One for each parameter that a model may refuse."""
+"""One for each parameter that a model may refuse, on average."""
+_FINAL_KINDS = frozenset({
+    FailureKind.CONTENT_FILTERED, FailureKind.IMAGE_REFUSED, FailureKind.NO_IMAGE_INPUT,
+    FailureKind.QUOTA_EXHAUSTED, FailureKind.RUNNER_CRASHED,
+})  # fmt: skip
+"""No other call is made for these, whatever else the message mentions."""
 _FIRST_BACKOFF_S = 0.5
 """The first wait where the server names none; doubled each time, as in the openai SDK."""
 _MIN_CALL_S = 0.5
@@ -115,8 +124,8 @@ class Session:
     async def run(self) -> tuple[ModelResponse, bool]:
         """The response, and whether it was allowed more tokens than the caption's ceiling.
 
-        Its tokens are the sum over all calls. Raises ModelUnavailable, ModelError (also its child
-        RequestSpecificError), ModelTimeout (also DeadlineExceeded) or CaptionRefused.
+        Its tokens are the sum over all calls. Raises ModelUnavailable, ModelError, ModelTimeout,
+        CaptionRefused or one of their children, which tell the circuit breaker how to count it.
         """
         while True:
             sent = self._learned.current
@@ -156,7 +165,7 @@ class Session:
 
     async def _prepare_retry(self, failure: Failure, sent: Capabilities) -> None:
         """Change what the next call sends, or wait. Raises where another call is not worth it."""
-        if failure.kind in (FailureKind.CONTENT_FILTERED, FailureKind.QUOTA_EXHAUSTED):
+        if failure.kind in _FINAL_KINDS:
             self._raise(failure)
         if self._learn_from(failure, sent):
             return
@@ -173,7 +182,9 @@ class Session:
         is_rate_limited = failure.kind is FailureKind.RATE_LIMITED
         if failure.error_body is None or is_rate_limited or not self._parameter_changes_left:
             return False
-        learned = learn_from_error(sent, self._request.temperature, failure.error_body)
+        learned = learn_from_error(
+            sent, self._request.temperature, failure.error_body, failure.kind
+        )
         if learned is None:
             return False
         self._parameter_changes_left -= 1
@@ -192,7 +203,8 @@ class Session:
         if named_s is not None and named_s > policy.max_wait_s:
             raise RetryAfterTooLong(log_reason=reason, retry_after_s=named_s)
         if not left or wait_s + _MIN_CALL_S > self._deadline.left_s():
-            raise ModelUnavailable(log_reason=reason, retry_after_s=named_s)
+            unavailable = ServerFailed if failure.is_unexplained else ModelUnavailable
+            raise unavailable(log_reason=reason, retry_after_s=named_s)
         if names_limit:
             self._rate_limit_waits_left -= 1
         else:
@@ -241,14 +253,20 @@ class Session:
         match failure.kind:
             case FailureKind.CONTENT_FILTERED:
                 raise CaptionRefused(log_reason=reason)
+            case FailureKind.IMAGE_REFUSED | FailureKind.IMAGE_TOO_LARGE:
+                raise ImageNotAccepted(log_reason=reason)
+            case FailureKind.RUNNER_CRASHED:
+                raise ModelCrashed(log_reason=reason)
             case FailureKind.QUOTA_EXHAUSTED if wait_s is not None:
                 raise RetryAfterTooLong(log_reason=reason, retry_after_s=wait_s)
             case FailureKind.QUOTA_EXHAUSTED | FailureKind.CONNECT_TIMEOUT:
                 raise ModelUnavailable(log_reason=reason)
-            case FailureKind.MISCONFIGURED:
-                raise ModelError(log_reason=reason)
-            case _:
+            case _ if failure.is_unexplained:
+                raise RequestRejected(log_reason=reason)
+            case FailureKind.RESPONSE_INVALID:
                 raise RequestSpecificError(log_reason=reason)
+            case _:  # the operator must change something
+                raise ModelError(log_reason=reason)
 
     def _log_reason(self, failure: Failure) -> str:
         """The failure for the log: our reason, and the server's message where it is safe to log."""

@@ -34,7 +34,7 @@ async def test_refused_parameters_are_replaced_and_not_sent_again(
         await draft(captioner)
         assert len(model.requests) == 5
         for request in model.requests[3:]:
-            assert set(request) == {"model", "messages", "max_completion_tokens"}
+            assert set(request) == {"model", "messages", "max_completion_tokens", "stream"}
             [message] = request["messages"]
             assert message["role"] == "user"
             assert "Describe the picture" in message["content"][1]["text"]

@@ -6,7 +6,7 @@ from app.captioning.errors import CaptionRefused, ModelError, ModelUnavailable
 from app.captioning.prompt import user_prompt
 from testing.servers.aimock_model_server import AimockModelServer
 from testing.servers.llmock_model_server import LlmockModelServer
-from testing.servers.raw_model_server import raw_model_server
+from testing.servers.raw_model_server import completion, raw_model_server
 from tests.captioning.conftest import CaptionerFactory
 from tests.captioning.draft_requests import draft, draft_request, normalised_image
 
@@ -26,8 +26,9 @@ async def test_a_call_has_the_image_and_two_prompts_and_no_other_parameters(
     assert found.output_tokens
     [call] = model_server.calls()
     assert call.images == [normalised_image().jpeg]
-    assert set(call.body) == {"model", "messages", "max_tokens", "temperature"}
+    assert set(call.body) == {"model", "messages", "max_tokens", "temperature", "stream"}
     assert (call.body["max_tokens"], call.body["temperature"]) == (77, 0.2)
+    assert call.body["stream"] is False
     system, user = call.body["messages"]
     assert system["role"] == "system"
     assert "Describe the picture in one sentence." in system["content"]
@@ -67,22 +68,78 @@ async def test_a_content_filter_as_finish_reason_is_a_refusal(
     assert len(model_server.calls()) == 1
 
 
-async def test_a_check_sends_an_image(
+HOUSE = "A red house with a blue door stands on green grass under a yellow sun."
+
+
+async def test_a_check_captions_a_drawn_image(
     make_captioner: CaptionerFactory, model_server: LlmockModelServer
 ) -> None:
-    """One call shows that key, model name and image input work."""
+    """As a request would; what it says is the caption."""
+    model_server.reply(f'Caption: "{HOUSE}"')
     result = await make_captioner(model_server.base_url).check()
-    assert result == f"a-model at {model_server.base_url}/ responds to a request with an image"
-    assert len(model_server.calls()[0].images) == 1
+    assert result == f'a-model at {model_server.base_url}/ captioned a drawn house: "{HOUSE}"'
+    [call] = model_server.calls()
+    assert len(call.images) == 1
+    assert "Never use" in call.text or "no quotes around it" in call.text
 
 
-async def test_a_check_of_a_reasoning_model_passes(
+async def test_a_check_asks_again_as_a_request_would(make_captioner: CaptionerFactory) -> None:
+    """After a draft that breaks the rules, and where reasoning used up the tokens."""
+    async with raw_model_server() as model:
+        model.complete("https://a.example/house.jpg").complete("", finish_reason="length")
+        model.complete(HOUSE)
+        assert HOUSE in await make_captioner(model.base_url).check()
+        assert len(model.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I can't see any image here.",
+        "UNCERTAIN",
+        "DECORATIVE",
+        "https://a.example/house.jpg",
+        "Das ist ein rotes Haus mit einer blauen Tür, das auf einer grünen Wiese steht.",
+        "",
+    ],
+)
+async def test_a_check_fails_where_no_caption_comes(
+    make_captioner: CaptionerFactory, text: str
+) -> None:
+    """Although the server answers each request."""
+    async with raw_model_server() as model:
+        model.complete(text)
+        with pytest.raises(ModelError) as caught:
+            await make_captioner(model.base_url).check()
+        assert model.base_url in str(caught.value)
+
+
+async def test_a_check_fails_where_everything_is_refused(make_captioner: CaptionerFactory) -> None:
+    """A harmless drawing of a house."""
+    async with raw_model_server() as model:
+        model.complete("", finish_reason="content_filter")
+        with pytest.raises(ModelError, match="refused a harmless drawing"):
+            await make_captioner(model.base_url).check()
+
+
+async def test_a_check_of_a_model_that_only_reasons_fails(
     make_captioner: CaptionerFactory, aimock: AimockModelServer
 ) -> None:
-    """Its reasoning uses up the tokens of a check, which is no error."""
+    """Nothing would be captioned."""
     aimock.respond_always({"content": " ", "reasoning": "Let me look.", "finishReason": "length"})
-    result = await make_captioner(aimock.base_url).check()
-    assert "responds to a request with an image" in result
+    with pytest.raises(ModelError, match="reasoning used up"):
+        await make_captioner(aimock.base_url).check()
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_a_probe_tells_whether_the_model_answers(
+    make_captioner: CaptionerFactory, status: int
+) -> None:
+    """With one call, whatever the failure."""
+    async with raw_model_server() as model:
+        model.respond(completion("A red house.") if status == 200 else {"error": "?"}, status)
+        assert await make_captioner(model.base_url).probe() is (status == 200)
+        assert len(model.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ import pytest
 
 from app.captioning.errors import (
     CaptionRefused,
+    ImageNotAccepted,
     ModelError,
     ModelUnavailable,
-    RequestSpecificError,
+    RequestRejected,
     RetryAfterTooLong,
+    ServerFailed,
 )
 from app.captioning.openai_compat.error_body import ErrorBody
 from app.captioning.openai_compat.error_classifier import (
-    FailureKind,
     classify_error_response,
     classify_transport_error,
 )
@@ -26,6 +27,7 @@ from app.captioning.openai_compat.errors import (
     ResponseBodyRejected,
     TransportError,
 )
+from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.errors import CaptionError
 from testing.servers.aimock_model_server import AimockModelServer
 from testing.servers.raw_model_server import completion, raw_model_server
@@ -42,7 +44,7 @@ from tests.captioning.draft_requests import failed_draft
         (200, "Rate limit reached", FailureKind.RATE_LIMITED),
         (503, "", FailureKind.SERVER_UNAVAILABLE),
         (400, "The image is too large", FailureKind.IMAGE_TOO_LARGE),
-        (413, "", FailureKind.REQUEST_REJECTED),
+        (413, "", FailureKind.IMAGE_TOO_LARGE),
         (422, "x: field required", FailureKind.REQUEST_REJECTED),
         (401, "", FailureKind.MISCONFIGURED),
         (404, "", FailureKind.MISCONFIGURED),
@@ -102,14 +104,12 @@ async def test_used_up_credit_is_an_exhausted_quota_with_any_status(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "expected", "is_request_specific"),
+    ("status", "body", "expected", "is_unexplained"),
     [
         (400, {"error": {"message": "Something odd"}}, "Something odd", True),
         (422, {"detail": [{"loc": ["body", "x"], "msg": "wrong"}]}, "body.x: wrong", True),
-        (413, "<html>413 Request Entity Too Large</html>", "too large", True),
-        (400, {"error": {"code": "context_length_exceeded", "message": "too long"}}, "large", True),
         (401, {"error": {"message": "no"}}, "ALTWRIGHT_MODEL_API_KEY", False),
-        (403, {"error": {"message": "no"}}, "ALTWRIGHT_MODEL_API_KEY", False),
+        (403, {"error": {"message": "no"}}, "ALTWRIGHT_MODEL_API_KEY", True),
         (
             400,
             {"error": {"message": "API key not valid. Pass a valid one."}},
@@ -135,14 +135,14 @@ async def test_a_rejected_request_is_not_retried(
     status: int,
     body: str | dict[str, Any],
     expected: str,
-    is_request_specific: bool,
+    is_unexplained: bool,
 ) -> None:
-    """The log says what to correct. The circuit breaker counts only what fails every request."""
+    """The log says what to correct. What may be this image's fault is told from what is not."""
     async with raw_model_server() as model:
         model.respond(body, status, location="http://127.0.0.1:9/")
         error = await failed_draft(make_captioner(model.base_url))
         assert isinstance(error, ModelError)
-        assert isinstance(error, RequestSpecificError) == is_request_specific
+        assert isinstance(error, RequestRejected) == is_unexplained
         assert expected in error.log_reason
         assert error.detail == ModelError.public
         assert (len(model.requests), make_captioner.sleep.waits_s) == (1, [])
@@ -180,7 +180,6 @@ async def test_a_content_filter_is_a_refusal(
         "<html><body>Sign in</body></html>",
         "not JSON",
         "[]",
-        '{"choices": []}',
         json.dumps(completion(None)),
         json.dumps(completion("")),
         json.dumps(
@@ -224,14 +223,14 @@ class Outcome:
 def expected_outcome(row: dict[str, Any]) -> Outcome:
     """From the kind of a row, and a wait that a second, simpler parser finds."""
     if row["kind"] in ("too_large", "image"):
-        return Outcome(RequestSpecificError)
+        return Outcome(ImageNotAccepted)
     if row["kind"] == "content_filter":
         return Outcome(CaptionRefused)
     if row["kind"] == "quota":
         return Outcome(ModelUnavailable)
     wait_s = _wait_s(row)
     if wait_s is None:
-        return Outcome(ModelUnavailable, None, 3)
+        return Outcome(ServerFailed if row["kind"] == "5xx" else ModelUnavailable, None, 3)
     if wait_s > 10:
         return Outcome(RetryAfterTooLong, wait_s)
     return Outcome(ModelUnavailable, wait_s, 5)

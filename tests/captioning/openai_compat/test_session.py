@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from app.captioning.errors import (
+    ImageNotAccepted,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
@@ -178,19 +179,19 @@ async def test_an_image_that_is_too_large_is_sent_smaller_once(
         await draft(captioner)
         url = model.requests[1]["messages"][1]["content"][0]["image_url"]["url"]
         assert base64.b64decode(url.partition(",")[2]) == b"smaller"
-        with pytest.raises(ModelError):
+        with pytest.raises(ImageNotAccepted):
             await draft(captioner)
         jpeg = normalised_image().jpeg
         assert (len(model.requests), shrunk) == (4, [jpeg, jpeg])
 
 
-async def test_an_image_that_is_too_large_is_an_error_where_it_cannot_be_shrunk(
+async def test_an_image_that_is_too_large_is_refused_where_it_cannot_be_shrunk(
     make_captioner: CaptionerFactory,
 ) -> None:
     """After one call."""
     async with raw_model_server() as model:
         model.respond(openai_error(IMAGE_TOO_LARGE), 400)
-        with pytest.raises(ModelError):
+        with pytest.raises(ImageNotAccepted):
             await draft(make_captioner(model.base_url))
         assert len(model.requests) == 1
 

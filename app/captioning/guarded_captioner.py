@@ -1,0 +1,197 @@
+"""One captioner behind its circuit breaker, which tells its failures from those of one image."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from app.captioning.captioner import Captioner, DraftRequest
+from app.captioning.circuit_breaker import CircuitBreaker
+from app.captioning.errors import (
+    CaptionRefused,
+    CaptionUncertain,
+    DeadlineExceeded,
+    ImageNotAccepted,
+    ModelCrashed,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    RequestRejected,
+    RequestSpecificError,
+    RetryAfterTooLong,
+    ServerFailed,
+)
+from app.runtime.deadline import Deadline
+from app.types import Draft, NormalisedImage
+
+_logger = logging.getLogger(__name__)
+
+_UNEXPLAINED = (ServerFailed, RequestRejected)
+_MAX_FAILED_IMAGES = 1_000
+"""How many images are remembered with the moment of their first failure."""
+_SUSPECT_IMAGES_S = 3_600.0
+"""After a model failed on images but captioned a known good one, each failure is checked so."""
+
+
+class GuardedCaptioner:
+    """One captioner behind its circuit breaker.
+
+    An unexplained failure (a 5xx, a 4xx of unknown meaning, a broken connection) may be the image's
+    or the captioner's. It is the image's where the image fails, another one is captioned, and the
+    image fails again. The other one may be a request of somebody else, or the probe: a known good
+    image, which is sent when the same image fails a second time, and before the breaker would open.
+    """
+
+    def __init__(
+        self,
+        captioner: Captioner,
+        label: str,
+        breaker: CircuitBreaker,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`label` is the captioner's name, made unique. `clock` is in monotonic seconds."""
+        self.captioner = captioner
+        self.label = label
+        self.breaker = breaker
+        self._clock = clock
+        self._successes = 0
+        """Counts captions and successful probes."""
+        self._failed_images: dict[str, int] = {}
+        """The number of successes at the first unexplained failure of an image, oldest first."""
+        self._suspects_images_until_s = 0.0
+        self._probe: asyncio.Task[bool | None] | None = None
+
+    def is_usable(self) -> bool:
+        """Whether a call may be made now, at least one that probes."""
+        return self.breaker.state != "open"
+
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        """One draft. Raises ModelUnavailable without a call where the breaker is open."""
+        permit = self.breaker.acquire()
+        if permit is None:
+            raise ModelUnavailable(
+                log_reason=f"{self.label}: circuit breaker is open after failures",
+                retry_after_s=self.breaker.retry_after_s(),
+            )
+        image_id = image.source.sha256
+        successes_before = self._successes
+        with self._record_outcome(permit, image_id):
+            try:
+                draft = await self.captioner.draft(image, request, deadline)
+            except _UNEXPLAINED as error:
+                if self._failed_images.get(image_id, successes_before) < successes_before:
+                    raise _not_accepted(error) from None
+                await self._find_culprit(permit, image_id, error, deadline)
+            else:
+                self._record_success(image_id)
+                return draft
+            try:
+                draft = await self.captioner.draft(image, request, deadline)
+            except _UNEXPLAINED as error:
+                raise _not_accepted(error) from None
+            self._record_success(image_id)
+            return draft
+
+    async def _find_culprit(
+        self, permit: int, image_id: str, error: ModelUnavailable | ModelError, deadline: Deadline
+    ) -> None:
+        """Return where a known good image was captioned; the image is then tried once more.
+
+        Raises `error` where there was no reason or no time to probe, and an error that the breaker
+        counts where the known good image failed as well.
+        """
+        is_repeated = image_id in self._failed_images
+        self._failed_images.setdefault(image_id, self._successes)
+        while len(self._failed_images) > _MAX_FAILED_IMAGES:
+            del self._failed_images[next(iter(self._failed_images))]
+        if not (
+            is_repeated
+            or isinstance(error, ModelCrashed)
+            or self._clock() < self._suspects_images_until_s
+            or self.breaker.will_trip(permit, image_id)
+        ):
+            raise error
+        works = await self._run_probe(deadline)
+        if works is None:
+            raise error
+        if not works:
+            reason = f"{error.log_reason}; a known good image failed as well"
+            if isinstance(error, ModelUnavailable):
+                raise ModelUnavailable(log_reason=reason, retry_after_s=error.retry_after_s)
+            raise ModelError(log_reason=reason)
+
+    async def _run_probe(self, deadline: Deadline) -> bool | None:
+        """Whether the captioner captions a known good image; None where it cannot tell in time.
+
+        Requests share a probe, and one that outlasts its request still counts.
+        """
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._probe_and_record())
+        try:
+            async with asyncio.timeout(max(0.0, deadline.left_s())):
+                return await asyncio.shield(self._probe)
+        except TimeoutError:
+            return None
+
+    async def _probe_and_record(self) -> bool | None:
+        works = await self.captioner.probe()
+        _logger.info("captioner.probed", extra={"captioner": self.label, "works": works})
+        if works:
+            self._successes += 1
+            self._suspects_images_until_s = self._clock() + _SUSPECT_IMAGES_S
+            if self.breaker.close():
+                _logger.info("circuit_breaker.closed", extra={"captioner": self.label})
+        elif works is not None:
+            self._suspects_images_until_s = 0.0
+        return works
+
+    def _record_success(self, image_id: str) -> None:
+        self._successes += 1
+        self._failed_images.pop(image_id, None)
+
+    @contextmanager
+    def _record_outcome(self, permit: int, image_id: str) -> Iterator[None]:
+        """Settle the permit by how the block ends, cancellation included."""
+        breaker = self.breaker
+        tripped = reset = False
+        try:
+            yield
+            reset = breaker.record_success(permit)
+        except (ImageNotAccepted, RequestSpecificError):
+            reset = breaker.record_request_error(permit)
+            raise
+        except (CaptionRefused, CaptionUncertain):
+            reset = breaker.record_success(permit)
+            raise
+        except DeadlineExceeded:
+            breaker.release(permit)
+            raise
+        except RetryAfterTooLong as error:
+            tripped = breaker.record_failure(permit, error.retry_after_s)
+            raise
+        except (*_UNEXPLAINED, ModelTimeout):
+            tripped = breaker.record_failure(permit, image=image_id)
+            raise
+        except (ModelUnavailable, ModelError):
+            tripped = breaker.record_failure(permit)
+            raise
+        except BaseException:
+            breaker.release(permit)
+            raise
+        finally:
+            if tripped:
+                retry_after_s = round(breaker.retry_after_s() or 0.0, 1)
+                _logger.warning(
+                    "circuit_breaker.opened",
+                    extra={"captioner": self.label, "retry_after_s": retry_after_s},
+                )
+            elif reset:
+                _logger.info("circuit_breaker.closed", extra={"captioner": self.label})
+
+
+def _not_accepted(error: ModelUnavailable | ModelError) -> ImageNotAccepted:
+    reason = f"{error.log_reason}; other images are captioned"
+    return ImageNotAccepted(log_reason=reason)

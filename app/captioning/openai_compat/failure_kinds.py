@@ -1,0 +1,35 @@
+"""What kinds of failure a call to a model server can end with."""
+
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """What kind of failure a call ended with; it decides whether and how the call is repeated."""
+
+    CONTENT_FILTERED = "content_filtered"
+    """A content filter refused the image or the text."""
+    IMAGE_REFUSED = "image_refused"
+    """The model cannot take this image: too small, too narrow, not decodable for it."""
+    IMAGE_TOO_LARGE = "image_too_large"
+    """The image has too many pixels, bytes or tokens for the model; a smaller one may pass."""
+    RUNNER_CRASHED = "runner_crashed"
+    """The process that runs the model died, mostly because of this image."""
+    NO_IMAGE_INPUT = "no_image_input"
+    """The model takes no images at all: the operator's fault."""
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    """The account's quota, credit or budget is used up."""
+    RATE_LIMITED = "rate_limited"
+    """A 429 that is not about quota or size."""
+    SERVER_UNAVAILABLE = "server_unavailable"
+    """A 5xx, or a connection that failed."""
+    CONNECT_TIMEOUT = "connect_timeout"
+    MORE_TOKENS_NEEDED = "more_tokens_needed"
+    """The token limit is too low for the model's reasoning; more may pass."""
+    STREAM_REQUIRED = "stream_required"
+    """The model answers with an event stream only."""
+    REQUEST_REJECTED = "request_rejected"
+    """A 4xx of unknown meaning: about this request, or about every one."""
+    RESPONSE_INVALID = "response_invalid"
+    """This response cannot be used; others may be valid."""
+    MISCONFIGURED = "misconfigured"
+    """No request can succeed until the operator changes a setting: key, model or base URL."""
