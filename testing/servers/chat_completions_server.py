@@ -20,9 +20,9 @@ class ChatCompletionsServer(ABC):
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                data = json.dumps(chat._complete(body)).encode()
+                status, data = chat._respond(body)
                 head = (
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                    f"HTTP/1.1 {status} x\r\ncontent-type: application/json\r\n"
                     f"content-length: {len(data)}\r\n\r\n"
                 )
                 self.wfile.write(head.encode() + data)
@@ -52,6 +52,10 @@ class ChatCompletionsServer(ABC):
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def _respond(self, body: dict[str, Any]) -> tuple[int, bytes]:
+        """Status and body of the response; called in a new thread each time."""
+        return 200, json.dumps(self._complete(body)).encode()
 
     @abstractmethod
     def _complete(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ _JSON_MEMBER = re.compile(
 # A member that names a time or a wait by the reset of a limit, in JSON that may be quoted again:
 # "X-RateLimit-Reset": "1790000040000" (OpenRouter; milliseconds since 1970), "resets_at": 1790000.
 _RESET_MEMBER = re.compile(
-    r"(?:x-ratelimit-reset(?:-[a-z-]{1,30})?|ratelimit[_-]?reset|resets?_?(?:at|time|in)?|retry_?at"
+    r"(?<![a-z])(?:x-ratelimit-reset(?:-[a-z-]{1,30})?|ratelimit[_-]?reset|resets?_?(?:at|time|in)?|retry_?at"
     r"|available_?at|next_?reset)\\?[\"']\s{0,4}:\s{0,4}\\?[\"']?"
     r"(?P<value>\d{4}-\d\d-\d\d[T ][\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)?"
     rf"|{_NUMBER}(?:ms|s|m|h)?(?![\d.]))",

@@ -121,6 +121,54 @@ def test_a_wait_in_headers_is_found(headers: dict[str, str], seconds: float | No
     assert retry_after_s(**headers) == (pytest.approx(seconds) if seconds is not None else None)
 
 
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        # OpenRouter: the headers of a limit, quoted in the body; milliseconds since 1970
+        ('{"metadata":{"headers":{"X-RateLimit-Remaining":"0","X-RateLimit-Reset":"1790000040000"}}}',
+         40),
+        ('{"headers":{"X-RateLimit-Remaining":"3","X-RateLimit-Reset":"1790000040000"}}', None),
+        ('{"raw":"{\\"x-ratelimit-reset\\": \\"1790000040\\"}"}', 40),
+        ('{"error":{"resets_at":1790000040}}', 40),
+        ('{"error":{"resets_at":1790000040.5}}', 40.5),
+        ('{"error":{"reset_at":"2026-09-21T14:13:50Z"}}', 30),
+        ('{"reset_in": 40}', 40),
+        ('{"reset":"40s"}', 40),
+        ('{"retry_at":1790000040000}', 40),
+        ('{"retry_after":1790000040}', 40),
+        ('{"retryAfterMs":1790000040000}', 40),
+        ('{"error":"Model m is currently loading","estimated_time":20.0}', 20),
+        ("{'error': 'Model m is currently loading', 'estimated_time': 44.49033436}", 44.49033436),
+        ('{"estimated_time_seconds":"7"}', 7),
+        ('{"resets_at":1789999990}', None),
+        ('{"preset": 40, "resettable": "40"}', None),
+    ],
+)  # fmt: skip
+def test_a_time_or_an_estimate_in_a_body_is_a_wait(body: str, seconds: float | None) -> None:
+    """Unix times in seconds and milliseconds, timestamps, and durations, by a member's name."""
+    assert retry_after_s(body) == (pytest.approx(seconds) if seconds else None)
+
+
+@pytest.mark.parametrize(
+    ("date", "age", "seconds"),
+    [
+        ("Mon, 21 Sep 2026 14:13:20 GMT", None, 40),  # the same clock
+        ("Mon, 21 Sep 2026 14:13:19 GMT", None, 40),  # it has whole seconds, and the way took some
+        ("Mon, 21 Sep 2026 14:03:20 GMT", None, 640),  # ten minutes behind
+        ("Mon, 21 Sep 2026 14:13:50 GMT", None, 10),  # half a minute ahead
+        ("Mon, 21 Sep 2026 14:03:20 GMT", "600", 40),  # from a cache
+        ("yesterday", None, 40),
+    ],
+)
+def test_an_http_date_is_meant_by_the_servers_clock(
+    date: str, age: str | None, seconds: float
+) -> None:
+    """To the second: Date says what the server's clock shows."""
+    headers = {"date": date, "retry_after": "Mon, 21 Sep 2026 14:14:00 GMT"}
+    headers |= {"age": age} if age else {}
+    assert retry_after_s(**headers) == pytest.approx(seconds)
+
+
 def test_the_longer_wait_of_header_and_body_counts() -> None:
     """One of them is rounded, or of a proxy."""
     assert retry_after_s("Please try again in 9m38.016s", retry_after="1") == pytest.approx(578.016)

@@ -1,0 +1,245 @@
+"""Which failures are an image's own, and which open the circuit breaker."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from app.captioning.captioner import Captioner, DraftRequest
+from app.captioning.circuit_breaker import CircuitBreakerSettings
+from app.captioning.errors import (
+    CaptionRefused,
+    ImageNotAccepted,
+    ModelCrashed,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    RequestRejected,
+    RequestSpecificError,
+    ServerFailed,
+)
+from app.captioning.fallback import FallbackCaptioner
+from app.errors import CaptionError
+from app.runtime.deadline import Deadline
+from app.types import Draft, NormalisedImage
+from tests.captioning.draft_requests import draft_request, normalised_image
+
+UNEXPLAINED = [ServerFailed(), RequestRejected()]
+
+
+class ImageDependentCaptioner(Captioner):
+    """Fails on the images whose identity begins with `bad`; `works` is what its probe finds."""
+
+    def __init__(self, error: CaptionError, works: bool | None = True) -> None:
+        self.name = "m"
+        self.error = error
+        self.works = works
+        self.calls: list[str] = []
+        self.probes = 0
+
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        self.calls.append(image.source.sha256)
+        if image.source.sha256.startswith("bad"):
+            raise self.error
+        return Draft("A white mug on a table.", self.name)
+
+    async def probe(self) -> bool | None:
+        self.probes += 1
+        await asyncio.sleep(0)
+        return self.works
+
+
+async def outcome(captioner: Captioner, image_id: str, deadline_s: float = 5.0) -> str:
+    """The code of the error, or `caption`. `!` marks an image that the model cannot take."""
+    image = normalised_image()
+    image = replace(image, source=replace(image.source, sha256=image_id))
+    try:
+        await captioner.draft(image, draft_request(), Deadline.after(deadline_s))
+    except CaptionError as error:
+        return error.code + ("!" if isinstance(error, ImageNotAccepted) else "")
+    return "caption"
+
+
+async def outcomes(captioner: Captioner, *image_ids: str) -> list[str]:
+    """One after another."""
+    return [await outcome(captioner, image_id) for image_id in image_ids]
+
+
+@pytest.mark.parametrize("error", UNEXPLAINED)
+async def test_the_same_image_six_times_opens_no_breaker_and_is_final_the_second_time(
+    error: CaptionError,
+) -> None:
+    """A queue retries it; a known good image tells whose fault it is."""
+    model = ImageDependentCaptioner(error)
+    captioner = FallbackCaptioner([model])
+    assert await outcomes(captioner, *["bad"] * 6) == [error.code] + ["caption_refused!"] * 5
+    assert captioner.circuit_states() == {"m": "closed"}
+    assert model.probes == 1
+    assert await outcome(captioner, "good") == "caption"
+
+
+@pytest.mark.parametrize("error", UNEXPLAINED)
+async def test_six_different_bad_images_open_no_breaker(error: CaptionError) -> None:
+    """The fifth is about to open it: the known good image is sent first. Then each is final."""
+    model = ImageDependentCaptioner(error)
+    captioner = FallbackCaptioner([model])
+    found = await outcomes(captioner, *(f"bad{n}" for n in range(6)), "good")
+    assert found == [error.code] * 4 + ["caption_refused!"] * 2 + ["caption"]
+    assert captioner.circuit_states() == {"m": "closed"}
+
+
+@pytest.mark.parametrize("error", UNEXPLAINED)
+async def test_an_image_that_fails_before_and_after_a_caption_needs_no_probe(
+    error: CaptionError,
+) -> None:
+    """Somebody else's caption shows that the captioner works."""
+    model = ImageDependentCaptioner(error)
+    found = await outcomes(FallbackCaptioner([model]), "bad", "good", "bad")
+    assert found == [error.code, "caption", "caption_refused!"]
+    assert model.probes == 0
+
+
+async def test_a_crash_is_checked_at_once() -> None:
+    """The image, the known good image, the image again: one final refusal."""
+    model = ImageDependentCaptioner(ModelCrashed())
+    captioner = FallbackCaptioner([model])
+    assert await outcomes(captioner, "bad1", "bad2", "good") == [
+        "caption_refused!", "caption_refused!", "caption",
+    ]  # fmt: skip
+    assert (model.calls, model.probes) == (["bad1", "bad1", "bad2", "bad2", "good"], 2)
+
+
+async def test_an_image_that_is_captioned_after_the_probe_gets_its_caption() -> None:
+    """The server was down for a moment."""
+
+    class Recovering(ImageDependentCaptioner):
+        async def probe(self) -> bool | None:
+            self.error = ServerFailed()
+            self.draft = self.recovered  # type: ignore[method-assign]
+            return True
+
+        async def recovered(self, *_arguments: object) -> Draft:
+            return Draft("A white mug on a table.", self.name)
+
+    assert await outcome(FallbackCaptioner([Recovering(ModelCrashed())]), "bad") == "caption"
+
+
+@pytest.mark.parametrize("error", UNEXPLAINED)
+@pytest.mark.parametrize("image_ids", [["bad"] * 8, [f"bad{n}" for n in range(8)]])
+async def test_a_captioner_that_fails_on_the_known_good_image_too_is_left_alone(
+    error: CaptionError, image_ids: list[str]
+) -> None:
+    """No caller gets a final answer for an image that may be captioned later."""
+    model = ImageDependentCaptioner(error, works=False)
+    captioner = FallbackCaptioner([model])
+    found = await outcomes(captioner, *image_ids)
+    assert found == [error.code] * 5 + ["model_unavailable"] * 3
+    assert captioner.circuit_states() == {"m": "open"}
+    assert len(model.calls) == 5
+
+
+async def test_a_half_open_breaker_is_not_kept_open_by_a_bad_image() -> None:
+    """The first request after the pause has an image that the model cannot take."""
+    now_s = [100.0]
+    model = ImageDependentCaptioner(ServerFailed(), works=False)
+    captioner = FallbackCaptioner([model], clock=lambda: now_s[0])
+    await outcomes(captioner, *(f"bad{n}" for n in range(5)))
+    assert captioner.circuit_states() == {"m": "open"}
+    now_s[0] += 5
+    model.works = True
+    assert await outcome(captioner, "bad9") == "caption_refused!"
+    assert captioner.circuit_states() == {"m": "closed"}
+
+
+async def test_a_half_open_breaker_opens_again_where_the_known_good_image_fails() -> None:
+    """The captioner is still down."""
+    now_s = [100.0]
+    model = ImageDependentCaptioner(ServerFailed(), works=False)
+    captioner = FallbackCaptioner([model], clock=lambda: now_s[0])
+    await outcomes(captioner, *(f"bad{n}" for n in range(5)))
+    now_s[0] += 5
+    assert await outcome(captioner, "bad9") == "model_unavailable"
+    assert captioner.circuit_states() == {"m": "open"}
+
+
+@pytest.mark.parametrize("error", [CaptionRefused(), ImageNotAccepted(), RequestSpecificError()])
+async def test_what_is_known_to_be_one_images_fault_never_counts(error: CaptionError) -> None:
+    """And no call is spent on a probe."""
+    model = ImageDependentCaptioner(error, works=False)
+    captioner = FallbackCaptioner([model])
+    await outcomes(captioner, *(f"bad{n}" for n in range(20)))
+    assert (captioner.circuit_states(), model.probes) == ({"m": "closed"}, 0)
+    assert await outcome(captioner, "good") == "caption"
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable(), ModelError()])
+async def test_what_is_no_images_fault_counts_whatever_the_image(error: CaptionError) -> None:
+    """A refused key, a closed port."""
+    model = ImageDependentCaptioner(error)
+    captioner = FallbackCaptioner([model])
+    await outcomes(captioner, *["bad"] * 6)
+    assert (len(model.calls), captioner.circuit_states()) == (5, {"m": "open"})
+
+
+@pytest.mark.parametrize(
+    ("image_ids", "state"), [(["bad"] * 8, "closed"), ([f"bad{n}" for n in range(8)], "open")]
+)
+async def test_timeouts_count_once_an_image(image_ids: list[str], state: str) -> None:
+    """One image may be too much for the model."""
+    captioner = FallbackCaptioner([ImageDependentCaptioner(ModelTimeout())])
+    await outcomes(captioner, *image_ids)
+    assert captioner.circuit_states() == {"m": state}
+
+
+async def test_an_image_that_one_model_cannot_take_goes_to_the_next() -> None:
+    """A refusal of the content does not."""
+    first, second = (
+        ImageDependentCaptioner(ImageNotAccepted()),
+        ImageDependentCaptioner(ModelError()),
+    )
+    second.name = "second"
+    first_only = FallbackCaptioner([first])
+    assert await outcome(first_only, "bad") == "caption_refused!"
+    both = FallbackCaptioner([first, second])
+    assert await outcome(both, "bad") == "model_error"
+    second.draft = first_good(second)  # type: ignore[method-assign]
+    assert await outcome(both, "bad") == "caption"
+
+
+def first_good(captioner: Captioner) -> Callable[..., object]:
+    async def draft(*_arguments: object) -> Draft:
+        return Draft("A white mug on a table.", captioner.name)
+
+    return draft
+
+
+async def test_requests_at_once_share_one_probe() -> None:
+    """Twelve captions of one image."""
+    model = ImageDependentCaptioner(ModelCrashed())
+    captioner = FallbackCaptioner([model])
+    found = await asyncio.gather(*(outcome(captioner, "bad") for _ in range(12)))
+    assert set(found) == {"caption_refused!"}
+    assert model.probes == 1
+    assert captioner.circuit_states() == {"m": "closed"}
+
+
+async def test_a_probe_that_outlasts_its_request_still_counts() -> None:
+    """The request gets its error, the next one the benefit."""
+
+    class Slow(ImageDependentCaptioner):
+        async def probe(self) -> bool | None:
+            await asyncio.sleep(0.05)
+            return await super().probe()
+
+    model = Slow(ModelCrashed())
+    captioner = FallbackCaptioner([model], breaker=CircuitBreakerSettings(failure_threshold=1))
+    assert await outcome(captioner, "bad", deadline_s=0.02) == "model_unavailable"
+    assert captioner.circuit_states() == {"m": "open"}
+    while not model.probes:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    assert captioner.circuit_states() == {"m": "closed"}
+    assert await outcome(captioner, "bad") == "caption_refused!"

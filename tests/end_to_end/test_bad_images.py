@@ -1,0 +1,161 @@
+"""Bad images in a row, in every provider's words, and then a good one: it is captioned."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.captioning.openai_compat.failure_kinds import FailureKind
+from app.captioning.openai_compat.provider_dialects import Dialect, Example, load_dialects
+from testing.images import data_url, jpeg
+from testing.servers.altwright import Altwright
+from testing.servers.dialect_model_server import CAPTION, DialectModelServer, bad_image
+
+IMAGE_KINDS = {
+    FailureKind.CONTENT_FILTERED, FailureKind.IMAGE_REFUSED, FailureKind.RUNNER_CRASHED,
+}  # fmt: skip
+DIALECTS = [row for row in load_dialects() if row.kind in IMAGE_KINDS]
+TOO_LARGE = [row for row in load_dialects() if row.kind is FailureKind.IMAGE_TOO_LARGE]
+GOOD = data_url(jpeg())
+UNKNOWN_500 = Example(500, '{"error": {"message": "Internal Server Error"}}')
+UNKNOWN_400 = Example(400, '{"error": {"message": "Bad request"}}')
+UNKNOWN_403 = Example(403, '{"error": {"message": "Access denied"}}')
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[DialectModelServer]:
+    """A fake model server; a test sets its example."""
+    with DialectModelServer() as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def server(model: DialectModelServer) -> Iterator[Altwright]:
+    """One server for all tests: none may leave its breaker open."""
+    with Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, REQUEST_TIMEOUT_S="15") as server:
+        yield server
+
+
+def assert_closed_and_well(server: Altwright, model: DialectModelServer) -> None:
+    """The next good image is captioned, with one call."""
+    model.calls.clear()
+    response = server.caption(GOOD)
+    assert (response.status_code, response.json().get("caption")) == (200, CAPTION)
+    assert len(model.calls) == 1
+    assert server.get("/readyz").json()["captioners"] == {"m": "closed"}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda row: f"{row.provider}: {row.says}")
+def test_six_bad_images_are_refused_finally_and_the_next_one_is_captioned(
+    server: Altwright, model: DialectModelServer, dialect: Dialect
+) -> None:
+    """Each of the six with `caption_refused`, which no queue retries."""
+    model.example = dialect.example
+    for number in range(6):
+        response = server.caption(data_url(bad_image(number)))
+        body = response.json()
+        assert (response.status_code, body["code"]) == (422, "caption_refused"), body
+        assert body["retryable"] is False
+        assert "retry-after" not in response.headers
+    assert_closed_and_well(server, model)
+
+
+@pytest.mark.parametrize("dialect", TOO_LARGE, ids=lambda row: f"{row.provider}: {row.says}")
+def test_images_with_too_many_tokens_are_sent_smaller(
+    server: Altwright, model: DialectModelServer, dialect: Dialect
+) -> None:
+    """Two calls each, and a caption."""
+    model.example = dialect.example
+    for number in range(6):
+        model.calls.clear()
+        response = server.caption(data_url(bad_image(number, (1000, 750))))
+        assert response.json().get("caption") == CAPTION, response.text
+        assert len(model.calls) == 2
+    assert_closed_and_well(server, model)
+
+
+@pytest.mark.parametrize(
+    ("example", "first_code", "calls"),
+    [
+        (UNKNOWN_400, "model_error", 1),
+        (UNKNOWN_403, "model_error", 1),
+        (UNKNOWN_500, "model_unavailable", 3),
+    ],
+    ids=["400", "403", "500"],
+)
+def test_images_that_fail_without_a_reason_open_no_breaker(
+    model: DialectModelServer, example: Example, first_code: str, calls: int
+) -> None:
+    """Retryable at first; final once the known good image was captioned."""
+    with Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, REQUEST_TIMEOUT_S="15") as server:
+        model.example = example
+        codes = []
+        for number in range(7):
+            model.calls.clear()
+            codes.append(server.caption(data_url(bad_image(number))).json()["code"])
+            expected_calls = calls if number < 4 else 2 * calls + 1
+            assert len(model.calls) == expected_calls
+        assert codes == [first_code] * 4 + ["caption_refused"] * 3
+        assert_closed_and_well(server, model)
+        # A queue asks again for the first four: now they are final.
+        for number in range(4):
+            response = server.caption(data_url(bad_image(number)))
+            assert (response.status_code, response.json()["code"]) == (422, "caption_refused")
+        assert_closed_and_well(server, model)
+
+
+def test_one_image_that_is_asked_for_again_and_again_opens_no_breaker(
+    model: DialectModelServer,
+) -> None:
+    """Six times the same image, on which the server fails without a reason."""
+    with Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, REQUEST_TIMEOUT_S="15") as server:
+        model.example = UNKNOWN_500
+        image_url = data_url(bad_image())
+        codes = [server.caption(image_url).json()["code"] for _ in range(6)]
+        assert codes == ["model_unavailable"] + ["caption_refused"] * 5
+        assert_closed_and_well(server, model)
+
+
+def test_many_styles_of_one_bad_image_open_no_breaker(
+    server: Altwright, model: DialectModelServer
+) -> None:
+    """Twelve drafts at once."""
+    model.example = UNKNOWN_400
+    locales = ["en", "de", "fr", "es"]
+    styles = ["concise", "seo", "detailed"]
+    response = server.captions(data_url(bad_image(40)), styles=styles, locales=locales)
+    assert len(response.json()["results"]) == 12
+    assert_closed_and_well(server, model)
+
+
+def test_a_mixed_catalogue_loses_only_its_bad_images(
+    server: Altwright, model: DialectModelServer
+) -> None:
+    """Eight icons on which the model's process crashes, among six photographs."""
+    crash = next(row for row in DIALECTS if row.kind is FailureKind.RUNNER_CRASHED)
+    model.example = crash.example
+    images = [bad_image(n) for n in range(8)]
+    images[2:2] = [jpeg((320, 240 + n)) for n in range(3)]
+    images += [jpeg((300, 240 + n)) for n in range(3)]
+    codes = [server.caption(data_url(image)).json().get("code", "caption") for image in images]
+    assert codes.count("caption") == 6
+    assert codes.count("caption_refused") == 8
+
+
+REPORTS = Path(__file__).parents[3] / "shared" / "reports"
+"""Inputs that others reported, where they lie beside the checkout."""
+
+
+@pytest.mark.skipif(not REPORTS.is_dir(), reason="put the reports into ../shared/reports")
+@pytest.mark.parametrize("name", ["blocked-picture-answers", "small-picture-answers"])
+def test_every_report_of_a_refused_image_is_final(
+    server: Altwright, model: DialectModelServer, name: str
+) -> None:
+    for line in (REPORTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        model.example = Example(row["status"], json.dumps(row["body"]))
+        for number in range(6):
+            response = server.caption(data_url(bad_image(number)))
+            assert (response.status_code, response.json()["code"]) == (422, "caption_refused"), row
+        assert_closed_and_well(server, model)
