@@ -94,7 +94,8 @@ _REQUEST_TOO_LARGE = re.compile(
     r"|(?:tokens|message size) must be reduced|reduce your message size"
 )
 _IMAGE_TOO_LARGE = re.compile(
-    r"\bimages?\b.{0,80}(?:too (?:large|big|long)|exceed|larger than|over the limit|maximum)"
+    r"\bimages?\b.{0,80}"
+    r"(?:too (?:large|big|long)|exceed|(?<!be )larger than|over the limit|maximum)"
     r"|(?:exceed|too (?:large|big)|larger than|max(?:imum)?(?: allowed)? )"
     r".{0,80}\b(?:images?|pixels?|dimensions?|resolution)\b"
     r"|(?:prompt|input) .{0,60}(?:longer than|exceeds?|too (?:long|many)) .{0,60}"
@@ -110,6 +111,7 @@ _IMAGE_REFUSED = re.compile(
     r"|\b(?:images?|widths?|heights?|dimensions?|sides?|pixels?)\b.{0,80}"
     r"(?:at least|minimum|less than|smaller than|below|(?:must be|should be) (?:larger|greater)"
     r"|do(?:es)? not meet|not (?:a )?(?:valid|supported|allowed|decodable|readable))"
+    r"|not support (?:\w+ )?images? (?:format|type|size|of|with|under|below|smaller|that)"
     r"|(?:minimum|at least|smaller than|less than) .{0,40}\b(?:pixels?|image size|dimensions?)\b"
     r"|(?:can ?not|can['’]t|could ?n[o'’]t|could not|unable to|failed to|error (?:while )?)\s?"
     r"(?:be )?(?:process|decod|read|load|identify|open|pars|preprocess|resiz|handl|interpret|apply)"
@@ -123,7 +125,7 @@ _IMAGE_REFUSED = re.compile(
     r"|(?:图片|图像|图).{0,30}(?:过小|太小|无法|不支持|不符合|尺寸|宽高|长宽|格式|解析失败|损坏)"
 )
 _NO_IMAGE_INPUT = re.compile(
-    r"(?:n['’]t|not) support (?:the )?(?:images?|vision|multi-?modal)"
+    r"(?:n['’]t|not) support (?:the )?(?:images?|vision|multi-?modal)\b"
     r"(?! (?:larger|bigger|smaller|over|under|of|with|above|below|format|type|size|in |that))"
     r"|image (?:input|support|understanding) is not (?:supported|enabled|available)"
     r"|image inputs? (?:are|is) not|(?:missing|without|no|lacks?) .{0,30}"
@@ -132,7 +134,7 @@ _NO_IMAGE_INPUT = re.compile(
     r"|that support images|unknown variant [`'\"]?image_url|content must be a string"
     r"|unsupported content part|image_url is (?:only supported|not (?:supported|allowed))"
     r"|cannot unmarshal array|\bimages? (?:is|are) not (?:supported|allowed|accepted)|mmproj"
-    r"|\bprojector\b|(?:n['’]t|not) (?:accept|allow|take|handle) images?"
+    r"|\bprojector\b|(?:n['’]t|not) (?:accept|allow|take|handle) images?\b"
     r"(?! (?:larger|smaller|over|of|with))"
     r"|(?:does not|doesn['’]t) have vision|text[- ]only model|only (?:supports?|accepts?) text"
     r"|不支持(?:图片|图像|视觉|多模态)(?!格式|尺寸|类型)"

@@ -298,3 +298,85 @@ async def test_every_real_error_message_sent_by_aimock_has_the_expected_outcome(
         assert calls == wanted.calls, row
         if wanted.wait_s is not None:
             assert error.retry_after_s == pytest.approx(wanted.wait_s), row
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        # filters of servers that no table knows
+        (400, "Your request was rejected by our safety system", FailureKind.CONTENT_FILTERED),
+        (403, "This image violates our community guidelines", FailureKind.CONTENT_FILTERED),
+        (422, "NSFW content detected in the input image", FailureKind.CONTENT_FILTERED),
+        (400, "The picture was blocked due to sexual content", FailureKind.CONTENT_FILTERED),
+        (500, "Guardrail triggered: violence", FailureKind.CONTENT_FILTERED),
+        (400, "输入图片包含违规内容", FailureKind.CONTENT_FILTERED),
+        (451, "The response was filtered for safety reasons", FailureKind.CONTENT_FILTERED),
+        # images that a model cannot take
+        (400, "Image dimensions must be at least 10x10 pixels", FailureKind.IMAGE_REFUSED),
+        (400, "image is too small: 16x16", FailureKind.IMAGE_REFUSED),
+        (400, "cannot identify image file <_io.BytesIO>", FailureKind.IMAGE_REFUSED),
+        (422, "Could not decode the image", FailureKind.IMAGE_REFUSED),
+        (500, "failed to process image: unexpected size", FailureKind.IMAGE_REFUSED),
+        (400, "Invalid image: width must be larger than 28", FailureKind.IMAGE_REFUSED),
+        (400, "The image length and width do not meet the model restrictions.",
+         FailureKind.IMAGE_REFUSED),
+        (400, "unsupported image format", FailureKind.IMAGE_REFUSED),
+        (400, "图片宽高比不符合要求", FailureKind.IMAGE_REFUSED),
+        # too many tokens
+        (400, "input length and max_tokens exceed context limit: 5000 + 64 > 4096",
+         FailureKind.IMAGE_TOO_LARGE),
+        (400, "Input is too long for requested model.", FailureKind.IMAGE_TOO_LARGE),
+        (400, "image exceeds 5 MB maximum: 5316852 bytes > 5242880 bytes",
+         FailureKind.IMAGE_TOO_LARGE),
+        (500, "input length exceeds the context length", FailureKind.IMAGE_TOO_LARGE),
+        (422, "inputs tokens + max_new_tokens must be <= 4096. Given: 5000 too many tokens",
+         FailureKind.IMAGE_TOO_LARGE),
+        # models without image input
+        (400, "This model does not support image inputs", FailureKind.NO_IMAGE_INPUT),
+        (400, "m is not a multimodal model", FailureKind.NO_IMAGE_INPUT),
+        (422, "the model only supports text", FailureKind.NO_IMAGE_INPUT),
+        (400, "该模型不支持图片输入", FailureKind.NO_IMAGE_INPUT),
+        # but not these
+        (400, "This model does not support images larger than 8000 pixels",
+         FailureKind.IMAGE_TOO_LARGE),
+        (400, "The model does not support image format image/avif", FailureKind.IMAGE_REFUSED),
+        # crashes
+        (500, "llama runner process has terminated: exit status 2", FailureKind.RUNNER_CRASHED),
+        (400, "The model has crashed without additional information. (Exit code: 6)",
+         FailureKind.RUNNER_CRASHED),
+        (500, "an error was encountered while running the model: unexpected EOF",
+         FailureKind.RUNNER_CRASHED),
+        # budgets
+        (400, "Budget has been exceeded! Current cost: 26.075, Max budget: 0.25",
+         FailureKind.QUOTA_EXHAUSTED),
+        (401, "Authentication Error, ExceededTokenBudget: over budget for this key",
+         FailureKind.QUOTA_EXHAUSTED),
+        (403, "Key limit exceeded: you are out of credits", FailureKind.QUOTA_EXHAUSTED),
+        (429, "No deployments available - crossed budget", FailureKind.QUOTA_EXHAUSTED),
+        (412, "usage limits exceeded: usage limit of this virtual key",
+         FailureKind.QUOTA_EXHAUSTED),
+        # more room
+        (400, "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our docs",
+         FailureKind.MORE_TOKENS_NEEDED),
+        (400, "thinking.budget_tokens must be less than max_tokens",
+         FailureKind.MORE_TOKENS_NEEDED),
+        (400, "The output limit was reached. Please try again with higher max_tokens.",
+         FailureKind.MORE_TOKENS_NEEDED),
+        # of unknown meaning, or something else
+        (400, "Something odd", FailureKind.REQUEST_REJECTED),
+        (400, "messages: at least one message is required", FailureKind.REQUEST_REJECTED),
+        (400, "temperature must be less than 2", FailureKind.REQUEST_REJECTED),
+        (500, "Internal Server Error", FailureKind.SERVER_UNAVAILABLE),
+        (503, "the server is overloaded", FailureKind.SERVER_UNAVAILABLE),
+        (502, "Bad Gateway", FailureKind.SERVER_UNAVAILABLE),
+        (401, "Your account was flagged", FailureKind.MISCONFIGURED),
+        (429, "Tokens per minute limit exceeded - too many tokens processed.",
+         FailureKind.RATE_LIMITED),
+    ],
+)  # fmt: skip
+def test_the_words_that_servers_have_in_common_are_understood(
+    status: int, message: str, kind: FailureKind
+) -> None:
+    """Also of servers that the table of dialects does not know."""
+    failure = classify_error_response(status, {}, ErrorBody(message), now_s=0.0)
+    assert failure.kind is kind
