@@ -100,7 +100,7 @@ _IMAGE_TOO_LARGE = re.compile(
     r".{0,80}\b(?:images?|pixels?|dimensions?|resolution)\b"
     r"|(?:prompt|input) .{0,60}(?:longer than|exceeds?|too (?:long|many)) .{0,60}"
     r"(?:tokens?|model|length|context)"
-    r"|too many (?:\w+ )?tokens|tokens? .{0,60}exceeds?"
+    r"|token limit|tokens? (?:length )?too long|too many (?:\w+ )?tokens|tokens? .{0,60}exceeds?"
     r"|exceeds? .{0,40}(?:max_model_len|n_ctx|context)"
     r"|max_model_len|maximum model length|encoder cache|\bn_ctx\b"
     r"|(?:图片|图像).{0,30}(?:过大|太大|超过|超出)|(?:上下文|输入)长度|超过.{0,20}(?:最大|限制|长度)"

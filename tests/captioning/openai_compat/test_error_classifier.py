@@ -326,6 +326,8 @@ async def test_every_real_error_message_sent_by_aimock_has_the_expected_outcome(
         (400, "input length and max_tokens exceed context limit: 5000 + 64 > 4096",
          FailureKind.IMAGE_TOO_LARGE),
         (400, "Input is too long for requested model.", FailureKind.IMAGE_TOO_LARGE),
+        (400, "Your request exceeded model token limit : 8192", FailureKind.IMAGE_TOO_LARGE),
+        (400, "Prompt tokens too long", FailureKind.IMAGE_TOO_LARGE),
         (400, "image exceeds 5 MB maximum: 5316852 bytes > 5242880 bytes",
          FailureKind.IMAGE_TOO_LARGE),
         (500, "input length exceeds the context length", FailureKind.IMAGE_TOO_LARGE),
