@@ -134,8 +134,11 @@ class Altwright:
         raise RuntimeError(f"the server did not {what}:\n" + "\n".join(self.log[-20:]))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def altwright() -> Iterator[Altwright]:
-    """A server with the embedded captioner that may fetch from loopback."""
+    """A server with the embedded captioner that may fetch from loopback; tests share it.
+
+    A test that stops a server, kills its child processes or fills its queue starts its own.
+    """
     with Altwright() as server:
         yield server

@@ -16,13 +16,6 @@ def _no_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="package")
-def altwright() -> Iterator[Altwright]:
-    """A server with the embedded captioner, for all tests of the SDK: it has no state."""
-    with Altwright() as server:
-        yield server
-
-
 @pytest.fixture(scope="module")
 def server_with_model(llmock_server: LLMockServer) -> Iterator[Altwright]:
     """A server whose captions come from a model server."""
