@@ -1,4 +1,4 @@
-"""What surrounds the code: a fresh clone, an image and a reader find what they are promised."""
+"""Lock files, Makefile, container image, compose file, licence and links."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ def read(path: str) -> str:
 
 
 def pinned(lock: str) -> dict[str, list[Version]]:
-    """Package to versions (more than one where Python's version decides)."""
+    """Versions by package; more than one where they depend on the Python version."""
     versions: dict[str, list[Version]] = {}
     for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", read(lock), re.MULTILINE):
         versions.setdefault(canonicalize_name(name), []).append(Version(version))
@@ -33,7 +33,7 @@ def pinned(lock: str) -> dict[str, list[Version]]:
 
 
 def declared(*, dev: bool) -> list[Requirement]:
-    """Every direct dependency of pyproject.toml; for development the SDK's, too."""
+    """The direct dependencies of pyproject.toml; for development also those of the SDK."""
     lines: list[str] = []
     for path in ("pyproject.toml", "sdk/pyproject.toml") if dev else ("pyproject.toml",):
         document = tomllib.loads(read(path))
@@ -59,7 +59,7 @@ def test_every_direct_dependency_is_pinned_within_its_range(lock: str) -> None:
 
 
 def test_development_uses_the_versions_that_are_shipped() -> None:
-    """What is tested is what runs."""
+    """The tests run with what the server runs with."""
     shipped, tested = (pinned(lock) for lock in LOCKS)
     assert {name: tested.get(name) for name in shipped} == shipped
 
@@ -74,7 +74,7 @@ def test_every_pin_has_a_hash(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", [*LOCKS, "testing/package-lock.json"])
 def test_no_lock_names_the_host_it_was_made_with(lock: str) -> None:
-    """Whoever installs may use a mirror of their own."""
+    """An installation may use a mirror."""
     if not (ROOT / lock).exists():
         pytest.skip(f"there is no {lock}")
     assert not re.search(r'index-url|"resolved": *"http|registry\.|://[^\s"]*pypi', read(lock))
@@ -106,7 +106,7 @@ def test_an_older_python_can_parse_the_install_script() -> None:
     ast.parse(read("scripts/install.py"), feature_version=(3, 7))
 
 
-def test_all_that_the_image_copies_exists_and_reaches_the_builder() -> None:
+def test_every_file_that_the_image_copies_exists_and_is_not_ignored() -> None:
     """A COPY of something that .dockerignore hides fails only at build time otherwise."""
     sent = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
     copied = []
@@ -120,7 +120,7 @@ def test_all_that_the_image_copies_exists_and_reaches_the_builder() -> None:
         assert source in sent, f"{source} is hidden by .dockerignore"
 
 
-def test_the_image_runs_as_a_numbered_user_and_answers_for_its_health() -> None:
+def test_the_image_runs_as_a_numeric_user_and_has_a_health_check() -> None:
     """Kubernetes can check runAsNonRoot only by number."""
     dockerfile = read("Dockerfile")
     last_stage = dockerfile.rpartition("\nFROM ")[2]
@@ -136,7 +136,7 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
-def test_compose_sets_nothing_that_is_no_setting() -> None:
+def test_compose_sets_only_settings_that_exist() -> None:
     """A variable that was renamed in the code is renamed here."""
     names = set()
     for name, field in Settings.model_fields.items():
@@ -162,7 +162,7 @@ def test_compose_publishes_on_this_machine_only_and_lets_the_api_drain() -> None
     assert set(compose()["services"]) == set(HARDENED)
 
 
-def test_the_licence_is_the_whole_apache_licence() -> None:
+def test_the_licence_is_the_complete_apache_licence() -> None:
     """The text as published, to the end."""
     text = read("LICENSE")
     assert "Apache License\n                           Version 2.0, January 2004" in text
@@ -176,12 +176,15 @@ def test_the_licence_is_the_whole_apache_licence() -> None:
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CODE_OF_CONDUCT.md",
+        "testing/corpora/README.md",
         "sdk/README.md",
         "openapi/templates/README.md",
         *sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md")),
     ],
 )
-def test_links_inside_the_project_lead_somewhere(path: str) -> None:
-    """Relative links only; addresses on the web are not asked."""
+def test_links_inside_the_project_work(path: str) -> None:
+    """Only relative links; no request is made."""
     for target in re.findall(r"\]\((?!https?:|#|/)([^)#\s]+)", read(path)):
         assert (ROOT / path).parent.joinpath(target).exists(), f"{path} links to {target}"
