@@ -182,7 +182,7 @@ def _create_model_captioners(
     async def shrink(jpeg: bytes) -> bytes:
         source = SourceImage(data=jpeg, format="jpeg")
         image = await normaliser.normalise(source, Deadline.after(settings.image.decode_timeout_s))
-        return image.jpeg
+        return image.for_models.jpeg
 
     return tuple(
         OpenAICompatCaptioner(model, shrink=shrink) for model in settings.configured_models()

@@ -35,6 +35,8 @@ _REJECTED_DRAFT_MAX_CHARS = 2_000
 """How much of a rejected draft a reviewer and the captioner are shown."""
 _INLINE_MAX_CHARS = 2_000
 """A longer draft is validated in a thread: a hostile one takes 0.2 s."""
+_SMALL_SOURCE = "small_source"
+"""Warning: the image was enlarged, cropped or too narrow, so that little of it could be seen."""
 _OVERRUN_S = 1.0
 """How long after the deadline a step is stopped that has not ended by itself. At the deadline
 itself two timers would race, and the caller's error would depend on which fires first."""
@@ -270,19 +272,22 @@ def _verdict(draft: Draft, request: DraftRequest, *, is_last: bool) -> Verdict:
 def _caption_of(
     image: NormalisedImage, request: CaptionRequest, draft: Draft, verdict: Verdict
 ) -> Caption:
+    is_decorative = verdict.outcome == "decorative"
+    is_small = image.is_small_source and not is_decorative
+    sent_width_px, sent_height_px = draft.sent_px or (image.width_px, image.height_px)
     return Caption(
         text=verdict.caption,
         style=request.style,
         locale=request.locale,
-        decorative=verdict.outcome == "decorative",
+        decorative=is_decorative,
         truncated=verdict.truncated,
-        warnings=verdict.warnings,
+        warnings=(*verdict.warnings, _SMALL_SOURCE) if is_small else verdict.warnings,
         model=draft.model,
         input_tokens=draft.input_tokens,
         output_tokens=draft.output_tokens,
         source=image.source,
-        sent_width_px=image.width_px,
-        sent_height_px=image.height_px,
+        sent_width_px=sent_width_px,
+        sent_height_px=sent_height_px,
     )
 
 

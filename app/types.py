@@ -77,6 +77,15 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelImage:
+    """A JPEG of a size that every model takes."""
+
+    jpeg: bytes
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
 class NormalisedImage:
     """What a captioner sees: upright, sRGB, opaque, without metadata."""
 
@@ -84,6 +93,15 @@ class NormalisedImage:
     width_px: int
     height_px: int
     source: SourceFacts
+    enlarged_or_padded: ModelImage | None = None
+    """The same image for model servers, where they would refuse its size."""
+    is_small_source: bool = False
+    """A captioner can see little of it: it was small, cropped, or scaled down until narrow."""
+
+    @property
+    def for_models(self) -> ModelImage:
+        """The image that is sent to a model server."""
+        return self.enlarged_or_padded or ModelImage(self.jpeg, self.width_px, self.height_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,8 @@ class Draft:
     """The model was allowed more tokens than the caption, so validation enforces the ceiling."""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    sent_px: tuple[int, int] | None = None
+    """Width and height of what the model saw; None: those of the normalised image."""
 
 
 @dataclass(frozen=True, slots=True)

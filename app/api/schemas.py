@@ -245,7 +245,7 @@ class Usage(BaseModel):
 
 
 class ImageFacts(BaseModel):
-    """The source image, upright, and the size that the model saw."""
+    """The source image, upright, and the size of what the model saw of it."""
 
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
@@ -266,7 +266,10 @@ class CaptionResponse(BaseModel):
     truncated: bool = Field(
         description="`max_tokens` cut the caption off. It ends at a whole sentence or word."
     )
-    warnings: list[str] = Field(description="Codes of soft rules that the caption breaks.")
+    warnings: list[str] = Field(
+        description="Codes of soft rules that the caption breaks; `small_source` where the image "
+        "was too small, too narrow or too tall to be seen well."
+    )
     model: str = Field(
         description="The model that wrote it; `embedded` for the embedded captioner."
     )

@@ -23,8 +23,11 @@ _COMMAND_TIMEOUT_S = 2 * _SOCKET_TIMEOUT_S
 """For one command, connecting included."""
 _PAUSE_S = 5.0
 """After a failure Redis is not asked for this long, so that it does not slow every request."""
-_FORMAT = 1
-_STORED_FIELDS = ("text", "style", "locale", "decorative", "truncated", "warnings", "model")
+_FORMAT = 2
+_STORED_FIELDS = (
+    "text", "style", "locale", "decorative", "truncated", "warnings", "model", "sent_width_px",
+    "sent_height_px",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,10 @@ class CacheKey:
     """Everything that a caption depends on. Requests with equal keys may share one caption."""
 
     image_sha256: str
+    image_px: tuple[int, int]
+    """Width and height of the normalised image."""
     sent_px: tuple[int, int]
-    """Width and height of what the model saw."""
+    """Width and height of what a model server gets, which may be enlarged or padded."""
     style: str
     style_version: str
     caption_code_version: str
@@ -52,7 +57,8 @@ class CacheKey:
         """The key of one caption by `model`, under the current code."""
         return cls(
             image_sha256=image.source.sha256,
-            sent_px=(image.width_px, image.height_px),
+            image_px=(image.width_px, image.height_px),
+            sent_px=(image.for_models.width_px, image.for_models.height_px),
             style=style.name,
             style_version=style.version,
             caption_code_version=caption_code_version(),
@@ -67,9 +73,9 @@ class CacheKey:
     def redis_key(self) -> str:
         """The key in Redis: a hash, so that it does not contain a caller's context."""
         fields = [
-            _FORMAT, self.image_sha256, self.sent_px, self.style, self.style_version,
-            self.caption_code_version, self.locale, self.context, self.role, self.keywords,
-            self.max_tokens, self.model,
+            _FORMAT, self.image_sha256, self.image_px, self.sent_px, self.style,
+            self.style_version, self.caption_code_version, self.locale, self.context, self.role,
+            self.keywords, self.max_tokens, self.model,
         ]  # fmt: skip
         return "altwright:caption:" + hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
@@ -107,8 +113,8 @@ class CaptionCache:
                 input_tokens=0,
                 output_tokens=0,
                 source=image.source,
-                sent_width_px=image.width_px,
-                sent_height_px=image.height_px,
+                sent_width_px=int(stored["sent_width_px"]),
+                sent_height_px=int(stored["sent_height_px"]),
                 cached=True,
             )
         except (ValueError, KeyError, TypeError):

@@ -5,15 +5,15 @@ import hashlib
 from pathlib import Path
 
 _APP = Path(__file__).parents[1]
-_PACKAGES = ("captioning", "validation", "vision")
+_PACKAGES = ("captioning", "imaging", "validation", "vision")
 
 
 @functools.cache
 def caption_code_version() -> str:
     """12 hex digits of a hash over all sources and TOML files that shape a caption.
 
-    A change of a prompt, style, rule or language changes it without a number to maintain, so a
-    caption that older code stored is never returned by newer code.
+    A change of a prompt, style, rule, language or of the image that is sent changes it without a
+    number to maintain, so a caption that older code stored is never returned by newer code.
     """
     digest = hashlib.sha256()
     for package in _PACKAGES:

@@ -1,14 +1,42 @@
 """Sizes in pixels: how far an image is scaled down, and by which factor of a JPEG decoder.
 
+Also which images are too tall, too small or too narrow to be sent to a model as they are (decision
+27 has the sources of the limits).
+
 Any size whose longer side is 0.75 to 1.0 of the limit is good enough. So the cheapest way to such a
 size is chosen: the scaling of a decoder, and a filter only where that does not reach it.
 """
+
+import math
 
 Size = tuple[int, int]
 """Width and height in pixels."""
 
 _MIN_RATIO = 0.75
 """The longer side is at least this part of the limit, where the source is that large."""
+
+MODEL_MIN_SIDE_PX = 32
+"""The shortest side that every model takes. Qwen2-VL and Qwen2.5-VL refuse sides under 28 px
+(huggingface/transformers #37264, vllm #21109), Qwen3-VL under 32 px (ollama #13113)."""
+MODEL_MAX_ASPECT_RATIO = 20
+"""The longest side in shortest sides. Models of the Qwen-VL family refuse more than 200; a tenth of
+it leaves two patches of 28 px at 1,200 px, so that their scaling does not round a side to 0
+(QwenLM/Qwen3-VL #2121)."""
+
+_ICON_MAX_SIDE_PX = 64
+_ICON_MAX_ASPECT_RATIO = 4
+_ICON_TARGET_PX = 200
+"""An icon is enlarged to this: images under 200 px may be seen less well (Anthropic's guide)."""
+_ICON_MAX_FACTOR = 16
+
+_TALL_ASPECT_RATIO = 4
+"""A page that is taller than this in widths is cropped. The tallest canvas of Llama 3.2 Vision has
+this ratio; as a whole, the page would be under a quarter of the limit wide."""
+_TALL_MAX_AREA = 2
+"""Pixels of a scaled tall page before it is cropped, in squares of the limit."""
+
+_NARROW_PX = 200
+"""A side that was scaled to under this, and to under half, may have lost its text."""
 
 
 def fit(size_px: Size, longest_px: int) -> Size:
@@ -41,3 +69,49 @@ def choose_draft_scale(size_px: Size, longest_px: int) -> int:
     """The largest divisor (8, 4, 2 or 1) of Pillow's draft mode that leaves enough pixels."""
     enough = _MIN_RATIO * longest_px
     return next((scale for scale in (8, 4, 2) if -(-max(size_px) // scale) >= enough), 1)
+
+
+def is_tall(size_px: Size, longest_px: int) -> bool:
+    """Whether scaling the whole image to the limit would make a tall page too narrow to read."""
+    width, height = size_px
+    return height > longest_px and height > _TALL_ASPECT_RATIO * width
+
+
+def choose_scaled_longest(size_px: Size, longest_px: int) -> int:
+    """To which longer side an image is scaled: the limit, and more for a tall page.
+
+    A tall page keeps half the limit as its width, or less where its pixels would be too many. Then
+    it is cropped to the limit.
+    """
+    if not is_tall(size_px, longest_px):
+        return longest_px
+    width, height = size_px
+    ratio = height / width
+    scaled_width = min(width, longest_px / 2, longest_px * math.sqrt(_TALL_MAX_AREA / ratio))
+    return max(longest_px, min(height, round(scaled_width * ratio)))
+
+
+def choose_enlargement(size_px: Size, longest_px: int) -> int:
+    """By which whole factor an icon is enlarged for a model; 1 for every other image."""
+    shorter, longer = sorted(size_px)
+    is_icon = longer <= _ICON_MAX_SIDE_PX and longer <= _ICON_MAX_ASPECT_RATIO * shorter
+    if shorter >= MODEL_MIN_SIDE_PX or not is_icon:
+        return 1
+    return max(1, min(_ICON_MAX_FACTOR, -(-_ICON_TARGET_PX // shorter), longest_px // longer))
+
+
+def pad_for_model(size_px: Size) -> Size:
+    """The smallest size around an image that every model takes."""
+    least = max(MODEL_MIN_SIDE_PX, -(-max(size_px) // MODEL_MAX_ASPECT_RATIO))
+    width, height = (max(side, least) for side in size_px)
+    return width, height
+
+
+def is_small_source(source_px: Size, sent_px: Size, longest_px: int) -> bool:
+    """Whether a model can see little of an image: small, cropped, or scaled down until narrow.
+
+    Both sizes are upright; `sent_px` is before padding and enlarging.
+    """
+    shorter = min(sent_px)
+    is_too_narrow = shorter < _NARROW_PX and 2 * shorter < min(source_px)
+    return shorter < MODEL_MIN_SIDE_PX or is_too_narrow or is_tall(source_px, longest_px)

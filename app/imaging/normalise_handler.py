@@ -8,9 +8,10 @@ from typing import Any
 
 from PIL import Image
 
-from app.imaging import colour, resize
+from app.imaging import colour, model_image, resize
 from app.imaging.decoders import decode
 from app.imaging.decoders.types import DecodedImage, DecodeJob
+from app.imaging.geometry import choose_scaled_longest, is_small_source
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput, JsonValue, Reserve
 
@@ -52,8 +53,10 @@ def normalise_job(
     """Normalise the image in `data`.
 
     `args` are format (as sniffed), longest_edge_px and max_pixels. Returns width and height of the
-    upright source, sent_width and sent_height, and the JPEG. Raises JobRefused with the code
-    too_large, corrupt, too_expensive or unsupported.
+    upright source, sent_width and sent_height, is_small_source, and the JPEG. Where models would
+    refuse that image, the bytes of a second JPEG for them follow those of the first, and the facts
+    have its model_width and model_height, and jpeg_bytes of the first. Raises JobRefused with the
+    code too_large, corrupt, too_expensive or unsupported.
     """
     longest_px = int(args["longest_edge_px"])
     decoded = decode.decode(
@@ -67,31 +70,48 @@ def normalise_job(
     )
     try:
         image = _finish(decoded, longest_px)
+        for_models = model_image.fit_for_models(image, longest_px)
     except (ValueError, OSError, SyntaxError) as error:
         raise JobRefused("corrupt", f"{type(error).__name__}: {error}") from error
     width, height = decoded.size_px
     if decoded.orientation in _SWAPS_SIDES:
         width, height = height, width
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
+    jpeg = _encode(image)
     facts: dict[str, JsonValue] = {
         "width": width,
         "height": height,
         "sent_width": image.width,
         "sent_height": image.height,
+        "is_small_source": is_small_source((width, height), image.size, longest_px),
     }
-    return facts, file.getvalue()
+    if for_models is image:
+        return facts, jpeg
+    facts |= {
+        "model_width": for_models.width,
+        "model_height": for_models.height,
+        "jpeg_bytes": len(jpeg),
+    }
+    return facts, jpeg + _encode(for_models)
+
+
+def _encode(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
+    return file.getvalue()
 
 
 def _finish(decoded: DecodedImage, longest_px: int) -> Image.Image:
-    """Scale down, convert to sRGB, turn upright, and remove all metadata."""
+    """Scale down, convert to sRGB, turn upright, crop a tall page, and remove all metadata."""
     image, info = decoded.image, decoded.image.info
     gamma = None if "srgb" in info else info.get("gamma")
-    small = resize.shrink(image, longest_px, colour.choose_flatten(image))
+    is_turned = decoded.orientation in _SWAPS_SIDES
+    to_px = longest_px if is_turned else choose_scaled_longest(decoded.size_px, longest_px)
+    small = resize.shrink(image, to_px, colour.choose_flatten(image))
     rgb = colour.convert_to_srgb(small, info.get("icc_profile"), gamma)
     transpose = _TRANSPOSE.get(decoded.orientation)
     if transpose is not None:
         rgb = rgb.transpose(transpose)
+    rgb = model_image.crop_tall_page(rgb, longest_px)
     if rgb is image:
         rgb = image.copy()  # saving an image that was opened from a file uses that file
     rgb.info = {}  # comment, profile and resolution would be written to the JPEG

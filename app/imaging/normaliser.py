@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from app.errors import Overloaded
 from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.runtime.deadline import Deadline
-from app.types import NormalisedImage, SourceFacts, SourceImage
+from app.types import ModelImage, NormalisedImage, SourceFacts, SourceImage
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 from app.workers.handler import JsonValue
 from app.workers.pool import WorkerPool
@@ -24,6 +24,8 @@ _HASH_INLINE_BYTES = 1_048_576
 # SHA-256 takes 0.6 ms for this, twice as long on a processor without instructions for it. Using a
 # thread costs 0.3 ms.
 
+_INVALID_RESULT = "the result of the child process is not a normalised image"
+
 _TOO_EXPENSIVE = (
     "This image costs too much to decode: more time or memory than one image may take. "
     "Save it smaller, or as a plain (not progressive) JPEG, and send that."
@@ -34,7 +36,7 @@ class ImageSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
     """How images are decoded, and what the model sees of them."""
 
     longest_edge_px: int = Field(1200, ge=64, le=4096)
-    """Longest edge in pixels of what the model sees. Never enlarged."""
+    """Longest edge in pixels of what the model sees. Only icons that models refuse are enlarged."""
     max_megapixels: float = Field(150, gt=0, le=1000)
     """The largest source, in millions of pixels."""
     decode_timeout_s: float = Field(10, gt=0, le=60)
@@ -52,6 +54,8 @@ class Normaliser:
         self, source: SourceImage, deadline: Deadline, *, caller: str = ""
     ) -> NormalisedImage:
         """An upright, opaque sRGB image without metadata, scaled down to the limit.
+
+        Of a tall page the upper part. Where models would refuse the size, a second image for them.
 
         Where children are scarce they are shared fairly among callers, and among the hosts of one
         caller's images. Raises ImageTooLarge (pixels), ImageUnsupported (no decoder), ImageCorrupt
@@ -111,22 +115,19 @@ class Normaliser:
     def _check_result(
         self, facts: dict[str, JsonValue], jpeg: bytes, source: SourceImage, sha256: str
     ) -> NormalisedImage:
-        sides = [facts.get(name) for name in ("width", "height", "sent_width", "sent_height")]
-        width, height, sent_width, sent_height = (
-            side if isinstance(side, int) and side > 0 else 0 for side in sides
-        )
-        longest = max(sent_width, sent_height)
-        is_jpeg = jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9")
-        if not (width and height and sent_width and sent_height and is_jpeg) or (
-            longest > self._settings.longest_edge_px
-        ):
-            raise ImageCorrupt(
-                log_reason="the result of the child process is not a normalised image"
-            )
+        width, height = _get_size(facts, "width", "height")
+        jpeg_bytes = facts.get("jpeg_bytes")
+        split_at = jpeg_bytes if isinstance(jpeg_bytes, int) else len(jpeg)
+        image = self._check_image(facts, "sent", jpeg[:split_at])
+        enlarged_or_padded = None
+        if "jpeg_bytes" in facts:
+            enlarged_or_padded = self._check_image(facts, "model", jpeg[split_at:])
+        if not (width and height):
+            raise ImageCorrupt(log_reason=_INVALID_RESULT)
         return NormalisedImage(
-            jpeg=jpeg,
-            width_px=sent_width,
-            height_px=sent_height,
+            jpeg=image.jpeg,
+            width_px=image.width_px,
+            height_px=image.height_px,
             source=SourceFacts(
                 width_px=width,
                 height_px=height,
@@ -134,7 +135,24 @@ class Normaliser:
                 bytes=len(source.data),
                 sha256=sha256,
             ),
+            enlarged_or_padded=enlarged_or_padded,
+            is_small_source=facts.get("is_small_source") is True,
         )
+
+    def _check_image(self, facts: dict[str, JsonValue], name: str, jpeg: bytes) -> ModelImage:
+        width, height = _get_size(facts, f"{name}_width", f"{name}_height")
+        is_jpeg = jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9")
+        is_too_long = max(width, height) > self._settings.longest_edge_px
+        if not (width and height and is_jpeg) or is_too_long:
+            raise ImageCorrupt(log_reason=_INVALID_RESULT)
+        return ModelImage(jpeg, width, height)
+
+
+def _get_size(facts: dict[str, JsonValue], *names: str) -> tuple[int, int]:
+    """Width and height; 0 for what is no positive number."""
+    sides = [facts.get(name) for name in names]
+    width, height = (side if isinstance(side, int) and side > 0 else 0 for side in sides)
+    return width, height
 
 
 async def _sha256(data: bytes | memoryview) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 LONGEST_EDGE_PX = 1200
 """What the server shows a model by default; larger uploads gain nothing."""
+_TALL_ASPECT_RATIO = 4
+_TALL_MAX_AREA = 2
+# A page that is taller than this in widths keeps more than the longest edge, up to this area in
+# squares of it: the server crops it to a part that can be read.
 _KEEP_BELOW_BYTES = 1024 * 1024
 """A file up to this size and the longest edge is sent unchanged: encoding again would only lose
 quality."""
@@ -57,7 +62,8 @@ def resize_file(data: bytes) -> ResizedImage | None:
             if max(image.size) <= LONGEST_EDGE_PX and len(data) <= _KEEP_BELOW_BYTES:
                 return None
             width, height = _upright_size(image)
-            image.draft(None, (LONGEST_EDGE_PX, LONGEST_EDGE_PX))
+            longest_px = _longest_edge(image.size)
+            image.draft(None, (longest_px, longest_px))
             jpeg = _encode_jpeg(image)
     except Exception:  # noqa: BLE001 - decoders raise anything; the server decides about the file
         return None
@@ -135,11 +141,20 @@ def _to_eight_bits(image: PillowImage) -> PillowImage:
 def _resize(image: PillowImage) -> PillowImage:
     from PIL import Image
 
-    longest = max(image.size)
-    if longest <= LONGEST_EDGE_PX:
+    longest, longest_px = max(image.size), _longest_edge(image.size)
+    if longest <= longest_px:
         return image
-    width, height = (max(1, round(side * LONGEST_EDGE_PX / longest)) for side in image.size)
+    width, height = (max(1, round(side * longest_px / longest)) for side in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _longest_edge(size: tuple[int, int]) -> int:
+    """The longest edge that an image keeps."""
+    ratio = size[1] / size[0]
+    if ratio <= _TALL_ASPECT_RATIO:
+        return LONGEST_EDGE_PX
+    width = min(size[0], LONGEST_EDGE_PX / 2, LONGEST_EDGE_PX * math.sqrt(_TALL_MAX_AREA / ratio))
+    return max(LONGEST_EDGE_PX, round(width * ratio))
 
 
 def _to_srgb(image: PillowImage, profile: bytes | None) -> PillowImage:

@@ -16,6 +16,7 @@ from app.captioning import code_version
         "validation/locales/hr.toml",
         "captioning/styles/seo.toml",
         "vision/triage.py",
+        "imaging/model_image.py",
     ],
 )
 def test_the_version_changes_with_prompts_rules_languages_and_styles(

@@ -61,7 +61,9 @@ class OpenAICompatCaptioner(Captioner):
         retry_policy = RetryPolicy(self._settings.timeout_s, self._settings.retry_wait_max_s)
         chat_request = self._chat_request(image, request)
         session = self._create_session(chat_request, retry_policy, deadline)
-        return self._draft_of(*await session.run())
+        sent = image.for_models
+        draft = self._draft_of(*await session.run())
+        return replace(draft, sent_px=(sent.width_px, sent.height_px))
 
     async def probe(self) -> bool | None:
         """Whether the model answers a request with a known good image with any text now."""
@@ -143,7 +145,7 @@ class OpenAICompatCaptioner(Captioner):
             model=self.name,
             system_prompt=system_prompt(request),
             user_prompt=user_prompt(request),
-            jpeg=image.jpeg,
+            jpeg=image.for_models.jpeg,
             max_tokens=request.max_tokens,
             temperature=self._settings.temperature,
             private_texts=(request.context or "", rejected_draft, *request.keywords),

@@ -117,15 +117,16 @@ def _decode_jpeg(job: DecodeJob) -> DecodedImage:
         raise JobRefused("corrupt", "no frame or no scan")
     job.check_size(header.size_px)
     _check_scans(header)
-    scale = choose_draft_scale(header.size_px, job.longest_px) if header.is_scalable else 1
+    longest_px = job.scaled_longest_px(header.size_px)
+    scale = choose_draft_scale(header.size_px, longest_px) if header.is_scalable else 1
     job.reserve(
         cost_model.estimate_jpeg_memory_bytes(header, scale),
         cost_model.estimate_jpeg_work_ms(header),
     )
     image = None
-    if max(header.size_px) > job.longest_px and header.is_scalable:
-        eighths = choose_eighths(header.size_px, job.longest_px)
-        image = libjpeg_turbo.decode_jpeg(job.view, header, eighths, job.longest_px)
+    if max(header.size_px) > longest_px and header.is_scalable:
+        eighths = choose_eighths(header.size_px, longest_px)
+        image = libjpeg_turbo.decode_jpeg(job.view, header, eighths, longest_px)
     if image is not None:
         image.info = pillow.open_jpeg(job.data).info
     else:
@@ -145,7 +146,7 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
     chunks = PngImageChunks(job.view)
     opened = pillow.open_image(chunks, "png")  # for profile, gamma and orientation
     job.check_size(opened.size)
-    to_px = fit(opened.size, job.longest_px)
+    to_px = fit(opened.size, job.scaled_longest_px(opened.size))
     try:
         png = libvips.open_png(chunks.contiguous())
     except libvips.LibvipsError:
@@ -172,7 +173,7 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
 
 
 def _decode_webp(job: DecodeJob, header: WebpHeader) -> DecodedImage:
-    to_px = fit(header.size_px, job.longest_px)
+    to_px = fit(header.size_px, job.scaled_longest_px(header.size_px))
     job.reserve(
         cost_model.estimate_libvips_webp_memory_bytes(header, to_px),
         cost_model.estimate_work_ms("webp", header.size_px),

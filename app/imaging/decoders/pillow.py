@@ -83,7 +83,9 @@ def decode(job: DecodeJob) -> DecodedImage:
         raise JobRefused("corrupt", "no palette")
     if image_format != "webp":
         job.reserve(
-            cost_model.estimate_memory_bytes(image_format, image, view, job.longest_px),
+            cost_model.estimate_memory_bytes(
+                image_format, image, view, job.scaled_longest_px(image.size)
+            ),
             cost_model.estimate_work_ms(image_format, image.size),
         )
     return load(job, image)

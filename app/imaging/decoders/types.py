@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from app.imaging.geometry import Size
+from app.imaging.geometry import Size, choose_scaled_longest
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput, Reserve
 
@@ -17,7 +17,7 @@ class DecodeJob:
     """As sniffed."""
     data: JobInput
     longest_px: int
-    """The longer side may be scaled down to this while the file is decoded."""
+    """The limit of the longer side of what is sent."""
     max_pixels: int
     reserve: Reserve
 
@@ -25,6 +25,10 @@ class DecodeJob:
     def view(self) -> memoryview:
         """The bytes of the file."""
         return self.data.view
+
+    def scaled_longest_px(self, size_px: Size) -> int:
+        """The longer side may be scaled down to this while the file is decoded."""
+        return choose_scaled_longest(size_px, self.longest_px)
 
     def check_size(self, size_px: Size | None) -> None:
         """Raises JobRefused with the code `too_large` over `max_pixels`."""
