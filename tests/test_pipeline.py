@@ -176,6 +176,21 @@ async def test_a_draft_that_breaks_no_rule_becomes_the_caption() -> None:
     ]
 
 
+async def test_a_small_source_is_warned_of_and_what_the_model_saw_is_reported() -> None:
+    """A decorative image needs no text, so nothing is lost and there is no warning."""
+    small = replace(IMAGE, is_small_source=True)
+    pipeline = make_pipeline(
+        Draft(GOOD, "m", sent_px=(208, 208)), Draft(GOOD, "m"), Draft("DECORATIVE", "m")
+    )
+    seen = await pipeline._caption(small, REQUEST, soon())
+    assert seen.warnings == ("small_source",)
+    assert (seen.sent_width_px, seen.sent_height_px) == (208, 208)
+    by_embedded = await pipeline._caption(small, REQUEST, soon())
+    assert (by_embedded.sent_width_px, by_embedded.sent_height_px) == (160, 120)
+    decorative = await pipeline._caption(small, REQUEST, soon())
+    assert (decorative.decorative, decorative.warnings) == (True, ())
+
+
 async def test_a_rejected_draft_is_asked_for_again_with_the_reasons() -> None:
     """The tokens of both drafts are counted."""
     pipeline = make_pipeline(

@@ -1,11 +1,15 @@
 """A fake model server on a plain socket: sends bytes and breaks connections exactly as told."""
 
 import asyncio
+import base64
+import io
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+
+from PIL import Image
 
 from testing.servers.chat_completions_server import chat_completion
 
@@ -25,6 +29,18 @@ def openai_error(message: str, **members: object) -> dict[str, Any]:
     return {
         "error": {"message": message, "type": "invalid_request_error", "param": None, **members}
     }
+
+
+def sent_image(request: Mapping[str, Any]) -> Image.Image:
+    """The image in the body of a chat completion request."""
+    [url] = [
+        part["image_url"]["url"]
+        for message in request["messages"]
+        if isinstance(message["content"], list)
+        for part in message["content"]
+        if part["type"] == "image_url"
+    ]
+    return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
 
 
 class RawModelServer:
@@ -61,6 +77,34 @@ class RawModelServer:
 
         async def write(writer: asyncio.StreamWriter) -> None:
             writer.write("\r\n".join(lines).encode() + data)
+            await writer.drain()
+
+        self._responses.append(write)
+        return self
+
+    def refuse_sizes(
+        self, text: str, *, min_side_px: int, max_aspect_ratio: float
+    ) -> "RawModelServer":
+        """Queue a response to images of the sizes that Qwen-VL takes, and vLLM's 400 to others."""
+
+        async def write(writer: asyncio.StreamWriter) -> None:
+            width, height = sent_image(self.requests[-1]).size
+            ratio = max(width, height) / min(width, height)
+            status, body = (
+                400,
+                openai_error(
+                    f"absolute aspect ratio must be smaller than {max_aspect_ratio}, got {ratio}"
+                ),
+            )
+            if min(width, height) < min_side_px:
+                body = openai_error(
+                    f"height:{height} and width:{width} must be larger than factor:{min_side_px}"
+                )
+            elif ratio <= max_aspect_ratio:
+                status, body = 200, completion(text)
+            data = json.dumps(body).encode()
+            head = f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+            writer.write(f"HTTP/1.1 {status} x\r\n{head}".encode() + data)
             await writer.drain()
 
         self._responses.append(write)

@@ -9,7 +9,7 @@ from redis import Redis
 
 from app.captioning.cache import CacheKey, CaptionCache
 from app.captioning.code_version import caption_code_version
-from app.types import Caption, CaptionRequest, NormalisedImage, SourceFacts
+from app.types import Caption, CaptionRequest, ModelImage, NormalisedImage, SourceFacts
 from testing.servers.redis import RedisServer
 from tests.captioning.draft_requests import STYLE
 
@@ -57,10 +57,22 @@ async def test_it_describes_the_image_that_it_is_asked_for(cache: CaptionCache) 
     assert found.source.format == "webp"
 
 
+async def test_it_says_what_the_model_saw_when_the_caption_was_made(cache: CaptionCache) -> None:
+    """A model got a larger image than the embedded captioner, which may stand in for it."""
+    padded = replace(IMAGE, enlarged_or_padded=ModelImage(b"", 32, 32))
+    key = CacheKey.of(REQUEST, padded, STYLE, "m")
+    assert (key.image_px, key.sent_px) == ((20, 10), (32, 32))
+    await cache.put(key, replace(CAPTION, sent_width_px=32, sent_height_px=32))
+    found = await cache.get(key, padded)
+    assert found is not None
+    assert (found.sent_width_px, found.sent_height_px) == (32, 32)
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"image_sha256": "1" * 64},
+        {"image_px": (5, 5)},
         {"sent_px": (5, 5)},
         {"style": "seo"},
         {"style_version": "v2"},
@@ -84,6 +96,7 @@ def test_a_key_is_made_of_the_request_the_image_the_style_and_the_model() -> Non
     request = replace(REQUEST, locale="de", context="Mug", role="link", keywords=("a",))
     assert CacheKey.of(request, IMAGE, STYLE, "n") == CacheKey(
         image_sha256=FACTS.sha256,
+        image_px=(20, 10),
         sent_px=(20, 10),
         style=STYLE.name,
         style_version=STYLE.version,
@@ -99,8 +112,10 @@ def test_a_key_is_made_of_the_request_the_image_the_style_and_the_model() -> Non
 
 def test_the_key_in_redis_has_kept_its_form() -> None:
     """Captions that an earlier release stored under the same code are found."""
-    key = CacheKey("0" * 64, (10, 10), "concise", "v1", "p1", "en", None, None, (), 64, "m")
-    digest = "6e440b4ad99ba4f24bba25fa9da6d05f7ddd8059c86ec8551f49479035684c89"
+    key = CacheKey(
+        "0" * 64, (10, 10), (32, 32), "concise", "v1", "p1", "en", None, None, (), 64, "m"
+    )
+    digest = "a96de1a34d459c494aeeacf5099360023145f2dc62ef0120ea983c6cb143f483"
     assert key.redis_key() == f"altwright:caption:{digest}"
 
 
@@ -119,6 +134,8 @@ async def test_the_value_in_redis_has_kept_its_form(
         "truncated": False,
         "warnings": ["short"],
         "model": "m",
+        "sent_width_px": 20,
+        "sent_height_px": 10,
     }
     assert 29 * 86_400 < seconds <= 30 * 86_400
 

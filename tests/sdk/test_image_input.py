@@ -77,6 +77,14 @@ def test_a_large_image_is_resized_and_keeps_its_aspect_ratio() -> None:
     assert (prepared.local.width, prepared.local.height) == (3000, 2000)
 
 
+def test_a_tall_page_is_sent_wide_enough_to_be_read() -> None:
+    """The server crops it; of a page that was scaled to 1,200 pixels nobody could read the text."""
+    page = prepare_image(encoded(Image.new("L", (1080, 9000), 255), "PNG"))
+    assert sent(page).size == (588, 4899)
+    strip = prepare_image(encoded(Image.new("L", (200, 40_000), 255), "PNG"))
+    assert sent(strip).width * sent(strip).height <= 2 * 1200**2 + 40_000
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_resized_image_is_upright(orientation: int) -> None:
     stored = Image.new("RGB", (1600, 1400), "white")

@@ -1,9 +1,13 @@
 """The captioner of a model server: what a call contains, and what a check finds out."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.captioning.errors import CaptionRefused, ModelError, ModelUnavailable
 from app.captioning.prompt import user_prompt
+from app.runtime.deadline import Deadline
+from app.types import ModelImage
 from testing.servers.aimock_model_server import AimockModelServer
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.raw_model_server import completion, raw_model_server
@@ -34,6 +38,20 @@ async def test_a_call_has_the_image_and_two_prompts_and_no_other_parameters(
     assert "Describe the picture in one sentence." in system["content"]
     [image] = [part for part in user["content"] if part["type"] == "image_url"]
     assert set(image["image_url"]) == {"url"}  # no `detail`: low makes text unreadable
+
+
+async def test_an_image_of_a_refused_size_is_sent_as_models_take_it(
+    make_captioner: CaptionerFactory, model_server: LlmockModelServer
+) -> None:
+    """The draft has its size."""
+    model_server.reply("A blue disc on white.")
+    enlarged = ModelImage(normalised_image().jpeg + b"larger", 208, 208)
+    image = replace(normalised_image(), enlarged_or_padded=enlarged)
+    captioner = make_captioner(model_server.base_url)
+    found = await captioner.draft(image, draft_request(), Deadline.after(5))
+    [call] = model_server.calls()
+    assert call.images == [enlarged.jpeg]
+    assert found.sent_px == (208, 208)
 
 
 async def test_special_characters_in_the_context_arrive_unchanged(
