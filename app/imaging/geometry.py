@@ -30,10 +30,13 @@ _ICON_TARGET_PX = 200
 _ICON_MAX_FACTOR = 16
 
 _TALL_ASPECT_RATIO = 4
-"""A page that is taller than this in widths is cropped. The tallest canvas of Llama 3.2 Vision has
-this ratio; as a whole, the page would be under a quarter of the limit wide."""
-_TALL_MAX_AREA = 2
-"""Pixels of a scaled tall page before it is cropped, in squares of the limit."""
+_TALL_MIN_WIDTH_PX = 300
+"""A page with a higher ratio, which as a whole would be narrower than this, is cropped. The tallest
+canvas of Llama 3.2 Vision has this ratio."""
+_TALL_WIDTH_PX = 600
+"""The width that a tall page keeps: text of 16 px on a page of 1,080 px stays 9 px high."""
+_TALL_MAX_PIXELS = 2_880_000
+"""Pixels of a scaled tall page before it is cropped: memory, at 3 bytes each."""
 
 _NARROW_PX = 200
 """A side that was scaled to under this, and to under half, may have lost its text."""
@@ -74,21 +77,34 @@ def choose_draft_scale(size_px: Size, longest_px: int) -> int:
 def is_tall(size_px: Size, longest_px: int) -> bool:
     """Whether scaling the whole image to the limit would make a tall page too narrow to read."""
     width, height = size_px
-    return height > longest_px and height > _TALL_ASPECT_RATIO * width
+    return (
+        width > 0
+        and height > longest_px
+        and height > _TALL_ASPECT_RATIO * width
+        and longest_px * width < _TALL_MIN_WIDTH_PX * height
+    )
 
 
 def choose_scaled_longest(size_px: Size, longest_px: int) -> int:
     """To which longer side an image is scaled: the limit, and more for a tall page.
 
-    A tall page keeps half the limit as its width, or less where its pixels would be too many. Then
-    it is cropped to the limit.
+    A tall page keeps a width that can be read, or less where its pixels would be too many. Then it
+    is cropped to the limit.
     """
     if not is_tall(size_px, longest_px):
         return longest_px
     width, height = size_px
     ratio = height / width
-    scaled_width = min(width, longest_px / 2, longest_px * math.sqrt(_TALL_MAX_AREA / ratio))
+    scaled_width = min(width, _TALL_WIDTH_PX, longest_px / 2, math.sqrt(_TALL_MAX_PIXELS / ratio))
     return max(longest_px, min(height, round(scaled_width * ratio)))
+
+
+def estimate_tall_memory_bytes(size_px: Size, longest_px: int) -> int:
+    """What a tall page needs beyond an image that is scaled to the limit: RGB, and two copies."""
+    if not is_tall(size_px, longest_px):
+        return 0
+    width, height = fit(size_px, choose_scaled_longest(size_px, longest_px))
+    return 3 * 3 * width * height
 
 
 def choose_enlargement(size_px: Size, longest_px: int) -> int:

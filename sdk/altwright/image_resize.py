@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 LONGEST_EDGE_PX = 1200
 """What the server shows a model by default; larger uploads gain nothing."""
 _TALL_ASPECT_RATIO = 4
-_TALL_MAX_AREA = 2
-# A page that is taller than this in widths keeps more than the longest edge, up to this area in
-# squares of it: the server crops it to a part that can be read.
+_TALL_WIDTH_PX = 600
+_TALL_MAX_PIXELS = 2_880_000
+# A page that is taller than this in widths keeps this width, up to so many pixels: the server crops
+# it to a part that can be read.
 _KEEP_BELOW_BYTES = 1024 * 1024
 """A file up to this size and the longest edge is sent unchanged: encoding again would only lose
 quality."""
@@ -153,7 +154,7 @@ def _longest_edge(size: tuple[int, int]) -> int:
     ratio = size[1] / size[0]
     if ratio <= _TALL_ASPECT_RATIO:
         return LONGEST_EDGE_PX
-    width = min(size[0], LONGEST_EDGE_PX / 2, LONGEST_EDGE_PX * math.sqrt(_TALL_MAX_AREA / ratio))
+    width = min(size[0], _TALL_WIDTH_PX, math.sqrt(_TALL_MAX_PIXELS / ratio))
     return max(LONGEST_EDGE_PX, round(width * ratio))
 
 

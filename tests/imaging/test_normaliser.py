@@ -248,3 +248,16 @@ async def test_11_megapixels_of_palette_colours_reserve_enough_to_be_filtered(im
     async with running_normaliser() as normaliser:
         got = await outcome(normaliser, data, image_format)
     assert (got.width_px, got.height_px) == (1200, 800)
+
+
+@pytest.mark.parametrize("longest_edge_px", [1200, 4096])
+@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp", "tiff", "gif"])
+async def test_a_tall_page_reserves_enough_to_be_scaled_less(image_format, longest_edge_px):
+    """Its pixels before it is cropped are more than those of any other image of that limit."""
+    data = image_files.encode(Image.linear_gradient("L").resize((1400, 15_900)), image_format)
+    async with running_normaliser(longest_edge_px=longest_edge_px) as normaliser:
+        got = await outcome(normaliser, data, image_format)
+        assert isinstance(got, NormalisedImage), got.log_reason
+        assert normaliser._pool.children_lost == 0
+    assert got.height_px >= 0.75 * longest_edge_px
+    assert got.width_px > 300

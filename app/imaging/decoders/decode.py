@@ -119,7 +119,8 @@ def _decode_jpeg(job: DecodeJob) -> DecodedImage:
     _check_scans(header)
     longest_px = job.scaled_longest_px(header.size_px)
     scale = choose_draft_scale(header.size_px, longest_px) if header.is_scalable else 1
-    job.reserve(
+    job.reserve_for(
+        header.size_px,
         cost_model.estimate_jpeg_memory_bytes(header, scale),
         cost_model.estimate_jpeg_work_ms(header),
     )
@@ -152,7 +153,8 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
     except libvips.LibvipsError:
         # libpng refuses some files that look fine, with a thousand comments or a damaged one.
         return pillow.decode(job)
-    job.reserve(
+    job.reserve_for(
+        opened.size,
         cost_model.estimate_libvips_png_memory_bytes(png, to_px),
         cost_model.estimate_libvips_png_work_ms(png, len(job.view)),
     )
@@ -174,7 +176,8 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
 
 def _decode_webp(job: DecodeJob, header: WebpHeader) -> DecodedImage:
     to_px = fit(header.size_px, job.scaled_longest_px(header.size_px))
-    job.reserve(
+    job.reserve_for(
+        header.size_px,
         cost_model.estimate_libvips_webp_memory_bytes(header, to_px),
         cost_model.estimate_work_ms("webp", header.size_px),
     )

@@ -71,7 +71,8 @@ def decode(job: DecodeJob) -> DecodedImage:
         raise JobRefused("unsupported", "BigTIFF in big-endian order, which Pillow does not read")
     if image_format == "webp":  # before it is opened, because opening it takes the memory
         size = read_webp_size(view) or (0, 0)
-        job.reserve(
+        job.reserve_for(
+            size,
             cost_model.estimate_pillow_webp_memory_bytes(size, len(view)),
             cost_model.estimate_work_ms(image_format, size),
         )
@@ -82,7 +83,8 @@ def decode(job: DecodeJob) -> DecodedImage:
     if image_format == "png" and image.mode == "P" and image.palette is None:
         raise JobRefused("corrupt", "no palette")
     if image_format != "webp":
-        job.reserve(
+        job.reserve_for(
+            image.size,
             cost_model.estimate_memory_bytes(
                 image_format, image, view, job.scaled_longest_px(image.size)
             ),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from app.imaging.geometry import Size, choose_scaled_longest
+from app.imaging.geometry import Size, choose_scaled_longest, estimate_tall_memory_bytes
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput, Reserve
 
@@ -29,6 +29,10 @@ class DecodeJob:
     def scaled_longest_px(self, size_px: Size) -> int:
         """The longer side may be scaled down to this while the file is decoded."""
         return choose_scaled_longest(size_px, self.longest_px)
+
+    def reserve_for(self, size_px: Size, memory_bytes: int, work_ms: float) -> None:
+        """Reserve memory for decoding an image of this size, and what a tall page needs on top."""
+        self.reserve(memory_bytes + estimate_tall_memory_bytes(size_px, self.longest_px), work_ms)
 
     def check_size(self, size_px: Size | None) -> None:
         """Raises JobRefused with the code `too_large` over `max_pixels`."""
