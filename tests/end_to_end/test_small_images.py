@@ -7,7 +7,12 @@ from PIL import Image, ImageDraw
 
 from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
-from testing.servers.raw_model_server import RawModelServer, raw_model_server, sent_image
+from testing.servers.raw_model_server import (
+    RawModelServer,
+    openai_error,
+    raw_model_server,
+    sent_image,
+)
 
 CAPTION = "A red disc in the middle of a plain white ground."
 MIN_SIDE_PX, MAX_ASPECT_RATIO = 32, 200
@@ -56,6 +61,16 @@ async def test_images_of_every_size_are_captioned_by_a_model_that_refuses_some()
             for size in ((32, 32), (640, 480), (468, 60), (3000, 1000)):
                 assert not await assert_sent(server, model, drawn(size)), size
             assert not await assert_sent(server, model, jpeg())
+
+
+async def test_a_banner_that_is_sent_smaller_is_padded_again() -> None:
+    """At 600 px, half its size, the banner is 30 px high with its padding."""
+    async with raw_model_server() as model:
+        model.respond(openai_error("Image size is too large"), 400)
+        model.refuse_sizes(CAPTION, min_side_px=MIN_SIDE_PX, max_aspect_ratio=MAX_ASPECT_RATIO)
+        with Altwright(MODEL="m", MODEL_BASE_URL=model.base_url, MODEL_API_KEY="none") as server:
+            await caption(server, drawn((1200, 36)))
+        assert [sent_image(one).size for one in model.requests] == [(1200, 60), (600, 32)]
 
 
 async def test_the_embedded_captioner_sees_small_images_without_padding() -> None:
