@@ -140,5 +140,6 @@ def altwright() -> Iterator[Altwright]:
 
     A test that stops a server, kills its child processes or fills its queue starts its own.
     """
-    with Altwright() as server:
+    # Far longer than any request here takes, so that a busy machine fails none of them.
+    with Altwright(REQUEST_TIMEOUT_S="120", IMAGE__DECODE_TIMEOUT_S="30") as server:
         yield server

@@ -34,7 +34,7 @@ class CaptionerFactory:
         sleep: Callable[[float], Awaitable[None]] | None = None,
         **settings: object,
     ) -> OpenAICompatCaptioner:
-        values = {"model": "a-model", "base_url": base_url, "timeout_s": 2.0, **settings}
+        values = {"model": "a-model", "base_url": base_url, "timeout_s": 10.0, **settings}
         captioner = OpenAICompatCaptioner(
             ModelSettings.model_validate(values), shrink=shrink, sleep=sleep or self.sleep
         )

@@ -340,7 +340,7 @@ def test_a_long_retry_after_is_passed_to_the_callers_and_not_waited_out(
         for _ in range(2):
             response = server.caption(IMAGE_URL)
             assert_problem(response, 503, "model_unavailable")
-            assert 36 <= int(response.headers["retry-after"]) <= 40
+            assert 10 < int(response.headers["retry-after"]) <= 40
         assert len(model_server.calls()) == 1
         assert server.get("/readyz").json()["status"] == "no captioner"
 
@@ -375,7 +375,7 @@ def test_the_rate_limit_is_reported_and_enforced(origin: Origin) -> None:
         assert all(a.headers["x-ratelimit-limit"] == "2" for a in responses)
         assert "retry-after" not in responses[0].headers
         assert_problem(responses[2], 429, "rate_limited")
-        assert 50 < int(responses[2].headers["retry-after"]) <= 60
+        assert 1 <= int(responses[2].headers["retry-after"]) <= 60
         response = server.post("/v1/caption/check", {"caption": VALID_CAPTION})
         assert_problem(response, 429, "rate_limited")
 

@@ -43,7 +43,7 @@ async def running_normaliser(
         await pool.aclose()
 
 
-async def outcome(normaliser: Normaliser, data: bytes, image_format: str, within_s=12.0):
+async def outcome(normaliser: Normaliser, data: bytes, image_format: str, within_s=60.0):
     """The normalised image, or the error that the caller gets. It must come in time."""
     deadline = Deadline.after(within_s)
     try:
