@@ -52,6 +52,7 @@ from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
 _logger = logging.getLogger(__name__)
 
 _RESTART_PAUSE_S = 5.0
+_READINESS_POLL_S = 0.1
 _GC_THRESHOLD = 10_000
 """New objects before the garbage collector runs: about once per caption. Python's default is
 fifteen times as often, and no memory here waits for the collector to be freed."""
@@ -63,8 +64,13 @@ of the pixels."""
 _Lifespan = Callable[[FastAPI], Any]
 
 
-def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
-    """The whole application. `drain` is the server's, through which SIGTERM reaches the routes."""
+def create_app(
+    settings: Settings, *, drain: Drain | None = None, listens_when_ready: bool = False
+) -> FastAPI:
+    """The whole application. `drain` is the server's, through which SIGTERM reaches the routes.
+
+    With `listens_when_ready` its startup ends when it is ready, and the server listens only then.
+    """
     drain = drain or Drain()
     metrics = Metrics()
     app = FastAPI(
@@ -74,7 +80,7 @@ def create_app(settings: Settings, *, drain: Drain | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # the redirect's address would come from the caller's Host header
         generate_unique_id_function=lambda route: route.name,
-        lifespan=_create_lifespan(settings, drain, metrics),
+        lifespan=_create_lifespan(settings, drain, metrics, listens_when_ready),
     )
     for router in (captions_router, service_router, pages_router):
         app.include_router(router)
@@ -189,11 +195,16 @@ def _create_model_captioners(
     )
 
 
-def _create_lifespan(settings: Settings, drain: Drain, metrics: Metrics) -> _Lifespan:
+def _create_lifespan(
+    settings: Settings, drain: Drain, metrics: Metrics, listens_when_ready: bool
+) -> _Lifespan:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         async with open_parts(settings, metrics) as parts, AsyncExitStack() as stack:
-            yield {"services": _start_services(settings, drain, metrics, parts, stack)}
+            services = _start_services(settings, drain, metrics, parts, stack)
+            while listens_when_ready and services.readiness() == "starting":  # noqa: ASYNC110 - no event
+                await asyncio.sleep(_READINESS_POLL_S)
+            yield {"services": services}
 
     return lifespan
 
@@ -203,7 +214,7 @@ def _start_services(
 ) -> Services:
     """Put the parts together and start them in the background.
 
-    The port is open meanwhile: /healthz responds, and /readyz says `starting`.
+    The port is usually open meanwhile: /healthz responds, and /readyz says `starting`.
     """
     if parts.embedded_captioner is not None and parts.ocr_pool is None:
         _logger.warning("ocr.not_installed", extra={"extra_to_install": "embedded"})
@@ -228,6 +239,7 @@ def _start_services(
         ),
         captioner=parts.captioner,
         worker_pool=parts.worker_pool,
+        ocr_pool=parts.ocr_pool,
         styles=parts.styles,
         authenticator=Authenticator(parts.keys, parts.rate_limits),
         admission=Admission(settings.concurrency, settings.queue, drain),

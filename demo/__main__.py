@@ -116,8 +116,8 @@ def _last_log_lines(log_path: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Terminate the process, and kill it if it does not end in time."""
-    process.send_signal(signal.SIGINT)  # after SIGTERM it would listen on for two seconds
+    """Interrupt the process, and kill it if it does not end in time."""
+    process.send_signal(signal.SIGINT)  # SIGTERM would serve on for DRAIN_NOTICE_S
     try:
         process.wait(_STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

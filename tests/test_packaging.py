@@ -158,6 +158,7 @@ def test_compose_publishes_on_this_machine_only_and_lets_the_api_drain() -> None
     api = compose()["services"]["api"]
     assert all(port.startswith("127.0.0.1:") for port in api["ports"])
     assert int(api["stop_grace_period"].removesuffix("s")) > 20
+    assert "/readyz" in api["healthcheck"]["test"][-1]
     assert api["read_only"] is True
     assert set(compose()["services"]) == set(HARDENED)
 

@@ -51,7 +51,7 @@ class Admission:
 
     def overload_error(self) -> Overloaded | None:
         """The error for a request that arrives now; None where it gets a place or may wait."""
-        if self._drain.is_draining:
+        if self._drain.is_refusing:
             return Overloaded("The server is restarting. Try again in a second.", retry_after_s=1)
         if self._places.used >= self._places.total and self._places.waiting >= self._queue:
             return Overloaded(log_reason="queue full", retry_after_s=self._estimate_wait_s())
@@ -61,8 +61,8 @@ class Admission:
     async def admit(self, deadline: Deadline) -> AsyncIterator[None]:
         """Hold one place for the length of the block.
 
-        Raises Overloaded at once where the queue is full or the server is draining, and at the
-        deadline where no place became free.
+        Raises Overloaded at once where the queue is full or a drain has come to refuse new work,
+        and at the deadline where no place became free.
         """
         if (error := self.overload_error()) is not None:
             raise error

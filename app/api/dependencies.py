@@ -17,6 +17,7 @@ from app.pipeline import Pipeline
 from app.runtime.drain import Drain
 from app.telemetry.metrics import Metrics
 from app.types import Style
+from app.vision.ocr_pool import OcrPool
 from app.workers.pool import WorkerPool
 
 ReadinessStatus = Literal["ready", "starting", "draining", "no captioner"]
@@ -29,6 +30,8 @@ class Services:
     pipeline: Pipeline
     captioner: FallbackCaptioner
     worker_pool: WorkerPool
+    ocr_pool: OcrPool | None
+    """None where captions quote no text."""
     styles: Mapping[str, Style]
     authenticator: Authenticator
     admission: Admission
@@ -45,11 +48,19 @@ class Services:
         """Whether this server should get new captions, and if not, why."""
         if self.drain.is_draining:
             return "draining"
-        if not self.worker_pool.is_ready() or not self.warm_up.done():
+        if not self._is_warm():
             return "starting"
         if not self.captioner.is_usable():
             return "no captioner"
         return "ready"
+
+    def _is_warm(self) -> bool:
+        """Whether the first caption is as quick as the next. Without OCR models it has no text."""
+        return (
+            self.worker_pool.is_ready()
+            and self.warm_up.done()
+            and (self.ocr_pool is None or self.ocr_pool.has_tried_to_start())
+        )
 
 
 async def _get_services(request: Request) -> Services:

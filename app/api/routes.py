@@ -199,7 +199,10 @@ async def healthz() -> Liveness:
     },
 )
 async def readyz(response: Response, services: ServicesDep) -> Readiness:
-    """503 while starting, while draining, and while no captioner is usable."""
+    """503 while starting, from SIGTERM on, and while no captioner is usable.
+
+    After 200 the first caption takes no longer than the next.
+    """
     status = services.readiness()
     if status != "ready":
         response.status_code = 503
@@ -259,7 +262,7 @@ async def _run_admitted(
     request: Request, services: Services, work: Callable[[Deadline], Awaitable[_T]]
 ) -> _T:
     """Run the work in a place of its own, and cancel it when the client disconnects."""
-    deadline = Deadline.after(services.request_timeout_s)
+    deadline = Deadline.after(services.drain.shorten(services.request_timeout_s))
 
     async def wait_and_work() -> _T:
         async with services.admission.admit(deadline):

@@ -38,6 +38,7 @@ def _create_parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="start the server")
     serve.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)
+    serve.add_argument("--listen-when-ready", action="store_true", help=argparse.SUPPRESS)
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser(
@@ -79,7 +80,7 @@ def _parse_days(text: str) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from app.cli.serve import serve
 
-    return serve(listen_fd=arguments.listen_fd)
+    return serve(listen_fd=arguments.listen_fd, listens_when_ready=arguments.listen_when_ready)
 
 
 def _check(_arguments: argparse.Namespace) -> int:

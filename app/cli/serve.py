@@ -16,16 +16,20 @@ from app.telemetry.logging import configure_logging
 _logger = logging.getLogger(__name__)
 
 
-def serve(*, listen_fd: int | None = None) -> int:
+def serve(*, listen_fd: int | None = None, listens_when_ready: bool = False) -> int:
     """Run the server until a signal stops it.
 
-    `listen_fd` is the socket that a server process inherits from the first one (WORKERS).
+    `listen_fd` is the socket that a server process inherits from the first one (WORKERS). With
+    `listens_when_ready` it accepts no connection before it is ready.
     """
     settings = Settings.read()
     configure_logging()
     application = Application(
-        create=lambda drain: create_app(settings, drain=drain),
+        create=lambda drain: create_app(
+            settings, drain=drain, listens_when_ready=listens_when_ready
+        ),
         malformed_response=render_malformed_request,
+        drain_notice_s=settings.drain_notice_s,
     )
     if listen_fd is not None:  # the first process has listened, warned and announced already
         return run_server(application, socket.socket(fileno=listen_fd))

@@ -24,12 +24,12 @@ from app.runtime.http_protocol import (
 )
 from app.runtime.supervisor import run_processes
 
-LISTENER_CLOSE_DELAY_S = 1.5
-"""How long the listener stays open after SIGTERM. A load balancer that asks /readyz every second
-gets 503 before a connection is refused."""
-DRAIN_TIMEOUT_S = 13.0
+REFUSAL_S = 1.5
+"""How long the listener stays open after the notice. A caller that still comes gets a 503 with
+Retry-After, not a refused connection."""
+DRAIN_TIMEOUT_S = 15.0
 """When all work has ended after SIGTERM; work that is stopped then answers with its error."""
-FORCED_CLOSE_S = 15.0
+FORCED_CLOSE_S = 17.0
 """When a connection that is still open is closed, so that the process has ended within 20 s."""
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
@@ -46,15 +46,29 @@ class Application:
     """Makes the ASGI application; SIGTERM reaches its routes through the Drain."""
     malformed_response: RawResponse
     """Makes the response to a client that does not speak HTTP."""
+    drain_notice_s: float
+    """How long new work is still taken after SIGTERM, while /readyz is already 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Schedule:
+    """The moments of a drain, on the monotonic clock in seconds."""
+
+    refuse_at_s: float
+    close_at_s: float
+    """When the listener is closed."""
+    force_at_s: float
+    """When connections that are still open are closed."""
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn with a drain: not ready at once, listening for a moment more, exit code 0."""
+    """uvicorn with a drain: not ready at once, serving for a notice, refusing, exit code 0."""
 
-    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Drain, notice_s: float) -> None:
         super().__init__(config)
         self._drain = drain
-        self._close_at_s: float | None = None
+        self._notice_s = notice_s
+        self._schedule: _Schedule | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,20 +84,29 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's signature
         """Begin to drain. A second Ctrl+C stops at once."""
-        if self._close_at_s is not None and sig == signal.SIGINT:
+        if self._schedule is not None and sig == signal.SIGINT:
             self.force_exit = self.should_exit = True
             return
         self._drain.begin()
-        if self._close_at_s is None:
-            # Ctrl+C comes from a terminal, where no load balancer needs a delay.
-            delay_s = 0.0 if sig == signal.SIGINT else LISTENER_CLOSE_DELAY_S
-            self._close_at_s = time.monotonic() + delay_s
+        if self._schedule is None:
+            now_s = time.monotonic()
+            # Ctrl+C comes from a terminal, where no load balancer needs a notice.
+            is_terminal = sig == signal.SIGINT
+            refuse_at_s = now_s + (0.0 if is_terminal else self._notice_s)
+            self._schedule = _Schedule(
+                refuse_at_s=refuse_at_s,
+                close_at_s=refuse_at_s + (0.0 if is_terminal else REFUSAL_S),
+                force_at_s=now_s + FORCED_CLOSE_S,
+            )
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: shorten timeouts, and stop listening when it is time."""
-        if self._close_at_s is not None:
+        """Ten times a second: shorten timeouts, refuse and stop listening when it is time."""
+        if self._schedule is not None:
             self._drain.shorten_timeouts(DRAIN_TIMEOUT_S)
-            if time.monotonic() >= self._close_at_s:
+            now_s = time.monotonic()
+            if now_s >= self._schedule.refuse_at_s:
+                self._drain.refuse_new_work()
+            if now_s >= self._schedule.close_at_s:
                 self.should_exit = True
         return await super().on_tick(counter)
 
@@ -109,6 +132,9 @@ class DrainingServer(uvicorn.Server):
             return_exceptions=True,
         )
         await asyncio.sleep(_LAST_REQUESTS_S)
+        if self._schedule is not None:
+            left_s = self._schedule.force_at_s - time.monotonic()
+            self.config.timeout_graceful_shutdown = max(1, int(left_s))
         await super().shutdown(sockets)
 
     def _new_protocol(self) -> asyncio.Protocol:
@@ -141,10 +167,10 @@ def serve(application: Application, sock: socket.socket, *, processes: int = 1) 
     """Serve on a listening socket until SIGTERM or SIGINT; returns the exit code."""
     if processes > 1:
         return run_processes(processes, sock)
-    return run_process(application, sock)
+    return _run_process(application, sock)
 
 
-def run_process(application: Application, sock: socket.socket) -> int:
+def _run_process(application: Application, sock: socket.socket) -> int:
     """Serve in this process until SIGTERM or SIGINT; returns the exit code."""
     raise_descriptor_limit()
     return_large_buffers()
@@ -163,9 +189,8 @@ def run_process(application: Application, sock: socket.socket) -> int:
         server_header=False,
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=int(FORCED_CLOSE_S - LISTENER_CLOSE_DELAY_S),
         backlog=_BACKLOG,
     )
-    server = DrainingServer(config, drain)
+    server = DrainingServer(config, drain, application.drain_notice_s)
     server.run([sock])
     return 0 if server.started else 1

@@ -17,6 +17,8 @@ _logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _RESTART_PAUSE_S = 1.0
+_STOPPED_AT_START = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGINT)
+"""Exit codes of a process that did not handle signals yet."""
 
 
 def run_processes(count: int, sock: socket.socket) -> int:
@@ -25,45 +27,79 @@ def run_processes(count: int, sock: socket.socket) -> int:
     A process that dies is replaced. One that cannot start ends all of them.
     """
     metrics_dir = tempfile.mkdtemp(prefix="altwright-metrics-")
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics_dir}
-    is_stopping = False
-
-    def stop(_sig: int, _frame: FrameType | None) -> None:
-        nonlocal is_stopping
-        is_stopping = True
-
-    def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "app", "serve", "--listen-fd", str(sock.fileno())],
-            env=environment,
-            pass_fds=[sock.fileno()],
-            # A process group of its own: only this process gets Ctrl+C, and passes it on.
-            process_group=0,
-        )
-
+    supervisor = _Supervisor(sock, {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics_dir})
     for sig in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sig, stop)
-    processes = [start() for _ in range(count)]
+        signal.signal(sig, supervisor.handle_signal)
     try:
-        while not is_stopping:
+        supervisor.start(count)
+        supervisor.watch()
+    finally:
+        codes = supervisor.stop()
+        shutil.rmtree(metrics_dir, ignore_errors=True)
+    if any(code == STARTUP_FAILURE for code in codes):
+        return STARTUP_FAILURE
+    # A process that was only starting dies of our signal; it had no request to answer.
+    return int(any(code not in (0, *_STOPPED_AT_START) for code in codes))
+
+
+class _Supervisor:
+    """The server processes. Only the very first one listens before it is ready.
+
+    So /healthz and /readyz respond from the start. Another one would let requests wait meanwhile
+    that a ready process can answer at once.
+    """
+
+    def __init__(self, sock: socket.socket, environment: dict[str, str]) -> None:
+        self._sock = sock
+        self._environment = environment
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._stop_signal: int | None = None
+
+    def handle_signal(self, sig: int, _frame: FrameType | None) -> None:
+        """End `watch`. A second Ctrl+C is passed on: it stops the processes at once."""
+        if self._stop_signal is None:
+            self._stop_signal = sig
+            return
+        for process in self._processes:
+            process.send_signal(sig)
+
+    def start(self, count: int) -> None:
+        """Start `count` processes."""
+        for number in range(count):
+            self._processes.append(self._start_one(listens_when_ready=number > 0))
+
+    def watch(self) -> None:
+        """Replace processes that die, until a signal arrives or one cannot start."""
+        while self._stop_signal is None:
             time.sleep(_POLL_S)
-            for index, process in enumerate(processes):
+            for index, process in enumerate(self._processes):
                 if process.poll() == STARTUP_FAILURE:
                     _logger.error("server_process.start_failed", extra={"pid": process.pid})
-                    is_stopping = True
-                elif process.returncode is not None and not is_stopping:
+                    self._stop_signal = self._stop_signal or signal.SIGINT
+                elif process.returncode is not None and self._stop_signal is None:
                     _logger.warning(
                         "server_process.died",
                         extra={"pid": process.pid, "exit_code": process.returncode},
                     )
                     time.sleep(_RESTART_PAUSE_S)
-                    processes[index] = start()
-    finally:
-        for process in processes:
-            process.terminate()
-        codes = [process.wait() for process in processes]
-        shutil.rmtree(metrics_dir, ignore_errors=True)
-    if any(code == STARTUP_FAILURE for code in codes):
-        return STARTUP_FAILURE
-    # A process that was only starting dies of our SIGTERM; it had no request to answer.
-    return int(any(code not in (0, -signal.SIGTERM) for code in codes))
+                    self._processes[index] = self._start_one(listens_when_ready=True)
+
+    def stop(self) -> list[int]:
+        """Pass the signal on, wait for the processes, and return their exit codes."""
+        # With this copy open, the kernel would go on to accept connections that nobody reads.
+        self._sock.close()
+        for process in self._processes:
+            # The same signal, because Ctrl+C needs no notice.
+            process.send_signal(self._stop_signal or signal.SIGINT)
+        return [process.wait() for process in self._processes]
+
+    def _start_one(self, *, listens_when_ready: bool) -> subprocess.Popen[bytes]:
+        descriptor = self._sock.fileno()
+        options = ["--listen-when-ready"] if listens_when_ready else []
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "app", "serve", "--listen-fd", str(descriptor), *options],
+            env=self._environment,
+            pass_fds=[descriptor],
+            # A process group of its own: only this process gets Ctrl+C, and passes it on.
+            process_group=0,
+        )

@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     """Recognise decorative and hopeless images before a model is called."""
     request_timeout_s: float = Field(30.0, gt=0, le=600)
     """Seconds for a whole request."""
+    drain_notice_s: float = Field(5.0, ge=0, le=10)
+    """Seconds after SIGTERM in which /readyz is 503 and captions are still made, so that a load
+    balancer can notice. The process ends within 20 s in all."""
     concurrency: int = Field(64, ge=1, le=4096)
     """Caption requests in work at the same time."""
     queue: int = Field(128, ge=0, le=65536)

@@ -65,11 +65,16 @@ class OcrPool:
             try:
                 await self._pool.start()
                 self._is_started = True
-            except (ChildDied, OSError):
+            except Exception:
+                # With any error the server becomes ready, and its captions quote no text.
                 _logger.critical("ocr.start_failed", exc_info=True)
             self._start_attempted.set()
             if not self._is_started:
                 await asyncio.sleep(_RESTART_PAUSE_S)
+
+    def has_tried_to_start(self) -> bool:
+        """Whether the first attempt to load the models has ended, with or without success."""
+        return self._start_attempted.is_set()
 
     async def is_ready(self) -> bool:
         """Whether the models are loaded; waits for the first attempt to load them."""

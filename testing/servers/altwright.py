@@ -68,7 +68,7 @@ class Altwright:
     ) -> None:
         self.http.close()
         if self.process.poll() is None:
-            # After SIGTERM it would go on listening for two seconds, for a load balancer's sake.
+            # SIGTERM would serve on for DRAIN_NOTICE_S, so that a load balancer can notice.
             self.process.send_signal(signal.SIGINT)
             try:
                 self.process.wait(_STOP_TIMEOUT_S)
@@ -107,7 +107,7 @@ class Altwright:
         return self.post("/v1/image/captions", {"image_url": image_url, **fields})
 
     def warm_up(self, image_url: str) -> None:
-        """Wait until a caption succeeds: the first requests may wait for the OCR models to load."""
+        """Wait until a caption of this image succeeds."""
         self._wait_until(lambda: self.caption(image_url).status_code == 200, "caption")
 
     def terminate(self) -> None:

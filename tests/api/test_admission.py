@@ -34,13 +34,21 @@ async def test_a_request_that_waits_past_its_deadline_is_refused() -> None:
         assert admission.waiting == 0
 
 
+async def test_requests_are_admitted_during_the_notice_of_a_drain() -> None:
+    drain = Drain()
+    admission = Admission(1, 5, drain)
+    drain.begin()
+    assert admission.overload_error() is None
+    await take_place(admission)
+
+
 async def test_a_draining_server_refuses_new_requests_and_ends_the_wait_of_others() -> None:
     drain = Drain()
     admission = Admission(1, 5, drain)
     async with admission.admit(Deadline.after(60)):
         waiting = asyncio.create_task(take_place(admission))
         await asyncio.sleep(0)
-        drain.begin()
+        drain.refuse_new_work()
         drain.shorten_timeouts(0.05)
         with pytest.raises(Overloaded):
             await take_place(admission)

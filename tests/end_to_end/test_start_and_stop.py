@@ -7,13 +7,16 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import httpx
 import pytest
 from llmock.testing import LLMockServer
 
-from testing.images import data_url, jpeg
+from app.runtime.server import listen
+from testing.images import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
 
@@ -63,6 +66,7 @@ def run(*arguments: str, cwd: Path = ROOT, **settings: str) -> subprocess.Comple
         ({"CACHE_URL": "memcached://h"}, ["ALTWRIGHT_CACHE_URL", "redis://"]),
         ({"HOST": "0.0.0.0"}, ["ALTWRIGHT_HOST=0.0.0.0", "API_KEYS", "ALLOW_ANONYMOUS"]),
         ({"CONCURRENCY": "-1"}, ["ALTWRIGHT_CONCURRENCY=-1"]),
+        ({"DRAIN_NOTICE_S": "11"}, ["ALTWRIGHT_DRAIN_NOTICE_S=11", "10"]),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(
@@ -156,42 +160,122 @@ def slow_model(llmock_server: LLMockServer) -> LlmockModelServer:
     return model
 
 
-def test_after_sigterm_requests_in_work_are_completed_and_the_exit_code_is_0(
-    slow_model: LlmockModelServer,
+def caption_with_new_connection(server: Altwright) -> httpx.Response:
+    """A caption over a connection of its own, as a caller without keep-alive."""
+    with httpx.Client(timeout=60, trust_env=False) as http:
+        body = {"image_url": data_url(jpeg())}
+        return http.post(server.url + "/v1/image/caption", json=body)
+
+
+def wait_until_refused(server: Altwright) -> httpx.Response:
+    """Send invalid caption requests until one is refused before it is read; that response."""
+    until = time.monotonic() + 15
+    while True:
+        response = httpx.post(server.url + "/v1/image/caption", json={}, trust_env=False)
+        if response.status_code != 422:
+            return response
+        assert time.monotonic() < until, "new captions are not refused"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_after_sigterm_captions_are_made_for_the_notice_and_then_refused(
+    slow_model: LlmockModelServer, workers: str
 ) -> None:
-    with Altwright(MODEL="m", MODEL_BASE_URL=slow_model.base_url, MODEL_API_KEY="k") as server:
-        responses: list[httpx.Response] = []
-
-        def request_caption() -> None:
-            with httpx.Client(timeout=30) as http:
-                body = {"image_url": data_url(jpeg())}
-                responses.append(http.post(server.url + "/v1/image/caption", json=body))
-
-        threads = [threading.Thread(target=request_caption) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        wait_for_metric(server, "altwright_requests_in_work 8.0")
+    """/readyz is 503 from the start. All that is in work is completed, and the exit code is 0."""
+    with (
+        Altwright(
+            MODEL="m", MODEL_BASE_URL=slow_model.base_url, MODEL_API_KEY="k",
+            WORKERS=workers, DRAIN_NOTICE_S="2",
+        ) as server,
+        ThreadPoolExecutor(8) as threads,
+    ):  # fmt: skip
+        before = [threads.submit(caption_with_new_connection, server) for _ in range(4)]
+        time.sleep(0.5)
         server.terminate()
-        began = time.monotonic()
-        time.sleep(0.15)
-        with httpx.Client() as fresh:  # new connections are still accepted
-            response = fresh.get(server.url + "/readyz")
-            assert (response.status_code, response.json()["status"]) == (503, "draining")
-            assert fresh.get(server.url + "/healthz").status_code == 200
-            refused = fresh.post(
-                server.url + "/v1/image/caption", json={"image_url": data_url(jpeg())}
-            )
-            assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-            time.sleep(max(0.0, 1.0 - (time.monotonic() - began)))
-            assert fresh.get(server.url + "/healthz").status_code == 200
-        for thread in threads:
-            thread.join()
-        assert [response.status_code for response in responses] == [200] * 8
+        began_s = time.monotonic()
+        time.sleep(0.3)
+        ready = httpx.get(server.url + "/readyz", trust_env=False)
+        assert (ready.status_code, ready.json()["status"]) == (503, "draining")
+        during = [threads.submit(caption_with_new_connection, server) for _ in range(4)]
+        refused = wait_until_refused(server)
+        assert time.monotonic() - began_s > 2
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert refused.headers["connection"] == "close"
+        assert httpx.get(server.url + "/healthz", trust_env=False).status_code == 200
+        for work in [*before, *during]:
+            response = work.result()
+            assert response.status_code == 200, response.text
+            assert response.headers["connection"] == "close"
         assert server.process.wait(20) == 0
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began_s < 20
 
 
-@pytest.mark.slow
+def test_a_kept_alive_connection_is_closed_by_the_first_response_of_a_drain() -> None:
+    """So that a balancer opens its next connection to another replica."""
+    with Altwright(DRAIN_NOTICE_S="3") as server:
+        assert "connection" not in server.get("/healthz").headers
+        server.terminate()
+        until = time.monotonic() + 2
+        while (response := server.get("/healthz")).headers.get("connection") != "close":
+            assert time.monotonic() < until
+        assert response.status_code == 200
+        assert server.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_needs_no_notice(workers: str) -> None:
+    with Altwright(WORKERS=workers, DRAIN_NOTICE_S="10") as server:
+        server.process.send_signal(signal.SIGINT)
+        began_s = time.monotonic()
+        assert server.process.wait(20) == 0
+        assert time.monotonic() - began_s < 8
+
+
+def test_a_further_server_process_accepts_no_connection_before_it_is_ready() -> None:
+    """With WORKERS above 1 a process that is ready answers meanwhile."""
+    with listen("127.0.0.1", 0) as sock:
+        command = [sys.executable, "-m", "app", "serve", "--listen-when-ready"]
+        process = subprocess.Popen(
+            [*command, "--listen-fd", str(sock.fileno())], cwd=ROOT, pass_fds=[sock.fileno()]
+        )
+        try:
+            url = f"http://127.0.0.1:{sock.getsockname()[1]}/readyz"
+            response = httpx.get(url, timeout=60, trust_env=False)
+            assert response.json()["status"] == "ready"
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+
+
+def test_a_server_whose_ocr_models_cannot_be_loaded_becomes_ready_and_logs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It captions without text. /readyz waits for the first attempt, not for success."""
+    pytest.importorskip("rapidocr")
+    # A broken package of this name comes first in the path of the child process.
+    (tmp_path / "rapidocr").mkdir()
+    (tmp_path / "rapidocr" / "__init__.py").write_text("raise ImportError('broken')\n", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Altwright() as server:
+        assert any("ocr.start_failed" in line for line in server.log)
+        assert caption_with_new_connection(server).status_code == 200
+
+
+@pytest.mark.measures
+def test_when_ready_the_first_caption_is_as_quick_as_the_next() -> None:
+    """The OCR models are loaded; before, the first caption waited seconds for them."""
+    with Altwright() as server:
+        durations_s = []
+        for seed in range(6):
+            image = data_url(photograph_like((1200, 800), seed))
+            began_s = time.monotonic()
+            assert server.caption(image).status_code == 200
+            durations_s.append(time.monotonic() - began_s)
+        assert durations_s[0] < 3 * median(durations_s[1:])
+
+
 def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
     llmock_server: LLMockServer,
 ) -> None:
@@ -203,6 +287,7 @@ def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
         MODEL_API_KEY="k",
         MODEL_TIMEOUT_S="60",
         REQUEST_TIMEOUT_S="60",
+        DRAIN_NOTICE_S="10",
     ) as server:
         responses: list[httpx.Response] = []
 

@@ -60,8 +60,28 @@ async def test_only_the_first_shortening_counts() -> None:
 
 
 async def test_beginning_a_drain_only_says_so() -> None:
-    """It is called in a signal handler."""
+    """It is called in a signal handler. New work is still taken: the notice has begun."""
     drain = Drain()
     assert not drain.is_draining
     drain.begin()
     assert drain.is_draining
+    assert not drain.is_refusing
+
+
+async def test_after_the_notice_new_work_is_refused() -> None:
+    drain = Drain()
+    drain.begin()
+    drain.refuse_new_work()
+    assert drain.is_draining
+    assert drain.is_refusing
+
+
+async def test_a_duration_is_shortened_to_what_is_left_of_the_drain() -> None:
+    drain = Drain()
+    assert drain.shorten(30) == 30
+    drain.shorten_timeouts(15)
+    await asyncio.sleep(5)
+    assert drain.shorten(30) == pytest.approx(10)
+    assert drain.shorten(2) == 2
+    await asyncio.sleep(20)
+    assert drain.shorten(30) == 0

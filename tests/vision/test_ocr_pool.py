@@ -141,7 +141,7 @@ class StubPool:
         self.outcome, self.waiting = outcome, waiting
 
     async def start(self) -> None:
-        if isinstance(self.outcome, OSError):
+        if isinstance(self.outcome, OSError | ImportError):
             raise self.outcome
 
     async def run(self, handler, data, args, *, timeout_s, deadline):
@@ -179,6 +179,12 @@ async def test_a_failed_job_returns_no_text(monkeypatch, outcome):
     assert await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False) == ()
 
 
+async def test_before_the_first_attempt_to_start_ends_the_pool_has_not_tried(monkeypatch):
+    """The server is not ready meanwhile."""
+    monkeypatch.setattr(ocr_pool_module, "WorkerPool", lambda **_: StubPool({"blocks": []}))
+    assert not OcrPool(WeightedSemaphore(1)).has_tried_to_start()
+
+
 async def test_a_queue_that_is_too_long_is_overload_at_once(monkeypatch):
     """With the time after which a retry makes sense."""
     pool = await start_ocr_pool(monkeypatch, StubPool({"blocks": []}, waiting=100))
@@ -194,8 +200,10 @@ async def test_a_job_that_is_not_done_in_time_is_overload(monkeypatch):
         await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False)
 
 
-async def test_without_models_captions_have_no_text(monkeypatch):
-    """No call waits for the next attempt to load them."""
-    pool = await start_ocr_pool(monkeypatch, StubPool(OSError("no memory")))
+@pytest.mark.parametrize("error", [OSError("no memory"), ImportError("no such file")])
+async def test_without_models_captions_have_no_text(monkeypatch, error):
+    """No call waits for the next attempt to load them, and the server may report ready."""
+    pool = await start_ocr_pool(monkeypatch, StubPool(error))
+    assert pool.has_tried_to_start()
     assert not await pool.is_ready()
     assert await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False) == ()
