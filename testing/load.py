@@ -71,11 +71,14 @@ class Connection:
         self._address = (parts.hostname or "", parts.port or 80)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def send(self, message: bytes, *, timeout_s: float = 60.0) -> Response:
+    async def send(
+        self, message: bytes, *, timeout_s: float = 60.0, may_resend: bool = True
+    ) -> Response:
         """Send a request and read its response.
 
         A connection that breaks gives a response with the status CONNECTION_LOST. A request on a
-        kept-alive connection that turns out to be closed is sent again on a new one.
+        kept-alive connection that turns out to be closed is sent again on a new one, unless
+        `may_resend` is false.
         """
         started_at_s = time.perf_counter()
         is_new = self._streams is None
@@ -84,7 +87,7 @@ class Connection:
                 response = await self._send(message, started_at_s)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             await self.aclose()
-            if is_new:
+            if is_new or not may_resend:
                 took_s = time.perf_counter() - started_at_s
                 return Response(CONNECTION_LOST, took_s, started_at_s=started_at_s)
             return await self.send(message, timeout_s=timeout_s)
