@@ -1,6 +1,10 @@
 """Bad images in a row, in every provider's words, and then a good one: it is captioned."""
 
+import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,6 +145,33 @@ def test_a_mixed_catalogue_loses_only_its_bad_images(
     codes = [server.caption(data_url(image)).json().get("code", "caption") for image in images]
     assert codes.count("caption") == 6
     assert codes.count("caption_refused") == 8
+
+
+def test_a_backfill_of_a_mixed_folder_captions_every_good_image(
+    server: Altwright, model: DialectModelServer, tmp_path: Path
+) -> None:
+    """The icons on which the model's process crashes are left to a person; the exit code is 0."""
+    model.example = next(row for row in DIALECTS if row.kind is FailureKind.RUNNER_CRASHED).example
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(8):
+        (folder / f"a_icon{number}.jpg").write_bytes(bad_image(number))
+    for number in range(6):
+        (folder / f"b_photo{number}.jpg").write_bytes(jpeg((320, 240 + number)))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("altwright"), "backfill", folder, "--to", "alt.csv"],
+        cwd=tmp_path,
+        env={**os.environ, "ALTWRIGHT_URL": server.url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "6 ai, 8 rejected" in done.stdout
+    with (tmp_path / "alt.csv").open(encoding="utf-8", newline="") as file:
+        sources = [row["alt_source"] for row in csv.DictReader(file)]
+    assert sources == ["rejected"] * 8 + ["ai"] * 6
 
 
 REPORTS = Path(__file__).parents[3] / "shared" / "reports"
