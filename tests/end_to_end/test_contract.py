@@ -240,6 +240,7 @@ def test_a_client_that_disconnects_frees_its_place(
     assert any("client_gone" in line for line in server.log)
 
 
+@pytest.mark.slow
 def test_two_replicas_return_the_same_and_one_may_die(origin: Origin) -> None:
     """No state is kept between requests, so a load balancer may choose either."""
     url = origin.serve("/disc.jpg", photograph_like())

@@ -179,6 +179,7 @@ def wait_until_refused(server: Altwright) -> httpx.Response:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.slow
 def test_after_sigterm_captions_are_made_for_the_notice_and_then_refused(
     slow_model: LlmockModelServer, workers: str
 ) -> None:
@@ -212,6 +213,7 @@ def test_after_sigterm_captions_are_made_for_the_notice_and_then_refused(
         assert time.monotonic() - began_s < 20
 
 
+@pytest.mark.slow
 def test_a_kept_alive_connection_is_closed_by_the_first_response_of_a_drain() -> None:
     """So that a balancer opens its next connection to another replica."""
     with Altwright(DRAIN_NOTICE_S="3") as server:
@@ -276,6 +278,7 @@ def test_when_ready_the_first_caption_is_as_quick_as_the_next() -> None:
         assert durations_s[0] < 3 * median(durations_s[1:])
 
 
+@pytest.mark.slow
 def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
     llmock_server: LLMockServer,
 ) -> None:
@@ -308,6 +311,7 @@ def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
     model.reset()
 
 
+@pytest.mark.slow
 def test_two_server_processes_share_the_port_and_a_dead_one_is_replaced() -> None:
     with Altwright(WORKERS="2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")

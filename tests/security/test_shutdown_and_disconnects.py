@@ -130,6 +130,7 @@ async def test_a_disconnect_ends_the_model_call() -> None:
             await asyncio.to_thread(server.__exit__, None, None, None)
 
 
+@pytest.mark.slow
 def test_repeated_sigterms_lose_no_request(model_server: LlmockModelServer) -> None:
     model_server.delay(1.5, times=None)
     model_server.reply("A round blue disc in the middle of a plain white ground.", times=None)
