@@ -45,7 +45,7 @@ demo: setup-server ## caption three bundled images in three styles, print them, 
 	@$(BIN)/python -m demo
 
 test: setup ## run the tests, without those marked slow or measures
-	$(BIN)/python -m pytest -m "not slow and not measures" -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not measures" -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: setup ## formatter, linter, types, import layers, generated files up to date
 	$(BIN)/ruff format --check .

@@ -22,6 +22,12 @@ pytest_plugins = [
 ]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for two cores, because tests wait for a third of their time; at most six."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(6, (cores or 1) * 3 // 2)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _sigint_is_not_ignored() -> None:
     """A shell starts background jobs with SIGINT ignored, and child processes inherit that."""

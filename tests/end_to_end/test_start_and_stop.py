@@ -178,7 +178,7 @@ def wait_until_refused(server: Altwright) -> httpx.Response:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 @pytest.mark.slow
 def test_after_sigterm_captions_are_made_for_the_notice_and_then_refused(
     slow_model: LlmockModelServer, workers: str
@@ -226,7 +226,7 @@ def test_a_kept_alive_connection_is_closed_by_the_first_response_of_a_drain() ->
         assert server.process.wait(20) == 0
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_ctrl_c_needs_no_notice(workers: str) -> None:
     with Altwright(WORKERS=workers, DRAIN_NOTICE_S="10") as server:
         server.process.send_signal(signal.SIGINT)
@@ -279,6 +279,7 @@ def test_when_ready_the_first_caption_is_as_quick_as_the_next() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
     llmock_server: LLMockServer,
 ) -> None:
@@ -311,6 +312,7 @@ def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
     model.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_two_server_processes_share_the_port_and_a_dead_one_is_replaced() -> None:
     with Altwright(WORKERS="2") as server:

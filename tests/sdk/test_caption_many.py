@@ -181,6 +181,7 @@ def test_retry_after_delays_all_requests(proxy: FaultProxy, make_client: MakeCli
     assert max(delays_s) >= 2.0 - 0.05
 
 
+@pytest.mark.slow
 def test_no_item_is_lost_when_many_requests_fail(
     proxy: FaultProxy, make_client: MakeClient
 ) -> None:

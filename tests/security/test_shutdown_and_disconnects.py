@@ -21,7 +21,14 @@ IMAGE_URL = data_url(photograph_like((2400, 1600)))
 CHEAP_IMAGE_URL = data_url(jpeg())
 
 
-@pytest.mark.parametrize(("after_s", "workers"), [(0.3, "1"), (0.8, "1"), (0.5, "2")])
+@pytest.mark.parametrize(
+    ("after_s", "workers"),
+    [
+        (0.8, "1"),
+        pytest.param(0.3, "1", marks=pytest.mark.slow),
+        pytest.param(0.5, "2", marks=pytest.mark.slow),
+    ],
+)
 def test_sigterm_under_load_answers_every_accepted_request(after_s: float, workers: str) -> None:
     """`python -m benchmarks.graceful_shutdown` does it twenty times."""
     with Altwright(DRAIN_NOTICE_S="1", WORKERS=workers) as server:
