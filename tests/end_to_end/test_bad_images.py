@@ -79,7 +79,6 @@ def test_images_with_too_many_tokens_are_sent_smaller(
     assert_closed_and_well(server, model)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "first_code", "calls"),
     [
@@ -111,7 +110,6 @@ def test_images_that_fail_without_a_reason_open_no_breaker(
         assert_closed_and_well(server, model)
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_one_image_that_is_asked_for_again_and_again_opens_no_breaker(
     model: DialectModelServer,

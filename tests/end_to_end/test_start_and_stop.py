@@ -178,8 +178,8 @@ def wait_until_refused(server: Altwright) -> httpx.Response:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_after_sigterm_captions_are_made_for_the_notice_and_then_refused(
     slow_model: LlmockModelServer, workers: str
 ) -> None:
@@ -279,7 +279,6 @@ def test_when_ready_the_first_caption_is_as_quick_as_the_next() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
     llmock_server: LLMockServer,
 ) -> None:
@@ -312,7 +311,6 @@ def test_after_sigterm_a_request_whose_model_hangs_is_ended_in_time(
     model.reset()
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_two_server_processes_share_the_port_and_a_dead_one_is_replaced() -> None:
     with Altwright(WORKERS="2") as server:
