@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from PIL import Image
 
+from testing.structure_bombs import structure_bombs
+
 _ZIP_MEMBER_BYTES = 1024 * 1024
 
 
@@ -45,6 +47,7 @@ def all_bombs(*, large: bool) -> Iterator[tuple[str, bytes]]:
     yield "strips.tif", tiff([*_TINY, (278, 4, 1, 1), (273, 4, 0x7FFFFFFF, 8)])
     yield "tile.tif", tiff([*_TINY, (322, 4, 1, 60_000), (323, 4, 1, 60_000)])
     yield "archive.jpg", jpeg_start() + zip_of_zeros(10)
+    yield from structure_bombs()
     if large:
         yield "oversized-deep.png", solid_png((12_000, 12_000), 16, 6)
         yield "zeros.jpg", jpeg_start() + bytes(60_000_000)

@@ -11,6 +11,7 @@ from testing import bombs, load, process_tree
 from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.origin import FAULT_CODES, MAX_HANG_S, Origin
+from testing.structure_bombs import structure_bombs
 
 VALID_IMAGE_URL = data_url(jpeg())
 MAX_MEMORY_MIB = 1024
@@ -46,6 +47,19 @@ def test_a_bomb_gets_its_code_and_the_next_request_succeeds(
     assert time.monotonic() - started_at_s < MAX_RESPONSE_S
     code = response.json().get("code", "ok")
     assert code in bombs.EXPECTED_CODES[name], (code, response.text[:300])
+    assert server.caption(VALID_IMAGE_URL).status_code == 200
+
+
+@pytest.mark.slow
+def test_files_with_a_costly_structure_get_a_caption_or_a_422(
+    server: Altwright, origin: Origin
+) -> None:
+    messages = [
+        load.caption_request(origin.serve(f"/{name}", data)) for name, data in structure_bombs()
+    ]
+    responses = asyncio.run(load.send_all(server.url, messages, in_flight=8))
+    codes = {"ok", "caption_uncertain", "image_corrupt", "image_too_large"}
+    assert set(responses.codes()) <= codes, responses.codes()
     assert server.caption(VALID_IMAGE_URL).status_code == 200
 
 
