@@ -44,12 +44,14 @@ def is_writable(outcome: Outcome) -> bool:
     )  # fmt: skip
 
 
+def clears_further_texts(outcome: Outcome) -> bool:
+    """Whether a person decided that the image has no text: the machine's further texts go too."""
+    return outcome.is_decided and outcome.alt_source in (AltSource.REJECTED, AltSource.DECORATIVE)
+
+
 def _text_values(outcome: Outcome, options: CaptionOptions) -> Iterator[tuple[str, str]]:
     fields = options.text_fields()
     is_marked_decorative = outcome.is_decided and outcome.alt_source is AltSource.DECORATIVE
     for pair, text in outcome.texts.items():
         if pair in fields:
-            is_blanked = is_marked_decorative and pair[0] == options.styles[0]
-            yield fields[pair], "" if is_blanked else text
-    if "seo" in options.styles[1:]:
-        yield "seo", outcome.seo
+            yield fields[pair], "" if is_marked_decorative else text

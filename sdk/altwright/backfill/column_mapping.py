@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from altwright.backfill.types import SETTLED_SOURCES, Row
+from altwright.backfill.types import REQUESTABLE_SOURCES, Row
 from altwright.errors import UsageError
 
 KNOWN_COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -113,11 +113,15 @@ def guess_columns(
 
 
 def needs_alt_text(values: Mapping[str, object], columns: ColumnMapping) -> bool:
-    """Whether a record's alt text is blank, and its `alt_source` does not say that it should be."""
+    """Whether a record's alt text is blank, and nothing says that a person decided about it.
+
+    A review date says so, and every `alt_source` that does not ask for a request.
+    """
     alt = cell_to_text(values.get(columns.alt)) if columns.alt else ""
     source = cell_to_text(values.get(columns.alt_source)) if columns.alt_source else ""
-    settled = {each.value for each in SETTLED_SOURCES}
-    return not alt.strip() and source.strip().lower() not in settled
+    reviewed_at = cell_to_text(values.get(columns.target_column("alt_reviewed_at")))
+    is_requestable = source.strip().lower() in REQUESTABLE_SOURCES and not reviewed_at.strip()
+    return not alt.strip() and is_requestable
 
 
 def row_from_record(

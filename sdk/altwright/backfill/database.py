@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,6 +177,14 @@ def blank_condition(column: ColumnElement[Any]) -> ColumnElement[bool]:
     import sqlalchemy as sa
 
     return sa.or_(column.is_(None), sa.func.trim(as_string(column)) == "")
+
+
+def source_condition(column: ColumnElement[Any], sources: Iterable[str]) -> ColumnElement[bool]:
+    """Whether a column of `alt_source` has one of these values; NULL is ''."""
+    import sqlalchemy as sa
+
+    text = sa.func.lower(sa.func.trim(sa.func.coalesce(as_string(column), "")))
+    return text.in_([str(source) for source in sources])
 
 
 def equals_exactly(engine: Engine, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:

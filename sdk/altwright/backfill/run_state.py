@@ -49,6 +49,8 @@ class RunCounts:
     attempts: int
     input_tokens: int
     output_tokens: int
+    reviewed: int = 0
+    """Of the rows with `ai`: texts that a person approved as they stand."""
 
 
 @dataclass(frozen=True, slots=True)

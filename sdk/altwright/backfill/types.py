@@ -19,27 +19,29 @@ class AltSource(StrEnum):
     PENDING = "pending"
     """Not requested yet."""
     AI = "ai"
-    """Written by a model; obeys every hard rule; not reviewed."""
+    """Written by a model; obeys every hard rule, or a person approved it as it stands: then
+    `alt_reviewed_at` is set, and it is never overwritten."""
     HUMAN = "human"
     """Written by a person. Never overwritten."""
     HUMAN_EDITED_AI = "human-edited-ai"
-    """Drafted by a model, edited or approved by a person. Never overwritten."""
+    """Drafted by a model, edited by a person. Never overwritten."""
     DECORATIVE = "decorative"
     """The image carries no information: `alt` is empty on purpose."""
     UNCERTAIN = "uncertain"
     """A person should write it: the model could not tell, or a rule holds the draft for review."""
     REJECTED = "rejected"
-    """The model refused, or two drafts broke hard rules. The draft stays in the journal."""
+    """The model refused, two drafts broke hard rules, or a person left it blank."""
     FAILED = "failed"
     """No caption because of the image or the server. The next run tries again."""
 
 
 WRITTEN_BY_PEOPLE = (AltSource.HUMAN, AltSource.HUMAN_EDITED_AI)
 """The text belongs to a person."""
-SETTLED_SOURCES = (
-    *WRITTEN_BY_PEOPLE, AltSource.DECORATIVE, AltSource.UNCERTAIN, AltSource.REJECTED
-)  # fmt: skip
-"""A row with one of these is not requested again, even if its alt text is blank."""
+REQUESTABLE_SOURCES = ("", AltSource.PENDING, AltSource.AI, AltSource.FAILED)
+"""A blank row is requested only with one of these, and without a review date. Any other value, of
+this list or of somebody else's, is a person's."""
+MACHINE_SOURCES = (*REQUESTABLE_SOURCES, AltSource.UNCERTAIN, AltSource.REJECTED)
+"""What a run may replace in a row without a review date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,6 @@ class Outcome:
     alt_model: str = ""
     alt_reviewed_at: str = ""
     """UTC, ISO 8601; set only by a person's decision."""
-    seo: str = ""
     reasons: tuple[str, ...] = ()
     """Why a person should look: problem codes, broken rules, `held: ...` for a hold rule."""
     warnings: tuple[str, ...] = ()
@@ -156,8 +157,10 @@ class Outcome:
     """For embedding: alt | tags | file name."""
     seen_source: str = ""
     """Of a decision: the `alt_source` that the reviewer saw. The text they saw is `draft`."""
+    seen_reviewed_at: str = ""
+    """Of a decision: the `alt_reviewed_at` that the reviewer saw."""
     edits: tuple[tuple[str, str, str, str], ...] = ()
-    """Of a decision: style, locale, new text and replaced text of each further text."""
+    """Of a decision: style, locale, new text ('' clears it) and replaced text of further texts."""
     previous: str = ""
     """Of a decision: the outcome that the target had before, as the journal stores it."""
 

@@ -25,7 +25,12 @@ from altwright.backfill.review.apply_decisions import (
 )
 from altwright.backfill.review.decisions import DecisionsFile, read_decisions
 from altwright.backfill.review.page import PageHeader, render_page
-from altwright.backfill.review.review_item import HELD_LABEL, make_review_item, run_id
+from altwright.backfill.review.review_item import (
+    HELD_LABEL,
+    REVIEWED_LABEL,
+    make_review_item,
+    run_id,
+)
 from altwright.backfill.review.selection import MAX_ROWS, select_rows
 from altwright.backfill.review.thumbnails import make_thumbnails
 from altwright.backfill.run_config import RunConfig
@@ -120,6 +125,7 @@ def review(options: ReviewOptions) -> None:
     """
     labels = [each.strip() for each in options.outcome.split(",") if each.strip()]
     with _open_journal(options.journal, options.run) as journal:
+        pairs = RunConfig.from_identity(journal.identity).caption_options.pairs
         selection = select_rows(journal, labels=labels, limit=options.limit, sample=options.sample)
         header = PageHeader(
             run_id=run_id(journal.identity),
@@ -132,7 +138,7 @@ def review(options: ReviewOptions) -> None:
         (row.image for row, _ in selection.rows), with_web=not options.no_web
     )
     items = [
-        make_review_item(number, row, outcome, thumbnail)
+        make_review_item(number, row, outcome, thumbnail, pairs)
         for number, ((row, outcome), thumbnail) in enumerate(
             zip(selection.rows, thumbnails, strict=True), 1
         )
@@ -176,7 +182,8 @@ def apply(options: ApplyOptions) -> None:
         _show_result(result, is_dry_run=options.dry_run)
     if result.unwritten:
         raise typer.Exit(ExitCode.LATER)
-    raise typer.Exit(ExitCode.FAILED if result.not_applied else ExitCode.OK)
+    is_incomplete = result.not_applied or result.partly
+    raise typer.Exit(ExitCode.FAILED if is_incomplete else ExitCode.OK)
 
 
 def _apply(
@@ -244,11 +251,11 @@ def _check_same_run(journal: AnyJournal, decisions: DecisionsFile, name: str) ->
 
 
 def _count_labels(counts: RunCounts) -> dict[str, int]:
-    """Rows by label: held rows are counted apart from uncertain ones."""
+    """Rows by label: held rows are counted apart from uncertain ones, reviewed ones from `ai`."""
     labels = {state.value: number for state, number in counts.by_state.items()}
-    uncertain = AltSource.UNCERTAIN.value
-    labels[uncertain] = labels.get(uncertain, 0) - counts.held
-    return {**labels, HELD_LABEL: counts.held}
+    for state, number in ((AltSource.UNCERTAIN, counts.held), (AltSource.AI, counts.reviewed)):
+        labels[state.value] = labels.get(state.value, 0) - number
+    return {**labels, HELD_LABEL: counts.held, REVIEWED_LABEL: counts.reviewed}
 
 
 def _show_json(result: ApplyResult) -> None:
@@ -256,6 +263,7 @@ def _show_json(result: ApplyResult) -> None:
     data = {
         "applied": {kind: kinds[kind] for kind in _KIND_TEXTS},
         "before": result.applied_before,
+        "partly": result.partly,
         "left": result.not_applied,
         "waiting": result.unwritten,
     }
@@ -263,7 +271,7 @@ def _show_json(result: ApplyResult) -> None:
 
 
 def _show_result(result: ApplyResult, *, is_dry_run: bool) -> None:
-    problems = {**result.not_applied, **result.unwritten}
+    problems = {**result.partly, **result.not_applied, **result.unwritten}
     for key, why in list(problems.items())[:_MAX_LISTED]:
         print_error(f"row {to_one_line(key)}: {why}")
     if len(problems) > _MAX_LISTED:
@@ -277,6 +285,7 @@ def _show_result(result: ApplyResult, *, is_dry_run: bool) -> None:
         f"{len(result.applied)} {verb}"
         + (f" ({by_kind})" if by_kind else "")
         + (f", {result.applied_before} applied before" if result.applied_before else "")
+        + (f", {len(result.partly)} only in part" if result.partly else "")
         + (f", {len(result.not_applied)} not applied" if result.not_applied else "")
         + (f", {len(result.unwritten)} could not be written yet" if result.unwritten else "")
     )

@@ -41,7 +41,7 @@ def test_every_kind_of_decision_is_written_with_its_audit_fields(
     assert out == "5 applied (1 approved, 3 edited, 1 left blank)\n"
     by_ana = {"alt_reviewed_at": "2026-11-25T10:00:00Z", "reasons": "reviewed by Ana"}
     one = filled.row(1)
-    assert one == one | by_ana | {"alt": "A white mug.", "alt_source": "human-edited-ai"}
+    assert one == one | by_ana | {"alt": "A white mug.", "alt_source": "ai"}
     assert (one["alt_model"], one["seo"]) == ("m1", SEO.text)
     two = filled.row(2)
     assert two == two | by_ana | {"alt_source": "human-edited-ai", "seo": SEO.text}
@@ -74,8 +74,11 @@ def test_edits_of_further_texts_are_written_unless_an_editor_filled_them(
         each["edits"] = [["seo", "en", f"Search text of row {each['key']}."]]
     file.write_text(json.dumps(data))
     filled.edit(5, seo="An editor's own.")
-    for _ in range(2):
-        assert run_command("apply", file)[0] == 0
+    for _ in range(2):  # what was not written is told by every command
+        code, out, err = run_command("apply", file)
+        assert code == 1
+        assert err == ("altwright: row 5: somebody has filled or changed seo: theirs is kept\n")
+        assert "1 only in part" in out
         assert [filled.row(n)["seo"] for n in (1, 2, 5)] == [
             "Search text of row 1.",  # the model's stood there
             "Search text of row 2.",  # it was blank, for the alt text was rejected
@@ -123,7 +126,8 @@ def test_a_row_that_someone_changed_in_the_table_stays_and_is_reported(
         assert code == 1
         assert "row 1: someone changed it in the table: their text is kept" in err
         assert filled.row(1) == before
-    assert filled.row(5)["alt_source"] == "human-edited-ai"
+    assert filled.row(5)["alt_source"] == "ai"
+    assert filled.row(5)["alt_reviewed_at"] == "2026-11-25T10:00:00Z"
 
 
 def test_a_blank_row_that_someone_filled_stays_even_with_the_text_of_the_draft(
@@ -327,7 +331,7 @@ def test_decisions_made_in_a_browser_are_applied_to_the_table(
     assert (code, err) == (0, "")
     assert out == "4 applied (1 approved, 1 edited, 1 decorative, 1 left blank)\n"
     assert [(filled.row(n)["alt"], filled.row(n)["alt_source"]) for n in range(1, 6)] == [
-        ("A white mug.", "human-edited-ai"),
+        ("A white mug.", "ai"),
         ("A mug with a chipped rim.", "human-edited-ai"),
         (None, "rejected"),
         ("", "decorative"),

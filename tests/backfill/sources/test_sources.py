@@ -130,7 +130,7 @@ def test_given_roles_override_the_guess() -> None:
         ("", "", True), (None, None, True), ("  ", "pending", True), ("", "failed", True),
         ("", "ai", True), ("A mug.", "", False), ("", "human", False), ("", "Human ", False),
         ("", "human-edited-ai", False), ("", "decorative", False), ("", "uncertain", False),
-        ("", "rejected", False),
+        ("", "rejected", False), ("", "person", False), ("", "import", False),
     ],
 )  # fmt: skip
 def test_a_blank_row_needs_an_alt_text_unless_it_is_settled(

@@ -262,6 +262,11 @@ class Journal:
         found = self._db.execute(sql.SELECT_UNWRITTEN, (skipped, limit)).fetchall()
         return [_read_outcome(*each) for each in found]
 
+    def find_unwritten(self, keys: Sequence[str]) -> set[str]:
+        """Those of the rows whose outcome the target may not have yet."""
+        found = self._db.execute(sql.SELECT_UNWRITTEN_KEYS, (json.dumps(list(keys)),))
+        return {key for (key,) in found}
+
     def mark_written(self, states: Mapping[str, int]) -> None:
         """Store WRITTEN or KEPT by key, after the target's commit."""
         with self._transaction():
@@ -280,9 +285,9 @@ class Journal:
         """Counts of the whole run, earlier processes included."""
         states = {AltSource(s): n for s, n in self._db.execute(
             "SELECT state, count(*) FROM rows GROUP BY state")}  # fmt: skip
-        held, written, kept = self._db.execute(sql.COUNT_ROWS).fetchone()
+        held, written, kept, reviewed = self._db.execute(sql.COUNT_ROWS).fetchone()
         results = self._db.execute(sql.COUNT_RESULTS).fetchone()
-        return RunCounts(states, held, written, kept, *results)
+        return RunCounts(states, held, written, kept, *results, reviewed)
 
     def count_duplicates(self) -> DuplicateCounts:
         """How much of the waiting rows repeats."""

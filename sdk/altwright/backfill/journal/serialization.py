@@ -52,6 +52,8 @@ def outcome_to_json(outcome: Outcome) -> str:
 def outcome_from_json(text: str) -> Outcome:
     """The outcome that `outcome_to_json` stored, with an empty result."""
     fields = json.loads(text)
+    # Older journals repeat the `seo` text, which is one of the result's texts.
+    fields.pop("seo", None)
     fields["alt_source"] = AltSource(fields["alt_source"])
     for name in ("reasons", "warnings"):
         fields[name] = tuple(fields.get(name, ()))

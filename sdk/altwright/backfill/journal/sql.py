@@ -78,6 +78,11 @@ WHERE written = 0 AND outcome IS NOT NULL AND key NOT IN (SELECT value FROM json
 ORDER BY id LIMIT ?
 """
 
+SELECT_UNWRITTEN_KEYS = """
+SELECT key FROM rows
+WHERE key IN (SELECT value FROM json_each(?)) AND written = 0 AND outcome IS NOT NULL
+"""
+
 COUNT_DUPLICATES = """
 SELECT count(*), count(DISTINCT ask),
        count(DISTINCT coalesce(json_extract(row, '$.content'), json_extract(row, '$.image'), '')),
@@ -88,7 +93,8 @@ FROM rows WHERE state IN ('pending', 'failed')
 """
 COUNT_ROWS = """
 SELECT coalesce(sum(state = 'uncertain' AND outcome LIKE '%"held: %'), 0),
-       coalesce(sum(written = 1), 0), coalesce(sum(written = 2), 0)
+       coalesce(sum(written = 1), 0), coalesce(sum(written = 2), 0),
+       coalesce(sum(state = 'ai' AND outcome LIKE '%"alt_reviewed_at":"%'), 0)
 FROM rows
 """
 COUNT_RESULTS = """

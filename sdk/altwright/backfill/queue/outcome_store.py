@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,21 @@ class OutcomeStore:
             ).mappings().all()  # fmt: skip
         return [_read_outcome(each) for each in found]
 
+    def find_unwritten(self, keys: Sequence[str]) -> set[str]:
+        """Those of the rows whose outcome the table may not have yet."""
+        unwritten: set[str] = set()
+        with self._engine.connect() as connection:
+            for start in range(0, len(keys), _PAGE_ROWS):
+                page = keys[start : start + _PAGE_ROWS]
+                statement = sa.select(ROWS.c.row_key).where(
+                    ROWS.c.run == self.run,
+                    ROWS.c.row_key.in_(page),
+                    ROWS.c.written == 0,
+                    ROWS.c.outcome.is_not(None),
+                )
+                unwritten.update(connection.execute(statement).scalars())
+        return unwritten
+
     def mark_written(self, states: Mapping[str, int]) -> None:
         """Store WRITTEN or KEPT by key, after the table's commit."""
         with self._engine.begin() as connection:
@@ -98,19 +113,24 @@ class OutcomeStore:
                 .group_by(ROWS.c.written)
             )
             written = {int(state): int(number) for state, number in by_written}
-            held = connection.execute(
-                sa.select(sa.func.count()).where(
-                    of_run,
-                    ROWS.c.state == AltSource.UNCERTAIN.value,
-                    ROWS.c.outcome.like(f'%"{HELD_PREFIX}%'),
+            held, reviewed = (
+                connection.execute(
+                    sa.select(sa.func.count()).where(
+                        of_run, ROWS.c.state == state.value, ROWS.c.outcome.like(f"%{part}%")
+                    )
+                ).scalar_one()
+                for state, part in (
+                    (AltSource.UNCERTAIN, f'"{HELD_PREFIX}'),
+                    (AltSource.AI, '"alt_reviewed_at":"'),
                 )
-            ).scalar_one()
+            )
             return RunCounts(
                 self._count_states(connection),
                 held,
                 written.get(WRITTEN, 0),
                 written.get(KEPT, 0),
                 *self._count_results(connection),
+                reviewed,
             )
 
     def _count_states(self, connection: Connection) -> dict[AltSource, int]:

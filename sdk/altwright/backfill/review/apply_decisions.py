@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.review.decisions import (
+    Decision,
     DecisionsFile,
     find_conflict,
     is_already_applied,
     outcome_from_decision,
 )
 from altwright.backfill.rules.outcome_rules import outcome_before_decision
-from altwright.backfill.run_state import KEPT
+from altwright.backfill.run_config import RunConfig
+from altwright.backfill.run_state import KEPT, WRITTEN, RunIdentity
 from altwright.backfill.targets import journaled_writes
 from altwright.backfill.targets.file import FileTarget
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.types import Outcome, Row
 
+_KEPT_TEXTS = "somebody has filled or changed"
+
 
 class DecisionJournal(journaled_writes.OutcomeJournal, Protocol):
     """The part of a journal that is needed to apply decisions."""
 
+    @property
+    def identity(self) -> RunIdentity:
+        """The run that the journal belongs to."""
+
     def find_outcome(self, key: str) -> tuple[Row, Outcome] | None:
         """The outcome of one row; None if it has none."""
+
+    def find_unwritten(self, keys: Sequence[str]) -> set[str]:
+        """Those of the rows whose outcome the target may not have yet."""
 
 
 @dataclass(slots=True)
 class ApplyResult:
-    """What became of a decisions file; every row is in one of these."""
+    """What became of a decisions file; every row is in one of these but `partly`."""
 
     applied: dict[str, str] = field(default_factory=dict)
     """Key to the kind of the decision that is now in effect."""
     applied_before: int = 0
     """Decisions that an earlier command applied."""
+    partly: dict[str, str] = field(default_factory=dict)
+    """Key to which texts of a decision, applied in the rest, were not written, and why."""
     not_applied: dict[str, str] = field(default_factory=dict)
     """Key to why a decision was not applied."""
     unwritten: dict[str, str] = field(default_factory=dict)
     """Key to the database's error; the same command tries these rows again."""
+
+    def add_partly(self, key: str, why: str) -> None:
+        """Add why a part of a decision was not applied."""
+        self.partly[key] = "; ".join(filter(None, (self.partly.get(key), why)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +66,43 @@ class ApplyPlan:
     result: ApplyResult
     decided: dict[str, Outcome]
     """Key to the outcome that the decision makes."""
+    applied_before: dict[str, Outcome]
+    """Key to the outcome that an earlier command made of the same decision."""
 
 
 def plan_decisions(
-    journal: DecisionJournal, decisions_file: DecisionsFile, unwritten: Container[str] = ()
+    journal: DecisionJournal, decisions_file: DecisionsFile, unwritten: Collection[str] = ()
 ) -> ApplyPlan:
     """Find out what would be done; changes nothing.
 
     Of two decisions about a row the later one counts. `unwritten` are the keys of rows whose
     outcome could not be written to the target.
     """
-    plan = ApplyPlan(ApplyResult(), {})
+    plan = ApplyPlan(ApplyResult(), {}, {})
     reviewer = decisions_file.reviewer
-    for key, decision in {each.key: each for each in decisions_file.decisions}.items():
+    pairs = RunConfig.from_identity(journal.identity).caption_options.pairs
+    decisions = {each.key: each for each in decisions_file.decisions}
+    missing_in_target = journal.find_unwritten(list(decisions))
+    for key, decision in decisions.items():
         found = journal.find_outcome(key)
         if found is None:
             plan.result.not_applied[key] = "the journal has no such row"
             continue
+        known, unknown = _split_edits(decision, pairs)
+        if unknown:
+            plan.result.add_partly(key, f"the run has no text {', '.join(unknown)}")
         row, current = found
         is_written = key not in unwritten
-        decided = outcome_from_decision(row, current, decision, reviewer, is_written=is_written)
+        decided = outcome_from_decision(row, current, known, reviewer, is_written=is_written)
         if is_already_applied(current, decided):
-            plan.result.applied_before += is_written
-        elif conflict := find_conflict(current, decision, reviewer):
+            plan.applied_before[key] = current
+            if key in missing_in_target and is_written:
+                plan.result.applied[key] = decision.kind
+            else:
+                plan.result.applied_before += is_written
+        elif conflict := find_conflict(current, known, reviewer):
             plan.result.not_applied[key] = conflict
+            plan.result.partly.pop(key, None)
         else:
             plan.result.applied[key] = decision.kind
             plan.decided[key] = decided
@@ -96,6 +126,7 @@ def apply_to_table(
     result.unwritten |= written.unwritten
     for key in (*result.not_applied, *result.unwritten):
         result.applied.pop(key, None)
+    _tell_kept_texts(journal, plan, table)
     return result
 
 
@@ -108,12 +139,49 @@ def apply_to_file(
     """
     plan = plan_decisions(journal, decisions_file)
     journal.replace_outcomes(list(plan.decided.values()))
-    left_out = target.write(journal, plan.decided)
-    before = (outcome_before_decision(plan.decided[key]) for key in left_out)
+    wanted = {**plan.applied_before, **plan.decided}
+    left_out = target.write(journal, wanted)
+    before = (outcome_before_decision(wanted[key]) for key in left_out)
     journal.replace_outcomes([outcome for outcome in before if outcome is not None])
     journal.mark_written(dict.fromkeys(left_out, KEPT))
     for key in left_out:
         why = "its row in the source has another text or image now"
         plan.result.not_applied[key] = why
-        plan.result.applied.pop(key)
+        if plan.result.applied.pop(key, None) is None:
+            plan.result.applied_before -= 1
     return plan.result
+
+
+def _split_edits(
+    decision: Decision, pairs: Sequence[tuple[str, str]]
+) -> tuple[Decision, list[str]]:
+    """The decision with edits of the run's further texts only, and names of the other ones."""
+    known = [each for each in decision.edits if (each[0], each[1]) in pairs[1:]]
+    unknown = [f"{style} {locale}" for style, locale, _ in decision.edits
+               if (style, locale) not in pairs[1:]]  # fmt: skip
+    return replace(decision, edits=tuple(known)), unknown
+
+
+def _tell_kept_texts(journal: DecisionJournal, plan: ApplyPlan, table: TableTarget) -> None:
+    """Add the further texts that are not as decided, and take them out of the journal.
+
+    Then the next command tries them again, and tells it again.
+    """
+    outcomes = {**plan.applied_before, **plan.decided}
+    absent = {*plan.result.not_applied, *plan.result.unwritten}
+    effective = {key: each for key, each in outcomes.items() if key not in absent}
+    changed: list[Outcome] = []
+    for key, fields in table.find_kept_texts(effective.values()).items():
+        plan.result.add_partly(key, f"{_KEPT_TEXTS} {', '.join(fields)}: theirs is kept")
+        pairs = {pair for pair, name in table.text_fields().items() if name in fields}
+        kept_edits = _without(effective[key].edits, pairs)
+        changed.append(replace(effective[key], edits=kept_edits))
+    if changed:
+        journal.replace_outcomes(changed)
+        journal.mark_written({each.key: WRITTEN for each in changed})
+
+
+def _without(
+    edits: Iterable[tuple[str, str, str, str]], pairs: Collection[tuple[str, str]]
+) -> tuple[tuple[str, str, str, str], ...]:
+    return tuple(each for each in edits if (each[0], each[1]) not in pairs)

@@ -3,7 +3,8 @@
 const LONG_CHARS = 125;
 const OUTCOME_LABELS = {
   ai: "by the model",
-  "human-edited-ai": "reviewed",
+  reviewed: "approved by a person",
+  "human-edited-ai": "edited by a person",
   human: "by a person",
   decorative: "decorative",
   uncertain: "uncertain",

@@ -156,7 +156,7 @@ function buildFile() {
     .filter((item) => decisions.has(item.key))
     .map((item) => {
       const { decision, text, edits, shown, at } = decisionOf(item);
-      return { key: item.key, outcome: item.outcome, shown, decision, text, edits, at };
+      return { key: item.key, outcome: item.outcome, reviewed_at: item.reviewed_at, shown, decision, text, edits, at };
     });
   return { version: 1, journal: run.journal, reviewer, saved_at: new Date().toISOString(), decisions: list };
 }

@@ -13,9 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from altwright.backfill.audit_fields import clears_further_texts
 from altwright.backfill.journal.serialization import outcome_to_json
 from altwright.backfill.review.review_item import outcome_label, shown_text
-from altwright.backfill.types import AltSource, Outcome, Row, build_search_text
+from altwright.backfill.types import (
+    WRITTEN_BY_PEOPLE,
+    AltSource,
+    Outcome,
+    Row,
+    build_search_text,
+)
 from altwright.errors import UsageError
 
 FILE_VERSION = 1
@@ -39,7 +46,9 @@ class Decision:
     at: str
     """UTC, ISO 8601, to the second."""
     edits: tuple[tuple[str, str, str], ...] = ()
-    """Style, locale and new text of further texts that were edited."""
+    """Style, locale and new text of further texts that were edited; an empty text clears."""
+    reviewed_at: str | None = None
+    """Review date that the row had on the page, '' if none; None: the page did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +89,23 @@ def outcome_from_decision(
     the new one replaces what the target has: the outcome before both.
     """
     replaced = current if is_written or not current.is_decided else None
-    has_text = decision.kind in ("approve", "edit")
-    text = decision.text if has_text else ""
+    text = decision.text if decision.kind in ("approve", "edit") else ""
     texts = current.result.texts
     first = texts[0] if texts else None
-    edits = tuple(_merge_edits(current, decision, replaced)) if has_text else ()
-    drafted_seo = next((t.text for t in texts if t.style == "seo" and not t.code), "")
-    seo = next((new for style, _, new, _ in edits if style == "seo"), current.seo or drafted_seo)
+    edits = tuple(_merge_edits(current, decision, replaced))
     return replace(
         current,
-        alt_source=_alt_source(decision),
+        alt_source=_alt_source(current, decision, edits),
         alt=text,
         alt_locale=current.alt_locale or (first.locale if first else ""),
         alt_model=current.alt_model or (first.model if first else ""),
         alt_reviewed_at=decision.at,
-        seo="" if decision.kind == "blank" else seo,
         reasons=(f"{_REVIEWED_BY}{reviewer}",) if reviewer else (),
         warnings=current.warnings if decision.kind == "approve" else (),
         draft=shown_text(replaced) if replaced else current.draft,
         search_text=build_search_text(text, row.tags, row.file_name),
         seen_source=replaced.alt_source.value if replaced else current.seen_source,
+        seen_reviewed_at=replaced.alt_reviewed_at if replaced else current.seen_reviewed_at,
         edits=edits,
         previous=outcome_to_json(replace(replaced, previous="")) if replaced else current.previous,
     )
@@ -120,7 +126,9 @@ def find_conflict(current: Outcome, decision: Decision, reviewer: str) -> str:
     earlier_reviewer = _reviewer_in(current.reasons)
     if current.is_decided and reviewer and earlier_reviewer == reviewer:
         return ""  # a reviewer may revise their own decision
-    if outcome_label(current) == decision.outcome and shown_text(current) == decision.shown:
+    is_seen = decision.reviewed_at in (None, current.alt_reviewed_at)
+    is_same = outcome_label(current) == decision.outcome and shown_text(current) == decision.shown
+    if is_seen and is_same:
         return ""
     if current.is_decided:
         return f"{earlier_reviewer or 'someone'} decided about it after the page was made"
@@ -130,23 +138,39 @@ def find_conflict(current: Outcome, decision: Decision, reviewer: str) -> str:
 def _merge_edits(
     current: Outcome, decision: Decision, replaced: Outcome | None
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Edits of further texts with the text that each replaces; earlier edits are kept."""
+    """Edits of further texts with the text that each replaces; earlier edits are kept.
+
+    A decorative or blank row has none of its texts any more; another decision about it brings the
+    model's back.
+    """
     unwritten = {} if replaced else {(each[0], each[1]): each[3] for each in current.edits}
     existing = {**current.texts, **unwritten}
-    earlier = {(style, locale): text for style, locale, text, _ in current.edits}
-    new = {(style, locale): text for style, locale, text in decision.edits}
-    for (style, locale), text in {**earlier, **new}.items():
-        if (style, locale) in existing:
-            yield style, locale, text, existing[style, locale]
+    drafted = {(t.style, t.locale): t.text for t in current.result.texts[1:] if not t.code}
+    new = {(style, locale): text for style, locale, text, _ in current.edits}
+    if decision.kind not in ("approve", "edit"):
+        new = dict.fromkeys([*drafted, *new], "")
+    elif clears_further_texts(current):
+        new = drafted
+    new |= {(style, locale): text for style, locale, text in decision.edits}
+    for (style, locale), text in new.items():
+        yield style, locale, text, existing.get((style, locale), "")
 
 
-def _alt_source(decision: Decision) -> AltSource:
+def _alt_source(
+    current: Outcome, decision: Decision, edits: Iterable[tuple[str, str, str, str]]
+) -> AltSource:
     if decision.kind == "decorative":
         return AltSource.DECORATIVE
     if decision.kind == "blank":
         return AltSource.REJECTED
+    was_edited = any(new != old for _, _, new, old in edits)
+    if decision.text == decision.shown.strip() and not was_edited:
+        # Approved as it stands: the text stays the model's, or that of the person who wrote it.
+        is_persons = current.is_decided and current.alt_source in WRITTEN_BY_PEOPLE
+        return current.alt_source if is_persons else AltSource.AI
     # Without a model's text to edit, the text is a person's alone.
-    return AltSource.HUMAN_EDITED_AI if decision.shown.strip() else AltSource.HUMAN
+    is_persons_alone = not decision.shown.strip() or current.alt_source is AltSource.HUMAN
+    return AltSource.HUMAN if is_persons_alone else AltSource.HUMAN_EDITED_AI
 
 
 def _reviewer_in(reasons: Iterable[str]) -> str:
@@ -176,13 +200,14 @@ def _parse_decision(data: object, path: Path) -> Decision:
         text=text,
         at=_to_utc(fields.get("at")),
         edits=tuple((style, locale, new.strip()) for style, locale, new in edits),
+        reviewed_at=None if fields.get("reviewed_at") is None else str(fields["reviewed_at"]),
     )
 
 
 def _is_edit(data: object) -> bool:
     if not isinstance(data, list) or len(data) != 3:
         return False
-    return all(isinstance(each, str) and each.strip() for each in data)
+    return all(isinstance(each, str) for each in data) and bool(data[0] and data[1])
 
 
 def _to_utc(at: object) -> str:

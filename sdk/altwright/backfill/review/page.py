@@ -11,13 +11,14 @@ from html import escape
 from importlib.resources import files
 
 from altwright.backfill.review.charts import count_lengths, render_bar_chart
-from altwright.backfill.review.review_item import HELD_LABEL, ReviewItem
+from altwright.backfill.review.review_item import HELD_LABEL, REVIEWED_LABEL, ReviewItem
 from altwright.markup import json_in_script
 
 _SCRIPTS = ("decisions.js", "cards.js", "review.js")
 _LABEL_TEXTS = {
     "ai": "by the model",
-    "human-edited-ai": "reviewed",
+    REVIEWED_LABEL: "approved by a person",
+    "human-edited-ai": "edited by a person",
     "human": "by a person",
     "pending": "not asked yet",
     HELD_LABEL: "held by a rule",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from altwright.backfill.run_state import RunIdentity
-from altwright.backfill.types import HELD_PREFIX, Outcome, Row, TextResult
+from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, Row, TextResult
 
 HELD_LABEL = "held"
 """The page tells a row that a hold rule holds from one that the model was uncertain of."""
+REVIEWED_LABEL = "reviewed"
+"""And a model's text that a person approved as it stands from one that nobody looked at."""
 _CONTEXT_CHARS = 300
 
 
@@ -31,20 +33,31 @@ class ReviewItem:
     """The alt text, or its draft. The reviewer's decision is about this text."""
     locale: str
     outcome: str
+    reviewed_at: str
+    """When a person decided about it; empty: nobody has."""
     model: str
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     context: str
-    others: tuple[tuple[str, str, str], ...]
-    """Style, locale and text of the further texts, which can be edited too."""
+    others: tuple[tuple[str, str, str, str], ...]
+    """Style, locale, text and draft of the further texts, which can be edited too.
+
+    A text that the model did not write is empty; its draft, if there is one, broke rules.
+    """
     thumb: str
     """Thumbnail: a small data: URL, an http(s) URL, or empty."""
     link: str
     """An http(s) URL that may be opened, or empty."""
 
 
-def make_review_item(number: int, row: Row, outcome: Outcome, thumbnail: str) -> ReviewItem:
-    """The item of a row."""
+def make_review_item(
+    number: int,
+    row: Row,
+    outcome: Outcome,
+    thumbnail: str,
+    pairs: Sequence[tuple[str, str]] = (),
+) -> ReviewItem:
+    """The item of a row. `pairs` are style and locale of every text of the run."""
     return ReviewItem(
         number=number,
         key=row.key,
@@ -53,11 +66,12 @@ def make_review_item(number: int, row: Row, outcome: Outcome, thumbnail: str) ->
         text=shown_text(outcome),
         locale=outcome.alt_locale or _first_text(outcome).locale,
         outcome=outcome_label(outcome),
+        reviewed_at=outcome.alt_reviewed_at,
         model=outcome.alt_model or _first_text(outcome).model,
         reasons=tuple(reason.removeprefix(HELD_PREFIX) for reason in outcome.reasons),
         warnings=outcome.warnings,
         context=row.context[:_CONTEXT_CHARS],
-        others=tuple(_further_texts(outcome)),
+        others=tuple(_further_texts(outcome, pairs)),
         thumb=thumbnail,
         link=row.image if is_web_url(row.image) else "",
     )
@@ -70,6 +84,8 @@ def shown_text(outcome: Outcome) -> str:
 
 def outcome_label(outcome: Outcome) -> str:
     """The page's name of an outcome."""
+    if outcome.is_decided and outcome.alt_source is AltSource.AI:
+        return REVIEWED_LABEL
     return HELD_LABEL if outcome.is_held else outcome.alt_source.value
 
 
@@ -88,11 +104,15 @@ def is_web_url(image: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
-def _further_texts(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
-    first = _first_text(outcome)
-    for (style, locale), text in outcome.texts.items():
-        if text and (style, locale) != (first.style, first.locale):
-            yield style, locale, text
+def _further_texts(
+    outcome: Outcome, pairs: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, str, str, str]]:
+    texts = outcome.texts
+    drafts = {(text.style, text.locale): text.draft for text in outcome.result.texts}
+    first, *further = dict.fromkeys([*pairs, *drafts, *texts]) or [("", "")]
+    for pair in further:
+        if pair != first:
+            yield *pair, texts.get(pair, ""), drafts.get(pair, "")
 
 
 def _first_text(outcome: Outcome) -> TextResult:

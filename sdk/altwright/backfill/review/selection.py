@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from altwright.backfill.review.review_item import HELD_LABEL, outcome_label
+from altwright.backfill.review.review_item import HELD_LABEL, REVIEWED_LABEL, outcome_label
 from altwright.backfill.types import AltSource, Outcome, Row
 from altwright.errors import UsageError
 
@@ -15,7 +15,11 @@ RowOutcome = tuple[Row, Outcome]
 MAX_ROWS = 2_000
 """Default number of rows on a page, which a browser opens in less than a second."""
 _WAITING_STATES = (AltSource.UNCERTAIN, AltSource.REJECTED)
-_LABELS = (HELD_LABEL, *(each.value for each in AltSource if each is not AltSource.PENDING))
+_LABELS = (
+    HELD_LABEL,
+    REVIEWED_LABEL,
+    *(each.value for each in AltSource if each is not AltSource.PENDING),
+)
 
 
 class OutcomeReader(Protocol):

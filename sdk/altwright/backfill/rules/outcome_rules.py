@@ -51,6 +51,10 @@ class OutcomeRules:
         if first.code:
             source = _FINAL_CODES[first.code]
             return Outcome(row.key, source, result, reasons=reasons, draft=first.draft)
+        if described := _described_elsewhere(first, result.texts):
+            why = f"decorative in {first.locale}, described in {', '.join(described)}"
+            reasons = (why, *reasons)
+            return Outcome(row.key, AltSource.UNCERTAIN, result, reasons=reasons)
         outcome = _captioned(row, result, reasons)
         hold_reasons = tuple(
             f"{HELD_PREFIX}{reason}" for reason in self._hold_reasons(row, outcome)
@@ -95,7 +99,6 @@ def outcome_after_refusal(outcome: Outcome, detail: str) -> Outcome | None:
         outcome,
         alt_source=AltSource.UNCERTAIN,
         alt="",
-        seo="",
         alt_reviewed_at="",
         draft=outcome.alt,
         reasons=(f"{HELD_PREFIX}{reason}", *outcome.reasons),
@@ -111,7 +114,6 @@ def outcome_before_decision(outcome: Outcome) -> Outcome | None:
 
 def _captioned(row: Row, result: RequestResult, reasons: tuple[str, ...]) -> Outcome:
     first = result.texts[0]
-    seo = next((t.text for t in result.texts if t.style == "seo" and not t.code), "")
     return Outcome(
         row.key,
         AltSource.DECORATIVE if first.decorative else AltSource.AI,
@@ -119,11 +121,17 @@ def _captioned(row: Row, result: RequestResult, reasons: tuple[str, ...]) -> Out
         alt="" if first.decorative else first.text,
         alt_locale=first.locale,
         alt_model=first.model,
-        seo=seo,
         reasons=reasons,
         warnings=first.warnings,
         search_text=build_search_text(first.text, row.tags, row.file_name),
     )
+
+
+def _described_elsewhere(first: TextResult, texts: tuple[TextResult, ...]) -> list[str]:
+    """Locales of alt texts of an image that is decorative in the first locale: a contradiction."""
+    if not first.decorative:
+        return []
+    return [text.locale for text in texts if text.style == first.style and text.text.strip()]
 
 
 def _problem_reasons(texts: tuple[TextResult, ...]) -> list[str]:

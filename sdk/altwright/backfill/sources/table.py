@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from altwright.backfill import database
 from altwright.backfill.column_mapping import ColumnMapping
 from altwright.backfill.sources.base import BrokenRecord, Record
-from altwright.backfill.types import SETTLED_SOURCES
+from altwright.backfill.types import REQUESTABLE_SOURCES
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -118,9 +118,10 @@ class TableSource:
             conditions.append(database.blank_condition(self._from.columns[columns.alt]))
         if columns.alt_source:
             source = self._from.columns[columns.alt_source]
-            settled = [each.value for each in SETTLED_SOURCES]
-            text = sa.func.coalesce(database.as_string(source), "")
-            conditions.append(text.not_in(settled))
+            conditions.append(database.source_condition(source, REQUESTABLE_SOURCES))
+        reviewed_at = database.find_column(self._from, columns.target_column("alt_reviewed_at"))
+        if reviewed_at is not None:
+            conditions.append(database.blank_condition(self._from.columns[reviewed_at]))
         return sa.and_(*conditions)
 
 

@@ -7,11 +7,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from altwright.backfill import database
-from altwright.backfill.audit_fields import audit_field_names, audit_values, is_writable
+from altwright.backfill.audit_fields import (
+    audit_field_names,
+    audit_values,
+    clears_further_texts,
+    is_writable,
+)
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import ColumnMapping
 from altwright.backfill.run_state import KEPT, WRITTEN
-from altwright.backfill.types import WRITTEN_BY_PEOPLE, AltSource, Outcome
+from altwright.backfill.types import MACHINE_SOURCES, WRITTEN_BY_PEOPLE, AltSource, Outcome
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +66,10 @@ class TableTarget:
     def missing_fields(self) -> list[str]:
         """Audit fields without a column in the table; the journal stores them."""
         return [name for name in audit_field_names(self._options) if name not in self._column_names]
+
+    def text_fields(self) -> Mapping[tuple[str, str], str]:
+        """Style and locale of each text of the run, and its audit field."""
+        return self._options.text_fields()
 
     def max_chars(self) -> Mapping[str, int]:
         """Characters that the column of each audit field takes, if it has a limit."""
@@ -127,53 +136,77 @@ class TableTarget:
                 continue
             column = self._table.columns[name]
             if field in further:
-                if text:
-                    values[name] = self._unless_filled(column, field, text, outcome)
-            elif field == "alt":
+                continue
+            if field == "alt":
                 # NULL is missing, '' is decorative: a rejected row is missing its text.
                 values[name] = None if not is_writable(outcome) and column.nullable else text
             else:
                 # NULL if empty: '' is not a valid date.
                 values[name] = _as_datetime(column, text) if text else None
-        if outcome.is_decided and outcome.alt_source in (AltSource.REJECTED, AltSource.DECORATIVE):
-            values |= self._cleared_texts(outcome, further)
-        return values
+        return values | self._further_texts(outcome)
 
-    def _unless_filled(
-        self, column: ColumnElement[Any], field: str, text: str, outcome: Outcome
-    ) -> ColumnElement[Any]:
-        """A further text, set if the column is blank or has the text that an edit replaces.
+    def _further_texts(self, outcome: Outcome) -> dict[str, Any]:
+        """Column name to expression: set if the column is blank or has the text that is replaced.
 
         Any other text may be a person's.
         """
         import sqlalchemy as sa
 
-        fields = self._options.text_fields()
-        replaced = {fields.get((each[0], each[1]), ""): each[3] for each in outcome.edits}
-        may_be_set = database.blank_condition(column)
-        if field in replaced:
-            may_be_set = sa.or_(may_be_set, self._has_text(column, replaced[field]))
-        return sa.case((may_be_set, text), else_=column)
+        values: dict[str, Any] = {}
+        replaced = {(each[0], each[1]): each[3] for each in outcome.edits}
+        is_cleared = clears_further_texts(outcome)
+        for pair, name in self._further_columns(outcome).items():
+            text = "" if is_cleared else outcome.texts[pair]
+            column = self._table.columns[name]
+            old = replaced.get(pair, outcome.texts[pair])
+            may_be_set = self._has_text(column, old)
+            if text:
+                is_blank = database.blank_condition(column)
+                may_be_set = sa.or_(is_blank, may_be_set) if pair in replaced else is_blank
+            elif not is_cleared and pair not in replaced:
+                continue
+            new = text or (None if column.nullable else "")
+            values[name] = sa.case((may_be_set, new), else_=column)
+        return values
 
-    def _cleared_texts(self, outcome: Outcome, further: set[str]) -> dict[str, Any]:
-        """Clears the model's further texts of a rejected row; later texts of a person stay.
+    def find_kept_texts(self, outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
+        """Fields of decided rows whose further text is not as decided, by key.
 
-        Of a decorative image only the alt texts in other locales are cleared, not other styles.
+        Somebody has filled or changed them in the table: theirs stay.
         """
         import sqlalchemy as sa
 
-        values: dict[str, Any] = {}
+        kept: dict[str, list[str]] = {}
+        with self.engine.connect() as connection:
+            for outcome in outcomes:
+                is_cleared = clears_further_texts(outcome)
+                columns = self._further_columns(outcome)
+                if not columns or not (outcome.edits or is_cleared):
+                    continue
+                found = connection.execute(
+                    sa.select(*(self._table.columns[name] for name in columns.values())).where(
+                        self._key == database.key_value(self._key, outcome.key)
+                    )
+                ).first()
+                wanted = {} if is_cleared else outcome.texts
+                edited = {(each[0], each[1]) for each in outcome.edits}
+                decided = set(columns) if is_cleared else edited
+                for (pair, _), value in zip(columns.items(), found or (), strict=False):
+                    if pair in decided and str(value or "") != wanted.get(pair, ""):
+                        kept.setdefault(outcome.key, []).append(self._options.text_fields()[pair])
+        return kept
+
+    def _further_columns(self, outcome: Outcome) -> dict[tuple[str, str], str]:
+        """Style and locale to column name of the further texts that an outcome may set."""
+        if not (is_writable(outcome) or outcome.is_decided):
+            return {}
         fields = self._options.text_fields()
-        for pair, text in outcome.texts.items():
-            name = self._column_names.get(fields.get(pair, ""))
-            if name is None or fields[pair] not in further:
-                continue
-            if outcome.alt_source is AltSource.DECORATIVE and pair[0] != self._options.styles[0]:
-                continue
-            column = self._table.columns[name]
-            blank = None if column.nullable else ""
-            values[name] = sa.case((self._has_text(column, text), blank), else_=column)
-        return values
+        names = {
+            pair: self._column_names.get(fields[pair], "")
+            for pair in outcome.texts
+            if fields.get(pair, "alt") != "alt"
+        }
+        return {pair: name for pair, name in names.items() if name}
 
     def _has_text(self, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
         return database.equals_exactly(self.engine, column, text)
@@ -187,27 +220,44 @@ class TableTarget:
 
         alt = self._table.columns[self._column_names["alt"]]
         seen = outcome.seen_source if outcome is not None and outcome.is_decided else ""
+        is_reviewed_as_seen = self._is_reviewed_as_seen(outcome)
         # A blank row with a person's alt_source was blanked on purpose; a decorative one may be
         # set if the decision is about exactly that.
         is_free = sa.and_(
             database.blank_condition(alt),
-            self._is_not_decided({seen} & {AltSource.DECORATIVE.value}),
+            self._is_machines({seen} & {AltSource.DECORATIVE.value}),
+            is_reviewed_as_seen,
         )
         if outcome is None or not outcome.draft or seen not in (AltSource.AI, *WRITTEN_BY_PEOPLE):
             return is_free
-        is_as_seen = sa.and_(self._has_text(alt, outcome.draft), self._is_not_decided({seen}))
+        is_as_seen = sa.and_(
+            self._has_text(alt, outcome.draft), self._is_machines({seen}), is_reviewed_as_seen
+        )
         return sa.or_(is_free, is_as_seen)
 
-    def _is_not_decided(self, seen: set[str]) -> ColumnElement[bool]:
-        """Whether `alt_source` is not a person's or decorative, except the values in `seen`."""
+    def _is_machines(self, seen: set[str]) -> ColumnElement[bool]:
+        """Whether `alt_source` is a machine's or one of `seen`; every other value is a person's."""
         import sqlalchemy as sa
 
         name = self._column_names.get("alt_source")
         if name is None:
             return sa.true()
-        source = sa.func.coalesce(database.as_string(self._table.columns[name]), "")
-        decided = {each.value for each in (*WRITTEN_BY_PEOPLE, AltSource.DECORATIVE)}
-        return source.not_in(sorted(decided - seen))
+        return database.source_condition(self._table.columns[name], [*MACHINE_SOURCES, *seen])
+
+    def _is_reviewed_as_seen(self, outcome: Outcome | None) -> ColumnElement[bool]:
+        """Whether the row has no review date, or the one that the reviewer saw."""
+        import sqlalchemy as sa
+
+        name = self._column_names.get("alt_reviewed_at")
+        if name is None:
+            return sa.true()
+        column = self._table.columns[name]
+        if outcome is None or not outcome.seen_reviewed_at:
+            return database.blank_condition(column)
+        if not isinstance(_as_datetime(column, outcome.seen_reviewed_at), str):
+            return sa.true()  # dates come back in the zone and precision of their column
+        is_same = self._has_text(column, outcome.seen_reviewed_at)
+        return sa.or_(database.blank_condition(column), is_same)
 
 
 def _as_datetime(column: Column[Any], text: str) -> object:
