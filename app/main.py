@@ -43,7 +43,7 @@ from app.runtime.drain import Drain
 from app.runtime.semaphore import WeightedSemaphore
 from app.settings.settings import Settings
 from app.telemetry.metrics import Metrics
-from app.types import SourceImage, Style
+from app.types import ModelImage, SourceImage, Style
 from app.validation.verdict import validate_text
 from app.vision.ocr_pool import MODELS_BYTES, OcrPool, is_ocr_installed
 from app.workers.cpu import children_per_server_process
@@ -185,10 +185,10 @@ def _create_model_captioners(
     small_images = settings.image.model_copy(update={"longest_edge_px": _RETRY_EDGE_PX})
     normaliser = Normaliser(small_images, worker_pool)
 
-    async def shrink(jpeg: bytes) -> bytes:
+    async def shrink(jpeg: bytes) -> ModelImage:
         source = SourceImage(data=jpeg, format="jpeg")
         image = await normaliser.normalise(source, Deadline.after(settings.image.decode_timeout_s))
-        return image.for_models.jpeg
+        return image.for_models
 
     return tuple(
         OpenAICompatCaptioner(model, shrink=shrink) for model in settings.configured_models()

@@ -6,13 +6,15 @@ import random
 
 from PIL import Image, ImageDraw
 
+BLUE = (20, 60, 200)
 
-def jpeg(size: tuple[int, int] = (640, 480), colour: str = "white") -> bytes:
-    """A JPEG of a blue disc on a plain background."""
+
+def jpeg(size: tuple[int, int] = (640, 480), colour: str | tuple[int, int, int] = "white") -> bytes:
+    """A JPEG of a blue disc on a plain background; on a BLUE one, of nothing."""
     image = Image.new("RGB", size, colour)
     width, height = size
     box = (width // 4, height // 4, width * 3 // 4, height * 3 // 4)
-    ImageDraw.Draw(image).ellipse(box, fill=(20, 60, 200))
+    ImageDraw.Draw(image).ellipse(box, fill=BLUE)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=90)
     return out.getvalue()

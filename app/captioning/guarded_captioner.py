@@ -28,6 +28,9 @@ from app.types import Draft, NormalisedImage
 _logger = logging.getLogger(__name__)
 
 _UNEXPLAINED = (ServerFailed, RequestRejected)
+_REFUSED_IMAGES_IN_A_ROW = 20
+"""After so many different images that the model refused, none captioned between them, a known good
+image is sent: a provider that blocks an account refuses every image in the words of a filter."""
 _MAX_FAILED_IMAGES = 1_000
 """How many images are remembered with the moment of their first failure."""
 _SUSPECT_IMAGES_S = 3_600.0
@@ -41,6 +44,7 @@ class GuardedCaptioner:
     or the captioner's. It is the image's where the image fails, another one is captioned, and the
     image fails again. The other one may be a request of somebody else, or the probe: a known good
     image, which is sent when the same image fails a second time, and before the breaker would open.
+    Images that the model refuses in plain words are probed as well, after several in a row.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class GuardedCaptioner:
         """Counts captions and successful probes."""
         self._failed_images: dict[str, int] = {}
         """The number of successes at the first unexplained failure of an image, oldest first."""
+        self._refused_images: set[str] = set()
+        """The different images that the model refused since it last captioned one."""
         self._suspects_images_until_s = 0.0
         self._probe: asyncio.Task[bool | None] | None = None
 
@@ -85,6 +91,9 @@ class GuardedCaptioner:
                 if self._failed_images.get(image_id, successes_before) < successes_before:
                     raise _not_accepted(error) from None
                 await self._find_culprit(permit, image_id, error, deadline)
+            except CaptionRefused as error:
+                await self._check_refusal(image_id, error, deadline)
+                raise
             else:
                 self._record_success(image_id)
                 return draft
@@ -123,6 +132,17 @@ class GuardedCaptioner:
                 raise ModelUnavailable(log_reason=reason, retry_after_s=error.retry_after_s)
             raise ModelError(log_reason=reason)
 
+    async def _check_refusal(
+        self, image_id: str, error: CaptionRefused, deadline: Deadline
+    ) -> None:
+        """Raise ModelError where a known good image is refused too, after several others."""
+        self._refused_images.add(image_id)
+        if len(self._refused_images) < _REFUSED_IMAGES_IN_A_ROW:
+            return
+        if await self._run_probe(deadline) is False:
+            reason = f"{error.log_reason}; a known good image was not captioned either"
+            raise ModelError(log_reason=reason)
+
     async def _run_probe(self, deadline: Deadline) -> bool | None:
         """Whether the captioner captions a known good image; None where it cannot tell in time.
 
@@ -141,6 +161,7 @@ class GuardedCaptioner:
         _logger.info("captioner.probed", extra={"captioner": self.label, "works": works})
         if works:
             self._successes += 1
+            self._refused_images.clear()
             self._suspects_images_until_s = self._clock() + _SUSPECT_IMAGES_S
             if self.breaker.close():
                 _logger.info("circuit_breaker.closed", extra={"captioner": self.label})
@@ -150,6 +171,7 @@ class GuardedCaptioner:
 
     def _record_success(self, image_id: str) -> None:
         self._successes += 1
+        self._refused_images.clear()
         self._failed_images.pop(image_id, None)
 
     @contextmanager

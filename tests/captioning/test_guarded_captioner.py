@@ -170,9 +170,32 @@ async def test_what_is_known_to_be_one_images_fault_never_counts(error: CaptionE
     """And no call is spent on a probe."""
     model = ImageDependentCaptioner(error, works=False)
     captioner = FallbackCaptioner([model])
-    await outcomes(captioner, *(f"bad{n}" for n in range(20)))
+    found = await outcomes(captioner, *(f"bad{n}" for n in range(19)), *["bad0"] * 19)
+    assert len(set(found)) == 1
     assert (captioner.circuit_states(), model.probes) == ({"m": "closed"}, 0)
     assert await outcome(captioner, "good") == "caption"
+
+
+@pytest.mark.parametrize("error", [CaptionRefused(), ImageNotAccepted()])
+async def test_a_captioner_that_refuses_the_known_good_image_too_is_left_alone(
+    error: CaptionError,
+) -> None:
+    """An account that its provider blocks, or a filter that refuses whatever comes."""
+    model = ImageDependentCaptioner(error, works=False)
+    captioner = FallbackCaptioner([model])
+    found = await outcomes(captioner, *(f"bad{n}" for n in range(26)))
+    assert found[18].startswith("caption_refused")
+    assert found[19:] == ["model_error"] * 5 + ["model_unavailable"] * 2
+    assert captioner.circuit_states() == {"m": "open"}
+
+
+async def test_many_refused_images_cost_a_probe_for_every_twenty() -> None:
+    """A catalogue that a filter dislikes: each refusal stays final."""
+    model = ImageDependentCaptioner(CaptionRefused())
+    captioner = FallbackCaptioner([model])
+    found = await outcomes(captioner, *(f"bad{n}" for n in range(60)))
+    assert (set(found), model.probes) == ({"caption_refused"}, 3)
+    assert captioner.circuit_states() == {"m": "closed"}
 
 
 @pytest.mark.parametrize("error", [ModelUnavailable(), ModelError()])

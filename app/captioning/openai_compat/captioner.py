@@ -12,7 +12,7 @@ from app.captioning.openai_compat.capabilities import LearnedCapabilities
 from app.captioning.openai_compat.endpoint import Endpoint, HttpResponse
 from app.captioning.openai_compat.error_body import redact_for_log
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
-from app.captioning.openai_compat.known_good_image import known_good_image, known_good_jpeg
+from app.captioning.openai_compat.known_good_image import known_good_image
 from app.captioning.openai_compat.response import ModelResponse
 from app.captioning.openai_compat.session import ChatRequest, RetryPolicy, Session, ShrinkImage
 from app.captioning.openai_compat.settings import ModelSettings
@@ -61,8 +61,8 @@ class OpenAICompatCaptioner(Captioner):
         retry_policy = RetryPolicy(self._settings.timeout_s, self._settings.retry_wait_max_s)
         chat_request = self._chat_request(image, request)
         session = self._create_session(chat_request, retry_policy, deadline)
-        sent = image.for_models
         draft = self._draft_of(*await session.run())
+        sent = session.sent_image
         return replace(draft, sent_px=(sent.width_px, sent.height_px))
 
     async def probe(self) -> bool | None:
@@ -71,7 +71,7 @@ class OpenAICompatCaptioner(Captioner):
             model=self.name,
             system_prompt="",
             user_prompt="Say in three words what this picture shows.",
-            jpeg=known_good_jpeg(),
+            image=known_good_image().for_models,
             max_tokens=_PROBE_MAX_TOKENS,
             temperature=self._settings.temperature,
         )
@@ -145,7 +145,7 @@ class OpenAICompatCaptioner(Captioner):
             model=self.name,
             system_prompt=system_prompt(request),
             user_prompt=user_prompt(request),
-            jpeg=image.for_models.jpeg,
+            image=image.for_models,
             max_tokens=request.max_tokens,
             temperature=self._settings.temperature,
             private_texts=(request.context or "", rejected_draft, *request.keywords),

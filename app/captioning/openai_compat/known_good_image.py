@@ -47,14 +47,9 @@ _JPEG_BASE64 = (
 )
 
 
-def known_good_jpeg() -> bytes:
-    """The image as a JPEG."""
-    return base64.b64decode(_JPEG_BASE64)
-
-
 def known_good_image() -> NormalisedImage:
     """The image as a captioner gets images."""
-    jpeg = known_good_jpeg()
+    jpeg = base64.b64decode(_JPEG_BASE64)
     sha256 = hashlib.sha256(jpeg).hexdigest()
     source = SourceFacts(_EDGE_PX, _EDGE_PX, "jpeg", len(jpeg), sha256)
     return NormalisedImage(jpeg, _EDGE_PX, _EDGE_PX, source)

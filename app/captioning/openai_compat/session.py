@@ -44,11 +44,12 @@ from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.request_body import RequestBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
 from app.runtime.deadline import Deadline
+from app.types import ModelImage
 
 _logger = logging.getLogger(__name__)
 
-ShrinkImage = Callable[[bytes], Awaitable[bytes]]
-"""Returns the same JPEG with fewer pixels."""
+ShrinkImage = Callable[[bytes], Awaitable[ModelImage]]
+"""Returns the JPEG with fewer pixels."""
 
 _MAX_PARAMETER_CHANGES = 3
 """One for each parameter that a model may refuse, on average."""
@@ -73,7 +74,7 @@ class ChatRequest:
     model: str
     system_prompt: str
     user_prompt: str
-    jpeg: bytes
+    image: ModelImage
     max_tokens: int
     """The ceiling of the caption."""
     temperature: float | None
@@ -121,6 +122,11 @@ class Session:
         self._had_more_headroom = False
         self._responses: list[ModelResponse] = []
 
+    @property
+    def sent_image(self) -> ModelImage:
+        """The image of the last call: a smaller one where the server refused the first."""
+        return self._request.image
+
     async def run(self) -> tuple[ModelResponse, bool]:
         """The response, and whether it was allowed more tokens than the caption's ceiling.
 
@@ -155,7 +161,7 @@ class Session:
             **sent.build_sampling_parameters(request.max_tokens, request.temperature),
         }
         try:
-            body = RequestBody(parameters, image_placeholder, request.jpeg)
+            body = RequestBody(parameters, image_placeholder, request.image.jpeg)
             return await self._endpoint.create_chat_completion(body, call_s)
         except TimeoutError:
             reason = f"{request.model}: no response within {call_s:.1f} s"
@@ -171,7 +177,7 @@ class Session:
             return
         if failure.kind is FailureKind.IMAGE_TOO_LARGE and self._shrink is not None:
             shrink, self._shrink = self._shrink, None  # once
-            self._request = replace(self._request, jpeg=await shrink(self._request.jpeg))
+            self._request = replace(self._request, image=await shrink(self._request.image.jpeg))
             return
         if failure.kind not in (FailureKind.RATE_LIMITED, FailureKind.SERVER_UNAVAILABLE):
             self._raise(failure)

@@ -12,7 +12,7 @@ from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.provider_dialects import Dialect, kind_of_codes, load_dialects
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
-from app.types import NormalisedImage
+from app.types import ModelImage, NormalisedImage
 from testing.dialect_table import OUTCOMES, expected_outcome, render_table
 from testing.servers.dialect_model_server import CAPTION, DialectModelServer, bad_image
 from tests.captioning.conftest import CaptionerFactory
@@ -36,9 +36,9 @@ def image_for(dialect: Dialect) -> NormalisedImage:
     return replace(normalised_image(), jpeg=data)
 
 
-async def shrink(_jpeg: bytes) -> bytes:
+async def shrink(_jpeg: bytes) -> ModelImage:
     """The same bad image with fewer pixels."""
-    return bad_image(size=SMALL_PX)
+    return ModelImage(bad_image(size=SMALL_PX), *SMALL_PX)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda row: f"{row.provider}: {row.says}")

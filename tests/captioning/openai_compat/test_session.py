@@ -13,6 +13,7 @@ from app.captioning.errors import (
     ModelUnavailable,
     RetryAfterTooLong,
 )
+from app.types import ModelImage
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.raw_model_server import openai_error, raw_model_server
 from tests.captioning.conftest import CaptionerFactory
@@ -168,15 +169,15 @@ async def test_an_image_that_is_too_large_is_sent_smaller_once(
     """A second refusal is an error."""
     shrunk: list[bytes] = []
 
-    async def shrink(jpeg: bytes) -> bytes:
+    async def shrink(jpeg: bytes) -> ModelImage:
         shrunk.append(jpeg)
-        return b"smaller"
+        return ModelImage(b"smaller", 30, 20)
 
     async with raw_model_server() as model:
         model.respond(openai_error(IMAGE_TOO_LARGE), 400).complete("A blue disc.")
         model.respond(openai_error(IMAGE_TOO_LARGE), 400)
         captioner = make_captioner(model.base_url, shrink=shrink)
-        await draft(captioner)
+        assert (await draft(captioner)).sent_px == (30, 20)
         url = model.requests[1]["messages"][1]["content"][0]["image_url"]["url"]
         assert base64.b64decode(url.partition(",")[2]) == b"smaller"
         with pytest.raises(ImageNotAccepted):
