@@ -155,8 +155,9 @@ class Pipeline:
         deadline: Deadline,
     ) -> Caption:
         """The caption from the cache, from an equal request in flight, or a new one."""
-        key = CacheKey.of(request, image, self.styles[request.style], self.captioner.name)
-        cached = await cache.get(key, image)
+        style = self.styles[request.style]
+        key = CacheKey.of(request, image, style, self.captioner.name)
+        cached = await cache.get(key, image, style)
         if cached is not None:
             return cached
 

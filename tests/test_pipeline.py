@@ -37,6 +37,7 @@ from app.types import (
     NormalisedImage,
     SourceFacts,
     SourceImage,
+    Style,
 )
 from app.workers.pool import WorkerPool
 from testing.images import data_url, jpeg
@@ -109,7 +110,7 @@ class MemoryCache:
 
     captions: dict[object, Caption] = field(default_factory=dict)
 
-    async def get(self, key: object, image: NormalisedImage) -> Caption | None:
+    async def get(self, key: object, image: NormalisedImage, _style: Style) -> Caption | None:
         found = self.captions.get(key)
         return found and replace(found, cached=True, input_tokens=0, output_tokens=0)
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from limits import RateLimitItem
 from limits.strategies import RateLimiter
+from limits.util import WindowStats
 from slowapi import Limiter
 from slowapi.util import get_remote_address
 
@@ -31,6 +32,8 @@ _STORE_PAUSE_S = 5.0
 """After a failure the store is not called for this time. So a store that hangs delays one request
 in five seconds by a quarter of a second, and not every request."""
 _STORE_THREADS = 4
+_MAX_SKEW_S = 300.0
+"""Between the clocks of replicas that share a store."""
 _SCOPE = "captions"
 """One limit over all caption routes."""
 
@@ -76,16 +79,12 @@ class CallerRateLimits:
         self._clock = clock
         self._local = _create_limiter(STORE_URL, clock=clock)
         self._shared: Limiter | None = None
-        self._store_errors: tuple[type[Exception], ...] = (OSError, TimeoutError)
         if not store_url.startswith("memory:"):
-            from redis.exceptions import RedisError  # a tenth of a second, only where Redis is used
+            # Importing redis takes a tenth of a second.
+            from app.runtime.bounded_redis import connection_pool
 
-            self._shared = _create_limiter(
-                store_url,
-                socket_timeout=_STORE_TIMEOUT_S,
-                socket_connect_timeout=_STORE_TIMEOUT_S,
-            )
-            self._store_errors = (RedisError, *self._store_errors)
+            pool = connection_pool(store_url, _STORE_TIMEOUT_S)
+            self._shared = _create_limiter(store_url, connection_pool=pool)
         self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="rate-limits")
         self._store_responds = True
         self._next_try_s = 0.0
@@ -111,7 +110,8 @@ class CallerRateLimits:
                 result = await self._run_in_thread(
                     _count_request, self._shared.limiter, limits, caller, time.time
                 )
-            except self._store_errors as error:
+            # Bytes that are not of Redis' protocol make redis-py and `limits` raise any error.
+            except Exception as error:  # noqa: BLE001
                 self._record_store_failure(error)
             else:
                 self._record_store_response()
@@ -155,6 +155,18 @@ def _create_limiter(store_url: str, **options: object) -> Limiter:
     )
 
 
+class _StoreReplyImplausible(Exception):
+    """The store refuses a request, and what it says of the window cannot be so."""
+
+
+def _check_is_plausible(limit: RateLimitItem, window: WindowStats, now_s: float) -> None:
+    """Nobody is refused by a store that answers nonsense, or by times of the next century in it."""
+    is_untouched = window.remaining >= limit.amount > 1
+    left_s = window.reset_time - now_s
+    if is_untouched or not -_MAX_SKEW_S <= left_s <= limit.get_expiry() + _MAX_SKEW_S:
+        raise _StoreReplyImplausible
+
+
 def _count_request(
     limiter: RateLimiter,
     limits: list[RateLimitItem],
@@ -173,9 +185,11 @@ def _count_request(
         limit, window = max(windows, key=lambda pair: pair[1].reset_time)
     else:
         limit, window = min(windows, key=lambda pair: pair[1].remaining)
+    if exceeded:
+        _check_is_plausible(limit, window, clock())
     return RateLimitResult(
         is_allowed=not exceeded,
         limit=limit.amount,
-        remaining=0 if exceeded else max(0, window.remaining),
-        reset_s=max(0.0, window.reset_time - clock()),
+        remaining=0 if exceeded else min(max(0, int(window.remaining)), limit.amount),
+        reset_s=min(max(0.0, window.reset_time - clock()), limit.get_expiry()),
     )

@@ -1,18 +1,25 @@
 """Caption cache: finished captions in Redis, so that an equal request costs no second model call.
 
-Optional (CACHE_URL). A slow, full or absent Redis means no cache, and captions are still made.
+Optional (CACHE_URL). A slow, full or absent Redis means no cache, and captions are still made. What
+Redis returns may have been written by somebody else: it is a caption only where it has exactly the
+form that is written here, belongs to this request and keeps the rules of its style.
 """
 
 import asyncio
+import functools
 import hashlib
 import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.captioning.code_version import caption_code_version
 from app.types import Caption, CaptionRequest, NormalisedImage, Style
+from app.validation.finished_caption import check_finished_caption
 
 _logger = logging.getLogger(__name__)
 
@@ -23,11 +30,14 @@ _COMMAND_TIMEOUT_S = 2 * _SOCKET_TIMEOUT_S
 """For one command, connecting included."""
 _PAUSE_S = 5.0
 """After a failure Redis is not asked for this long, so that it does not slow every request."""
-_FORMAT = 2
-_STORED_FIELDS = (
-    "text", "style", "locale", "decorative", "truncated", "warnings", "model", "sent_width_px",
-    "sent_height_px",
-)  # fmt: skip
+_MAX_VALUE_BYTES = 20 * 1024
+"""4,000 characters, the most of any style, have 16 KB in UTF-8."""
+_MAX_WARNINGS = 20
+_CHECKED_AT_ONCE_CHARS = 500
+"""A longer caption is checked in a thread: a hostile one takes the rules longer."""
+_LOG_PAUSE_S = 60.0
+"""Entries that are refused are logged this often."""
+_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,51 +90,84 @@ class CacheKey:
         return "altwright:caption:" + hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 
+class _StoredCaption(BaseModel):
+    """The form of an entry."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    key: str
+    """The entry's own key: a reply to another request is noticed."""
+    text: str = Field(max_length=4_000)
+    style: str
+    locale: str
+    decorative: bool
+    truncated: bool
+    warnings: list[Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]] = Field(
+        max_length=_MAX_WARNINGS
+    )
+    model: str
+    sent_px: Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
 class CaptionCache:
     """Stores finished captions in Redis. `get` and `put` never raise because of Redis."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` is in monotonic seconds."""
         # Importing redis takes 0.1 s, which a server without a cache need not spend.
-        from redis.asyncio import Redis
-        from redis.exceptions import RedisError
+        from app.runtime.bounded_redis import async_client
 
-        self._failures = (RedisError, OSError, TimeoutError)
-        self._redis = Redis.from_url(
-            url, socket_timeout=_SOCKET_TIMEOUT_S, socket_connect_timeout=_SOCKET_TIMEOUT_S
-        )
+        self._redis = async_client(url, _SOCKET_TIMEOUT_S)
+        self._clock = clock
         self._paused_until_s = 0.0
+        self._log_again_s = 0.0
+        self._refused = 0
+        """Entries that were refused since the last log line."""
 
-    async def get(self, key: CacheKey, image: NormalisedImage) -> Caption | None:
+    async def get(self, key: CacheKey, image: NormalisedImage, style: Style) -> Caption | None:
         """The stored caption for this image, or None. It cost no tokens."""
         name = key.redis_key()
-        raw = await self._command(lambda: self._redis.get(name))
-        if raw is None:
+        raw = await self._command(
+            lambda: self._redis.getrange(name, 0, _MAX_VALUE_BYTES)  # one byte more than allowed
+        )
+        if not raw:
             return None
         try:
-            stored = json.loads(raw)
-            return Caption(
-                text=str(stored["text"]),
-                style=str(stored["style"]),
-                locale=str(stored["locale"]),
-                decorative=bool(stored["decorative"]),
-                truncated=bool(stored["truncated"]),
-                warnings=tuple(str(code) for code in stored["warnings"]),
-                model=str(stored["model"]),
-                input_tokens=0,
-                output_tokens=0,
-                source=image.source,
-                sent_width_px=int(stored["sent_width_px"]),
-                sent_height_px=int(stored["sent_height_px"]),
-                cached=True,
-            )
-        except (ValueError, KeyError, TypeError):
-            _logger.warning("caption_cache.entry_unreadable", extra={"key": name})
+            stored = await _read_entry(raw, key, style)
+        except _EntryRefused as error:
+            self._log_refusal(str(error))
             return None
+        return Caption(
+            text=stored.text,
+            style=key.style,
+            locale=key.locale,
+            decorative=stored.decorative,
+            truncated=stored.truncated,
+            warnings=tuple(stored.warnings),
+            model=key.model,
+            input_tokens=0,
+            output_tokens=0,
+            source=image.source,
+            sent_width_px=stored.sent_px[0],
+            sent_height_px=stored.sent_px[1],
+            cached=True,
+        )
 
     async def put(self, key: CacheKey, caption: Caption) -> None:
         """Store a caption for a month."""
         name = key.redis_key()
-        value = json.dumps({field: getattr(caption, field) for field in _STORED_FIELDS})
+        stored = _StoredCaption(
+            key=name,
+            text=caption.text,
+            style=caption.style,
+            locale=caption.locale,
+            decorative=caption.decorative,
+            truncated=caption.truncated,
+            warnings=list(caption.warnings),
+            model=caption.model,
+            sent_px=[caption.sent_width_px, caption.sent_height_px],
+        )
+        value = stored.model_dump_json().encode()
         await self._command(lambda: self._redis.set(name, value, ex=_TTL_S))
 
     async def check(self) -> None:
@@ -136,14 +179,69 @@ class CaptionCache:
         """Close the connections."""
         await self._redis.aclose()
 
-    async def _command(self, send: Callable[[], Awaitable[object]]) -> bytes | None:
-        if time.monotonic() < self._paused_until_s:
+    async def _command(self, send: Callable[[], Awaitable[object]]) -> object:
+        if self._clock() < self._paused_until_s:
             return None
         try:
             async with asyncio.timeout(_COMMAND_TIMEOUT_S):
-                response = await send()
-        except self._failures as error:
-            self._paused_until_s = time.monotonic() + _PAUSE_S
+                return await send()
+        # Bytes that are not of Redis' protocol make redis-py raise any kind of error.
+        except Exception as error:  # noqa: BLE001
+            if str(error).startswith("WRONGTYPE"):
+                self._log_refusal("it has another type")
+                return None
+            self._paused_until_s = self._clock() + _PAUSE_S
             _logger.warning("caption_cache.unavailable", extra={"reason": type(error).__name__})
             return None
-        return response if isinstance(response, bytes) else None
+
+    def _log_refusal(self, reason: str) -> None:
+        """An entry is no caption. It is overwritten when the caption is made."""
+        self._refused += 1
+        if self._clock() >= self._log_again_s:
+            _logger.warning(
+                "caption_cache.entry_refused", extra={"reason": reason, "entries": self._refused}
+            )
+            self._log_again_s = self._clock() + _LOG_PAUSE_S
+            self._refused = 0
+
+
+class _EntryRefused(Exception):
+    """An entry that is not what is written here. The text says why, without the entry's own."""
+
+
+async def _read_entry(raw: object, key: CacheKey, style: Style) -> _StoredCaption:
+    """The entry for this key. Raises _EntryRefused."""
+    if not isinstance(raw, bytes) or len(raw) > _MAX_VALUE_BYTES:
+        raise _EntryRefused("it is too large")
+    try:
+        stored = _StoredCaption.model_validate_json(raw)
+    except ValidationError:
+        raise _EntryRefused("it has another form") from None
+    is_of_request = (
+        stored.key == key.redis_key()
+        and (stored.style, stored.locale, stored.model) == (key.style, key.locale, key.model)
+        and tuple(stored.sent_px) in (key.sent_px, key.image_px)
+    )
+    if not is_of_request:
+        raise _EntryRefused("it belongs to another request")
+    if stored.decorative:
+        keeps_rules = not (stored.text or stored.truncated or stored.warnings)
+    else:
+        keeps_rules = await _keeps_rules(stored, key, style)
+    if not keeps_rules:
+        raise _EntryRefused("it breaks rules of its style")
+    return stored
+
+
+async def _keeps_rules(stored: _StoredCaption, key: CacheKey, style: Style) -> bool:
+    check = functools.partial(
+        check_finished_caption,
+        stored.text,
+        style=style,
+        locale=key.locale,
+        context=key.context,
+        is_truncated=stored.truncated,
+    )
+    is_short = len(stored.text) <= _CHECKED_AT_ONCE_CHARS
+    warnings = check() if is_short else await asyncio.to_thread(check)
+    return warnings is not None and set(warnings) <= set(stored.warnings)

@@ -8,6 +8,7 @@ from app.fetching.progress import FetchProgress
 from app.fetching.response_policy import ResponseHead, tiny_chunks
 from app.imaging.errors import ImageTooLarge
 from app.runtime.bandwidth import BandwidthLimiter
+from app.runtime.piece_limit import PieceLimit
 
 _FREE_CHUNKS, _MIN_CHUNK_BYTES = 4096, 512
 """A chunk takes some 50 us of the event loop, however small it is. The first ones are for small
@@ -31,7 +32,7 @@ class ResponseBody:
         self._progress = progress
         self._bandwidth = bandwidth
         self._size = 0
-        self._chunks = 0
+        self._chunks = PieceLimit(_FREE_CHUNKS, _MIN_CHUNK_BYTES)
         self._throttled_bytes = 0
         # Allocated at once where the length is known: a growing buffer leaves holes in the heap.
         self._buffer: bytearray | mmap.mmap = bytearray(
@@ -48,7 +49,7 @@ class ResponseBody:
             if chunk is None:
                 break
             size = self._size + len(chunk)
-            await self._count_chunk(size)
+            await self._count_chunk(len(chunk), size)
             if size > self._max_bytes:
                 raise ImageTooLarge.over_bytes(self._max_bytes)
             await self._progress.lease_bytes(self._bytes_to_lease(size))
@@ -58,11 +59,10 @@ class ResponseBody:
             self._size = size
         return memoryview(self._buffer)[: self._size].toreadonly()
 
-    async def _count_chunk(self, size: int) -> None:
-        self._chunks += 1
-        if (self._chunks - _FREE_CHUNKS) * _MIN_CHUNK_BYTES > size:
+    async def _count_chunk(self, chunk_bytes: int, size: int) -> None:
+        if not self._chunks.add(chunk_bytes):
             raise tiny_chunks()
-        if self._chunks % _CHUNKS_PER_TURN == 0:
+        if self._chunks.pieces % _CHUNKS_PER_TURN == 0:
             moved, self._throttled_bytes = size - self._throttled_bytes, size
             await self._bandwidth.throttle(moved, size)
 

@@ -18,20 +18,15 @@ import httpcore
 from app.errors import Overloaded
 from app.fetching.address_policy import Address, AddressPolicy, check_address, check_host_name
 from app.fetching.errors import ImageUnreachable, ImageUrlForbidden, NameNotResolved
-from app.fetching.header_filter import HeaderFilter
 from app.fetching.resolver import Resolver
 from app.imaging.errors import ImageTooLarge
+from app.runtime.receive_guard import BodyTooLong, HeadTooLong, ReceiveGuard
 
 CONNECT_TIMEOUT_S = 5.0
 """For all addresses of a host together. The farthest server answers in 0.3 s."""
 _MAX_ADDRESSES = 4
 """Addresses that are tried, so that each gets at least a second."""
-HEAD_MAX_BYTES = 256 * 1024
-"""Of a response's head, interim responses (103) included. Browsers allow as much."""
 
-_HEAD_READ_BYTES = 8 * 1024
-"""Most heads are smaller. Parsing 64 KiB of interim responses takes 0.1 s of the event loop; other
-tasks run between two reads."""
 _BODY_READ_BYTES = 256 * 1024
 """httpcore asks for 64 KiB at a time; asyncio has up to this much in its buffer."""
 
@@ -131,53 +126,33 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class BoundedStream(httpcore.AsyncNetworkStream):
-    """A connection that limits the received bytes, HTTP framing included, and filters headers.
-
-    An endless head, a flood of interim responses and chunks of one byte cost bytes that are not
-    part of any body. Malformed header lines do not reach the parser; see HeaderFilter.
-    """
+    """A connection whose received bytes pass a ReceiveGuard."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
-        self._left_bytes = HEAD_MAX_BYTES
-        self._is_in_body = False
-        self._was_last_read_full = False
-        self._header_filter = HeaderFilter()
+        self._guard = ReceiveGuard(_BODY_READ_BYTES)
 
     def begin_body(self, max_bytes: int) -> None:
         """The head is complete: from here on `max_bytes` may arrive, framing included."""
-        self._left_bytes = max_bytes
-        self._is_in_body = True
+        self._guard.begin_body(max_bytes)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Raises ImageUnreachable for an endless head, ImageTooLarge for an endless body."""
-        while True:
-            data = await self._read_bounded(max_bytes, timeout)
-            if self._is_in_body:
-                return data
-            passed = self._header_filter.feed(data) if data else self._header_filter.end()
-            if passed or not data:  # nothing at all would mean that the connection has ended
-                return passed
-
-    async def _read_bounded(self, max_bytes: int, timeout: float | None) -> bytes:
-        if self._is_in_body:
-            read_bytes = max(max_bytes, _BODY_READ_BYTES)
-        else:
-            read_bytes = min(max_bytes, _HEAD_READ_BYTES)
-        data = await self._stream.read(read_bytes, timeout)
-        self._was_last_read_full = len(data) >= read_bytes
-        self._left_bytes -= len(data)
-        if self._left_bytes >= 0:
-            return data
-        if self._is_in_body:
-            raise ImageTooLarge(log_reason="too many bytes on the wire for the body")
-        raise ImageUnreachable(_NOT_HTTP, log_reason=f"no head within {HEAD_MAX_BYTES} bytes")
+        passed = None
+        while passed is None:
+            read_bytes = self._guard.bytes_to_read(max_bytes)
+            data = await self._stream.read(read_bytes, timeout)
+            try:
+                passed = self._guard.receive(data, read_bytes)
+            except HeadTooLong as error:
+                raise ImageUnreachable(_NOT_HTTP, log_reason=str(error)) from None
+            except BodyTooLong as error:
+                raise ImageTooLarge(log_reason=str(error)) from None
+        return passed
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send a part of a request. The next bytes received are a head."""
-        self._left_bytes = HEAD_MAX_BYTES
-        self._is_in_body = False
-        self._header_filter.begin()
+        self._guard.begin_head()
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -209,9 +184,7 @@ class BoundedStream(httpcore.AsyncNetworkStream):
         where anything arrived after the response (in the socket, in what was read from it, or in
         TLS), and where a header line was malformed.
         """
-        if info == "is_readable" and (
-            self._was_last_read_full or self._header_filter.has_dropped or self._has_more_in_tls()
-        ):
+        if info == "is_readable" and (self._guard.must_not_reuse or self._has_more_in_tls()):
             return True
         return self._stream.get_extra_info(info)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from app.runtime.piece_limit import PieceLimit
+
 HEAD_TIMEOUT_S = 15.0
 """For the head of a request, from connecting or from its first byte. Without it a client that
 sends one header a minute holds a connection for ever."""
@@ -52,18 +54,14 @@ def max_client_connections() -> int:
 class _ChunkLimitingConnection(h11.Connection):
     """A parser that refuses a body in chunks of a few bytes as malformed."""
 
-    _chunks = 0
-    _body_bytes = 0
+    _chunks = PieceLimit(_FREE_CHUNKS, _MIN_CHUNK_BYTES)
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         event = super().next_event()
-        if isinstance(event, h11.Data):
-            self._chunks += 1
-            self._body_bytes += len(event.data)
-            if (self._chunks - _FREE_CHUNKS) * _MIN_CHUNK_BYTES > self._body_bytes:
-                raise h11.RemoteProtocolError("chunks of a few bytes")
-        elif isinstance(event, h11.Request):
-            self._chunks = self._body_bytes = 0
+        if isinstance(event, h11.Request):
+            self._chunks = PieceLimit(_FREE_CHUNKS, _MIN_CHUNK_BYTES)
+        elif isinstance(event, h11.Data) and not self._chunks.add(len(event.data)):
+            raise h11.RemoteProtocolError("chunks of a few bytes")
         return event
 
 

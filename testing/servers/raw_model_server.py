@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import itertools
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -143,6 +144,18 @@ class RawModelServer:
             for _ in range(600):
                 writer.write(drip)
                 await asyncio.sleep(0.05)
+
+        self._responses.append(write)
+        return self
+
+    def send(self, *pieces: bytes, repeat: int = 1) -> "RawModelServer":
+        """Queue these bytes as they are, the last of them `repeat` times; then nothing for 30 s."""
+
+        async def write(writer: asyncio.StreamWriter) -> None:
+            for piece in (*pieces, *itertools.repeat(pieces[-1], repeat - 1)):
+                writer.write(piece)
+                await writer.drain()
+            await asyncio.sleep(30)
 
         self._responses.append(write)
         return self

@@ -4,10 +4,12 @@ import asyncio
 import time
 
 import pytest
+from redis import Redis
 from redis.exceptions import RedisError
 
 from app.api.rate_limits import CallerRateLimits
 from testing.servers.redis import RedisServer
+from testing.servers.scripted_redis import REPLIES, for_ever, scripted_redis
 
 
 async def test_a_full_window_tells_when_the_next_request_is_allowed() -> None:
@@ -119,3 +121,49 @@ async def test_the_check_reads_from_the_shared_store(redis_server: RedisServer) 
     alone = CallerRateLimits("2/minute", "memory://")
     assert not alone.is_shared
     await alone.check()
+
+
+@pytest.mark.parametrize("reply", [pytest.param(value, id=name) for name, value in REPLIES.items()])
+async def test_a_reply_that_is_none_of_redis_is_counted_without_it(reply: bytes) -> None:
+    """The limit of one process holds, and nobody gets an error."""
+    async with scripted_redis(reply) as url:
+        limits = CallerRateLimits("2/minute", url)
+        results = [await limits.count_request("a") for _ in range(3)]
+        assert [result.is_allowed for result in results] == [True, True, False]
+        assert all(0 <= result.remaining <= 2 and 0 <= result.reset_s <= 60 for result in results)
+        limits.close()
+
+
+@pytest.mark.parametrize(
+    ("piece", "pause_s"), [(b"x", 0.02), (b"x" * 65_536, 0.0), (b"+OK\r\n" * 1_000, 0.0)]
+)
+async def test_a_reply_without_an_end_holds_no_thread(piece: bytes, pause_s: float) -> None:
+    """A byte now and then would keep each read within its timeout, for ever."""
+    async with scripted_redis(for_ever(piece), pause_s) as url:
+        limits = CallerRateLimits("2/minute", url)
+        assert (await limits.count_request("a")).is_allowed
+        await asyncio.wait_for(asyncio.to_thread(limits._threads.shutdown), 10)
+
+
+async def test_what_somebody_else_wrote_into_the_store_is_no_error(
+    redis_server: RedisServer,
+) -> None:
+    """A value of another type, numbers that are none, and times of the next century."""
+    with Redis(port=redis_server.port) as redis:
+        for write in (
+            lambda key: redis.set(key, "x"),
+            lambda key: redis.rpush(key, "x", "y"),
+            lambda key: redis.rpush(key, *["9999999999"] * 5),
+            lambda key: redis.rpush(key, *["nan", "inf", "-1"]),
+        ):
+            limits = CallerRateLimits("3/minute", redis_server.url)
+            await limits.count_request("a")
+            [key] = redis.keys("LIMITS*")
+            redis.delete(key)
+            write(key)
+            result = await limits.count_request("a")
+            assert 0 <= result.remaining <= 3
+            assert 0 <= result.reset_s <= 60
+            assert int(result.headers()["X-RateLimit-Reset"]) <= 60
+            redis.flushall()
+            limits.close()

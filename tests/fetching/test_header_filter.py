@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fetching.header_filter import HeaderFilter
+from app.runtime.header_filter import HeaderFilter
 from testing.images import jpeg
 from tests.fetching.certificates import make_certificate, resolve_to_loopback, server_tls
 from tests.fetching.fetches import fail, fetch, make_fetcher

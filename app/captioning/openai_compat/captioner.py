@@ -1,15 +1,16 @@
 """Captioner that calls a vision model behind an OpenAI-compatible server."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
 from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
+from app.captioning.openai_compat.bounded_json import load_json
+from app.captioning.openai_compat.bounded_transport import HttpResponse
 from app.captioning.openai_compat.capabilities import LearnedCapabilities
-from app.captioning.openai_compat.endpoint import Endpoint, HttpResponse
+from app.captioning.openai_compat.endpoint import Endpoint
 from app.captioning.openai_compat.error_body import redact_for_log
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
 from app.captioning.openai_compat.known_good_image import known_good_image
@@ -194,14 +195,18 @@ def _model_names(response: HttpResponse) -> list[str]:
     if response.status != 200:
         return []
     try:
-        value: Any = json.loads(response.body)
-    except (ValueError, RecursionError):
+        value: Any = load_json(response.body.decode())
+    except ValueError:
         return []
     models = value.get("data") if isinstance(value, Mapping) else value
     if not isinstance(models, list):
         return []
     names = (model.get("id") for model in models[:1_000] if isinstance(model, Mapping))
-    return [name[:100] for name in names if isinstance(name, str)]
+    return [
+        "".join(c if c.isprintable() else "?" for c in name[:100])
+        for name in names
+        if isinstance(name, str)
+    ]
 
 
 def _once(timeout_s: float) -> RetryPolicy:

@@ -1,30 +1,22 @@
 """HTTP calls to one OpenAI-compatible server, through the openai SDK's client.
 
-Every response is returned as status, headers and bytes, whatever its status. The SDK's retries,
-redirects and parsing are not used.
+Every response is returned as status, headers and bytes, whatever its status. The SDK builds the
+request; its retries, redirects and parsing are not used.
 """
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 import httpx2
 
-from app.captioning.openai_compat.errors import (
-    ConnectionBroken,
-    ConnectionFailed,
-    ConnectTimeout,
-    ResponseBodyRejected,
-)
+from app.captioning.openai_compat.bounded_transport import BoundedTransport, HttpResponse, received
 from app.captioning.openai_compat.request_body import RequestBody
 
 if TYPE_CHECKING:
     import openai
 
-_MAX_BODY_BYTES = 2 * 1024 * 1024
-"""A response with a caption has some kilobytes. One of a megabyte is still read and judged."""
 _CONNECT_TIMEOUT_S = 5.0
 """The SDK's own default."""
 _SDK_HEADERS = (
@@ -42,21 +34,6 @@ _SDK_HEADERS = (
 _ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 _PLACEHOLDER_KEY = "none-needed"
 """Ollama, vLLM and llama.cpp need no key, but the SDK requires one that is not empty."""
-
-# 64 requests at once, each with up to 12 captions in parallel. Idle connections are closed before
-# the 5 seconds after which uvicorn and Node close theirs, so that none is used while it closes.
-_LIMITS = httpx2.Limits(
-    max_connections=1_000, max_keepalive_connections=128, keepalive_expiry=4.0
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """Status, headers (names in lower case) and body, as received."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Endpoint:
@@ -128,12 +105,7 @@ def _create_client(base_url: str | None, api_key: str) -> "openai.AsyncOpenAI":
         base_url=base_url,
         api_key=api_key,
         max_retries=0,
-        http_client=openai.DefaultAsyncHttpxClient(
-            limits=_LIMITS,
-            # A redirect would send image and context to a server that nobody configured.
-            follow_redirects=False,
-            event_hooks={"response": [_limit_body]},
-        ),
+        http_client=httpx2.AsyncClient(transport=BoundedTransport(), follow_redirects=False),
     )
 
 
@@ -142,55 +114,6 @@ def _timeout(seconds: float) -> httpx2.Timeout:
 
 
 async def _receive(call: Awaitable[httpx2.Response], timeout_s: float) -> HttpResponse:
-    """The response to a call, also where the SDK raises for its status."""
-    import openai
-
+    """The response to a call, whatever its status."""
     async with asyncio.timeout(timeout_s):
-        try:
-            response = await call
-        except openai.APIStatusError as error:
-            response = error.response
-        except openai.OpenAIError as error:
-            cause = error.__cause__
-            if isinstance(cause, httpx2.ConnectTimeout):
-                raise ConnectTimeout("no connection in time") from None
-            if isinstance(error, openai.APITimeoutError):
-                raise TimeoutError from None
-            # The text is the operating system's ("Connection refused"), without URL and request.
-            text = f"{type(cause or error).__name__}: {cause}" if cause else type(error).__name__
-            was_connected = not isinstance(cause, httpx2.ConnectError)
-            raise (ConnectionBroken if was_connected else ConnectionFailed)(text[:200]) from None
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return HttpResponse(response.status_code, headers, response.content)
-
-
-async def _limit_body(response: httpx2.Response) -> None:
-    """Before the body is read: refuse a compressed one, and stop at `_MAX_BODY_BYTES`."""
-    encoding = response.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", ""):
-        raise ResponseBodyRejected("the response is compressed, although identity was requested")
-    if isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = _LimitedStream(response.stream)
-
-
-class _LimitedStream(httpx2.AsyncByteStream):
-    """Counts the bytes that arrive: a Content-Length may be wrong or missing."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        count = 0
-        chunks = self._stream.__aiter__()
-        try:
-            async for chunk in chunks:
-                count += len(chunk)
-                if count > _MAX_BODY_BYTES:
-                    raise ResponseBodyRejected("the response is larger than 2 MiB")
-                yield chunk
-        finally:
-            if isinstance(chunks, AsyncGenerator):  # else it stays open until garbage collection
-                await chunks.aclose()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+        return received(await call)

@@ -1,11 +1,11 @@
 """Parses the error bodies of model servers: JSON of many shapes, Python reprs, events, HTML."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.captioning.openai_compat.bounded_json import load_json
 from app.telemetry.redaction import redact
 
 _MAX_LOGGED_CHARS = 200
@@ -76,10 +76,9 @@ def parse_json(text: str) -> object:
             None,
         )
     try:
-        value: object = json.loads(stripped)
-    except (ValueError, RecursionError):
+        return load_json(stripped)
+    except ValueError:
         return None
-    return value
 
 
 def find_error(value: object, raw: str) -> ErrorBody | None:

@@ -19,8 +19,8 @@ class ConnectTimeout(TransportError):
     """No connection was made in time. It is not retried: a retry would take as long again."""
 
 
-class ResponseBodyRejected(TransportError):
-    """The response body is too large, or compressed although `identity` was requested."""
+class ResponseRejected(TransportError):
+    """The response is too large, in too many pieces, or compressed although that was not asked."""
 
 
 class EmptyResponse(RequestSpecificError):

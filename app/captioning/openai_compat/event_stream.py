@@ -3,11 +3,14 @@
 Some servers stream although `stream` is false, or append `data: [DONE]` to complete JSON.
 """
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from app.captioning.openai_compat.bounded_json import has_few_parts, load_json, parse_int
 
 _MAX_LINES = 50_000
 """A caption with reasoning has some thousand events; parsing more would hold the event loop up."""
@@ -61,31 +64,35 @@ def join_stream(text: str) -> JoinedStream | None:
 
 def _event_values(text: str) -> Iterator[object]:
     """The JSON value of each event (or `[DONE]`). Blank lines between events may be missing."""
-    pending = ""
+    pending: list[str] = []
     lines = text.splitlines()
     if len(lines) > _MAX_LINES:
         yield _TOO_MANY_LINES
         return
-    for line in lines:
-        if not line.startswith("data:"):
-            if not line.strip():
-                pending = ""
-            continue
-        pending += line.removeprefix("data:").strip()
-        if pending == _DONE:
+    for line in (*lines, ""):
+        data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
+        if data == _DONE:
             yield _DONE
             return
-        try:
-            yield json.loads(pending)
-        except (ValueError, RecursionError):
-            pending += "\n"  # an event of several lines
-        else:
-            pending = ""
+        if data:
+            # An event of several lines is read once, at its end: read again with each line, a
+            # megabyte of lines would take minutes.
+            values = [] if pending else list(_values_of(data))
+            yield from values
+            if not values:
+                pending.append(data)
+        elif not line.strip():
+            yield from _values_of("\n".join(pending))
+            pending.clear()
 
 
 def _json_values(text: str) -> Iterator[object]:
     """JSON values one after another, with or without `data:` before each; ends at other text."""
-    decoder, position = json.JSONDecoder(), 0
+    if not has_few_parts(text):  # as a whole; each line may have
+        for line in itertools.islice(text.splitlines(), _MAX_LINES):
+            yield from _values_of(line)
+        return
+    decoder, position = json.JSONDecoder(parse_int=parse_int), 0
     for _ in range(_MAX_LINES):
         try:
             value, position = decoder.raw_decode(text, position)
@@ -100,6 +107,12 @@ def _json_values(text: str) -> Iterator[object]:
         if text.startswith(_DONE, position):
             yield _DONE
             return
+
+
+def _values_of(text: str) -> Iterator[object]:
+    """The one JSON value that the text is, or none."""
+    with contextlib.suppress(ValueError):
+        yield load_json(text)
 
 
 @dataclass(slots=True)

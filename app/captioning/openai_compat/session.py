@@ -27,12 +27,13 @@ from app.captioning.errors import (
     RetryAfterTooLong,
     ServerFailed,
 )
+from app.captioning.openai_compat.bounded_transport import HttpResponse
 from app.captioning.openai_compat.capabilities import (
     Capabilities,
     LearnedCapabilities,
     learn_from_error,
 )
-from app.captioning.openai_compat.endpoint import Endpoint, HttpResponse
+from app.captioning.openai_compat.endpoint import Endpoint
 from app.captioning.openai_compat.error_body import ErrorBody, parse_error_body, redact_for_log
 from app.captioning.openai_compat.error_classifier import (
     Failure,
@@ -51,6 +52,8 @@ _logger = logging.getLogger(__name__)
 ShrinkImage = Callable[[bytes], Awaitable[ModelImage]]
 """Returns the JPEG with fewer pixels."""
 
+_READ_AT_ONCE_BYTES = 64 * 1024
+"""A larger response is read in a thread: two megabytes of events take 0.2 s."""
 _MAX_PARAMETER_CHANGES = 3
 """One for each parameter that a model may refuse, on average."""
 _FINAL_KINDS = frozenset({
@@ -136,7 +139,7 @@ class Session:
         while True:
             sent = self._learned.current
             try:
-                outcome = _read(await self._call(sent))
+                outcome = await _read(await self._call(sent))
             except TransportError as error:
                 outcome = classify_transport_error(error)
             if isinstance(outcome, Failure):
@@ -288,8 +291,18 @@ class Session:
         return "; ".join(parts)
 
 
-def _read(response: HttpResponse) -> ModelResponse | Failure:
+async def _read(response: HttpResponse) -> ModelResponse | Failure:
     """The model's response, or the failure that an HTTP response stands for."""
+    try:
+        if len(response.body) <= _READ_AT_ONCE_BYTES:
+            return _parse(response)
+        return await asyncio.to_thread(_parse, response)
+    except RecursionError:
+        reason = "the response is nested too deeply"
+        return Failure(FailureKind.RESPONSE_INVALID, reason, status=response.status)
+
+
+def _parse(response: HttpResponse) -> ModelResponse | Failure:
     status, headers = response.status, response.headers
     if not 200 <= status < 300:
         error = parse_error_body(response.body)

@@ -24,7 +24,7 @@ from app.captioning.openai_compat.error_classifier import (
 from app.captioning.openai_compat.errors import (
     ConnectionFailed,
     ConnectTimeout,
-    ResponseBodyRejected,
+    ResponseRejected,
     TransportError,
 )
 from app.captioning.openai_compat.failure_kinds import FailureKind
@@ -62,7 +62,7 @@ def test_an_error_response_has_a_failure_kind(status: int, message: str, kind: F
     [
         (ConnectionFailed("refused"), FailureKind.SERVER_UNAVAILABLE),
         (ConnectTimeout("slow"), FailureKind.CONNECT_TIMEOUT),
-        (ResponseBodyRejected("too large"), FailureKind.RESPONSE_INVALID),
+        (ResponseRejected("too large"), FailureKind.RESPONSE_INVALID),
     ],
 )
 def test_a_transport_error_has_a_failure_kind(error: TransportError, kind: FailureKind) -> None:

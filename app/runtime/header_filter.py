@@ -32,6 +32,8 @@ class HeaderFilter:
         """A request has been sent: what comes next is the head of a response."""
         self._line = bytearray()
         """The line that has not ended yet."""
+        self.lines = 0
+        """Of this head so far, those of interim responses included."""
         self._is_in_fields = False
         self._is_interim = False
         self._is_after_head = False
@@ -48,6 +50,7 @@ class HeaderFilter:
             end = buffer.find(b"\n", max(start, searched)) + 1
             if not end:
                 break
+            self.lines += 1
             line = bytes(buffer[start:end])
             if self._is_kept(line.removesuffix(b"\n").removesuffix(b"\r")):
                 passed += line
