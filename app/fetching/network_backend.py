@@ -20,7 +20,8 @@ from app.fetching.address_policy import Address, AddressPolicy, check_address, c
 from app.fetching.errors import ImageUnreachable, ImageUrlForbidden, NameNotResolved
 from app.fetching.resolver import Resolver
 from app.imaging.errors import ImageTooLarge
-from app.runtime.receive_guard import BodyTooLong, HeadTooLong, ReceiveGuard
+from app.runtime.header_filter import HeadTooLong
+from app.runtime.receive_guard import BodyTooLong, ReceiveGuard
 
 CONNECT_TIMEOUT_S = 5.0
 """For all addresses of a host together. The farthest server answers in 0.3 s."""

@@ -24,8 +24,9 @@ _HTTPX_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = 
     (httpcore.NetworkError, httpx.NetworkError),
     (httpcore.ProtocolError, httpx.RemoteProtocolError),
     (httpcore.UnsupportedProtocol, httpx.UnsupportedProtocol),
+    (ssl.SSLError, httpx.ReadError),  # of a broken record; httpcore passes it on
 )
-"""httpcore's errors and what they are in httpx, as far as a fetch meets them."""
+"""Errors of httpcore and what they are in httpx, as far as a fetch meets them."""
 _MALFORMED_HEADER = ("illegal header line", "continuation line at start of headers")
 """How h11 begins the text of its error for a header, or a trailer, that HeaderFilter left in."""
 

@@ -12,6 +12,13 @@ _FIELD_START = re.compile(rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]+:")
 """A name and its colon, without white space between them (RFC 9112, 5.1)."""
 _PRINTABLE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _FRAMING = re.compile(rb"content-length|transfer-encoding", re.IGNORECASE)
+HEAD_MAX_LINES = 256
+"""Of a response's head, interim responses (103) included. One of these is two lines and takes the
+parser 25 us. Servers send some dozen lines."""
+
+
+class HeadTooLong(Exception):
+    """The head of a response has too many bytes or lines. The text is for the log."""
 
 
 class HeaderFilter:
@@ -32,7 +39,7 @@ class HeaderFilter:
         """A request has been sent: what comes next is the head of a response."""
         self._line = bytearray()
         """The line that has not ended yet."""
-        self.lines = 0
+        self._lines = 0
         """Of this head so far, those of interim responses included."""
         self._is_in_fields = False
         self._is_interim = False
@@ -40,7 +47,10 @@ class HeaderFilter:
         self._line_before: Literal["status", "kept", "dropped"] = "status"
 
     def feed(self, data: bytes) -> bytes:
-        """What the parser may read of `data` and of the unfinished line before it."""
+        """What the parser may read of `data` and of the unfinished line before it.
+
+        Raises HeadTooLong.
+        """
         if self._has_head_ended():
             return data
         searched, buffer = len(self._line), self._line
@@ -50,7 +60,9 @@ class HeaderFilter:
             end = buffer.find(b"\n", max(start, searched)) + 1
             if not end:
                 break
-            self.lines += 1
+            self._lines += 1
+            if self._lines > HEAD_MAX_LINES:
+                raise HeadTooLong(f"no head within {HEAD_MAX_LINES} lines")
             line = bytes(buffer[start:end])
             if self._is_kept(line.removesuffix(b"\n").removesuffix(b"\r")):
                 passed += line

@@ -4,19 +4,12 @@ Shared by the connections to origins and to model servers. It does no I/O: the n
 how much to read, and passes on what the guard lets through.
 """
 
-from app.runtime.header_filter import HeaderFilter
+from app.runtime.header_filter import HeaderFilter, HeadTooLong
 
 HEAD_MAX_BYTES = 256 * 1024
 """Of a response's head, interim responses (103) included. Browsers allow as much."""
-HEAD_MAX_LINES = 1_000
-"""Of the same. An interim response is two lines and takes the parser 25 us; servers send some
-dozen lines."""
 _HEAD_READ_BYTES = 8 * 1024
 """Most heads are smaller. Other tasks run between two reads."""
-
-
-class HeadTooLong(Exception):
-    """The head of the response has too many bytes or lines. The text is for the log."""
 
 
 class BodyTooLong(Exception):
@@ -70,8 +63,6 @@ class ReceiveGuard:
         if self._is_in_body:
             return data
         passed = self._header_filter.feed(data) if data else self._header_filter.end()
-        if self._header_filter.lines > HEAD_MAX_LINES:
-            raise HeadTooLong(f"no head within {HEAD_MAX_LINES} lines")
         return passed if passed or not data else None
 
     @property

@@ -20,8 +20,9 @@ from app.captioning.openai_compat.errors import (
     ConnectTimeout,
     ResponseRejected,
 )
+from app.runtime.header_filter import HeadTooLong
 from app.runtime.piece_limit import PieceLimit
-from app.runtime.receive_guard import BodyTooLong, HeadTooLong, ReceiveGuard
+from app.runtime.receive_guard import BodyTooLong, ReceiveGuard
 
 _MAX_BODY_BYTES = 2 * 1024 * 1024
 """A response with a caption has some kilobytes. One of a megabyte is still read and judged."""
@@ -89,6 +90,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             httpcore2.ProtocolError,
             httpcore2.ProxyError,
             httpcore2.UnsupportedProtocol,
+            ssl.SSLError,  # of a broken record; httpcore2 passes it on
         ) as error:
             raise ConnectionBroken(_describe(error)) from None
         return httpx2.Response(200, extensions={_RECEIVED: response})
