@@ -11,7 +11,6 @@ docs/security.md names was exceeded.
 
 import argparse
 import asyncio
-import io
 import os
 import platform
 import random
@@ -36,8 +35,8 @@ def draw_files() -> dict[str, bytes]:
         "sixty-megabytes.jpg": bombs.jpeg_start() + bytes(60_000_000),
         "rgb.png": bombs.solid_png(_LARGEST_PX, 8, 2),
         "rgba16.png": bombs.solid_png((12_000, 12_000), 16, 6),
-        "progressive.jpg": _gradient((9_000, 9_000), "JPEG", progressive=True, subsampling=0),
-        "large.webp": _gradient((5_500, 5_500), "WEBP", quality=50, method=0),
+        "progressive.jpg": bombs.gradient((9_000, 9_000), "JPEG", progressive=True, subsampling=0),
+        "large.webp": bombs.gradient((5_500, 5_500), "WEBP", quality=50, method=0),
         "page.png": draw_page(),
     }
 
@@ -50,25 +49,13 @@ def draw_page() -> bytes:
     for line in range(44):
         draw.text((20, 20 + 26 * line), f"Line {line}: the quick brown fox jumps over lazy dogs, "
                   f"{line * 7919} times a day in all weathers.", "black", font)  # fmt: skip
-    return _png(image)
+    return bombs.saved(image, "PNG", compress_level=1)
 
 
 def large_body_request() -> bytes:
     """A request with an image of some six megabytes inside: a body just under the limit."""
     noise = Image.frombytes("RGB", (1400, 1400), random.Random(5).randbytes(1400 * 1400 * 3))
-    return load.caption_request(data_url(_png(noise), "image/png"))
-
-
-def _png(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "PNG", compress_level=1)
-    return out.getvalue()
-
-
-def _gradient(size: tuple[int, int], kind: str, **options: object) -> bytes:
-    out = io.BytesIO()
-    Image.linear_gradient("L").resize(size).convert("RGB").save(out, kind, **options)
-    return out.getvalue()
+    return load.caption_request(data_url(bombs.saved(noise, "PNG", compress_level=1), "image/png"))
 
 
 async def attack(

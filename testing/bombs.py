@@ -21,9 +21,9 @@ def all_bombs(*, large: bool) -> Iterator[tuple[str, bytes]]:
     yield "scans-small.jpg", repeated_scans_jpeg((1200, 1200), 1_000)
     yield "scans-large.jpg", repeated_scans_jpeg((5000, 5000), 400)
     yield "scans-allowed.jpg", repeated_scans_jpeg((2800, 2000), 90)
-    yield "smooth.webp", _saved(Image.new("RGB", (5000, 5000)), "WEBP", quality=30, method=0)
+    yield "smooth.webp", saved(Image.new("RGB", (5000, 5000)), "WEBP", quality=30, method=0)
     yield "smooth.png", solid_png((4000, 4000), 8, 6)
-    text = _chunk(b"zTXt", b"a\0\0" + _zeros(8_000_000))
+    text = png_chunk(b"zTXt", b"a\0\0" + _zeros(8_000_000))
     yield "texts.png", png((8, 8), 8, 0, bytes(72), *[text] * 100)
     yield "segments.jpg", many_segments_jpeg(2_000_000 if large else 1_000_000)
     yield "fill-bytes.jpg", b"\xff\xd8" + b"\xff" * 20_000_000
@@ -39,7 +39,7 @@ def all_bombs(*, large: bool) -> Iterator[tuple[str, bytes]]:
     yield "frames.png", animation("PNG", 300)
     yield "frames.webp", animation("WEBP", 300)
     for kind in (b"zTXt", b"iCCP"):
-        chunk = _chunk(kind, b"a\0\0" + _zeros(60_000_000))
+        chunk = png_chunk(kind, b"a\0\0" + _zeros(60_000_000))
         yield f"{kind.decode()}.png", png((8, 8), 8, 0, bytes(72), chunk)
     yield "longer-than-it-says.png", png((8, 8), 8, 0, bytes(60_000_000))
     yield "tags.tif", tiff([*_TINY, (700, 3, 9_000_000, 8)], bytes(18_000_000))
@@ -105,7 +105,7 @@ def oversized_jpeg() -> bytes:
 
 def oversized_gif() -> bytes:
     """A GIF with a small canvas and a frame of 65,535 x 65,535 pixels."""
-    whole = bytearray(_saved(Image.new("P", (8, 8)), "GIF"))
+    whole = bytearray(saved(Image.new("P", (8, 8)), "GIF"))
     at = whole.rindex(b"\x2c", 0, len(whole) - 8)
     struct.pack_into("<HH", whole, at + 5, 65_535, 65_535)
     return bytes(whole)
@@ -113,14 +113,14 @@ def oversized_gif() -> bytes:
 
 def oversized_bmp() -> bytes:
     """A small BMP whose header claims 30,000 x 30,000 pixels."""
-    whole = bytearray(_saved(Image.new("RGB", (8, 8)), "BMP"))
+    whole = bytearray(saved(Image.new("RGB", (8, 8)), "BMP"))
     struct.pack_into("<ii", whole, 18, 30_000, 30_000)
     return bytes(whole)
 
 
 def oversized_webp() -> bytes:
     """A WebP with a canvas of 16,383 x 16,383 pixels and a small frame."""
-    whole = bytearray(_saved(Image.new("RGBA", (8, 8)), "WEBP", lossless=True))
+    whole = bytearray(saved(Image.new("RGBA", (8, 8)), "WEBP", lossless=True))
     if whole[12:16] == b"VP8X":
         whole[24:30] = b"\xfe\x3f\0\xfe\x3f\0"
     else:
@@ -140,8 +140,8 @@ def animation(kind: str, count: int) -> bytes:
 def png(size: tuple[int, int], depth: int, colour: int, pixels: bytes, *more: bytes) -> bytes:
     """A PNG with this header, these raw rows, and the chunks `more` before them."""
     header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)
-    parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header), *more]
-    parts += [_chunk(b"IDAT", zlib.compress(pixels, 9)), _chunk(b"IEND", b"")]
+    parts = [b"\x89PNG\r\n\x1a\n", png_chunk(b"IHDR", header), *more]
+    parts += [png_chunk(b"IDAT", zlib.compress(pixels, 9)), png_chunk(b"IEND", b"")]
     return b"".join(parts)
 
 
@@ -152,7 +152,7 @@ def solid_png(size: tuple[int, int], depth: int, colour: int) -> bytes:
     packer = zlib.compressobj(1)
     packed = b"".join(packer.compress(row) for _ in range(size[1])) + packer.flush()
     header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)
-    chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", packed), _chunk(b"IEND", b""))
+    chunks = (png_chunk(b"IHDR", header), png_chunk(b"IDAT", packed), png_chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
@@ -182,7 +182,8 @@ def zip_of_zeros(mebibytes: int) -> bytes:
     return out.getvalue()
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """One chunk of a PNG."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
@@ -192,12 +193,17 @@ def _zeros(count: int) -> bytes:
     return b"".join(packer.compress(block) for _ in range(count // len(block))) + packer.flush()
 
 
+def gradient(size: tuple[int, int], kind: str, **options: object) -> bytes:
+    """A smooth image: many pixels in few bytes."""
+    return saved(Image.linear_gradient("L").resize(size).convert("RGB"), kind, **options)
+
+
 def _jpeg(size: tuple[int, int], *, progressive: bool) -> bytes:
-    image = Image.linear_gradient("L").resize(size).convert("RGB")
-    return _saved(image, "JPEG", progressive=progressive, quality=60)
+    return gradient(size, "JPEG", progressive=progressive, quality=60)
 
 
-def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The bytes of a file of this kind."""
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()

@@ -9,11 +9,11 @@ _CHUNK_BYTES = 256 * 1024
 
 
 @asynccontextmanager
-async def file_origin(files: Mapping[str, bytes]) -> AsyncIterator[str]:
-    """Serve each file under its name on a free port of loopback; yields the origin's URL."""
-    server = await asyncio.start_server(lambda r, w: _serve(r, w, files), "127.0.0.1", 0)
+async def file_origin(files: Mapping[str, bytes], *, host: str = "127.0.0.1") -> AsyncIterator[str]:
+    """Serve each file under its name on a free port; yields the origin's URL."""
+    server = await asyncio.start_server(lambda r, w: _serve(r, w, files), host, 0)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
 

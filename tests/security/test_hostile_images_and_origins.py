@@ -65,7 +65,7 @@ def test_files_with_a_costly_structure_get_a_caption_or_a_422(
 
 @pytest.mark.slow
 def test_bombs_in_parallel_stay_within_memory(server: Altwright, origin: Origin) -> None:
-    """All of them at once, large ones included; `python -m benchmarks.hostile` sends more."""
+    """All of them at once, large ones included; `python -m benchmarks.chaos` sends more."""
     messages = [
         load.caption_request(origin.serve(f"/{name}", data))
         for name, data in bombs.all_bombs(large=True)
