@@ -58,6 +58,8 @@ class ColumnMapping:
     file_name: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Audit fields whose column has another name than the field."""
+    named: frozenset[str] = frozenset()
+    """Roles that the user has given a column."""
 
     def target_column(self, audit_field: str) -> str:
         """The target's column for an audit field."""
@@ -85,7 +87,8 @@ def guess_columns(
     `primary_key` is the key that the source itself declares. Raises UsageError, which lists the
     existing columns.
     """
-    given = {**_existing_audit_columns(columns), **_parse_roles(columns, roles)}
+    parsed = _parse_roles(columns, roles)
+    given = {**_existing_audit_columns(columns), **parsed}
     by_plain_name = {_plain_name(name): name for name in reversed(columns)}
     found: dict[str, str] = {}
     for role, known_names in KNOWN_COLUMN_NAMES.items():
@@ -109,6 +112,7 @@ def guess_columns(
         tags=found["tags"],
         file_name=found["file_name"],
         renamed={role: name for role, name in given.items() if role not in KNOWN_COLUMN_NAMES},
+        named=frozenset(parsed),
     )
 
 
@@ -117,18 +121,22 @@ def needs_alt_text(values: Mapping[str, object], columns: ColumnMapping) -> bool
 
     A review date says so, and every `alt_source` that does not ask for a request.
     """
-    alt = cell_to_text(values.get(columns.alt)) if columns.alt else ""
+    alt = values.get(columns.alt) if columns.alt else None
+    if isinstance(alt, (bytes, bytearray, memoryview)):
+        alt = bytes(alt).decode("utf-8", "replace")  # a text, whatever type its column has
+    if cell_to_text(alt).strip():
+        return False
     source = cell_to_text(values.get(columns.alt_source)) if columns.alt_source else ""
-    reviewed_at = cell_to_text(values.get(columns.target_column("alt_reviewed_at")))
-    is_requestable = source.strip().lower() in REQUESTABLE_SOURCES and not reviewed_at.strip()
-    return not alt.strip() and is_requestable
+    reviewed_at = cell_to_text(values.get(columns.target_column("alt_reviewed_at"))).strip()
+    is_reviewed = bool(reviewed_at) and not reviewed_at.startswith("0000-00-00")
+    return source.strip().lower() in REQUESTABLE_SOURCES and not is_reviewed
 
 
 def row_from_record(
     values: Mapping[str, object], columns: ColumnMapping, *, line_number: int, image_base: str = ""
 ) -> Row:
     """The row of a record. `image_base` is put before a relative image."""
-    image = cell_to_text(values.get(columns.image))
+    image = image_cell = cell_to_text(values.get(columns.image))
     if columns.image != columns.key:  # a key that is a file name keeps its spaces
         image = image.strip()
     if image_base and image and "://" not in image[:12] and image[:5].lower() != "data:":
@@ -152,6 +160,7 @@ def row_from_record(
             if name not in with_role and (text := cell_to_text(value))
         },
         line_number=line_number,
+        image_cell=image_cell if image_cell != image else "",
     )
 
 

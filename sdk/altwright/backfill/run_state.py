@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 
-WRITTEN, KEPT = 1, 2
-"""Whether the target has an outcome (0: not yet). KEPT: a person had filled the row first."""
+WRITTEN, KEPT, GONE = 1, 2, 3
+"""Whether the target has an outcome (0: not yet). KEPT: a person had filled the row first, or it
+shows another image. GONE: no row has the key any more."""
 
 DecideOutcome = Callable[[Row, RequestResult], Outcome]
 """Turns a result into the outcome of a row; see `rules.outcome_rules`."""

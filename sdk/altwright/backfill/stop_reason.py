@@ -93,6 +93,18 @@ class StopReason:
         )
 
     @classmethod
+    def table_refuses(cls, detail: str, rows: int = 0) -> StopReason:
+        """The table takes no row until someone changes a right, a column or the server."""
+        waiting = f"{rows} rows could not be written, and their captions are" if rows else (
+            "Captions that were received are"
+        )  # fmt: skip
+        return cls(
+            StopKind.DISK,
+            f"The table takes no text ({detail}). {waiting} in the journal: once it takes them, "
+            "the same command writes them without a new request.",
+        )
+
+    @classmethod
     def by_signal(cls, *, is_interrupt: bool) -> StopReason:
         """SIGINT or SIGTERM."""
         kind = StopKind.INTERRUPTED if is_interrupt else StopKind.TERMINATED

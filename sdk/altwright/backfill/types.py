@@ -65,6 +65,8 @@ class Row:
     """Line of a file (record number of a Parquet file); 0 for a table."""
     content_hash: str = ""
     """`sha256:...` of a local file; empty for a URL."""
+    image_cell: str = ""
+    """The image as its cell has it, if that is not `image`."""
 
     def has_same_request(self, other: Row) -> bool:
         """Whether both rows would send the same image URL, context and tags."""

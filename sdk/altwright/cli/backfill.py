@@ -130,8 +130,9 @@ def init_database(options: InitDbOptions) -> None:
         return
     if not options.dry_run:
         add_columns(engine, statements)
-    for name, statement in statements.items():
-        print_line(statement if options.dry_run else f"added {name}")
+    for name, of_column in statements.items():
+        for line in of_column if options.dry_run else [f"added {name}"]:
+            print_line(line)
 
 
 def _feed_queue(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from altwright._version import __version__
-from altwright.backfill.database import error_text, is_database_error
+from altwright.backfill.database_errors import error_text, is_database_error
 from altwright.backfill.errors import JournalUnwritable, SourceError
 from altwright.cli.backfill import app as backfill_app
 from altwright.cli.caption import caption

@@ -71,8 +71,8 @@ def run_with_known_results(journal_path: Path, connectors: Connectors) -> None:
             journal.record_results([(pending.request_key, result)], rules.decide)
         target = connectors.target
         if isinstance(target, TableTarget):
-            outcomes = [outcome for _, outcome in journal.next_unwritten(100)]
-            journal.mark_written(target.write(outcomes))
+            written = target.write(journal.next_unwritten(100))
+            journal.mark_written({key: each.state for key, each in written.items()})
         else:
             assert isinstance(target, FileTarget)
             target.write(journal)

@@ -10,7 +10,7 @@ from celery import Celery
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from altwright.backfill.database import error_text
+from altwright.backfill.database_errors import error_text
 from altwright.backfill.queue.app import QUEUE, TASK, producer
 from altwright.backfill.queue.worker import RETRY_LATER_S
 from altwright.errors import UsageError

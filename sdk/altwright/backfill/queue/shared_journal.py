@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from altwright.backfill.database import error_text, is_permanent_refusal, short_transaction
+from altwright.backfill.database import short_transaction
+from altwright.backfill.database_errors import error_text, is_row_refused
 from altwright.backfill.journal import serialization
 from altwright.backfill.queue.outcome_store import OutcomeStore, read_identity, set_outcome
 from altwright.backfill.queue.schema import (
@@ -36,6 +37,8 @@ from altwright.backfill.run_state import (
     describe_difference,
 )
 from altwright.backfill.stop_reason import StopKind, StopReason
+from altwright.backfill.targets.journaled_writes import stored_outcome
+from altwright.backfill.targets.table import RowRefused
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 from altwright.errors import UsageError
 
@@ -333,8 +336,8 @@ class SharedJournal:
                 .with_for_update()
             ).all()
             for row_id, stored in rows:
-                outcome = decide(serialization.row_from_json(stored), result)
-                outcome, written = _write_outcome(connection, target, outcome)
+                row = serialization.row_from_json(stored)
+                outcome, written = _write_outcome(connection, target, row, decide(row, result))
                 set_outcome(connection, ROWS.c.id == row_id, outcome, written=written)
                 first_outcome = first_outcome or outcome
             values: dict[str, Any] = {"claimed_until": 0.0}
@@ -382,16 +385,19 @@ def _has_state(states: Sequence[str]) -> sa.ColumnElement[bool]:
 
 
 def _write_outcome(
-    connection: Connection, target: TableTarget, outcome: Outcome
+    connection: Connection, target: TableTarget, row: Row, outcome: Outcome
 ) -> tuple[Outcome, int]:
-    """Write an outcome. Returns it, or the one that replaces it, with WRITTEN or KEPT."""
+    """Write an outcome. Returns it, or the one that replaces it, with WRITTEN, KEPT or GONE."""
     try:
         with connection.begin_nested():
-            return outcome, target.write_in(connection, [outcome])[outcome.key]
-    except sa.exc.DBAPIError as error:
-        if not is_permanent_refusal(error):
+            written = target.write_in(connection, [(row, outcome)])[outcome.key]
+            return stored_outcome(outcome, written), written.state
+    except RowRefused as error:
+        replacement = outcome_after_refusal(outcome, str(error))
+    except (sa.exc.StatementError, ValueError) as error:
+        if not is_row_refused(error):
             raise
         replacement = outcome_after_refusal(outcome, error_text(error))
     if replacement is None:
         return outcome, WRITTEN
-    return _write_outcome(connection, target, replacement)
+    return _write_outcome(connection, target, row, replacement)

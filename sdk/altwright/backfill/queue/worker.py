@@ -23,7 +23,7 @@ from altwright.backfill.run_config import RunConfig
 from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.sources.table import TableSource
 from altwright.backfill.stop_reason import StopReason
-from altwright.backfill.targets.table import TableTarget
+from altwright.backfill.targets.table import RowState, TableTarget
 from altwright.backfill.types import RequestResult, Row
 from altwright.errors import AltwrightError, ConnectionFailed, Problem
 from altwright.scheduler import Finished, Start, Wait
@@ -78,7 +78,11 @@ class RunWorker:
         )
         self._image_base = config.image_base
         self._caption_options = config.caption_options
-        self._target = TableTarget(engine, config.table, self._columns, self._caption_options)
+        self._source.set_columns(self._columns, only_blank=False)
+        self._target = TableTarget(
+            engine, config.table, self._columns, self._caption_options,
+            is_read_by_query=bool(config.query),
+        )  # fmt: skip
         self._rules = OutcomeRules(
             self._caption_options,
             hold_rules_from_settings(identity.settings),
@@ -101,7 +105,7 @@ class RunWorker:
         stored = self.journal.find_row(key) or self._add_uploaded_row(key)
         if stored is None or stored.state not in UNSETTLED_STATES:
             return None
-        if not self._target.find_blank_keys([key]):
+        if self._target.look_up([stored.row])[key] is not RowState.OPEN:
             self.journal.drop_row(key)
             return None
         return self._settle(key, stored)
@@ -212,7 +216,7 @@ class RunWorker:
 
     def _add_uploaded_row(self, key: str) -> StoredRow | None:
         """Add a row that came between two scans, if it is blank in the source."""
-        values = self._source.read_one(self._columns.key, key)
+        values = self._source.read_one(key)
         if values is None or not needs_alt_text(values, self._columns):
             return None
         row = row_from_record(values, self._columns, line_number=0, image_base=self._image_base)

@@ -171,7 +171,9 @@ def _tell_kept_texts(journal: DecisionJournal, plan: ApplyPlan, table: TableTarg
     absent = {*plan.result.not_applied, *plan.result.unwritten}
     effective = {key: each for key, each in outcomes.items() if key not in absent}
     changed: list[Outcome] = []
-    for key, fields in table.find_kept_texts(effective.values()).items():
+    rows = ((found[0], each) for key, each in effective.items()
+            if (found := journal.find_outcome(key)) is not None)  # fmt: skip
+    for key, fields in table.find_kept_texts(rows).items():
         plan.result.add_partly(key, f"{_KEPT_TEXTS} {', '.join(fields)}: theirs is kept")
         pairs = {pair for pair, name in table.text_fields().items() if name in fields}
         kept_edits = _without(effective[key].edits, pairs)

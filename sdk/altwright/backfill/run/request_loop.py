@@ -19,7 +19,7 @@ from altwright.backfill.run.progress import RunProgress
 from altwright.backfill.run.write_back import TableWriteBack
 from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.stop_reason import StopReason
-from altwright.backfill.targets.table import TableTarget
+from altwright.backfill.targets.table import RowState, TableTarget
 from altwright.errors import AltwrightError, ConnectionFailed, Problem, UsageError
 from altwright.models import Caption
 from altwright.retry import backoff_s
@@ -64,7 +64,9 @@ class RequestLoop:
         self._journal = JournalWriter(journal, rules.decide)
         self._table = table
         self._write_back = (
-            None if table is None else TableWriteBack(self._journal, table, self._count_written)
+            None
+            if table is None
+            else TableWriteBack(self._journal, table, self._count_written, self.stop)
         )
         self._scheduler = RequestScheduler(
             AdaptiveThrottle(concurrency=options.concurrency, per_second=options.per_second),
@@ -90,7 +92,8 @@ class RequestLoop:
                 await self._check_server()
                 await self._request_all()
             if self._write_back is not None:
-                unwritten = await self._write_back.finish()
+                is_stopped = self._scheduler.stop_reason is not None
+                unwritten = await self._write_back.finish(is_stopped=is_stopped)
                 if unwritten is not None:
                     self._scheduler.stop_because(unwritten)
         except sqlite3.Error as error:
@@ -181,21 +184,22 @@ class RequestLoop:
         self._scheduler.add(RequestItem(pending, self._caption_options))
 
     async def _without_filled_rows(self, page: list[PendingRequest]) -> list[PendingRequest]:
-        """Without requests whose only row a person has filled since the table was read."""
+        """Without requests whose only row is not as it was when the table was read: a person has
+        filled it, given it another image or deleted it."""
         if self._table is None:
             return page
         from sqlalchemy.exc import DBAPIError
 
-        keys = [pending.row.key for pending in page if pending.row_count == 1]
+        rows = [pending.row for pending in page if pending.row_count == 1]
         try:
-            blank = await asyncio.to_thread(self._table.find_blank_keys, keys)
+            states = await asyncio.to_thread(self._table.look_up, rows)
         except DBAPIError:
             return page  # if the error persists, writing reports it
-        filled = [key for key in keys if key not in blank]
-        if filled:
-            await self._journal.call(lambda journal: journal.drop_rows(filled))
-            self._progress.total_requests -= len(filled)
-        return [each for each in page if each.row_count > 1 or each.row.key in blank]
+        closed = [key for key, state in states.items() if state is not RowState.OPEN]
+        if closed:
+            await self._journal.call(lambda journal: journal.drop_rows(closed))
+            self._progress.total_requests -= len(closed)
+        return [each for each in page if states.get(each.row.key) in (None, RowState.OPEN)]
 
     async def _try(self, item: RequestItem) -> None:
         try:

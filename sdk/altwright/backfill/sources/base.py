@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from altwright.backfill.database_errors import error_text
 from altwright.backfill.errors import SourceError
 
 
@@ -59,7 +60,7 @@ def read_records(source: Source) -> Iterator[Record | BrokenRecord]:
     except Exception as error:
         library = type(error).__module__.partition(".")[0]
         if isinstance(error, OSError) or library in ("pyarrow", "sqlalchemy"):
-            detail = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+            detail = error_text(error)
             message = f"{source.display_name} could not be read to its end: {detail}"
             raise SourceError(message, is_temporary=library == "sqlalchemy") from error
         raise

@@ -6,16 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from altwright.backfill import database
-from altwright.backfill.column_mapping import ColumnMapping
+from altwright.backfill.column_mapping import CONTEXT_CHARS, VALUE_CHARS, ColumnMapping
+from altwright.backfill.database_errors import as_source_error, error_text, is_row_refused
+from altwright.backfill.key_column import open_key_column
 from altwright.backfill.sources.base import BrokenRecord, Record
+from altwright.backfill.sources.cells import selected_cell
+from altwright.backfill.text_conditions import has_no_date, is_blank, is_one_of
 from altwright.backfill.types import REQUESTABLE_SOURCES
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine, FromClause, Select
 
-_PAGE_ROWS = 1_000
-"""Rows of one SELECT."""
+_FIRST_PAGE_ROWS, _MAX_PAGE_ROWS = 50, 1_000
+"""Rows of one SELECT: a few until it is known how large they are."""
+_PAGE_CHARS = 2_000_000
+"""Characters of a page that should not be exceeded: images may be `data:` URLs."""
+_TAGS_CHARS = 10_000
 
 
 class TableSource:
@@ -37,6 +44,7 @@ class TableSource:
         self.primary_key: str | None = keys[0] if len(keys) == 1 else None
         self._query = query
         self._blank_rows: ColumnElement[bool] | None = None
+        self._max_chars: Mapping[str, int | None] = {}
 
     @property
     def display_name(self) -> str:
@@ -44,7 +52,8 @@ class TableSource:
         return f"{database.url_without_password(self._engine)} {self._query or self._name}"
 
     def set_columns(self, columns: ColumnMapping, *, only_blank: bool) -> int:
-        """Set the column mapping. With `only_blank`, `read` leaves out rows with an alt text.
+        """Set the column mapping. With `only_blank`, `read` leaves out rows with an alt text, and
+        the ends of texts that no rule needs.
 
         Returns how many rows are left out. Raises UsageError if there is no key, or if it is not
         unique.
@@ -57,9 +66,12 @@ class TableSource:
                 f"--column key=NAME. There are: {', '.join(self.columns)}."
             )
         key = self._from.columns[columns.key]
-        self._key, self._key_name = self._untyped(key), columns.key
+        self._key, self._key_name = open_key_column(self._engine, key), columns.key
         if columns.key != self.primary_key:
-            duplicates = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
+            duplicates = (
+                sa.select(self._key.selected).where(key.is_not(None)).group_by(key)
+                .having(sa.func.count() > 1).limit(1)
+            )  # fmt: skip
             with database.read_connection(self._engine) as connection:
                 if (found := connection.execute(duplicates).first()) is not None:
                     raise UsageError(
@@ -67,6 +79,9 @@ class TableSource:
                     )
         if not only_blank:
             return 0
+        self._max_chars = dict.fromkeys(self.columns, VALUE_CHARS)
+        self._max_chars |= dict.fromkeys(columns.context, CONTEXT_CHARS)
+        self._max_chars |= {columns.tags: _TAGS_CHARS, columns.image: None, columns.file_name: None}
         self._blank_rows = self._blank_rows_condition(columns)
         others = sa.select(sa.func.count()).select_from(self._from)
         with database.read_connection(self._engine) as connection:
@@ -74,55 +89,152 @@ class TableSource:
             return int(left_out.scalar_one())
 
     def read(self) -> Iterator[Record | BrokenRecord]:
-        """Every row, or the blank ones. A transaction lasts for one page."""
-        page = self._select().order_by(self._key).limit(_PAGE_ROWS)
-        if self._blank_rows is not None:
-            page = page.where(self._blank_rows)
-        last_key: Any = None
-        while True:
-            with self._engine.connect() as connection:
-                statement = page if last_key is None else page.where(self._key > last_key)
-                rows = connection.execute(statement).mappings().all()
-            for values in rows:
-                last_key = values[self._key_name]
-                yield Record(0, dict(values))
-            if len(rows) < _PAGE_ROWS:
-                return
+        """Every row, or the blank ones. A transaction lasts for one page.
 
-    def read_one(self, key_column: str, key: str) -> Mapping[str, object] | None:
+        A row without a key, or with a cell that cannot be read, is a broken record.
+        """
+        last_key: Any = None
+        rows = _FIRST_PAGE_ROWS
+        for _ in range(self._count_rows_without_key()):
+            yield BrokenRecord(0, f"has no {self._key_name}", "a row")
+        while True:
+            page = self._read_page(last_key, rows)
+            yield from self._with_found_keys(page)
+            if len(page) < rows:
+                return
+            last_key = next(reversed(page))
+            size = sum(_count_chars(each) for each in page.values())
+            rows = max(1, min(_MAX_PAGE_ROWS, rows * 4, rows * _PAGE_CHARS // max(1, size)))
+
+    def read_one(self, key: str) -> Mapping[str, object] | None:
         """The row with this key; None if there is none."""
-        column = database.key_expression(self._engine, self._from.columns[key_column])
-        statement = self._select().where(column == database.key_value(column, key))
-        with self._engine.connect() as connection:
+        statement = self._select().where(self._key.is_one_of([key]))
+        with database.read_connection(self._engine) as connection:
             found = connection.execute(statement).mappings().first()
-        return None if found is None else dict(found)
+        return None if found is None else self._record(found).values
+
+    def _with_found_keys(
+        self, page: Mapping[Any, Record | BrokenRecord]
+    ) -> Iterator[Record | BrokenRecord]:
+        """The page, with rows that their key does not find again as broken records.
+
+        What is written back is found by its key: as SQLite's text that is not UTF-8 is not.
+        """
+        import sqlalchemy as sa
+
+        if self._blank_rows is None or not page:
+            yield from page.values()
+            return
+        keys = {selected: self._key.to_text(selected) for selected in page}
+        statement = sa.select(self._key.selected).select_from(self._from)
+        with self._engine.connect() as connection:
+            database.prepare_to_read(connection)
+            found = {*connection.execute(
+                statement.where(self._key.is_one_of(keys.values()))
+            ).scalars()}  # fmt: skip
+        for selected, record in page.items():
+            if selected in found:
+                yield record
+            else:
+                yield BrokenRecord(0, "is not found by its key", f"the row {keys[selected]}")
+
+    def _read_page(self, last_key: Any, rows: int) -> dict[Any, Record | BrokenRecord]:  # noqa: ANN401
+        """The records of the next page by selected key."""
+        import sqlalchemy as sa
+
+        page = self._after(self._select(), last_key).limit(rows)
+        try:
+            with self._engine.connect() as connection:
+                database.prepare_to_read(connection)
+                found = connection.execute(page).mappings().all()
+        except (sa.exc.StatementError, ValueError) as error:
+            if not is_row_refused(error):
+                raise
+        else:
+            return {values[self._key_name]: self._record(values) for values in found}
+        # One cell cannot be read; only its row is left out.
+        keys = self._after(sa.select(self._key.selected).select_from(self._from), last_key)
+        with database.read_connection(self._engine) as connection:
+            selected = connection.execute(keys.limit(rows)).scalars().all()
+        return {key: self._read_row(key) for key in selected}
+
+    def _read_row(self, selected_key: Any) -> Record | BrokenRecord:  # noqa: ANN401
+        import sqlalchemy as sa
+
+        key = self._key.to_text(selected_key)
+        statement = self._select().where(self._key.is_one_of([key]))
+        try:
+            with self._engine.connect() as connection:
+                database.prepare_to_read(connection)
+                found = connection.execute(statement).mappings().first()
+        except (sa.exc.StatementError, ValueError) as error:
+            return BrokenRecord(0, f"cannot be read: {error_text(error)}", f"the row {key}")
+        if found is None:
+            return BrokenRecord(0, "is not found by its key", f"the row {key}")
+        return self._record(found)
+
+    def _record(self, values: Mapping[Any, object]) -> Record:
+        cells = {name: _readable(value) for name, value in values.items()}
+        if not isinstance(cells[self._key_name], int):
+            cells[self._key_name] = self._key.to_text(values[self._key_name])
+        return Record(0, cells)
+
+    def _count_rows_without_key(self) -> int:
+        import sqlalchemy as sa
+
+        rows = sa.select(sa.func.count()).select_from(self._from)
+        rows = rows.where(self._key.column.is_(None))
+        if self._blank_rows is not None:
+            rows = rows.where(self._blank_rows)
+        with database.read_connection(self._engine) as connection:
+            return int(connection.execute(rows).scalar_one())
+
+    def _after(self, statement: Select[Any], last_key: Any) -> Select[Any]:  # noqa: ANN401
+        statement = statement.where(
+            self._key.column.is_not(None) if last_key is None else self._key.is_after(last_key)
+        )
+        if self._blank_rows is not None:
+            statement = statement.where(self._blank_rows)
+        return statement.order_by(self._key.column)
 
     def _select(self) -> Select[Any]:
         import sqlalchemy as sa
 
-        return sa.select(*(self._untyped(each).label(each.name) for each in self._from.columns))
-
-    def _untyped(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """In SQLite the column without its type: a column of dates may hold numbers or any text."""
-        import sqlalchemy as sa
-
-        if self._engine.dialect.name != "sqlite":
-            return column
-        return sa.type_coerce(column, sa.types.NullType())
+        cells = [
+            self._key.selected
+            if column.name == self._key_name
+            else selected_cell(self._engine, column, self._max_chars)
+            for column in self._from.columns
+        ]
+        named = zip(cells, self._from.columns, strict=True)
+        return sa.select(*(cell.label(column.name) for cell, column in named))
 
     def _blank_rows_condition(self, columns: ColumnMapping) -> ColumnElement[bool]:
         import sqlalchemy as sa
 
         conditions: list[ColumnElement[bool]] = [sa.true()]
         if columns.alt:
-            conditions.append(database.blank_condition(self._from.columns[columns.alt]))
+            conditions.append(is_blank(self._from.columns[columns.alt]))
         if columns.alt_source:
             source = self._from.columns[columns.alt_source]
-            conditions.append(database.source_condition(source, REQUESTABLE_SOURCES))
+            conditions.append(is_one_of(source, REQUESTABLE_SOURCES))
         reviewed_at = database.find_column(self._from, columns.target_column("alt_reviewed_at"))
         if reviewed_at is not None:
-            conditions.append(database.blank_condition(self._from.columns[reviewed_at]))
+            conditions.append(has_no_date(self._from.columns[reviewed_at]))
         return sa.and_(*conditions)
+
+
+def _readable(value: object) -> object:
+    """A cell without the marks of bytes that are not UTF-8."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return value
+
+
+def _count_chars(record: Record | BrokenRecord) -> int:
+    if isinstance(record, BrokenRecord):
+        return 0
+    return sum(len(each) for each in record.values.values() if isinstance(each, (str, bytes)))
 
 
 def _subquery(engine: Engine, query: str) -> FromClause:
@@ -134,7 +246,31 @@ def _subquery(engine: Engine, query: str) -> FromClause:
     no_rows = sa.text(f"SELECT * FROM ({escaped}) AS found WHERE 1 = 0")  # noqa: S608 - the user's own
     try:
         with engine.connect() as connection:
-            names = list(connection.execute(no_rows).keys())
+            result = connection.execute(no_rows)
+            names = list(result.keys())
+            types = [each[1] for each in result.cursor.description] if result.cursor else []
     except sa.exc.DBAPIError as error:
-        raise database.as_source_error("The query does not run", error) from None
-    return sa.text(escaped).columns(*(sa.column(name) for name in names)).subquery("found")
+        raise as_source_error("The query does not run", error) from None
+    known = _result_types(engine)
+    columns = [
+        sa.column(name, known.get(code, sa.types.NullType()))
+        for name, code in zip(names, types, strict=True)
+    ]
+    return sa.text(escaped).columns(*columns).subquery("found")
+
+
+def _result_types(engine: Engine) -> dict[int, Any]:
+    """Type codes of a driver to the types whose values need care; others are read as they come."""
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import mysql
+
+    if engine.dialect.name == "postgresql":
+        return {
+            16: sa.Boolean(), 17: sa.LargeBinary(), 20: sa.Integer(), 21: sa.Integer(),
+            23: sa.Integer(), 25: sa.Text(), 1043: sa.Text(), 114: sa.JSON(), 3802: sa.JSON(),
+            1009: sa.ARRAY(sa.Text()), 1015: sa.ARRAY(sa.Text()), 1007: sa.ARRAY(sa.Integer()),
+        }  # fmt: skip
+    if engine.dialect.name == "sqlite":
+        return {}
+    return {4: mysql.FLOAT(), 7: sa.DateTime(), 10: sa.Date(), 11: sa.Time(), 12: sa.DateTime(),
+            16: mysql.BIT()}  # fmt: skip

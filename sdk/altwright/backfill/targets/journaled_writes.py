@@ -7,18 +7,22 @@ journal never says that a decision is in effect which the table does not have.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from altwright.backfill.database import error_text, is_permanent_refusal
+from altwright.backfill.database_errors import ErrorScope, error_scope, error_text
 from altwright.backfill.rules.outcome_rules import outcome_after_refusal, outcome_before_decision
-from altwright.backfill.run_state import KEPT, WRITTEN
-from altwright.backfill.targets.table import BATCH_ROWS, TableTarget
+from altwright.backfill.run_state import GONE, KEPT, WRITTEN
+from altwright.backfill.targets.table import BATCH_ROWS, RowRefused, RowWrite, TableTarget
 from altwright.backfill.types import Outcome, Row
 
+RowOutcome = tuple[Row, Outcome]
 _MAX_LOCKED_IN_A_ROW = 3
-"""After this many locked rows the whole table is taken to be locked: each costs a long wait."""
-_CHANGED = "someone changed it in the table: their text is kept"
+"""After this many locked rows the whole table is taken to be locked: each costs a wait."""
+_UNDONE = {
+    KEPT: "someone changed it in the table: their text is kept",
+    GONE: "the table has no row with this key any more",
+}
 
 
 class OutcomeJournal(Protocol):
@@ -27,11 +31,11 @@ class OutcomeJournal(Protocol):
     def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Replace outcomes of rows; they are unwritten again."""
 
-    def next_unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
+    def next_unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[RowOutcome]:
         """The next outcomes that the target does not have."""
 
     def mark_written(self, states: Mapping[str, int]) -> None:
-        """Store WRITTEN or KEPT by key."""
+        """Store WRITTEN, KEPT or GONE by key."""
 
 
 @dataclass(slots=True)
@@ -39,13 +43,18 @@ class TableWriteResult:
     """What became of some outcomes: each key is in `states`, `replaced` or `unwritten`."""
 
     states: dict[str, int] = field(default_factory=dict)
-    """Key to WRITTEN or KEPT."""
+    """Key to WRITTEN, KEPT or GONE."""
     replaced: dict[str, Outcome] = field(default_factory=dict)
-    """Key to the outcome that replaces one that could not take effect."""
+    """Key to the outcome that replaces one that could not take effect, or that a trigger changed:
+    the latter is in `states`, too."""
     undone: dict[str, str] = field(default_factory=dict)
     """Key to why a person's decision did not take effect."""
     unwritten: dict[str, str] = field(default_factory=dict)
     """Key to the database's error for rows that can be written later."""
+    table_error: str = ""
+    """Why every row fails until someone mends the table; empty if it is well."""
+    is_locked: bool = False
+    """Whether someone has locked the whole table: other rows need not try now."""
 
     def add(self, other: TableWriteResult) -> None:
         """Add the results of other rows."""
@@ -53,33 +62,30 @@ class TableWriteResult:
         self.replaced |= other.replaced
         self.undone |= other.undone
         self.unwritten |= other.unwritten
+        self.table_error = self.table_error or other.table_error
+        self.is_locked = self.is_locked or other.is_locked
 
 
-def write_batch(target: TableTarget, batch: Sequence[Outcome]) -> TableWriteResult:
+def write_batch(target: TableTarget, batch: Sequence[RowOutcome]) -> TableWriteResult:
     """Write outcomes into the table only; `record_in_journal` stores the result."""
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import StatementError
 
     result = TableWriteResult()
     try:
-        result.states |= target.write(batch)
-    except DBAPIError as error:
-        detail = error_text(error)
-        if is_permanent_refusal(error):
-            if len(batch) == 1:
-                _replace_refused(batch[0], detail, result)
-            else:
-                _write_one_by_one(target, batch, result)
-        elif len(batch) == 1 or error.connection_invalidated or target.has_table_locks:
-            result.unwritten |= dict.fromkeys((each.key for each in batch), detail)
-        else:
-            # One row is locked; the others need not wait for it.
-            _write_one_by_one(target, batch, result)
-    for each in batch:
-        is_kept = result.states.get(each.key) == KEPT
-        if is_kept and each.is_decided and each.key not in result.undone:
-            result.undone[each.key] = _CHANGED
-            if (before := outcome_before_decision(each)) is not None:
-                result.replaced[each.key] = before
+        written = target.write(batch)
+    except RowRefused as error:
+        _after_refused_row(target, batch, str(error), result)
+    except (StatementError, ValueError) as error:
+        _after_error(target, batch, error, result)
+    else:
+        for _, outcome in batch:
+            _add_written(outcome, written[outcome.key], result)
+    for _, outcome in batch:
+        why = _UNDONE.get(result.states.get(outcome.key, WRITTEN))
+        if why and outcome.is_decided and outcome.key not in result.undone:
+            result.undone[outcome.key] = why
+            if (before := outcome_before_decision(outcome)) is not None:
+                result.replaced[outcome.key] = before
     return result
 
 
@@ -95,23 +101,67 @@ def write_all(
     """Write every unwritten outcome but those of `skip`, which the result lists as unwritten."""
     total = TableWriteResult(unwritten=dict(skip))
     while waiting := journal.next_unwritten(BATCH_ROWS, list(total.unwritten)):
-        result = write_batch(target, [outcome for _, outcome in waiting])
+        if total.is_locked or total.table_error:
+            detail = total.table_error or next(iter(total.unwritten.values()))
+            total.unwritten |= dict.fromkeys((outcome.key for _, outcome in waiting), detail)
+            continue
+        result = write_batch(target, waiting)
         record_in_journal(journal, result)
         total.add(result)
     return total
 
 
+def stored_outcome(outcome: Outcome, written: RowWrite) -> Outcome:
+    """The outcome with the alt text as the table has it."""
+    if written.stored_alt is None:
+        return outcome
+    return replace(outcome, alt=written.stored_alt)
+
+
+def _add_written(outcome: Outcome, written: RowWrite, result: TableWriteResult) -> None:
+    result.states[outcome.key] = written.state
+    if written.stored_alt is not None:
+        result.replaced[outcome.key] = stored_outcome(outcome, written)
+
+
+def _after_error(
+    target: TableTarget, batch: Sequence[RowOutcome], error: Exception, result: TableWriteResult
+) -> None:
+    scope, detail = error_scope(error), error_text(error)
+    if scope is ErrorScope.ROW:
+        _after_refused_row(target, batch, detail, result)
+        return
+    is_lost = bool(getattr(error, "connection_invalidated", False))
+    if scope is ErrorScope.MOMENT and len(batch) > 1 and not (is_lost or target.has_table_locks):
+        # One row is locked; the others need not wait for it.
+        _write_one_by_one(target, batch, result)
+        return
+    result.unwritten |= dict.fromkeys((outcome.key for _, outcome in batch), detail)
+    result.is_locked = scope is ErrorScope.MOMENT and (is_lost or target.has_table_locks)
+    result.table_error = detail if scope is ErrorScope.TABLE else ""
+
+
+def _after_refused_row(
+    target: TableTarget, batch: Sequence[RowOutcome], detail: str, result: TableWriteResult
+) -> None:
+    if len(batch) == 1:
+        _replace_refused(batch[0][1], detail, result)
+    else:
+        _write_one_by_one(target, batch, result)
+
+
 def _write_one_by_one(
-    target: TableTarget, batch: Sequence[Outcome], result: TableWriteResult
+    target: TableTarget, batch: Sequence[RowOutcome], result: TableWriteResult
 ) -> None:
     locked_in_a_row = 0
     for number, each in enumerate(batch):
         one = write_batch(target, [each])
         result.add(one)
         locked_in_a_row = locked_in_a_row + 1 if one.unwritten else 0
-        if locked_in_a_row == _MAX_LOCKED_IN_A_ROW:
-            rest = (later.key for later in batch[number + 1 :])
-            result.unwritten |= dict.fromkeys(rest, one.unwritten[each.key])
+        if locked_in_a_row == _MAX_LOCKED_IN_A_ROW or result.is_locked or result.table_error:
+            result.is_locked = not result.table_error
+            rest = (outcome.key for _, outcome in batch[number + 1 :])
+            result.unwritten |= dict.fromkeys(rest, next(iter(one.unwritten.values())))
             return
 
 

@@ -3,54 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from altwright.backfill import database
-from altwright.backfill.audit_fields import (
-    audit_field_names,
-    audit_values,
-    clears_further_texts,
-    is_writable,
-)
+from altwright.backfill.audit_fields import audit_values, clears_further_texts, is_writable
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import ColumnMapping
-from altwright.backfill.run_state import KEPT, WRITTEN
-from altwright.backfill.types import MACHINE_SOURCES, WRITTEN_BY_PEOPLE, AltSource, Outcome
+from altwright.backfill.key_column import open_key_column
+from altwright.backfill.run_state import GONE, KEPT, WRITTEN
+from altwright.backfill.targets.table_columns import TargetColumns
+from altwright.backfill.text_conditions import as_string, equals_exactly, is_blank
+from altwright.backfill.types import WRITTEN_BY_PEOPLE, AltSource, Outcome, Row
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, ColumnElement, Connection, Engine
+    from sqlalchemy import ColumnElement, Connection, Engine, RowMapping
 
 BATCH_ROWS = 100
 """Rows of one transaction: few, so that editors are locked out for a short time only."""
+_DISCARDED = "it discards the text: a trigger, a rule or row-level security"
+
+
+class RowRefused(Exception):
+    """The table takes the statement, and then has another text or none. Nothing stays written."""
+
+
+class RowState(Enum):
+    """What a row is before its request."""
+
+    OPEN = "open"
+    """Blank, and nobody's decision."""
+    FILLED = "filled"
+    """A person has filled it, or decided that it is to be blank."""
+    CHANGED = "changed"
+    """It has another image than when it was read."""
+    MISSING = "missing"
+    """No row has the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowWrite:
+    """What became of one outcome in the table."""
+
+    state: int
+    """WRITTEN, KEPT or GONE."""
+    stored_alt: str | None = None
+    """The alt text as a trigger has changed it; None if it is as it was written."""
 
 
 class TableTarget:
     """Writes outcomes into a table. Writing the same outcome twice changes nothing."""
 
     def __init__(
-        self, engine: Engine, name: str, columns: ColumnMapping, options: CaptionOptions
+        self,
+        engine: Engine,
+        name: str,
+        columns: ColumnMapping,
+        options: CaptionOptions,
+        *,
+        is_read_by_query: bool = False,
     ) -> None:
         """Raises UsageError if a column is missing that the alt text needs."""
         self.engine = engine
+        self.name = name
         self.display_name = f"{database.url_without_password(engine)} {name}"
-        self._table = database.reflect_table(engine, name)
+        self.table = database.reflect_table(engine, name)
         self._options = options
-        existing = self._table.columns
-        if columns.key not in existing:
+        key_name = database.find_column(self.table, columns.key)
+        if key_name is None:
             raise UsageError(f"{name} has no column {columns.key!r} to find its rows by.")
-        self._key = database.key_expression(engine, existing[columns.key])
-        found = {
-            field: database.find_column(self._table, columns.target_column(field))
-            for field in audit_field_names(options)
-        }
-        self._column_names = {field: column for field, column in found.items() if column}
-        if "alt" not in self._column_names:
-            raise UsageError(
-                f"{name} has no column for alt texts: name it with --column alt=NAME, or add it "
-                f"with altwright backfill init-db. There are: {', '.join(existing.keys())}."
-            )
+        self.key = open_key_column(engine, self.table.columns[key_name])
+        self.columns = TargetColumns(engine, self.table, columns, options)
+        # A query may compute the image, or take it from another table.
+        has_image = not is_read_by_query and columns.image != columns.key
+        self._image = self.table.columns.get(columns.image) if has_image else None
 
     @property
     def url(self) -> str:
@@ -64,8 +92,8 @@ class TableTarget:
 
     @property
     def missing_fields(self) -> list[str]:
-        """Audit fields without a column in the table; the journal stores them."""
-        return [name for name in audit_field_names(self._options) if name not in self._column_names]
+        """Audit fields that are not written into the table; the journal stores them."""
+        return self.columns.missing_fields
 
     def text_fields(self) -> Mapping[tuple[str, str], str]:
         """Style and locale of each text of the run, and its audit field."""
@@ -73,76 +101,157 @@ class TableTarget:
 
     def max_chars(self) -> Mapping[str, int]:
         """Characters that the column of each audit field takes, if it has a limit."""
-        lengths = {
-            field: getattr(self._table.columns[name].type, "length", None)
-            for field, name in self._column_names.items()
-        }
-        return {field: length for field, length in lengths.items() if length}
+        return self.columns.max_chars()
 
-    def find_blank_keys(self, keys: Iterable[str]) -> set[str]:
-        """Keys of the rows that may still be written, without those that someone has filled."""
+    def look_up(self, rows: Iterable[Row]) -> dict[str, RowState]:
+        """The state of rows before their requests, by key."""
         import sqlalchemy as sa
 
-        key_of = {database.key_value(self._key, key): key for key in keys}
-        statement = sa.select(self._key).where(self._key.in_(list(key_of)), self._may_be_set())
+        by_key = {row.key: row for row in rows}
+        image = sa.null() if self._image is None else as_string(self._image)
+        statement = sa.select(
+            self.key.selected.label("key"), image.label("image"),
+            sa.case((self._may_be_set(), 1), else_=0).label("is_open"),
+        ).where(self.key.is_one_of(by_key))  # fmt: skip
+        states = dict.fromkeys(by_key, RowState.MISSING)
         with self.engine.connect() as connection:
-            return {key_of[found] for (found,) in connection.execute(statement)}
+            database.prepare_to_read(connection)
+            for found in connection.execute(statement).mappings():
+                row = by_key.get(self.key.to_text(found["key"]))
+                if row is not None:
+                    is_same = self._image is None or _is_same_image(row, found["image"])
+                    open_state = RowState.OPEN if is_same else RowState.CHANGED
+                    states[row.key] = open_state if found["is_open"] else RowState.FILLED
+        return states
 
-    def write(self, outcomes: Sequence[Outcome]) -> dict[str, int]:
-        """Write outcomes in one transaction. Returns WRITTEN or KEPT by key.
+    def write(self, outcomes: Sequence[tuple[Row, Outcome]]) -> dict[str, RowWrite]:
+        """Write outcomes in one transaction.
 
-        Raises SQLAlchemy's errors; nothing is written then.
+        Raises RowRefused, and errors of SQLAlchemy and of drivers; nothing is written then.
         """
         with database.short_transaction(self.engine) as connection:
             return self.write_in(connection, outcomes)
 
-    def write_in(self, connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, int]:
-        """As `write`, in a transaction of the caller."""
-        # Always in the same order, so that two writers wait for each other and do not deadlock.
-        ordered = sorted(outcomes, key=lambda each: each.key)
-        return {each.key: self._write_one(connection, each) for each in ordered}
-
-    def _write_one(self, connection: Connection, outcome: Outcome) -> int:
+    def write_in(
+        self, connection: Connection, outcomes: Sequence[tuple[Row, Outcome]]
+    ) -> dict[str, RowWrite]:
+        """As `write`, in a transaction of the caller, to be rolled back if it raises."""
         import sqlalchemy as sa
 
-        values = self._column_values(outcome)
-        is_row = self._key == database.key_value(self._key, outcome.key)
-        if not values:
-            return WRITTEN
-        updated = connection.execute(
-            sa.update(self._table).where(is_row, self._may_be_set(outcome)).values(values)
-        )
-        if updated.rowcount:
-            return WRITTEN
-        names = [self._column_names["alt"], *filter(None, [self._column_names.get("alt_source")])]
-        selected = sa.select(*(self._table.columns[name] for name in names)).where(is_row)
-        found = connection.execute(selected).mappings().first()
-        # An earlier process may have written it, and been killed before the journal stored that.
-        is_own = found is not None and all(
-            str(found[name] or "") == (values[name] or "") for name in names if name in values
-        )
-        return WRITTEN if is_own and names[0] in values else KEPT
+        # Always in the same order, so that two writers wait for each other and do not deadlock.
+        ordered = sorted(outcomes, key=lambda each: each[0].key)
+        updated: dict[str, bool] = {}
+        for row, outcome in ordered:
+            if values := self._column_values(outcome):
+                statement = sa.update(self.table).where(
+                    self.key.is_one_of([row.key]), self._may_be_set(row, outcome)
+                )
+                # Columns that others' conditions name come last: MySQL sets from left to right.
+                last = [self.columns.column(each).name for each in ("alt", "alt_source")
+                        if each in self.columns]  # fmt: skip
+                in_order = sorted(values.items(), key=lambda each: each[0] in last)
+                result = connection.execute(statement.ordered_values(*in_order))
+                updated[row.key] = bool(result.rowcount)
+        stored = self._read_back(connection, [row.key for row, _ in ordered if row.key in updated])
+        return {
+            row.key: RowWrite(WRITTEN)
+            if row.key not in updated
+            else self._judge(connection, row, outcome, stored.get(row.key), updated[row.key])
+            for row, outcome in ordered
+        }
+
+    def _read_back(self, connection: Connection, keys: Sequence[str]) -> dict[str, RowMapping]:
+        import sqlalchemy as sa
+
+        fields = [field for field in ("alt", "alt_source") if field in self.columns]
+        texts = [as_string(self.columns.column(field)).label(field) for field in fields]
+        statement = sa.select(self.key.selected.label("key"), *texts)
+        found = connection.execute(statement.where(self.key.is_one_of(keys))).mappings()
+        return {self.key.to_text(each["key"]): each for each in found}
+
+    def _judge(
+        self,
+        connection: Connection,
+        row: Row,
+        outcome: Outcome,
+        stored: RowMapping | None,
+        is_updated: bool,
+    ) -> RowWrite:
+        """What the table has after an update that it reports to have made, or not."""
+        import sqlalchemy as sa
+
+        if stored is None:
+            return RowWrite(GONE)
+        alt = str(stored["alt"] or "")
+        source = str(stored.get("alt_source") or "").strip()
+        has_source = source == outcome.alt_source or "alt_source" not in stored
+        sets_alt = is_writable(outcome) or outcome.is_decided
+        if alt == outcome.alt and has_source:
+            # Or an earlier process wrote it, and was killed before the journal stored that.
+            return RowWrite(WRITTEN if sets_alt or is_updated else KEPT)
+        if not is_updated:
+            may_be_set = sa.select(sa.literal(1)).select_from(self.table).where(
+                self.key.is_one_of([row.key]), self._may_be_set(row, outcome)
+            )  # fmt: skip
+            if connection.execute(may_be_set).first() is None:
+                return RowWrite(KEPT)
+            raise RowRefused(_DISCARDED)
+        if not sets_alt:
+            if has_source:
+                return RowWrite(WRITTEN)
+            raise RowRefused(_DISCARDED)
+        if alt == outcome.alt or _has_its_words(alt, outcome.alt):
+            return RowWrite(WRITTEN, None if alt == outcome.alt else alt)
+        raise RowRefused("it stores another text" if alt.strip() else _DISCARDED)
+
+    def find_kept_texts(self, outcomes: Iterable[tuple[Row, Outcome]]) -> dict[str, list[str]]:
+        """Fields of decided rows whose further text is not as decided, by key.
+
+        Somebody has filled or changed them in the table: theirs stay.
+        """
+        import sqlalchemy as sa
+
+        kept: dict[str, list[str]] = {}
+        with self.engine.connect() as connection:
+            for row, outcome in outcomes:
+                is_cleared = clears_further_texts(outcome)
+                fields = self._further_fields(outcome)
+                if not fields or not (outcome.edits or is_cleared):
+                    continue
+                texts = (as_string(self.columns.column(field)) for field in fields.values())
+                found = connection.execute(
+                    sa.select(*texts).where(self.key.is_one_of([row.key]))
+                ).first()
+                wanted = {} if is_cleared else outcome.texts
+                edited = {(each[0], each[1]) for each in outcome.edits}
+                decided = set(fields) if is_cleared else edited
+                for (pair, field), value in zip(fields.items(), found or (), strict=False):
+                    if pair in decided and str(value or "") != wanted.get(pair, ""):
+                        kept.setdefault(row.key, []).append(field)
+        return kept
 
     def _column_values(self, outcome: Outcome) -> dict[str, Any]:
-        """Column name to the value or SQL expression that is set."""
+        """Column name to the SQL expression that is set."""
+        import sqlalchemy as sa
+
         texts = audit_values(outcome, self._options)
         further = {*self._options.text_fields().values()} - {"alt"}
         if not is_writable(outcome) and not outcome.is_decided:
             texts = {name: texts[name] for name in ("alt_source", "reasons")}
         values: dict[str, Any] = {}
         for field, text in texts.items():
-            name = self._column_names.get(field)
-            if name is None:
+            if field not in self.columns or field in further:
                 continue
-            column = self._table.columns[name]
-            if field in further:
+            column = self.columns.column(field)
+            # NULL is missing, '' is decorative: a rejected row is missing its text.
+            is_decorative = field == "alt" and not text and is_writable(outcome)
+            value = self.columns.empty_text if is_decorative else self.columns.literal(field, text)
+            if value is None:
                 continue
-            if field == "alt":
-                # NULL is missing, '' is decorative: a rejected row is missing its text.
-                values[name] = None if not is_writable(outcome) and column.nullable else text
-            else:
-                # NULL if empty: '' is not a valid date.
-                values[name] = _as_datetime(column, text) if text else None
+            condition = self.columns.may_replace(field)
+            values[column.name] = (
+                value if condition is None else sa.case((condition, value), else_=column)
+            )
         return values | self._further_texts(outcome)
 
     def _further_texts(self, outcome: Outcome) -> dict[str, Any]:
@@ -155,115 +264,76 @@ class TableTarget:
         values: dict[str, Any] = {}
         replaced = {(each[0], each[1]): each[3] for each in outcome.edits}
         is_cleared = clears_further_texts(outcome)
-        for pair, name in self._further_columns(outcome).items():
+        for pair, field in self._further_fields(outcome).items():
             text = "" if is_cleared else outcome.texts[pair]
-            column = self._table.columns[name]
-            old = replaced.get(pair, outcome.texts[pair])
-            may_be_set = self._has_text(column, old)
+            column = self.columns.column(field)
+            may_be_set = self._has_text(column, replaced.get(pair, outcome.texts[pair]))
             if text:
-                is_blank = database.blank_condition(column)
-                may_be_set = sa.or_(is_blank, may_be_set) if pair in replaced else is_blank
+                may_be_set = (
+                    sa.or_(is_blank(column), may_be_set) if pair in replaced else is_blank(column)
+                )
             elif not is_cleared and pair not in replaced:
                 continue
-            new = text or (None if column.nullable else "")
-            values[name] = sa.case((may_be_set, new), else_=column)
+            new = self.columns.literal(field, text)
+            if new is not None:
+                values[column.name] = sa.case((may_be_set, new), else_=column)
         return values
 
-    def find_kept_texts(self, outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-        """Fields of decided rows whose further text is not as decided, by key.
-
-        Somebody has filled or changed them in the table: theirs stay.
-        """
-        import sqlalchemy as sa
-
-        kept: dict[str, list[str]] = {}
-        with self.engine.connect() as connection:
-            for outcome in outcomes:
-                is_cleared = clears_further_texts(outcome)
-                columns = self._further_columns(outcome)
-                if not columns or not (outcome.edits or is_cleared):
-                    continue
-                found = connection.execute(
-                    sa.select(*(self._table.columns[name] for name in columns.values())).where(
-                        self._key == database.key_value(self._key, outcome.key)
-                    )
-                ).first()
-                wanted = {} if is_cleared else outcome.texts
-                edited = {(each[0], each[1]) for each in outcome.edits}
-                decided = set(columns) if is_cleared else edited
-                for (pair, _), value in zip(columns.items(), found or (), strict=False):
-                    if pair in decided and str(value or "") != wanted.get(pair, ""):
-                        kept.setdefault(outcome.key, []).append(self._options.text_fields()[pair])
-        return kept
-
-    def _further_columns(self, outcome: Outcome) -> dict[tuple[str, str], str]:
-        """Style and locale to column name of the further texts that an outcome may set."""
+    def _further_fields(self, outcome: Outcome) -> dict[tuple[str, str], str]:
+        """Style and locale to the field of the further texts that an outcome may set."""
         if not (is_writable(outcome) or outcome.is_decided):
             return {}
         fields = self._options.text_fields()
-        names = {
-            pair: self._column_names.get(fields[pair], "")
+        return {
+            pair: fields[pair]
             for pair in outcome.texts
-            if fields.get(pair, "alt") != "alt"
+            if fields.get(pair, "alt") != "alt" and fields[pair] in self.columns
         }
-        return {pair: name for pair, name in names.items() if name}
 
     def _has_text(self, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
-        return database.equals_exactly(self.engine, column, text)
+        return equals_exactly(self.engine, column, text)
 
-    def _may_be_set(self, outcome: Outcome | None = None) -> ColumnElement[bool]:
-        """The compare of compare-and-set: the row is blank and not a person's.
+    def _may_be_set(
+        self, row: Row | None = None, outcome: Outcome | None = None
+    ) -> ColumnElement[bool]:
+        """The compare of compare-and-set: the row is blank, not a person's, and shows its image.
 
         For a decision: or it still has what the reviewer saw.
         """
         import sqlalchemy as sa
 
-        alt = self._table.columns[self._column_names["alt"]]
+        alt = self.columns.column("alt")
+        has_image = [] if row is None else self._has_image(row)
         seen = outcome.seen_source if outcome is not None and outcome.is_decided else ""
-        is_reviewed_as_seen = self._is_reviewed_as_seen(outcome)
+        is_reviewed_as_seen = self.columns.is_reviewed_as_seen(
+            outcome.seen_reviewed_at if outcome is not None else ""
+        )
         # A blank row with a person's alt_source was blanked on purpose; a decorative one may be
         # set if the decision is about exactly that.
-        is_free = sa.and_(
-            database.blank_condition(alt),
-            self._is_machines({seen} & {AltSource.DECORATIVE.value}),
-            is_reviewed_as_seen,
+        may_be_set = sa.and_(
+            is_blank(alt), self.columns.is_machines({seen} & {AltSource.DECORATIVE.value})
         )
-        if outcome is None or not outcome.draft or seen not in (AltSource.AI, *WRITTEN_BY_PEOPLE):
-            return is_free
-        is_as_seen = sa.and_(
-            self._has_text(alt, outcome.draft), self._is_machines({seen}), is_reviewed_as_seen
-        )
-        return sa.or_(is_free, is_as_seen)
+        if outcome is not None and outcome.draft and seen in (AltSource.AI, *WRITTEN_BY_PEOPLE):
+            is_as_seen = sa.and_(
+                self._has_text(alt, outcome.draft), self.columns.is_machines({seen})
+            )
+            may_be_set = sa.or_(may_be_set, is_as_seen)
+        return sa.and_(may_be_set, is_reviewed_as_seen, *has_image)
 
-    def _is_machines(self, seen: set[str]) -> ColumnElement[bool]:
-        """Whether `alt_source` is a machine's or one of `seen`; every other value is a person's."""
-        import sqlalchemy as sa
-
-        name = self._column_names.get("alt_source")
-        if name is None:
-            return sa.true()
-        return database.source_condition(self._table.columns[name], [*MACHINE_SOURCES, *seen])
-
-    def _is_reviewed_as_seen(self, outcome: Outcome | None) -> ColumnElement[bool]:
-        """Whether the row has no review date, or the one that the reviewer saw."""
-        import sqlalchemy as sa
-
-        name = self._column_names.get("alt_reviewed_at")
-        if name is None:
-            return sa.true()
-        column = self._table.columns[name]
-        if outcome is None or not outcome.seen_reviewed_at:
-            return database.blank_condition(column)
-        if not isinstance(_as_datetime(column, outcome.seen_reviewed_at), str):
-            return sa.true()  # dates come back in the zone and precision of their column
-        is_same = self._has_text(column, outcome.seen_reviewed_at)
-        return sa.or_(database.blank_condition(column), is_same)
+    def _has_image(self, row: Row) -> list[ColumnElement[bool]]:
+        """Whether the row still shows the image that was described."""
+        if self._image is None or not row.image:
+            return []
+        return [self._has_text(self._image, row.image_cell or row.image)]
 
 
-def _as_datetime(column: Column[Any], text: str) -> object:
-    """A datetime for a date column, the text for a text column."""
-    try:
-        is_date = column.type.python_type is datetime
-    except NotImplementedError:
-        is_date = False
-    return datetime.fromisoformat(text) if is_date else text
+def _is_same_image(row: Row, image: object) -> bool:
+    return not row.image or str(image or "") == (row.image_cell or row.image)
+
+
+def _has_its_words(stored: str, text: str) -> bool:
+    """Whether a text is only written differently: by a trigger that trims, or adds a full stop."""
+    words, stored_words = (
+        "".join(filter(str.isalnum, each.casefold())) for each in (text, stored)
+    )  # fmt: skip
+    return bool(words) and words in stored_words

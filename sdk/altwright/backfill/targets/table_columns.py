@@ -1,0 +1,213 @@
+"""Columns of a target table: which audit field has which one, and how its value is written.
+
+A column that only has the name of an audit field may be the user's own: `reasons` of a sale,
+`alt_model` of a product. It is written if `init-db` made it or `--column` names it, or if every row
+without an `alt_source` has it blank; and then never over a value that no run wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from altwright.backfill import database
+from altwright.backfill.audit_fields import audit_field_names
+from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.column_mapping import ColumnMapping
+from altwright.backfill.text_conditions import (
+    as_string,
+    equals_exactly,
+    has_no_date,
+    is_blank,
+    is_one_of,
+)
+from altwright.backfill.types import MACHINE_SOURCES, AltSource
+from altwright.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column, ColumnElement, Engine, Table
+
+MARK = "altwright"
+"""A column that `init-db` made: its comment begins so; in SQLite it has a constraint of this name,
+with the field's name behind it."""
+_DERIVED_FIELDS = ("alt_locale", "alt_model", "reasons", "search_text")
+"""Audit fields whose columns may be the user's own in spite of their names."""
+
+
+class TargetColumns:
+    """The columns of a table that a run may write, and the conditions for it."""
+
+    def __init__(
+        self, engine: Engine, table: Table, columns: ColumnMapping, options: CaptionOptions
+    ) -> None:
+        """Raises UsageError if there is no column for alt texts."""
+        self._engine = engine
+        self._table = table
+        self._options = options
+        found = {
+            field: database.find_column(table, columns.target_column(field))
+            for field in audit_field_names(options)
+        }
+        self._names = {field: column for field, column in found.items() if column}
+        if "alt" not in self._names:
+            raise UsageError(
+                f"{table.name} has no column for alt texts: name it with --column alt=NAME, or add "
+                f"it with altwright backfill init-db. There are: {', '.join(table.columns.keys())}."
+            )
+        self._marked = {*columns.named, *self._find_marked()}
+        self.users_own = self._find_users_own()
+        """Fields whose columns are the user's own: never written."""
+        for field in self.users_own:
+            del self._names[field]
+
+    @property
+    def missing_fields(self) -> list[str]:
+        """Audit fields that are not written: the journal alone stores them."""
+        return [name for name in audit_field_names(self._options) if name not in self._names]
+
+    def __contains__(self, field: str) -> bool:
+        return field in self._names
+
+    def column(self, field: str) -> Column[Any]:
+        """The column of a field that is `in` these columns."""
+        return self._table.columns[self._names[field]]
+
+    def max_chars(self) -> Mapping[str, int]:
+        """Characters that the column of each audit field takes, if it has a limit."""
+        lengths = {field: getattr(self.column(field).type, "length", None) for field in self._names}
+        return {field: length for field, length in lengths.items() if length}
+
+    def literal(self, field: str, text: str) -> ColumnElement[Any] | None:
+        """A text for a field's column; None if it is empty and the column cannot be.
+
+        Without SQLAlchemy's type of the column: the database converts the text.
+        """
+        import sqlalchemy as sa
+
+        column = self.column(field)
+        if not text:
+            if column.nullable:
+                return sa.null()
+            takes_text = database.python_type(column) in (str, None)
+            is_text = takes_text and not isinstance(column.type, sa.Enum)
+            return self.empty_text if is_text else None
+        if field == "alt_reviewed_at":
+            return self._date(column, text)
+        if field in _DERIVED_FIELDS:
+            text = text[: self.max_chars().get(field)]
+        return sa.literal(text, self._text_type)
+
+    @property
+    def empty_text(self) -> ColumnElement[Any]:
+        """An empty text that is not NULL."""
+        import sqlalchemy as sa
+
+        return sa.literal("", self._text_type)
+
+    def may_replace(self, field: str) -> ColumnElement[bool] | None:
+        """When a field's column may be set in a row that may be written; None: always.
+
+        A column without the mark keeps what stood in it before the row had an `alt_source`.
+        """
+        import sqlalchemy as sa
+
+        if field in self._marked or field not in (*_DERIVED_FIELDS, "alt_reviewed_at"):
+            return None
+        column = self.column(field)
+        is_free = has_no_date(column) if field == "alt_reviewed_at" else is_blank(column)
+        if "alt_source" not in self:
+            return is_free
+        return sa.or_(is_free, is_one_of(self.column("alt_source"), _OWN_SOURCES))
+
+    def is_machines(self, seen: Iterable[str] = ()) -> ColumnElement[bool]:
+        """Whether `alt_source` is a machine's or one of `seen`; every other value is a person's."""
+        import sqlalchemy as sa
+
+        if "alt_source" not in self:
+            return sa.true()
+        return is_one_of(self.column("alt_source"), {*MACHINE_SOURCES, *seen})
+
+    def is_reviewed_as_seen(self, seen_reviewed_at: str = "") -> ColumnElement[bool]:
+        """Whether the row has no review date, or the one that the reviewer saw."""
+        import sqlalchemy as sa
+
+        if "alt_reviewed_at" not in self:
+            return sa.true()
+        column = self.column("alt_reviewed_at")
+        if not seen_reviewed_at:
+            return has_no_date(column)
+        if database.python_type(column) in (date, datetime):
+            return sa.true()  # dates come back in the zone and precision of their column
+        is_same = equals_exactly(self._engine, column, seen_reviewed_at)
+        return sa.or_(has_no_date(column), is_same)
+
+    @property
+    def _text_type(self) -> Any:  # noqa: ANN401 - a class of SQLAlchemy
+        import sqlalchemy as sa
+
+        # PostgreSQL reads a parameter without a type as the column's type: an enumeration, a date.
+        is_postgresql = self._engine.dialect.name == "postgresql"
+        return sa.types.NullType() if is_postgresql else sa.String()
+
+    def _date(self, column: Column[Any], text: str) -> ColumnElement[Any]:
+        """A time in UTC. Only MySQL reads it with the server's zone, unless told otherwise."""
+        import sqlalchemy as sa
+
+        moment = datetime.fromisoformat(text)
+        if self._engine.dialect.name in ("mysql", "mariadb"):
+            if isinstance(column.type, sa.types.TIMESTAMP):
+                return sa.func.from_unixtime(moment.timestamp())
+            if isinstance(column.type, (sa.DateTime, sa.Date)):
+                chars = 19 if isinstance(column.type, sa.DateTime) else 10
+                return sa.literal(text[:chars].replace("T", " "), sa.String())
+        return sa.literal(text, self._text_type)
+
+    def _find_marked(self) -> set[str]:
+        if self._engine.dialect.name == "sqlite":
+            return self._find_marked_in_sqlite()
+        comments = {field: self.column(field).comment or "" for field in self._names}
+        return {field for field, comment in comments.items() if comment.startswith(MARK)}
+
+    def _find_marked_in_sqlite(self) -> set[str]:
+        import sqlalchemy as sa
+
+        schema = f'"{self._table.schema}".' if self._table.schema else ""
+        definition = sa.text(f"SELECT sql FROM {schema}sqlite_master WHERE name = :name")  # noqa: S608
+        with database.read_connection(self._engine) as connection:
+            found = connection.execute(definition, {"name": self._table.name}).scalar() or ""
+        marked = {*re.findall(rf"CONSTRAINT {MARK}_(\w+)", found)}
+        return {field for field in self._names if field in marked}
+
+    def _find_users_own(self) -> set[str]:
+        """Fields without the mark whose column has values in rows that no run has written."""
+        import sqlalchemy as sa
+
+        doubtful = [
+            field for field in _DERIVED_FIELDS if field in self._names and field not in self._marked
+        ]
+        if not doubtful:
+            return set()
+        no_run_wrote = sa.true()
+        if "alt_source" in self:
+            no_run_wrote = sa.not_(is_one_of(self.column("alt_source"), _OWN_SOURCES))
+        has_values = [
+            sa.func.max(
+                sa.case((
+                    sa.and_(
+                        no_run_wrote,
+                        sa.not_(is_blank(self.column(field))),
+                        as_string(self.column(field)).not_like("reviewed by %"),
+                    ),
+                    1,
+                ), else_=0)
+            )
+            for field in doubtful
+        ]  # fmt: skip
+        with database.read_connection(self._engine) as connection:
+            found = connection.execute(sa.select(*has_values)).one()
+        return {field for field, has_value in zip(doubtful, found, strict=True) if has_value}
+
+
+_OWN_SOURCES = tuple(each for each in AltSource if each is not AltSource.PENDING)
