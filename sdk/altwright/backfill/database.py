@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import weakref
 from collections.abc import Iterator
@@ -182,6 +183,21 @@ def find_column(table: FromClause, name: str) -> str | None:
 def python_type(column: ColumnElement[Any]) -> Any:  # noqa: ANN401 - a type, or None
     """The type of a column's values in Python; None if SQLAlchemy does not know it."""
     try:
-        return column.type.python_type
+        found = column.type.python_type
     except NotImplementedError:
         return None
+    return None if found is object else found
+
+
+@functools.cache
+def untyped_text() -> Any:  # noqa: ANN401 - a class that needs SQLAlchemy to be defined
+    """The type of a parameter that goes to the database as text, for it to convert."""
+    import sqlalchemy as sa
+
+    class _UntypedText(sa.types.UserDefinedType[Any]):
+        cache_ok = True
+
+        def get_col_spec(self, **_: object) -> str:
+            return "TEXT"
+
+    return _UntypedText()

@@ -7,7 +7,7 @@ and SQLite, where a column holds values of any type, gets each value that has th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -75,7 +75,7 @@ class _PostgresqlKey:
         if self._is_binary:
             return sa.func.decode(key.removeprefix("0x"), "hex")
         # Without a type of its own the parameter is read as the type of the cast.
-        return sa.cast(sa.literal(key, sa.types.NullType()), self._type)
+        return sa.cast(sa.literal(key, database.untyped_text()), self._type)
 
     @cached_property
     def _type(self) -> Any:  # noqa: ANN401 - a class that needs SQLAlchemy to be defined
@@ -121,24 +121,31 @@ class _MysqlKey:
         return _to_text(value)
 
     def is_one_of(self, keys: Iterable[str]) -> ColumnElement[bool]:
-        return self.column.in_([self._value(key) for key in keys])
+        return self.column.in_([value for key in keys for value in self._values(key)])
 
     def is_after(self, value: Any) -> ColumnElement[bool]:  # noqa: ANN401
-        return self.column > self._value(self.to_text(value))
+        import sqlalchemy as sa
 
-    def _value(self, key: str) -> ColumnElement[Any]:
+        is_bytes = isinstance(value, bytes)
+        return self.column > sa.literal(
+            value, sa.LargeBinary() if is_bytes else database.untyped_text()
+        )
+
+    def _values(self, key: str) -> Iterator[ColumnElement[Any]]:
         import sqlalchemy as sa
 
         kind = self._python_type
         try:
-            if kind is bytes:
-                return sa.literal(bytes.fromhex(key.removeprefix("0x")), sa.LargeBinary())
+            if kind is bytes or (kind is None and key[:2] == "0x"):
+                yield sa.literal(bytes.fromhex(key.removeprefix("0x")), sa.LargeBinary())
             if kind in (int, float, Decimal):
                 # With the driver's literal: as text it would be compared as a DOUBLE.
-                return sa.literal(kind(key), sa.types.NullType())
+                yield sa.literal(kind(key), database.untyped_text())
         except (ValueError, ArithmeticError):
-            raise _not_a_key(key, self.column) from None
-        return sa.literal(key, sa.String())
+            if kind is not None:
+                raise _not_a_key(key, self.column) from None
+        if kind not in (bytes, int, float, Decimal):
+            yield sa.literal(key, database.untyped_text())
 
 
 class _SqliteKey:

@@ -52,7 +52,8 @@ class RunConfig:
 
     @classmethod
     def from_identity(cls, identity: RunIdentity, *, database_url: str = "") -> RunConfig:
-        """From a journal. `database_url` replaces the stored URL, which has no password."""
+        """From a journal. `database_url` replaces a stored URL, which has no password; it is not
+        used for a run over files."""
         field_of = {_STORED_NAMES.get(name, name): name for name in cls.__dataclass_fields__}
         fields: dict[str, Any] = {
             field_of[name]: tuple(value) if isinstance(value, list) else value
@@ -60,4 +61,5 @@ class RunConfig:
             if name in field_of
         }
         config = cls(**fields)
-        return replace(config, source=database_url) if database_url else config
+        is_database = "://" in config.source
+        return replace(config, source=database_url) if database_url and is_database else config

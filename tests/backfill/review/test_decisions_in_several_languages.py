@@ -69,8 +69,8 @@ class Shop:
             [pending] = journal.iter_pending_requests()
             journal.record_results([(pending.request_key, found)], rules.decide)
             assert isinstance(connectors.target, TableTarget)
-            outcomes = [outcome for _, outcome in journal.next_unwritten(9)]
-            journal.mark_written(connectors.target.write(outcomes))
+            written = connectors.target.write(journal.next_unwritten(9))
+            journal.mark_written({key: each.state for key, each in written.items()})
 
     def texts(self) -> list[str | None]:
         """The four texts."""

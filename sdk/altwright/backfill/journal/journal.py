@@ -22,7 +22,7 @@ from typing import Self
 
 from altwright.backfill.errors import JournalUnwritable
 from altwright.backfill.journal import serialization, sql
-from altwright.backfill.journal.lock import JournalLock
+from altwright.backfill.journal.lock import JournalLock, refuse_other_database
 from altwright.backfill.run_state import (
     DecideOutcome,
     DuplicateCounts,
@@ -61,6 +61,7 @@ class Journal:
         """
         if identity is None and not path.exists():
             raise UsageError(f"There is no journal {path}.")
+        refuse_other_database(path)
         try:
             lock = JournalLock(path)
         except (OSError, sqlite3.Error) as error:

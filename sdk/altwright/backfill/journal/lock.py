@@ -1,4 +1,4 @@
-"""The lock of a journal: one run at a time."""
+"""The lock of a journal: one run at a time, and never a database of somebody else."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ class JournalLock:
     uses the operating system's locks, which end with a killed process on every platform.
     """
 
-    def __init__(self, journal: Path) -> None:
-        """Raises UsageError if another run holds it, OSError if it cannot be created."""
+    def __init__(self, journal: Path, what: str = "") -> None:
+        """Raises UsageError if another run holds it, OSError if it cannot be created.
+
+        `what` is locked for the user: the journal, unless something else is named.
+        """
         path = journal.with_name(journal.name + "-lock")
         self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
@@ -26,9 +29,36 @@ class JournalLock:
             if "locked" not in str(error):
                 raise OSError(f"{path} cannot be locked: {error}") from None
             raise UsageError(
-                f"Another run works with {journal} at the moment: wait until it ends, or stop it."
+                f"Another run works with {what or journal} at the moment: wait until it ends, or "
+                "stop it."
             ) from None
 
     def release(self) -> None:
         """Release it. The empty file stays: removing it would race with another run's lock."""
         self._db.close()
+
+
+def refuse_other_database(path: Path) -> None:
+    """Raise UsageError if the file is a database of somebody else, and leave it as it is.
+
+    Reading changes nothing: opening it as a journal would switch its journal mode and add tables.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return
+    # A database in WAL mode that nobody has open would get two more files.
+    is_open = path.with_name(f"{path.name}-wal").exists()
+    mode = "mode=ro" if is_open else "mode=ro&immutable=1"
+    reader = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+    try:
+        tables = {name for (name,) in reader.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.OperationalError:  # locked, or not readable: opening it says so
+        return
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"{path} cannot be used as a journal: {error}.") from None
+    finally:
+        reader.close()
+    if tables and not tables >= {"run", "rows", "answers"}:
+        raise UsageError(
+            f"{path} is not a journal of a backfill but another database: name a new file with "
+            "--journal."
+        )

@@ -76,6 +76,7 @@ def feed_queue(
     run = options.run or connectors.config.table
     identity = connectors.identity
     settings = {**identity.settings, "rules": asdict(rules.hold_rules)}
+    connectors.check_table()
     journal = SharedJournal.create(target.engine, run, replace(identity, settings=settings))
     journal.set_stop(None)
     with producer(broker_url, options.queue) as app:

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from altwright.backfill.run.scan import ScanResult, scan_source
 from altwright.backfill.run.summary import RunNames, RunSummary, summarise_run
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.file import FileTarget
+from altwright.backfill.targets.table_claim import claim_table
 
 _PROGRESS_INTERVAL_S = 0.25
 
@@ -71,8 +72,10 @@ class LocalRun:
         before anything was requested.
         """
         started_s = time.monotonic()
-        target = self.connectors.target
-        with Journal.open(self.journal_path, self.connectors.identity) as journal:
+        target, table = self.connectors.target, self.connectors.table
+        claim = claim_table(table) if table is not None else nullcontext()
+        with Journal.open(self.journal_path, self.connectors.identity) as journal, claim:
+            self.connectors.check_table()
             if isinstance(target, FileTarget):
                 target.check_unchanged(journal)
             scan, progress = self._scan(journal)

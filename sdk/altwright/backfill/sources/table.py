@@ -272,5 +272,6 @@ def _result_types(engine: Engine) -> dict[int, Any]:
         }  # fmt: skip
     if engine.dialect.name == "sqlite":
         return {}
-    return {4: mysql.FLOAT(), 7: sa.DateTime(), 10: sa.Date(), 11: sa.Time(), 12: sa.DateTime(),
+    return {1: sa.Integer(), 2: sa.Integer(), 3: sa.Integer(), 8: sa.Integer(), 9: sa.Integer(),
+            4: mysql.FLOAT(), 7: sa.DateTime(), 10: sa.Date(), 11: sa.Time(), 12: sa.DateTime(),
             16: mysql.BIT()}  # fmt: skip

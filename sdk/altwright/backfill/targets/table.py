@@ -74,6 +74,7 @@ class TableTarget:
         key_name = database.find_column(self.table, columns.key)
         if key_name is None:
             raise UsageError(f"{name} has no column {columns.key!r} to find its rows by.")
+        self.key_name = key_name
         self.key = open_key_column(engine, self.table.columns[key_name])
         self.columns = TargetColumns(engine, self.table, columns, options)
         # A query may compute the image, or take it from another table.
@@ -142,7 +143,7 @@ class TableTarget:
         ordered = sorted(outcomes, key=lambda each: each[0].key)
         updated: dict[str, bool] = {}
         for row, outcome in ordered:
-            if values := self._column_values(outcome):
+            if values := self.column_values(outcome):
                 statement = sa.update(self.table).where(
                     self.key.is_one_of([row.key]), self._may_be_set(row, outcome)
                 )
@@ -230,7 +231,7 @@ class TableTarget:
                         kept.setdefault(row.key, []).append(field)
         return kept
 
-    def _column_values(self, outcome: Outcome) -> dict[str, Any]:
+    def column_values(self, outcome: Outcome) -> dict[str, Any]:
         """Column name to the SQL expression that is set."""
         import sqlalchemy as sa
 

@@ -97,14 +97,14 @@ class TargetColumns:
             return self._date(column, text)
         if field in _DERIVED_FIELDS:
             text = text[: self.max_chars().get(field)]
-        return sa.literal(text, self._text_type)
+        return sa.literal(text, database.untyped_text())
 
     @property
     def empty_text(self) -> ColumnElement[Any]:
         """An empty text that is not NULL."""
         import sqlalchemy as sa
 
-        return sa.literal("", self._text_type)
+        return sa.literal("", database.untyped_text())
 
     def may_replace(self, field: str) -> ColumnElement[bool] | None:
         """When a field's column may be set in a row that may be written; None: always.
@@ -143,14 +143,6 @@ class TargetColumns:
         is_same = equals_exactly(self._engine, column, seen_reviewed_at)
         return sa.or_(has_no_date(column), is_same)
 
-    @property
-    def _text_type(self) -> Any:  # noqa: ANN401 - a class of SQLAlchemy
-        import sqlalchemy as sa
-
-        # PostgreSQL reads a parameter without a type as the column's type: an enumeration, a date.
-        is_postgresql = self._engine.dialect.name == "postgresql"
-        return sa.types.NullType() if is_postgresql else sa.String()
-
     def _date(self, column: Column[Any], text: str) -> ColumnElement[Any]:
         """A time in UTC. Only MySQL reads it with the server's zone, unless told otherwise."""
         import sqlalchemy as sa
@@ -162,7 +154,7 @@ class TargetColumns:
             if isinstance(column.type, (sa.DateTime, sa.Date)):
                 chars = 19 if isinstance(column.type, sa.DateTime) else 10
                 return sa.literal(text[:chars].replace("T", " "), sa.String())
-        return sa.literal(text, self._text_type)
+        return sa.literal(text, database.untyped_text())
 
     def _find_marked(self) -> set[str]:
         if self._engine.dialect.name == "sqlite":
