@@ -16,6 +16,7 @@ pytest_plugins = [
     "testing.servers.databases",
     "testing.servers.llmock_model_server",
     "testing.servers.origin",
+    "testing.servers.pgbouncer",
     "testing.servers.rabbitmq",
     "testing.servers.redis",
     "tests.virtual_time",
