@@ -8,7 +8,6 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +43,10 @@ from app.runtime.semaphore import WeightedSemaphore
 from app.settings.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.types import ModelImage, SourceImage, Style
+from app.validation.languages import load_languages
+from app.validation.validation_pool import ValidationPool
 from app.validation.verdict import validate_text
+from app.validation.warm_up import compile_patterns
 from app.vision.ocr_pool import MODELS_BYTES, OcrPool, is_ocr_installed
 from app.workers.cpu import children_per_server_process
 from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
@@ -88,7 +90,7 @@ def create_app(
     # that a refusal gets a request ID, headers and a log line too.
     app.add_middleware(
         LoadSheddingMiddleware,
-        paths=frozenset({"/v1/image/caption", "/v1/image/captions"}),
+        paths=frozenset({"/v1/image/caption", "/v1/image/captions", "/v1/caption/check"}),
         render_error=render_caption_error,
     )
     app.add_middleware(
@@ -110,6 +112,7 @@ class Parts:
     rate_limits: CallerRateLimits
     cache: CaptionCache | None
     worker_pool: WorkerPool
+    validation_pool: ValidationPool
     ocr_pool: OcrPool | None
     """None where the embedded captioner is not used, or its extra is not installed."""
     fetcher: Fetcher
@@ -130,6 +133,8 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
         memory = WeightedSemaphore(POOL_MEMORY_BYTES - (MODELS_BYTES if uses_ocr else 0))
         worker_pool = _create_worker_pool(settings, memory)
         stack.push_async_callback(worker_pool.aclose)
+        validation_pool = ValidationPool()
+        stack.push_async_callback(validation_pool.aclose)
         ocr_pool = OcrPool(memory) if uses_ocr else None
         if ocr_pool is not None:
             stack.push_async_callback(ocr_pool.aclose)
@@ -157,6 +162,7 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
             rate_limits=rate_limits,
             cache=cache,
             worker_pool=worker_pool,
+            validation_pool=validation_pool,
             ocr_pool=ocr_pool,
             fetcher=fetcher,
             normaliser=Normaliser(settings.image, worker_pool),
@@ -222,8 +228,6 @@ def _start_services(
     stack.callback(starting.cancel)
     warm_up = asyncio.create_task(asyncio.to_thread(_warm_up, parts))
     stack.callback(warm_up.cancel)
-    validation_thread = ThreadPoolExecutor(1, thread_name_prefix="validation")
-    stack.callback(validation_thread.shutdown, wait=False, cancel_futures=True)
     captioner: Captioner = parts.captioner
     if settings.precheck and settings.model is not None:
         captioner = PrecheckingCaptioner(captioner, EmbeddedCaptioner(parts.worker_pool))
@@ -232,6 +236,7 @@ def _start_services(
             fetcher=parts.fetcher,
             normaliser=parts.normaliser,
             captioner=captioner,
+            validation_pool=parts.validation_pool,
             styles=parts.styles,
             drain=drain,
             metrics=metrics,
@@ -239,6 +244,7 @@ def _start_services(
         ),
         captioner=parts.captioner,
         worker_pool=parts.worker_pool,
+        validation_pool=parts.validation_pool,
         ocr_pool=parts.ocr_pool,
         styles=parts.styles,
         authenticator=Authenticator(parts.keys, parts.rate_limits),
@@ -246,7 +252,6 @@ def _start_services(
         body_reader=BodyReader(settings.request_timeout_s, drain),
         drain=drain,
         metrics=metrics,
-        validation_thread=validation_thread,
         warm_up=warm_up,
         request_timeout_s=settings.request_timeout_s,
     )
@@ -262,6 +267,7 @@ def _warm_up(parts: Parts) -> None:
         captioner.warm_up()
     for style in parts.styles.values():
         validate_text(_WARM_UP_DRAFT, style=style, locale="en")
+    compile_patterns(load_languages())
     # What exists now lives as long as the process. Searching it again and again, the garbage
     # collector held the event loop for 50 to 100 ms at a time under load.
     gc.collect()
@@ -270,7 +276,9 @@ def _warm_up(parts: Parts) -> None:
 
 
 async def _start_child_processes(parts: Parts) -> None:
-    await _start_worker_pool(parts.worker_pool)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_start_worker_pool(parts.worker_pool))
+        group.create_task(parts.validation_pool.start())
     if parts.ocr_pool is not None:  # last: loading its models takes a core for a second
         await parts.ocr_pool.start()
 

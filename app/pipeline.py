@@ -29,12 +29,11 @@ from app.runtime.drain import Drain
 from app.runtime.single_flight import SingleFlight
 from app.telemetry.metrics import Metrics
 from app.types import Caption, CaptionRequest, Draft, NormalisedImage, Style
-from app.validation.verdict import Verdict, validate_draft
+from app.validation.validation_pool import ValidationPool
+from app.validation.verdict import Verdict
 
 _REJECTED_DRAFT_MAX_CHARS = 2_000
 """How much of a rejected draft a reviewer and the captioner are shown."""
-_INLINE_MAX_CHARS = 2_000
-"""A longer draft is validated in a thread: a hostile one takes 0.2 s."""
 _SMALL_SOURCE = "small_source"
 """Warning: the image was enlarged, cropped or too narrow, so that little of it could be seen."""
 _OVERRUN_S = 1.0
@@ -73,6 +72,7 @@ class Pipeline:
     fetcher: Fetcher
     normaliser: Normaliser
     captioner: Captioner
+    validation_pool: ValidationPool
     styles: Mapping[str, Style]
     drain: Drain
     metrics: Metrics
@@ -188,7 +188,7 @@ class Pipeline:
             keywords=request.keywords,
         )
         draft = await self.captioner.draft(image, draft_request, deadline)
-        verdict = await self._validate(draft, draft_request)
+        verdict = await self._validate(draft, draft_request, deadline, request.caller)
         if verdict.violations:
             rejected = RejectedDraft(
                 draft.text[:_REJECTED_DRAFT_MAX_CHARS],
@@ -198,7 +198,9 @@ class Pipeline:
             draft = await self.captioner.draft(
                 image, replace(draft_request, rejected=rejected), deadline
             )
-            verdict = await self._validate(draft, draft_request, is_last=True)
+            verdict = await self._validate(
+                draft, draft_request, deadline, request.caller, is_last=True
+            )
             if verdict.violations:
                 raise CaptionRejected(verdict.caption or draft.text, verdict)
             draft = replace(
@@ -209,13 +211,28 @@ class Pipeline:
         return _caption_of(image, request, draft, verdict)
 
     async def _validate(
-        self, draft: Draft, request: DraftRequest, *, is_last: bool = False
+        self,
+        draft: Draft,
+        request: DraftRequest,
+        deadline: Deadline,
+        caller: str,
+        *,
+        is_last: bool = False,
     ) -> Verdict:
-        """The verdict, its hard rules counted. Raises CaptionUncertain or CaptionRefused."""
-        if len(draft.text) <= _INLINE_MAX_CHARS:
-            verdict = _verdict(draft, request, is_last=is_last)
-        else:
-            verdict = await asyncio.to_thread(_verdict, draft, request, is_last=is_last)
+        """The verdict, its hard rules counted. `is_last`: no other draft follows.
+
+        Raises CaptionUncertain, CaptionRefused, or Overloaded at the deadline.
+        """
+        verdict = await self.validation_pool.validate(
+            draft,
+            style=request.style,
+            locale=request.locale,
+            context=request.context,
+            max_tokens=request.max_tokens,
+            is_final=is_last,
+            deadline=deadline,
+            caller=caller,
+        )
         if verdict.outcome == "uncertain":
             raise CaptionUncertain
         if verdict.outcome == "refused":
@@ -256,18 +273,6 @@ def _clear_frames(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
-
-
-def _verdict(draft: Draft, request: DraftRequest, *, is_last: bool) -> Verdict:
-    """`is_last`: no other draft follows, so one that is too long is cut."""
-    return validate_draft(
-        draft,
-        style=request.style,
-        locale=request.locale,
-        context=request.context,
-        max_tokens=request.max_tokens,
-        is_final=is_last,
-    )
 
 
 def _caption_of(

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -10,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from app import pipeline as pipeline_module
 from app.captioning.captioner import DraftRequest
 from app.captioning.errors import (
     CaptionRefused,
@@ -39,6 +37,9 @@ from app.types import (
     SourceImage,
     Style,
 )
+from app.validation import validation_pool as validation_pool_module
+from app.validation.validation_pool import ValidationPool
+from app.validation.verdict import Verdict
 from app.workers.pool import WorkerPool
 from testing.images import data_url, jpeg
 
@@ -52,7 +53,7 @@ SENTENCES = (
     "without any shadow. Nothing else can be seen near it, and the light comes from all sides. "
     "The colour is the same from the left to the right, a deep and rather cold kind of blue."
 )
-LOOP = "A " + "blue disc " * 30
+LOOP = "A " + "blue disc " * 25
 STYLES = load_styles()
 
 
@@ -127,6 +128,7 @@ def make_pipeline(*script: str | Draft | CaptionError, **parts: object) -> Pipel
             "fetcher": Fetcher(FetchSettings(), budget),
             "normaliser": FixedNormaliser(),
             "captioner": ScriptedCaptioner(list(script), seconds),
+            "validation_pool": ValidationPool(),
             "styles": STYLES,
             "drain": Drain(),
             "metrics": Metrics(),
@@ -147,6 +149,14 @@ async def failure(work: Awaitable[object]) -> CaptionError:
 
 def count(pipeline: Pipeline, name: str, **labels: str) -> float:
     return pipeline.metrics._registry.get_sample_value(f"altwright_{name}", labels) or 0.0
+
+
+@pytest.fixture
+async def validation_pool() -> AsyncIterator[ValidationPool]:
+    pool = ValidationPool()
+    await pool.start()
+    yield pool
+    await pool.aclose()
 
 
 # Draft and validate
@@ -238,27 +248,32 @@ async def test_two_rejected_drafts_are_an_error_with_the_last_draft_and_its_reas
         assert count(pipeline, "rejected_drafts_total", rule=rule) == drafts
 
 
-async def test_a_long_rejected_draft_is_shown_in_part() -> None:
-    pipeline = make_pipeline(Draft("A blue disc " * 170, "m", output_tokens=256))
+async def test_a_long_rejected_draft_is_shown_in_part(validation_pool: ValidationPool) -> None:
+    drafts = Draft("A blue disc " * 170, "m", output_tokens=256)
+    pipeline = make_pipeline(drafts, validation_pool=validation_pool)
     error = await failure(pipeline.caption(replace(REQUEST, max_tokens=256), soon()))
     assert len(error.extra["draft"]) == 2_000
     assert len(pipeline.captioner.requests[1].rejected.draft) == 2_000
 
 
-@pytest.mark.parametrize(("text", "is_inline"), [(GOOD, True), (GOOD + " " * 3_000, False)])
-async def test_a_long_draft_is_validated_outside_the_event_loop(
-    text: str, is_inline: bool, monkeypatch: pytest.MonkeyPatch
+async def test_a_long_draft_is_validated_in_a_child_process(
+    validation_pool: ValidationPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads = []
-    validate = pipeline_module.validate_draft
+    """Both the one that is rejected and the one after it."""
 
-    def noting(*args: object, **options: object) -> object:
-        threads.append(threading.current_thread())
-        return validate(*args, **options)
+    def never(*_: object, **__: object) -> Verdict:
+        raise AssertionError("validated on the event loop")
 
-    monkeypatch.setattr(pipeline_module, "validate_draft", noting)
-    assert (await make_pipeline(text).caption(REQUEST, soon())).text == GOOD
-    assert [thread is threading.main_thread() for thread in threads] == [is_inline]
+    monkeypatch.setattr(validation_pool_module, "validate_draft", never)
+    pipeline = make_pipeline(LOOP * 10, GOOD + " " * 3_000, validation_pool=validation_pool)
+    assert (await pipeline.caption(REQUEST, soon())).text == GOOD
+    assert count(pipeline, "rejected_drafts_total", rule="loop") == 1
+
+
+async def test_a_long_draft_that_is_not_validated_in_time_is_overloaded() -> None:
+    """This pool has no child process."""
+    pipeline = make_pipeline(GOOD + " " * 3_000)
+    assert isinstance(await failure(pipeline.caption(REQUEST, soon())), Overloaded)
 
 
 async def test_a_decorative_image_has_an_empty_caption() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from app.pipeline import Pipeline
 from app.runtime.drain import Drain
 from app.telemetry.metrics import Metrics
 from app.types import Style
+from app.validation.validation_pool import ValidationPool
 from app.vision.ocr_pool import OcrPool
 from app.workers.pool import WorkerPool
 
@@ -32,14 +32,13 @@ class Services:
     worker_pool: WorkerPool
     ocr_pool: OcrPool | None
     """None where captions quote no text."""
+    validation_pool: ValidationPool
     styles: Mapping[str, Style]
     authenticator: Authenticator
     admission: Admission
     body_reader: BodyReader
     drain: Drain
     metrics: Metrics
-    validation_thread: Executor
-    """Validates the texts of /v1/caption/check, so that a long one does not hold the event loop."""
     warm_up: "asyncio.Task[None]"
     """Loads what the first caption needs; the server is not ready before."""
     request_timeout_s: float
@@ -58,6 +57,7 @@ class Services:
         """Whether the first caption is as quick as the next. Without OCR models it has no text."""
         return (
             self.worker_pool.is_ready()
+            and self.validation_pool.is_ready()
             and self.warm_up.done()
             and (self.ocr_pool is None or self.ocr_pool.has_tried_to_start())
         )

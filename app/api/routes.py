@@ -1,8 +1,6 @@
 """The routes of the API: captions, checks and styles; health and metrics."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
@@ -50,8 +48,7 @@ from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline
 from app.telemetry.redaction import loggable_url
-from app.types import Caption
-from app.validation.verdict import validate_text
+from app.types import Caption, Draft
 
 _T = TypeVar("_T")
 
@@ -154,15 +151,17 @@ async def check_caption(
     """The rules that the text breaks, and the text after cleaning. No model is called."""
     async with services.body_reader.read(request, CheckBody, caller.name) as body:
         _require_known_styles(services, [body.style], "style")
-        verdict = await asyncio.get_running_loop().run_in_executor(
-            services.validation_thread,
-            partial(
-                validate_text,
-                body.caption,
+        verdict = await _run_admitted(
+            request,
+            services,
+            lambda deadline: services.validation_pool.validate(
+                Draft(body.caption, model=""),
                 style=services.styles[body.style],
                 locale=body.locale,
                 context=body.context,
                 is_final=True,
+                deadline=deadline,
+                caller=caller.name,
             ),
         )
         return CheckResponse(

@@ -22,6 +22,8 @@ _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "'":
            "『": "』", "”": "”", "`": "`", "(": ")", "[": "]", "*": "*", "_": "_",
            "‹": "›"}  # fmt: skip
 _MAX_WRAPPERS = 5
+_NOTE_MAX_CHARS, _HASHTAGS_MAX_CHARS = 200, 2_000
+"""Notes and hashtags after a caption are looked for in so much of its end."""
 _HASHTAGS = re.compile(r"(?:\s+#[^\W\d]\w{0,60}){1,30}\s*$")
 _LENGTH_NOTE = re.compile(
     r"\s?[(\[](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"
@@ -105,7 +107,8 @@ def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
     """Removes preambles, labels, quotation marks and notes on the length, in any order."""
     for _ in range(_MAX_WRAPPERS):
         before = text
-        text = _OFFICE_NOTE.sub("", _LENGTH_NOTE.sub("", text)).strip()
+        text = _strip_at_end(_LENGTH_NOTE, text, _NOTE_MAX_CHARS)
+        text = _strip_at_end(_OFFICE_NOTE, text, _NOTE_MAX_CHARS).strip()
         text = _strip_outer_quotes(text)
         text = _strip_preamble(text, languages)
         text = _strip_label(text, languages)
@@ -117,7 +120,7 @@ def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
 
 def _strip_closing_remarks(text: str, languages: tuple[Language, ...]) -> str:
     """Removes "Let me know if you need anything else!" and hashtags after the caption."""
-    text = _HASHTAGS.sub("", text)
+    text = _strip_at_end(_HASHTAGS, text, _HASHTAGS_MAX_CHARS)
     parts = split_sentences(text)
     kept = len(parts)
     while kept > 1 and any(
@@ -125,6 +128,12 @@ def _strip_closing_remarks(text: str, languages: tuple[Language, ...]) -> str:
     ):
         kept -= 1
     return text if kept == len(parts) else join_sentences(parts[:kept])
+
+
+def _strip_at_end(pattern: re.Pattern[str], text: str, max_chars: int) -> str:
+    """The text without what the pattern matches in its last characters."""
+    match = pattern.search(text, max(0, len(text) - max_chars))
+    return text if match is None else text[: match.start()]
 
 
 def _strip_label(text: str, languages: tuple[Language, ...]) -> str:

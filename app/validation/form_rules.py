@@ -31,9 +31,9 @@ _THIS_PICTURE = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAME = re.compile(
-    r"\S{0,300}\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic|ico|psd)[.\"')\]]{0,4}$"
+    r"\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic|ico|psd)[.\"')\]]{0,4}$"
     r"|(?:img|dsc|dscn|dscf|pxl|image|photo|screenshot|screen shot|untitled|file|scan|picture)"
-    r"[ _-]*[\d_() -]{2,40}$"
+    r"[ _-]{0,8}[\d_() -]{2,40}$"
     r"|(?:\.{0,2}/|[a-z]:\\)\S+$",
     re.IGNORECASE,
 )
@@ -55,11 +55,11 @@ _CAMERA_SETTING = re.compile(
 )
 _URL = re.compile(
     r"\b(?:https?|ftp|file|data|javascript):\S|\bwww\.\w|%[0-9A-F]{2}\S{0,40}%[0-9A-F]{2}"
-    r"|[\w.+-]{1,64}@[\w-]{1,63}\.\w{2,}",
+    r"|[\w.+-]@[\w-]{1,63}\.\w{2,}",
     re.IGNORECASE,
 )
 _DOMAIN = re.compile(
-    r"\b[\w-]{2,63}\.(?:com|org|net|io|edu|gov|info|biz|co\.uk|de|fr|it|es|nl|pl|ru|jp|cn|app|dev)\b(?!\.\w)",
+    r"\w[\w-]\.(?:com|org|net|io|edu|gov|info|biz|co\.uk|de|fr|it|es|nl|pl|ru|jp|cn|app|dev)\b(?!\.\w)",
     re.IGNORECASE,
 )
 _MARKUP = re.compile(

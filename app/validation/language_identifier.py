@@ -18,6 +18,8 @@ from app.validation.similar_languages import similar_languages
 
 MIN_CHARS = 45
 """A shorter text is never rejected by the identifier (measured: errors grow fast below)."""
+MAX_CHARS = 1_000
+"""The beginning of a longer text is identified: it is as long as the longest caption."""
 _MIN_LETTERS_WITHOUT_NAMES = 16
 _MIN_LETTERS_AROUND_QUOTATIONS = 3
 _FEW_LETTERS = 30
@@ -69,6 +71,7 @@ def is_wrong_language(text: str, locale: str) -> bool:
     Never true for a short text in the right script, nor for a language that neither the script
     table nor the identifier knows.
     """
+    text = text[:MAX_CHARS]
     unquoted = strip_quoted_text(text)
     wrong_script = is_wrong_script(unquoted, locale)
     if wrong_script is not None:

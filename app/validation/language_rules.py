@@ -4,6 +4,7 @@ import re
 
 from app.validation.language_identifier import is_wrong_language
 from app.validation.language_tags import language_of
+from app.validation.languages import load_languages
 from app.validation.rule_input import RuleInput
 from app.validation.scripts import count_scripts
 
@@ -33,11 +34,16 @@ _SCIENTIFIC_LETTERS = frozenset(
 
 def wrong_language(given: RuleInput) -> str | None:
     """It is not in the locale's language."""
-    if given.is_search_query or not is_wrong_language(given.caption, given.locale):
+    return None if given.is_search_query else wrong_language_reason(given.caption, given.locale)
+
+
+def wrong_language_reason(caption: str, locale: str) -> str | None:
+    """Why the caption is not in the locale's language, or None."""
+    if not is_wrong_language(caption, locale):
         return None
-    own = given.languages[0]
-    name = own.name if own.code != "en" or given.locale.startswith("en") else "that language"
-    return f"It is not written in the language asked for: write {name} ({given.locale}) only."
+    own = load_languages().for_locale(locale)[0]
+    name = own.name if own.code != "en" or locale.startswith("en") else "that language"
+    return f"It is not written in the language asked for: write {name} ({locale}) only."
 
 
 def gibberish(given: RuleInput) -> str | None:

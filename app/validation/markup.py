@@ -32,10 +32,16 @@ _ALT = re.compile(
     r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')", re.IGNORECASE
 )
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9_-]{0,30}(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->")
-# Elements whose content a browser does not show.
+# Elements whose content a browser does not show. The content does not begin another one: otherwise
+# each of many opening tags would be searched for its end.
 _INVISIBLE_ELEMENT = re.compile(
-    r"<(script|style|title)\b[^<>]{0,1000}>.{0,2000}?</\1>", re.IGNORECASE | re.DOTALL
+    r"<(script|style|title)\b[^<>]{0,1000}>(?:[^<]{1,2000}+|<(?!/?\1\b)){0,200}+</\1>",
+    re.IGNORECASE,
 )
+# A longer number is no character, and Python refuses to read one of more than 4,300 digits.
+_OVERLONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{64,};?")
+_MAX_LINES = 200
+"""A draft with more lines is no caption; its first lines are enough to say so."""
 _BLOCK_TAG = re.compile(
     r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|section|figure)\b[^<>]{0,200}>", re.IGNORECASE
 )
@@ -68,16 +74,21 @@ def unwrap_json_and_html(answer: str) -> str:
         answer = fenced if len(before) < 200 and fenced.strip() else answer
     alt = _ALT.search(answer)
     if alt is not None:
-        return html.unescape(alt.group(1) or alt.group(2))
+        return _unescape_references(alt.group(1) or alt.group(2))
     return answer
 
 
 def parse_lines(answer: str) -> list[MarkupLine]:
     """The lines of an answer, each without markup."""
     text = _BLOCK_TAG.sub("\n", _INVISIBLE_ELEMENT.sub(" ", answer))
-    text = html.unescape(_TAG.sub(" ", text))
+    text = _unescape_references(_TAG.sub(" ", text))
     text = _FENCE.sub("", text)
-    return [_parse_line(raw.strip()) for raw in text.splitlines()]
+    return [_parse_line(raw.strip()) for raw in text.splitlines()[:_MAX_LINES]]
+
+
+def _unescape_references(text: str) -> str:
+    """The text with its HTML character references (`&amp;`, `&#228;`) replaced."""
+    return html.unescape(_OVERLONG_REFERENCE.sub("\ufffd", text))
 
 
 def _parse_line(raw: str) -> MarkupLine:

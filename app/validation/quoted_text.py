@@ -1,13 +1,46 @@
 """Quoted text in a caption: usually text that is visible in the picture."""
 
+import functools
 import re
 
-_QUOTED = re.compile(
-    r"\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|„[^“”\n]{1,300}[“”]|«[^»\n]{1,300}»|»[^«\n]{1,300}«"
-    r"|「[^」\n]{1,300}」|『[^』\n]{1,300}』|‘[^’\n]{1,300}’|(?<!\w)'[^'\n]{1,300}'(?!\w)"
-)
+_CLOSED_BY = {
+    '"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "‘": "’", "'": "'",
+}  # fmt: skip
+_OPENING_MARK = re.compile("[\"“„«»「『‘]|(?<!\\w)'")
+_MAX_CHARS = 300
+"""A quotation mark without a partner within this distance is treated as unclosed."""
 
 
+@functools.lru_cache(maxsize=16)  # several rules need the same text
 def strip_quoted_text(text: str) -> str:
     """The text without its quotations, whose words and language are not the caption's own."""
-    return _QUOTED.sub(" ", text)
+    parts: list[str] = []
+    kept_from = 0
+    # Where each closing mark occurs next: a text of opening marks is searched once, not once for
+    # each of them.
+    next_marks: dict[str, int] = {}
+    for opening in _OPENING_MARK.finditer(text):
+        start = opening.start()
+        if start < kept_from:
+            continue
+        end = min(_find_next(text, mark, start + 1, next_marks) for mark in _CLOSED_BY[text[start]])
+        if _is_quotation(text, start, end):
+            parts.append(text[kept_from:start])
+            kept_from = end + 1
+    return " ".join((*parts, text[kept_from:]))
+
+
+def _find_next(text: str, mark: str, start: int, next_marks: dict[str, int]) -> int:
+    """The first index of `mark` from `start` on; the length of the text where there is none."""
+    if next_marks.get(mark, -1) < start:
+        found = text.find(mark, start)
+        next_marks[mark] = len(text) if found < 0 else found
+    return next_marks[mark]
+
+
+def _is_quotation(text: str, start: int, end: int) -> bool:
+    if end == len(text) or not 0 < end - start - 1 <= _MAX_CHARS or "\n" in text[start:end]:
+        return False
+    # "the dogs' bowl and the cat's": an apostrophe closes nothing.
+    following = text[end + 1 : end + 2]
+    return text[start] != "'" or not (following.isalnum() or following == "_")

@@ -13,6 +13,8 @@ from app.validation.sentences import join_sentences, split_sentences
 # "The image shows a photograph of a picture of": captions do not nest deeper.
 _MAX_NESTING = 4
 _MIN_REST_CHARS = 3
+_MAX_SENTENCES = 60
+"""No style allows as many; what follows them is rejected for its length."""
 # "A close-up photo of a bee", "A wedding photo of two women": the kind of picture.
 _QUALIFIED_OPENER = re.compile(
     r"(?:(?P<article>an?|the|this) )?(?P<how>(?:[\w'’-]+,? ){1,4})"
@@ -122,8 +124,10 @@ def strip_opener(text: str, languages: tuple[Language, ...]) -> str:
 
 def strip_openers(text: str, languages: tuple[Language, ...]) -> str:
     """Strips the openers of every sentence, and "in this image" inside the sentences."""
-    parts = [strip_opener(part, languages) for part in split_sentences(text)]
-    return join_sentences(_INNER_REFERENCE.sub("", part) for part in parts) or text
+    parts = split_sentences(text)
+    stripped = (strip_opener(part, languages) for part in parts[:_MAX_SENTENCES])
+    cleaned = (_INNER_REFERENCE.sub("", part) for part in stripped)
+    return join_sentences((*cleaned, *parts[_MAX_SENTENCES:])) or text
 
 
 def has_opener(text: str, languages: tuple[Language, ...]) -> bool:

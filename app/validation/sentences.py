@@ -1,6 +1,7 @@
 """Sentence and word boundaries: splitting a text at them and cutting it there, in any language."""
 
 import bisect
+import functools
 import re
 from collections.abc import Iterable
 
@@ -20,7 +21,6 @@ st mr mrs ms dr prof no mt ft ave rd jr sr vs etc approx inc ltd co corp dept fi
 e.g i.e cf ca bzw z.b d.h usw nr str hl tel np tzv tj itd npr sv ul čl bl ev öv kl ok
 """
 _ABBREVIATIONS = frozenset(_ABBREVIATIONS_WORDS.split())
-_LAST_TOKEN = re.compile(r"[^\s]{1,20}$")
 # "Figure 3. Daily use": a figure number before its legend is not a sentence.
 _FIGURE_NUMBER = re.compile(
     r"(?:fig(?:ure)?|table|abb(?:ildung)?)(?:\.? ?\d{1,3}[a-z]?)?$", re.IGNORECASE
@@ -38,9 +38,8 @@ _SCRIPT_WITHOUT_SPACES = re.compile(
 
 def split_sentences(text: str) -> list[str]:
     """The sentences of one paragraph, each without surrounding white space."""
-    return [
-        text[start:end].strip() for start, end in _sentence_spans(text) if text[start:end].strip()
-    ]
+    sentences = (text[start:end].strip() for start, end in _sentence_spans(text))
+    return [sentence for sentence in sentences if sentence]
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
@@ -60,11 +59,11 @@ def ends_sentence(text: str) -> bool:
 def cut_at_sentence(text: str, limit_chars: int) -> str:
     """The leading whole sentences that fit in the limit; may be empty."""
     kept_chars = 0
-    for _, end in _sentence_spans(text):
-        length = len(text[:end].rstrip())
+    for start, end in _sentence_spans(text):
+        length = start + len(text[start:end].rstrip())
         if length > limit_chars:
             break
-        if ends_sentence(text[:end]):
+        if ends_sentence(text[max(0, start - 8) : end]):  # a closing mark may stand apart
             kept_chars = length
     return text[:kept_chars]
 
@@ -104,8 +103,10 @@ def split_words(text: str) -> list[str]:
     )
 
 
-def _sentence_spans(text: str) -> list[tuple[int, int]]:
-    spans, start = [], 0
+@functools.lru_cache(maxsize=16)  # cleaning and several rules split the same text
+def _sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
+    spans: list[tuple[int, int]] = []
+    start = 0
     quotations = _quotation_spans(text)
     for match in _BREAK.finditer(text):
         if match.end() < len(text) and _is_within(quotations, match.end()):
@@ -115,7 +116,7 @@ def _sentence_spans(text: str) -> list[tuple[int, int]]:
             start = match.end()
     if start < len(text):
         spans.append((start, len(text)))
-    return spans
+    return tuple(spans)
 
 
 def _quotation_spans(text: str) -> list[tuple[int, int]]:
@@ -149,8 +150,8 @@ def _is_sentence_end(text: str, mark_start: int, mark_end: int, mark: str) -> bo
         return False  # "approx. two", "19. století"
     if len(mark.strip(_CLOSING + " \t\n")) > 1:
         return True
-    before = _LAST_TOKEN.search(text, max(0, mark_start - 20), mark_start)
-    word = before.group().lstrip("(\"'“„«") if before else ""
+    before = text[max(0, mark_start - 20) : mark_start]
+    word = "" if before[-1:].isspace() else before.split()[-1].lstrip("(\"'“„«") if before else ""
     if len(word) == 1 and word.isalpha() and word.isupper():
         return False  # an initial: "J. Smith"
     return word.casefold() not in _ABBREVIATIONS or word == "no"

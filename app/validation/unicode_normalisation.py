@@ -17,6 +17,11 @@ _JOINERS = re.compile(r"(?<![\u0600-\u0dff])[\u200c\u200d]|[\u200c\u200d](?![\u0
 _TRADE_MARKS = re.compile("[™®]")
 """Removed: screen readers spell them out and they add no information."""
 _SPACES = re.compile(r"[^\S\n]+")
+_MAX_MARKS = 30
+"""Combining marks on one letter, as in the stream-safe format of UAX 15. Sorting them takes the
+square of their number: 5,000 marks on one letter took 0.2 s."""
+_MAYBE_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MAX_MARKS + 1},}}")
+"""A run of characters that may be combining marks, which are neither letters nor spaces."""
 
 
 def normalise_text(text: str) -> str:
@@ -30,5 +35,17 @@ def normalise_text(text: str) -> str:
     )
     text = _INVISIBLE.sub("", text)
     text = _JOINERS.sub("", text)
+    text = _MAYBE_MARKS.sub(lambda run: _drop_surplus_marks(run.group()), text)
     text = _TRADE_MARKS.sub("", unicodedata.normalize("NFC", text))
     return _SPACES.sub(" ", text).strip()
+
+
+def _drop_surplus_marks(text: str) -> str:
+    """The text without the combining marks after the first 30 of one letter."""
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)

@@ -3,10 +3,11 @@
 Pure functions: equal drafts get equal verdicts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.types import Draft, Style
 from app.validation.clean import clean
+from app.validation.language_rules import wrong_language_reason
 from app.validation.languages import load_languages
 from app.validation.outcome import Outcome, classify_outcome
 from app.validation.quoted_text import strip_quoted_text
@@ -14,6 +15,8 @@ from app.validation.rule_input import RuleInput
 from app.validation.rules import RULES
 from app.validation.truncation import cut_to_style, cut_to_token_ceiling
 
+_WRONG_LANGUAGE = "wrong_language"
+_RANKS = {rule.code: rank for rank, rule in enumerate(RULES)}
 _DESCRIPTION_MIN_CHARS = 100
 """A style with at least this minimum wants the description of a structured draft."""
 
@@ -40,6 +43,8 @@ class Verdict:
     """The codes of the soft rules that it breaks."""
     truncated: bool
     """The token ceiling ended it."""
+    is_search_query: bool = False
+    """A title or name, whose language need not be that of the locale."""
 
     @property
     def is_valid(self) -> bool:
@@ -68,13 +73,15 @@ def validate_draft(
     context: str | None = None,
     max_tokens: int | None = None,
     is_final: bool = False,
+    identifies_language: bool = True,
 ) -> Verdict:
     """The verdict on a captioner's draft.
 
     `max_tokens` is the token ceiling of the caption. Where the model's server did not keep it, or
     its token count says nothing about the caption, it is enforced here at 4 characters a token.
     `is_final`: the captioner is not asked again, so a draft that is too long is cut even to a
-    caption that is short for its style.
+    caption that is short for its style. Without `identifies_language` the language is not checked:
+    `check_language` does it later, in a process that has the identifier.
     """
     cleaned = clean(
         draft.text, locale, prefers_description=style.min_chars >= _DESCRIPTION_MIN_CHARS
@@ -97,14 +104,30 @@ def validate_draft(
             context=context or "",
             is_truncated=is_truncated,
             is_search_query=cleaned.is_search_query,
-        )
+        ),
+        identifies_language=identifies_language,
     )
 
 
-def _check_rules(given: RuleInput) -> Verdict:
+def check_language(verdict: Verdict, locale: str) -> Verdict:
+    """The verdict with the rule that `validate_draft` left out."""
+    is_empty = any(violation.code == "empty" for violation in verdict.violations)
+    if verdict.outcome != "caption" or verdict.is_search_query or is_empty:
+        return verdict
+    reason = wrong_language_reason(verdict.caption, locale)
+    if reason is None:
+        return verdict
+    violations = [*verdict.violations, Violation(_WRONG_LANGUAGE, reason)]
+    violations.sort(key=lambda violation: _RANKS[violation.code])
+    return replace(verdict, violations=tuple(violations))
+
+
+def _check_rules(given: RuleInput, *, identifies_language: bool) -> Verdict:
     violations: list[Violation] = []
     warnings: list[str] = []
     for rule in RULES:
+        if rule.code == _WRONG_LANGUAGE and not identifies_language:
+            continue
         reason = rule.check(given)
         if reason is None:
             continue
@@ -115,5 +138,10 @@ def _check_rules(given: RuleInput) -> Verdict:
         if rule.code == "empty":
             break  # the other rules would only repeat it
     return Verdict(
-        "caption", given.caption, tuple(violations), tuple(warnings), truncated=given.is_truncated
+        "caption",
+        given.caption,
+        tuple(violations),
+        tuple(warnings),
+        truncated=given.is_truncated,
+        is_search_query=given.is_search_query,
     )

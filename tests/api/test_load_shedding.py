@@ -41,7 +41,7 @@ async def send(server: Altwright, message: bytes) -> load.Response:
 
 
 async def test_a_shed_request_gets_the_same_problem_as_from_a_route() -> None:
-    """Code, headers, request ID, log line and metric; on both routes that need a place to work."""
+    """Code, headers, request ID, log line and metric; on the routes that need a place to work."""
     async with raw_model_server() as model:
         model.hang()
         server = await start_server(model.base_url)
@@ -52,7 +52,8 @@ async def test_a_shed_request_gets_the_same_problem_as_from_a_route() -> None:
                 "POST", "/v1/image/captions", {"image_url": IMAGE_URL, "styles": ["concise"]},
                 X_Request_ID="shed-request",
             )  # fmt: skip
-            for message in (CAPTION, several):
+            check = load.http_request("POST", "/v1/caption/check", {"caption": "A red sofa."})
+            for message in (CAPTION, check, several):
                 response = await send(server, message)
                 assert response.status == 503
                 problem = response.json()

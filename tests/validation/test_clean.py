@@ -152,6 +152,18 @@ def test_unmarked_reasoning_is_reported(draft: str) -> None:
     assert clean(draft, "en").defect == "reasoning"
 
 
+@pytest.mark.parametrize("reference", ["&#" + "9" * 5_000 + ";", "&#x" + "f" * 5_000, "&#0;"])
+def test_a_character_reference_without_a_character_is_no_error(reference: str) -> None:
+    assert clean(f"{DOG} {reference}", "en").text == f"{DOG} \ufffd"
+
+
+def test_a_letter_keeps_thirty_combining_marks() -> None:
+    """Sorting them takes the square of their number."""
+    piled = normalise_text("e" + "\u0315\u0300" * 2_500)
+    assert len(piled) <= 31
+    assert normalise_text("e\u0301" * 5_000) == "é" * 5_000
+
+
 def test_characters_are_normalised() -> None:
     """NFC, no control characters, joiners only in scripts that need them."""
     assert normalise_text("Cafe\u0301 a\u200db\x07") == "Café ab"
@@ -164,7 +176,10 @@ def test_characters_are_normalised() -> None:
     ["<", ".", " .", '"', "**", "* ", "[", "(", "a: ", "<think>", "</think>", '{"a":', "- ", "a",
      "\n", "the image shows ", "a photo of ", "Caption: ", "sure, ", "okay so ", "'a ", "1. ", "图",
      "_a", "Fig. 1: ", "based on ", "captured at dusk, this image ", " in this image", "“a. ",
-     "in this a b c image, ", "auf dem bild ist ein zu ", "1-2 a b c ", "a visual "],
+     "in this a b c image, ", "auf dem bild ist ein zu ", "1-2 a b c ", "a visual ",
+     "a.", "！a", "“", "„", "»", "‘a ", "“a”", "<title>", "<style><script>", "<img alt=", "&#9",
+     "a-", "a@", "/", "img_", "a\n", "- a\n", "User: a\n", "Let me know. ", " #a", "(1 ", "</s>",
+     "<|x", "\u0315\u0300", "a\u0315\u0300", "漢字かな", "ж a ", "as an ai "],
 )  # fmt: skip
 def test_hostile_drafts_take_linear_time(piece: str) -> None:
     """A draft of twice the length takes less than six times as long; a megabyte takes seconds."""

@@ -197,7 +197,7 @@ def _caption_in_reasoning(message: Mapping[str, Any]) -> str:
     """The reasoning where it is a caption and not a thought about one, else empty."""
     for name in ("reasoning_content", "reasoning"):
         text = message.get(name)
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or not text.strip() or len(text) > _MAX_TEXT_CHARS:
             continue
         text = strip_reasoning(text)
         is_caption = (

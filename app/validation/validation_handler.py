@@ -1,0 +1,65 @@
+"""Validation in a child process: the handler `validate_job` of `validation_pool`.
+
+The child has no language identifier, which would take 70 MB: the server process checks the language
+of what comes back (`verdict.check_language`).
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+from app.types import Draft, Style
+from app.validation.languages import load_languages
+from app.validation.outcome import Outcome
+from app.validation.verdict import Verdict, Violation, validate_draft
+from app.validation.warm_up import compile_patterns
+from app.workers.handler import JsonValue, Reserve
+
+HANDLER = "validate"
+_OUTCOMES: dict[str, Outcome] = {
+    "caption": "caption",
+    "decorative": "decorative",
+    "uncertain": "uncertain",
+    "refused": "refused",
+}
+
+
+def encode_job(draft: Draft, style: Style, options: dict[str, JsonValue]) -> bytes:
+    """The input of one job. `options` are further arguments of `validate_draft`."""
+    job = {"draft": asdict(draft), "style": asdict(style), "options": options}
+    # A draft may have lone surrogates, which JSON can escape and UTF-8 cannot encode.
+    return json.dumps(job).encode("ascii")
+
+
+def validate_job(
+    data: BinaryIO, _args: dict[str, Any], _reserve: Reserve
+) -> tuple[dict[str, Any], bytes]:
+    """The handler of the child process: what `encode_job` made in, the verdict out."""
+    job = json.loads(data.read())
+    style: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in job["style"].items()
+    }
+    verdict = validate_draft(
+        Draft(**job["draft"]), style=Style(**style), identifies_language=False, **job["options"]
+    )
+    # As bytes: a caption in JSON may be longer than the facts of a job.
+    return {}, json.dumps(asdict(verdict)).encode("ascii")
+
+
+def decode_verdict(result: bytes) -> Verdict:
+    """The verdict that a child process sent. Raises ValueError, KeyError or TypeError."""
+    fields = json.loads(result)
+    return Verdict(
+        _OUTCOMES[fields["outcome"]],
+        str(fields["caption"]),
+        tuple(Violation(str(one["code"]), str(one["reason"])) for one in fields["violations"]),
+        tuple(str(code) for code in fields["warnings"]),
+        truncated=bool(fields["truncated"]),
+        is_search_query=bool(fields["is_search_query"]),
+    )
+
+
+def warm_up() -> None:
+    """Loads every language: a confined child process cannot open a file later."""
+    compile_patterns(load_languages())
