@@ -8,6 +8,7 @@ Whether there is room is one rule, `Admission.overload_error`, which is applied 
    that passed 1. at the same time may have taken the last place since.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from contextlib import asynccontextmanager
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
-from app.runtime.semaphore import WeightedSemaphore
+from app.workers.fair_queue import FairnessKey, FairQueue
 
 _SMOOTHING = 0.1
 """Weight of the newest request in the moving average of durations."""
@@ -23,7 +24,10 @@ _RETRY_AFTER_MIN_S, _RETRY_AFTER_MAX_S = 1.0, 30.0
 
 
 class Admission:
-    """At most `concurrency` requests in work and `queue` waiting, first in, first out."""
+    """At most `concurrency` requests in work and `queue` waiting, in fair turns by caller.
+
+    Those of one caller are admitted first in, first out.
+    """
 
     def __init__(
         self,
@@ -33,8 +37,10 @@ class Admission:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._places = WeightedSemaphore(concurrency)
+        self._concurrency = concurrency
         self._queue = queue
+        self._in_work: list[FairnessKey] = []
+        self._waiting: FairQueue[None] = FairQueue()
         self._drain = drain
         self._clock = clock
         self._average_duration_s = 1.0
@@ -42,23 +48,23 @@ class Admission:
     @property
     def in_work(self) -> int:
         """Requests in work."""
-        return self._places.used
+        return len(self._in_work)
 
     @property
     def waiting(self) -> int:
         """Requests waiting for a place."""
-        return self._places.waiting
+        return len(self._waiting)
 
     def overload_error(self) -> Overloaded | None:
         """The error for a request that arrives now; None where it gets a place or may wait."""
         if self._drain.is_refusing:
             return Overloaded("The server is restarting. Try again in a second.", retry_after_s=1)
-        if self._places.used >= self._places.total and self._places.waiting >= self._queue:
+        if self.in_work >= self._concurrency and self.waiting >= self._queue:
             return Overloaded(log_reason="queue full", retry_after_s=self._estimate_wait_s())
         return None
 
     @asynccontextmanager
-    async def admit(self, deadline: Deadline) -> AsyncIterator[None]:
+    async def admit(self, deadline: Deadline, *, caller: str = "") -> AsyncIterator[None]:
         """Hold one place for the length of the block.
 
         Raises Overloaded at once where the queue is full or a drain has come to refuse new work,
@@ -66,10 +72,13 @@ class Admission:
         """
         if (error := self.overload_error()) is not None:
             raise error
-        if not self._places.try_acquire(1):
+        key = (caller,)
+        if self.in_work < self._concurrency:
+            self._in_work.append(key)
+        else:
             try:
                 async with self._drain.timeout(deadline.left_s()):
-                    await self._places.acquire(1)
+                    await self._wait_for_place(key)
             except TimeoutError:
                 raise Overloaded(
                     log_reason="waited for a place until the deadline",
@@ -79,11 +88,28 @@ class Admission:
         try:
             yield
         finally:
-            self._places.release(1)
+            self._release(key)
             took_s = self._clock() - began_s
             self._average_duration_s += _SMOOTHING * (took_s - self._average_duration_s)
 
+    async def _wait_for_place(self, key: FairnessKey) -> None:
+        granted = self._waiting.enqueue(may_express=False, fairness_key=key)
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if granted.done() and not granted.cancelled():
+                self._release(key)  # cancelled in the same tick as granted
+            raise
+
+    def _release(self, key: FairnessKey) -> None:
+        """Give the place of a request to the caller whose turn it is."""
+        queued = self._waiting.dequeue(is_express=False, in_work=self._in_work)
+        self._in_work.remove(key)
+        if queued is not None:
+            self._in_work.append(queued.fairness_key)
+            queued.future.set_result(None)
+
     def _estimate_wait_s(self) -> float:
         """Seconds until the requests that wait now have a place, at the average duration."""
-        wait_s = self._average_duration_s * (self._places.waiting + 1) / self._places.total
+        wait_s = self._average_duration_s * (self.waiting + 1) / self._concurrency
         return min(_RETRY_AFTER_MAX_S, max(_RETRY_AFTER_MIN_S, wait_s))

@@ -15,6 +15,7 @@ from app.api.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from app.api.keys import Caller
 from app.api.openapi import request_body
 from app.api.problems import documented_responses
 from app.api.schemas import (
@@ -104,7 +105,10 @@ async def caption_one(
         _log_image_url(request, body.image_url)
         caption_request = body.caption_request(caller.name)
         caption = await _run_admitted(
-            request, services, lambda deadline: services.pipeline.caption(caption_request, deadline)
+            request,
+            services,
+            caller,
+            lambda deadline: services.pipeline.caption(caption_request, deadline),
         )
         _add_cache_header(response, [caption])
         return CaptionResponse.from_caption(caption, body.metadata)
@@ -130,7 +134,10 @@ async def caption_several(
         _log_image_url(request, body.image_url)
         requests = body.caption_requests(caller.name)
         results = await _run_admitted(
-            request, services, lambda deadline: services.pipeline.captions(requests, deadline)
+            request,
+            services,
+            caller,
+            lambda deadline: services.pipeline.captions(requests, deadline),
         )
         _add_cache_header(response, [result for result in results if isinstance(result, Caption)])
         return CaptionsResponse.from_results(
@@ -154,6 +161,7 @@ async def check_caption(
         verdict = await _run_admitted(
             request,
             services,
+            caller,
             lambda deadline: services.validation_pool.validate(
                 Draft(body.caption, model=""),
                 style=services.styles[body.style],
@@ -258,13 +266,16 @@ def _log_image_url(request: Request, image_url: str) -> None:
 
 
 async def _run_admitted(
-    request: Request, services: Services, work: Callable[[Deadline], Awaitable[_T]]
+    request: Request,
+    services: Services,
+    caller: Caller,
+    work: Callable[[Deadline], Awaitable[_T]],
 ) -> _T:
     """Run the work in a place of its own, and cancel it when the client disconnects."""
     deadline = Deadline.after(services.drain.shorten(services.request_timeout_s))
 
     async def wait_and_work() -> _T:
-        async with services.admission.admit(deadline):
+        async with services.admission.admit(deadline, caller=caller.name):
             return await work(deadline)
 
     return await run_while_connected(request, wait_and_work)

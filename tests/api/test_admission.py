@@ -1,4 +1,4 @@
-"""A full server refuses at once; waiting is in order of arrival and ends at the deadline."""
+"""A full server refuses at once; waiting is fair by caller and ends at the deadline."""
 
 import asyncio
 
@@ -32,6 +32,36 @@ async def test_a_request_that_waits_past_its_deadline_is_refused() -> None:
         with pytest.raises(Overloaded):
             await take_place(admission, Deadline.after(0.05))
         assert admission.waiting == 0
+
+
+async def test_a_caller_with_many_requests_does_not_keep_another_waiting() -> None:
+    """The other is admitted next; requests of one caller in order of arrival."""
+    admission = Admission(1, 50, Drain())
+    admitted: list[str] = []
+
+    async def work(caller: str, name: str) -> None:
+        async with admission.admit(Deadline.after(60), caller=caller):
+            admitted.append(name)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(30):
+            group.create_task(work("anna", str(number)))
+        group.create_task(work("bob", "bob"))
+    assert admitted == ["0", "bob", *map(str, range(1, 30))]
+    assert (admission.in_work, admission.waiting) == (0, 0)
+
+
+async def test_a_request_that_is_cancelled_when_it_is_admitted_gives_its_place_back() -> None:
+    admission = Admission(1, 5, Drain())
+    async with admission.admit(Deadline.after(60)):
+        cancelled = asyncio.create_task(take_place(admission))
+        last = asyncio.create_task(take_place(admission))
+        await asyncio.sleep(0)
+    cancelled.cancel()
+    await last
+    assert cancelled.cancelled()
+    assert (admission.in_work, admission.waiting) == (0, 0)
 
 
 async def test_requests_are_admitted_during_the_notice_of_a_drain() -> None:
