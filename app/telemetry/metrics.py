@@ -76,6 +76,12 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self.jobs_outgrown = Gauge(
+            "altwright_jobs_outgrown",
+            "Jobs that took far longer than foreseen and left the express child, since the start.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self.children_waiting = Gauge(
             "altwright_children_waiting",
             "Jobs that wait for a child process.",

@@ -8,15 +8,20 @@ import gc
 import importlib
 import mmap
 import os
+import signal
 import sys
 import traceback
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeAlias
 
 from app.workers import confinement, ipc
 from app.workers.errors import JobRefused
 from app.workers.handler import Handler, JobInput
 from app.workers.memory import Allocator, ProcessMemory
+
+INTERRUPT_SIGNAL = signal.SIGUSR1
+"""With this signal the server ends a job that outgrows the express child (express.py)."""
 
 Response: TypeAlias = tuple[dict[str, Any], bytes]
 """The message that ends a job, and the bytes that the job made."""
@@ -52,14 +57,16 @@ def main(arguments: ChildArguments) -> None:
     memory = ProcessMemory()
     allocator = Allocator(arguments.retained_heap_bytes)
     mapped_bytes = memory.mapped_bytes()
+    interrupt = _Interrupt()
     gc.collect()
     gc.freeze()
     missing = confinement.confine(mapped_bytes and mapped_bytes + arguments.max_growth_bytes)
-    server = _Server(arguments, allocator)
+    server = _Server(arguments, allocator, interrupt)
     server.send({"ready": True, "mapped_bytes": mapped_bytes, "missing": missing})
     while (job := server.receive()) is not None:
         data = JobInput(memoryview(shared_input)[: job["size"]])
-        message, result = _run(handlers[job["handler"]], data, job["args"], server)
+        handler = handlers[job["handler"]]
+        message, result = _run_interruptibly(interrupt, handler, data, job["args"], server)
         del data
         gc.collect()  # frames of an exception hold images in reference cycles
         allocator.prepare_for_small_job()
@@ -77,6 +84,38 @@ def _load_handlers(places: dict[str, str]) -> dict[str, Handler]:
             module.warm_up()
         handlers[name] = getattr(module, function)
     return handlers
+
+
+class JobInterrupted(BaseException):
+    """The server has ended the job. No `except Exception` of a decoder may stop this."""
+
+
+class _Interrupt:
+    """Raises JobInterrupted at the server's signal, while that is allowed.
+
+    A signal that arrives in a decoder's native code has an effect when that returns.
+    """
+
+    def __init__(self) -> None:
+        self.is_allowed = False
+        signal.signal(INTERRUPT_SIGNAL, self._raise)
+
+    def _raise(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_allowed:
+            self.is_allowed = False
+            raise JobInterrupted
+
+
+def _run_interruptibly(
+    interrupt: _Interrupt, handler: Handler, data: JobInput, args: dict[str, Any], server: "_Server"
+) -> Response:
+    try:
+        interrupt.is_allowed = True
+        response = _run(handler, data, args, server)
+        interrupt.is_allowed = False
+    except JobInterrupted:
+        return {"interrupted": True}, b""
+    return response
 
 
 def _run(handler: Handler, data: JobInput, args: dict[str, Any], server: "_Server") -> Response:
@@ -97,25 +136,32 @@ def _run(handler: Handler, data: JobInput, args: dict[str, Any], server: "_Serve
 class _Server:
     """The server as the child sees it: a socket with blocking reads and writes."""
 
-    def __init__(self, arguments: ChildArguments, allocator: Allocator) -> None:
+    def __init__(
+        self, arguments: ChildArguments, allocator: Allocator, interrupt: _Interrupt
+    ) -> None:
         self._socket_fd = arguments.socket_fd
         self._base_memory_bytes = arguments.base_memory_bytes
         self._max_work_ms = arguments.max_work_ms
         self._allocator = allocator
+        self._interrupt = interrupt
         self.has_reserved = False
 
     def reserve(self, memory_bytes: int, work_ms: float = 0, /) -> None:
         """See `handler.Reserve`."""
-        if self.has_reserved:  # a job that waits while it holds memory could wait for ever
+        if (
+            memory_bytes and self.has_reserved
+        ):  # a job that waits while it holds memory could wait for ever
             raise RuntimeError("a job may reserve memory only once")
-        self.has_reserved = True
+        self.has_reserved = self.has_reserved or memory_bytes > 0
         is_long = self._max_work_ms is not None and work_ms > self._max_work_ms
         if memory_bytes <= self._base_memory_bytes and not is_long:
             return
+        self._interrupt.is_allowed = False  # the response must be read
         self.send({"reserve": int(memory_bytes), "is_long": is_long})
         response = self.receive()
         if response is None:
             sys.exit(0)
+        self._interrupt.is_allowed = True
         if not response["granted"]:
             raise JobRefused("memory", f"{memory_bytes} bytes were not granted")
         self._allocator.prepare_for_large_job()

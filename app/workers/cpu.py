@@ -13,6 +13,7 @@ import ctypes
 import math
 import os
 import sys
+import time
 from pathlib import Path
 
 _sched_getcpu = (
@@ -58,6 +59,18 @@ def exclude_current_core(pid: int) -> None:
         others = os.sched_getaffinity(0) - {_sched_getcpu()}
         if others:
             os.sched_setaffinity(pid, others)
+
+
+def processor_time_s(pid: int) -> float | None:
+    """Processor time that process `pid` has taken since its start; None where it is unknown."""
+    if sys.platform != "linux":
+        return None
+    try:
+        # The clock of another process, as clock_getcpuclockid(3) computes it: the inverted pid, and
+        # CPUCLOCK_SCHED. Reading a file below /proc takes ten times as long.
+        return time.clock_gettime(~pid << 3 | 2)
+    except OSError:  # the process has ended, or a sandbox forbids the call
+        return None
 
 
 def _cgroup_cpu_limit() -> float | None:

@@ -41,5 +41,16 @@ class NoTimeToRetry(PoolBusy):
 class NotForExpressChild(Exception):
     """The job needs more memory or time than the express child gives.
 
-    The child is healthy; the pool runs the job in an ordinary child instead.
+    The pool runs the job in an ordinary child instead. This child is healthy.
     """
+
+
+class OutgrewExpressChild(NotForExpressChild):
+    """The job took far more processor time than foreseen (see express.py).
+
+    The child is healthy where the job could be interrupted, and has been killed otherwise.
+    """
+
+    def __init__(self, *, has_killed: bool) -> None:
+        super().__init__()
+        self.has_killed = has_killed

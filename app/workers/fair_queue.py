@@ -9,7 +9,7 @@ Equal jobs, such as those of a single caller with images of one host, run in ord
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 FairnessKey = tuple[str, ...]
@@ -77,6 +77,14 @@ class FairQueue(Generic[_Child]):
             self._served += 1
             self._last_served |= dict.fromkeys(_prefixes(chosen.fairness_key), self._served)
         return chosen
+
+    def exclude_from_express(self, fairness_key: FairnessKey) -> None:
+        """Keep the waiting jobs of this key's caller away from the express child."""
+        caller = fairness_key[:1]
+        self._jobs = [
+            replace(job, may_express=False) if caller and job.fairness_key[:1] == caller else job
+            for job in self._jobs
+        ]
 
     def close(self, error: Exception) -> None:
         """Fail every waiting job with `error`."""

@@ -15,7 +15,11 @@ JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, J
 
 
 class Reserve(Protocol):
-    """Reserves what a job needs, and waits until it is available. At most one call per job."""
+    """Reserves what a job needs, and waits until it is available.
+
+    Memory may be reserved once. Work may be announced before that, with 0 bytes: as soon as it is
+    known, because a job with much work leaves the express child.
+    """
 
     def __call__(self, memory_bytes: int, work_ms: float = 0, /) -> None:
         """Reserve memory, and announce about how many milliseconds of processor time follow.

@@ -20,8 +20,10 @@ from app.workers.errors import (
     ChildTimeout,
     NotForExpressChild,
     NoTimeToRetry,
+    OutgrewExpressChild,
     PoolBusy,
 )
+from app.workers.express import ExpressAccess
 from app.workers.fair_queue import FairnessKey, FairQueue
 from app.workers.handler import JsonValue
 from app.workers.process import ChildProcess, Job, JobResult
@@ -102,9 +104,13 @@ class WorkerPool:
         """Idle ones in the order in which they became idle."""
         self._queue: FairQueue[_Child] = FairQueue()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._express_access = ExpressAccess()
         self._is_open = False
         self.children_lost = 0
         """Children that died, hung or were killed during a job, since the pool was made."""
+        self.jobs_outgrown = 0
+        """Jobs that took far more processor time than foreseen, and were moved from the express
+        child, since the pool was made."""
 
     @property
     def input_max_bytes(self) -> int:
@@ -176,14 +182,17 @@ class WorkerPool:
 
         `timeout_s` limits the work of one attempt; `deadline` limits everything, including the wait
         for a child and for memory. A job whose child ends is tried once more. For that it waits in
-        the fair queue again, and never runs in the express child, which cheap jobs need. Raises
-        JobRefused (by the handler), ChildTimeout, ChildDied (the second child of the job ended, or
-        a child sent an invalid message), PoolBusy.
+        the fair queue again, and never runs in the express child, which cheap jobs need. Nor does a
+        job that outgrew the express child: it is run anew, and its caller has no part in the
+        express child for some seconds. Raises JobRefused (by the handler), ChildTimeout, ChildDied
+        (the second child of the job ended, or a child sent an invalid message), PoolBusy.
         """
         if len(data) > self._config.input_max_bytes:
             raise ValueError("more data than input_max_bytes")
         job = Job(handler, data, args, timeout_s, deadline)
-        may_express = len(data) <= EXPRESS_MAX_INPUT_BYTES
+        may_express = len(data) <= EXPRESS_MAX_INPUT_BYTES and self._express_access.is_open_to(
+            fairness_key
+        )
         try:
             return await self._attempt(job, fairness_key, may_express=may_express)
         except ChildDied as error:
@@ -204,6 +213,19 @@ class WorkerPool:
             child = await self._acquire_child(job.deadline, fairness_key, may_express=False)
             return await self._run_in(child, job)
 
+    def _note_outgrown(self, job: Job, fairness_key: FairnessKey, *, has_killed: bool) -> None:
+        self.jobs_outgrown += 1
+        self._express_access.ban(fairness_key)
+        self._queue.exclude_from_express(fairness_key)
+        _logger.warning(
+            "job.outgrew_express_child",
+            extra={
+                "handler": job.handler,
+                "input_bytes": len(job.data),
+                "child": "killed" if has_killed else "kept",
+            },
+        )
+
     async def _run_in(self, child: _Child, job: Job) -> JobResult:
         work = self._spawn(self._work(child, job))
         try:
@@ -218,6 +240,9 @@ class WorkerPool:
     async def _work(self, child: _Child, job: Job) -> JobResult:
         try:
             return await child.process.run(job)
+        except OutgrewExpressChild as error:  # before the child gets the caller's next job
+            self._note_outgrown(job, child.fairness_key, has_killed=error.has_killed)
+            raise
         except (ChildTimeout, ChildDied) as error:
             _logger.warning(
                 "child.lost",

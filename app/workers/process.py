@@ -15,7 +15,15 @@ from typing import Any
 from app.runtime.deadline import Deadline
 from app.workers import ipc
 from app.workers.cpu import exclude_current_core
-from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NotForExpressChild, PoolBusy
+from app.workers.errors import (
+    ChildDied,
+    ChildTimeout,
+    JobRefused,
+    NotForExpressChild,
+    OutgrewExpressChild,
+    PoolBusy,
+)
+from app.workers.express import OverrunWatch
 from app.workers.handler import JsonValue
 from app.workers.shared_input import SharedInput
 from app.workers.spawn import ADDRESS_SPACE_SLACK_BYTES, BASE_MEMORY_BYTES, ChildConfig, spawn
@@ -81,6 +89,7 @@ class ChildProcess:
         """Address space after its warm-up; 0 where it is unknown."""
         self._grown_bytes = 0
         self._has_extra_memory = False
+        self._watch: OverrunWatch | None = None
         self._is_closed = False
         self.jobs = 0
         """How many jobs it has started."""
@@ -124,7 +133,8 @@ class ChildProcess:
     async def run(self, job: Job) -> JobResult:
         """Run one job. The child survives a result and a refusal, and is killed otherwise.
 
-        Raises JobRefused, NotForExpressChild, ChildTimeout, ChildDied, PoolBusy.
+        Raises JobRefused, NotForExpressChild (also where the job outgrew the express child),
+        ChildTimeout, ChildDied, PoolBusy.
         """
         reserved_bytes = 0
         self._has_extra_memory = False
@@ -134,6 +144,7 @@ class ChildProcess:
                 await self._input.write(job.data)
             if self.is_express:
                 exclude_current_core(self.pid)
+                self._watch = OverrunWatch(self.pid, self.kill)
             self._send({"handler": job.handler, "size": len(job.data), "args": dict(job.args)})
             message, body, left_s = await self._receive_within(job.timeout_s, job.deadline)
             if "reserve" in message:
@@ -147,10 +158,13 @@ class ChildProcess:
             self.kill()
             reason = f"could not receive the job: {type(error).__name__}"
             raise ChildDied(reason, may_retry=True) from error
-        except BaseException:
+        except BaseException as error:
             self.kill()
+            if self._watch is not None and self._watch.has_killed and isinstance(error, ChildDied):
+                raise OutgrewExpressChild(has_killed=True) from error
             raise
         finally:
+            self._stop_watch()
             self._config.memory.release(reserved_bytes)
             if not self._is_closed:
                 await self._reset(len(job.data))
@@ -198,6 +212,7 @@ class ChildProcess:
         memory = self._config.memory
         extra_bytes = max(0, memory_bytes - BASE_MEMORY_BYTES)
         if self.is_express and (extra_bytes or request.get("is_long")):
+            self._stop_watch()
             await self._deny_and_wait()
             raise NotForExpressChild
         if extra_bytes > memory.total:
@@ -220,6 +235,10 @@ class ChildProcess:
             memory.release(acquired_bytes)
             raise
         return acquired_bytes
+
+    def _stop_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
 
     async def _deny_and_wait(self) -> None:
         self._send({"granted": False})
@@ -334,6 +353,8 @@ async def _busy_after(deadline: Deadline) -> AsyncIterator[None]:
 
 def _parse_result(message: dict[str, Any], body: bytes) -> JobResult:
     done, refused = message.get("done"), message.get("refused")
+    if message.get("interrupted"):
+        raise OutgrewExpressChild(has_killed=False)
     if isinstance(done, dict):
         return done, body
     if isinstance(refused, list) and len(refused) == 2:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import hashlib
 import os
 import socket
 import time
@@ -160,3 +161,26 @@ def try_forbidden_calls(data: JobInput, args: dict, reserve: Reserve) -> Respons
         else:
             found[name] = 0
     return found, b""
+
+
+def burn_in_python(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Take processor time in Python code, as Pillow's byte-wise reading of a header does."""
+    end_s = time.process_time() + args["seconds"]
+    while time.process_time() < end_s:
+        pass
+    return {"pid": os.getpid()}, data.read()
+
+
+def burn_in_native_code(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Take processor time in one call that nothing interrupts, as a decoder does."""
+    end_s = time.process_time() + args["seconds"]
+    while time.process_time() < end_s:
+        hashlib.pbkdf2_hmac("sha256", b"x", b"y", 3_000_000)
+    return {"pid": os.getpid()}, data.read()
+
+
+def announce_twice(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Announce work as soon as it is known, and reserve memory later."""
+    reserve(0, args["work_ms"])
+    reserve(args["reserve_bytes"], args["work_ms"])
+    return {"pid": os.getpid()}, b""
