@@ -61,7 +61,7 @@ def test_a_baseline_jpeg_needs_memory_for_its_scaled_size():
             image_files.encode(Image.new("RGB", (2400, 1600)), "jpeg", progressive=True), 80)),
         ("png", image_files.make_png((4000, 4000), 8, 6, bytes(16_001 * 4000))),
         ("webp", image_files.encode(Image.new("RGB", (4000, 4000)), "webp")),
-        ("avif", image_files.encode(Image.new("RGB", (1900, 1000)), "avif")),
+        ("avif", image_files.encode(Image.new("RGB", (2600, 1300)), "avif")),
     ],
 )  # fmt: skip
 async def test_small_files_with_much_work_are_not_short_work(image_format, data):

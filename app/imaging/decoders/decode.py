@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 from PIL import AvifImagePlugin, Image
 
-from app.imaging import cicp, cost_model
+from app.imaging import cicp, colour, cost_model
 from app.imaging.decoders import libjpeg_turbo, libvips, pillow
 from app.imaging.decoders.png_chunks import PngImageChunks, is_damaged
+from app.imaging.decoders.structure import announce_structure
 from app.imaging.decoders.types import DecodedImage, DecodeJob
 from app.imaging.geometry import choose_draft_scale, choose_eighths, fit
 from app.imaging.metadata.exif import read_orientation
@@ -61,6 +62,7 @@ def decode(job: DecodeJob) -> DecodedImage:
     """
     try:
         _check_early_size(job)
+        announce_structure(job)
         with _pillow_limit(job.max_pixels):
             return _choose_decoder(job)
     except (JobRefused, MemoryError):
@@ -122,18 +124,17 @@ def _decode_jpeg(job: DecodeJob) -> DecodedImage:
     job.reserve_for(
         header.size_px,
         cost_model.estimate_jpeg_memory_bytes(header, scale),
-        cost_model.estimate_jpeg_work_ms(header),
+        cost_model.estimate_jpeg_work_ms(header) + colour.estimate_profile_ms(header.profile),
     )
     image = None
     if max(header.size_px) > longest_px and header.is_scalable:
         eighths = choose_eighths(header.size_px, longest_px)
         image = libjpeg_turbo.decode_jpeg(job.view, header, eighths, longest_px)
-    if image is not None:
-        image.info = pillow.open_jpeg(job.data).info
-    else:
+    if image is None:
         libjpeg_turbo.refuse_truncated(job.view, header)
-        image = pillow.load_jpeg(job.data, scale)
-    return DecodedImage(image, header.size_px, read_orientation(image.info.get("exif", b"")))
+        image = pillow.load_jpeg(job.view, header, scale)
+    image.info = {"icc_profile": header.profile} if header.profile else {}
+    return DecodedImage(image, header.size_px, read_orientation(header.exif))
 
 
 def _check_scans(header: JpegHeader) -> None:
@@ -156,7 +157,8 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
     job.reserve_for(
         opened.size,
         cost_model.estimate_libvips_png_memory_bytes(png, to_px),
-        cost_model.estimate_libvips_png_work_ms(png, len(job.view)),
+        cost_model.estimate_libvips_png_work_ms(png, len(job.view))
+        + colour.estimate_profile_ms(opened.info.get("icc_profile")),
     )
     try:
         image = libvips.decode_png(png, to_px)
@@ -179,7 +181,8 @@ def _decode_webp(job: DecodeJob, header: WebpHeader) -> DecodedImage:
     job.reserve_for(
         header.size_px,
         cost_model.estimate_libvips_webp_memory_bytes(header, to_px),
-        cost_model.estimate_work_ms("webp", header.size_px),
+        cost_model.estimate_work_ms("webp", header.size_px)
+        + colour.estimate_profile_ms(header.profile),
     )
     image = libvips.decode_webp(job.view, header, to_px)
     if header.profile:

@@ -1,9 +1,10 @@
 """A JPEG without its end marker: accepted where it is complete, refused where it is truncated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PIL import Image, ImageChops
 
+from app.imaging.decoders.joined_input import JoinedInput
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput
 
@@ -17,32 +18,20 @@ _FILLINGS = (
 )
 
 
-def load_jpeg_without_end(data: JobInput, load: Callable[[JobInput], Image.Image]) -> Image.Image:
-    """Load a JPEG that lacks only its end marker, which is common.
+def load_jpeg_without_end(
+    parts: Sequence[memoryview], load: Callable[[JobInput], Image.Image]
+) -> Image.Image:
+    """Load a JPEG that lacks only its end marker, which is common. `parts` are those of the file.
 
     It is loaded with and without further data before the marker. In a complete image that makes no
     difference; a truncated one takes its last part from there. Raises JobRefused for the latter.
     """
     # Half a marker at the very end would form another marker with what follows.
-    start = JobInput(data.view[:-1]) if data.view[-1] == 0xFF else data
-    image = load(_Extended(start, _END_MARKER))
+    last = parts[-1]
+    start = [*parts[:-1], last[:-1] if last[-1] == 0xFF else last]
+    image = load(JoinedInput([*start, _END_MARKER]))
     for filling in _FILLINGS:
-        other = load(_Extended(start, filling + _END_MARKER))
+        other = load(JoinedInput([*start, filling + _END_MARKER]))
         if ImageChops.difference(image, other).getbbox() is not None:
             raise JobRefused("corrupt", "the JPEG is truncated")
     return image
-
-
-class _Extended(JobInput):
-    """A file with more bytes after its end."""
-
-    def __init__(self, data: JobInput, tail: bytes) -> None:
-        super().__init__(data.view)
-        self._tail = tail
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
-        if data or size == 0:
-            return data
-        tail, self._tail = self._tail, b""
-        return tail

@@ -4,13 +4,16 @@ from typing import BinaryIO, cast
 
 from PIL import Image, ImageFile, JpegImagePlugin
 
-from app.imaging import cost_model
+from app.imaging import colour, cost_model
 from app.imaging.decoders import workarounds
+from app.imaging.decoders.joined_input import JoinedInput
 from app.imaging.decoders.jpeg_without_end import load_jpeg_without_end
 from app.imaging.decoders.png_chunks import PngImageChunks
+from app.imaging.decoders.structure import open_gif
 from app.imaging.decoders.types import DecodedImage, DecodeJob
 from app.imaging.metadata.exif import read_orientation
 from app.imaging.metadata.iso_media import find_repeated_associations
+from app.imaging.metadata.jpeg import JpegHeader
 from app.imaging.metadata.webp import read_webp_size
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput
@@ -32,25 +35,21 @@ def open_image(file: JobInput, image_format: str) -> ImageFile.ImageFile:
     return Image.open(cast("BinaryIO", file), formats=(_PLUGINS[image_format],))
 
 
-def open_jpeg(data: JobInput) -> JpegImagePlugin.JpegImageFile:
-    """Open a JPEG.
+def load_jpeg(view: memoryview, header: JpegHeader, scale: int) -> Image.Image:
+    """Decode a JPEG, scaled down by `scale`; only its end marker may be missing.
 
-    Image.open would first follow the list of further images in the file (MPO, gain maps).
+    Pillow reads the header byte by byte, so it gets no more of it than decoding needs.
     """
-    data.seek(0)
-    return JpegImagePlugin.JpegImageFile(cast("BinaryIO", data))
-
-
-def load_jpeg(data: JobInput, scale: int) -> Image.Image:
-    """Decode a JPEG, scaled down by `scale`; only its end marker may be missing."""
+    parts = [view[start:end] for start, end in header.image_spans]
     try:
-        return _load_jpeg(data, scale)
+        return _load_jpeg(JoinedInput(parts), scale)
     except OSError:
-        return load_jpeg_without_end(data, lambda file: _load_jpeg(file, scale))
+        return load_jpeg_without_end(parts, lambda file: _load_jpeg(file, scale))
 
 
 def _load_jpeg(data: JobInput, scale: int) -> Image.Image:
-    image = open_jpeg(data)
+    # Image.open would first follow the list of further images in the file (MPO, gain maps).
+    image = JpegImagePlugin.JpegImageFile(cast("BinaryIO", data))
     if scale > 1:
         # Sides divided by the scale, so that Pillow's own division gives the scale back.
         width, height = image.size
@@ -88,7 +87,8 @@ def decode(job: DecodeJob) -> DecodedImage:
             cost_model.estimate_memory_bytes(
                 image_format, image, view, job.scaled_longest_px(image.size)
             ),
-            cost_model.estimate_work_ms(image_format, image.size),
+            cost_model.estimate_opened_work_ms(image_format, image, len(view))
+            + colour.estimate_profile_ms(image.info.get("icc_profile")),
         )
     return load(job, image)
 
@@ -97,6 +97,8 @@ def _open(job: DecodeJob) -> ImageFile.ImageFile:
     file = job.data
     if job.image_format == "png":
         file = PngImageChunks(job.view)
+    elif job.image_format == "gif":
+        file = open_gif(job)
     elif job.image_format == "avif" and (offsets := find_repeated_associations(job.view)):
         file = workarounds.AvifWithDistinctAssociations(job.data, offsets)
     image = open_image(file, job.image_format)

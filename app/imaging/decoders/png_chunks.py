@@ -6,15 +6,16 @@ refuses the whole file for a wrong checksum in a comment, or for a long comment.
 
 import struct
 import zlib
-from bisect import bisect_right
-from itertools import accumulate
 
+from app.imaging.decoders.joined_input import JoinedInput
 from app.workers.errors import JobRefused
-from app.workers.handler import JobInput
 
 _SIGNATURE_BYTES = 8
 _PROFILE_MAX_BYTES = 1024 * 1024
 # What Pillow unpacks of a profile (MAX_TEXT_CHUNK); display profiles have some kilobytes.
+
+_MAX_PROFILES = 1
+# More are not allowed (PNG, 5.6), and each must be unpacked to see whether it is intact.
 
 _MAX_CHUNKS = 200_000
 # A file of 64 MB in pieces of 512 bytes has 131,000. Reading so many chunk headers takes 0.5 s.
@@ -33,16 +34,15 @@ _PALETTE = 3
 """Colour type of an image whose pixels are indices into a palette."""
 
 
-class PngImageChunks(JobInput):
+class PngImageChunks(JoinedInput):
     """A PNG as a file that contains only the chunks of the image. Nothing is copied.
 
     Raises JobRefused, code `too_expensive`, where there are more chunks than any encoder writes.
     """
 
     def __init__(self, view: memoryview) -> None:
-        super().__init__(view)
-        self._spans = _find_image_spans(view)
-        self._starts = [0, *accumulate(end - start for start, end in self._spans)]
+        super().__init__([view[start:end] for start, end in _find_image_spans(view)])
+        self._original = view
 
     def contiguous(self) -> memoryview:
         """The same file in one piece of memory, or the original file where it is long.
@@ -50,23 +50,7 @@ class PngImageChunks(JobInput):
         For a decoder that reads from memory. It would unpack texts, up to a thousand times their
         size.
         """
-        if len(self._spans) == 1 or self._starts[-1] > _COPY_MAX_BYTES:
-            return self.view
-        return memoryview(b"".join(self.view[start:end] for start, end in self._spans))
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        at, length = self.tell(), self._starts[-1]
-        end = length if size is None or size < 0 else min(length, at + size)
-        parts = []
-        index = bisect_right(self._starts, at) - 1
-        while at < end:
-            start = self._spans[index][0] + at - self._starts[index]
-            amount = min(end, self._starts[index + 1]) - at
-            parts.append(self.view[start : start + amount])
-            at += amount
-            index += 1
-        self.seek(at)
-        return b"".join(parts)
+        return self._original if self.size_bytes > _COPY_MAX_BYTES else super().contiguous()
 
 
 def is_damaged(view: memoryview) -> bool:
@@ -94,7 +78,7 @@ def _find_image_spans(view: memoryview) -> list[tuple[int, int]]:
     spans = [(0, _SIGNATURE_BYTES)]
     at = _SIGNATURE_BYTES
     colour_type = view[25] if len(view) > 25 else 0
-    chunks = 0
+    chunks = profiles = 0
     while at < len(view):
         chunks += 1
         if chunks > _MAX_CHUNKS:
@@ -104,7 +88,15 @@ def _find_image_spans(view: memoryview) -> list[tuple[int, int]]:
         end = at + 12 + length
         if end > len(view):  # truncated: the decoder reports it, unless the image was complete
             end = len(view)
-        if not kind[:1] or not kind[0] & _ANCILLARY or _is_usable(view[at:end], kind, colour_type):
+        profiles += kind == b"iCCP"
+        if (
+            not kind[:1]
+            or not kind[0] & _ANCILLARY
+            or (
+                (kind != b"iCCP" or profiles <= _MAX_PROFILES)
+                and _is_usable(view[at:end], kind, colour_type)
+            )
+        ):
             if spans[-1][1] == at:
                 spans[-1] = (spans[-1][0], end)
             else:

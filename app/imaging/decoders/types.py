@@ -34,6 +34,10 @@ class DecodeJob:
         """Reserve memory for decoding an image of this size, and what a tall page needs on top."""
         self.reserve(memory_bytes + estimate_tall_memory_bytes(size_px, self.longest_px), work_ms)
 
+    def announce(self, work_ms: float) -> None:
+        """Announce work that comes before the size of the image is known."""
+        self.reserve(0, work_ms)
+
     def check_size(self, size_px: Size | None) -> None:
         """Raises JobRefused with the code `too_large` over `max_pixels`."""
         if size_px is not None and size_px[0] * size_px[1] > self.max_pixels:

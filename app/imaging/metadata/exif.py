@@ -5,6 +5,9 @@ import struct
 _ORIENTATION_TAG = 0x0112
 _LONG = 4
 
+_MAX_TAGS = 1000
+"""Of the first directory. Cameras write about twenty, in order of their numbers."""
+
 
 def read_orientation(exif: bytes) -> int:
     """EXIF orientation, 1 to 8 (Exif 2.32); 1 where there is none or it is invalid."""
@@ -16,7 +19,7 @@ def read_orientation(exif: bytes) -> int:
     if start + 2 > len(exif):
         return 1
     (count,) = struct.unpack_from(order + "H", exif, start)
-    for index in range(count):
+    for index in range(min(count, _MAX_TAGS)):
         at = start + 2 + index * 12
         if at + 12 > len(exif):
             return 1

@@ -1,4 +1,4 @@
-"""Header of a JPEG (ITU-T T.81): size, sampling and number of scans.
+"""Header of a JPEG (ITU-T T.81): size, sampling, number of scans, EXIF, colour profile.
 
 It is read before any decoder sees the file, because it decides what decoding costs. Every offset is
 checked, and what cannot be read is None.
@@ -6,7 +6,7 @@ checked, and what cannot be read is None.
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.imaging.geometry import Size
 
@@ -19,8 +19,14 @@ _EOI, _SOS = 0xD9, 0xDA
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 """TEM, RST0..7 and SOI."""
+_SOI, _APP0, _APP1, _APP2, _ADOBE, _COMMENT = 0xD8, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+_IGNORED = frozenset({0x01, *range(0xD0, 0xD8), *range(_APP1, _ADOBE), 0xEF, _COMMENT})
+"""Before the first scan, decoders skip these. JFIF's APP0 and Adobe's APP14 tell the colours."""
+_UNKNOWN = frozenset({0xC8, 0xDE, 0xDF, *range(0x02, 0xC0), *range(0xF0, 0xFE)})
+"""Reserved markers, and those of hierarchical JPEG: no decoder reads a file with one."""
+_EXIF, _PROFILE = b"Exif\0\0", b"ICC_PROFILE\0"
 
-_MAX_SEGMENTS = 10_000
+_MAX_SEGMENTS = 4_096
 """Before the first scan. Cameras and editors write under a hundred (a profile or XMP of some MB in
 pieces of 64 KB); millions of empty ones cost Pillow seconds, and an object each."""
 
@@ -39,6 +45,11 @@ class JpegHeader:
     is_scalable: bool = True
     """Whether a decoder can scale it. libjpeg-turbo 3 writes a lossless JPEG in full size, whatever
     size was asked for, past the end of a smaller buffer."""
+    exif: bytes = b""
+    profile: bytes | None = None
+    image_spans: tuple[tuple[int, int], ...] = ()
+    """Start and end of what decoders need: without filling, comments, thumbnails and the like. The
+    last one begins with the first scan."""
 
     def coefficient_bytes(self) -> int:
         """What a decoder holds until the last scan: 2 bytes for each coefficient."""
@@ -64,27 +75,55 @@ class _Frame:
     sampling: tuple[Size, ...]
 
 
+@dataclass(slots=True)
+class _Segments:
+    """What the segments before the first scan hold."""
+
+    frame: _Frame | None = None
+    exif: list[memoryview] = field(default_factory=list)
+    profile: list[bytes] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=lambda: [(0, 2)])
+
+    def add(self, marker: int, body: memoryview) -> None:
+        """Note what a segment says."""
+        if marker in _SOF and self.frame is None:
+            self.frame = _read_frame(marker, bytes(body))
+        elif marker == _APP1 and body[:6] == _EXIF:
+            self.exif.append(body[6:])
+        elif marker == _APP2 and body[:12] == _PROFILE and self.frame is None:
+            self.profile.append(bytes(body[12:]))
+
+    def joined_profile(self) -> bytes | None:
+        """The profile, whose pieces have a number and their count in front (ICC.1, annex B.4)."""
+        pieces = sorted(self.profile)
+        if not pieces or len(pieces[0]) < 2 or pieces[0][1] != len(pieces):
+            return None
+        return b"".join(piece[2:] for piece in pieces)
+
+
 def read_jpeg_header(view: memoryview) -> JpegHeader | None:
     """The header of a JPEG; None where no frame and scan are found."""
-    frame: _Frame | None = None
-    at, segments = 2, 0
+    segments = _Segments()
+    at, count = 2, 0
     while (found := _MARKER.search(view, at)) is not None:  # junk and fill bytes are skipped
         marker, at = view[found.start() + 1], found.end()
-        segments += 1
-        if segments > _MAX_SEGMENTS:
+        count += 1
+        if count > _MAX_SEGMENTS or marker in _UNKNOWN:
             return None
         if marker in _WITHOUT_LENGTH:
+            if marker == _SOI:
+                segments.spans.append((at - 2, at))
             continue
         if marker == _EOI or at + 2 > len(view):
             return None
-        (length,) = struct.unpack_from(">H", view, at)
-        if marker in _SOF and frame is None:
-            frame = _read_frame(marker, bytes(view[at + 2 : at + length]))
+        length = max(2, view[at] << 8 | view[at + 1])
         if marker == _SOS:
-            if frame is None or at + 3 > len(view):
-                return None
-            return _header_of(frame, view, at)
-        at += max(2, length)
+            segments.spans.append((at - 2, len(view)))
+            return _header_of(segments, view, at)
+        segments.add(marker, view[at + 2 : at + length])
+        if marker not in _IGNORED:
+            segments.spans.append((at - 2, at + length))
+        at += length
     return None
 
 
@@ -99,7 +138,10 @@ def _read_frame(marker: int, body: bytes) -> _Frame | None:
     return _Frame(marker, body[0], (width, height), sampling)
 
 
-def _header_of(frame: _Frame, view: memoryview, first_scan: int) -> JpegHeader:
+def _header_of(segments: _Segments, view: memoryview, first_scan: int) -> JpegHeader | None:
+    frame = segments.frame
+    if frame is None or first_scan + 3 > len(view):
+        return None
     has_one_scan = frame.marker not in _PROGRESSIVE_SOF and view[first_scan + 2] == len(
         frame.sampling
     )
@@ -108,6 +150,9 @@ def _header_of(frame: _Frame, view: memoryview, first_scan: int) -> JpegHeader:
         sampling=frame.sampling,
         scans=1 if has_one_scan else 1 + _count_scans(view, first_scan),
         is_scalable=frame.marker in _SCALABLE_SOF and frame.bits == 8,
+        exif=b"".join(segments.exif),
+        profile=segments.joined_profile(),
+        image_spans=tuple(segments.spans),
     )
 
 

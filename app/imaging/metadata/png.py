@@ -8,6 +8,8 @@ from app.imaging.geometry import Size
 _MAX_CHUNKS = 100_000
 """Encoders write the pixels in pieces of 8 KB or more: 64 MiB are 8,000 chunks."""
 
+_COUNTED_CHUNKS = 1000
+
 _CICP_SEARCH_BYTES = 65_536
 """cICP stands before palette and pixels, among a few short chunks."""
 
@@ -18,6 +20,16 @@ def read_png_size(view: memoryview) -> Size | None:
     if head[12:16] != b"IHDR" or len(head) < 24:
         return None
     return struct.unpack_from(">II", head, 16)
+
+
+def estimate_chunk_count(view: memoryview) -> int:
+    """The number of chunks; of a file with many, as many as the first thousand suggest."""
+    at = 8
+    for count in range(_COUNTED_CHUNKS):
+        if at + 8 > len(view):
+            return count
+        at += 12 + int.from_bytes(view[at : at + 4], "big")
+    return max(_COUNTED_CHUNKS, _COUNTED_CHUNKS * len(view) // at)
 
 
 def read_png_bit_depth(view: memoryview) -> int:
