@@ -138,7 +138,10 @@ class CaptionManyScheduler(Scheduler[CaptionItem[AnItem]]):
         due_s = self._next_try_s(work, outcome, now_s, jitter)
         if due_s is None:
             return outcome
-        self.retry_at(work, due_s)
+        if work.is_aside:
+            self.retry_aside(work, due_s)
+        else:
+            self.retry_at(work, due_s)
         return None
 
     def _record_response(self, work: CaptionItem[AnItem], now_s: float) -> None:
@@ -165,8 +168,11 @@ class CaptionManyScheduler(Scheduler[CaptionItem[AnItem]]):
         work.failures += 1
         if not error.retryable or work.failures > self._max_retries:
             return None
-        wait_s = error.retry_after
-        return now_s + (backoff_s(work.failures, jitter) if wait_s is None else wait_s)
+        if error.retry_after is None:
+            return now_s + backoff_s(work.failures, jitter)
+        # An origin's wait is about this item alone: it is waited out aside, or not at all.
+        work.is_aside = True
+        return self._within_patience(work, now_s + error.retry_after, now_s)
 
     def _within_patience(
         self, work: CaptionItem[AnItem], due_s: float, now_s: float

@@ -13,6 +13,9 @@ from typing import Generic, TypeVar
 
 from altwright.throttle import AdaptiveThrottle
 
+MAX_ASIDE_ITEMS = 256
+"""Items that wait for a time of their own, in memory besides the others."""
+
 
 class WorkItem:
     """The retry state of one piece of work; subclasses add the work itself."""
@@ -24,6 +27,8 @@ class WorkItem:
         """Failed tries, without those that the server had no capacity for."""
         self.first_refused_s: float | None = None
         """When a try first failed because of the server's state."""
+        self.is_aside = False
+        """It waits for a time of its own, as an origin's Retry-After, and takes no room."""
 
 
 WorkT = TypeVar("WorkT", bound=WorkItem)
@@ -59,7 +64,8 @@ Action = Start[WorkT] | Pull | Wait | Finished
 class Scheduler(Generic[WorkT]):
     """One run. All times are readings of one monotonic clock, in seconds.
 
-    Holds at most `2 * concurrency` items: in flight, or waiting for a retry.
+    Holds at most `2 * concurrency` items: in flight, or waiting for a retry. Items that wait for a
+    time of their own (`retry_aside`) are not among them: the others go on.
     """
 
     def __init__(self, throttle: AdaptiveThrottle, *, concurrency: int) -> None:
@@ -71,6 +77,7 @@ class Scheduler(Generic[WorkT]):
         self._is_input_closed = False
         self._is_stopped = False
         self._retries: list[tuple[float, int, WorkT]] = []
+        self._aside = 0
         self._sequence = itertools.count()
 
     def next_action(self, now_s: float) -> Action[WorkT]:
@@ -85,11 +92,14 @@ class Scheduler(Generic[WorkT]):
         if delay_s > 0:
             return Wait(delay_s)
         if retry_s is not None and retry_s <= now_s:
-            return self._start(heapq.heappop(self._retries)[2], now_s)
+            due = heapq.heappop(self._retries)[2]
+            self._aside -= due.is_aside
+            due.is_aside = False
+            return self._start(due, now_s)
         if self._pulled is not None:
             item, self._pulled = self._pulled, None
             return self._start(item, now_s)
-        has_room = self.in_flight + len(self._retries) < 2 * self.concurrency
+        has_room = self.in_flight + len(self._retries) - self._aside < 2 * self.concurrency
         if has_room and not (self._is_input_closed or self._is_pulling):
             self._is_pulling = True
             return Pull()
@@ -116,6 +126,13 @@ class Scheduler(Generic[WorkT]):
     def retry_at(self, item: WorkT, due_s: float) -> None:
         """Try the item again at this time or later."""
         heapq.heappush(self._retries, (due_s, next(self._sequence), item))
+
+    def retry_aside(self, item: WorkT, due_s: float) -> None:
+        """As `retry_at`, for a wait that concerns this item alone, and that others do not share."""
+        if self._aside < MAX_ASIDE_ITEMS:
+            item.is_aside = True
+            self._aside += 1
+        self.retry_at(item, due_s)
 
     def _start(self, item: WorkT, now_s: float) -> Start[WorkT]:
         self.throttle.record_start(now_s)

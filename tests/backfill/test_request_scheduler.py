@@ -16,6 +16,7 @@ from altwright.errors import (
     ConnectionFailed,
     FieldError,
     ImageNotFound,
+    ImageUnreachable,
     InvalidRequest,
     ModelTimeout,
     ModelUnavailable,
@@ -271,3 +272,64 @@ def test_a_result_that_is_not_recorded_counts_as_in_flight() -> None:
         started += 1
         run.end_try(action.item, [caption()])
     assert started == 8
+
+
+@pytest.mark.parametrize("status", [400, 403, 413, 414, 451])
+def test_a_row_that_a_proxy_refuses_fails_alone(status: int) -> None:
+    run = SimulatedRun(ONE_TEXT, requests=2)
+    _, recorded = run.call(UnexpectedResponse("a page", status=status))
+    assert recorded is not None
+    assert recorded.result.code == "unexpected_answer"
+    assert run.call([caption()])[1] is not None
+    assert run.next_action() == Finished()
+    assert run.scheduler.stop_reason is None
+
+
+def test_a_block_page_with_status_200_fails_its_row_where_others_were_accepted() -> None:
+    run = SimulatedRun(ONE_TEXT, requests=2)
+    assert run.call([caption()])[1] is not None
+    _, recorded = run.call(UnexpectedResponse("a page", status=200))
+    assert recorded is not None
+    assert run.scheduler.stop_reason is None
+
+
+def test_a_proxy_that_refuses_everything_stops_the_run_before_all_rows_fail() -> None:
+    run = SimulatedRun(ONE_TEXT, requests=60)
+    failed_rows = 0
+    while run.call(UnexpectedResponse("a page", status=403))[1] is not None:
+        failed_rows += 1
+    assert failed_rows == 49
+    assert run.scheduler.stop_reason is not None
+    assert run.scheduler.stop_reason.kind is StopKind.WRONG_SERVER
+
+
+def test_a_proxy_that_refuses_the_probe_too_stops_the_run_at_once() -> None:
+    run = SimulatedRun(ONE_TEXT)
+    assert run.call(UnexpectedResponse("a page", status=403), is_server_alive=False)[1] is None
+    assert run.scheduler.stop_reason is not None
+
+
+def test_keywords_that_the_server_refuses_are_one_rows_fault() -> None:
+    run = SimulatedRun(ONE_TEXT, requests=2)
+    error = InvalidRequest("x", status=422, errors=[FieldError("keywords.0", "too long")])
+    assert run.call(error)[1] is not None
+    assert run.scheduler.stop_reason is None
+
+
+def test_a_wait_of_one_picture_over_the_longest_wait_is_left_to_the_next_run() -> None:
+    run = SimulatedRun(ONE_TEXT)
+    error = ImageUnreachable("origin", status=502, retry_after=3_600.0, code="image_unreachable")
+    _, recorded = run.call(error)
+    assert recorded is not None
+    assert recorded.result.code == "image_unreachable"
+    assert run.now_s == 100.0
+
+
+def test_pictures_that_wait_for_their_origin_do_not_keep_others_waiting() -> None:
+    run = SimulatedRun(ONE_TEXT, requests=60)
+    error = ImageUnreachable("origin", status=502, retry_after=600.0, code="image_unreachable")
+    for _ in range(40):
+        assert run.call(error)[1] is None
+    assert run.now_s < 200.0
+    assert run.call([caption()])[1] is not None
+    assert run.now_s < 200.0

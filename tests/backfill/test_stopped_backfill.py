@@ -4,13 +4,21 @@ import resource
 import signal
 import subprocess
 import time
+from asyncio import StreamWriter
 from collections import Counter
 
 import pyarrow.parquet
 import pytest
 
 from testing.catalogue import COMMAND, BackfillCommand, blank_row, read_csv, wait_until, write_csv
-from testing.servers.fault_proxy import FaultProxy, forward, problem
+from testing.servers.fault_proxy import (
+    Action,
+    FaultProxy,
+    RecordedRequest,
+    forward,
+    http_response,
+    problem,
+)
 from testing.servers.flaky_model_server import FlakyModelServer
 
 CSV = ("in.csv", "--to", "out.csv")
@@ -32,6 +40,52 @@ def test_a_wrong_key_stops_before_the_first_picture(
     assert completed.returncode == 77
     assert "The key is refused" in completed.stderr
     assert flaky_model.log.calls == 0
+
+
+def refuse(status: int) -> Action:
+    """Refuse as a firewall in front of the server does: with a page."""
+
+    async def act(_proxy: FaultProxy, _request: RecordedRequest, writer: StreamWriter) -> None:
+        page = b"<html><body>Request blocked</body></html>"
+        writer.write(http_response(status, page, content_type="text/html"))
+
+    return act
+
+
+@pytest.mark.parametrize("status", [403, 413])
+def test_a_row_that_a_firewall_refuses_does_not_end_the_run(
+    catalogue: BackfillCommand, make_fault_proxy: type[FaultProxy], status: int
+) -> None:
+    proxy = make_fault_proxy(catalogue.env["ALTWRIGHT_URL"])
+    catalogue.env["ALTWRIGHT_URL"] = proxy.url
+    proxy.then(forward, refuse(status))
+    summary = catalogue.run_json(*CSV, exit_code=1)
+    assert summary["outcomes"] == summary["outcomes"] | {"ai": 39, "failed": 1, "pending": 0}
+    assert summary["stopped"] is None
+    [failed] = [r for r in read_csv(catalogue.folder / "out.csv") if r["alt_source"] == "failed"]
+    assert failed["reasons"] == "unexpected_answer"
+
+
+def test_a_firewall_that_refuses_every_row_stops_the_run(
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer, make_fault_proxy: type[FaultProxy]
+) -> None:
+    proxy = make_fault_proxy(catalogue.env["ALTWRIGHT_URL"])
+    catalogue.env["ALTWRIGHT_URL"] = proxy.url
+    proxy.then(forward).always(refuse(403))
+    summary = catalogue.run_json(*CSV, exit_code=2)
+    assert summary["outcomes"]["pending"] == 40
+    assert flaky_model.log.calls == 0
+
+
+def test_a_limit_reaches_rows_that_have_not_been_tried_before_those_that_failed(
+    command: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
+    names = [f"missing-{n}" for n in range(3)] + [str(n) for n in range(3)]
+    rows = [blank_row(n, flaky_model.image_url(name)) for n, name in enumerate(names)]
+    write_csv(command.folder / "in.csv", rows)
+    assert command.run_json(*CSV, "--limit", "3", exit_code=1)["outcomes"]["failed"] == 3
+    summary = command.run_json(*CSV, "--limit", "3", exit_code=1)
+    assert summary["outcomes"] == summary["outcomes"] | {"ai": 3, "failed": 3}
 
 
 def test_a_key_revoked_during_the_run_stops_it_and_loses_nothing(

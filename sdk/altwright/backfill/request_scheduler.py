@@ -33,7 +33,12 @@ MAX_TRIES = 4
 FIRST_WAIT_S = 2.0
 """Before the second try; doubled before each further one."""
 _JITTER = 0.25
-_SHARED_FIELDS = ("style", "styles", "locale", "locales", "max_tokens", "keywords")
+PROBE_TEXT = "A mug."
+"""A text that drivers have checked to see whether the server responds."""
+_MAX_REFUSED_BEFORE_SUCCESS = 50
+"""So many rows may be refused by something in front of the server (a proxy's 403) while no row has
+been accepted yet. More of them say that the path is blocked, and the run stops."""
+_SHARED_FIELDS = ("style", "styles", "locale", "locales", "max_tokens")
 """Fields that are the same in all requests of a run: an error in one is an error in all."""
 
 CallOutcome = Sequence[Caption | FailedCaption] | AltwrightError
@@ -78,6 +83,8 @@ class RequestScheduler(Scheduler[RequestItem]):
         self._patience_s = patience_s
         self._longest_wait_s = longest_wait_s
         self._unavailable_since_s: float | None = None
+        self._has_accepted = False
+        self._refused_by_proxy = 0
 
     @property
     def unavailable_since_s(self) -> float | None:
@@ -100,7 +107,7 @@ class RequestScheduler(Scheduler[RequestItem]):
     ) -> ResultToRecord | None:
         """What to record; None if the request is retried or the run stops.
 
-        `is_server_alive`: after a broken connection, whether the server responds.
+        `is_server_alive`: whether the server responds, if `needs_probe` of the outcome is true.
         """
         if not is_unsent(outcome):
             item.calls += 1
@@ -139,7 +146,10 @@ class RequestScheduler(Scheduler[RequestItem]):
         *,
         is_server_alive: bool,
     ) -> ResultToRecord | None:
-        if (reason := _stop_reason(error)) is not None:
+        reason = _stop_reason(error)
+        if is_foreign_refusal(error):
+            reason = self._reason_for_refusal(error, is_server_alive=is_server_alive)
+        if reason is not None:
             self.stop_because(reason)
             return None
         if isinstance(error, CaptionProblem) and requested.is_single:
@@ -152,16 +162,35 @@ class RequestScheduler(Scheduler[RequestItem]):
         if isinstance(error, ConnectionFailed) and not (error.reached and is_server_alive):
             self.throttle.record_unreachable(now.monotonic_s, now.jitter)
             return self._postpone(item, str(error), now, is_server_down=True)
-        if error.status is not None or isinstance(error, ConnectionFailed):
+        has_response = error.status is not None or isinstance(error, ConnectionFailed)
+        if has_response and not is_foreign_refusal(error):
             self._accept(item, now)
         item.failures += 1
-        if not error.retryable or item.failures >= MAX_TRIES:
+        own_wait_s = error.retry_after or 0.0
+        is_final = not error.retryable or item.failures >= MAX_TRIES
+        # A wait that is too long for this run is the next run's: it is never cut short.
+        if is_final or own_wait_s > self._longest_wait_s:
             return ResultToRecord(item.to_result(error=error), is_complete=True)
-        wait_s = _backoff_s(item.failures, now.jitter)
-        if error.retry_after is not None:
-            wait_s = min(max(wait_s, error.retry_after), self._longest_wait_s)
-        self.retry_at(item, now.monotonic_s + wait_s)
+        wait_s = max(_backoff_s(item.failures, now.jitter), own_wait_s)
+        self.retry_aside(item, now.monotonic_s + wait_s)
         return None
+
+    def _reason_for_refusal(
+        self, error: AltwrightError, *, is_server_alive: bool
+    ) -> StopReason | None:
+        """Why a refusal by another program than the server is every row's; None: it is this row's.
+
+        A firewall in front of the server may refuse one row's URL or context, or one file's size.
+        """
+        is_page = error.status is None or error.status < 400
+        if not is_server_alive or (is_page and not self._has_accepted):
+            return StopReason.from_error(error)
+        self._refused_by_proxy += 1
+        if self._has_accepted or self._refused_by_proxy < _MAX_REFUSED_BEFORE_SUCCESS:
+            return None
+        return StopReason.wrong_server(
+            f"{self._refused_by_proxy} rows were refused before one was accepted: {error}"
+        )
 
     def _refuse(
         self, item: RequestItem, retry_after_s: float | None, code: str, now: Now
@@ -196,6 +225,7 @@ class RequestScheduler(Scheduler[RequestItem]):
     def _accept(self, item: RequestItem, now: Now) -> None:
         """The server processed the request, whether or not it succeeded."""
         self._unavailable_since_s = None
+        self._has_accepted = True
         self.throttle.record_accepted(item.started_s, now.monotonic_s)
 
 
@@ -204,10 +234,20 @@ def is_unsent(outcome: CallOutcome) -> bool:
     return isinstance(outcome, (UsageError, UnreadableImage))
 
 
+def is_foreign_refusal(outcome: CallOutcome) -> bool:
+    """Whether something other than the server has refused the request, for instance a proxy."""
+    return isinstance(outcome, UnexpectedResponse) and not outcome.retryable
+
+
+def needs_probe(outcome: CallOutcome) -> bool:
+    """Whether `end_try` must know if the server responds to another request."""
+    is_broken = isinstance(outcome, ConnectionFailed) and outcome.reached
+    return is_broken or is_foreign_refusal(outcome)
+
+
 def _stop_reason(error: AltwrightError) -> StopReason | None:
     """The reason to stop if every other row would fail with this error too."""
-    is_other_program = isinstance(error, UnexpectedResponse) and not error.retryable
-    if is_other_program or isinstance(error, (Unauthorized, NotFound, MethodNotAllowed)):
+    if isinstance(error, (Unauthorized, NotFound, MethodNotAllowed)):
         return StopReason.from_error(error)
     if isinstance(error, InvalidRequest):
         shared = [e for e in error.errors if e.field.partition(".")[0] in _SHARED_FIELDS]

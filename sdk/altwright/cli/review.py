@@ -160,6 +160,10 @@ def apply(options: ApplyOptions) -> None:
     Repeated it changes nothing. Exit code 1 says that somebody changed a row since: theirs stays.
     """
     decisions = read_decisions(options.decisions)
+    if decisions.typed:
+        print_error(
+            f"{decisions.typed} texts were typed on the page and not approved: they are not applied"
+        )
     name = options.journal or str(_find_journal(decisions))
     if options.dry_run:
         with _open_journal(name, options.run) as journal:

@@ -93,7 +93,11 @@ def worker(options: WorkerCommandOptions) -> None:
     except ModuleNotFoundError as error:
         raise missing_packages(error) from None
     server = resolve_server(options.base_url)
-    database.connect(options.database).dispose()  # a wrong URL fails here and not at the first row
+    # A wrong URL fails here and not at the first row.
+    engine = database.connect(options.database)
+    engine.dispose()
+    if engine.dialect.name == "sqlite":
+        raise UsageError("A queue needs a database of many machines: PostgreSQL or MySQL.")
     workers = RunWorkers(
         options.database,
         lambda: Altwright(server.api_key, server.base_url, timeout_s, max_retries=0),
@@ -114,7 +118,7 @@ def worker(options: WorkerCommandOptions) -> None:
 
 def missing_packages(error: ModuleNotFoundError) -> UsageError:
     """What to install if a module of the extra `queue` is missing; raises any other error."""
-    if (error.name or "").partition(".")[0] not in ("celery", "kombu", "sqlalchemy"):
+    if (error.name or "").partition(".")[0] not in ("celery", "kombu", "redis", "sqlalchemy"):
         raise error
     command = install_command("cli", "backfill", "queue")
     return UsageError(f"The queue's packages are missing: {command}")

@@ -115,6 +115,20 @@ def test_an_outcome_is_written_once_and_again_if_its_row_is_blanked(
     assert [outcome.key for _, outcome in journal.next_unwritten(10)] == ["1"]
 
 
+def test_rows_that_failed_come_after_new_ones_and_the_least_often_tried_first(
+    journal: Journal,
+) -> None:
+    rows = [row(str(n)) for n in range(1, 6)]
+    read(journal, *rows)
+    tries = {"1": 8, "2": 4, "3": 4}
+    for pending in list(journal.iter_pending_requests())[:3]:
+        failure = RequestResult(code="image_not_found", attempts=tries[pending.row.key])
+        journal.record_results([(pending.request_key, failure)], RULES.decide)
+    read(journal, *rows)
+    found = [pending.row.key for pending in journal.iter_pending_requests()]
+    assert found == ["4", "5", "2", "3", "1"]
+
+
 def test_an_error_while_recording_stores_nothing(
     journal: Journal,
 ) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -172,21 +173,24 @@ class Journal:
     # Requests and results
 
     def iter_pending_requests(self) -> Iterator[PendingRequest]:
-        """Requests without a final result, each once, in the order of the source.
+        """Requests without a final result, each once: new ones in the order of the source.
 
-        Read in pages. A request that fails meanwhile does not come again in this iteration.
+        Then those that failed in earlier runs, the least often tried first: they never keep a run
+        with a limit from the others. Read in pages. A request that fails meanwhile does not come
+        again in this iteration.
         """
+        failed_ids = array("q", (row_id for (row_id,) in self._db.execute(sql.SELECT_FAILED_IDS)))
         last_id = 0
         while True:
             page = self._db.execute(sql.SELECT_PENDING_REQUESTS, (last_id, _PAGE_ROWS)).fetchall()
-            for row_id, request_key, row, row_count, result in page:
+            for row_id, *stored in page:
                 last_id = row_id
-                earlier = None if result is None else serialization.result_from_json(result)
-                yield PendingRequest(
-                    request_key, serialization.row_from_json(row), row_count, earlier
-                )
+                yield _read_request(*stored)
             if len(page) < _PAGE_ROWS:
-                return
+                break
+        for row_id in failed_ids:
+            for stored in self._db.execute(sql.SELECT_FAILED_REQUEST, (row_id,)).fetchall():
+                yield _read_request(*stored)
 
     def count_pending_requests(self) -> int:
         """How many requests `iter_pending_requests` yields."""
@@ -372,6 +376,11 @@ class Journal:
                 result = serialization.result_from_json(stored)
                 self._set_outcome(row_id, decide(serialization.row_from_json(row), result))
         return len(found)
+
+
+def _read_request(request_key: str, row: str, row_count: int, result: str | None) -> PendingRequest:
+    earlier = None if result is None else serialization.result_from_json(result)
+    return PendingRequest(request_key, serialization.row_from_json(row), row_count, earlier)
 
 
 def _read_outcome(row: str, outcome: str, result: str | None) -> tuple[Row, Outcome]:

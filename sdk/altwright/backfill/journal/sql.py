@@ -51,10 +51,21 @@ SELECT_PENDING_REQUESTS = """
 SELECT id, ask, row, (SELECT count(*) FROM rows t WHERE t.ask = r.ask),
        (SELECT answer FROM answers a WHERE a.ask = r.ask)
 FROM rows r
-WHERE id > ? AND state IN ('pending', 'failed') AND NOT EXISTS (
-    SELECT 1 FROM rows t
-    WHERE t.ask = r.ask AND t.id < r.id AND t.state IN ('pending', 'failed'))
+WHERE id > ? AND state = 'pending' AND NOT EXISTS (
+    SELECT 1 FROM rows t WHERE t.ask = r.ask AND t.id < r.id AND t.state = 'pending')
 ORDER BY id LIMIT ?
+"""
+SELECT_FAILED_IDS = """
+SELECT id FROM rows r LEFT JOIN answers USING (ask)
+WHERE state = 'failed' AND NOT EXISTS (
+    SELECT 1 FROM rows t
+    WHERE t.ask = r.ask AND (t.state = 'pending' OR t.state = 'failed' AND t.id < r.id))
+ORDER BY coalesce(attempts, 0), id
+"""
+SELECT_FAILED_REQUEST = """
+SELECT ask, row, (SELECT count(*) FROM rows t WHERE t.ask = r.ask),
+       (SELECT answer FROM answers a WHERE a.ask = r.ask)
+FROM rows r WHERE id = ? AND state = 'failed'
 """
 COUNT_PENDING_REQUESTS = "SELECT count(DISTINCT ask) FROM rows WHERE state IN ('pending', 'failed')"
 SELECT_WAITING_ROWS = "SELECT id, row FROM rows WHERE ask = ? AND state IN ('pending', 'failed')"

@@ -210,12 +210,13 @@ class SharedJournal:
     # Rows and their messages
 
     def find_pending(self, limit: int) -> list[str]:
-        """Keys of rows without a message."""
+        """Keys of rows without a message: new ones first, then those tried longest ago."""
         with self._engine.connect() as connection:
             statement = sa.select(ROWS.c.row_key).where(
                 ROWS.c.run == self.run, ROWS.c.state == AltSource.PENDING.value
             )
-            return list(connection.execute(statement.limit(limit)).scalars())
+            ordered = statement.order_by(ROWS.c.queued_at, ROWS.c.id).limit(limit)
+            return list(connection.execute(ordered).scalars())
 
     def find_lost(self, limit: int, after_s: float) -> list[str]:
         """Keys of rows whose message was sent at least `after_s` ago: it may be lost."""

@@ -15,7 +15,13 @@ from altwright.backfill.column_mapping import guess_columns, needs_alt_text, row
 from altwright.backfill.queue.schema import UNSETTLED_STATES
 from altwright.backfill.queue.shared_journal import SharedJournal, StoredRow
 from altwright.backfill.request_item import RequestedTexts, RequestItem
-from altwright.backfill.request_scheduler import CallOutcome, Now, RequestScheduler
+from altwright.backfill.request_scheduler import (
+    PROBE_TEXT,
+    CallOutcome,
+    Now,
+    RequestScheduler,
+    needs_probe,
+)
 from altwright.backfill.rules.hold_rules import HoldRules
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.caption_request import build_caption_request
@@ -25,7 +31,7 @@ from altwright.backfill.sources.table import TableSource
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.table import RowState, TableTarget
 from altwright.backfill.types import RequestResult, Row
-from altwright.errors import AltwrightError, ConnectionFailed, Problem
+from altwright.errors import AltwrightError, Problem
 from altwright.scheduler import Finished, Start, Wait
 from altwright.throttle import AdaptiveThrottle
 from altwright.transport import random_jitter
@@ -171,8 +177,7 @@ class RunWorker:
                 claimed_at_s = time.monotonic()
             requested = item.next_texts()
             outcome = self._call(pending.row, requested)
-            is_broken = isinstance(outcome, ConnectionFailed) and outcome.reached
-            is_alive = self._is_server_alive() if is_broken else False
+            is_alive = needs_probe(outcome) and self._is_server_alive()
             now = Now(time.monotonic(), time.time(), random_jitter())
             to_record = scheduler.end_try(item, requested, outcome, now, is_server_alive=is_alive)
             if to_record is not None:
@@ -191,9 +196,9 @@ class RunWorker:
             return error
 
     def _is_server_alive(self) -> bool:
-        """Whether the server responds, although a connection broke."""
+        """Whether the server responds to a small request of the same kind, without a model."""
         try:
-            self._client.styles()
+            self._client.check(PROBE_TEXT)
         except Problem:
             return True
         except AltwrightError:

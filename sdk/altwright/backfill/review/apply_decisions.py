@@ -79,7 +79,6 @@ def plan_decisions(
     outcome could not be written to the target.
     """
     plan = ApplyPlan(ApplyResult(), {}, {})
-    reviewer = decisions_file.reviewer
     pairs = RunConfig.from_identity(journal.identity).caption_options.pairs
     decisions = {each.key: each for each in decisions_file.decisions}
     missing_in_target = journal.find_unwritten(list(decisions))
@@ -92,6 +91,7 @@ def plan_decisions(
         if unknown:
             plan.result.add_partly(key, f"the run has no text {', '.join(unknown)}")
         row, current = found
+        reviewer = decision.reviewer or decisions_file.reviewer
         is_written = key not in unwritten
         decided = outcome_from_decision(row, current, known, reviewer, is_written=is_written)
         if is_already_applied(current, decided):

@@ -79,6 +79,7 @@ function createCard(item) {
       field,
       element("p", { id: `${id}-length`, className: "length" }),
       ...item.others.flatMap((each, index) => createFurtherText(id, each, index)),
+      element("div", { className: "kept" }),
       item.context ? element("p", { className: "context", textContent: `Context: ${item.context}` }) : null,
       element(
         "div",
@@ -96,8 +97,9 @@ function createCard(item) {
 }
 
 // Approving the alt text approves the further texts too: they are shown, and may be edited.
-function createFurtherText(id, [style, locale, text], index) {
+function createFurtherText(id, [style, locale, text, draft], index) {
   const field = element("textarea", { id: `${id}-other-${index}`, rows: 2, value: text, lang: locale, dir: "auto" });
+  if (!text) field.placeholder = draft ? `Not written: the draft broke rules. ${draft}` : "Not written.";
   field.dataset.other = index;
   return [element("label", { htmlFor: field.id, className: "other", textContent: `${style}, ${locale}` }), field];
 }
@@ -138,6 +140,21 @@ function createFacts(item) {
   return line;
 }
 
+// Texts that were typed and are in no field now: each can be put back.
+function refreshKept(item, box) {
+  const kept = keptOf(item);
+  const names = ["Alt text", ...item.others.map(([style, locale]) => `${style}, ${locale}`)];
+  const entries = kept.map(([index, text]) => {
+    const button = element("button", { type: "button", className: "quiet", textContent: "Use this text" });
+    button.setAttribute("aria-label", `Use this text: ${text}`);
+    button.dataset.kept = JSON.stringify([index, text]);
+    const name = item.others.length ? `${names[index] ?? ""}: ` : "";
+    return element("li", {}, element("span", { textContent: `${name}${text}`, dir: "auto" }), button);
+  });
+  box.hidden = !entries.length;
+  box.replaceChildren(element("p", { textContent: "Typed before, and kept:" }), element("ul", {}, ...entries));
+}
+
 // Update a card after something was typed or decided.
 function refresh(item, card = document.getElementById(idOf(item))) {
   if (!card) return;
@@ -155,6 +172,7 @@ function refresh(item, card = document.getElementById(idOf(item))) {
       element("li", { className: flag.isReason ? "flag reason" : "flag", textContent: flag.text }),
     ),
   );
+  refreshKept(item, card.querySelector(".kept"));
   const isUnapproved = isTyped(item);
   const kind = decision && !isUnapproved ? decision.decision : null;
   card.classList.toggle("decided", Boolean(kind));

@@ -1,17 +1,22 @@
-// Decisions: stored in this browser, undone one by one, saved to a file.
+// Decisions and typed texts: undone one by one, saved to a file. No typed text is ever lost: one that
+// leaves its field goes into the list of kept texts under it.
 
 const KINDS = ["approve", "edit", "decorative", "blank"];
-const STORAGE_KEY = `altwright-review ${run.journal}`;
+const MAX_KEPT = 20;
 
-const decisions = new Map(); // key of a picture -> { decision, text, shown, at }
+const decisions = new Map(); // key of a picture -> { decision, text, edits, shown, at, reviewer? }
 const typedTexts = new Map(); // key -> a text that was typed and is not approved yet
 const typedOthers = new Map(); // key -> typed texts of `item.others`
-const undoStack = []; // [key, decision before], for undo
+const keptTexts = new Map(); // key -> [[index of the field, text]]: typed before, and not in the field now
+const decidedAt = new Map(); // key -> when its decision was last changed, in milliseconds
+const typedAt = new Map(); // key -> when its typed texts were last changed
+const undoStack = []; // lists of what pictures had before, for undo
 let reviewer = "";
 let hasShortcuts = true;
 let isSaved = true; // whether every decision is in a saved file
 
 const decisionOf = (item) => decisions.get(item.key);
+const hasNoText = (decision) => ["decorative", "blank"].includes(decision?.decision);
 
 // The text as it is now: typed, decided, or as the run left it.
 function textOf(item) {
@@ -21,122 +26,129 @@ function textOf(item) {
 
 // The further texts as they are now.
 function othersOf(item) {
-  const edits = new Map((decisionOf(item)?.edits ?? []).map(([style, locale, text]) => [`${style} ${locale}`, text]));
-  return (
-    typedOthers.get(item.key) ??
-    item.others.map(([style, locale, text]) => edits.get(`${style} ${locale}`) ?? text)
-  );
+  return typedOthers.get(item.key) ?? decidedOthers(item, decisionOf(item));
 }
 
-// Further texts that differ from those of the run; an empty one is not an edit.
+// The further texts with a decision: a picture without a text has none in any language.
+function decidedOthers(item, decision) {
+  if (hasNoText(decision)) return item.others.map(() => "");
+  const edits = new Map((decision?.edits ?? []).map(([style, locale, text]) => [`${style} ${locale}`, text]));
+  return item.others.map(([style, locale, text]) => edits.get(`${style} ${locale}`) ?? text);
+}
+
+// Further texts that differ from those of the run; an empty one clears the text.
 function editsOf(item) {
   return othersOf(item)
     .map((text, index) => [...item.others[index].slice(0, 2), text.trim()])
-    .filter(([, , text], index) => text && text !== item.others[index][2]);
+    .filter(([, , text], index) => text !== item.others[index][2].trim());
 }
 
 const isTyped = (item) => typedTexts.has(item.key) || typedOthers.has(item.key);
 
-function forgetTyped(key) {
-  typedTexts.delete(key);
-  typedOthers.delete(key);
+// --- texts that are kept ---------------------------------------------------------------------------
+
+const runTexts = (item) => [item.text, ...item.others.map((each) => each[2])];
+
+// Keep a text of a field (0: the alt text) unless the run has it or it is kept already.
+function keepText(item, index, text) {
+  if (!text?.trim() || text.trim() === runTexts(item)[index]?.trim()) return;
+  const kept = keptTexts.get(item.key) ?? [];
+  const others = kept.filter(([at, each]) => at !== index || each.trim() !== text.trim());
+  keptTexts.set(item.key, [...others, [index, text]].slice(-MAX_KEPT));
+  typedAt.set(item.key, Date.now());
+}
+
+// Keep what is typed and what was edited, before another decision or text takes its place.
+function keepTexts(item) {
+  if (typedTexts.has(item.key)) keepText(item, 0, typedTexts.get(item.key));
+  (typedOthers.get(item.key) ?? []).forEach((text, index) => keepText(item, index + 1, text));
+  keepDecided(item, decisionOf(item));
+}
+
+function keepDecided(item, decision) {
+  if (decision?.decision !== "edit") return;
+  keepText(item, 0, decision.text);
+  decidedOthers(item, decision).forEach((text, index) => keepText(item, index + 1, text));
+}
+
+// The kept texts that are not in their field at the moment.
+function keptOf(item) {
+  const now = [textOf(item), ...othersOf(item)];
+  return (keptTexts.get(item.key) ?? []).filter(([index, text]) => now[index]?.trim() !== text.trim());
+}
+
+// Put a kept text back into its field; the one that is there is kept.
+function useKept(item, index, text) {
+  keepTexts(item);
+  if (index === 0) typeText(item, text);
+  else typeOther(item, index - 1, text);
+}
+
+// --- deciding and undoing --------------------------------------------------------------------------
+
+const stateOf = (key) => [key, decisions.get(key), typedTexts.get(key), typedOthers.get(key)];
+
+function setOrDelete(map, key, value) {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}
+
+function setState([key, decision, text, others]) {
+  setOrDelete(decisions, key, decision);
+  setOrDelete(typedTexts, key, text);
+  setOrDelete(typedOthers, key, others);
+  decidedAt.set(key, Date.now());
+  typedAt.set(key, Date.now());
+  isSaved = false;
 }
 
 function decide(item, decision, text, edits) {
-  undoStack.push([item.key, decisionOf(item)]);
-  decisions.set(item.key, { decision, text, edits, shown: item.text, at: new Date().toISOString() });
-  forgetTyped(item.key);
-  isSaved = false;
+  undoStack.push([stateOf(item.key)]);
+  keepTexts(item);
+  setState([item.key, { decision, text, edits, shown: item.text, at: new Date().toISOString() }]);
   store();
 }
 
 // Take a decision back: the text is as the run left it.
 function undecide(item) {
-  undoStack.push([item.key, decisionOf(item)]);
-  decisions.delete(item.key);
-  isSaved = false;
+  undoStack.push([stateOf(item.key)]);
+  keepTexts(item);
+  setState([item.key]);
   store();
 }
 
-// Undo the last decision. Returns the key of its picture, or null.
+// Undo the last decision, or all of the last file. Returns the key of its picture, or null.
 function undoLast() {
   const last = undoStack.pop();
   if (!last) return null;
-  const [key, before] = last;
-  if (before) decisions.set(key, before);
-  else decisions.delete(key);
-  forgetTyped(key);
-  isSaved = false;
+  for (const state of last) {
+    keepTexts(byKey.get(state[0]));
+    setState(state);
+  }
   store();
-  return key;
+  return last[0][0];
 }
 
 function typeOther(item, index, text) {
   const texts = [...othersOf(item)];
   texts[index] = text;
-  typedOthers.set(item.key, texts);
+  const isSame = texts.every((each, at) => each === decidedOthers(item, decisionOf(item))[at]);
+  setOrDelete(typedOthers, item.key, isSame ? undefined : texts);
+  typedAt.set(item.key, Date.now());
   storeSoon();
 }
 
 function typeText(item, text) {
-  if (text === (decisionOf(item)?.text ?? item.text)) typedTexts.delete(item.key);
-  else typedTexts.set(item.key, text);
+  const isSame = text === (decisionOf(item)?.text ?? item.text);
+  setOrDelete(typedTexts, item.key, isSame ? undefined : text);
+  typedAt.set(item.key, Date.now());
   storeSoon();
 }
 
-// --- in the browser's storage ---------------------------------------------------------------------
-
-let storeTimer = 0;
-
-function storeSoon() {
-  clearTimeout(storeTimer);
-  storeTimer = setTimeout(store, 400);
-}
-
-function store() {
-  clearTimeout(storeTimer);
-  const stored = { reviewer, shortcuts: hasShortcuts, decisions: [...decisions], typed: [...typedTexts], typedOthers: [...typedOthers] };
-  try {
-    localStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
-    showStorageNotice(true);
-  } catch {
-    showStorageNotice(false);
-  }
-}
-
-// Another page of this origin may have written to the storage: only valid decisions about texts that
-// are still the same are restored.
-function restore() {
-  let stored = null;
-  try {
-    stored = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "null");
-    showStorageNotice(true);
-  } catch {
-    showStorageNotice(false);
-  }
-  if (!stored || typeof stored !== "object") return;
-  reviewer = String(stored.reviewer ?? "");
-  hasShortcuts = stored.shortcuts !== false;
-  for (const [key, decision] of pairsIn(stored.decisions)) addDecision(key, decision);
-  for (const [key, text] of pairsIn(stored.typed)) {
-    if (byKey.has(key) && typeof text === "string") typedTexts.set(key, text);
-  }
-  for (const [key, texts] of pairsIn(stored.typedOthers)) {
-    const isValid = Array.isArray(texts) && texts.every((text) => typeof text === "string");
-    if (isValid && byKey.get(key)?.others.length === texts.length) typedOthers.set(key, texts);
-  }
-  isSaved = decisions.size === 0;
-}
-
-function pairsIn(list) {
-  return Array.isArray(list) ? list.filter((each) => Array.isArray(each) && each.length === 2) : [];
-}
-
-// Add a decision from the storage or a file. Returns whether it is valid and about the current text.
-function addDecision(key, stored) {
-  const item = byKey.get(key);
+// A decision from the storage or a file, without what this page does not know; null if it is not valid.
+function readDecision(item, stored) {
   const isValid = item && stored && KINDS.includes(stored.decision) && typeof stored.text === "string";
-  if (!isValid || stored.shown !== item.text) return false;
+  if (!isValid) return null;
   const { decision, text, shown } = stored;
   const edits = (Array.isArray(stored.edits) ? stored.edits : []).filter(
     (edit) =>
@@ -145,20 +157,25 @@ function addDecision(key, stored) {
       edit.every((each) => typeof each === "string") &&
       item.others.some(([style, locale]) => style === edit[0] && locale === edit[1]),
   );
-  decisions.set(key, { decision, text, edits, shown, at: String(stored.at ?? "") });
-  return true;
+  const read = { decision, text, edits, shown, at: String(stored.at ?? "") };
+  return stored.reviewer ? { ...read, reviewer: String(stored.reviewer) } : read;
 }
+
+const isSameDecision = (one, other) =>
+  one?.decision === other?.decision &&
+  one?.text === other?.text &&
+  JSON.stringify(one?.edits) === JSON.stringify(other?.edits);
 
 // --- in a file -----------------------------------------------------------------------------------
 
 function buildFile() {
   const list = items
     .filter((item) => decisions.has(item.key))
-    .map((item) => {
-      const { decision, text, edits, shown, at } = decisionOf(item);
-      return { key: item.key, outcome: item.outcome, reviewed_at: item.reviewed_at, shown, decision, text, edits, at };
-    });
-  return { version: 1, journal: run.journal, reviewer, saved_at: new Date().toISOString(), decisions: list };
+    .map((item) => ({ key: item.key, outcome: item.outcome, reviewed_at: item.reviewed_at, ...decisionOf(item) }));
+  const typed = items
+    .filter(isTyped)
+    .map((item) => ({ key: item.key, shown: item.text, text: textOf(item), others: othersOf(item) }));
+  return { version: 1, journal: run.journal, reviewer, saved_at: new Date().toISOString(), decisions: list, typed };
 }
 
 function download() {
@@ -170,8 +187,8 @@ function download() {
   isSaved = true;
 }
 
-// Load a decisions file. Returns how many of its decisions fit this page; throws an Error otherwise.
-function load(text) {
+// The entries of a decisions file; throws an Error if it is none, or another run's.
+function parseFile(text) {
   let file = null;
   try {
     file = JSON.parse(text);
@@ -182,10 +199,66 @@ function load(text) {
     throw new Error("That file is not a decisions file of this version.");
   }
   if (file.journal !== run.journal) throw new Error("That file belongs to another run.");
-  const added = file.decisions.filter((each) => each && addDecision(each.key, each));
-  for (const each of added) forgetTyped(each.key);
-  reviewer ||= String(file.reviewer ?? "");
-  undoStack.length = 0;
+  return file;
+}
+
+// Load a decisions file: decisions about pictures without one are taken over. Returns how many, how
+// many are here already, how many fit no picture of this page, and those that differ from what is
+// decided or typed here: [item, decision].
+function load(text) {
+  const file = parseFile(text);
+  const name = String(file.reviewer ?? "");
+  const loaded = { added: 0, same: 0, misfits: 0, conflicts: [] };
+  const before = [];
+  for (const [key, stored] of new Map(file.decisions.map((each) => [each?.key, each]))) {
+    const item = byKey.get(key);
+    const decision = readDecision(item, stored);
+    if (!decision || decision.shown !== item.text) {
+      loaded.misfits += 1;
+      if (decision) keepDecided(item, decision);
+      continue;
+    }
+    if (reviewer && name && name !== reviewer) decision.reviewer ??= name;
+    if (isSameDecision(decisionOf(item), decision)) loaded.same += 1;
+    else if (decisions.has(key) || isTyped(item)) loaded.conflicts.push([item, decision]);
+    else {
+      before.push(stateOf(key));
+      setState([key, decision]);
+      loaded.added += 1;
+    }
+  }
+  loadTyped(file);
+  reviewer ||= name;
+  if (before.length) undoStack.push(before);
   store();
-  return added.length;
+  return loaded;
+}
+
+// Texts that were typed on the other page and not approved.
+function loadTyped(file) {
+  for (const typed of Array.isArray(file.typed) ? file.typed : []) {
+    const item = byKey.get(typed?.key);
+    if (!item || typeof typed.text !== "string" || !Array.isArray(typed.others)) continue;
+    const others = item.others.map((_, index) => String(typed.others[index] ?? ""));
+    if (typed.shown === item.text && !decisions.has(item.key) && !isTyped(item)) {
+      typeText(item, typed.text);
+      others.forEach((text, index) => typeOther(item, index, text));
+    } else {
+      [typed.text, ...others].forEach((text, index) => keepText(item, index, text));
+    }
+  }
+}
+
+// Take the decisions of a file in place of those here, or keep these. No text of either is lost.
+function resolveConflicts(conflicts, takeTheirs) {
+  if (takeTheirs) undoStack.push(conflicts.map(([item]) => stateOf(item.key)));
+  for (const [item, decision] of conflicts) {
+    if (takeTheirs) {
+      keepTexts(item);
+      setState([item.key, decision]);
+    } else {
+      keepDecided(item, decision);
+    }
+  }
+  store();
 }

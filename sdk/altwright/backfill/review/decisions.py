@@ -47,6 +47,8 @@ class Decision:
     """UTC, ISO 8601, to the second."""
     edits: tuple[tuple[str, str, str], ...] = ()
     """Style, locale and new text of further texts that were edited; an empty text clears."""
+    reviewer: str = ""
+    """Who decided, if it was not the reviewer of the file."""
     reviewed_at: str | None = None
     """Review date that the row had on the page, '' if none; None: the page did not say."""
 
@@ -59,12 +61,15 @@ class DecisionsFile:
     """ID of the run whose page it was; see `review_item.run_id`."""
     reviewer: str
     decisions: tuple[Decision, ...]
+    typed: int = 0
+    """Texts that were typed and not approved: they are in the file for the page alone."""
 
 
 def read_decisions(path: Path) -> DecisionsFile:
     """Read the file that the page saved. Raises UsageError."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        # Editors add a byte order mark.
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError:
@@ -75,8 +80,9 @@ def read_decisions(path: Path) -> DecisionsFile:
         raise UsageError(f"{path} was saved by a page of another version of altwright.")
     return DecisionsFile(
         run_id=str(data.get("journal")),
-        reviewer=" ".join(str(data.get("reviewer") or "").split())[:100],
+        reviewer=_parse_name(data.get("reviewer")),
         decisions=tuple(_parse_decision(each, path) for each in data["decisions"]),
+        typed=len(data["typed"]) if isinstance(data.get("typed"), list) else 0,
     )
 
 
@@ -200,8 +206,13 @@ def _parse_decision(data: object, path: Path) -> Decision:
         text=text,
         at=_to_utc(fields.get("at")),
         edits=tuple((style, locale, new.strip()) for style, locale, new in edits),
+        reviewer=_parse_name(fields.get("reviewer")),
         reviewed_at=None if fields.get("reviewed_at") is None else str(fields["reviewed_at"]),
     )
+
+
+def _parse_name(name: object) -> str:
+    return " ".join(str(name or "").split())[:100]
 
 
 def _is_edit(data: object) -> bool:

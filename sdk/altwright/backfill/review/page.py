@@ -14,7 +14,7 @@ from altwright.backfill.review.charts import count_lengths, render_bar_chart
 from altwright.backfill.review.review_item import HELD_LABEL, REVIEWED_LABEL, ReviewItem
 from altwright.markup import json_in_script
 
-_SCRIPTS = ("decisions.js", "cards.js", "review.js")
+_SCRIPTS = ("decisions.js", "storage.js", "cards.js", "review.js")
 _LABEL_TEXTS = {
     "ai": "by the model",
     REVIEWED_LABEL: "approved by a person",

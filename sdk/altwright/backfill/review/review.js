@@ -114,6 +114,21 @@ function onDecisionClick(button) {
   }
 }
 
+function onKeptClick(button) {
+  const card = button.closest(".card");
+  const item = itemOf(card);
+  const [index, text] = JSON.parse(button.dataset.kept);
+  useKept(item, index, text);
+  refreshAll(`The text is in its field again: ${item.name}.`);
+  card.querySelectorAll("textarea")[index].focus();
+}
+
+// Another tab with this run has stored something.
+function onOtherTab() {
+  const changed = restore(false);
+  if (changed.length) refreshAll(`${changed.length} pictures were changed in another tab.`);
+}
+
 function refreshAll(message) {
   countTexts();
   for (const each of shown.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)) refresh(each);
@@ -175,18 +190,45 @@ function save() {
     return;
   }
   download();
-  announce(`${decisions.size} decisions saved. Next: altwright apply, with that file.`);
+  const typed = items.filter(isTyped).length;
+  const open = typed ? ` ${typed} typed and not approved: in the file, but not applied.` : "";
+  announce(`${decisions.size} decisions saved. Next: altwright apply, with that file.${open}`);
 }
 
 async function openFile(file) {
   byId("file").value = ""; // otherwise choosing the same file again would do nothing
   try {
-    const count = load(await file.text());
+    const loaded = load(await file.text());
     byId("reviewer").value = reviewer;
-    refreshAll(`${count} decisions taken over.`);
+    const parts = [`${loaded.added} decisions taken over.`];
+    if (loaded.same) parts.push(`${loaded.same} were here already.`);
+    if (loaded.misfits) parts.push(`${loaded.misfits} are about pictures or texts that are not on this page.`);
+    refreshAll(parts.join(" "));
+    askAboutConflicts(loaded.conflicts);
   } catch (error) {
     announce(error.message);
   }
+}
+
+// Decisions of a file that differ from what is decided or typed here: the reviewer chooses.
+function askAboutConflicts(conflicts) {
+  const bar = byId("conflicts");
+  const close = (takeTheirs) => {
+    resolveConflicts(conflicts, takeTheirs);
+    bar.hidden = true;
+    refreshAll(takeTheirs ? "The file's decisions are taken over." : "Yours are kept.");
+    byId("cards-title").focus();
+  };
+  bar.hidden = !conflicts.length;
+  if (!conflicts.length) return;
+  const names = conflicts.slice(0, 5).map(([item]) => item.name);
+  const more = conflicts.length > names.length ? ", …" : "";
+  const count = conflicts.length === 1 ? "1 decision of the file differs" : `${conflicts.length} decisions of the file differ`;
+  byId("conflicts-text").textContent =
+    `${count} from what is decided or typed here (${names.join(", ")}${more}). No text is lost: the other one is kept under its picture.`;
+  byId("take-theirs").onclick = () => close(true);
+  byId("keep-mine").onclick = () => close(false);
+  byId("keep-mine").focus();
 }
 
 // --- keys ----------------------------------------------------------------------------------------
@@ -232,13 +274,13 @@ function onKeydownInField(event, field) {
 }
 
 function warnOfUnsaved(event) {
-  if (!isSaved && !byId("no-storage").hidden) event.preventDefault();
+  if ((!isSaved || items.some(isTyped)) && !byId("no-storage").hidden) event.preventDefault();
 }
 
 // --- start ---------------------------------------------------------------------------------------
 
 function start() {
-  restore();
+  restore(true);
   fillSelect(byId("outcome"), countValues(items.map((item) => item.outcome)), OUTCOME_LABELS);
   fillSelect(byId("locale"), countValues(items.map((item) => item.locale)), {});
   byId("locale").closest(".field").hidden = byId("locale").options.length < 3;
@@ -260,6 +302,7 @@ function start() {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button?.dataset.decision) onDecisionClick(button);
+    if (button?.dataset.kept) onKeptClick(button);
     if (button?.dataset.step && turnPage(Number(button.dataset.step))) byId("cards-title").focus();
   });
   document.addEventListener("keydown", onKeydown);
@@ -276,7 +319,9 @@ function start() {
     store();
   });
   addEventListener("beforeunload", warnOfUnsaved);
-  addEventListener("pagehide", () => typedTexts.size + typedOthers.size && store());
+  addEventListener("pagehide", flush);
+  addEventListener("visibilitychange", flush);
+  addEventListener("storage", (event) => event.key === STORAGE_KEY && onOtherTab());
 }
 
 start();

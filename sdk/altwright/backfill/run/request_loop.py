@@ -12,7 +12,14 @@ from altwright._async.client import AsyncAltwright
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.journal.writer import JournalWriter
 from altwright.backfill.request_item import RequestedTexts, RequestItem
-from altwright.backfill.request_scheduler import CallOutcome, Now, RequestScheduler, is_unsent
+from altwright.backfill.request_scheduler import (
+    PROBE_TEXT,
+    CallOutcome,
+    Now,
+    RequestScheduler,
+    is_unsent,
+    needs_probe,
+)
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.caption_request import build_caption_request
 from altwright.backfill.run.progress import RunProgress
@@ -20,7 +27,7 @@ from altwright.backfill.run.write_back import TableWriteBack
 from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.table import RowState, TableTarget
-from altwright.errors import AltwrightError, ConnectionFailed, Problem, UsageError
+from altwright.errors import AltwrightError, Problem, UsageError
 from altwright.models import Caption
 from altwright.retry import backoff_s
 from altwright.scheduler import Finished, Pull, Start, Wait
@@ -208,8 +215,7 @@ class RequestLoop:
             if not is_unsent(outcome):
                 results = [] if isinstance(outcome, AltwrightError) else outcome
                 self._progress.add_call(each for each in results if isinstance(each, Caption))
-            is_broken = isinstance(outcome, ConnectionFailed) and outcome.reached
-            is_alive = await self._is_server_alive() if is_broken else False
+            is_alive = needs_probe(outcome) and await self._is_server_alive()
             now = Now(time.monotonic(), time.time(), random_jitter())
             to_record = self._scheduler.end_try(
                 item, requested, outcome, now, is_server_alive=is_alive
@@ -239,9 +245,9 @@ class RequestLoop:
             return error
 
     async def _is_server_alive(self) -> bool:
-        """Whether the server responds, although a connection broke."""
+        """Whether the server responds to a small request of the same kind, without a model."""
         try:
-            await self._client.styles()
+            await self._client.check(PROBE_TEXT)
         except Problem:
             return True
         except AltwrightError:
