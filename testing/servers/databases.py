@@ -55,7 +55,7 @@ def postgresql_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture
 def postgresql(postgresql_port: int) -> Iterator[str]:
     """The URL of an empty PostgreSQL database for one test."""
-    with _empty_database(_POSTGRESQL.replace("{port}", str(postgresql_port)), "postgres") as url:
+    with empty_postgresql(postgresql_port) as url:
         yield url
 
 
@@ -94,6 +94,11 @@ def mysql(mysql_port: int) -> Iterator[str]:
     """The URL of an empty MySQL or MariaDB database for one test."""
     with _empty_database(_MYSQL.replace("{port}", str(mysql_port)), "mysql") as url:
         yield url
+
+
+def empty_postgresql(port: int) -> contextlib.AbstractContextManager[str]:
+    """The URL of an empty PostgreSQL database, which is dropped at the end."""
+    return _empty_database(_POSTGRESQL.replace("{port}", str(port)), "postgres")
 
 
 @contextlib.contextmanager

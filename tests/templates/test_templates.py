@@ -150,4 +150,6 @@ def test_the_readme_lists_every_template() -> None:
     """And every template that it lists exists."""
     table = (TEMPLATES / "README.md").read_text(encoding="utf-8")
     listed = {line.split("](")[1].split(")")[0] for line in table.splitlines() if line[:3] == "| ["}
-    assert listed == {path.name for path in TEMPLATES.iterdir() if path.is_file()} - {"README.md"}
+    folders = {f"{path.name}/README.md" for path in TEMPLATES.iterdir() if path.is_dir()}
+    files = {path.name for path in TEMPLATES.iterdir() if path.is_file()} - {"README.md"}
+    assert listed == files | folders - {"__pycache__/README.md"}
