@@ -5,9 +5,10 @@ The mapping is shown before anything runs.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -70,7 +71,7 @@ class ColumnMapping:
         """Lines for people, before anything runs."""
         return [
             f"image       {self.image}",
-            f"key         {self.key or 'the line'}",
+            f"key         {self.key or 'none: rows are known by their picture'}",
             f"alt         {self.alt or 'none: every row is blank'}",
             f"alt_source  {self.alt_source or 'none'}",
             f"context     {', '.join(self.context) or 'none'}",
@@ -121,15 +122,31 @@ def needs_alt_text(values: Mapping[str, object], columns: ColumnMapping) -> bool
 
     A review date says so, and every `alt_source` that does not ask for a request.
     """
-    alt = values.get(columns.alt) if columns.alt else None
-    if isinstance(alt, (bytes, bytearray, memoryview)):
-        alt = bytes(alt).decode("utf-8", "replace")  # a text, whatever type its column has
-    if cell_to_text(alt).strip():
+    if columns.alt and not is_blank(values.get(columns.alt)):
         return False
     source = cell_to_text(values.get(columns.alt_source)) if columns.alt_source else ""
-    reviewed_at = cell_to_text(values.get(columns.target_column("alt_reviewed_at"))).strip()
-    is_reviewed = bool(reviewed_at) and not reviewed_at.startswith("0000-00-00")
+    reviewed_at = values.get(columns.target_column("alt_reviewed_at"))
+    # MySQL's zero date is none.
+    is_reviewed = not is_blank(reviewed_at) and not str(reviewed_at).startswith("0000-00-00")
     return source.strip().lower() in REQUESTABLE_SOURCES and not is_reviewed
+
+
+def has_key(values: Mapping[str, object], columns: ColumnMapping) -> bool:
+    """Whether a record of a file has a key; others are known by their picture."""
+    return bool(columns.key) and not is_blank(values.get(columns.key))
+
+
+def hash_cells(values: Mapping[str, object], left_out: Collection[str]) -> str:
+    """A hash of a record's cells, whatever their order, without the columns in `left_out`."""
+    cells = sorted((name, repr(value)) for name, value in values.items() if name not in left_out)
+    return hashlib.sha256(repr(cells).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def is_blank(value: object) -> bool:
+    """Whether a cell is empty: NULL, spaces alone, or bytes of nothing but spaces and zeros."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return not bytes(value).strip(b" \t\r\n\v\f\0")
+    return not cell_to_text(value).strip()
 
 
 def row_from_record(
@@ -147,7 +164,7 @@ def row_from_record(
         cell_to_text(values.get(columns.file_name)) if columns.file_name else file_name_in(image)
     )
     return Row(
-        key=_key_to_text(values.get(columns.key)) if columns.key else str(line_number),
+        key=_key_to_text(values.get(columns.key)) if columns.key else "",
         image=image,
         context="\n".join(text for text in context if text).strip()[:CONTEXT_CHARS],
         alt=cell_to_text(values.get(columns.alt)) if columns.alt else "",

@@ -22,6 +22,7 @@ from altwright.backfill.targets.file import FILE_FORMATS, FileTarget
 from altwright.backfill.targets.preflight import check_table
 from altwright.backfill.targets.table import TableTarget
 from altwright.errors import UsageError
+from altwright.output_file import hash_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,22 @@ class Connectors:
         return RunIdentity(self.source.display_name, self.target.display_name, settings)
 
     @property
+    def scanned_file(self) -> FileTarget | None:
+        """The target if the source is a file whose rows may lack a key, or change meanwhile."""
+        is_file = isinstance(self.source, (CsvSource, JsonlSource, ParquetSource))
+        return self.target if is_file and isinstance(self.target, FileTarget) else None
+
+    @property
+    def encoding(self) -> str:
+        """The codec of a target file; empty for a table."""
+        return self.target.encoding if isinstance(self.target, FileTarget) else ""
+
+    @property
+    def target_notes(self) -> list[str]:
+        """What the user should know about the columns of a target file."""
+        return self.target.notes if isinstance(self.target, FileTarget) else []
+
+    @property
     def table(self) -> TableTarget | None:
         """The target if it is a table."""
         return self.target if isinstance(self.target, TableTarget) else None
@@ -63,11 +80,17 @@ def open_connectors(config: RunConfig) -> Connectors:
         raise UsageError("Name the new file: --to FILE. (Write-back is for tables.)")
     if config.table or config.query:
         raise UsageError("--table and --query are for a database's URL.")
-    source = _open_path(Path(config.source), config)
+    path = Path(config.source)
+    try:
+        fingerprint = hash_file(path) if path.is_file() else ""
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    source = _open_path(path, config)
     columns = guess_columns(source.columns, config.column_roles, primary_key=source.primary_key)
     image_base = config.source if isinstance(source, FolderSource) else config.image_base
     config = replace(config, image_base=image_base)
-    return Connectors(config, source, columns, _file_target(config, source, columns), 0)
+    target = _file_target(config, source, columns, fingerprint)
+    return Connectors(config, source, columns, target, 0)
 
 
 def _open_path(path: Path, config: RunConfig) -> Source:
@@ -103,7 +126,10 @@ def _open_database(config: RunConfig) -> Connectors:
     return Connectors(config, source, columns, target, described)
 
 
-def _file_target(config: RunConfig, source: Source, columns: ColumnMapping) -> FileTarget:
+def _file_target(
+    config: RunConfig, source: Source, columns: ColumnMapping, fingerprint: str = ""
+) -> FileTarget:
     return FileTarget(
-        Path(config.target_file), source, columns, config.caption_options, config.image_base
-    )
+        Path(config.target_file), source, columns, config.caption_options, config.image_base,
+        fingerprint,
+    )  # fmt: skip

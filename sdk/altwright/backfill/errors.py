@@ -14,5 +14,16 @@ class SourceError(Exception):
         """Whether reading it later may succeed, as with a database."""
 
 
+class SourceChanged(SourceError):
+    """The source is another one than a moment ago: somebody exported it anew, or edited it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_temporary=True)
+
+
+class TargetChanged(UsageError):
+    """Somebody changed the target file while it was being written: theirs stays."""
+
+
 class JournalUnwritable(UsageError):
     """The journal cannot be written: full disk, missing folder, or no permission."""

@@ -84,6 +84,20 @@ class StopReason:
         return cls(kind, f"{detail}. The captions received so far are in the journal.")
 
     @classmethod
+    def source_changed(cls, name: str, waiting: int) -> StopReason:
+        """The source was exported anew during the run, with rows that were not asked about."""
+        return cls(
+            StopKind.LATER,
+            f"{name} was changed while the run went on, and {waiting} of its pictures are to be "
+            "asked about: run the same command again.",
+        )
+
+    @classmethod
+    def target_changed(cls, detail: str) -> StopReason:
+        """Somebody changed the target file during the run: theirs stays."""
+        return cls(StopKind.DISK, detail)
+
+    @classmethod
     def table_unwritable(cls, rows: int, detail: str) -> StopReason:
         """The table does not accept some rows at the moment."""
         return cls(

@@ -49,7 +49,7 @@ class Row:
     """One image of the source whose alt text is blank."""
 
     key: str
-    """The primary key as text; the line number for a file without a key."""
+    """The primary key as text; of a file's row without one, a name that its journal gave it."""
     image: str
     """The URL of the image, or the path of a local file."""
     context: str = ""
@@ -71,6 +71,18 @@ class Row:
     def has_same_request(self, other: Row) -> bool:
         """Whether both rows would send the same image URL, context and tags."""
         return (self.image, self.context, self.tags) == (other.image, other.context, other.tags)
+
+    @property
+    def picture(self) -> str:
+        """What the picture is known by: the hash of a local file, else its URL or path."""
+        return self.content_hash if self.content_hash.startswith("sha256:") else self.image
+
+    def shows_same_picture(self, other: Row) -> bool:
+        """Whether both show one picture: the same local file's bytes, or the same URL or path."""
+        hashes = (self.content_hash, other.content_hash)
+        if all(each.startswith("sha256:") for each in hashes):
+            return hashes[0] == hashes[1]
+        return self.image == other.image
 
     @property
     def request_key(self) -> str:

@@ -83,7 +83,7 @@ def run(options: BackfillOptions) -> None:
     journal_path = options.journal or config.default_journal
     _show_plan(connectors, _SHARED_JOURNAL if options.queue else str(journal_path), hold_rules)
     max_chars = connectors.table.max_chars() if connectors.table else {}
-    rules = OutcomeRules(config.caption_options, hold_rules, max_chars)
+    rules = OutcomeRules(config.caption_options, hold_rules, max_chars, connectors.encoding)
     display = ProgressDisplay(options.prices)
     try:
         if options.only_estimate:
@@ -169,7 +169,7 @@ def _show_plan(connectors: Connectors, journal: str, hold_rules: HoldRules) -> N
         f"journal     {journal}",
     ):
         typer.echo(line, err=True)
-    for note in source.notes:
+    for note in (*source.notes, *connectors.target_notes):
         print_error(note)
     if table is not None and table.missing_fields:
         print_error(

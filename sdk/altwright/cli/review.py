@@ -33,6 +33,7 @@ from altwright.backfill.review.review_item import (
 )
 from altwright.backfill.review.selection import MAX_ROWS, select_rows
 from altwright.backfill.review.thumbnails import make_thumbnails
+from altwright.backfill.run.scan import scan_source
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.run_state import RunCounts
 from altwright.backfill.targets.table import TableTarget
@@ -206,6 +207,8 @@ def _apply(
         raise UsageError("A queue's run writes into a table.")
     target.check_unchanged(journal)
     try:
+        # Its rows may have moved. Rows without an outcome wait: the run's rules are not known here.
+        scan_source(connectors, journal, None, lambda _: None)
         return apply_to_file(journal, decisions, target)
     except OSError as error:
         raise OutputUnwritable(f"{target.display_name}: {error.strerror}") from None

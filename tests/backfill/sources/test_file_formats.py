@@ -33,7 +33,9 @@ def test_json_lines_keep_their_other_values(
     assert completed.returncode == 1
     assert "broken: line 2 is not valid JSON" in completed.stderr
     assert "broken: line 4 is not a JSON object" in completed.stderr
-    first, second = map(json.loads, (command.folder / "out.jsonl").read_text().splitlines())
+    made = (command.folder / "out.jsonl").read_text().splitlines()
+    assert made[1:4] == ['{"sku": 9,', "", "[1]"], "broken lines stay where they are"
+    first, second = json.loads(made[0]), json.loads(made[4])
     assert {**first, **objects[0]} == first
     assert (first["alt"], first["alt_source"]) == (CAPTION, "ai")
     assert second == objects[1]
@@ -138,8 +140,9 @@ def test_a_lone_surrogate_in_json_is_a_broken_line(
     assert completed.returncode == 1
     assert "line 2 has half a character" in completed.stderr
     assert (command.folder / "out.jsonl.broken").read_text() == lines[1] + "\n"
-    [made] = (command.folder / "out.jsonl").read_text().splitlines()
+    made, broken = (command.folder / "out.jsonl").read_text().splitlines()
     assert json.loads(made)["alt"] == CAPTION
+    assert broken == lines[1]
 
 
 def test_files_of_a_folder_keep_spaces_in_their_names_and_pipes_are_reported(

@@ -22,8 +22,10 @@ from types import TracebackType
 from typing import Self
 
 from altwright.backfill.errors import JournalUnwritable
-from altwright.backfill.journal import serialization, sql
+from altwright.backfill.journal import keyless_rows, serialization, sql
+from altwright.backfill.journal.keyless_rows import KeylessRow, KeylessRows
 from altwright.backfill.journal.lock import JournalLock, refuse_other_database
+from altwright.backfill.journal.scanned_rows import ScannedRows
 from altwright.backfill.run_state import (
     DecideOutcome,
     DuplicateCounts,
@@ -53,6 +55,8 @@ class Journal:
             timeout=_BUSY_TIMEOUT_S,
         )  # fmt: skip
         self._scan_number = 0
+        self._rows = ScannedRows(self._db)
+        self._keyless = KeylessRows(self._db)
 
     @classmethod
     def open(cls, path: Path, identity: RunIdentity | None = None) -> Journal:
@@ -128,6 +132,20 @@ class Journal:
         """Store the target file's fingerprints, to detect later whether someone changed it."""
         self._db.execute("UPDATE run SET target_stamp = ?", (" ".join(fingerprints),))
 
+    # Facts about files
+
+    def read_note(self, name: str) -> str:
+        """A stored fact, as the fingerprint of the source; empty if there is none."""
+        try:
+            found = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+        except sqlite3.OperationalError:  # a journal of an older version, opened to be read
+            return ""
+        return "" if found is None else str(found[0])
+
+    def set_note(self, name: str, value: str) -> None:
+        """Store a fact in place of an earlier one."""
+        self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
     # Scan of the source
 
     def begin_scan(self) -> None:
@@ -135,33 +153,39 @@ class Journal:
         with self._transaction():
             self._db.execute("UPDATE run SET pass = pass + 1")
             [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
+            self._keyless.clear()
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Add rows that are blank in the source, in one transaction.
 
         A known row with the same image and context keeps its outcome, which will be written again
-        because the row is blank. A known row with another image or context becomes pending.
+        because the row is blank. A known row with another image or context becomes pending, unless
+        a person decided about it: see `decided_rows`.
         """
         with self._transaction():
-            self._db.executemany(
-                sql.UPSERT_ROW,
-                [
-                    (r.key, r.request_key, serialization.row_to_json(r), r.line_number,
-                     self._scan_number)
-                    for r in rows
-                ],
-            )  # fmt: skip
+            self._rows.add(rows, self._scan_number)
 
-    def end_scan(self, decide: DecideOutcome) -> Iterator[tuple[str, int, int]]:
+    def add_keyless_rows(self, rows: Sequence[KeylessRow]) -> None:
+        """Add rows of a file without a key, described ones too. They are known by their picture."""
+        with self._transaction():
+            self._keyless.stage(rows)
+
+    def end_scan(self, decide: DecideOutcome | None) -> Iterator[tuple[str, int, int]]:
         """End the scan: the source has been read completely.
 
         Waiting rows that the scan has not seen are deleted: they are gone, or a person filled them.
-        New rows with the request of an existing result get an outcome from it. Yields (key, line,
-        later line) for rows with the key of another row and a different image; they are left out.
+        New rows with the request of an existing result get an outcome from it, if `decide` is
+        given. Yields (key, line, later line) for rows with the key of another row and a different
+        image; they are left out.
         """
         with self._transaction():
+            self._keyless.match(self._scan_number)
+            for page in self._keyless.read_pages():
+                self._rows.add([each.row for each in page], self._scan_number)
+                self._keyless.settle(page)
+                self._rows.hold_decisions([each.row.key for each in page if each.is_guess])
             self._db.execute(sql.DELETE_UNSEEN_ROWS, (self._scan_number,))
-        while self._decide_from_existing_results(decide):
+        while decide is not None and self._decide_from_existing_results(decide):
             pass
         yield from self._db.execute(sql.SELECT_KEY_CONFLICTS, (self._scan_number,))
 
@@ -250,6 +274,11 @@ class Journal:
         found = self._db.execute(sql.SELECT_OUTCOMES_BY_KEY, (json.dumps(list(keys)),)).fetchall()
         return {key: _read_outcome(*stored) for key, *stored in found}
 
+    def find_outcomes_at(self, places: Sequence[int]) -> dict[int, tuple[Row, Outcome]]:
+        """The outcomes of rows without a key, by their places in the last scan."""
+        found = self._db.execute(sql.SELECT_OUTCOMES_BY_PLACE, (json.dumps(list(places)),))
+        return {place: _read_outcome(*stored) for place, *stored in found.fetchall()}
+
     def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Replace outcomes of rows, in one transaction; they are unwritten again."""
         with self._transaction():
@@ -317,6 +346,9 @@ class Journal:
                 f"{self.path} is the journal of another run ({difference}): name another one with "
                 "--journal, or delete it to begin anew."
             )
+        with self._transaction():
+            for statement in f"{sql.SCAN_SCHEMA};{keyless_rows.SCHEMA}".split(";"):
+                self._db.execute(statement)
         [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
 
     def _create(self, identity: RunIdentity) -> None:

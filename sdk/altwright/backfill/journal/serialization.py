@@ -58,7 +58,7 @@ def outcome_from_json(text: str) -> Outcome:
     for name in ("reasons", "warnings"):
         fields[name] = tuple(fields.get(name, ()))
     fields["edits"] = tuple(tuple(each) for each in fields.get("edits", ()))
-    return Outcome(**fields, result=RequestResult())
+    return Outcome(**{"key": "", **fields}, result=RequestResult())
 
 
 def _text_of(stored: dict[str, Any]) -> TextResult:

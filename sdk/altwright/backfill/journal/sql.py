@@ -27,6 +27,15 @@ CREATE TABLE answers (
 ) WITHOUT ROWID
 """
 
+SCAN_SCHEMA = """
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS set_aside (
+    key TEXT NOT NULL, picture TEXT NOT NULL, ask TEXT NOT NULL, row TEXT NOT NULL,
+    outcome TEXT NOT NULL, PRIMARY KEY (key, picture))
+"""
+"""Facts about files, and decisions whose row shows another picture at the moment. Added to journals
+of every age: older versions do not look at them."""
+
 UPSERT_ROW = """
 INSERT INTO rows (key, ask, row, place, pass) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
@@ -38,6 +47,14 @@ ON CONFLICT (key) DO UPDATE SET
     outcome = CASE WHEN pass = excluded.pass OR ask = excluded.ask THEN outcome END,
     ask = CASE WHEN pass = excluded.pass THEN ask ELSE excluded.ask END,
     written = 0, pass = excluded.pass
+"""
+SELECT_DECIDED_ROWS = """
+SELECT key, ask, row, outcome, pass FROM rows
+WHERE key IN (SELECT value FROM json_each(?))
+  AND json_extract(outcome, '$.alt_reviewed_at') IS NOT NULL
+"""
+SELECT_SET_ASIDE = """
+SELECT key, picture, ask, outcome FROM set_aside WHERE key IN (SELECT value FROM json_each(?))
 """
 DELETE_WAITING_ROW = "DELETE FROM rows WHERE key = ? AND state IN ('pending', 'failed')"
 DELETE_UNSEEN_ROWS = "DELETE FROM rows WHERE pass < ? AND state IN ('pending', 'failed')"
@@ -82,6 +99,11 @@ WHERE key = ? AND outcome IS NOT NULL
 SELECT_OUTCOMES_BY_KEY = """
 SELECT key, r.row, r.outcome, a.answer FROM rows r LEFT JOIN answers a USING (ask)
 WHERE key IN (SELECT value FROM json_each(?)) AND outcome IS NOT NULL
+"""
+SELECT_OUTCOMES_BY_PLACE = """
+SELECT p.place, r.row, r.outcome, a.answer
+FROM places p JOIN rows r USING (id) LEFT JOIN answers a USING (ask)
+WHERE p.place IN (SELECT value FROM json_each(?)) AND r.outcome IS NOT NULL
 """
 SELECT_UNWRITTEN = """
 SELECT r.row, r.outcome, a.answer FROM rows r LEFT JOIN answers a USING (ask)

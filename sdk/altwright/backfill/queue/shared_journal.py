@@ -171,7 +171,7 @@ class SharedJournal:
                 seen = {"written": 0, "pass": scan_number}
                 connection.execute(sa.update(ROWS).where(ROWS.c.id.in_(ids)).values(seen))
 
-    def end_scan(self, decide: DecideOutcome) -> Iterator[tuple[str, int, int]]:  # noqa: ARG002
+    def end_scan(self, decide: DecideOutcome | None) -> Iterator[tuple[str, int, int]]:  # noqa: ARG002
         """End the scan: waiting rows that it has not seen are deleted, failed rows are pending.
 
         New rows with the request of an existing result get their outcome from the worker that takes

@@ -144,8 +144,7 @@ def apply_to_file(
     before = (outcome_before_decision(wanted[key]) for key in left_out)
     journal.replace_outcomes([outcome for outcome in before if outcome is not None])
     journal.mark_written(dict.fromkeys(left_out, KEPT))
-    for key in left_out:
-        why = "its row in the source has another text or image now"
+    for key, why in left_out.items():
         plan.result.not_applied[key] = why
         if plan.result.applied.pop(key, None) is None:
             plan.result.applied_before -= 1

@@ -36,6 +36,8 @@ class OutcomeRules:
     hold_rules: HoldRules = field(default_factory=HoldRules)
     max_chars: Mapping[str, int] = field(default_factory=dict)
     """Characters that an audit field's column takes. A longer text is not cut but held."""
+    encoding: str = ""
+    """The codec of a target file. A text with a character that it lacks is held."""
 
     def decide(self, row: Row, result: RequestResult) -> Outcome:
         """The outcome of a row. Its text may be written if `is_writable` says so."""
@@ -79,7 +81,18 @@ class OutcomeRules:
                 found.append(
                     f"{len(text)} characters, and the column of {name} takes {self.max_chars[name]}"
                 )
+            if missing := missing_character(text, self.encoding):
+                found.append(f"the file's encoding, {self.encoding}, has no {missing!r}")
         return found
+
+
+def missing_character(text: str, encoding: str) -> str:
+    """The first character of a text that an encoding lacks; empty if it has all."""
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError as error:
+        return text[error.start]
+    return ""
 
 
 def outcome_after_refusal(outcome: Outcome, detail: str) -> Outcome | None:

@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Protocol
 
 from altwright._async.client import AsyncAltwright
-from altwright.backfill.connectors import Connectors
-from altwright.backfill.errors import JournalUnwritable, SourceError
+from altwright.backfill.connectors import Connectors, open_connectors
+from altwright.backfill.errors import (
+    JournalUnwritable,
+    SourceChanged,
+    SourceError,
+    TargetChanged,
+)
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.progress import RunProgress, TokenPrices
@@ -24,8 +29,11 @@ from altwright.backfill.run.summary import RunNames, RunSummary, summarise_run
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.file import FileTarget
 from altwright.backfill.targets.table_claim import claim_table
+from altwright.errors import UsageError
 
 _PROGRESS_INTERVAL_S = 0.25
+_MAX_CHANGES = 3
+"""How often a source may change while the target is written from it."""
 
 
 class ProgressObserver(Protocol):
@@ -82,7 +90,7 @@ class LocalRun:
             stop = asyncio.run(self._request_captions(journal, progress))
             if isinstance(target, FileTarget):
                 self.observer.writing()
-                write_stop = _write_file(target, journal)
+                write_stop = self._write_file(journal)
                 stop = stop or write_stop
             names = RunNames(
                 self.connectors.source.display_name, target.display_name, str(self.journal_path)
@@ -126,21 +134,41 @@ class LocalRun:
                 await asyncio.gather(updates, return_exceptions=True)
                 self.observer.update(progress)
 
+    def _write_file(self, journal: Journal) -> StopReason | None:
+        """Write the target; if the source is another one by now, read it again first."""
+        connectors = self.connectors
+        try:
+            for changes in range(_MAX_CHANGES + 1):
+                with suppress(SourceChanged):
+                    if changes:
+                        connectors = open_connectors(connectors.config)
+                        scan_source(connectors, journal, self.rules.decide, self.observer.scanning)
+                    _write(connectors, journal)
+                    waiting = journal.count_pending_requests() if changes else 0
+                    source = connectors.source.display_name
+                    return StopReason.source_changed(source, waiting) if waiting else None
+        except SourceError as error:
+            return StopReason.source_failed(str(error), is_temporary=error.is_temporary)
+        except TargetChanged as error:
+            return StopReason.target_changed(str(error))
+        except UsageError as error:  # the new source lacks a column
+            return StopReason.source_failed(str(error).rstrip("."), is_temporary=True)
+        except (OSError, sqlite3.Error) as error:
+            detail = getattr(error, "strerror", None) or error
+            target = connectors.target.display_name
+            return StopReason.disk_full(f"{target} cannot be written ({detail})")
+        name = connectors.source.display_name
+        return StopReason.source_failed(f"{name} changes again and again", is_temporary=True)
+
     async def _update_periodically(self, progress: RunProgress) -> None:
         while True:
             self.observer.update(progress)
             await asyncio.sleep(_PROGRESS_INTERVAL_S)
 
 
-def _write_file(target: FileTarget, journal: Journal) -> StopReason | None:
-    try:
-        target.write(journal)
-    except SourceError as error:
-        return StopReason.source_failed(str(error), is_temporary=error.is_temporary)
-    except (OSError, sqlite3.Error) as error:
-        detail = getattr(error, "strerror", None) or error
-        return StopReason.disk_full(f"{target.display_name} cannot be written ({detail})")
-    return None
+def _write(connectors: Connectors, journal: Journal) -> None:
+    if isinstance(connectors.target, FileTarget):
+        connectors.target.write(journal)
 
 
 def _stop_on_signals(requests: RequestLoop) -> None:

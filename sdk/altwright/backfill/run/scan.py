@@ -8,8 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from altwright.backfill.column_mapping import needs_alt_text, row_from_record
+from altwright.backfill.column_mapping import (
+    has_key,
+    hash_cells,
+    needs_alt_text,
+    row_from_record,
+)
 from altwright.backfill.connectors import Connectors
+from altwright.backfill.journal.journal import Journal
+from altwright.backfill.journal.keyless_rows import KeylessRow
 from altwright.backfill.run_state import DecideOutcome
 from altwright.backfill.sources.base import BrokenRecord, read_records
 from altwright.backfill.types import Row
@@ -48,22 +55,28 @@ class ScanJournal(Protocol):
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Add rows that are blank in the source."""
 
-    def end_scan(self, decide: DecideOutcome) -> Iterator[tuple[str, int, int]]:
+    def end_scan(self, decide: DecideOutcome | None) -> Iterator[tuple[str, int, int]]:
         """End the scan. Yields keys that two rows share, with both lines."""
 
 
 def scan_source(
     connectors: Connectors,
     journal: ScanJournal,
-    decide: DecideOutcome,
+    decide: DecideOutcome | None,
     on_progress: Callable[[ScanResult], None],
 ) -> ScanResult:
     """Bring the journal up to date with the source. Memory use does not grow with either.
 
+    Without `decide` new rows wait, also where their result is known.
     Raises SourceError if the source cannot be read to its end.
     """
     result = ScanResult(rows=connectors.described, described=connectors.described)
     batch: list[Row] = []
+    keyless: list[KeylessRow] = []
+    file = connectors.scanned_file
+    not_cells = {connectors.columns.alt, connectors.columns.alt_source}
+    if file is not None:
+        not_cells.update(file.set_columns)
     image_base = connectors.config.image_base
     journal.begin_scan()
     for record in read_records(connectors.source):
@@ -72,28 +85,44 @@ def scan_source(
             where = f"line {record.line_number}" if record.line_number else record.text
             result.add_broken(f"{where} {record.problem}")
             continue
-        if not needs_alt_text(record.values, connectors.columns):
-            result.described += 1
+        is_keyless = file is not None and not has_key(record.values, connectors.columns)
+        is_needed = needs_alt_text(record.values, connectors.columns)
+        result.blank += is_needed
+        result.described += not is_needed
+        if not is_needed and not is_keyless:
             continue
-        result.blank += 1
         row = row_from_record(
             record.values,
             connectors.columns,
             line_number=record.line_number,
             image_base=image_base,
         )
-        batch.append(_with_content_hash(row, image_base))
-        if len(batch) == _BATCH_ROWS:
-            journal.add_rows(batch)
-            batch.clear()
+        row = _with_content_hash(row, image_base)
+        if is_keyless:
+            cells = hash_cells(record.values, not_cells)
+            keyless.append(KeylessRow(row, cells, is_blank=is_needed))
+        else:
+            batch.append(row)
+        if len(batch) + len(keyless) == _BATCH_ROWS:
+            _add(journal, batch, keyless)
             on_progress(result)
-    journal.add_rows(batch)
+    _add(journal, batch, keyless)
+    if file is not None and isinstance(journal, Journal):
+        file.note_scan(journal)
     for key, line, later_line in journal.end_scan(decide):
         result.blank -= 1
         result.add_broken(
             f"line {later_line} has the key {key!r} of line {line}, and another picture"
         )
     return result
+
+
+def _add(journal: ScanJournal, batch: list[Row], keyless: list[KeylessRow]) -> None:
+    journal.add_rows(batch)
+    batch.clear()
+    if isinstance(journal, Journal):  # a queue's rows are those of a table, with keys
+        journal.add_keyless_rows(keyless)
+        keyless.clear()
 
 
 def _with_content_hash(row: Row, image_base: str) -> Row:

@@ -30,6 +30,15 @@ class BrokenRecord:
     """The unreadable piece itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some bytes of a text file: a record, or what stands between records."""
+
+    raw: bytes
+    record: Record | BrokenRecord | None = None
+    is_header: bool = False
+
+
 class Source(Protocol):
     """A stream of records that can be read from the beginning as often as needed."""
 

@@ -1,44 +1,34 @@
-"""CSV source: finds encoding and separator, and skips single broken lines.
-
-It uses Python's reader, which knows the line of an error; Arrow's streaming reader does not.
-"""
+"""CSV source: finds encoding and delimiter, and skips single broken lines."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 import io
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from altwright.backfill.sources.base import BrokenRecord, Record
-from altwright.errors import UsageError
-
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+from altwright.backfill.errors import SourceError
+from altwright.backfill.sources.base import BrokenRecord, Piece, Record
+from altwright.backfill.sources.csv_records import (
+    Cells,
+    CsvRecordReader,
+    TextEncoding,
+    Unreadable,
+    find_byte_order_mark,
+    with_byte_order_mark,
 )
-_MAX_CELL_CHARS = 8 * 1024 * 1024
-"""The server's limit of a request body. A longer cell is a quote that is never closed."""
+from altwright.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class CsvDialect:
     """How a CSV file is written; the target file follows it."""
 
-    encoding: str
+    encoding: TextEncoding
     delimiter: str
-    line_end: str
-
-    @property
-    def has_bom(self) -> bool:
-        """Whether the file begins with a byte order mark, which some programs need."""
-        return self.encoding != "utf-8" and self.encoding.startswith("utf-")
+    quotes_all: bool = False
+    """Whether every column's name is quoted, and so every new cell, too."""
 
 
 class CsvSource:
@@ -51,134 +41,77 @@ class CsvSource:
 
         Raises UsageError.
         """
-        self._path = path
+        self.path = path
         self.notes: list[str] = []
-        csv.field_size_limit(_MAX_CELL_CHARS)
+        name = encoding or "utf-8"
         try:
-            self._encoding = self._find_encoding(encoding)
-            with self._open() as file:
-                first_line = file.readline()
-                self.dialect = _find_dialect(first_line, self._encoding, path)
-                file.seek(0)
-                header = next(iter(_CsvReader(file, self.dialect.delimiter)), None)
+            if encoding is not None:
+                _check_encoding(encoding)
+            with path.open("rb") as file:
+                start = file.read(4)
+                name = encoding or self._find_encoding(file, start)
+                text_encoding = with_byte_order_mark(name, start)
+                delimiter, header = _read_header(file, text_encoding, path)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
         except UnicodeError as error:
             raise UsageError(
-                f"{path} is not {self._encoding} ({error}): name another --encoding; utf-16-le and "
+                f"{path} is not {name} ({error}): name another --encoding; utf-16-le and "
                 "utf-16-be need no byte order mark."
             ) from None
-        if not isinstance(header, _Cells):
+        if isinstance(header, Unreadable) and header.line.text is None:
+            raise UsageError(f"{path} is not {name}: name another --encoding.")
+        if not isinstance(header, Cells):
             raise UsageError(f"{path} has no header: its first line must name the columns.")
-        self.columns: Sequence[str] = [name.strip() for name in header.cells]
+        self._header = header.raw
+        quotes_all = all(header.text[begin] == '"' for begin, _ in header.spans or [(0, 0)])
+        self.dialect = CsvDialect(text_encoding, delimiter, quotes_all)
+        self.columns: Sequence[str] = [name.strip() for name in header.values]
         check_column_names(self.columns, path)
 
     @property
     def display_name(self) -> str:
         """Its path."""
-        return str(self._path)
+        return str(self.path)
 
     def read(self) -> Iterator[Record | BrokenRecord]:
         """Every record; a BrokenRecord in place of each that cannot be read."""
-        with self._open() as file:
-            rows = iter(_CsvReader(file, self.dialect.delimiter, cell_count=len(self.columns)))
-            next(rows)  # the header
-            for row in rows:
-                if isinstance(row, BrokenRecord):
-                    yield row
+        return (piece.record for piece in self.read_pieces() if piece.record is not None)
+
+    def read_pieces(self) -> Iterator[Piece]:
+        """Every byte of the file. Raises SourceError if it has another header by now."""
+        encoding = self.dialect.encoding
+        with self.path.open("rb") as file:
+            yield Piece(file.read(len(encoding.bom)))
+            found_header = False
+            reader = CsvRecordReader(file, encoding, self.dialect.delimiter, len(self.columns))
+            for row in reader:
+                if isinstance(row, Cells) and not row.values:
+                    yield Piece(row.raw)
+                elif not found_header:
+                    found_header = True
+                    if not isinstance(row, Cells) or row.raw != self._header:
+                        raise SourceError(
+                            f"{self.path} has other columns than a moment ago", is_temporary=True
+                        )
+                    yield Piece(row.raw, is_header=True)
+                elif isinstance(row, Cells):
+                    values = dict(zip(self.columns, row.values, strict=True))
+                    yield Piece(row.raw, Record(row.line_number, values))
                 else:
-                    yield Record(row.line_number, dict(zip(self.columns, row.cells, strict=True)))
+                    text = (row.line.text or "").rstrip("\r\n")
+                    yield Piece(row.line.raw, BrokenRecord(row.line_number, row.problem, text))
 
-    def _open(self) -> IO[str]:
-        return self._path.open(encoding=self._encoding, errors="surrogateescape", newline="")
-
-    def _find_encoding(self, given: str | None) -> str:
-        if given is not None:
-            try:
-                io.TextIOWrapper(io.BytesIO(), given)  # refuses codecs that are not for text: rot13
-                return codecs.lookup(given).name
-            except LookupError:
-                raise UsageError(f"There is no encoding {given!r}: try utf-8 or cp1252.") from None
-        with self._path.open("rb") as file:
-            start = file.read(4)
-            for mark, name in _BYTE_ORDER_MARKS:
-                if start.startswith(mark):
-                    return name
-            file.seek(0)
-            utf8_lines, other_lines = _count_encoded_lines(file)
+    def _find_encoding(self, file: IO[bytes], start: bytes) -> str:
+        if (marked := find_byte_order_mark(start)) is not None:
+            return marked
+        file.seek(0)
+        utf8_lines, other_lines = _count_encoded_lines(file)
         # Not one line of non-ASCII UTF-8, and some of another encoding: a Windows program's.
         if other_lines and not utf8_lines:
-            self.notes.append(f"{self._path} is not UTF-8: read as cp1252 (see --encoding).")
+            self.notes.append(f"{self.path} is not UTF-8: read as cp1252 (see --encoding).")
             return "cp1252"
         return "utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    line_number: int
-    cells: list[str]
-
-
-class _CsvReader:
-    """The rows of a file. After a broken row it restarts at the line after the row's first line.
-
-    So a quote that is never closed costs one line and not the rest of the file.
-    """
-
-    def __init__(self, file: IO[str], delimiter: str, cell_count: int | None = None) -> None:
-        self._lines: Iterator[str] = iter(file)
-        self._delimiter = delimiter
-        self._cell_count = cell_count
-        self._lines_to_repeat: deque[str] = deque()
-        self._lines_of_row: list[str] = []
-        self._line_number = 0
-
-    def __iter__(self) -> Iterator[_Cells | BrokenRecord]:
-        reader = self._start_reader()
-        while True:
-            self._lines_of_row = []
-            first = self._line_number + 1
-            try:
-                cells = next(reader)
-                problem = self._problem_with(cells)
-            except StopIteration:
-                return
-            except UnicodeError as error:  # truncated UTF-16: what follows cannot be decoded
-                yield BrokenRecord(first, f"cannot be decoded, nor what follows ({error})", "")
-                return
-            except csv.Error as error:
-                problem, cells = f"is not valid CSV ({error})", []
-            if not problem:
-                if cells:
-                    yield _Cells(first, cells)
-                continue
-            first_line, *rest = self._lines_of_row
-            self._lines_to_repeat.extendleft(reversed(rest))
-            self._line_number -= len(rest)
-            reader = self._start_reader()
-            yield BrokenRecord(first, problem, first_line.rstrip("\r\n"))
-
-    def _start_reader(self) -> Iterator[list[str]]:
-        return csv.reader(self._next_lines(), delimiter=self._delimiter, strict=True)
-
-    def _next_lines(self) -> Iterator[str]:
-        while True:
-            repeated = self._lines_to_repeat
-            line = repeated.popleft() if repeated else next(self._lines, None)
-            if line is None:
-                return
-            self._line_number += 1
-            self._lines_of_row.append(line)
-            yield line
-
-    def _problem_with(self, cells: Sequence[str]) -> str:
-        if not cells:
-            return ""
-        if self._cell_count is not None and len(cells) != self._cell_count:
-            return f"has {len(cells)} cells instead of {self._cell_count}"
-        if any("\udc80" <= char <= "\udcff" for char in "".join(cells)):
-            return "has bytes that are not in the file's encoding"
-        return ""
 
 
 def check_column_names(names: Sequence[str], path: Path) -> None:
@@ -190,10 +123,28 @@ def check_column_names(names: Sequence[str], path: Path) -> None:
         raise UsageError(f"{path} has a column without a name: its number {names.index('') + 1}.")
 
 
-def _find_dialect(first_line: str, encoding: str, path: Path) -> CsvDialect:
-    separators = "\t" if path.suffix.lower() == ".tsv" else ",;\t|"
-    delimiter = max(separators, key=first_line.count) if first_line else ","
-    return CsvDialect(encoding, delimiter, "\r\n" if first_line.endswith("\r\n") else "\n")
+def _check_encoding(name: str) -> None:
+    try:
+        io.TextIOWrapper(io.BytesIO(), name)  # refuses codecs that are not for text: rot13
+    except LookupError:
+        raise UsageError(f"There is no encoding {name!r}: try utf-8 or cp1252.") from None
+
+
+def _read_header(
+    file: IO[bytes], encoding: TextEncoding, path: Path
+) -> tuple[str, Cells | Unreadable | None]:
+    """The delimiter that makes most columns of the first line, and these columns."""
+    found: dict[str, Cells | Unreadable | None] = {}
+    for delimiter in "\t" if path.suffix.lower() == ".tsv" else ",;\t|":
+        rows = CsvRecordReader(file, encoding, delimiter)
+        found[delimiter] = next(
+            (row for row in rows if isinstance(row, Unreadable) or row.values), None
+        )
+    columns = {
+        each: len(header.values) for each, header in found.items() if isinstance(header, Cells)
+    }
+    delimiter = max(found, key=lambda each: columns.get(each, 0))
+    return delimiter, found[delimiter]
 
 
 def _count_encoded_lines(file: Iterable[bytes]) -> tuple[int, int]:

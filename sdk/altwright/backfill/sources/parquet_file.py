@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 from altwright.backfill.optional_imports import import_pyarrow
 from altwright.backfill.sources.base import BrokenRecord, Record
@@ -13,6 +13,10 @@ from altwright.errors import UsageError
 
 _BATCH_ROWS = 1_000
 """Rows in memory at once."""
+_MAX_BINARY_BYTES = 4_096
+"""What is read of a binary cell: enough for a text, and little of an image."""
+AUDIT_MARKER = {b"altwright": b"audit"}
+"""Metadata of a column that a backfill has added."""
 
 
 class ParquetSource:
@@ -23,10 +27,10 @@ class ParquetSource:
 
     def __init__(self, path: Path) -> None:
         """Read the footer. Raises UsageError."""
-        self._path = path
+        self.path = path
         pa = import_pyarrow()
         try:
-            with self._open() as file:
+            with self.open() as file:
                 self.schema: Any = file.schema_arrow
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
@@ -38,49 +42,40 @@ class ParquetSource:
     @property
     def display_name(self) -> str:
         """Its path."""
-        return str(self._path)
+        return str(self.path)
+
+    @property
+    def marked_columns(self) -> frozenset[str]:
+        """Columns that an earlier backfill has added."""
+        marked = AUDIT_MARKER.items()
+        return frozenset(f.name for f in self.schema if marked <= (f.metadata or {}).items())
 
     def read(self) -> Iterator[Record | BrokenRecord]:
         """Every record, numbered from 1."""
         number = 0
-        for batch in self.read_batches():
-            for values in batch_to_dicts(batch):
-                number += 1
-                yield Record(number, values)
+        with self.open() as file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                for values in batch_to_dicts(batch):
+                    number += 1
+                    yield Record(number, values)
 
-    def read_batches(self) -> Iterator[Any]:
-        """Arrow record batches, with the types of the file."""
-        with self._open() as file:
-            yield from file.iter_batches(batch_size=_BATCH_ROWS)
-
-    def _open(self) -> _PyarrowFile:
+    def open(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """The file as pyarrow has it."""
         import pyarrow.parquet
 
         # Without pre-buffering, memory does not grow with the size of the row groups.
-        file: _PyarrowFile = pyarrow.parquet.ParquetFile(self._path, pre_buffer=False)
-        return file
-
-
-class _PyarrowFile(Protocol):
-    """What is used of pyarrow's ParquetFile, which has no types."""
-
-    schema_arrow: Any
-
-    def iter_batches(self, batch_size: int) -> Iterator[Any]: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exc_info: object) -> None: ...
+        return pyarrow.parquet.ParquetFile(self.path, pre_buffer=False)
 
 
 def batch_to_dicts(batch: Any) -> Iterator[dict[str, object]]:  # noqa: ANN401 - pyarrow has no types
-    """The rows of a record batch as Python values; bytes, such as images, become None."""
+    """The rows of a record batch as Python values; of bytes, such as images, the beginning."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     columns: list[list[object]] = []
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-            columns.append([None] * len(column))
+            columns.append(pc.binary_slice(column, 0, _MAX_BINARY_BYTES).to_pylist())
             continue
         try:
             columns.append(column.to_pylist())

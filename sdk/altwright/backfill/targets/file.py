@@ -1,35 +1,52 @@
 """File target: a new file with every record of the source and the audit fields, in its format.
 
-It is written under a temporary name and renamed when it is complete.
+It is written under a temporary name, read back, and renamed.
 """
 
 from __future__ import annotations
 
+import errno
 import itertools
-import os
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+import json
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeVar
 
-from altwright.backfill.audit_fields import audit_field_names, audit_values
 from altwright.backfill.caption_options import CaptionOptions
-from altwright.backfill.column_mapping import ColumnMapping, needs_alt_text, row_from_record
-from altwright.backfill.errors import SourceError
+from altwright.backfill.column_mapping import (
+    ColumnMapping,
+    has_key,
+    needs_alt_text,
+    row_from_record,
+)
+from altwright.backfill.errors import SourceChanged, SourceError, TargetChanged
 from altwright.backfill.journal.journal import Journal
-from altwright.backfill.sources.base import BrokenRecord, Record, Source, read_records
+from altwright.backfill.sources.base import BrokenRecord, Piece, Record, Source, read_records
 from altwright.backfill.sources.csv_file import CsvDialect, CsvSource
+from altwright.backfill.sources.csv_records import TextEncoding
 from altwright.backfill.sources.jsonl_file import JsonlSource
-from altwright.backfill.sources.parquet_file import ParquetSource, batch_to_dicts
+from altwright.backfill.sources.parquet_file import ParquetSource
+from altwright.backfill.targets.file_cells import FileCells
 from altwright.backfill.targets.file_writers import (
     CsvWriter,
-    FileWriter,
     JsonlWriter,
-    Page,
-    ParquetWriter,
+    NewFileWriter,
+    NewParquetWriter,
+    RecordDigest,
+    SplicingWriter,
 )
-from altwright.backfill.types import AltSource, Outcome
+from altwright.backfill.targets.parquet_rewriter import (
+    CellsOf,
+    check_text_columns,
+    rewrite_parquet,
+    verify_parquet,
+)
+from altwright.backfill.targets.text_splicing import CsvSplicer, JsonlSplicer
+from altwright.backfill.types import Outcome, Row
 from altwright.errors import UsageError
+from altwright.output_file import OutputFile, hash_file
 
 FILE_FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
@@ -38,14 +55,16 @@ FILE_FORMATS = {
 """File suffix to format."""
 _PAGE_RECORDS = 500
 """Records in memory at once."""
+_SOURCE, _ADDED, _BROKEN = "source", "added columns", "broken"
+"""Notes of the journal: fingerprint of the scanned source, columns that this target adds, and
+fingerprint of the file of broken records."""
+_GONE = "its row in the source has another text or image now"
 
+_OF_TARGET = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors of a write; pyarrow raises those of reading and writing alike."""
 
-@dataclass(frozen=True, slots=True)
-class _ColumnsToSet:
-    by_record: list[dict[str, str]]
-    """For each record the columns to set, by name."""
-    decided_keys: list[str]
-    """Keys of the rows that get their outcome."""
+T = TypeVar("T")
+TextSource = CsvSource | JsonlSource
 
 
 class FileTarget:
@@ -58,172 +77,351 @@ class FileTarget:
         columns: ColumnMapping,
         options: CaptionOptions,
         image_base: str,
+        source_fingerprint: str = "",
     ) -> None:
-        """Raises UsageError if the suffix names no format, or not the format of the source."""
+        """`source_fingerprint` is the hash of a source file, taken before it was opened.
+
+        Raises UsageError if the suffix names no format, or not the format of the source, or if a
+        column cannot hold texts.
+        """
         self._path = path
         self._source = source
         self._columns = columns
-        self._options = options
         self._image_base = image_base
+        self._source_fingerprint = source_fingerprint
         self.display_name = str(path)
+        self._output = OutputFile(path)
+        self._broken = OutputFile(path.with_name(f"{path.name}.broken"))
         self._format = FILE_FORMATS.get(path.suffix.lower(), "")
+        self._check_path()
+        self._cells = FileCells(
+            columns, options, source.columns, _columns_added_before(source), self.encoding
+        )
+        if isinstance(source, ParquetSource):
+            check_text_columns(source, self._cells.set_columns)
+
+    @property
+    def encoding(self) -> str:
+        """The codec of the new file; it may lack characters."""
+        source = self._source
+        return source.dialect.encoding.codec if isinstance(source, CsvSource) else "utf-8"
+
+    @property
+    def set_columns(self) -> list[str]:
+        """Columns that it may set."""
+        return self._cells.set_columns
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about columns."""
+        return [
+            f"the column {name!r} of {self._source.display_name} is not this tool's: it stays as "
+            "it is, and the journal has what would stand there"
+            for name in self._cells.foreign_columns
+        ]
+
+    def check_unchanged(self, journal: Journal) -> None:
+        """Raise UsageError if the file exists and is not as this run last wrote it."""
+        if not self._path.exists():
+            self._check_broken_file(journal)
+            return
+        if not journal.target_fingerprints:
+            raise UsageError(f"{self._path} already exists: name a new file, or move it away.")
+        if not self._is_as_written(journal):
+            raise UsageError(
+                f"{self._path} was changed since it was written: move it away, so that nothing in "
+                "it is lost."
+            )
+        self._check_broken_file(journal)
+
+    def note_scan(self, journal: Journal) -> None:
+        """Store which content of the source the journal knows. Raises SourceChanged."""
+        if self._source_fingerprint:
+            self._check_source(self._source_fingerprint)
+            journal.set_note(_SOURCE, self._source_fingerprint)
+
+    def write(self, journal: Journal, decided_keys: Collection[str] = ()) -> dict[str, str]:
+        """Write the file. `decided_keys` are rows whose decision should be in it.
+
+        Returns why some of them are left out, by key: their row is gone from the source, or shows
+        something else now. Broken records stay where they are, and are copied into a file beside
+        it. Raises OSError, SourceError and TargetChanged, and leaves an existing file as it is.
+        """
+        if self._source_fingerprint:
+            self._check_source(journal.read_note(_SOURCE))
+        left_out = dict.fromkeys(decided_keys, _GONE)
+        with ExitStack() as stack:
+            output, broken = stack.enter_context(self._output), stack.enter_context(self._broken)
+            with broken.partial.open(
+                "x", encoding="utf-8", errors="surrogateescape", newline=""
+            ) as broken_file:
+                self._write_partial(journal, broken_file, left_out)
+            if self._source_fingerprint:
+                self._check_source(self._source_fingerprint)
+            self._put_in_place(journal, output)
+            self._put_broken_in_place(journal, broken)
+        journal.mark_all_written()
+        return left_out
+
+    # The new file's content
+
+    def _write_partial(
+        self, journal: Journal, broken_file: IO[str], left_out: dict[str, str]
+    ) -> None:
+        source, partial = self._source, self._output.partial
+
+        def cells_of(records: Sequence[Record]) -> list[dict[str, str]]:
+            return self._cells_to_set(records, journal, left_out)
+
+        if isinstance(source, (CsvSource, JsonlSource, ParquetSource)) and not self._has_blanks():
+            shutil.copyfile(source.path, partial)
+            _copy_broken(source, broken_file)
+        elif isinstance(source, ParquetSource):
+            columns = self._cells.set_columns
+            try:
+                digest = rewrite_parquet(source, partial, columns, cells_of)
+                problem = verify_parquet(source, partial, columns, digest)
+            except Exception as error:
+                raise _source_error(source, error) from error
+            _check_read_back(self._path, problem)
+        elif isinstance(source, (CsvSource, JsonlSource)):
+            self._splice(source, partial, broken_file, cells_of)
+        else:
+            with self._open_writer(partial) as writer:
+                for page in _pages(read_records(source)):
+                    _write_broken(broken_file, page)
+                    records = [each for each in page if isinstance(each, Record)]
+                    writer.add(records, cells_of(records))
+
+    def _splice(
+        self,
+        source: TextSource,
+        partial: Path,
+        broken_file: IO[str],
+        cells_of: CellsOf,
+    ) -> None:
+        is_csv = isinstance(source, CsvSource)
+        new_columns = self._cells.new_columns
+        splicer = (
+            CsvSplicer(source, new_columns) if isinstance(source, CsvSource) else JsonlSplicer()
+        )
+        columns = [*source.columns, *new_columns] if is_csv else None
+        with SplicingWriter(partial, splicer, columns) as writer:
+            for pieces in _pages(_read_pieces(source)):
+                records = [each.record for each in pieces]
+                _write_broken(broken_file, records)
+                found = [each for each in records if isinstance(each, Record)]
+                writer.add(pieces, cells_of(found))
+        digest = RecordDigest()
+        for record in _reopen(source, partial).read():
+            if isinstance(record, Record):
+                digest.add(record.values, columns)
+        problem = "" if digest.value == writer.digest.value else "its cells are not those written"
+        _check_read_back(self._path, problem)
+
+    def _has_blanks(self) -> bool:
+        """Whether any record needs an alt text: else the new file is a copy."""
+        return any(
+            isinstance(each, Record) and needs_alt_text(each.values, self._columns)
+            for each in read_records(self._source)
+        )
+
+    def _cells_to_set(
+        self, records: Sequence[Record], journal: Journal, left_out: dict[str, str]
+    ) -> list[dict[str, str]]:
+        """For each record the cells to set, by column."""
+        is_file = isinstance(self._source, (CsvSource, JsonlSource, ParquetSource))
+        # By the index in the page: the records of a table have no line number.
+        rows = {
+            index: self._row_of(record)
+            for index, record in enumerate(records)
+            if needs_alt_text(record.values, self._columns)
+        }
+        keyless = {
+            index: row.line_number
+            for index, row in rows.items()
+            if is_file and not has_key(records[index].values, self._columns)
+        }
+        by_key = journal.find_outcomes(
+            [row.key for index, row in rows.items() if index not in keyless]
+        )
+        by_place = journal.find_outcomes_at(list(keyless.values()))
+        to_set: list[dict[str, str]] = []
+        for index, record in enumerate(records):
+            row = rows.get(index)
+            if row is None:
+                to_set.append({})
+                continue
+            known = by_place.get(row.line_number) if index in keyless else by_key.get(row.key)
+            if known is None or not _is_about(known, row):
+                to_set.append(self._cells.cells_of_pending())
+                continue
+            to_set.append(self._cells.cells_of(known[1], record.values))
+            if missing := self._cells.missing_character(known[1]):
+                left_out[known[0].key] = f"the file's encoding, {self.encoding}, has no {missing!r}"
+            else:
+                left_out.pop(known[0].key, None)
+        return to_set
+
+    def _row_of(self, record: Record) -> Row:
+        return row_from_record(
+            record.values,
+            self._columns,
+            line_number=record.line_number,
+            image_base=self._image_base,
+        )
+
+    def _open_writer(self, path: Path) -> NewFileWriter:
+        columns = [*self._source.columns, *self._cells.new_columns]
+        if self._format == "csv":
+            delimiter = "\t" if self._path.suffix.lower() == ".tsv" else ","
+            return CsvWriter(path, columns, CsvDialect(TextEncoding("utf-8"), delimiter))
+        return JsonlWriter(path) if self._format == "jsonl" else NewParquetWriter(path, columns)
+
+    # Files and their fingerprints
+
+    def _check_path(self) -> None:
+        path, source = self._path, self._source
         if not self._format:
             raise UsageError(f"{path}: a target is .csv, .jsonl or .parquet.")
         formats = {CsvSource: "csv", JsonlSource: "jsonl", ParquetSource: "parquet"}
         source_format = formats.get(type(source))
         if source_format is not None and source_format != self._format:
             raise UsageError(f"{path}: a target has the format of its source, {source_format}.")
-        if not path.parent.is_dir():
-            raise UsageError(f"{path}: there is no folder {path.parent}.")
+        if not self._output.place.parent.is_dir():
+            raise UsageError(f"{path}: there is no folder {self._output.place.parent}.")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file: name a new file.")
         source_path = Path(source.display_name)
         if path.exists() and source_path.exists() and path.samefile(source_path):
             raise UsageError(f"{path} is the source itself: name a new file.")
 
-    def check_unchanged(self, journal: Journal) -> None:
-        """Raise UsageError if the file exists and is not as this run last wrote it."""
-        if not self._path.exists():
-            return
-        if not journal.target_fingerprints:
-            raise UsageError(f"{self._path} already exists: name a new file, or move it away.")
-        if _fingerprint(self._path) not in journal.target_fingerprints:
-            raise UsageError(
-                f"{self._path} was changed since it was written: move it away, so that nothing in "
-                "it is lost."
-            )
+    def _check_broken_file(self, journal: Journal) -> None:
+        path = self._broken.path
+        known = journal.read_note(_BROKEN)
+        # Of journals of older versions nothing is known about this file.
+        is_new_journal = not journal.target_fingerprints
+        if path.exists() and (known or is_new_journal) and hash_file(path) != known:
+            raise UsageError(f"{path} already exists and is not this run's: move it away.")
 
-    def write(self, journal: Journal, decided_keys: Collection[str] = ()) -> set[str]:
-        """Write the file. `decided_keys` are rows whose decision should be in it.
-
-        Returns those of them that are left out: their row is gone from the source, or has other
-        values now. Broken records are copied into a file beside it. Raises OSError and SourceError,
-        and leaves an existing file as it is then.
-        """
-        partial = self._path.with_name(f".{self._path.name}.part")
-        broken_path = self._path.with_name(f"{self._path.name}.broken")
-        broken_partial = self._path.with_name(f".{self._path.name}.broken.part")
+    def _check_source(self, expected: str) -> None:
+        path = Path(self._source.display_name)
         try:
-            with self._open_writer(partial) as writer, _open_broken(broken_partial) as broken_file:
-                broken, left_out = 0, set(decided_keys)
-                for page in _read_pages(self._source, broken_file):
-                    broken += page.broken_count
-                    to_set = self._columns_to_set(page.records, journal)
-                    left_out.difference_update(to_set.decided_keys)
-                    writer.add(page, to_set.by_record)
-            # The journal gets the new fingerprint before the rename: if the process is killed in
-            # between, or the disk is full, the file is still recognised as this run's.
-            new = _fingerprint(partial)
-            old = [_fingerprint(self._path)] if self._path.exists() else []
-            journal.set_target_fingerprints(new, *old)
-            _replace_file(partial, self._path)
-            if broken:
-                _replace_file(broken_partial, broken_path)
-        finally:
-            partial.unlink(missing_ok=True)
-            broken_partial.unlink(missing_ok=True)
-        journal.set_target_fingerprints(new)
-        journal.mark_all_written()
-        return left_out
+            found = hash_file(path)
+        except OSError as error:
+            raise SourceError(
+                f"{path} cannot be read: {error.strerror}", is_temporary=False
+            ) from error
+        if found != expected:
+            raise SourceChanged(f"{path} was changed since it was read")
 
-    def _columns_to_set(self, records: Sequence[Record], journal: Journal) -> _ColumnsToSet:
-        # By the index in the page: the records of a table have no line number.
-        rows = {
-            index: row_from_record(
-                record.values,
-                self._columns,
-                line_number=record.line_number,
-                image_base=self._image_base,
+    def _is_as_written(self, journal: Journal) -> bool:
+        known = journal.target_fingerprints
+        status = self._path.stat()
+        # Older versions stored size and time.
+        return hash_file(self._path) in known or f"{status.st_size}:{status.st_mtime_ns}" in known
+
+    def _put_in_place(self, journal: Journal, output: OutputFile) -> None:
+        if self._path.exists() and not (
+            journal.target_fingerprints and self._is_as_written(journal)
+        ):
+            raise TargetChanged(
+                f"{self._path} was changed while this command worked, and stays as it is: move it "
+                "away and run the same command again. Nothing is asked twice."
             )
-            for index, record in enumerate(records)
-            if needs_alt_text(record.values, self._columns)
-        }
-        stored = journal.find_outcomes([row.key for row in rows.values()])
-        to_set = _ColumnsToSet([], [])
-        for index, record in enumerate(records):
-            row = rows.get(index)
-            if row is None:
-                to_set.by_record.append({})
-                continue
-            known = stored.get(row.key)
-            if known is None or not known[0].has_same_request(row):
-                source_column = self._columns.target_column("alt_source")
-                to_set.by_record.append({source_column: AltSource.PENDING.value})
-                continue
-            to_set.by_record.append(self._columns_of(known[1], record))
-            to_set.decided_keys.append(row.key)
-        return to_set
+        # The journal gets the new fingerprint before the rename: if the process is killed in
+        # between, or the disk is full, the file is still recognised as this run's.
+        new, old = hash_file(output.partial), journal.target_fingerprints
+        journal.set_target_fingerprints(*dict.fromkeys([new, *old]))
+        journal.set_note(_ADDED, json.dumps(self._added_columns()))
+        source = self._source
+        _replace_file(output, Path(source.display_name) if self._source_fingerprint else None)
+        journal.set_target_fingerprints(new)
 
-    def _columns_of(self, outcome: Outcome, record: Record) -> dict[str, str]:
-        """Column to text. Further texts that the record has, perhaps a person's, are kept."""
-        further = {*self._options.text_fields().values()} - {"alt"}
-        to_set: dict[str, str] = {}
-        for name, text in audit_values(outcome, self._options).items():
-            column = self._columns.target_column(name)
-            existing = str(record.values.get(column) or "").strip()
-            if existing and (name in further or (name == "alt_reviewed_at" and not text)):
-                continue
-            to_set[column] = text
-        return to_set
+    def _added_columns(self) -> list[str]:
+        added = self._cells.added_before
+        return [name for name in self._cells.set_columns
+                if name in added or name not in self._source.columns]  # fmt: skip
 
-    def _open_writer(self, path: Path) -> FileWriter:
-        columns = list(self._source.columns)
-        audit_columns = [
-            self._columns.target_column(name) for name in audit_field_names(self._options)
-        ]
-        new_columns = [name for name in dict.fromkeys(audit_columns) if name not in columns]
-        columns += new_columns
-        if self._format == "csv":
-            dialect = self._source.dialect if isinstance(self._source, CsvSource) else None
-            separator = "\t" if self._path.suffix.lower() == ".tsv" else ","
-            return CsvWriter(path, columns, dialect or CsvDialect("utf-8", separator, "\n"))
-        if self._format == "jsonl":
-            return JsonlWriter(path)
-        source = self._source if isinstance(self._source, ParquetSource) else None
-        return ParquetWriter(path, columns, audit_columns, source)
+    def _put_broken_in_place(self, journal: Journal, broken: OutputFile) -> None:
+        if broken.partial.stat().st_size:
+            journal.set_note(_BROKEN, hash_file(broken.partial))
+            broken.replace()
+        elif broken.path.exists() and hash_file(broken.path) == journal.read_note(_BROKEN):
+            broken.path.unlink()  # of an earlier run; nothing is broken any more
 
 
-def _fingerprint(path: Path) -> str:
-    """Size and modification time: changes when someone writes the file, but not by a rename."""
-    status = path.stat()
-    return f"{status.st_size}:{status.st_mtime_ns}"
+def _replace_file(output: OutputFile, like: Path | None) -> None:
+    output.replace(like)
 
 
-def _open_broken(path: Path) -> IO[str]:
-    """A file for broken records. Bytes that are not UTF-8 are written back unchanged."""
-    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+def _is_about(known: tuple[Row, Outcome], row: Row) -> bool:
+    """Whether a stored outcome belongs to the row as the source has it."""
+    stored, outcome = known
+    if outcome.is_decided:
+        return stored.image == row.image
+    return stored.has_same_request(row)
 
 
-def _read_pages(source: Source, broken_file: IO[str]) -> Iterator[Page]:
-    """The source in pages; the text of broken records is written to `broken_file`."""
+def _columns_added_before(source: Source) -> frozenset[str]:
+    """Columns of the source that an earlier backfill has added, by its journal or a marker."""
     if isinstance(source, ParquetSource):
-        number = 0
-        for batch in _read_batches(source):
-            values = list(batch_to_dicts(batch))
-            records = [Record(number + n, each) for n, each in enumerate(values, 1)]
-            number += len(records)
-            yield Page(records, batch=batch)
-        return
-    remaining = read_records(source)
-    while True:
-        taken = list(itertools.islice(remaining, _PAGE_RECORDS))
-        broken = [each for each in taken if isinstance(each, BrokenRecord)]
-        broken_file.writelines(f"{each.text}\n" for each in broken if each.text)
-        if not taken:
-            return
-        yield Page([each for each in taken if isinstance(each, Record)], len(broken))
-
-
-def _read_batches(source: ParquetSource) -> Iterator[Any]:
-    import pyarrow as pa
-
+        return source.marked_columns
+    if not isinstance(source, (CsvSource, JsonlSource)):
+        return frozenset()
+    path = source.path.with_name(f"{source.path.name}.journal")
+    if not path.is_file():
+        return frozenset()
     try:
-        yield from source.read_batches()
-    except (OSError, pa.ArrowException) as error:
-        message = f"{source.display_name} is damaged: {error}"
-        raise SourceError(message, is_temporary=False) from error
+        with Journal.read(path) as journal:
+            is_target = Path(journal.identity.target).name == source.path.name
+            added = journal.read_note(_ADDED)
+    except UsageError:
+        return frozenset()
+    return frozenset(json.loads(added)) if is_target and added else frozenset()
 
 
-def _replace_file(partial: Path, path: Path) -> None:
-    """Flush to the disk, then rename: after a power cut there is the old file or the new one."""
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+def _read_pieces(source: TextSource) -> Iterator[Piece]:
+    try:
+        yield from source.read_pieces()
+    except OSError as error:
+        raise _source_error(source, error) from error
+
+
+def _reopen(source: TextSource, path: Path) -> TextSource:
+    if isinstance(source, JsonlSource):
+        return JsonlSource(path)
+    encoding = source.dialect.encoding
+    return CsvSource(path, encoding=encoding.codec)
+
+
+def _pages(found: Iterator[T]) -> Iterator[list[T]]:
+    while page := list(itertools.islice(found, _PAGE_RECORDS)):
+        yield page
+
+
+def _copy_broken(source: Source, broken_file: IO[str]) -> None:
+    _write_broken(broken_file, read_records(source))
+
+
+def _write_broken(broken_file: IO[str], records: Iterable[object]) -> None:
+    for each in records:
+        if isinstance(each, BrokenRecord) and each.text:
+            broken_file.write(f"{each.text}\n")
+
+
+def _check_read_back(path: Path, problem: str) -> None:
+    if problem:
+        raise SourceError(
+            f"{path} does not read back as it was written ({problem}): it is not put in place",
+            is_temporary=False,
+        )
+
+
+def _source_error(source: Source, error: Exception) -> Exception:
+    """An error of pyarrow or the file system while a source is read, as SourceError."""
+    library = type(error).__module__.partition(".")[0]
+    is_of_target = isinstance(error, OSError) and error.errno in _OF_TARGET
+    if is_of_target or (library != "pyarrow" and not isinstance(error, OSError)):
+        return error
+    return SourceError(f"{source.display_name} is damaged: {error}", is_temporary=False)

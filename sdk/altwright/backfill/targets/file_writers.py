@@ -1,40 +1,83 @@
-"""Writers of a new file in the formats CSV, JSON lines and Parquet.
+"""Writers of a new file in CSV, JSON lines and Parquet.
 
-Each writes one page of records at a time; columns that the backfill sets replace those of the
-source.
+A file of the source's format is the source's own bytes with the set cells; of a folder or a table
+it is written anew. Each writer keeps a digest of the records, to compare with what is read back.
 """
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from altwright.backfill.column_mapping import cell_to_text
 from altwright.backfill.optional_imports import import_pyarrow
-from altwright.backfill.sources.base import Record
+from altwright.backfill.sources.base import Piece, Record
 from altwright.backfill.sources.csv_file import CsvDialect
-from altwright.backfill.sources.parquet_file import ParquetSource
+from altwright.backfill.targets.text_splicing import Splicer, format_cell
+
+Cells = Mapping[str, str]
+"""Column to the text that is set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some records of the source, in memory at once."""
+class RecordDigest:
+    """A hash over the values of all records, in their order."""
 
-    records: list[Record]
-    broken_count: int = 0
-    batch: Any = None
-    """The Arrow record batch if the source is Parquet: its types are kept."""
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, values: Mapping[str, object], columns: Sequence[str] | None = None) -> None:
+        """Add a record: its values of these columns, or all of them with their names."""
+        found = (
+            sorted(values.items(), key=lambda each: each[0])
+            if columns is None
+            else [values.get(name, "") for name in columns]
+        )
+        self._hash.update(repr(found).encode("utf-8", "surrogatepass"))
+
+    @property
+    def value(self) -> str:
+        """The hash so far."""
+        return self._hash.hexdigest()
 
 
-class FileWriter(Protocol):
-    """A file that is being written; to be used as a context manager."""
+class SplicingWriter:
+    """Copies the pieces of a text file, with the set cells."""
 
-    def add(self, page: Page, set_columns: Sequence[Mapping[str, str]]) -> None:
-        """Write a page; `set_columns` has the columns to set for each record, by name."""
+    def __init__(self, path: Path, splicer: Splicer, columns: Sequence[str] | None) -> None:
+        """`columns` are those of the new file; None if each record has its own."""
+        self._file = path.open("xb")
+        self._splicer = splicer
+        self._columns = columns
+        self.digest = RecordDigest()
+
+    def add(self, pieces: Sequence[Piece], cells: Sequence[Cells]) -> None:
+        """Write pieces; `cells` are those of their records, in the same order."""
+        remaining = iter(cells)
+        for piece in pieces:
+            if piece.is_header:
+                self._file.write(self._splicer.header(piece.raw))
+            elif isinstance(piece.record, Record):
+                to_set = next(remaining)
+                self._file.write(self._splicer.record(piece.raw, to_set))
+                self.digest.add({**piece.record.values, **to_set}, self._columns)
+            else:
+                self._file.write(piece.raw)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._file.close()
+
+
+class NewFileWriter(Protocol):
+    """Writes the records of a folder or a table into a file of its own making."""
+
+    def add(self, records: Sequence[Record], cells: Sequence[Cells]) -> None:
+        """Write records with the set cells."""
 
     def __enter__(self) -> Self: ...
 
@@ -42,22 +85,23 @@ class FileWriter(Protocol):
 
 
 class CsvWriter:
-    """Writes CSV in UTF-8 with the separator and line ends of the source."""
+    """Writes CSV."""
 
     def __init__(self, path: Path, columns: Sequence[str], dialect: CsvDialect) -> None:
-        # Always UTF-8: captions may be in any language.
-        encoding = "utf-8-sig" if dialect.has_bom else "utf-8"
-        self._file = path.open("w", encoding=encoding, errors="surrogateescape", newline="")
+        self._file = path.open("xb")
         self._columns = columns
-        self._csv = csv.writer(
-            self._file, delimiter=dialect.delimiter, lineterminator=dialect.line_end
-        )
-        self._csv.writerow(columns)
+        self._dialect = dialect
+        self._write(columns)
 
-    def add(self, page: Page, set_columns: Sequence[Mapping[str, str]]) -> None:
-        for record, to_set in zip(page.records, set_columns, strict=True):
+    def add(self, records: Sequence[Record], cells: Sequence[Cells]) -> None:
+        for record, to_set in zip(records, cells, strict=True):
             values = {**record.values, **to_set}
-            self._csv.writerow([cell_to_text(values.get(name)) for name in self._columns])
+            self._write([cell_to_text(values.get(name)) for name in self._columns])
+
+    def _write(self, cells: Sequence[str]) -> None:
+        line = self._dialect.delimiter.join(format_cell(each, self._dialect) for each in cells)
+        # A single empty cell would be an empty line, which is no record.
+        self._file.write(self._dialect.encoding.encode((line or '""') + "\n"))
 
     def __enter__(self) -> Self:
         return self
@@ -70,10 +114,10 @@ class JsonlWriter:
     """Writes JSON lines in UTF-8."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8")
+        self._file = path.open("x", encoding="utf-8", newline="\n")
 
-    def add(self, page: Page, set_columns: Sequence[Mapping[str, str]]) -> None:
-        for record, to_set in zip(page.records, set_columns, strict=True):
+    def add(self, records: Sequence[Record], cells: Sequence[Cells]) -> None:
+        for record, to_set in zip(records, cells, strict=True):
             values = {**record.values, **to_set}
             line = json.dumps(values, ensure_ascii=False, default=cell_to_text)
             self._file.write(line + "\n")
@@ -85,40 +129,30 @@ class JsonlWriter:
         self._file.close()
 
 
-class ParquetWriter:
-    """Writes Parquet: audit columns are text, every other column keeps its type and bytes."""
+class NewParquetWriter:
+    """Writes Parquet whose columns are all text."""
 
-    def __init__(
-        self,
-        path: Path,
-        columns: Sequence[str],
-        audit_columns: Sequence[str],
-        source: ParquetSource | None,
-    ) -> None:
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
         pa = import_pyarrow()
         import pyarrow.parquet
 
         self._columns = columns
-        self._kept = [
-            name for name in (source.columns if source else ()) if name not in audit_columns
-        ]
-        types = {name: source.schema.field(name).type for name in self._kept} if source else {}
-        self._schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
+        self._schema = pa.schema([(name, pa.string()) for name in columns])
         self._writer = pyarrow.parquet.ParquetWriter(path, self._schema)
 
-    def add(self, page: Page, set_columns: Sequence[Mapping[str, str]]) -> None:
+    def add(self, records: Sequence[Record], cells: Sequence[Cells]) -> None:
         import pyarrow as pa
 
-        arrays = []
-        for name in self._columns:
-            if name in self._kept:
-                arrays.append(page.batch.column(name))
-                continue
-            cells = [
-                to_set.get(name, cell_to_text(record.values.get(name)) or None)
-                for record, to_set in zip(page.records, set_columns, strict=True)
-            ]
-            arrays.append(pa.array(cells, pa.string()))
+        arrays = [
+            pa.array(
+                [
+                    to_set.get(name, cell_to_text(record.values.get(name)) or None)
+                    for record, to_set in zip(records, cells, strict=True)
+                ],
+                pa.string(),
+            )
+            for name in self._columns
+        ]
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
 
     def __enter__(self) -> Self:

@@ -1,0 +1,106 @@
+"""Scanned rows: brings the journal's rows up to date with what a scan has read.
+
+What a person decided about a row stays. If the row shows another picture now, the decision is set
+aside, a held draft stands in its place, and it comes back with its picture.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from altwright.backfill.journal import serialization, sql
+from altwright.backfill.journal.decided_rows import AMBIGUOUS, hold_decision, keeps_decision
+from altwright.backfill.types import Outcome, Row
+
+
+@dataclass(frozen=True, slots=True)
+class _DecidedRow:
+    request_key: str
+    row: Row
+    outcome: Outcome
+    scan_number: int
+    """The scan that saw it last."""
+
+
+class ScannedRows:
+    """The rows of one journal. Every method needs an open transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, rows: Sequence[Row], scan_number: int) -> None:
+        """Add rows that are blank in the source."""
+        keys = [row.key for row in rows]
+        decided = self._find_decided(keys)
+        set_aside = self._find_set_aside(keys)
+        seen: set[str] = set()
+        for row in rows:
+            known = decided.get(row.key)
+            is_first = row.key not in seen and (known is None or known.scan_number != scan_number)
+            seen.add(row.key)
+            keeps = known is not None and keeps_decision(known.outcome, known.row, row)
+            held = None
+            if known is not None and not keeps and is_first:
+                self._set_aside(known)
+                held = hold_decision(known.outcome)
+                del decided[row.key]
+            # A kept decision keeps the request whose result is behind it.
+            request_key = known.request_key if known is not None and keeps else row.request_key
+            self._db.execute(
+                sql.UPSERT_ROW,
+                (row.key, request_key, serialization.row_to_json(row), row.line_number,
+                 scan_number),
+            )  # fmt: skip
+            if is_first and (row.key, row.picture) in set_aside:
+                self._restore(row, *set_aside[row.key, row.picture])
+            elif held is not None:
+                self._replace_outcome(held)
+
+    def hold_decisions(self, keys: Sequence[str]) -> None:
+        """Hold what people decided about rows that may be others."""
+        for each in self._find_decided(keys).values():
+            self._replace_outcome(hold_decision(each.outcome, AMBIGUOUS))
+
+    def _find_decided(self, keys: Sequence[str]) -> dict[str, _DecidedRow]:
+        found = self._db.execute(sql.SELECT_DECIDED_ROWS, (json.dumps(list(keys)),))
+        return {
+            key: _DecidedRow(
+                request_key,
+                serialization.row_from_json(row),
+                replace(serialization.outcome_from_json(outcome), key=key),
+                scan_number,
+            )
+            for key, request_key, row, outcome, scan_number in found.fetchall()
+        }
+
+    def _find_set_aside(self, keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
+        found = self._db.execute(sql.SELECT_SET_ASIDE, (json.dumps(list(keys)),))
+        return {(key, picture): (ask, outcome) for key, picture, ask, outcome in found.fetchall()}
+
+    def _set_aside(self, decided: _DecidedRow) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?, ?)",
+            (decided.outcome.key, decided.row.picture, decided.request_key,
+             serialization.row_to_json(decided.row),
+             serialization.outcome_to_json(decided.outcome)),
+        )  # fmt: skip
+
+    def _restore(self, row: Row, request_key: str, outcome: str) -> None:
+        """The row shows the picture again that a person decided about."""
+        state = serialization.outcome_from_json(outcome).alt_source.value
+        self._db.execute(
+            "UPDATE rows SET ask = ?, state = ?, outcome = ?, written = 0 WHERE key = ?",
+            (request_key, state, outcome, row.key),
+        )
+        self._db.execute(
+            "DELETE FROM set_aside WHERE key = ? AND picture = ?", (row.key, row.picture)
+        )
+
+    def _replace_outcome(self, outcome: Outcome) -> None:
+        self._db.execute(
+            "UPDATE rows SET state = ?, outcome = ?, written = 0 WHERE key = ?",
+            (outcome.alt_source.value, serialization.outcome_to_json(outcome), outcome.key),
+        )
