@@ -148,8 +148,12 @@ class Journal:
 
     # Scan of the source
 
-    def begin_scan(self) -> None:
-        """Begin to read the source from its beginning."""
+    def begin_scan(self, *, reads_target: bool = True) -> None:
+        """Begin to read the source from its beginning.
+
+        `reads_target`: the source is the target, so that a row that is blank there lacks its text.
+        """
+        self._rows.reads_target = reads_target
         with self._transaction():
             self._db.execute("UPDATE run SET pass = pass + 1")
             [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()

@@ -30,6 +30,8 @@ class ScannedRows:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self.reads_target = True
+        """Whether a row that is blank in the source lacks its outcome in the target."""
 
     def add(self, rows: Sequence[Row], scan_number: int) -> None:
         """Add rows that are blank in the source."""
@@ -52,7 +54,7 @@ class ScannedRows:
             self._db.execute(
                 sql.UPSERT_ROW,
                 (row.key, request_key, serialization.row_to_json(row), row.line_number,
-                 scan_number),
+                 scan_number, int(self.reads_target)),
             )  # fmt: skip
             if is_first and (row.key, row.picture) in set_aside:
                 self._restore(row, *set_aside[row.key, row.picture])

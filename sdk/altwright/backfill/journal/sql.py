@@ -46,7 +46,9 @@ ON CONFLICT (key) DO UPDATE SET
     state = CASE WHEN pass = excluded.pass OR ask = excluded.ask THEN state ELSE 'pending' END,
     outcome = CASE WHEN pass = excluded.pass OR ask = excluded.ask THEN outcome END,
     ask = CASE WHEN pass = excluded.pass THEN ask ELSE excluded.ask END,
-    written = 0, pass = excluded.pass
+    written = CASE WHEN ? OR (pass != excluded.pass AND ask != excluded.ask) THEN 0
+                   ELSE written END,
+    pass = excluded.pass
 """
 SELECT_DECIDED_ROWS = """
 SELECT key, ask, row, outcome, pass FROM rows

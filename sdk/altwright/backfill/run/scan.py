@@ -78,7 +78,10 @@ def scan_source(
     if file is not None:
         not_cells.update(file.set_columns)
     image_base = connectors.config.image_base
-    journal.begin_scan()
+    if isinstance(journal, Journal):
+        journal.begin_scan(reads_target=connectors.table is not None)
+    else:
+        journal.begin_scan()
     for record in read_records(connectors.source):
         result.rows += 1
         if isinstance(record, BrokenRecord):
