@@ -19,7 +19,7 @@ from altwright.backfill.sources.jsonl_file import JsonlSource
 from altwright.backfill.sources.parquet_file import ParquetSource
 from altwright.backfill.sources.table import TableSource
 from altwright.backfill.targets.file import FILE_FORMATS, FileTarget
-from altwright.backfill.targets.preflight import check_table
+from altwright.backfill.targets.preflight import FindSettled, check_table
 from altwright.backfill.targets.table import TableTarget
 from altwright.errors import UsageError
 from altwright.output_file import hash_file
@@ -65,11 +65,13 @@ class Connectors:
         """The target if it is a table."""
         return self.target if isinstance(self.target, TableTarget) else None
 
-    def check_table(self) -> None:
+    def check_table(self, find_settled: FindSettled) -> None:
         """Raise UsageError if the target is a table that cannot take the texts."""
         if self.table is not None and isinstance(self.source, TableSource):
-            options = self.config.caption_options
-            check_table(self.table, self.source, self.columns, options, self.config.image_base)
+            check_table(
+                self.table, self.source, self.columns, self.config.caption_options,
+                self.config.image_base, find_settled,
+            )  # fmt: skip
 
 
 def open_connectors(config: RunConfig) -> Connectors:

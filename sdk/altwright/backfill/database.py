@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import warnings
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,7 +114,9 @@ def reflect_table(engine: Engine, name: str) -> Table:
 
     schema, _, bare_name = name.rpartition(".")
     try:
-        with read_connection(engine) as connection:
+        with read_connection(engine) as connection, warnings.catch_warnings():
+            # A type that SQLAlchemy does not know is read as text.
+            warnings.simplefilter("ignore", sa.exc.SAWarning)
             return sa.Table(
                 bare_name, sa.MetaData(), schema=schema or None, autoload_with=connection
             )

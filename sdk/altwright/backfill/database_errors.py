@@ -70,7 +70,8 @@ def error_scope(error: BaseException) -> ErrorScope:
     original = error.orig
     if isinstance(original, sqlite3.Error):
         return _sqlite_scope(error, str(original).lower())
-    code = getattr(original, "sqlstate", None) or next(iter(getattr(original, "args", ())), None)
+    number = next(iter(getattr(original, "args", ())), None)
+    code = number if isinstance(number, int) else getattr(original, "sqlstate", None)
     sql_class = code[:2] if isinstance(code, str) and len(code) == 5 else ""
     if error.connection_invalidated or code in _MOMENT_CODES or sql_class in _MOMENT_CLASSES:
         return ErrorScope.MOMENT

@@ -49,7 +49,7 @@ class _PostgresqlKey:
     def __init__(self, engine: Engine, column: ColumnElement[Any]) -> None:
         import sqlalchemy as sa
 
-        self.column = column
+        self.column: ColumnElement[Any] = sa.type_coerce(column, sa.types.NullType())
         self._engine = engine
         self._is_binary = database.python_type(column) is bytes
         # An integer or text is selected as it is: its text is the same everywhere.
@@ -104,16 +104,16 @@ class _MysqlKey:
         import sqlalchemy as sa
         from sqlalchemy.dialects import mysql
 
-        self.column = column
+        self.column: ColumnElement[Any] = sa.type_coerce(column, sa.types.NullType())
         self._python_type = database.python_type(column)
         self.selected: ColumnElement[Any] = column
         if isinstance(column.type, sa.Float):
             self._python_type = float
             # A FLOAT is shown shorter than it is; as a DOUBLE it is shown in full.
-            self.selected = sa.type_coerce(column + sa.literal_column("0e0"), sa.types.NullType())
+            self.selected = self.column + sa.literal_column("0e0")
         elif isinstance(column.type, mysql.BIT):
             self._python_type = int
-            self.selected = sa.type_coerce(column + sa.literal_column("0"), sa.types.NullType())
+            self.selected = self.column + sa.literal_column("0")
         elif isinstance(column.type, (sa.DateTime, sa.Date, sa.Time)):
             self.selected = sa.cast(column, sa.String)
 

@@ -23,7 +23,8 @@ def is_blank(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """NULL, empty, or only spaces."""
     import sqlalchemy as sa
 
-    return sa.or_(column.is_(None), sa.func.trim(as_string(column)) == "")
+    is_null = sa.type_coerce(column, sa.types.NullType()).is_(None)
+    return sa.or_(is_null, sa.func.trim(as_string(column)) == "")
 
 
 def equals_exactly(engine: Engine, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:

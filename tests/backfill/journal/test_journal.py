@@ -176,6 +176,25 @@ def test_a_file_that_is_not_a_journal_is_not_changed(tmp_path: Path) -> None:
         Journal.open(tmp_path / "newer", IDENTITY)
 
 
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_a_database_of_somebody_else_is_refused_and_stays_as_it_was(
+    tmp_path: Path, version: int, mode: str
+) -> None:
+    path = tmp_path / "shop.db"
+    shop = sqlite3.connect(path)
+    shop.execute(f"PRAGMA journal_mode = {mode}")
+    shop.execute("CREATE TABLE products (id INTEGER PRIMARY KEY)")
+    shop.execute(f"PRAGMA user_version = {version}")
+    shop.commit()
+    shop.close()
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="is not a journal of a backfill but another database"):
+        Journal.open(path, IDENTITY)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.db"]
+
+
 def test_a_journal_can_be_read_while_a_run_writes(journal: Journal) -> None:
     read(journal, row("1"))
     [pending] = journal.iter_pending_requests()

@@ -214,3 +214,15 @@ def test_a_trigger_that_refuses_every_row_is_refused(
     run_sql(sqlite_url, "CREATE TRIGGER frozen BEFORE UPDATE ON products "
                         "BEGIN SELECT raise(ABORT, 'the catalogue is frozen'); END")  # fmt: skip
     assert_refused(command, flaky_model, "the catalogue is frozen", sqlite_url, *TABLE)
+
+
+def test_a_query_that_computes_its_images_is_written_back(
+    command: BackfillCommand, fill: Fill, url: str
+) -> None:
+    fill(url, COLUMNS, "1, IMAGE, NULL", "2, IMAGE, NULL")
+    concat = "image_url || ''" if not url.startswith("mysql") else "concat(image_url, '')"
+    for image in ("image_url", f"replace({concat}, '.jpg', '.jpg?big') AS image_url"):
+        run_sql(url, "UPDATE products SET alt = NULL")
+        query = f"SELECT id, {image} FROM products"
+        journal = ("--journal", f"{len(image)}.journal")
+        assert command.run_json(url, *TABLE, "--query", query, *journal)["written"] == 2

@@ -283,6 +283,11 @@ class Journal:
         found = self._db.execute(sql.SELECT_OUTCOMES_BY_PLACE, (json.dumps(list(places)),))
         return {place: _read_outcome(*stored) for place, *stored in found.fetchall()}
 
+    def find_settled(self, keys: Sequence[str]) -> set[str]:
+        """Those of the rows that a run does not request again."""
+        found = self._db.execute(sql.SELECT_SETTLED_KEYS, (json.dumps(list(keys)),))
+        return {key for (key,) in found}
+
     def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Replace outcomes of rows, in one transaction; they are unwritten again."""
         with self._transaction():

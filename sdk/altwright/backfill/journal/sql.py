@@ -113,6 +113,10 @@ WHERE written = 0 AND outcome IS NOT NULL AND key NOT IN (SELECT value FROM json
 ORDER BY id LIMIT ?
 """
 
+SELECT_SETTLED_KEYS = """
+SELECT key FROM rows
+WHERE key IN (SELECT value FROM json_each(?)) AND state NOT IN ('pending', 'failed')
+"""
 SELECT_UNWRITTEN_KEYS = """
 SELECT key FROM rows
 WHERE key IN (SELECT value FROM json_each(?)) AND written = 0 AND outcome IS NOT NULL

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from altwright.backfill.connectors import Connectors
 from altwright.backfill.queue.app import QUEUE, enqueue, producer
+from altwright.backfill.queue.outcome_store import OutcomeStore
 from altwright.backfill.queue.schema import QUEUED
 from altwright.backfill.queue.shared_journal import SharedJournal
 from altwright.backfill.rules.outcome_rules import OutcomeRules
@@ -76,7 +77,7 @@ def feed_queue(
     run = options.run or connectors.config.table
     identity = connectors.identity
     settings = {**identity.settings, "rules": asdict(rules.hold_rules)}
-    connectors.check_table()
+    connectors.check_table(OutcomeStore(target.engine, run).find_settled)
     journal = SharedJournal.create(target.engine, run, replace(identity, settings=settings))
     journal.set_stop(None)
     with producer(broker_url, options.queue) as app:

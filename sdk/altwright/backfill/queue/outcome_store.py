@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from altwright.backfill.journal import serialization
-from altwright.backfill.queue.schema import QUEUED, RESULTS, ROWS, RUNS
+from altwright.backfill.queue.schema import QUEUED, RESULTS, ROWS, RUNS, UNSETTLED_STATES
 from altwright.backfill.run_state import KEPT, WRITTEN, RunCounts, RunIdentity
 from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, Row
 from altwright.errors import UsageError
@@ -76,6 +76,18 @@ class OutcomeStore:
                 .limit(limit)
             ).mappings().all()  # fmt: skip
         return [_read_outcome(each) for each in found]
+
+    def find_settled(self, keys: Sequence[str]) -> set[str]:
+        """Those of the rows that are not requested again; none if there are no runs yet."""
+        if not sa.inspect(self._engine).has_table(ROWS.name):
+            return set()
+        statement = sa.select(ROWS.c.row_key).where(
+            ROWS.c.run == self.run,
+            ROWS.c.row_key.in_(list(keys)),
+            ROWS.c.state.not_in(UNSETTLED_STATES),
+        )
+        with self._engine.connect() as connection:
+            return {*connection.execute(statement).scalars()}
 
     def find_unwritten(self, keys: Sequence[str]) -> set[str]:
         """Those of the rows whose outcome the table may not have yet."""

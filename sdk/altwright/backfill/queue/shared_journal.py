@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from altwright.backfill.database import short_transaction
-from altwright.backfill.database_errors import error_text, is_row_refused
 from altwright.backfill.journal import serialization
 from altwright.backfill.queue.outcome_store import OutcomeStore, read_identity, set_outcome
 from altwright.backfill.queue.schema import (
@@ -29,16 +28,13 @@ from altwright.backfill.queue.schema import (
     UNSETTLED_STATES,
     WAITING_STATES,
 )
-from altwright.backfill.rules.outcome_rules import outcome_after_refusal
 from altwright.backfill.run_state import (
-    WRITTEN,
     DecideOutcome,
     RunIdentity,
     describe_difference,
 )
 from altwright.backfill.stop_reason import StopKind, StopReason
-from altwright.backfill.targets.journaled_writes import stored_outcome
-from altwright.backfill.targets.table import RowRefused
+from altwright.backfill.targets.journaled_writes import write_in_savepoint
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 from altwright.errors import UsageError
 
@@ -338,7 +334,7 @@ class SharedJournal:
             ).all()
             for row_id, stored in rows:
                 row = serialization.row_from_json(stored)
-                outcome, written = _write_outcome(connection, target, row, decide(row, result))
+                outcome, written = write_in_savepoint(connection, target, row, decide(row, result))
                 set_outcome(connection, ROWS.c.id == row_id, outcome, written=written)
                 first_outcome = first_outcome or outcome
             values: dict[str, Any] = {"claimed_until": 0.0}
@@ -383,22 +379,3 @@ def _has_state(states: Sequence[str]) -> sa.ColumnElement[bool]:
     a query planner would read the whole index of states for every single key.
     """
     return sa.func.coalesce(ROWS.c.state, "").in_(states)
-
-
-def _write_outcome(
-    connection: Connection, target: TableTarget, row: Row, outcome: Outcome
-) -> tuple[Outcome, int]:
-    """Write an outcome. Returns it, or the one that replaces it, with WRITTEN, KEPT or GONE."""
-    try:
-        with connection.begin_nested():
-            written = target.write_in(connection, [(row, outcome)])[outcome.key]
-            return stored_outcome(outcome, written), written.state
-    except RowRefused as error:
-        replacement = outcome_after_refusal(outcome, str(error))
-    except (sa.exc.StatementError, ValueError) as error:
-        if not is_row_refused(error):
-            raise
-        replacement = outcome_after_refusal(outcome, error_text(error))
-    if replacement is None:
-        return outcome, WRITTEN
-    return _write_outcome(connection, target, row, replacement)

@@ -111,7 +111,10 @@ class RunWorker:
         stored = self.journal.find_row(key) or self._add_uploaded_row(key)
         if stored is None or stored.state not in UNSETTLED_STATES:
             return None
-        if self._target.look_up([stored.row])[key] is not RowState.OPEN:
+        state = self._target.look_up([stored.row])[key]
+        if state is RowState.CHANGED:
+            stored = self._add_uploaded_row(key)
+        if stored is None or state in (RowState.FILLED, RowState.MISSING):
             self.journal.drop_row(key)
             return None
         return self._settle(key, stored)

@@ -83,7 +83,7 @@ class LocalRun:
         target, table = self.connectors.target, self.connectors.table
         claim = claim_table(table) if table is not None else nullcontext()
         with Journal.open(self.journal_path, self.connectors.identity) as journal, claim:
-            self.connectors.check_table()
+            self.connectors.check_table(journal.find_settled)
             if isinstance(target, FileTarget):
                 target.check_unchanged(journal)
             scan, progress = self._scan(journal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ class TableSource:
         self._key, self._key_name = open_key_column(self._engine, key), columns.key
         if columns.key != self.primary_key:
             duplicates = (
-                sa.select(self._key.selected).where(key.is_not(None)).group_by(key)
+                sa.select(self._key.selected).where(self._key.column.is_not(None)).group_by(key)
                 .having(sa.func.count() > 1).limit(1)
             )  # fmt: skip
             with database.read_connection(self._engine) as connection:
@@ -116,9 +117,10 @@ class TableSource:
     def _with_found_keys(
         self, page: Mapping[Any, Record | BrokenRecord]
     ) -> Iterator[Record | BrokenRecord]:
-        """The page, with rows that their key does not find again as broken records.
+        """The page, with rows that their key does not find again, or not alone, as broken records.
 
-        What is written back is found by its key: as SQLite's text that is not UTF-8 is not.
+        What is written back is found by its key. SQLite's text that is not UTF-8 is not, and in a
+        column without a type 7 and '7' are two keys with one text.
         """
         import sqlalchemy as sa
 
@@ -129,14 +131,14 @@ class TableSource:
         statement = sa.select(self._key.selected).select_from(self._from)
         with self._engine.connect() as connection:
             database.prepare_to_read(connection)
-            found = {*connection.execute(
-                statement.where(self._key.is_one_of(keys.values()))
-            ).scalars()}  # fmt: skip
+            found = connection.execute(statement.where(self._key.is_one_of(keys.values())))
+            rows_with = Counter(self._key.to_text(each) for each in found.scalars())
         for selected, record in page.items():
-            if selected in found:
+            if rows_with[keys[selected]] == 1 and _is_utf8(selected):
                 yield record
             else:
-                yield BrokenRecord(0, "is not found by its key", f"the row {keys[selected]}")
+                problem = f"is one of {rows_with[keys[selected]]} rows that its key finds"
+                yield BrokenRecord(0, problem, f"the row {keys[selected]}")
 
     def _read_page(self, last_key: Any, rows: int) -> dict[Any, Record | BrokenRecord]:  # noqa: ANN401
         """The records of the next page by selected key."""
@@ -229,6 +231,10 @@ def _readable(value: object) -> object:
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return value
+
+
+def _is_utf8(key: object) -> bool:
+    return not isinstance(key, str) or _readable(key) == key
 
 
 def _count_chars(record: Record | BrokenRecord) -> int:

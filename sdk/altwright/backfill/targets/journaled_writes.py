@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from altwright.backfill.database_errors import ErrorScope, error_scope, error_text
+from altwright.backfill.database_errors import (
+    ErrorScope,
+    error_scope,
+    error_text,
+    is_row_refused,
+)
 from altwright.backfill.rules.outcome_rules import outcome_after_refusal, outcome_before_decision
 from altwright.backfill.run_state import GONE, KEPT, WRITTEN
 from altwright.backfill.targets.table import BATCH_ROWS, RowRefused, RowWrite, TableTarget
 from altwright.backfill.types import Outcome, Row
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 RowOutcome = tuple[Row, Outcome]
 _MAX_LOCKED_IN_A_ROW = 3
@@ -111,7 +119,32 @@ def write_all(
     return total
 
 
-def stored_outcome(outcome: Outcome, written: RowWrite) -> Outcome:
+def write_in_savepoint(
+    connection: Connection, target: TableTarget, row: Row, outcome: Outcome
+) -> tuple[Outcome, int]:
+    """Write an outcome in a transaction of the caller, which a refused row does not end.
+
+    Returns it, or the one that replaces it, with WRITTEN, KEPT or GONE. Raises SQLAlchemy's errors
+    that are not about the row.
+    """
+    from sqlalchemy.exc import StatementError
+
+    try:
+        with connection.begin_nested():
+            written = target.write_in(connection, [(row, outcome)])[outcome.key]
+            return _stored_outcome(outcome, written), written.state
+    except RowRefused as error:
+        replacement = outcome_after_refusal(outcome, str(error))
+    except (StatementError, ValueError) as error:
+        if not is_row_refused(error):
+            raise
+        replacement = outcome_after_refusal(outcome, error_text(error))
+    if replacement is None:
+        return outcome, WRITTEN
+    return write_in_savepoint(connection, target, row, replacement)
+
+
+def _stored_outcome(outcome: Outcome, written: RowWrite) -> Outcome:
     """The outcome with the alt text as the table has it."""
     if written.stored_alt is None:
         return outcome
@@ -121,7 +154,7 @@ def stored_outcome(outcome: Outcome, written: RowWrite) -> Outcome:
 def _add_written(outcome: Outcome, written: RowWrite, result: TableWriteResult) -> None:
     result.states[outcome.key] = written.state
     if written.stored_alt is not None:
-        result.replaced[outcome.key] = stored_outcome(outcome, written)
+        result.replaced[outcome.key] = _stored_outcome(outcome, written)
 
 
 def _after_error(

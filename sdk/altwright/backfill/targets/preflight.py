@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from altwright.backfill import database
 from altwright.backfill.caption_options import CaptionOptions
-from altwright.backfill.column_mapping import ColumnMapping, row_from_record
+from altwright.backfill.column_mapping import ColumnMapping, cell_to_text, row_from_record
 from altwright.backfill.database_errors import ErrorScope, error_scope, error_text
 from altwright.backfill.sources.base import Record
 from altwright.backfill.sources.table import TableSource
@@ -23,6 +24,7 @@ from altwright.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+FindSettled = Callable[[Sequence[str]], Collection[str]]
 _SAMPLE_ROWS = 50
 _TRIED_ROWS = 3
 """A trigger may refuse one row; if so many are refused, every row is taken to be."""
@@ -44,22 +46,26 @@ def check_table(
     columns: ColumnMapping,
     options: CaptionOptions,
     image_base: str,
+    find_settled: FindSettled,
 ) -> None:
-    """Raise UsageError if the table cannot take the texts of its blank rows.
+    """Raise UsageError if the table cannot take the texts of the rows that would be requested.
 
-    Nothing stays changed. A lock that someone holds is no reason: it passes.
+    `find_settled` tells which keys have their outcome from an earlier run: a row that the table
+    refused then is no reason. Neither is a lock that someone holds, which passes. Nothing stays
+    changed.
     """
     import sqlalchemy as sa
 
     _check_labels(target)
     _check_unique_key(target)
-    records = (each for each in source.read() if isinstance(each, Record))
+    rows_to_request = (
+        row_from_record(each.values, columns, line_number=0, image_base=image_base)
+        for each in source.read()
+        if isinstance(each, Record)
+    )
     try:
-        sample = [
-            row_from_record(each.values, columns, line_number=0, image_base=image_base)
-            for each in itertools.islice(records, _SAMPLE_ROWS)
-        ]
-        states = target.look_up(sample)
+        sample = _sample(rows_to_request, find_settled)
+        states = _look_up(target, source, sample, columns)
     except sa.exc.StatementError as error:
         if error_scope(error) is ErrorScope.MOMENT:
             return
@@ -79,6 +85,31 @@ def check_table(
         refusals.append(refusal)
     if refusals:
         raise UsageError(f"{target.name} does not take the texts: {refusals[0]}.")
+
+
+def _sample(rows: Iterator[Row], find_settled: FindSettled) -> list[Row]:
+    sample: list[Row] = []
+    while len(sample) < _SAMPLE_ROWS and (page := list(itertools.islice(rows, _SAMPLE_ROWS))):
+        settled = find_settled([row.key for row in page])
+        sample += [row for row in page if row.key not in settled]
+    return sample
+
+
+def _look_up(
+    target: TableTarget, source: TableSource, sample: list[Row], columns: ColumnMapping
+) -> dict[str, RowState]:
+    """The states of the rows. Images are compared from now on, if they can be."""
+    target.compare_images(enabled=True)
+    states = target.look_up(sample)
+    for row in sample:
+        if states[row.key] is RowState.CHANGED:
+            values = source.read_one(row.key)
+            image = None if values is None else cell_to_text(values.get(columns.image))
+            if image == (row.image_cell or row.image):
+                # A query computes it, or its type has another text in Python.
+                target.compare_images(enabled=False)
+                return target.look_up(sample)
+    return states
 
 
 def _check_labels(target: TableTarget) -> None:

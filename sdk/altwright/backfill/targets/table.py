@@ -77,9 +77,12 @@ class TableTarget:
         self.key_name = key_name
         self.key = open_key_column(engine, self.table.columns[key_name])
         self.columns = TargetColumns(engine, self.table, columns, options)
+        image = database.find_column(self.table, columns.image)
+        self._image_column = (
+            None if image is None or columns.image == columns.key else self.table.columns[image]
+        )
         # A query may compute the image, or take it from another table.
-        has_image = not is_read_by_query and columns.image != columns.key
-        self._image = self.table.columns.get(columns.image) if has_image else None
+        self._image = None if is_read_by_query else self._image_column
 
     @property
     def url(self) -> str:
@@ -103,6 +106,10 @@ class TableTarget:
     def max_chars(self) -> Mapping[str, int]:
         """Characters that the column of each audit field takes, if it has a limit."""
         return self.columns.max_chars()
+
+    def compare_images(self, *, enabled: bool) -> None:
+        """Whether a row is written only while its image is the one that was described."""
+        self._image = self._image_column if enabled else None
 
     def look_up(self, rows: Iterable[Row]) -> dict[str, RowState]:
         """The state of rows before their requests, by key."""
