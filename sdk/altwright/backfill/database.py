@@ -141,16 +141,21 @@ def prepare_to_write(connection: Connection, lock_wait_s: float = LOCK_WAIT_S) -
     import sqlalchemy as sa
 
     if connection.dialect.name == "postgresql":
-        milliseconds = round(lock_wait_s * 1000)
+        milliseconds = max(1, round(lock_wait_s * 1000))  # 0 is for ever
         connection.execute(sa.text(f"SET LOCAL lock_timeout = {milliseconds}"))
     elif connection.dialect.name in ("mysql", "mariadb"):
-        seconds = max(1, round(lock_wait_s))
+        seconds = max(0 if is_mariadb(connection) else 1, round(lock_wait_s))
         connection.execute(
             sa.text(
                 f"SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds},"
                 " sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')"
             )
         )
+
+
+def is_mariadb(bind: Engine | Connection) -> bool:
+    """Whether it is a MariaDB, by whatever name it is reached."""
+    return bool(getattr(bind.dialect, "is_mariadb", False))
 
 
 def prepare_to_read(connection: Connection) -> None:

@@ -95,7 +95,7 @@ class TableWriteBack:
         batch = await self._journal.call(lambda journal: journal.next_unwritten(BATCH_ROWS, skip))
         if not batch:
             return False
-        if self._round.is_locked or self._round.table_error:
+        if self._round.is_blocked:
             detail = next(iter(self._round.unwritten.values()))
             self._round.unwritten |= dict.fromkeys((row.key for row, _ in batch), detail)
             return True

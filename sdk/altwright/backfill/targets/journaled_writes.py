@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from altwright.backfill.database import LOCK_WAIT_S
 from altwright.backfill.database_errors import (
     ErrorScope,
     error_scope,
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 RowOutcome = tuple[Row, Outcome]
-_MAX_LOCKED_IN_A_ROW = 3
-"""After this many locked rows the whole table is taken to be locked: each costs a wait."""
+_MAX_LOCKED_ROWS = 3
+"""After this many locked rows in a row the others of the batch are left: each costs a wait."""
+_MAX_LOCKED_BATCHES = 2
+"""After this many batches in which nothing could be written the table is taken to be locked."""
 _UNDONE = {
     KEPT: "someone changed it in the table: their text is kept",
     GONE: "the table has no row with this key any more",
@@ -61,8 +64,8 @@ class TableWriteResult:
     """Key to the database's error for rows that can be written later."""
     table_error: str = ""
     """Why every row fails until someone mends the table; empty if it is well."""
-    is_locked: bool = False
-    """Whether someone has locked the whole table: other rows need not try now."""
+    locked_batches: int = 0
+    """Batches in a row, the last one included, in which everything was locked."""
 
     def add(self, other: TableWriteResult) -> None:
         """Add the results of other rows."""
@@ -71,16 +74,25 @@ class TableWriteResult:
         self.undone |= other.undone
         self.unwritten |= other.unwritten
         self.table_error = self.table_error or other.table_error
-        self.is_locked = self.is_locked or other.is_locked
+        self.locked_batches = (
+            self.locked_batches + other.locked_batches if other.locked_batches else 0
+        )
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether other rows need not be tried now: the table is locked, or takes nothing."""
+        return bool(self.table_error) or self.locked_batches >= _MAX_LOCKED_BATCHES
 
 
-def write_batch(target: TableTarget, batch: Sequence[RowOutcome]) -> TableWriteResult:
+def write_batch(
+    target: TableTarget, batch: Sequence[RowOutcome], *, lock_wait_s: float = LOCK_WAIT_S
+) -> TableWriteResult:
     """Write outcomes into the table only; `record_in_journal` stores the result."""
     from sqlalchemy.exc import StatementError
 
     result = TableWriteResult()
     try:
-        written = target.write(batch)
+        written = target.write(batch, lock_wait_s)
     except RowRefused as error:
         _after_refused_row(target, batch, str(error), result)
     except (StatementError, ValueError) as error:
@@ -109,7 +121,7 @@ def write_all(
     """Write every unwritten outcome but those of `skip`, which the result lists as unwritten."""
     total = TableWriteResult(unwritten=dict(skip))
     while waiting := journal.next_unwritten(BATCH_ROWS, list(total.unwritten)):
-        if total.is_locked or total.table_error:
+        if total.is_blocked:
             detail = total.table_error or next(iter(total.unwritten.values()))
             total.unwritten |= dict.fromkeys((outcome.key for _, outcome in waiting), detail)
             continue
@@ -168,10 +180,12 @@ def _after_error(
     if scope is ErrorScope.MOMENT and len(batch) > 1 and not (is_lost or target.has_table_locks):
         # One row is locked; the others need not wait for it.
         _write_one_by_one(target, batch, result)
+        result.locked_batches = int(not (result.states or result.replaced))
         return
     result.unwritten |= dict.fromkeys((outcome.key for _, outcome in batch), detail)
-    result.is_locked = scope is ErrorScope.MOMENT and (is_lost or target.has_table_locks)
     result.table_error = detail if scope is ErrorScope.TABLE else ""
+    if is_lost or target.has_table_locks:
+        result.locked_batches = _MAX_LOCKED_BATCHES
 
 
 def _after_refused_row(
@@ -186,13 +200,13 @@ def _after_refused_row(
 def _write_one_by_one(
     target: TableTarget, batch: Sequence[RowOutcome], result: TableWriteResult
 ) -> None:
-    locked_in_a_row = 0
+    locked_rows = 0
     for number, each in enumerate(batch):
-        one = write_batch(target, [each])
+        one = write_batch(target, [each], lock_wait_s=0.0)
         result.add(one)
-        locked_in_a_row = locked_in_a_row + 1 if one.unwritten else 0
-        if locked_in_a_row == _MAX_LOCKED_IN_A_ROW or result.is_locked or result.table_error:
-            result.is_locked = not result.table_error
+        locked_rows = locked_rows + 1 if one.unwritten else 0
+        is_waiting_long = locked_rows >= _MAX_LOCKED_ROWS and not target.can_skip_locks
+        if is_waiting_long or result.is_blocked:
             rest = (outcome.key for _, outcome in batch[number + 1 :])
             result.unwritten |= dict.fromkeys(rest, next(iter(one.unwritten.values())))
             return

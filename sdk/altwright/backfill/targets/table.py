@@ -95,6 +95,11 @@ class TableTarget:
         return self.engine.dialect.name == "sqlite"
 
     @property
+    def can_skip_locks(self) -> bool:
+        """Whether a locked row costs no waiting; MySQL waits for a second at least."""
+        return self.engine.dialect.name == "postgresql" or database.is_mariadb(self.engine)
+
+    @property
     def missing_fields(self) -> list[str]:
         """Audit fields that are not written into the table; the journal stores them."""
         return self.columns.missing_fields
@@ -132,12 +137,14 @@ class TableTarget:
                     states[row.key] = open_state if found["is_open"] else RowState.FILLED
         return states
 
-    def write(self, outcomes: Sequence[tuple[Row, Outcome]]) -> dict[str, RowWrite]:
+    def write(
+        self, outcomes: Sequence[tuple[Row, Outcome]], lock_wait_s: float = database.LOCK_WAIT_S
+    ) -> dict[str, RowWrite]:
         """Write outcomes in one transaction.
 
         Raises RowRefused, and errors of SQLAlchemy and of drivers; nothing is written then.
         """
-        with database.short_transaction(self.engine) as connection:
+        with database.short_transaction(self.engine, lock_wait_s=lock_wait_s) as connection:
             return self.write_in(connection, outcomes)
 
     def write_in(
