@@ -17,6 +17,9 @@ from app.errors import CaptionError, Overloaded
 _BODY_WAIT_S = 0.25
 """Most clients send the body with the head, or immediately after it."""
 
+_NO_CALLER = ""
+"""Of a request without a valid key, which no place is kept for."""
+
 RenderError = Callable[[Request, Exception], Awaitable[Response]]
 """Makes the response of an error, as for an error that a route raised."""
 
@@ -42,7 +45,7 @@ class LoadSheddingMiddleware:
             or scope["type"] != "http"
             or scope["method"] != "POST"
             or scope["path"] not in self._paths
-            or services.admission.overload_error() is None
+            or not services.admission.may_overload()
         ):
             await self._app(scope, receive, send)
             return
@@ -54,14 +57,22 @@ class LoadSheddingMiddleware:
             return
         has_arrived = first["type"] == "http.request" and not first.get("more_body", False)
         # Asked again: while the body was awaited, a place may have become free.
-        if not has_arrived or (overload := services.admission.overload_error()) is None:
+        request = Request(scope)
+        if not has_arrived or (overload := _overload_error(request, services)) is None:
             await self._app(scope, _receive_again(first, receive), send)
             return
         scope["state"]["route"] = scope["path"]
-        request = Request(scope)
         error = await _choose_error(request, services, overload)
         response = await self._render_error(request, error)
         await response(scope, receive, send)
+
+
+def _overload_error(request: Request, services: Services) -> Overloaded | None:
+    try:
+        caller = services.authenticator.authenticate(request).name
+    except CaptionError:
+        caller = _NO_CALLER
+    return services.admission.overload_error(caller)
 
 
 async def _choose_error(request: Request, services: Services, overload: Overloaded) -> CaptionError:

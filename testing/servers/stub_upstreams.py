@@ -102,8 +102,8 @@ async def _serve(
                 % (b"200 OK" if body else b"404 Not Found", content_type, len(body), body)
             )
             await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        pass  # Python 3.11 logs a server task that ends cancelled as an error
     finally:
         writer.close()
 

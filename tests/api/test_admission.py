@@ -64,6 +64,17 @@ async def test_a_request_that_is_cancelled_when_it_is_admitted_gives_its_place_b
     assert (admission.in_work, admission.waiting) == (0, 0)
 
 
+async def test_one_caller_does_not_fill_the_queue_while_another_is_present() -> None:
+    admission = Admission(1, 8, Drain())
+    await take_place(admission, caller="bob")
+    async with admission.admit(Deadline.after(60), caller="anna"):
+        waiting = [asyncio.create_task(take_place(admission, caller="anna")) for _ in range(6)]
+        await asyncio.sleep(0)
+        assert admission.overload_error("anna") is not None
+        assert admission.overload_error("bob") is None
+    await asyncio.gather(*waiting)
+
+
 async def test_requests_are_admitted_during_the_notice_of_a_drain() -> None:
     drain = Drain()
     admission = Admission(1, 5, drain)
@@ -98,6 +109,8 @@ async def test_the_retry_time_grows_with_the_duration_of_requests() -> None:
         assert error.retry_after_s == pytest.approx(12, rel=0.01)
 
 
-async def take_place(admission: Admission, deadline: Deadline | None = None) -> None:
-    async with admission.admit(deadline or Deadline.after(60)):
+async def take_place(
+    admission: Admission, deadline: Deadline | None = None, *, caller: str = ""
+) -> None:
+    async with admission.admit(deadline or Deadline.after(60), caller=caller):
         pass

@@ -1,0 +1,136 @@
+"""No caller takes all places from the others, and a free place goes to who holds the fewest."""
+
+import asyncio
+
+import pytest
+
+from app.runtime.fair_semaphore import FairSemaphore
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+async def hold(places: FairSemaphore, caller: str, count: int) -> list["asyncio.Task[None]"]:
+    """Ask for places one after the other; tasks that are done hold one."""
+    tasks = []
+    for _ in range(count):
+        tasks.append(asyncio.create_task(places.acquire(caller)))
+        await asyncio.sleep(0)
+    return tasks
+
+
+def held(tasks: list["asyncio.Task[None]"]) -> int:
+    return sum(task.done() for task in tasks)
+
+
+async def leave(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_caller_who_is_alone_may_use_every_place_and_all_of_the_queue() -> None:
+    places = FairSemaphore(8, 4)
+    tasks = await hold(places, "anna", 12)
+    assert (held(tasks), places.waiting) == (8, 4)
+    assert not places.has_room("anna")
+    await leave(tasks)
+
+
+async def test_a_quarter_of_the_places_is_kept_while_another_caller_is_present() -> None:
+    places = FairSemaphore(64, 128)
+    await places.acquire("bela")
+    places.release("bela")
+    tasks = await hold(places, "anna", 64)
+    assert held(tasks) == 48
+    for _ in range(3):
+        assert places.try_acquire("bela")
+    assert not places.try_acquire("bela"), "others may come, and find some left"
+    await leave(tasks)
+
+
+async def test_twenty_callers_leave_places_for_the_next_one() -> None:
+    places = FairSemaphore(64, 128)
+    tasks = [task for number in range(20) for task in await hold(places, f"caller-{number}", 4)]
+    assert held(tasks) == 61
+    assert places.try_acquire("bela")
+    await leave(tasks)
+
+
+async def test_a_free_place_goes_to_the_caller_who_holds_the_fewest() -> None:
+    places = FairSemaphore(3, 16)
+    anna = await hold(places, "anna", 7)
+    bela = await hold(places, "bela", 2)
+    places.release("anna")
+    await asyncio.sleep(0)
+    assert (held(anna), held(bela)) == (3, 1)
+    await leave([*anna, *bela])
+
+
+async def test_callers_who_hold_equally_many_take_turns() -> None:
+    places = FairSemaphore(1, 16)
+    places.try_acquire("anna")
+    anna, bela = await hold(places, "anna", 3), await hold(places, "bela", 3)
+    order = []
+    current = "anna"
+    for _ in range(4):
+        places.release(current)
+        await asyncio.sleep(0)
+        current = "anna" if held(anna) > order.count("anna") else "bela"
+        order.append(current)
+    assert order == ["bela", "anna", "bela", "anna"]
+    await leave([*anna, *bela])
+
+
+async def test_who_has_not_been_there_for_ten_minutes_counts_as_absent() -> None:
+    clock = Clock()
+    places = FairSemaphore(8, 4, clock=clock)
+    places.try_acquire("bela")
+    places.release("bela")
+    clock.now_s = 599.0
+    tasks = await hold(places, "anna", 8)
+    assert held(tasks) == 6
+    clock.now_s = 601.0
+    places.release("anna")
+    await asyncio.sleep(0)
+    assert held(tasks) == 8
+    await leave(tasks)
+
+
+async def test_who_holds_a_place_is_present_for_as_long() -> None:
+    clock = Clock()
+    places = FairSemaphore(8, 4, clock=clock)
+    places.try_acquire("bela")
+    clock.now_s = 10_000.0
+    tasks = await hold(places, "anna", 8)
+    assert held(tasks) == 5, "of eight, one is bela's, and two are kept"
+    await leave(tasks)
+
+
+async def test_a_waiter_that_is_cancelled_takes_no_place() -> None:
+    places = FairSemaphore(1, 4)
+    places.try_acquire("anna")
+    tasks = await hold(places, "anna", 2)
+    await leave(tasks[:1])
+    assert places.waiting == 1
+    places.release("anna")
+    await tasks[1]
+    assert (places.used, places.waiting) == (1, 0)
+
+
+async def test_a_waiter_that_is_cancelled_when_its_place_comes_gives_it_back() -> None:
+    places = FairSemaphore(1, 4)
+    places.try_acquire("anna")
+    [task] = await hold(places, "anna", 1)
+    places.release("anna")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (places.used, places.waiting) == (0, 0)
+    assert places.try_acquire("bela")
