@@ -119,6 +119,15 @@ class StopReason:
         )
 
     @classmethod
+    def broker_unavailable(cls, broker: str, detail: str) -> StopReason:
+        """The queue's broker is away for longer than the run's patience."""
+        return cls(
+            StopKind.LATER,
+            f"The broker {broker} does not respond ({detail}). Rows that were not queued stay "
+            "pending: the same command goes on.",
+        )
+
+    @classmethod
     def by_signal(cls, *, is_interrupt: bool) -> StopReason:
         """SIGINT or SIGTERM."""
         kind = StopKind.INTERRUPTED if is_interrupt else StopKind.TERMINATED

@@ -18,8 +18,9 @@ from altwright.backfill.errors import SourceError
 from altwright.backfill.rules.hold_rules import HoldRules
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.estimate import RunEstimate, estimate_run
-from altwright.backfill.run.local_run import LocalRun, RunResult
+from altwright.backfill.run.local_run import STOPPED_SCANNING, LocalRun, RunResult
 from altwright.backfill.stop_reason import StopKind
+from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.audit_columns import add_columns, missing_column_statements
 from altwright.cli.backfill_options import BackfillOptions, InitDbOptions, parse_list
 from altwright.cli.config import resolve_server
@@ -77,6 +78,11 @@ def run(options: BackfillOptions) -> None:
 
     The same command goes on where an earlier one was stopped or killed.
     """
+    with StopSignals(STOPPED_SCANNING) as signals:
+        _run(options, signals)
+
+
+def _run(options: BackfillOptions, signals: StopSignals) -> None:
     config, hold_rules = options.run_config(), options.hold_rules()
     request_options = options.request_options()
     connectors = open_connectors(config)
@@ -94,7 +100,7 @@ def run(options: BackfillOptions) -> None:
             _show_estimate(estimate, as_json=options.as_json)
             return
         if options.queue is not None:
-            result = _feed_queue(options, connectors, rules, display)
+            result = _feed_queue(options, connectors, rules, display, signals)
         else:
             server = resolve_server(options.base_url)
             result = LocalRun(
@@ -103,6 +109,7 @@ def run(options: BackfillOptions) -> None:
                     server.api_key, server.base_url, options.timeout_s, max_retries=0
                 ),
                 display,
+                signals,
             ).execute()  # fmt: skip
     except SourceError as error:
         print_error(f"{error}. Nothing was requested.")
@@ -140,6 +147,7 @@ def _feed_queue(
     connectors: Connectors,
     rules: OutcomeRules,
     display: ProgressDisplay,
+    signals: StopSignals,
 ) -> RunResult:
     if options.queue != "celery":
         raise UsageError(f"--queue is celery, not {options.queue!r}.")
@@ -157,7 +165,9 @@ def _feed_queue(
         patience_s=options.patience_s,
         limit=options.limit,
     )
-    return feed_queue(connectors, rules, feed_options, options.prices, options.broker, display)
+    return feed_queue(
+        connectors, rules, feed_options, options.prices, options.broker, display, signals
+    )
 
 
 def _show_plan(connectors: Connectors, journal: str, hold_rules: HoldRules) -> None:

@@ -13,6 +13,7 @@ import typer
 from altwright._version import __version__
 from altwright.backfill.database_errors import error_text, is_database_error
 from altwright.backfill.errors import JournalUnwritable, SourceError
+from altwright.backfill.stop_signals import Stopped
 from altwright.cli.backfill import app as backfill_app
 from altwright.cli.caption import caption
 from altwright.cli.check import check
@@ -46,6 +47,9 @@ def run(arguments: Sequence[str]) -> int:
         code = ended.code
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
+    except Stopped as stopped:
+        print_error(str(stopped))
+        code = stopped.exit_code
     except Exception as error:  # noqa: BLE001 - a user of a command gets no traceback
         message, code = _explain(error)
         if message:

@@ -36,6 +36,7 @@ from altwright.backfill.review.thumbnails import make_thumbnails
 from altwright.backfill.run.scan import scan_source
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.run_state import RunCounts
+from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.types import AltSource
 from altwright.cli.dataclass_options import takes_options
@@ -50,8 +51,15 @@ AnyJournal = Union[Journal, "OutcomeStore"]
 RunName = Annotated[
     str, typer.Option("--run", metavar="NAME", help="Name of a queue's run in a database.")
 ]
+_PAGE_START_BYTES = 90
+"""Enough to tell a review page from another file."""
 _MAX_LISTED = 50
 """Decisions that were not applied and are listed one by one."""
+_STOPPED_REVIEW = "stopped: the page was not written. Run the same command again."
+_STOPPED_APPLY = (
+    "stopped: some decisions may not be written yet. Apply the same file again: it writes what is "
+    "missing, and says what is there."
+)
 _KIND_TEXTS = {
     "approve": "approved",
     "edit": "edited",
@@ -124,6 +132,11 @@ def review(options: ReviewOptions) -> None:
     Local pictures are inside it, made small; those on the web are loaded from there. It saves a
     file of decisions, which altwright apply writes.
     """
+    with StopSignals(_STOPPED_REVIEW):
+        _write_page(options)
+
+
+def _write_page(options: ReviewOptions) -> None:
     labels = [each.strip() for each in options.outcome.split(",") if each.strip()]
     with _open_journal(options.journal, options.run) as journal:
         pairs = RunConfig.from_identity(journal.identity).caption_options.pairs
@@ -147,11 +160,25 @@ def review(options: ReviewOptions) -> None:
     path = options.page_path
     try:
         # As bytes: the page's security policy has the hash of its script, line ends included.
-        path.write_bytes(render_page(header, items).encode("utf-8", "replace"))
+        _replace_page(path, render_page(header, items).encode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     left_out = f", {selection.left_out:,} more are not on it" if selection.left_out else ""
     print_line(f"{path}: {len(items):,} picture{'' if len(items) == 1 else 's'}{left_out}")
+
+
+def _replace_page(path: Path, page: bytes) -> None:
+    """Write the page whole or not at all, and only over a page like it. Raises OSError."""
+    if path.exists():
+        with path.open("rb") as file:
+            if page[:_PAGE_START_BYTES] != file.read(_PAGE_START_BYTES):
+                raise UsageError(f"{path} exists and is no review page: name another file.")
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_bytes(page)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @takes_options(ApplyOptions)
@@ -160,6 +187,11 @@ def apply(options: ApplyOptions) -> None:
 
     Repeated it changes nothing. Exit code 1 says that somebody changed a row since: theirs stays.
     """
+    with StopSignals(_STOPPED_APPLY):
+        _apply_file(options)
+
+
+def _apply_file(options: ApplyOptions) -> None:
     decisions = read_decisions(options.decisions)
     if decisions.typed:
         print_error(

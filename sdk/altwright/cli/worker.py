@@ -88,10 +88,12 @@ def worker(options: WorkerCommandOptions) -> None:
         )
     try:
         from altwright.backfill import database
-        from altwright.backfill.queue.consumer import create_consumer
+        from altwright.backfill.queue.broker import check_broker_url
+        from altwright.backfill.queue.consumer import create_consumer, tell_how_to_stop
         from altwright.backfill.queue.worker import RunWorkers, WorkerOptions
     except ModuleNotFoundError as error:
         raise missing_packages(error) from None
+    check_broker_url(options.broker)
     server = resolve_server(options.base_url)
     # A wrong URL fails here and not at the first row.
     engine = database.connect(options.database)
@@ -110,6 +112,7 @@ def worker(options: WorkerCommandOptions) -> None:
     arguments = ["worker", "--loglevel=WARNING", f"--concurrency={threads}", f"--pool={pool}",
                  "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
     sys.stderr.write(f"altwright: a worker with {threads} {pool} takes rows\n")
+    tell_how_to_stop()
     try:
         app.worker_main(arguments)
     except SystemExit as exited:

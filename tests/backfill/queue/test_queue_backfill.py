@@ -1,16 +1,19 @@
 """A backfill over Celery with real brokers: workers and feeder may be killed at any time."""
 
+import contextlib
 import json
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from altwright.backfill.queue.app import enqueue, producer
+import sqlalchemy as sa
+from altwright.backfill.queue.app import TASK, enqueue, producer
 from altwright.cli.main import run as command_line
 
-from testing.catalogue import BackfillCommand
+from testing.catalogue import COMMAND, BackfillCommand, wait_until
 from testing.products_table import count_alt_sources, create_products, run_sql
 from testing.queue_workers import QueueWorkers
 from testing.servers.flaky_model_server import CAPTION, FlakyModelServer
@@ -198,6 +201,69 @@ def test_a_queues_run_is_reviewed_and_applied(
     assert "2 applied before" in capfd.readouterr().out
 
 
+def test_a_broker_that_dies_while_it_is_fed_ends_the_run_with_75_and_the_rows_stay_pending(
+    redis_setup: QueueSetup, redis_server: RedisServer, flaky_model: FlakyModelServer
+) -> None:
+    create_products(redis_setup.database, flaky_model, 3_000)
+    process = subprocess.Popen(
+        [COMMAND, "backfill", *redis_setup.feeder_arguments, "--patience", "0.05"],
+        cwd=redis_setup.command.folder, env=redis_setup.command.env, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_until(lambda: count_queued(redis_setup.database) > 0, process)
+    redis_server.stop()
+    _, printed = process.communicate(timeout=120)
+    assert process.returncode == 75, printed
+    last = printed.splitlines()[-1]
+    assert "does not respond" in last
+    assert "the same command goes on" in last
+    assert "Traceback" not in printed
+
+
+def test_a_feeder_survives_a_broker_that_restarts_empty(
+    redis_setup: QueueSetup, redis_server: RedisServer, flaky_model: FlakyModelServer
+) -> None:
+    create_products(redis_setup.database, flaky_model, 60)
+    feeder = redis_setup.command.start(*redis_setup.feeder_arguments)
+    wait_until(lambda: count_queued(redis_setup.database) > 0, feeder)
+    redis_server.stop()
+    redis_server.start()
+    with redis_setup.start_workers(1):
+        assert feeder.wait(60) == 0
+    assert count_alt_sources(redis_setup.database) == {"ai": 60}
+
+
+def count_queued(url: str) -> int:
+    """Rows on the queue, as the journal knows them."""
+    with contextlib.suppress(sa.exc.ProgrammingError):  # before the tables are there
+        [(number,)] = run_sql(url, "SELECT count(*) FROM altwright_rows WHERE state = 'queued'")
+        return int(str(number))
+    return 0
+
+
+def test_poisoned_messages_are_skipped_and_others_are_served(
+    redis_setup: QueueSetup, flaky_model: FlakyModelServer
+) -> None:
+    create_products(redis_setup.database, flaky_model, 2)
+    arguments = redis_setup.feeder_arguments
+    with redis_setup.start_workers(1), producer(redis_setup.broker, redis_setup.name) as app:
+        assert redis_setup.command.run_json(*arguments, "--limit", "1")["calls"] == 1
+        for message in (
+            [], ["products"], ["products", 1, 2], ["products", None], [{"run": 1}, ["1"]],
+            ["products", "99999999999999999999999"], ["products", "1\0"], ["products", "x" * 9999],
+            ["x" * 9999, "1"], ["products", ""],
+        ):  # fmt: skip
+            app.send_task(TASK, message)
+        app.send_task(TASK, ["products", "1"], {"more": 1})
+        app.send_task("altwright.no_such_task", ["products", "1"])
+        assert redis_setup.command.run_json(*arguments)["outcomes"]["ai"] == 2
+        wait_for(lambda: "row.skipped run='products' key=''" in redis_setup.read_log())
+    log = redis_setup.read_log()
+    assert "row.postponed" not in log
+    assert log.count("message.skipped") == 6
+    assert (flaky_model.log.captioned[1], flaky_model.log.captioned[2]) == (1, 1)
+
+
 def test_a_wrong_queue_or_broker_is_refused_with_one_line(
     command: BackfillCommand, flaky_model: FlakyModelServer, postgresql: str
 ) -> None:
@@ -205,6 +271,7 @@ def test_a_wrong_queue_or_broker_is_refused_with_one_line(
     for arguments, message in (
         (["--queue", "sqs"], "--queue is celery"),
         (["--queue", "celery"], "Name the broker"),
+        (["--queue", "celery", "--broker", "sqs://key:secret@"], "--broker is redis://"),
         (
             ["--queue", "celery", "--broker", "redis://u:secret@127.0.0.1:1/0"],
             "127.0.0.1:1 does not respond",

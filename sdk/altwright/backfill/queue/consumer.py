@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 from typing import TYPE_CHECKING
 
 from celery import Celery
+from celery.signals import worker_shutting_down
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from altwright.backfill.database_errors import error_text
+from altwright.backfill.database_errors import error_text, is_row_refused
 from altwright.backfill.queue.app import QUEUE, TASK, producer
 from altwright.backfill.queue.worker import RETRY_LATER_S
 from altwright.errors import UsageError
@@ -30,7 +32,11 @@ def create_consumer(broker_url: str, workers: RunWorkers, queue: str = QUEUE) ->
     app = producer(broker_url, queue)
 
     @app.task(name=TASK, bind=True)
-    def caption_row(task: Task[..., None], run: str, key: str) -> None:
+    def caption_row(task: Task[..., None], *arguments: object, **others: object) -> None:
+        if others or len(arguments) != 2 or not all(isinstance(each, str) for each in arguments):
+            _logger.warning("message.skipped reason='it is not a run and a key'")
+            return
+        run, key = map(str, arguments)
         retry_after_s = _process_row(workers, run, key)
         if retry_after_s is not None:
             jitter = random.uniform(1.0, 1.2)  # noqa: S311 - not a secret
@@ -38,6 +44,20 @@ def create_consumer(broker_url: str, workers: RunWorkers, queue: str = QUEUE) ->
             raise task.retry(countdown=countdown_s, max_retries=None)
 
     return app
+
+
+def tell_how_to_stop() -> None:
+    """Write a line when a worker is told to stop."""
+
+    def tell(how: str = "", **_: object) -> None:
+        sys.stderr.write(
+            "altwright: the worker finishes the rows in work; what is queued waits for others or "
+            "the next start. A second signal ends it at once: its rows wait for their lease.\n"
+            if how.lower().startswith("warm")
+            else "altwright: the worker ends at once; its rows are taken again after their lease.\n"
+        )
+
+    worker_shutting_down.connect(tell, weak=False)
 
 
 def _process_row(workers: RunWorkers, run: str, key: str) -> float | None:
@@ -48,5 +68,9 @@ def _process_row(workers: RunWorkers, run: str, key: str) -> float | None:
         _logger.warning("row.skipped run=%r key=%r reason=%s", run, key, error)
         return None
     except (DBAPIError, PoolTimeout) as error:
+        if isinstance(error, DBAPIError) and is_row_refused(error):
+            # A key that the column cannot hold: the message would come back for ever.
+            _logger.warning("row.skipped run=%r key=%r reason=%s", run, key, error_text(error))
+            return None
         _logger.warning("row.postponed run=%r key=%r reason=%s", run, key, error_text(error))
         return RETRY_LATER_S

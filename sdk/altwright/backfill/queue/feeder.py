@@ -6,17 +6,22 @@ hundred million. A feeder that is killed can be started again; workers go on mea
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from altwright.backfill.connectors import Connectors
-from altwright.backfill.queue.app import QUEUE, enqueue, producer
+from altwright.backfill.queue.app import QUEUE, TASK, producer
+from altwright.backfill.queue.broker import (
+    BrokerUnavailable,
+    broker_address,
+    check_broker,
+    check_broker_url,
+    limit_waits,
+    send,
+)
 from altwright.backfill.queue.outcome_store import OutcomeStore
 from altwright.backfill.queue.schema import QUEUED
 from altwright.backfill.queue.shared_journal import SharedJournal
@@ -27,6 +32,7 @@ from altwright.backfill.run.scan import scan_source
 from altwright.backfill.run.summary import RunNames, summarise_run
 from altwright.backfill.run_state import RunCounts
 from altwright.backfill.stop_reason import StopReason
+from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.journaled_writes import write_all
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.types import AltSource
@@ -65,11 +71,13 @@ def feed_queue(
     prices: TokenPrices,
     broker_url: str,
     observer: ProgressObserver,
+    signals: StopSignals,
 ) -> RunResult:
     """Feed the queue until every row has its outcome, or until it has to stop.
 
     SIGINT and SIGTERM stop the feeder; workers go on with what is on the queue. Raises UsageError.
     """
+    check_broker_url(broker_url)
     started_s = time.monotonic()
     target = connectors.target
     if not isinstance(target, TableTarget):
@@ -81,7 +89,8 @@ def feed_queue(
     journal = SharedJournal.create(target.engine, run, replace(identity, settings=settings))
     journal.set_stop(None)
     with producer(broker_url, options.queue) as app:
-        _check_broker(app, broker_url)
+        limit_waits(app, broker_url)
+        check_broker(app, broker_url)
         counts_before = journal.outcomes.read_counts()
         scan = scan_source(connectors, journal, rules.decide, observer.scanning)
         # Outcomes that were recorded but not written, or whose row was blanked since.
@@ -92,7 +101,11 @@ def feed_queue(
             rows if options.limit is None else min(rows, options.limit),
         )
         observer.scanned(scan, progress)
-        stop = _Feeder(app, journal, options, progress, observer, counts_before).run()
+        signals.advice = "stopped: workers go on with what is queued, and the same command goes on."
+        feeder = _Feeder(app, broker_address(broker_url), journal, options, progress, observer,
+                         counts_before)  # fmt: skip
+        with signals.passed_to(feeder.stop):
+            stop = feeder.run()
         if unwritten and (unwritten := write_all(journal.outcomes, target, {}).unwritten):
             detail = next(iter(unwritten.values()))
             stop = stop or StopReason.table_unwritable(len(unwritten), detail)
@@ -109,6 +122,7 @@ class _Feeder:
     def __init__(
         self,
         app: Celery,
+        broker: str,
         journal: SharedJournal,
         options: FeedOptions,
         progress: RunProgress,
@@ -116,6 +130,7 @@ class _Feeder:
         counts_before: RunCounts,
     ) -> None:
         self._app = app
+        self._broker = broker
         self._journal = journal
         self._options = options
         self._progress = progress
@@ -126,23 +141,16 @@ class _Feeder:
         self._sent = 0
         """Rows that this feeder put on the queue for the first time."""
         self._next_count_s = 0.0
+        self._broker_error = ""
 
     def run(self) -> StopReason | None:
         """Feed until every row has its outcome, or return why not."""
-        previous_handlers = self._handle_signals()
-        try:
-            return self._feed()
-        finally:
-            for number, handler in previous_handlers.items():
-                signal.signal(number, handler)
-
-    def _feed(self) -> StopReason | None:
         # Only rows on the queue are counted, at most a window: the table may be very large.
         options, journal = self._options, self._journal
         queued_before = journal.count_rows(QUEUED)
         last_change_s, done_before = time.monotonic(), 0
         while True:
-            may_have_more = self._fill_window(options.window - journal.count_rows(QUEUED))
+            may_have_more = self._try_to_fill_window()
             queued = journal.count_rows(QUEUED)
             done = queued_before + self._sent - queued
             self._show_progress(done)
@@ -156,32 +164,54 @@ class _Feeder:
             if done != done_before:
                 last_change_s, done_before = now_s, done
             if now_s - last_change_s > options.patience_s:
+                if self._broker_error:
+                    return StopReason.broker_unavailable(self._broker, self._broker_error)
                 return StopReason.server_unavailable(
                     "no row came to an end", options.patience_s, time.time()
                 )
             self._is_signalled.wait(_POLL_INTERVAL_S)
 
+    def _try_to_fill_window(self) -> bool:
+        """As `_fill_window`; a broker that is away is tried again, and rows stay as they are."""
+        free = self._options.window - self._journal.count_rows(QUEUED)
+        try:
+            may_have_more = self._fill_window(free)
+        except BrokerUnavailable as error:
+            self._broker_error = str(error)
+            self._progress.note = f"the broker does not respond ({error})"
+            return True
+        if self._broker_error:
+            self._broker_error = self._progress.note = ""
+        return may_have_more
+
     def _fill_window(self, free: int) -> bool:
         """Send rows until the window is full. Returns whether there may be more to send."""
-        self._send(self._journal.find_lost(_BATCH_ROWS, self._options.resend_after_s))
+        lost = self._journal.find_lost(_BATCH_ROWS, self._options.resend_after_s)
+        self._send(lost, is_first=False)
         while free > 0:
             if self._options.limit is not None:
                 free = min(free, self._options.limit - self._sent)
             keys = self._journal.find_pending(min(free, _BATCH_ROWS)) if free else []
-            if not keys:
+            if not keys or self._signal is not None:
                 return False
-            self._send(keys)
-            self._sent += len(keys)
+            self._send(keys, is_first=True)
             free -= len(keys)
         return True
 
-    def _send(self, keys: list[str]) -> None:
-        for key in keys:
-            enqueue(self._app, self._journal.run, key)
-        # Stored after sending: if the feeder is killed here, some messages are sent twice, and the
-        # second one does nothing.
-        if keys:
-            self._journal.mark_queued(keys)
+    def _send(self, keys: list[str], *, is_first: bool) -> None:
+        # Stored after sending: if the feeder is killed in between, some messages are sent twice,
+        # and the second one does nothing.
+        sent: list[str] = []
+        try:
+            for key in keys:
+                if self._signal is not None:
+                    break
+                send(self._app, TASK, [self._journal.run, key])
+                sent.append(key)
+        finally:
+            if sent:
+                self._journal.mark_queued(sent)
+                self._sent += len(sent) if is_first else 0
 
     def _show_progress(self, done: int) -> None:
         """Update the observer; outcomes and tokens are counted now and then."""
@@ -194,30 +224,10 @@ class _Feeder:
         self._progress.set_done_requests(max(0, min(done, self._progress.total_requests)))
         self._observer.update(self._progress)
 
-    def _handle_signals(self) -> dict[int, Any]:
-        """Stop on SIGINT and SIGTERM. Returns the previous handlers."""
-
-        def stop(number: int, _: object) -> None:
-            self._signal = StopReason.by_signal(is_interrupt=number == signal.SIGINT)
-            self._is_signalled.set()
-
-        previous: dict[int, Any] = {}
-        with suppress(ValueError):  # not in the main thread
-            for number in (signal.SIGINT, signal.SIGTERM):
-                previous[number] = signal.signal(number, stop)
-        return previous
-
-
-def _check_broker(app: Celery, broker_url: str) -> None:
-    from kombu.exceptions import OperationalError
-
-    try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=10)
-    except (OperationalError, OSError) as error:
-        parts = urlsplit(broker_url)
-        address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # without the password
-        raise UsageError(f"The broker {address} does not respond: {error}.") from None
+    def stop(self, is_interrupt: bool) -> None:
+        """Send nothing more, and return soon."""
+        self._signal = StopReason.by_signal(is_interrupt=is_interrupt)
+        self._is_signalled.set()
 
 
 def _set_progress(progress: RunProgress, counts: RunCounts, before: RunCounts) -> None:

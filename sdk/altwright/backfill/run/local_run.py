@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sqlite3
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from altwright.backfill.run.request_loop import RequestLoop, RequestOptions
 from altwright.backfill.run.scan import ScanResult, scan_source
 from altwright.backfill.run.summary import RunNames, RunSummary, summarise_run
 from altwright.backfill.stop_reason import StopReason
+from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.file import FileTarget
 from altwright.backfill.targets.table_claim import claim_table
 from altwright.errors import UsageError
@@ -34,6 +34,13 @@ from altwright.errors import UsageError
 _PROGRESS_INTERVAL_S = 0.25
 _MAX_CHANGES = 3
 """How often a source may change while the target is written from it."""
+STOPPED_SCANNING = (
+    "stopped while the source was read: nothing was requested. Run the same command again."
+)
+_STOPPED_WRITING = (
+    "stopped while {} was written: it is as it was. All that was paid for is in the journal: the "
+    "same command writes it without a new request."
+)
 
 
 class ProgressObserver(Protocol):
@@ -72,6 +79,7 @@ class LocalRun:
     prices: TokenPrices
     make_client: Callable[[], AsyncAltwright]
     observer: ProgressObserver
+    signals: StopSignals
 
     def execute(self) -> RunResult:
         """Run to the end, or until it has to stop. SIGINT and SIGTERM stop it cleanly.
@@ -87,8 +95,10 @@ class LocalRun:
             if isinstance(target, FileTarget):
                 target.check_unchanged(journal)
             scan, progress = self._scan(journal)
+            self.signals.advice = "stopped: the same command continues from here."
             stop = asyncio.run(self._request_captions(journal, progress))
             if isinstance(target, FileTarget):
+                self.signals.advice = _STOPPED_WRITING.format(target.display_name)
                 self.observer.writing()
                 write_stop = self._write_file(journal)
                 stop = stop or write_stop
@@ -125,10 +135,16 @@ class LocalRun:
                 progress,
                 self.connectors.table,
             )
-            _stop_on_signals(loop)
             updates = asyncio.create_task(self._update_periodically(progress))
+            event_loop = asyncio.get_running_loop()
+
+            def stop(is_interrupt: bool) -> None:
+                reason = StopReason.by_signal(is_interrupt=is_interrupt)
+                event_loop.call_soon_threadsafe(loop.stop, reason)
+
             try:
-                return await loop.run()
+                with self.signals.passed_to(stop):
+                    return await loop.run()
             finally:
                 updates.cancel()
                 await asyncio.gather(updates, return_exceptions=True)
@@ -169,16 +185,3 @@ class LocalRun:
 def _write(connectors: Connectors, journal: Journal) -> None:
     if isinstance(connectors.target, FileTarget):
         connectors.target.write(journal)
-
-
-def _stop_on_signals(requests: RequestLoop) -> None:
-    loop = asyncio.get_running_loop()
-
-    def stop(number: signal.Signals) -> None:
-        requests.stop(StopReason.by_signal(is_interrupt=number is signal.SIGINT))
-        loop.remove_signal_handler(number)  # a second signal ends the process at once
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Event loops on Windows, and in other threads than the main one, have no signal handlers.
-        with suppress(NotImplementedError, ValueError, RuntimeError):
-            loop.add_signal_handler(number, stop, number)
