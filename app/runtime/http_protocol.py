@@ -10,18 +10,13 @@ from collections.abc import Callable
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from app.runtime.piece_limit import PieceLimit
+from app.runtime.http_parser import HEAD_MAX_BYTES, StrictConnection
 
 HEAD_TIMEOUT_S = 15.0
 """For the head of a request, from connecting or from its first byte. Without it a client that
 sends one header a minute holds a connection for ever."""
 SEND_TIMEOUT_S = 30.0
 """For a client that stopped reading to go on. A response that is not read occupies memory."""
-_HEAD_MAX_BYTES = 64 * 1024
-_FREE_CHUNKS, _MIN_CHUNK_BYTES = 256, 512
-"""A chunk of a body takes some 20 us of the event loop, however small it is. The first ones cost as
-much as a request; the others must have a size on average. Chunks of one byte at a megabyte a
-second held every other request for four seconds."""
 _RESERVED_DESCRIPTORS = 512
 """For connections to origins and model servers, child processes and files."""
 _MIN_CONNECTIONS = 64
@@ -49,20 +44,6 @@ def max_client_connections() -> int:
     if soft == resource.RLIM_INFINITY:
         return _MAX_DESCRIPTORS
     return max(_MIN_CONNECTIONS, soft - _RESERVED_DESCRIPTORS)
-
-
-class _ChunkLimitingConnection(h11.Connection):
-    """A parser that refuses a body in chunks of a few bytes as malformed."""
-
-    _chunks = PieceLimit(_FREE_CHUNKS, _MIN_CHUNK_BYTES)
-
-    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        event = super().next_event()
-        if isinstance(event, h11.Request):
-            self._chunks = PieceLimit(_FREE_CHUNKS, _MIN_CHUNK_BYTES)
-        elif isinstance(event, h11.Data) and not self._chunks.add(len(event.data)):
-            raise h11.RemoteProtocolError("chunks of a few bytes")
-        return event
 
 
 class _JoiningTransport(asyncio.Transport):
@@ -123,7 +104,7 @@ class BoundedH11Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Close a connection over the limit at once; give others time for a head."""
-        self.conn = _ChunkLimitingConnection(h11.SERVER, _HEAD_MAX_BYTES)
+        self.conn = StrictConnection(h11.SERVER, HEAD_MAX_BYTES)
         super().connection_made(_JoiningTransport(transport, self.loop))
         if len(self.connections) > self.max_connections:
             transport.abort()
