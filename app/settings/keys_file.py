@@ -7,7 +7,11 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from app.runtime.regular_file import UnreadableFile, read_regular_file
 from app.settings.rate_limit import parse_rate_limits
+
+_MAX_BYTES = 4 * 1024 * 1024
+"""Twenty thousand keys."""
 
 
 class KeysFileError(ValueError):
@@ -25,6 +29,13 @@ class KeyEntry(BaseModel):
     limit: str | None = None
     """For instance `60/minute;5000/day`. None: RATE_LIMIT applies."""
     expires: AwareDatetime | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _validate_name(cls, value: str) -> str:
+        if not value.isprintable() or not value.strip():
+            raise ValueError("a name is one line of printable characters")
+        return value
 
     @field_validator("limit")
     @classmethod
@@ -59,9 +70,9 @@ def hash_key(key: str) -> str:
 def read_keys_file(path: Path) -> KeysFile:
     """The content of the keys file. Raises KeysFileError."""
     try:
-        return KeysFile.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise KeysFileError(f"{path}: cannot be read ({error.strerror})") from None
+        return KeysFile.model_validate_json(read_regular_file(path, _MAX_BYTES))
+    except UnreadableFile as error:
+        raise KeysFileError(f"{path}: {error}") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -152,8 +152,15 @@ class Settings(BaseSettings):
     @field_validator("api_keys")
     @classmethod
     def _validate_api_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(not key.get_secret_value().strip() for key in keys):
-            raise ValueError("has an empty key; make one with `python -m app keys create`")
+        for number, key in enumerate(keys, start=1):
+            text = key.get_secret_value()
+            if not text.strip():
+                raise ValueError("has an empty key; make one with `python -m app keys create`")
+            if not text.isascii() or not text.isprintable() or " " in text:
+                raise ValueError(
+                    f"key {number} can never match, because a header cannot carry it: a key is "
+                    "printable ASCII without spaces; make one with `python -m app keys create`"
+                )
         return keys
 
     @field_validator("rate_limit")

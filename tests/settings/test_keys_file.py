@@ -1,6 +1,7 @@
 """The keys file holds hashes, is private to its owner, and is refused whole where it is wrong."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,29 @@ def test_an_invalid_file_is_described_in_one_line(tmp_path: Path, text: str) -> 
         read_keys_file(path)
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_pipe_or_a_large_file_is_refused_at_once(tmp_path: Path) -> None:
+    """Reading a pipe would wait for its writer, and with it every request."""
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(2 * 1024**3)
+    for path, reason in ((pipe, "not a regular file"), (large, "larger than")):
+        with pytest.raises(KeysFileError, match=reason) as raised:
+            read_keys_file(path)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", " ", "a\u202eb"])
+def test_a_name_is_one_line_of_printable_characters(name: str) -> None:
+    """It stands in every log line of its caller."""
+    with pytest.raises(ValueError, match="printable"):
+        KeyEntry(name=name, sha256="0" * 64)
+
+
+def test_a_deeply_nested_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text('{"keys":' + "[" * 100_000, encoding="utf-8")
+    with pytest.raises(KeysFileError):
+        read_keys_file(path)

@@ -1,5 +1,6 @@
 """Settings come from the environment or a .env file, and a wrong one is described in one line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,17 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
                 "ALTWRIGHT_RATE_LIMIT=often: 'often' is not a rate limit; "
                 "write for instance 60/minute or 10/second;5000/day"
             ),
+        ),
+        *(
+            (
+                {"API_KEYS": json.dumps(["good-key", key])},
+                (
+                    "ALTWRIGHT_API_KEYS=(not shown): key 2 can never match, because a header "
+                    "cannot carry it: a key is printable ASCII without spaces; make one with "
+                    "`python -m app keys create`"
+                ),
+            )
+            for key in ("schlüssel", "ключ", "two words", "a\tb", "a\x00b", "key\n", "\U0001f511")
         ),
         (
             {"RATE_LIMIT_STORE": "mysql://u:hunter2@h"},

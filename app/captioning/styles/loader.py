@@ -1,6 +1,7 @@
 """Loads styles from TOML files: the built-in ones of this folder, and the operator's STYLES_DIR."""
 
 import hashlib
+import itertools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -18,11 +19,15 @@ from pydantic import (
 
 from app.captioning.errors import StyleFileError
 from app.captioning.prompt import SHARED_INSTRUCTIONS
+from app.runtime.regular_file import UnreadableFile, read_regular_file
 from app.types import Style
 
 _BUILT_IN_DIR = Path(__file__).parent
 # Names are used in JSON, URLs and metric labels.
 _NAME_PATTERN = r"[a-z][a-z0-9_-]{0,31}"
+
+_MAX_BYTES = 256 * 1024
+_MAX_FILES = 500
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -75,7 +80,10 @@ def load_styles(extra_dir: Path | None = None) -> Mapping[str, Style]:
 
 
 def _style_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.toml"))
+    paths = sorted(itertools.islice(folder.glob("*.toml"), _MAX_FILES + 1))
+    if len(paths) > _MAX_FILES:
+        raise StyleFileError(f"{folder} has more than {_MAX_FILES} style files; remove some.")
+    return paths
 
 
 def _load_style(path: Path, *, is_name_taken: bool = False) -> Style:
@@ -111,14 +119,16 @@ def _load_style(path: Path, *, is_name_taken: bool = False) -> Style:
 
 def _read_style_file(path: Path) -> tuple[bytes, _StyleFile]:
     try:
-        raw = path.read_bytes()
+        raw = read_regular_file(path, _MAX_BYTES)
         values = tomllib.loads(raw.decode("utf-8"))
-    except OSError as error:
-        raise StyleFileError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnreadableFile as error:
+        raise StyleFileError(f"{path}: {error}.") from error
     except UnicodeDecodeError as error:
         raise StyleFileError(f"{path}: is not UTF-8; save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise StyleFileError(f"{path}: is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise StyleFileError(f"{path}: is nested too deeply.") from error
     try:
         return raw, _StyleFile.model_validate(values)
     except ValidationError as error:

@@ -1,5 +1,6 @@
 """Styles are loaded from files; an invalid file is an error of one line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -85,4 +86,20 @@ def test_a_name_that_is_not_valid_in_a_url_is_an_error(tmp_path: Path) -> None:
     """Names are used in JSON, URLs and metric labels."""
     (tmp_path / "My Style.toml").write_text(GOOD)
     with pytest.raises(StyleFileError, match="lower-case letters"):
+        load_styles(tmp_path)
+
+
+def test_a_pipe_a_large_file_and_a_deep_one_are_refused_at_once(tmp_path: Path) -> None:
+    """Reading a pipe would wait for its writer."""
+    path = tmp_path / "chat.toml"
+    os.mkfifo(path)
+    with pytest.raises(StyleFileError, match="not a regular file"):
+        load_styles(tmp_path)
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(2 * 1024**3)
+    with pytest.raises(StyleFileError, match="larger than"):
+        load_styles(tmp_path)
+    path.write_text("a = " + "[" * 100_000)
+    with pytest.raises(StyleFileError, match="nested too deeply"):
         load_styles(tmp_path)
