@@ -1,13 +1,12 @@
 """The prompt: instructions that all styles share, with each style's own part before them.
 
 Text from the caller (context, keywords, a rejected draft) is quoted as JSON, so that it cannot be
-mistaken for an instruction.
+mistaken for an instruction; see caller_text. Of a locale only the registered parts are used.
 """
 
-import json
-
+from app.captioning.caller_text import quote, quote_all
 from app.captioning.captioner import DraftRequest, RejectedDraft
-from app.validation.language_tags import language_of, script_of
+from app.validation.language_tags import language_of, registered_part, script_of
 from app.validation.languages import load_languages
 
 _ROLE_INSTRUCTIONS = {
@@ -60,7 +59,7 @@ def system_prompt(request: DraftRequest) -> str:
         *(f"- {rule}" for rule in _RULES),
     ]
     if style.banned:
-        lines.append(f"- Never use these words: {_as_json(list(style.banned))}")
+        lines.append(f"- Never use these words: {quote_all(style.banned)}")
     return "\n".join(lines)
 
 
@@ -70,9 +69,9 @@ def user_prompt(request: DraftRequest) -> str:
     if request.role is not None:
         lines.append(_ROLE_INSTRUCTIONS[request.role])
     if request.context:
-        lines.append(f"{_CONTEXT_INSTRUCTION}\n{_as_json(request.context)}")
+        lines.append(f"{_CONTEXT_INSTRUCTION}\n{quote(request.context)}")
     if request.keywords and request.style.uses_keywords:
-        lines.append(f"{_KEYWORDS_INSTRUCTION} {_as_json(list(request.keywords))}")
+        lines.append(f"{_KEYWORDS_INSTRUCTION} {quote_all(request.keywords)}")
     if request.rejected is not None:
         lines.append(_correction_prompt(request, request.rejected))
     lines.append(_FINAL_INSTRUCTION)
@@ -84,7 +83,7 @@ def _correction_prompt(request: DraftRequest, rejected: RejectedDraft) -> str:
     # A draft may be a megabyte of repetitions; its beginning is enough.
     draft = rejected.draft[: 2 * request.style.max_chars]
     return (
-        f"Your last answer could not be used. As JSON it was: {_as_json(draft)}\n"
+        f"Your last answer could not be used. As JSON it was: {quote(draft)}\n"
         f"What was wrong:\n{reasons}\n"
         "This time keep every rule exactly. Do not explain and do not apologise: answer in "
         f"{_language_name(request.locale)} with nothing but the caption, at most "
@@ -93,24 +92,15 @@ def _correction_prompt(request: DraftRequest, rejected: RejectedDraft) -> str:
 
 
 def _language_name(locale: str) -> str:
-    """`German (Deutsch)`, with the whole tag where it says more than the language."""
+    """`German (Deutsch)`, with the tag where it says more than the language."""
+    tag = registered_part(locale)
     own = load_languages().find(locale)
     if own is None:
-        return f'the language with the BCP 47 tag "{locale}"'
+        if not tag:
+            return "the language of the context, else in English"
+        return f'the language with the BCP 47 tag "{tag}"'
     name = own.name if own.name == own.own_name else f"{own.name} ({own.own_name})"
     script = _SCRIPTS.get(script_of(locale) or "")
     if script is not None:
         name += f" in {script} script"
-    return name if locale == language_of(locale) else f'{name}, as the BCP 47 tag "{locale}" says'
-
-
-def _as_json(value: object) -> str:
-    """JSON on one line, without characters of markup and of chat templates."""
-    return (
-        json.dumps(value, ensure_ascii=False)
-        .replace("<", "\\u003c")
-        .replace(">", "\\u003e")
-        .replace("`", "\\u0060")
-        .replace("\u2028", "\\u2028")
-        .replace("\u2029", "\\u2029")
-    )
+    return name if tag in ("", language_of(locale)) else f'{name}, as the BCP 47 tag "{tag}" says'

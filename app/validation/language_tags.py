@@ -47,6 +47,12 @@ _GRANDFATHERED = {
     "zh-xiang": "hsn",
 }
 
+_KNOWN_VARIANTS = frozenset({
+    "1901", "1994", "1996", "ao1990", "baku1926", "ekavsk", "hepburn", "ijekavsk", "jyutping",
+    "nedis", "oxendict", "pinyin", "rozaj", "scotland", "scouse", "tarask", "valencia", "wadegile",
+})  # fmt: skip
+"""Of the IANA registry, those that tell a writer something."""
+
 # Every two-letter code of ISO 639-1, and the withdrawn ones still in use (iw, in, ji, sh, mo, jw).
 # Any other two letters are a mistake, often a country code instead of a language code.
 _ISO_639_1_TEXT = """
@@ -88,6 +94,31 @@ def parse_locale(tag: str) -> str:
     if match["region"]:
         parts.append(match["region"].upper())
     return "-".join(parts) + match["variants"] + match["extensions"] + (match["private"] or "")
+
+
+def registered_part(locale: str) -> str:
+    """The tag as far as registries decide what it may say: no sentence fits into it.
+
+    Language, script, region and known variants; of a private tag (`x-ours`) nothing. Other
+    variants, extensions and private use are words of the caller's own: `en-x-ignore-the-rules`,
+    and `en-ignore-previous-rules` is well-formed as well.
+    """
+    try:
+        tag = parse_locale(locale)
+    except ValueError:
+        return ""
+    if tag in _GRANDFATHERED.values():
+        return tag
+    match = _LANGTAG.fullmatch(tag.lower())
+    if match is None:
+        return ""
+    parts = [match["language"].split("-")[0]]
+    if match["script"]:
+        parts.append(match["script"].capitalize())
+    if match["region"]:
+        parts.append(match["region"].upper())
+    variants = (variant for variant in match["variants"].split("-") if variant in _KNOWN_VARIANTS)
+    return "-".join([*parts, *variants])
 
 
 def language_of(locale: str) -> str:
