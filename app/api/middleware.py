@@ -16,6 +16,7 @@ _logger = logging.getLogger(__name__)
 
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/+=@-]{0,127}")
 """Text that needs no quoting in a log line or a header."""
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _UNLOGGED_ROUTES = ("/healthz", "/readyz", "/metrics")
 
 ObserveRequest = Callable[[str, str, float], None]
@@ -78,8 +79,9 @@ class RequestMiddleware:
             "request.finished",
             extra={
                 "request_id": state["request_id"],
-                "method": scope["method"][:20],
-                "path": scope["path"][:200],
+                # No text of the caller: a key or a context may stand in a wrong path.
+                "method": scope["method"] if scope["method"] in _METHODS else "(other)",
+                "path": route,
                 "status": status,
                 "code": code,
                 "ms": round(took_s * 1000),

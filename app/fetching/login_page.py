@@ -25,7 +25,9 @@ def web_page_error(page: bytes, url: ImageUrl, *, redirected: bool) -> CaptionEr
     A page that draws its form by script has no password field; then the path that a redirect led
     to decides.
     """
-    if _PASSWORD_FIELD.search(page) or (redirected and _LOGIN_PATH.search(url.loggable.lower())):
+    if _PASSWORD_FIELD.search(page) or (
+        redirected and _LOGIN_PATH.search((url.host_header + url.path).lower())
+    ):
         return ImageDenied(
             "The URL leads to a login page. Use a URL that opens without logging in, for instance "
             "a signed one.",

@@ -13,6 +13,7 @@ from urllib.parse import quote, urljoin
 import idna
 
 from app.fetching.errors import ImageUrlForbidden
+from app.telemetry.redaction import loggable_url
 
 MAX_CHARS = 8192
 """As the API's field `image_url`: signed URLs are long."""
@@ -64,8 +65,13 @@ class ImageUrl:
 
     @property
     def loggable(self) -> str:
-        """Host and path for the log, without the query, which may be a signature."""
-        return (self.host_header + self.target.partition("?")[0])[:200]
+        """Scheme and host for the log, and a hash: path and query may have a signature."""
+        return loggable_url(f"{self.scheme}://{self.host_header}{self.target}")
+
+    @property
+    def path(self) -> str:
+        """The path, without the query."""
+        return self.target.partition("?")[0]
 
     def follow(self, location: bytes) -> "ImageUrl":
         """The URL that a `Location` header in a response to this one means.

@@ -5,6 +5,7 @@ to it, and everything that varies as fields: `_logger.warning("child.lost", extr
 """
 
 import logging
+import os
 import sys
 import traceback
 
@@ -37,17 +38,23 @@ class LineFormatter(logging.Formatter):
             if key not in _STANDARD_ATTRIBUTES
         ]
         if record.exc_info and record.exc_info[0] is not None:
-            # The exception's text may quote a caller's input; it is redacted with the whole line.
             frames = traceback.extract_tb(record.exc_info[2])[-12:]
             where = " < ".join(f"{f.filename}:{f.lineno}:{f.name}" for f in reversed(frames))
             words.append(
-                f"exception={record.exc_info[0].__name__}: {record.exc_info[1]} at {where}"
+                f"exception={_describe(record.exc_info[0], record.exc_info[1])} at {where}"
             )
         # Cut before and after: both the time that redaction takes and the line have a limit.
         line = redact(" ".join(words)[: 2 * _LINE_MAX_CHARS])[:_LINE_MAX_CHARS]
         if line.isprintable():
             return line
         return "".join(c if c.isprintable() else " " for c in line)
+
+
+def _describe(kind: type[BaseException], error: BaseException | None) -> str:
+    """The kind of error, and the operating system's words. Other texts may quote a caller's."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{kind.__name__}: {os.strerror(error.errno)}"
+    return kind.__name__
 
 
 class OncePerSecondFilter(logging.Filter):

@@ -7,6 +7,7 @@ import pytest
 
 from app.fetching.settings import FetchSettings
 from app.runtime.semaphore import WeightedSemaphore
+from app.telemetry.redaction import loggable_url
 from app.types import SourceImage
 from testing.images import jpeg
 from tests.fetching.fetches import fail, fetch, make_fetcher
@@ -256,7 +257,7 @@ async def test_no_query_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         error = await fail(origin.url("/a?sig=hush"))
     records = [r for r in caplog.records if r.name == "app.fetching.fetcher"]
     assert [r.getMessage() for r in records] == ["image.not_fetched"]
-    assert records[0].url == f"127.0.0.1:{origin.port}/b"
+    assert records[0].url == loggable_url(origin.url("/b?sig=hush"))
     assert not any("hush" in str(vars(r)) for r in caplog.records)
     assert "hush" not in error.detail + error.log_reason
 
@@ -267,7 +268,7 @@ async def test_a_fetch_is_logged_with_its_size(caplog: pytest.LogCaptureFixture)
         await fetch(origin.url("/a.jpg"))
     record = next(r for r in caplog.records if r.name == "app.fetching.fetcher")
     assert record.getMessage() == "image.fetched"
-    assert (record.url, record.bytes) == (f"127.0.0.1:{origin.port}/a.jpg", len(IMAGE))
+    assert (record.url, record.bytes) == (loggable_url(origin.url("/a.jpg")), len(IMAGE))
 
 
 async def test_a_fetch_has_no_time_left_after_the_deadline() -> None:

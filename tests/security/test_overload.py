@@ -140,6 +140,8 @@ def test_secrets_appear_in_no_log_and_no_response(
                 f"{url}?sig={SECRET}", f"{url}#{SECRET}", f"http://u:{SECRET}@e.com/",
                 f"{origin.url('/500')}?sig={SECRET}", f"{origin.url('/404')}?{SECRET}",
                 f"http://127.0.0.2:9/?sig={SECRET}", f"data:image/png;base64,{SECRET}",
+                origin.url(f"/{SECRET}/a.jpg"), origin.url(f"/a.jpg%3Fsig={SECRET}"),
+                f"http://{SECRET}%40e.com/", f"http:\\\\{SECRET}@e.com/", f"{SECRET}://e.com/",
             )]  # fmt: skip
         case "redirect":
             responses = [
@@ -148,12 +150,17 @@ def test_secrets_appear_in_no_log_and_no_response(
             ]
         case "problem":
             path = f"/v1/nothing?sig={SECRET}"
-            responses = [server.get(path), server.post("/v1/image/caption", {"a": [SECRET]})]
+            responses = [
+                server.get(path),
+                server.get(f"/v1/styles/{SECRET}"),
+                server.get(f"/v1/%73{SECRET[1:]}"),
+                server.post("/v1/image/caption", {"a": [SECRET]}),
+            ]
         case "context":
             responses = [server.caption(url, context=SECRET, metadata={"a": "b"})]
         case _:
             responses = [server.caption(url), server.get("/v1/styles")]
-    assert SECRET not in "\n".join(server.log)
+    assert SECRET[1:] not in "\n".join(server.log)
     for response in responses:
         assert where == "context" or SECRET not in response.text, response.text
         assert "10.1.2.3" not in response.text

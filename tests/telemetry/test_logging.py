@@ -48,6 +48,22 @@ def test_an_exception_is_one_redacted_line() -> None:
     assert Path(__file__).name in line
 
 
+def test_an_exception_is_logged_without_its_text() -> None:
+    """It may quote what a caller or a server sent, in any spelling. The system's words are kept."""
+
+    def log(logger: logging.Logger) -> None:
+        for error in (ValueError("s%65cret"), OSError(2, "s%65cret", "s%65cret")):
+            try:
+                raise error
+            except (ValueError, OSError):
+                logger.exception("request.failed")
+
+    lines = capture(log)
+    assert "cret" not in lines
+    assert "exception=ValueError at " in lines
+    assert "exception=FileNotFoundError: No such file or directory at " in lines
+
+
 def test_a_caller_cannot_forge_a_line() -> None:
     fields = {"path": "/a\n2026 CRITICAL forged"}
     line = capture(lambda logger: logger.info("request.finished", extra=fields))

@@ -1,5 +1,7 @@
 """Secrets are removed from URLs and from any other text."""
 
+import hashlib
+
 import pytest
 
 from app.telemetry.redaction import loggable_url, redact
@@ -7,10 +9,27 @@ from app.telemetry.redaction import loggable_url, redact
 SIGNED_URL = "https://u:pw@cdn.example.com:8443/a/b.jpg?X-Amz-Signature=abcdef&Expires=1#frag"
 
 
-def test_a_url_is_logged_without_query_fragment_and_userinfo() -> None:
-    assert loggable_url(SIGNED_URL) == "https://cdn.example.com:8443/a/b.jpg"
+def test_of_a_url_only_the_host_is_logged_and_a_hash_that_tells_it_from_others() -> None:
+    """A secret may stand in its path as well, in any spelling."""
+    digest = hashlib.sha256(SIGNED_URL.encode()).hexdigest()[:12]
+    assert loggable_url(SIGNED_URL) == f"https://cdn.example.com:8443/#{digest}"
+    assert loggable_url("https://e.com/secret") != loggable_url("https://e.com/Secret")
     assert loggable_url("data:image/png;base64,AAAA") == "data:"
-    assert loggable_url("http://[broken") == "(unreadable URL)"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[broken", "secret://host/", "http://secret%40host/", "http:secret", "secret", "",
+     "http://sec ret/", "http://host\\secret/", "//secret"],
+)  # fmt: skip
+def test_what_is_no_plain_http_url_is_not_logged(url: str) -> None:
+    assert "ret" not in loggable_url(url)
+
+
+def test_redacting_a_loggable_url_keeps_it() -> None:
+    url = loggable_url(SIGNED_URL)
+    assert redact(f"image={url!r} code='ok'") == f"image={url!r} code='ok'"
+    assert redact("listening on http://127.0.0.1:8000/") == "listening on http://127.0.0.1:8000/"
 
 
 @pytest.mark.parametrize("url", ["http://user:hunter2/x@host/a.jpg", "http://u:hunter2?@host/"])
@@ -28,6 +47,10 @@ def test_a_password_with_a_slash_is_not_taken_for_a_port(url: str) -> None:
         ("sent Authorization: Bearer altw_s3cret", "s3cret"),
         ("'https://cdn.example.com/a.jpg?sig=zzz' refused", "zzz"),
         ("HTTPS://cdn.example.com/a.jpg?sig=zzz", "zzz"),
+        ("https://hooks.example.com/services/zzz/a", "zzz"),
+        ("https://cdn.example.com/a.jpg%3Fsig=zzz", "zzz"),
+        ("https://cdn.example.com/#zzzzzzzzzzzz", "zzz"),
+        ("https://zzz%40cdn.example.com/", "zzz"),
         ("see http://host/" + "a" * 5_000 + "?sig=secret", "secret"),
     ],
 )

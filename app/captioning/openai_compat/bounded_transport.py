@@ -253,6 +253,9 @@ def _join_headers(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
 def _describe(error: Exception) -> str:
     """The operating system's text ("Connection refused"), without received bytes.
 
-    h11 quotes those after a colon, and the server may send the request back.
+    h11 quotes those after a colon, and the server may send the request back. A proxy's refusal is
+    its own text.
     """
+    if isinstance(error, httpcore2.ProxyError):
+        return "the proxy refused"
     return f"{type(error).__name__}: {str(error).partition(': ')[0]}"[:200]

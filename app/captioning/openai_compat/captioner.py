@@ -11,7 +11,7 @@ from app.captioning.openai_compat.bounded_json import load_json
 from app.captioning.openai_compat.bounded_transport import HttpResponse
 from app.captioning.openai_compat.capabilities import LearnedCapabilities
 from app.captioning.openai_compat.endpoint import Endpoint
-from app.captioning.openai_compat.error_body import redact_for_log
+from app.captioning.openai_compat.error_body import redact_for_terminal
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
 from app.captioning.openai_compat.known_good_image import known_good_image
 from app.captioning.openai_compat.response import ModelResponse
@@ -129,7 +129,7 @@ class OpenAICompatCaptioner(Captioner):
             if verdict.outcome != "caption":
                 reasons = (f"It is no caption but {verdict.outcome}: the picture shows a house.",)
             request = replace(request, rejected=RejectedDraft(draft.text[:_SHOWN_CHARS], reasons))
-        shown = redact_for_log(draft.text, (self._endpoint.api_key,))
+        shown = redact_for_terminal(draft.text, (self._endpoint.api_key,))
         raise ModelError(log_reason=f'{self.name}: no caption, but "{shown}": {" ".join(reasons)}')
 
     def warm_up(self) -> None:
@@ -141,7 +141,6 @@ class OpenAICompatCaptioner(Captioner):
         await self._endpoint.aclose()
 
     def _chat_request(self, image: NormalisedImage, request: DraftRequest) -> ChatRequest:
-        rejected_draft = request.rejected.draft if request.rejected is not None else ""
         return ChatRequest(
             model=self.name,
             system_prompt=system_prompt(request),
@@ -149,7 +148,6 @@ class OpenAICompatCaptioner(Captioner):
             image=image.for_models,
             max_tokens=request.max_tokens,
             temperature=self._settings.temperature,
-            private_texts=(request.context or "", rejected_draft, *request.keywords),
         )
 
     def _draft_of(self, response: ModelResponse, had_headroom: bool) -> Draft:

@@ -11,6 +11,8 @@ from app.telemetry.redaction import redact
 _MAX_LOGGED_CHARS = 200
 _MAX_PARSED_CHARS = 16_384
 """The rest of an error body is ignored."""
+_MAX_SEARCHED_CHARS = 4_096
+"""Of a message, and of a body that is no JSON. Searching for words takes 5 us a character."""
 _MAX_EVENTS_CHARS, _MAX_EVENT_LINES = 65_536, 100
 """Of an event stream: the error is in its first event, and a stream may have millions."""
 _ECHO_CHARS = 24
@@ -48,7 +50,8 @@ class ErrorBody:
     @property
     def search_text(self) -> str:
         """Message, codes and parameter in lower case."""
-        return " ".join((self.message, *sorted(self.codes), self.param)).lower()
+        message = self.message[:_MAX_SEARCHED_CHARS]
+        return " ".join((message, *sorted(self.codes), self.param)).lower()
 
 
 def parse_error_body(body: bytes) -> ErrorBody:
@@ -58,6 +61,7 @@ def parse_error_body(body: bytes) -> ErrorBody:
     if found is not None:
         return found
     # JSON that was cut off, or printed by Python, still has its codes in quotes.
+    text = text[:_MAX_SEARCHED_CHARS]
     plain = " ".join(_HTML_TAG.sub(" ", _HTML_SCRIPT.sub(" ", text)).split())
     return ErrorBody(plain, frozenset(_quoted_codes(text)), raw=text)
 
@@ -151,7 +155,7 @@ def _error(
     """The error body, with the codes that a gateway has quoted in the message."""
     found = {str(code).lower()[:64] for code in codes if isinstance(code, (str, int)) and code}
     found |= set(_quoted_codes(message))
-    return ErrorBody(message, frozenset(found), param, status, raw)
+    return ErrorBody(message, frozenset(found), param, status, raw[:_MAX_SEARCHED_CHARS])
 
 
 def _codes(error: Mapping[str, object]) -> list[object]:
@@ -190,13 +194,14 @@ def _message_text(value: object) -> str:
     return ""
 
 
-def redact_for_log(message: str, private_texts: Sequence[str]) -> str:
-    """The message as one short line, without keys, images and text of the request.
+def redact_for_terminal(message: str, private_texts: Sequence[str]) -> str:
+    """The text as one short printable line, without keys and images, for the operator's terminal.
 
-    A message that repeats one of `private_texts` (the API key, the context, a draft) is dropped.
+    A text that repeats one of `private_texts` (the API key) is dropped.
     """
     text = redact(_ECHO_START.split(message, maxsplit=1)[0])
     text = " ".join(_API_KEY.sub("…", text).split())
+    text = "".join(char if char.isprintable() else "?" for char in text)
     if any(_repeats(text, secret) for secret in private_texts if secret):
         return "(removed: the message repeats the request)"
     return text if len(text) <= _MAX_LOGGED_CHARS else text[:_MAX_LOGGED_CHARS] + "…"

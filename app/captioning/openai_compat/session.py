@@ -34,7 +34,7 @@ from app.captioning.openai_compat.capabilities import (
     learn_from_error,
 )
 from app.captioning.openai_compat.endpoint import Endpoint
-from app.captioning.openai_compat.error_body import ErrorBody, parse_error_body, redact_for_log
+from app.captioning.openai_compat.error_body import ErrorBody, parse_error_body
 from app.captioning.openai_compat.error_classifier import (
     Failure,
     classify_error_response,
@@ -44,6 +44,7 @@ from app.captioning.openai_compat.errors import EmptyResponse, TransportError
 from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.request_body import RequestBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
+from app.captioning.openai_compat.server_text import loggable_codes, loggable_message
 from app.runtime.deadline import Deadline
 from app.types import ModelImage
 
@@ -54,6 +55,8 @@ ShrinkImage = Callable[[bytes], Awaitable[ModelImage]]
 
 _READ_AT_ONCE_BYTES = 64 * 1024
 """A larger response is read in a thread: two megabytes of events take 0.2 s."""
+_READ_ERROR_AT_ONCE_BYTES = 2 * 1024
+"""The words of an error are searched: 4,096 hostile characters take 20 ms."""
 _MAX_PARAMETER_CHANGES = 3
 """One for each parameter that a model may refuse, on average."""
 _FINAL_KINDS = frozenset({
@@ -81,8 +84,6 @@ class ChatRequest:
     max_tokens: int
     """The ceiling of the caption."""
     temperature: float | None
-    private_texts: tuple[str, ...] = ()
-    """Texts that must not be logged, although the server may repeat them in an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,15 +279,16 @@ class Session:
                 raise ModelError(log_reason=reason)
 
     def _log_reason(self, failure: Failure) -> str:
-        """The failure for the log: our reason, and the server's message where it is safe to log."""
+        """The failure for the log: our reason, and what of the server's text may be logged."""
         parts = [f"{self._request.model}: {failure.reason}"]
         if failure.status is not None:
             parts.append(f"HTTP {failure.status}")
-        # Messages about a refused key may contain part of it.
-        if failure.error_body is not None and failure.status not in (401, 403, 407):
-            private_texts = (self._endpoint.api_key, *self._request.private_texts)
-            message = redact_for_log(failure.error_body.message, private_texts)
-            if message:
+        if failure.error_body is not None:
+            codes = loggable_codes(failure.error_body.codes)
+            if codes:
+                parts.append(f"server code: {', '.join(codes)}")
+            message = loggable_message(failure.error_body.message)
+            if message not in ("", "…"):
                 parts.append(f"server message: {message}")
         return "; ".join(parts)
 
@@ -294,7 +296,9 @@ class Session:
 async def _read(response: HttpResponse) -> ModelResponse | Failure:
     """The model's response, or the failure that an HTTP response stands for."""
     try:
-        if len(response.body) <= _READ_AT_ONCE_BYTES:
+        is_success = 200 <= response.status < 300
+        at_once_bytes = _READ_AT_ONCE_BYTES if is_success else _READ_ERROR_AT_ONCE_BYTES
+        if len(response.body) <= at_once_bytes:
             return _parse(response)
         return await asyncio.to_thread(_parse, response)
     except RecursionError:
