@@ -55,7 +55,7 @@ class PayloadSite:
     def __init__(self, folder: Path, database: str, captions: str, **more: str) -> None:
         self.folder = folder
         self.database = database
-        self._environment = environment(DATABASE_URL=database, ALTWRIGHT_URL=captions, **more)
+        self.environment = environment(DATABASE_URL=database, ALTWRIGHT_URL=captions, **more)
         self._process: subprocess.Popen[str] | None = None
         self.http = httpx.Client(timeout=60)
 
@@ -65,7 +65,7 @@ class PayloadSite:
         self._process = subprocess.Popen(
             [node, "--import", "tsx", "server.ts"],
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -34,7 +34,8 @@ export async function readImage(
   throw new Error("the file is too large to send; add `sharp` to Payload's config, which shrinks it")
 }
 
-async function readBytes(
+/** The stored file. */
+export async function readBytes(
   payload: Payload, config: SanitizedCollectionConfig, doc: StoredDocument,
 ): Promise<Uint8Array> {
   const { upload } = config

@@ -14,8 +14,9 @@ import {
 } from './alt-documents'
 import type { AltState } from './alt-fields'
 import { defaultsOf, isCaptionable, stateOf } from './alt-hooks'
+import { readBytes } from './alt-image'
 import { type AltOptions, DEFAULTS } from './alt-options'
-import { isFillable, isPending, withoutDefaults } from './alt-rules'
+import { digest, isFillable, isPending, withoutDefaults } from './alt-rules'
 import { NoCaption } from './caption.mjs'
 
 export interface BackfillOptions extends Partial<AltOptions> {
@@ -65,9 +66,10 @@ interface Run {
 }
 
 export async function backfill(payload: Payload, given: BackfillOptions): Promise<BackfillSummary> {
+  const installed = payload.config.custom.altwright as AltOptions | undefined
   const run: Run = {
     payload,
-    options: { ...DEFAULTS, timeoutMs: 300_000, ...given },
+    options: { ...DEFAULTS, ...installed, timeoutMs: 300_000, ...given },
     summary: {
       documents: 0, asked: 0, written: {}, kept: {}, waiting: 0, overtaken: 0, unanswered: 0,
       exitCode: 0,
@@ -115,7 +117,7 @@ async function fillDocument(run: Run, id: StoredDocument['id']): Promise<void> {
       count(summary.kept, seen.altSource ?? 'text')
     } else if (isPending(seen) && isYoung(doc, options.pendingMs ?? 10 * 60_000)) {
       summary.waiting += 1
-    } else {
+    } else if (!isStopped(run)) {
       summary.asked += 1
       if (!options.dryRun) await fill(run, { payload, collection, id, locale }, doc, seen)
     }
@@ -130,6 +132,7 @@ async function fill(run: Run, place: Place, doc: StoredDocument, seen: AltState)
   const { options, summary } = run
   let next: AltState | null
   try {
+    await rememberPicture(place, doc)
     next = await requestState(place, doc, options, RETRIES)
     run.unansweredInARow = 0
   } catch (error) {
@@ -141,6 +144,24 @@ async function fill(run: Run, place: Place, doc: StoredDocument, seen: AltState)
   const isWritten = await writeIfUnchanged(place, seen, next)
   if (isWritten) count(summary.written, next.altSource ?? '')
   else summary.overtaken += 1
+}
+
+/**
+ * A document that is older than the plugin has no digest of its upload. Where Payload stored the file
+ * as it came, it is that of the file; then the same file, uploaded again, clears nothing.
+ */
+async function rememberPicture({ payload, collection, id }: Place, doc: StoredDocument): Promise<void> {
+  const config = configOf(payload, collection)
+  const { constructorOptions, formatOptions, resizeOptions, trimOptions } = config.upload
+  const isConverted = constructorOptions || formatOptions || resizeOptions || trimOptions
+  if (doc.altImage || isConverted || config.versions) return
+  doc.altImage = digest(await readBytes(payload, config, doc))
+  await payload.db.updateOne({
+    collection: collection as CollectionSlug,
+    data: { altImage: doc.altImage },
+    returning: false,
+    where: { and: [{ id: { equals: id } }, { altImage: { exists: false } }] },
+  })
 }
 
 function noteUnanswered(run: Run, error: NoCaption): void {

@@ -32,7 +32,9 @@ export function altTexts(given: Partial<AltOptions> = {}): Plugin {
     const collections = (config.collections ?? []).map((each) =>
       options.collections.includes(each.slug) ? withAltTexts(each, options) : each,
     )
-    return { ...config, collections, jobs: withTask(config.jobs, options) }
+    // The backfill asks with the same options.
+    const custom = { ...config.custom, altwright: options }
+    return { ...config, collections, custom, jobs: withTask(config.jobs, options) }
   }
 }
 
