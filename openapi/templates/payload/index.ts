@@ -21,7 +21,6 @@ import { captionTask } from './caption-task'
 export { ALT_SOURCES, type AltSource } from './alt-fields'
 export type { AltOptions } from './alt-options'
 export { backfill, type BackfillOptions, type BackfillSummary } from './backfill'
-export { renameOldWords } from './old-words'
 
 export function altTexts(given: Partial<AltOptions> = {}): Plugin {
   const options: AltOptions = { ...DEFAULTS, ...given }
