@@ -30,9 +30,10 @@ def main() -> None:
     before = cpu_steal.read_ticks()
     began_s = time.monotonic()
     rows: list[Row] = []
+    timing = Timing.of(arguments.seconds, arguments.per_second)
     with started_callers() as callers:
         for attack in _chosen(arguments.only):
-            row = measure(attack, callers, Timing.of(arguments.seconds))
+            row = measure(attack, callers, timing)
             rows.append(row)
             sys.stderr.write(table.text_line(row) + "\n")
     machine = (
@@ -57,7 +58,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", help="attacks, or beginnings of names: tiff model-"
     )
-    parser.add_argument("--seconds", type=float, default=6.0, help="beside each attack")
+    parser.add_argument("--seconds", type=float, default=4.0, help="beside each attack")
+    parser.add_argument(
+        "--per-second", type=float, default=20.0, help="requests of the good caller"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--markdown", action="store_true", help="print the table for the docs")
     parser.add_argument("--list", action="store_true", help="print the attacks and exit")

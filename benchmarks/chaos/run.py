@@ -17,11 +17,10 @@ from testing.servers.altwright import Altwright
 from testing.servers.stub_upstreams import ModelFault, stub_model_settings, stub_upstreams
 
 _SIZES = ("1mp", "2mp")
-_GOOD_PER_SECOND = 20.0
 _RATE_LIMIT = "6000/minute"
 """Of each key: high enough that it hides nothing, and the attacks stay below it."""
 _MEMORY_EVERY_S = 0.25
-_WARM_UP_S = 0.8
+_WARM_UP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,18 @@ def started_callers() -> Iterator[Callers]:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds of each part of a measurement."""
+    """Seconds of each part of a measurement, and the good caller's rate."""
 
     beside_s: float
     alone_s: float
     """Of each of two windows."""
+    per_second: float = 20.0
+    """Requests of the good caller."""
 
     @classmethod
-    def of(cls, beside_s: float) -> Self:
+    def of(cls, beside_s: float, per_second: float) -> Self:
         """Windows alone that are half as long together."""
-        return cls(beside_s=beside_s, alone_s=beside_s * 0.25)
+        return cls(beside_s=beside_s, alone_s=beside_s * 0.25, per_second=per_second)
 
 
 def good_messages(upstream: str) -> list[bytes]:
@@ -95,7 +96,7 @@ def measure(attack: Attack, callers: Callers, timing: Timing) -> Row:
         settings = callers.receive_settings()
         server = stack.enter_context(Altwright(**_settings(attack, upstream, settings)))
         messages = good_messages(upstream)
-        per_second = attack.good_per_second or _GOOD_PER_SECOND
+        per_second = attack.good_per_second or timing.per_second
 
         def window(seconds: float) -> Window:
             callers.good.send(GoodWindow(server.url, messages, per_second, seconds))

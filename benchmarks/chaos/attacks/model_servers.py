@@ -30,7 +30,6 @@ def _attack(
 ATTACKS = (
     _attack("model-tiny-chunks", "300,000 chunks of one byte", "tiny-chunks"),
     _attack("model-early-hints", "100,000 interim responses", "early-hints"),
-    _attack("model-huge-head", "4 MB of header fields", "huge-head"),
     _attack("model-hangs", "no answer", "hang", in_flight=48),
     _attack("model-slow-body", "a byte in 20 ms", "drip", in_flight=48),
     _attack("model-resets", "resets each connection", "reset"),
@@ -43,5 +42,4 @@ ATTACKS = (
     _attack("model-wrong-types", "numbers and lists where texts belong", "wrong-types"),
     _attack("model-far-retry-after", "429 with a Retry-After of the year 9999", "far-retry-after"),
     _attack("model-error-500", "500 on the attacker's pictures", "error-500"),
-    _attack("model-nonsense", "another protocol", "nonsense"),
 )

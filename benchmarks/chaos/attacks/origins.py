@@ -16,8 +16,7 @@ _FAULTS = frozenset({"image_timeout", "image_unreachable"})
 def _attack(
     name: str,
     what: str,
-    path: str,
-    *,
+    *paths: str,
     in_flight: int = 48,
     per_second: float = 20.0,
     keys: int = 1,
@@ -28,7 +27,9 @@ def _attack(
         origin.start()
         stack.callback(origin.stop)
         set_up(origin)
-        messages = [caption(origin.url(path), key=key) for key in ATTACKER_KEYS[:keys]]
+        messages = [
+            caption(origin.url(path), key=key) for key in ATTACKER_KEYS[:keys] for path in paths
+        ]
         return Prepared(sends(messages, in_flight=in_flight, per_second=per_second), _TIMEOUT)
 
     return Attack(name, what, prepare, allowed=_FAULTS)
@@ -62,23 +63,22 @@ def _serve_gzip_bomb(origin: Origin) -> None:
 
 
 ATTACKS = (
-    _attack("origin-silent", "accepts and says nothing", "/slow-head"),
     _attack("origin-stalls", "stalls after the start of an image", "/stall"),
-    _attack("origin-slow-body", "a byte in a tenth of a second", "/drip"),
-    _attack("origin-slow-head", "a header field in a tenth of a second", "/drip-head"),
+    _attack("origin-slow", "a byte or a header field in a tenth of a second", "/drip",
+            "/drip-head"),
     _attack("origin-tiny-chunks", "300,000 chunks of one byte", "/chunks",
             set_up=lambda origin: origin.handle("/chunks", _one_byte_chunks), in_flight=8),
     _attack("origin-early-hints", "200,000 interim responses", "/early-hints", in_flight=8),
     _attack("origin-huge-head", "100 MB of header fields", "/endless-head", in_flight=8),
-    _attack("origin-endless", "a body without an end", "/endless", in_flight=8),
-    _attack("origin-huge", "10 GB announced", "/huge", in_flight=8),
-    _attack("origin-redirects", "redirects without an end", "/redirect-many", in_flight=8),
-    _attack("origin-slow-redirects", "redirects of a second each", "/delayed",
+    _attack("origin-endless", "a body without an end, 10 GB announced", "/endless", "/huge",
+            in_flight=8),
+    _attack("origin-redirects", "redirects without an end, at once or of a second each",
+            "/redirect-many", "/delayed", in_flight=16,
             set_up=lambda origin: origin.handle("/delayed", _circle_with_delay)),
     _attack("origin-gzip-bomb", "200 MB in 200 KB of gzip", "/gzip-bomb",
             set_up=_serve_gzip_bomb, in_flight=8),
     _attack("origin-resets", "resets each connection", "/reset", in_flight=8, per_second=40.0),
-    _attack("origin-silent-64", "64 requests at once to a silent origin", "/slow-head",
+    _attack("origin-silent", "64 requests at once to a silent origin", "/slow-head",
             in_flight=64, per_second=40.0),
     _attack("origin-silent-keys", "20 keys, four requests each, to a silent origin", "/slow-head",
             in_flight=80, per_second=40.0, keys=20),

@@ -64,18 +64,11 @@ def _named(*names: str) -> Callable[[], _Files]:
 
 def _large() -> _Files:
     return {
+        "progressive.jpg": bombs.gradient((9_000, 9_000), "JPEG", progressive=True),
         "rgb.png": bombs.solid_png((12_200, 12_200), 8, 2),
         "rgba16.png": bombs.solid_png((12_000, 12_000), 16, 6),
-        "bits.png": bombs.solid_png((12_000, 12_000), 1, 0),
+        "smooth.webp": bombs.gradient((5_500, 5_500), "WEBP", quality=50, method=0),
     }
-
-
-def _progressive() -> _Files:
-    return {"progressive.jpg": bombs.gradient((9_000, 9_000), "JPEG", progressive=True)}
-
-
-def _webp() -> _Files:
-    return {"smooth.webp": bombs.gradient((5_500, 5_500), "WEBP", quality=50, method=0)}
 
 
 def _avif_noise() -> _Files:
@@ -92,8 +85,10 @@ def _heic_noise() -> _Files:
     return {"noise.heic": bombs.saved(_noise(1_000), "HEIF", quality=60)}
 
 
-def _frames(kind: str, count: int) -> Callable[[], _Files]:
-    return lambda: {"frames": bombs.animation(kind, count)}
+def _frames() -> _Files:
+    counts = {"GIF": 10_000, "PNG": 2_000, "WEBP": 2_000}
+    made = {kind: bombs.animation(kind, count) for kind, count in counts.items()}
+    return {**made, **_named("frames.avif")()}
 
 
 def _noise(side_px: int) -> Image.Image:
@@ -128,53 +123,44 @@ def _noisy_png() -> _Files:
 
 ATTACKS = (
     _attack("tiff-tags", "TIFF with up to 65,000 tags", _named("tags-")),
-    _attack("tiff-directories", "TIFF with directories of 65,000 tags, and 40,000 directories",
-            _named("exif-directory.tif", "gps-directory.tif", "sub-directory.tif",
-                   "directories.tif")),
-    _attack("tiff-strips", "TIFF of 100,000 strips or tiles",
-            _named("strips.small.tif", "tiles.tif", "tiles-packed.tif")),
-    _attack("jpeg-fill-bytes", "JPEG with 0.9 MB of fill bytes", _named("fill.jpg", "junk.jpg")),
-    _attack("jpeg-stuffed-bytes", "JPEG with 0.9 MB of stuffed bytes", _named("stuffed.jpg")),
-    _attack("jpeg-restarts", "JPEG with 450,000 restart markers",
-            _named("restarts.jpg", "restarts-before-frame.jpg")),
+    _attack("tiff-strips", "TIFF of 100,000 strips or tiles, 40,000 directories, 65,000 EXIF tags",
+            _named("strips.small.tif", "tiles.tif", "tiles-packed.tif", "directories.tif",
+                   "exif-directory.tif", "gps-directory.tif", "sub-directory.tif")),
+    _attack("jpeg-fill-bytes", "JPEG with 0.9 MB of fill bytes or junk",
+            _named("fill.jpg", "junk.jpg")),
+    _attack("jpeg-stuffed-bytes", "JPEG with 450,000 stuffed bytes or restart markers",
+            _named("stuffed.jpg", "restarts.jpg", "restarts-before-frame.jpg")),
     _attack("jpeg-segments", "JPEG with thousands of comments, tables, EXIF tags",
             _named("comments.jpg", "exif-tags.jpg", "exif-pieces.jpg", "photoshop.jpg",
                    "quantisation.jpg", "huffman.jpg")),
     _attack("jpeg-scans", "90, 400 and 1,000 progressive scans",
             _named("scans-small.jpg", "scans-large.jpg", "scans-allowed.jpg")),
-    _attack("jpeg-progressive", "81 megapixels, progressive", _progressive, in_flight=4),
-    _attack("gif-comment-blocks", "GIF comment of 450,000 blocks of one byte",
-            _named("comment-blocks.gif", "application.gif")),
+    _attack("gif-blocks", "GIF with 400,000 blocks of one byte",
+            _named("comment-blocks.gif", "application.gif", "pixels-in-bytes.gif")),
     _attack("gif-extensions", "GIF with 180,000 extensions",
             _named("extensions.gif", "extensions-empty.gif")),
     _attack("gif-junk", "GIF with 0.9 MB of junk before its image", _named("junk.gif")),
-    _attack("gif-data-blocks", "GIF with blocks of one byte of pixels",
-            _named("pixels-in-bytes.gif")),
-    _attack("gif-frames", "GIF of 10,000 frames", _frames("GIF", 10_000)),
-    _attack("png-chunks", "PNG with 70,000 text chunks",
-            _named("texts.small.png", "texts-behind.png", "exif-tags.png")),
-    _attack("png-data-chunks", "PNG with 60,000 empty chunks of pixels",
-            _named("idats.png", "idats-damaged.png")),
+    _attack("png-chunks", "PNG with 70,000 chunks of text, 60,000 empty ones of pixels",
+            _named("texts.small.png", "texts-behind.png", "exif-tags.png", "idats.png",
+                   "idats-damaged.png")),
     _attack("png-compressed-text", "PNG with 800 MB of compressed text",
             _named("texts.png", "zTXt.png", "iCCP.png", "profile-chunks.png")),
-    _attack("png-frames", "APNG of 2,000 frames", _frames("PNG", 2_000)),
-    _attack("png-large", "PNG of 144 to 149 megapixels", _large, in_flight=4),
-    _attack("png-noise", "PNG of 34 megapixels of noise, 34 MB", _noisy_png, in_flight=4),
     _attack("bmp-runs", "BMP of run-length encoded pixels, lines, steps",
             _named("runs.bmp", "short-runs.bmp", "lines.bmp", "few-bytes.bmp", "deltas.bmp",
                    "colours.bmp")),
     _attack("profile-tables", "colour profiles of 0.4 to 0.9 MB", _named("profile-")),
-    _attack("webp-large", "WebP of 30 megapixels", _webp, in_flight=4),
     _attack("webp-chunks", "WebP with 100,000 chunks, or 65,000 EXIF tags",
             _named("chunks.webp", "chunks-behind.webp", "exif-tags.webp")),
-    _attack("webp-frames", "WebP of 2,000 frames", _frames("WEBP", 2_000)),
     _attack("avif-noise", "AVIF of noise, and of 16 megapixels", _avif_noise),
     _attack("avif-grid", "AVIF grid of 400 tiles", _named("grid.avif")),
-    _attack("avif-frames", "AVIF of 600 frames", _named("frames.avif")),
     _attack("avif-items", "AVIF with 60,000 items, properties, extents, boxes",
             _named("items.avif", "references.avif", "properties.avif", "extents.avif",
                    "boxes.avif", "boxes-deep.avif", "exif-tags.avif")),
     _attack("heic-noise", "HEIC of noise", _heic_noise),
+    _attack("many-frames", "2,000 to 10,000 frames of GIF, APNG and WebP, 600 of AVIF", _frames),
+    _attack("large-images", "81 megapixels of progressive JPEG, 149 of PNG, 30 of WebP", _large,
+            in_flight=4),
+    _attack("png-noise", "PNG of 34 megapixels of noise, 34 MB", _noisy_png, in_flight=4),
     _attack("all-bombs", "every file of testing/bombs.py in turn", _bombs, per_second=40.0),
     _inline("data-urls", "data: URLs of 6 MB", _data_urls),
     _inline("costly-json", "bodies of up to 8 MB of lists, numbers, escapes, fields", _costly_json),
