@@ -22,7 +22,7 @@ from app.api.exception_handlers import add_exception_handlers, render_caption_er
 from app.api.keys import KeyStore
 from app.api.load_shedding import LoadSheddingMiddleware
 from app.api.middleware import RequestMiddleware
-from app.api.openapi import cached_document
+from app.api.openapi import add_document_route, cached_document
 from app.api.pages.routes import pages_router
 from app.api.rate_limits import CallerRateLimits
 from app.api.request_body import BodyReader
@@ -78,6 +78,7 @@ def create_app(
     app = FastAPI(
         title="Altwright",
         version=__version__,
+        openapi_url=None,  # add_document_route
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # the redirect's address would come from the caller's Host header
@@ -99,6 +100,7 @@ def create_app(
         is_draining=lambda: drain.is_draining,
     )
     add_exception_handlers(app)
+    add_document_route(app)
     app.openapi = cached_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

@@ -1,11 +1,14 @@
 """The OpenAPI document: what FastAPI generates, with our request bodies, problems and headers."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from app.api.errors import MethodNotAllowed, NotFound
 from app.api.problems import documented_responses, problem_schema
@@ -40,6 +43,19 @@ def cached_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
         return app.openapi_schema
 
     return openapi
+
+
+def add_document_route(app: FastAPI) -> None:
+    """GET /openapi.json. Encoding the document takes milliseconds, and is done once."""
+
+    @functools.cache
+    def encoded() -> bytes:
+        return bytes(JSONResponse(app.openapi()).body)
+
+    async def openapi(_request: Request) -> Response:
+        return Response(encoded(), media_type="application/json")
+
+    app.add_route("/openapi.json", openapi, include_in_schema=False)
 
 
 def _generate_document(app: FastAPI) -> dict[str, Any]:
