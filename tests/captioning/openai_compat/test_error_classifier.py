@@ -107,7 +107,12 @@ async def test_used_up_credit_is_an_exhausted_quota_with_any_status(
     ("status", "body", "expected", "is_unexplained"),
     [
         (400, {"error": {"message": "Something odd"}}, "rejected the request", True),
-        (422, {"detail": [{"loc": ["body", "x"], "msg": "wrong"}]}, "server message: … wrong", True),
+        (
+            422,
+            {"detail": [{"loc": ["body", "x"], "msg": "wrong"}]},
+            "server message: … wrong",
+            True,
+        ),
         (401, {"error": {"message": "no"}}, "ALTWRIGHT_MODEL_API_KEY", False),
         (403, {"error": {"message": "no"}}, "ALTWRIGHT_MODEL_API_KEY", True),
         (
