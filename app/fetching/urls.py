@@ -112,7 +112,7 @@ def parse_image_url(url: str) -> ImageUrl:
     found = _URL.fullmatch(url)
     scheme = found["scheme"].lower() if found else ""
     if found is None or scheme not in _DEFAULT_PORTS or not found["rest"].startswith("//"):
-        raise ImageUrlForbidden(_NO_SCHEME, log_reason=f"scheme {scheme[:20]!r}")
+        raise ImageUrlForbidden(_NO_SCHEME, log_reason="another scheme")
     rest = found["rest"][2:]
     end = _AUTHORITY_END.search(rest)
     authority, target = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")

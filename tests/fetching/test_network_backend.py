@@ -16,7 +16,7 @@ from testing.images import jpeg
 from testing.ports import free_port
 from tests.fetching.certificates import make_certificate, resolve_to_loopback, server_tls
 from tests.fetching.fetches import fail, fetch, make_fetcher
-from tests.fetching.scripted_origin import ScriptedOrigin, reset, respond, send
+from tests.fetching.scripted_origin import KEEP_OPEN, ScriptedOrigin, reset, respond, send
 
 IMAGE = jpeg((64, 48))
 
@@ -203,3 +203,21 @@ async def test_a_head_is_read_in_small_pieces_and_a_body_in_large_ones() -> None
     await stream.write(b"GET / HTTP/1.1")
     await stream.read(65_536)
     assert [size <= 8_192 for size in recording.read_sizes] == [True, False, True]
+
+
+async def test_a_broken_tls_record_is_the_origins_failure(certificates: Path) -> None:
+    """Not an internal error: httpcore passes the error of the TLS library on."""
+
+    async def handler(_: str, writer: asyncio.StreamWriter) -> object:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        await writer.drain()
+        writer.transport._ssl_protocol._transport.write(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+        return KEEP_OPEN
+
+    made = make_certificate(certificates, "images.example")
+    tls = ssl.create_default_context(cafile=made)
+    fetcher = make_fetcher(resolver=resolve_to_loopback(), tls=tls)
+    async with ScriptedOrigin(handler, server_tls(made)) as origin:
+        error = await fail(origin.url(host="images.example"), fetcher)
+        assert error.code == "image_unreachable"
+        await fetcher.aclose()

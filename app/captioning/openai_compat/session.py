@@ -45,6 +45,7 @@ from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.request_body import RequestBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
 from app.captioning.openai_compat.server_text import loggable_codes, loggable_message
+from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import ModelImage
 
@@ -137,6 +138,17 @@ class Session:
         Its tokens are the sum over all calls. Raises ModelUnavailable, ModelError, ModelTimeout,
         CaptionRefused or one of their children, which tell the circuit breaker how to count it.
         """
+        try:
+            return await self._run()
+        except CaptionError:
+            raise
+        except Exception as error:
+            # Whatever a server sends that nobody foresaw: a fallback is called, and no 500 sent.
+            _logger.exception("model.response_unforeseen", extra={"model": self._request.model})
+            reason = f"{self._request.model}: {type(error).__name__} while a response was read"
+            raise RequestSpecificError(log_reason=reason) from None
+
+    async def _run(self) -> tuple[ModelResponse, bool]:
         while True:
             sent = self._learned.current
             try:

@@ -8,6 +8,7 @@ import pytest
 
 from app.captioning.errors import ModelError, ModelUnavailable
 from app.captioning.fallback import FallbackCaptioner
+from app.captioning.openai_compat import session
 from testing.servers.raw_model_server import RawModelServer, completion, raw_model_server
 from tests.captioning.conftest import CaptionerFactory
 from tests.captioning.draft_requests import draft
@@ -211,6 +212,24 @@ async def test_after_fallbacks_that_misbehave_in_turn_the_last_one_captions(
             [make_captioner(model.base_url, timeout_s=60) for model in (first, second, third, last)]
         )
         assert (await draft(captioner, 120)).text == TEXT
+
+
+async def test_a_response_that_nobody_foresaw_is_an_error_of_the_model(
+    make_captioner: CaptionerFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A fallback captions, and the log says where to look."""
+
+    def fail(_: object) -> None:
+        raise ArithmeticError("a bug")
+
+    monkeypatch.setattr(session, "_parse", fail)
+    async with raw_model_server() as model:
+        model.complete(TEXT)
+        with pytest.raises(ModelError, match="ArithmeticError"):
+            await draft(make_captioner(model.base_url))
+    assert [record.msg for record in caplog.records] == ["model.response_unforeseen"]
 
 
 @pytest.mark.measures
