@@ -86,13 +86,24 @@ class RequestItem(WorkItem):
         if self.request_single:
             style, locale = missing[0]
             return RequestedTexts((style,), (locale,))
-        styles = tuple(dict.fromkeys(style for style, _ in missing))
-        locales = tuple(dict.fromkeys(locale for _, locale in missing))
-        if len(missing) == len(styles) * len(locales) <= MAX_RESULTS:
-            return RequestedTexts(styles, locales)
-        first = missing[0][0]
-        locales = tuple(locale for style, locale in missing if style == first)
-        return RequestedTexts((first,), locales[:MAX_RESULTS])
+        return _group_texts(missing)
+
+    def count_texts(self) -> int:
+        """Texts that are still to be requested."""
+        return len(self._missing)
+
+    def count_calls(self) -> int:
+        """Calls that request them, if none has to be repeated."""
+        missing, calls = self._missing, 0
+        while missing:
+            group = _group_texts(missing)
+            missing = [
+                (style, locale)
+                for style, locale in missing
+                if style not in group.styles or locale not in group.locales
+            ]
+            calls += 1
+        return calls
 
     def add_results(self, results: Iterable[Caption | FailedCaption]) -> list[TextResult]:
         """Keep the settled texts; returns those that failed and may succeed later."""
@@ -133,6 +144,17 @@ class RequestItem(WorkItem):
     @property
     def _missing(self) -> list[tuple[str, str]]:
         return [pair for pair in self._options.pairs if pair not in self._texts]
+
+
+def _group_texts(missing: Sequence[tuple[str, str]]) -> RequestedTexts:
+    """The first of the missing texts that fit into one call."""
+    styles = tuple(dict.fromkeys(style for style, _ in missing))
+    locales = tuple(dict.fromkeys(locale for _, locale in missing))
+    if len(missing) == len(styles) * len(locales) <= MAX_RESULTS:
+        return RequestedTexts(styles, locales)
+    first = missing[0][0]
+    locales = tuple(locale for style, locale in missing if style == first)
+    return RequestedTexts((first,), locales[:MAX_RESULTS])
 
 
 def _code_of(error: AltwrightError) -> str:

@@ -15,11 +15,11 @@ from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import guess_columns
 from altwright.backfill.connectors import Connectors, open_connectors
 from altwright.backfill.errors import SourceError
+from altwright.backfill.failure_class import exit_code_of
 from altwright.backfill.rules.hold_rules import HoldRules
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.estimate import RunEstimate, estimate_run
 from altwright.backfill.run.local_run import STOPPED_SCANNING, LocalRun, RunResult
-from altwright.backfill.stop_reason import StopKind
 from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.audit_columns import add_columns, missing_column_statements
 from altwright.cli.backfill_options import BackfillOptions, InitDbOptions, parse_list
@@ -37,14 +37,6 @@ _EPILOG = (
     "77 the key is wrong; 130 and 143 stopped by a signal. "
     "Audit columns of a table: altwright backfill init-db."
 )
-_EXIT_CODES = {
-    StopKind.WRONG_KEY: ExitCode.WRONG_KEY,
-    StopKind.WRONG_SERVER: ExitCode.USAGE,
-    StopKind.LATER: ExitCode.LATER,
-    StopKind.DISK: ExitCode.IO_ERROR,
-    StopKind.INTERRUPTED: ExitCode.INTERRUPTED,
-    StopKind.TERMINATED: ExitCode.TERMINATED,
-}
 _SHARED_JOURNAL = "altwright_runs, _rows and _answers in the same database, made where missing"
 
 
@@ -227,6 +219,6 @@ def _show_result(result: RunResult, *, as_json: bool) -> None:
 
 def _exit_code(result: RunResult) -> ExitCode:
     if result.stop is not None:
-        return _EXIT_CODES[result.stop.kind]
+        return ExitCode(exit_code_of(result.stop.kind.value))
     has_failures = result.summary.broken or result.summary.outcomes["failed"]
     return ExitCode.FAILED if has_failures else ExitCode.OK

@@ -229,10 +229,10 @@ def _apply(
     identity = journal.identity
     connectors = open_connectors(RunConfig.from_identity(identity, database_url=database_url))
     target = connectors.target
-    if connectors.identity.source != identity.source:
-        raise UsageError(f"{name} is the journal of another source: {identity.source}.")
     if connectors.identity.target != identity.target:
         raise UsageError(f"{name} is the journal of another target: {identity.target}.")
+    if connectors.identity.source != identity.source:
+        raise UsageError(f"{name} is the journal of another source: {identity.source}.")
     if isinstance(target, TableTarget):
         return apply_to_table(journal, decisions, target)
     if not isinstance(journal, Journal):

@@ -216,11 +216,12 @@ def test_an_edit_of_a_row_that_a_person_filled_in_the_source_is_not_applied(
     data = json.loads(file.read_text())
     data["decisions"][2]["edits"] = [["seo", "en", "An edit of what never stood there."]]
     file.write_text(json.dumps(data))
-    for before in ("2 applied (2 edited)", "0 applied, 2 applied before"):
+    for before in ("2 applied (2 edited)", "1 applied (1 edited), 1 applied before"):
         code, out, err = run_command("apply", file)
         assert code == 1
         assert "row 1: its row in the source" in err
-        assert out == f"{before}, 1 not applied\n"
+        assert "row 5: somebody has filled or changed seo: theirs is kept" in err
+        assert out == f"{before}, 1 only in part, 1 not applied\n"
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines[1].startswith("1,https://a.example/1.jpg,By hand,")
     assert lines[2].startswith("2,https://a.example/2.jpg,A cup.,")

@@ -332,6 +332,11 @@ class Journal:
         results = self._db.execute(sql.COUNT_RESULTS).fetchone()
         return RunCounts(states, held, written, kept, *results, reviewed)
 
+    def count_measured_texts(self) -> tuple[int, int, int]:
+        """Texts whose tokens the server has told, and their sums of input and output tokens."""
+        texts, input_tokens, output_tokens = self._db.execute(sql.COUNT_MEASURED_TEXTS).fetchone()
+        return int(texts), int(input_tokens), int(output_tokens)
+
     def count_duplicates(self) -> DuplicateCounts:
         """How much of the waiting rows repeats."""
         found = self._db.execute(sql.COUNT_DUPLICATES).fetchone()

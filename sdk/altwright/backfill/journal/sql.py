@@ -136,6 +136,12 @@ SELECT coalesce(sum(state = 'uncertain' AND outcome LIKE '%"held: %'), 0),
        coalesce(sum(state = 'ai' AND outcome LIKE '%"alt_reviewed_at":"%'), 0)
 FROM rows
 """
+COUNT_MEASURED_TEXTS = """
+SELECT count(*), coalesce(sum(json_extract(value, '$.input_tokens')), 0),
+       coalesce(sum(json_extract(value, '$.output_tokens')), 0)
+FROM answers, json_each(answer, '$.texts')
+WHERE json_extract(value, '$.input_tokens') > 0
+"""
 COUNT_RESULTS = """
 SELECT count(*), coalesce(sum(attempts), 0), coalesce(sum(input_tokens), 0),
        coalesce(sum(output_tokens), 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -126,7 +126,9 @@ def apply_to_table(
     result.unwritten |= written.unwritten
     for key in (*result.not_applied, *result.unwritten):
         result.applied.pop(key, None)
-    _tell_kept_texts(journal, plan, table)
+    found = (journal.find_outcome(key) for key in (*plan.applied_before, *plan.decided))
+    kept = table.find_kept_texts([each for each in found if each is not None])
+    _tell_kept_texts(journal, plan, kept, table.text_fields())
     return result
 
 
@@ -148,6 +150,8 @@ def apply_to_file(
         plan.result.not_applied[key] = why
         if plan.result.applied.pop(key, None) is None:
             plan.result.applied_before -= 1
+    kept = {key: each for key, each in target.kept_texts.items() if key in wanted}
+    _tell_kept_texts(journal, plan, kept, target.text_fields())
     return plan.result
 
 
@@ -161,22 +165,24 @@ def _split_edits(
     return replace(decision, edits=tuple(known)), unknown
 
 
-def _tell_kept_texts(journal: DecisionJournal, plan: ApplyPlan, table: TableTarget) -> None:
+def _tell_kept_texts(
+    journal: DecisionJournal,
+    plan: ApplyPlan,
+    kept: Mapping[str, Sequence[str]],
+    text_fields: Mapping[tuple[str, str], str],
+) -> None:
     """Add the further texts that are not as decided, and take them out of the journal.
 
     Then the next command tries them again, and tells it again.
     """
-    outcomes = {**plan.applied_before, **plan.decided}
-    absent = {*plan.result.not_applied, *plan.result.unwritten}
-    effective = {key: each for key, each in outcomes.items() if key not in absent}
     changed: list[Outcome] = []
-    rows = ((found[0], each) for key, each in effective.items()
-            if (found := journal.find_outcome(key)) is not None)  # fmt: skip
-    for key, fields in table.find_kept_texts(rows).items():
+    for key, fields in kept.items():
+        found = journal.find_outcome(key)
+        if found is None or key in plan.result.not_applied or key in plan.result.unwritten:
+            continue
         plan.result.add_partly(key, f"{_KEPT_TEXTS} {', '.join(fields)}: theirs is kept")
-        pairs = {pair for pair, name in table.text_fields().items() if name in fields}
-        kept_edits = _without(effective[key].edits, pairs)
-        changed.append(replace(effective[key], edits=kept_edits))
+        pairs = {pair for pair, name in text_fields.items() if name in fields}
+        changed.append(replace(found[1], edits=_without(found[1].edits, pairs)))
     if changed:
         journal.replace_outcomes(changed)
         journal.mark_written({each.key: WRITTEN for each in changed})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -9,8 +10,10 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.connectors import Connectors
 from altwright.backfill.journal.journal import Journal
+from altwright.backfill.request_item import RequestItem
 from altwright.backfill.run.progress import TokenPrices
 from altwright.backfill.run.request_loop import RequestOptions
 from altwright.backfill.run.scan import ScanResult, scan_source
@@ -22,8 +25,8 @@ ASSUMED_INPUT_TOKENS, ASSUMED_OUTPUT_TOKENS = 1_500, 40
 pixels, and the instructions take 200 to 300."""
 ASSUMED_REQUEST_S = 3.0
 """Seconds of one request if none were measured."""
-_MIN_RESULTS = 20
-"""Results in the journal that are enough to use their measured tokens."""
+_MIN_TEXTS = 20
+"""Texts in the journal whose tokens are enough to use their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class RunEstimate:
     done: int
     """Rows that are blank in the source and have an outcome in the journal."""
     calls: int
+    """A call has at most 12 texts."""
     repeated_urls: int
     """Rows with the image URL and context of another row: no request of their own."""
     same_picture_elsewhere: int
@@ -76,23 +80,28 @@ def estimate_run(
             _copy_journal(journal_path, temporary)
         with Journal.open(temporary, connectors.identity) as journal:
             scan = scan_source(connectors, journal, decide, on_progress)
-            texts = len(connectors.config.caption_options.pairs)
-            return _estimate(scan, journal, texts, options, prices)
+            return _estimate(scan, journal, connectors.config.caption_options, options, prices)
 
 
 def _estimate(
-    scan: ScanResult, journal: Journal, texts: int, options: RequestOptions, prices: TokenPrices
+    scan: ScanResult,
+    journal: Journal,
+    caption_options: CaptionOptions,
+    options: RequestOptions,
+    prices: TokenPrices,
 ) -> RunEstimate:
     left = journal.count_duplicates()
-    calls = left.requests if options.limit is None else min(left.requests, options.limit)
-    counts = journal.read_counts()
-    is_measured = counts.results >= _MIN_RESULTS and counts.input_tokens > 0
+    calls, texts = _count_work(journal, caption_options, options.limit)
+    measured, *tokens = journal.count_measured_texts()
+    is_measured = measured >= _MIN_TEXTS
+    # A text that the model refused, or that a person should write, costs as much as any other: a
+    # mean of the texts whose tokens are known is taken for each.
     input_each, output_each = (
-        (counts.input_tokens / counts.results, counts.output_tokens / counts.results)
+        (tokens[0] / measured, tokens[1] / measured)
         if is_measured
-        else (ASSUMED_INPUT_TOKENS * texts, ASSUMED_OUTPUT_TOKENS * texts)
+        else (ASSUMED_INPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
     )
-    input_tokens, output_tokens = round(calls * input_each), round(calls * output_each)
+    input_tokens, output_tokens = round(texts * input_each), round(texts * output_each)
     per_second = options.concurrency / ASSUMED_REQUEST_S
     if options.per_second is not None:
         per_second = min(per_second, options.per_second)
@@ -114,6 +123,18 @@ def _estimate(
         money=round(cost, 2) if prices.are_known else None,
         seconds=round(calls / per_second, 1),
     )
+
+
+def _count_work(
+    journal: Journal, caption_options: CaptionOptions, limit: int | None
+) -> tuple[int, int]:
+    """Calls and texts that are left. Texts that an earlier run paid for are not requested again."""
+    calls = texts = 0
+    for pending in itertools.islice(journal.iter_pending_requests(), limit):
+        item = RequestItem(pending, caption_options)
+        calls += item.count_calls()
+        texts += item.count_texts()
+    return calls, texts
 
 
 def _copy_journal(existing: Path, copy: Path) -> None:

@@ -9,7 +9,7 @@ import errno
 import itertools
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TypeVar
@@ -86,6 +86,9 @@ class FileTarget:
         """
         self._path = path
         self._source = source
+        self._options = options
+        self.kept_texts: dict[str, list[str]] = {}
+        """Of the last write: fields of decided rows that have a text of somebody else, by key."""
         self._columns = columns
         self._image_base = image_base
         self._source_fingerprint = source_fingerprint
@@ -99,6 +102,10 @@ class FileTarget:
         )
         if isinstance(source, ParquetSource):
             check_text_columns(source, self._cells.set_columns)
+
+    def text_fields(self) -> Mapping[tuple[str, str], str]:
+        """Style and locale of each text of the run, and its audit field."""
+        return self._options.text_fields()
 
     @property
     def encoding(self) -> str:
@@ -150,6 +157,7 @@ class FileTarget:
         if self._source_fingerprint:
             self._check_source(journal.read_note(_SOURCE))
         left_out = dict.fromkeys(decided_keys, _GONE)
+        self.kept_texts.clear()
         with ExitStack() as stack:
             output, broken = stack.enter_context(self._output), stack.enter_context(self._broken)
             with broken.partial.open(
@@ -257,6 +265,8 @@ class FileTarget:
                 to_set.append(self._cells.cells_of_pending())
                 continue
             to_set.append(self._cells.cells_of(known[1], record.values))
+            if kept := self._cells.kept_fields(known[1], record.values):
+                self.kept_texts[known[0].key] = kept
             if missing := self._cells.missing_character(known[1]):
                 left_out[known[0].key] = f"the file's encoding, {self.encoding}, has no {missing!r}"
             else:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from altwright.backfill.audit_fields import audit_field_names, audit_values, is_writable
+from altwright.backfill.audit_fields import (
+    audit_field_names,
+    audit_values,
+    clears_further_texts,
+    is_writable,
+)
 from altwright.backfill.caption_options import CaptionOptions
-from altwright.backfill.column_mapping import ColumnMapping, is_blank
+from altwright.backfill.column_mapping import ColumnMapping, cell_to_text, is_blank
 from altwright.backfill.rules.outcome_rules import missing_character, outcome_before_decision
 from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome
 
@@ -83,6 +88,19 @@ class FileCells:
                     continue
             cells[column] = self._encodable(text)
         return cells
+
+    def kept_fields(self, outcome: Outcome, values: Mapping[str, object]) -> list[str]:
+        """Fields of a decided row whose further text is not as decided: the source has another."""
+        is_cleared = clears_further_texts(outcome)
+        edited = {(each[0], each[1]) for each in outcome.edits}
+        kept: list[str] = []
+        for pair, field in self.options.text_fields().items():
+            value = values.get(self.columns.target_column(field))
+            wanted = "" if is_cleared else outcome.texts.get(pair, "")
+            is_decided = outcome.is_decided and (is_cleared or pair in edited)
+            if field != "alt" and is_decided and not is_blank(value):
+                kept += [field] if cell_to_text(value) != wanted else []
+        return kept
 
     def writable_part(self, outcome: Outcome) -> Outcome:
         """The outcome, or what takes its place where the file cannot hold its texts."""

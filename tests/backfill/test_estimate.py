@@ -1,0 +1,57 @@
+"""An estimate is what a run then costs: calls of twelve texts, and a mean of what was measured."""
+
+import pytest
+from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.request_item import RequestItem
+from altwright.backfill.run_state import PendingRequest
+from altwright.backfill.types import RequestResult, Row, TextResult
+
+from testing.catalogue import BackfillCommand, blank_row, write_csv
+from testing.servers.flaky_model_server import FlakyModelServer
+
+CSV = ("in.csv", "--to", "out.csv")
+MANY = ("--styles", "concise,seo", "--locales", "en,de,fr,es,it,hr,sl")
+
+
+@pytest.mark.parametrize(
+    ("styles", "locales", "calls"), [(1, 1, 1), (2, 6, 1), (2, 7, 2), (3, 5, 2), (1, 14, 2)]
+)
+def test_the_calls_of_a_picture_are_counted_by_twelve_texts(
+    styles: int, locales: int, calls: int
+) -> None:
+    options = CaptionOptions(
+        tuple(f"s{n}" for n in range(styles)), tuple(f"l{n}" for n in range(locales))
+    )
+    pending = PendingRequest("k", Row("1", "https://a.example/1.jpg"), 1, None)
+    assert RequestItem(pending, options).count_calls() == calls
+
+
+def test_texts_that_are_paid_for_are_not_counted_again() -> None:
+    earlier = RequestResult((TextResult("concise", "en", "A mug.", input_tokens=9),))
+    pending = PendingRequest("k", Row("1", "https://a.example/1.jpg"), 1, earlier)
+    item = RequestItem(pending, CaptionOptions(("concise", "seo"), ("en", "de")))
+    assert (item.count_texts(), item.count_calls()) == (3, 2)
+
+
+def test_fourteen_texts_a_picture_are_two_calls_in_the_estimate_and_in_the_run(
+    command: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
+    rows = [blank_row(n, flaky_model.image_url(n)) for n in range(1, 4)]
+    write_csv(command.folder / "in.csv", rows)
+    estimate = command.run_json(*CSV, *MANY, "--estimate")
+    assert (estimate["calls"], estimate["input_tokens"]) == (6, 3 * 14 * 1_500)
+    assert command.run_json(*CSV, *MANY)["calls"] == 6
+
+
+def test_failed_and_uncertain_pictures_do_not_make_the_rest_look_cheaper(
+    command: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
+    flaky_model.behaviour.uncertain_every = 2
+    names = [*range(1, 41), *(f"missing-{n}" for n in range(20)), *range(101, 111)]
+    rows = [blank_row(n, flaky_model.image_url(name)) for n, name in enumerate(names, 1)]
+    write_csv(command.folder / "in.csv", rows)
+    command.run_json(*CSV, "--limit", "60", exit_code=1)
+    estimate = command.run_json(*CSV, "--estimate")
+    assert estimate["tokens_are_measured"]
+    assert estimate["calls"] == 10 + 20  # pictures that were missing are asked for again
+    assert estimate["input_tokens"] == 30 * 1_000
