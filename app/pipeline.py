@@ -36,6 +36,9 @@ _REJECTED_DRAFT_MAX_CHARS = 2_000
 """How much of a rejected draft a reviewer and the captioner are shown."""
 _SMALL_SOURCE = "small_source"
 """Warning: the image was enlarged, cropped or too narrow, so that little of it could be seen."""
+_ALL_AT_ONCE = 1_000
+_ROUNDS_MAX = 3
+"""In how many rounds the captions of one request are made where other callers need the places."""
 _OVERRUN_S = 1.0
 """How long after the deadline a step is stopped that has not ended by itself. At the deadline
 itself two timers would race, and the caller's error would depend on which fires first."""
@@ -87,19 +90,29 @@ class Pipeline:
         return await self._caption(image, request, deadline)
 
     async def captions(
-        self, requests: Sequence[CaptionRequest], deadline: Deadline
+        self,
+        requests: Sequence[CaptionRequest],
+        deadline: Deadline,
+        *,
+        side_by_side: int = _ALL_AT_ONCE,
     ) -> list[Caption | CaptionError]:
         """Several captions of one image, which is fetched and decoded once.
+
+        `side_by_side` are made at the same time; a third in any case, so that the last one is in
+        time.
 
         Raises only errors of the image. A caption that fails is returned as its error, so that the
         other captions are not lost.
         """
         image = await self._load_image(requests[0], deadline)
+        places = asyncio.Semaphore(max(side_by_side, -(-len(requests) // _ROUNDS_MAX)))
+
+        async def caption_in_turn(request: CaptionRequest) -> Caption | CaptionError:
+            async with places:
+                return await self._caption_or_error(image, request, deadline)
+
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._caption_or_error(image, request, deadline))
-                for request in requests
-            ]
+            tasks = [group.create_task(caption_in_turn(request)) for request in requests]
         return [task.result() for task in tasks]
 
     async def _load_image(self, request: CaptionRequest, deadline: Deadline) -> NormalisedImage:

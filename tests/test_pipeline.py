@@ -324,6 +324,31 @@ async def test_one_failing_caption_does_not_lose_the_others() -> None:
         assert count(pipeline, "stage_seconds_count", stage=step) == times
 
 
+@pytest.mark.parametrize(("places", "at_once"), [(12, 12), (6, 6), (1, 4)])
+async def test_captions_of_one_request_are_made_as_many_at_a_time_as_it_has_places(
+    places: int, at_once: int
+) -> None:
+    """A third of them in any case."""
+
+    class Counting(ScriptedCaptioner):
+        now = most = 0
+
+        async def draft(
+            self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+        ) -> Draft:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            self.now -= 1
+            return await super().draft(image, request, deadline)
+
+    captioner = Counting([GOOD] * 12)
+    pipeline = make_pipeline(captioner=captioner)
+    captions = await pipeline.captions([REQUEST] * 12, soon(), side_by_side=places)
+    assert [caption.text for caption in captions] == [GOOD] * 12
+    assert captioner.most == at_once
+
+
 async def test_a_failing_image_is_the_whole_outcome() -> None:
     pipeline = make_pipeline(GOOD, normaliser=FixedNormaliser(ImageCorrupt()))
     error = await failure(pipeline.captions([REQUEST, REQUEST], soon()))

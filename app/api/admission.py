@@ -62,8 +62,12 @@ class Admission:
         return None
 
     @asynccontextmanager
-    async def admit(self, deadline: Deadline, *, caller: str = "") -> AsyncIterator[None]:
-        """Hold one place for the length of the block.
+    async def admit(
+        self, deadline: Deadline, *, caller: str = "", wanted: int = 1
+    ) -> AsyncIterator[int]:
+        """Hold a place for the length of the block, and up to `wanted` where they are free.
+
+        Yields their number: a request for twelve captions is as much work as twelve requests.
 
         Raises Overloaded at once where the queue is full or a drain has come to refuse new work,
         and at the deadline where no place became free.
@@ -79,11 +83,15 @@ class Admission:
                     log_reason="waited for a place until the deadline",
                     retry_after_s=self._estimate_wait_s(),
                 ) from None
+        places = 1
+        while places < wanted and self._places.try_acquire(caller):
+            places += 1
         began_s = self._clock()
         try:
-            yield
+            yield places
         finally:
-            self._places.release(caller)
+            for _ in range(places):
+                self._places.release(caller)
             took_s = self._clock() - began_s
             self._average_duration_s += _SMOOTHING * (took_s - self._average_duration_s)
 

@@ -108,7 +108,7 @@ async def caption_one(
             request,
             services,
             caller,
-            lambda deadline: services.pipeline.caption(caption_request, deadline),
+            lambda deadline, _: services.pipeline.caption(caption_request, deadline),
         )
         _add_cache_header(response, [caption])
         return CaptionResponse.from_caption(caption, body.metadata)
@@ -137,7 +137,10 @@ async def caption_several(
             request,
             services,
             caller,
-            lambda deadline: services.pipeline.captions(requests, deadline),
+            lambda deadline, places: services.pipeline.captions(
+                requests, deadline, side_by_side=places
+            ),
+            wanted=len(requests),
         )
         _add_cache_header(response, [result for result in results if isinstance(result, Caption)])
         return CaptionsResponse.from_results(
@@ -162,7 +165,7 @@ async def check_caption(
             request,
             services,
             caller,
-            lambda deadline: services.validation_pool.validate(
+            lambda deadline, _: services.validation_pool.validate(
                 Draft(body.caption, model=""),
                 style=services.styles[body.style],
                 locale=body.locale,
@@ -270,13 +273,19 @@ async def _run_admitted(
     request: Request,
     services: Services,
     caller: Caller,
-    work: Callable[[Deadline], Awaitable[_T]],
+    work: Callable[[Deadline, int], Awaitable[_T]],
+    *,
+    wanted: int = 1,
 ) -> _T:
-    """Run the work in a place of its own, and cancel it when the client disconnects."""
+    """Run the work in places of its own, and cancel it when the client disconnects.
+
+    It gets its deadline and the number of its places, which is `wanted` unless others need them.
+    """
     deadline = Deadline.after(services.drain.shorten(services.request_timeout_s))
 
     async def wait_and_work() -> _T:
-        async with services.admission.admit(deadline, caller=caller.name):
-            return await work(deadline)
+        admitted = services.admission.admit(deadline, caller=caller.name, wanted=wanted)
+        async with admitted as places:
+            return await work(deadline, places)
 
     return await run_while_connected(request, wait_and_work)

@@ -75,6 +75,18 @@ async def test_one_caller_does_not_fill_the_queue_while_another_is_present() -> 
     await asyncio.gather(*waiting)
 
 
+async def test_a_request_for_several_captions_takes_the_places_that_are_free() -> None:
+    """It waits for the first of them only."""
+    admission = Admission(8, 8, Drain())
+    await take_place(admission, caller="bob")
+    async with admission.admit(Deadline.after(60), caller="anna", wanted=4) as first:
+        async with admission.admit(Deadline.after(60), caller="anna", wanted=4) as second:
+            assert (first, second, admission.in_work) == (4, 2, 6), "two are kept for bob"
+            await take_place(admission, caller="bob")
+        assert admission.in_work == 4
+    assert admission.in_work == 0
+
+
 async def test_requests_are_admitted_during_the_notice_of_a_drain() -> None:
     drain = Drain()
     admission = Admission(1, 5, drain)
