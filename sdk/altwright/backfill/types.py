@@ -65,6 +65,8 @@ class Row:
     """Line of a file (record number of a Parquet file); 0 for a table."""
     content_hash: str = ""
     """`sha256:...` of a local file; empty for a URL."""
+    picture_changed_at: str = ""
+    """UTC, ISO 8601: when a scan found another picture than before in this row."""
     image_cell: str = ""
     """The image as its cell has it, if that is not `image`."""
 

@@ -24,7 +24,7 @@ from altwright.backfill.review.apply_decisions import (
     plan_decisions,
 )
 from altwright.backfill.review.decisions import DecisionsFile, read_decisions
-from altwright.backfill.review.page import PageHeader, render_page
+from altwright.backfill.review.page import PAGE_MARKS, PageHeader, render_page
 from altwright.backfill.review.review_item import (
     HELD_LABEL,
     REVIEWED_LABEL,
@@ -43,6 +43,7 @@ from altwright.cli.dataclass_options import takes_options
 from altwright.cli.exit_codes import ExitCode
 from altwright.cli.output import OutputUnwritable, print_error, print_line, to_one_line
 from altwright.errors import UsageError
+from altwright.output_file import check_may_replace, write_output
 
 if TYPE_CHECKING:
     from altwright.backfill.queue.outcome_store import OutcomeStore
@@ -51,8 +52,6 @@ AnyJournal = Union[Journal, "OutcomeStore"]
 RunName = Annotated[
     str, typer.Option("--run", metavar="NAME", help="Name of a queue's run in a database.")
 ]
-_PAGE_START_BYTES = 90
-"""Enough to tell a review page from another file."""
 _MAX_LISTED = 50
 """Decisions that were not applied and are listed one by one."""
 _STOPPED_REVIEW = "stopped: the page was not written. Run the same command again."
@@ -137,6 +136,7 @@ def review(options: ReviewOptions) -> None:
 
 
 def _write_page(options: ReviewOptions) -> None:
+    check_may_replace(options.page_path, PAGE_MARKS)
     labels = [each.strip() for each in options.outcome.split(",") if each.strip()]
     with _open_journal(options.journal, options.run) as journal:
         pairs = RunConfig.from_identity(journal.identity).caption_options.pairs
@@ -160,25 +160,11 @@ def _write_page(options: ReviewOptions) -> None:
     path = options.page_path
     try:
         # As bytes: the page's security policy has the hash of its script, line ends included.
-        _replace_page(path, render_page(header, items).encode("utf-8", "replace"))
+        write_output(path, render_page(header, items).encode("utf-8", "replace"), PAGE_MARKS)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     left_out = f", {selection.left_out:,} more are not on it" if selection.left_out else ""
     print_line(f"{path}: {len(items):,} picture{'' if len(items) == 1 else 's'}{left_out}")
-
-
-def _replace_page(path: Path, page: bytes) -> None:
-    """Write the page whole or not at all, and only over a page like it. Raises OSError."""
-    if path.exists():
-        with path.open("rb") as file:
-            if page[:_PAGE_START_BYTES] != file.read(_PAGE_START_BYTES):
-                raise UsageError(f"{path} exists and is no review page: name another file.")
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_bytes(page)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @takes_options(ApplyOptions)

@@ -13,9 +13,17 @@ import typer
 from altwright.cli.exit_codes import ExitCode
 from altwright.cli.output import print_error, print_line, to_one_line
 from altwright.errors import UsageError
+from altwright.output_file import check_may_replace, write_output
 from altwright.verify import axe
 from altwright.verify.page_list import list_pages
-from altwright.verify.report import PageReport, Report, format_page, format_summary, read_report
+from altwright.verify.report import (
+    REPORT_MARKS,
+    PageReport,
+    Report,
+    format_page,
+    format_summary,
+    read_report,
+)
 
 
 def verify(
@@ -58,6 +66,8 @@ def verify(
     before = read_report(against) if against is not None else None
     if save is not None and not save.parent.is_dir():
         raise UsageError(f"{save} cannot be written: there is no folder {save.parent}.")
+    if save is not None:
+        check_may_replace(save, REPORT_MARKS)
     urls = list(itertools.islice(_list_urls(pages), limit))
     if not urls:
         raise UsageError("The arguments contain no page.")
@@ -106,6 +116,6 @@ def _print_page(page: PageReport) -> None:
 def _save(report: Report, path: Path) -> None:
     text = json.dumps(report.to_json(), ensure_ascii=False, indent=1)
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        write_output(path, f"{text}\n".encode(), REPORT_MARKS)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

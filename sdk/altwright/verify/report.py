@@ -18,6 +18,10 @@ _MAX_SHOWN = 20
 """Violations of one page that are printed."""
 
 
+REPORT_MARKS = (b'"version"', b'"engine"', b'"by_rule"')
+"""Pieces of every saved report's beginning, by which it is told from other files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One element that breaks one rule."""

@@ -188,6 +188,7 @@ class Journal:
                 self._rows.add([each.row for each in page], self._scan_number)
                 self._keyless.settle(page)
                 self._rows.hold_decisions([each.row.key for each in page if each.is_guess])
+            self._rows.name_rows(self._scan_number)
             self._db.execute(sql.DELETE_UNSEEN_ROWS, (self._scan_number,))
         while decide is not None and self._decide_from_existing_results(decide):
             pass
@@ -226,11 +227,15 @@ class Journal:
         return int(count)
 
     def record_results(
-        self, results: Iterable[tuple[str, RequestResult]], decide: DecideOutcome
+        self,
+        results: Iterable[tuple[str, RequestResult]],
+        decide: DecideOutcome,
+        partial: Iterable[tuple[str, RequestResult]] = (),
     ) -> dict[str, list[Outcome]]:
         """Store results by request key, and the outcomes of their rows, in one transaction.
 
-        Returns the outcomes by request key. If it raises sqlite3.Error, nothing is stored.
+        `partial` are texts that are paid for, before the rest is requested again. Returns the
+        outcomes by request key. If it raises sqlite3.Error, nothing is stored.
         """
         outcomes: dict[str, list[Outcome]] = {}
         with self._transaction():
@@ -243,12 +248,9 @@ class Journal:
                 is_final = bool(decided) and decided[0][1].alt_source is not AltSource.FAILED
                 self._set_result(request_key, result, is_final=is_final)
                 outcomes[request_key] = [outcome for _, outcome in decided]
+            for request_key, result in partial:
+                self._set_result(request_key, result, is_final=False)
         return outcomes
-
-    def record_partial_result(self, request_key: str, result: RequestResult) -> None:
-        """Store texts that are paid for, before the rest is requested again."""
-        with self._transaction():
-            self._set_result(request_key, result, is_final=False)
 
     # Outcomes
 

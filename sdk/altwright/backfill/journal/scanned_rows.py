@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from altwright.backfill.journal import serialization, sql
 from altwright.backfill.journal.decided_rows import AMBIGUOUS, hold_decision, keeps_decision
@@ -38,6 +39,7 @@ class ScannedRows:
         keys = [row.key for row in rows]
         decided = self._find_decided(keys)
         set_aside = self._find_set_aside(keys)
+        stored = self._find_rows(keys)
         seen: set[str] = set()
         for row in rows:
             known = decided.get(row.key)
@@ -53,13 +55,32 @@ class ScannedRows:
             request_key = known.request_key if known is not None and keeps else row.request_key
             self._db.execute(
                 sql.UPSERT_ROW,
-                (row.key, request_key, serialization.row_to_json(row), row.line_number,
-                 scan_number, int(self.reads_target)),
+                (row.key, request_key,
+                 serialization.row_to_json(_with_change(row, stored.get(row.key))),
+                 row.line_number, scan_number, int(self.reads_target)),
             )  # fmt: skip
             if is_first and (row.key, row.picture) in set_aside:
                 self._restore(row, *set_aside[row.key, row.picture])
             elif held is not None:
                 self._replace_outcome(held)
+
+    def name_rows(self, scan_number: int) -> None:
+        """Move decisions to rows that had no key, and have one now."""
+        lost = self._db.execute(sql.SELECT_LOST_KEYLESS_ROWS, (scan_number,)).fetchall()
+        for row_id, request_key, stored, state, outcome in lost:
+            image = serialization.row_from_json(stored).image
+            found = self._db.execute(sql.SELECT_NEW_ROWS_OF_IMAGE, (scan_number, image)).fetchall()
+            if len(found) != 1:
+                continue
+            [[new_id]] = found
+            [key] = self._db.execute("SELECT key FROM rows WHERE id = ?", (new_id,)).fetchone()
+            decided = replace(serialization.outcome_from_json(outcome), key=key)
+            self._db.execute(
+                "UPDATE rows SET ask = ?, state = ?, outcome = ?, written = 0 WHERE id = ?",
+                (request_key, state, serialization.outcome_to_json(decided), new_id),
+            )
+            self._db.execute("DELETE FROM keyless_rows WHERE id = ?", (row_id,))
+            self._db.execute("DELETE FROM rows WHERE id = ?", (row_id,))
 
     def hold_decisions(self, keys: Sequence[str]) -> None:
         """Hold what people decided about rows that may be others."""
@@ -77,6 +98,10 @@ class ScannedRows:
             )
             for key, request_key, row, outcome, scan_number in found.fetchall()
         }
+
+    def _find_rows(self, keys: Sequence[str]) -> dict[str, Row]:
+        found = self._db.execute(sql.SELECT_ROWS_BY_KEY, (json.dumps(list(keys)),))
+        return {key: serialization.row_from_json(row) for key, row in found.fetchall()}
 
     def _find_set_aside(self, keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
         found = self._db.execute(sql.SELECT_SET_ASIDE, (json.dumps(list(keys)),))
@@ -106,3 +131,12 @@ class ScannedRows:
             "UPDATE rows SET state = ?, outcome = ?, written = 0 WHERE key = ?",
             (outcome.alt_source.value, serialization.outcome_to_json(outcome), outcome.key),
         )
+
+
+def _with_change(row: Row, stored: Row | None) -> Row:
+    """The row, with the time at which it was found to show another picture."""
+    if stored is None:
+        return row
+    if stored.shows_same_picture(row):
+        return replace(row, picture_changed_at=stored.picture_changed_at)
+    return replace(row, picture_changed_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -55,6 +55,16 @@ SELECT key, ask, row, outcome, pass FROM rows
 WHERE key IN (SELECT value FROM json_each(?))
   AND json_extract(outcome, '$.alt_reviewed_at') IS NOT NULL
 """
+SELECT_ROWS_BY_KEY = "SELECT key, row FROM rows WHERE key IN (SELECT value FROM json_each(?))"
+SELECT_LOST_KEYLESS_ROWS = """
+SELECT r.id, r.ask, r.row, r.state, r.outcome FROM rows r JOIN keyless_rows USING (id)
+WHERE r.pass < ? AND json_extract(r.outcome, '$.alt_reviewed_at') IS NOT NULL
+"""
+SELECT_NEW_ROWS_OF_IMAGE = """
+SELECT id FROM rows
+WHERE state = 'pending' AND pass = ? AND id NOT IN (SELECT id FROM keyless_rows)
+  AND json_extract(row, '$.image') = ? LIMIT 2
+"""
 SELECT_SET_ASIDE = """
 SELECT key, picture, ask, outcome FROM set_aside WHERE key IN (SELECT value FROM json_each(?))
 """

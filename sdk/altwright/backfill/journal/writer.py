@@ -104,11 +104,9 @@ class JournalWriter:
         self, journal: Journal, batch: list[_Uncommitted]
     ) -> dict[str, list[Outcome]] | sqlite3.Error:
         complete = [(each.request_key, each.result) for each in batch if each.is_complete]
+        partial = [(each.request_key, each.result) for each in batch if not each.is_complete]
         try:
-            outcomes = journal.record_results(complete, self._decide) if complete else {}
-            for each in batch:
-                if not each.is_complete:
-                    journal.record_partial_result(each.request_key, each.result)
+            # In one transaction: a second attempt repeats nothing that the first has stored.
+            return journal.record_results(complete, self._decide, partial)
         except sqlite3.Error as error:
             return error
-        return outcomes

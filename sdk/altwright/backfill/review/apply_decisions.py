@@ -13,6 +13,7 @@ from altwright.backfill.review.decisions import (
     find_conflict,
     is_already_applied,
     outcome_from_decision,
+    shows_other_picture,
 )
 from altwright.backfill.rules.outcome_rules import outcome_before_decision
 from altwright.backfill.run_config import RunConfig
@@ -100,6 +101,9 @@ def plan_decisions(
                 plan.result.applied[key] = decision.kind
             else:
                 plan.result.applied_before += is_written
+        elif shows_other_picture(row, current, known):
+            plan.result.not_applied[key] = "its picture has changed since the page was made"
+            plan.result.partly.pop(key, None)
         elif conflict := find_conflict(current, known, reviewer):
             plan.result.not_applied[key] = conflict
             plan.result.partly.pop(key, None)

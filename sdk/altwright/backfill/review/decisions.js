@@ -171,7 +171,7 @@ const isSameDecision = (one, other) =>
 function buildFile() {
   const list = items
     .filter((item) => decisions.has(item.key))
-    .map((item) => ({ key: item.key, outcome: item.outcome, reviewed_at: item.reviewed_at, ...decisionOf(item) }));
+    .map((item) => ({ key: item.key, image: item.image, outcome: item.outcome, reviewed_at: item.reviewed_at, ...decisionOf(item) }));
   const typed = items
     .filter(isTyped)
     .map((item) => ({ key: item.key, shown: item.text, text: textOf(item), others: othersOf(item) }));

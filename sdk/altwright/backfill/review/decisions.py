@@ -15,7 +15,7 @@ from typing import Any
 
 from altwright.backfill.audit_fields import clears_further_texts
 from altwright.backfill.journal.serialization import outcome_to_json
-from altwright.backfill.review.review_item import outcome_label, shown_text
+from altwright.backfill.review.review_item import outcome_label, picture_of, shown_text
 from altwright.backfill.types import (
     WRITTEN_BY_PEOPLE,
     AltSource,
@@ -51,6 +51,8 @@ class Decision:
     """Who decided, if it was not the reviewer of the file."""
     reviewed_at: str | None = None
     """Review date that the row had on the page, '' if none; None: the page did not say."""
+    image: str | None = None
+    """What the picture on the page was known by; None: the page did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,13 @@ def is_already_applied(current: Outcome, decided: Outcome) -> bool:
         and current.alt == decided.alt
         and {**current.texts} == {**decided.texts}
     )
+
+
+def shows_other_picture(row: Row, current: Outcome, decision: Decision) -> bool:
+    """Whether the row showed another picture when the reviewer looked at it."""
+    if decision.image is not None:
+        return decision.image != picture_of(row, current)
+    return bool(row.picture_changed_at) and row.picture_changed_at > decision.at
 
 
 def find_conflict(current: Outcome, decision: Decision, reviewer: str) -> str:
@@ -207,6 +216,7 @@ def _parse_decision(data: object, path: Path) -> Decision:
         at=_to_utc(fields.get("at")),
         edits=tuple((style, locale, new.strip()) for style, locale, new in edits),
         reviewer=_parse_name(fields.get("reviewer")),
+        image=None if fields.get("image") is None else str(fields["image"]),
         reviewed_at=None if fields.get("reviewed_at") is None else str(fields["reviewed_at"]),
     )
 

@@ -14,6 +14,8 @@ from altwright.backfill.review.charts import count_lengths, render_bar_chart
 from altwright.backfill.review.review_item import HELD_LABEL, REVIEWED_LABEL, ReviewItem
 from altwright.markup import json_in_script
 
+PAGE_MARKS = (b"trusted-types 'none'", b"<title>Review of alt texts</title>")
+"""Pieces of every page's beginning, by which a page of this command is told from other files."""
 _SCRIPTS = ("decisions.js", "storage.js", "cards.js", "review.js")
 _LABEL_TEXTS = {
     "ai": "by the model",

@@ -62,7 +62,7 @@ def make_review_item(
         number=number,
         key=row.key,
         name=row.file_name or f"row {row.key}",
-        image=outcome.result.sha256 or row.content_hash or row.image,
+        image=picture_of(row, outcome),
         text=shown_text(outcome),
         locale=outcome.alt_locale or _first_text(outcome).locale,
         outcome=outcome_label(outcome),
@@ -75,6 +75,11 @@ def make_review_item(
         thumb=thumbnail,
         link=row.image if is_web_url(row.image) else "",
     )
+
+
+def picture_of(row: Row, outcome: Outcome) -> str:
+    """What the picture is known by: a hash of its content if there is one, else its URL."""
+    return outcome.result.sha256 or row.content_hash or row.image
 
 
 def shown_text(outcome: Outcome) -> str:

@@ -171,8 +171,14 @@ def _version(file: Any) -> str:  # noqa: ANN401 - pyarrow has no types
 
 
 def _are_equal(old: Any, new: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
-    # Not a number is never equal, but its representation is.
-    return bool(old.equals(new)) or repr(old.to_pylist()) == repr(new.to_pylist())
+    # Not a number is never equal to itself, but its bytes are.
+    return bool(old.equals(new)) or _bytes_of(old) == _bytes_of(new)
+
+
+def _bytes_of(column: Any) -> bytes:  # noqa: ANN401 - pyarrow has no types
+    import pyarrow as pa
+
+    return bytes(pa.table({"column": column}).combine_chunks().to_batches()[0].serialize())
 
 
 def _add_to_digest(digest: Any, table: Any) -> None:  # noqa: ANN401 - pyarrow has no types
