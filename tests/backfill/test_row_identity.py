@@ -263,3 +263,23 @@ def test_every_text_stands_where_its_picture_is_whatever_becomes_of_the_lines(
             name = chance.choice(single)
             if apply(run, run.decisions(**{name: ("edit", f"Person: {name}.jpg.")})).applied:
                 edited[f"{name}.jpg"] = f"Person: {name}.jpg."
+
+
+def test_a_journal_that_named_rows_by_their_lines_keeps_their_decisions(run: FileRun) -> None:
+    """As older versions did."""
+    write(run.source, "image,alt", f"{URL}mug.jpg,", f"{URL}cup.jpg,")
+    result = RequestResult((TextResult("concise", "en", "Model."),))
+    connectors = open_connectors(RunConfig(str(run.source), target_file=str(run.target)))
+    with Journal.open(run.journal_path, connectors.identity) as journal:
+        journal.begin_scan()
+        journal.add_rows([Row("2", f"{URL}mug.jpg"), Row("3", f"{URL}cup.jpg")])
+        list(journal.end_scan(None))
+        for key in ("2", "3"):
+            made = Outcome(key, AltSource.HUMAN, result, alt=f"Line {key}.", alt_reviewed_at="2026")
+            journal.replace_outcomes([made])
+    write(run.source, "image,alt", f"{URL}new.jpg,", f"{URL}mug.jpg,", f"{URL}cup.jpg,")
+    run.run()
+    assert texts(run.target) == {
+        "new.jpg": "Model: new.jpg.", "mug.jpg": "Line 2.", "cup.jpg": "Line 3.",
+    }  # fmt: skip
+    assert run.asked == [f"{URL}new.jpg"]
