@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 INLINE_MAX_CHARS = 300
 """A text up to this length is validated on the event loop: an ordinary caption takes 1 ms there,
-the worst text 3."""
+the worst some 5."""
 INPUT_MAX_BYTES = 4 * 1024 * 1024
 """A draft has up to 100,000 characters, and JSON takes up to 12 bytes for each."""
 VALIDATION_TIMEOUT_S = 5.0

@@ -8,6 +8,7 @@ parse it. They get an empty 200; `received` finds what arrived.
 import asyncio
 import ssl
 import urllib.request
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ from app.runtime.receive_guard import BodyTooLong, ReceiveGuard
 _MAX_BODY_BYTES = 2 * 1024 * 1024
 """A response with a caption has some kilobytes. One of a megabyte is still read and judged."""
 _MAX_WIRE_BYTES = 2 * _MAX_BODY_BYTES + 256 * 1024
+_NOT_CODED = ("", "identity")
+_UNPACKED = ("gzip", "x-gzip", "deflate")
+"""One layer, and no more than the limit of a body is unpacked."""
 _BODY_READ_BYTES = 64 * 1024
 _FREE_PIECES, _MIN_PIECE_BYTES = 256, 48
 """The smallest event of a stream, with one token, has 56 bytes. A piece takes the event loop some
@@ -120,12 +124,16 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         )
         try:
             headers = _join_headers(response.headers)
-            if headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+            coding = headers.get("content-encoding", "").strip().lower()
+            if coding not in (*_NOT_CODED, *_UNPACKED):
                 raise ResponseRejected("the response is compressed, which was not asked for")
             stream = response.extensions.get("network_stream")
             if isinstance(stream, _BoundedStream):
                 stream.begin_body(_MAX_WIRE_BYTES)
-            return HttpResponse(response.status, headers, await self._read_body(response))
+            body = await self._read_body(response)
+            if coding in _UNPACKED:
+                body = await asyncio.to_thread(_unpack, body)
+            return HttpResponse(response.status, headers, body)
         finally:
             await response.aclose()
 
@@ -241,6 +249,20 @@ def _environment_proxy(url: httpx2.URL) -> httpcore2.Proxy | None:
         auth=proxy.raw_auth,
         headers=proxy.headers.raw,
     )
+
+
+def _unpack(body: bytes) -> bytes:
+    """The body of a server or proxy that compresses although it was asked not to."""
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # of gzip or zlib, as the first bytes say
+    try:
+        unpacked = inflater.decompress(body, _MAX_BODY_BYTES + 1)
+    except zlib.error:
+        raise ResponseRejected("the response does not have the coding that it names") from None
+    if len(unpacked) > _MAX_BODY_BYTES:
+        raise ResponseRejected("the response is larger than 2 MiB")
+    if not inflater.eof:
+        raise ResponseRejected("the compressed response breaks off")
+    return unpacked
 
 
 def _join_headers(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:

@@ -1,11 +1,15 @@
 """HTTP calls to a model server: credentials, connections, and limits on responses."""
 
 import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import Callable
 
 import pytest
 
 from app.captioning.errors import ModelError
-from testing.servers.raw_model_server import raw_model_server
+from testing.servers.raw_model_server import completion, raw_model_server
 from tests.captioning.conftest import CaptionerFactory
 from tests.captioning.draft_requests import draft
 
@@ -79,10 +83,34 @@ async def test_a_response_body_is_read_up_to_a_limit(make_captioner: CaptionerFa
         assert "larger than" in caught.value.log_reason
 
 
-async def test_a_compressed_response_is_not_unpacked(make_captioner: CaptionerFactory) -> None:
-    """`identity` was requested."""
+@pytest.mark.parametrize(
+    ("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)], ids=["gzip", "zlib"]
+)
+async def test_a_response_that_is_compressed_although_not_asked_for_is_unpacked(
+    make_captioner: CaptionerFactory, coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Some proxies compress whatever they pass on."""
+    packed = pack(json.dumps(completion("A blue disc.")).encode())
     async with raw_model_server() as model:
-        model.respond(b"\x1f\x8b", content_encoding="gzip")
+        model.respond(packed, content_encoding=coding)
+        assert (await draft(make_captioner(model.base_url))).text == "A blue disc."
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "reason"),
+    [
+        pytest.param("gzip", gzip.compress(bytes(20_000_000)), "larger than 2 MiB", id="bomb"),
+        pytest.param("gzip", gzip.compress(b"{}" * 90)[:-9], "breaks off", id="cut"),
+        pytest.param("gzip", b"{}", "the coding that it names", id="not gzip"),
+        pytest.param("br", b"{}", "compressed", id="another coding"),
+        pytest.param("gzip, gzip", b"\x1f\x8b", "compressed", id="twice"),
+    ],
+)
+async def test_other_compressed_responses_are_refused(
+    make_captioner: CaptionerFactory, coding: str, body: bytes, reason: str
+) -> None:
+    async with raw_model_server() as model:
+        model.respond(body, content_encoding=coding)
         with pytest.raises(ModelError) as caught:
             await draft(make_captioner(model.base_url))
-        assert "compressed" in caught.value.log_reason
+        assert reason in caught.value.log_reason
