@@ -84,7 +84,8 @@ class CallerRateLimits:
             from app.runtime.bounded_redis import connection_pool
 
             pool = connection_pool(store_url, _STORE_TIMEOUT_S)
-            self._shared = _create_limiter(store_url, connection_pool=pool)
+            # The pool has the URL. `limits` does not know all of its forms (`unix://`).
+            self._shared = _create_limiter("redis://", connection_pool=pool)
         self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="rate-limits")
         self._store_responds = True
         self._next_try_s = 0.0

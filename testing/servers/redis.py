@@ -31,12 +31,18 @@ class RedisServer:
         """The `redis://` URL."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def socket_url(self) -> str:
+        """The `unix://` URL of its socket in the file system."""
+        return f"unix://{self._folder}/redis.sock?db=0"
+
     def start(self) -> None:
         """Start it and wait until it responds. A restart uses the same port."""
         for _ in range(_ATTEMPTS):
             port = self.port or free_port()
             command = [self._program, "--port", str(port), "--bind", "127.0.0.1", "--save", "",
-                       "--appendonly", "no", "--dir", self._folder]  # fmt: skip
+                       "--appendonly", "no", "--dir", self._folder,
+                       "--unixsocket", f"{self._folder}/redis.sock"]  # fmt: skip
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )

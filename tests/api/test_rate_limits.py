@@ -56,6 +56,14 @@ async def test_two_replicas_share_one_limit_over_redis(redis_server: RedisServer
     two.close()
 
 
+async def test_redis_may_be_named_by_its_socket(redis_server: RedisServer) -> None:
+    one, two = (CallerRateLimits("4/minute", redis_server.socket_url) for _ in range(2))
+    results = [(await limits.count_request("a")).is_allowed for limits in [one, two] * 3]
+    assert results == [True] * 4 + [False] * 2
+    one.close()
+    two.close()
+
+
 async def test_while_redis_hangs_each_process_counts_by_itself_and_reports_it(
     redis_server: RedisServer,
 ) -> None:

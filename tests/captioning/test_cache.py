@@ -50,6 +50,14 @@ async def test_a_stored_caption_comes_back_and_costs_no_tokens(cache: CaptionCac
     )
 
 
+async def test_redis_may_be_named_by_its_socket(redis_server: RedisServer) -> None:
+    cache = CaptionCache(redis_server.socket_url)
+    await cache.check()
+    await cache.put(KEY, CAPTION)
+    assert await cache.get(KEY, IMAGE, STYLE) is not None
+    await cache.aclose()
+
+
 async def test_it_describes_the_image_that_it_is_asked_for(cache: CaptionCache) -> None:
     """Equal bytes may come from other places; what is said of the source is this request's."""
     await cache.put(KEY, CAPTION)
