@@ -110,6 +110,21 @@ def test_a_source_that_the_caller_sets_is_not_touched(
     assert payload_captions.requests == []
 
 
+def test_a_program_that_replaces_a_machines_text_keeps_the_word(
+    site: PayloadSite, captioned: Document
+) -> None:
+    """Although it is the stored one; what was approved was another text. A form is a person's."""
+    site.update(captioned, {"altReviewedAt": "2026-01-01T00:00:00.000Z"})
+    site.update(captioned, {"alt": "By a newer model", "altSource": "ai"})
+    saved = site.read(captioned)
+    assert (saved["alt"], saved["altSource"]) == ("By a newer model", "ai")
+    assert saved["altReviewedAt"] is None
+
+    form = {"alt": "My mug", "altSource": "ai", "altLocale": "en", "altReviewedAt": None}
+    site.update(captioned, form)
+    assert site.read(captioned)["altSource"] == "human-edited-ai"
+
+
 def test_a_caller_may_ask_for_a_caption(site: PayloadSite, captioned: Document) -> None:
     """By the word `pending`, in any locale."""
     site.update(captioned, {"altSource": "pending"}, locale="de")
@@ -265,12 +280,13 @@ def test_a_form_that_was_opened_before_the_caption_came_does_not_remove_it(
 
 
 def test_a_form_marks_a_picture_as_decorative(site: PayloadSite, captioned: Document) -> None:
-    """The text goes, the decision stays, also in an old form and with a review date."""
+    """The text goes, and the decision stays: a person made it, so it has a review date."""
     form = site.http.get(f"/api/media/{captioned['id']}").json()
-    decision = {"alt": "", "altSource": "decorative", "altReviewedAt": "2026-01-01T00:00:00.000Z"}
+    decision = {"alt": "", "altSource": "decorative"}
     site.http.patch(f"/api/media/{captioned['id']}", json={**form, **decision})
     saved = site.read(captioned)
     assert (saved["alt"], saved["altSource"]) == ("", "decorative")
+    assert now_like(saved["altReviewedAt"])
     site.update(captioned, file=upload(NEW))
     site.run()
     assert site.read(captioned)["altSource"] == "decorative"

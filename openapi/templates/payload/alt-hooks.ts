@@ -20,17 +20,31 @@ type Values = Record<string, unknown>
 
 /** Where beforeOperation leaves the digest of an upload; Payload copies `file` with it. */
 const DIGEST = '_altwrightDigest'
+/** In the request's context: whether a program set `altSource`. */
+const SOURCE_SENT = '_altwrightSourceSent'
 /** When a document that still waits is saved again, a lost job is replaced after this time. */
 const SECOND_JOB_MS = 10 * 60_000
 
-/** Takes the digest of an upload before Payload converts it: afterwards equal files differ. */
-export const takeDigest: CollectionBeforeOperationHook = async ({ args, operation, req }) => {
+/**
+ * Takes the digest of an upload before Payload converts it, afterwards equal files differ; and looks
+ * at what was sent before Payload completes it with stored and default values.
+ */
+export const lookAtCall: CollectionBeforeOperationHook = async ({ args, operation, req }) => {
+  if (operation !== 'create' && operation !== 'update') return args
+  const sent = 'data' in args ? (args.data as Values | undefined) : undefined
+  if (sent) req.context[SOURCE_SENT] = isSentByProgram(sent)
   const { file } = req
-  if (file && (operation === 'create' || operation === 'update')) {
+  if (file) {
     Object.assign(file, { [DIGEST]: await digestOf(file) })
     if (!('overwriteExistingFiles' in args && args.overwriteExistingFiles)) reserveName(args, file)
   }
   return args
+}
+
+/** A form sends every field; a program that knows the source sends it and the text. */
+function isSentByProgram(sent: Values): boolean {
+  const isForm = 'altStamp' in sent || ('altLocale' in sent && 'altReviewedAt' in sent)
+  return 'altSource' in sent && !isForm
 }
 
 async function digestOf(file: NonNullable<PayloadRequest['file']>): Promise<string> {
@@ -72,10 +86,12 @@ function nameKey(collection: string, name: string): string {
   return `${collection}/${name.toLowerCase()}`
 }
 
-/** The file is on the disk, and soon the document is committed: the name may be asked for again. */
-export const releaseName: CollectionAfterOperationHook = ({ req, result }) => {
+/** The name is free again: the file is on the disk. In a storage it is seen after the commit. */
+export const releaseName: CollectionAfterOperationHook = ({ collection, req, result }) => {
   const key = (req.file as Values | undefined)?.[RESERVED]
-  if (typeof key === 'string') reserved.set(key, Date.now() + RELEASE_MS)
+  if (typeof key !== 'string') return result
+  if (collection.upload.disableLocalStorage) reserved.set(key, Date.now() + RELEASE_MS)
+  else reserved.delete(key)
   return result
 }
 
@@ -92,6 +108,7 @@ export function decideTexts(options: AltOptions): CollectionBeforeChangeHook {
       isNewPicture: picture !== stored,
       isImage: isCaptionable(data.mimeType ?? original.mimeType),
       defaults: await defaultsOf(collection, req.payload, req.locale, req),
+      isSourceSent: context[SOURCE_SENT] === true,
       now: new Date(),
     }
     const next: Values = { ...data, altImage: picture || null }

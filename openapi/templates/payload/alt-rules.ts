@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { type AltSource, type AltState, currentWord } from './alt-fields'
 
 const WITHOUT_TEXT = ['pending', 'decorative', 'uncertain', 'rejected', 'failed']
+const DECISIONS = ['human', 'human-edited-ai', 'decorative']
 const EMPTY: Required<AltState> = {
   alt: null, altSource: null, altLocale: null, altModel: null, altReviewedAt: null,
   altReasons: null, altStamp: null,
@@ -23,22 +24,22 @@ export interface Save {
   isNewPicture: boolean
   /** Whether the file can be captioned: no SVG, no video. */
   isImage: boolean
+  /** Whether a program sent `altSource` by itself: it counts even where it is the stored one. */
+  isSourceSent: boolean
   locale: string
   now: Date
 }
 
 /** The fields to save. What a person wrote or decided is never removed. */
 export function nextState(save: Save): AltState {
-  const { defaults, picture } = save
+  const { defaults } = save
   const resolved = resolveStale(save)
   const before = withoutDefaults(save.before, defaults)
   const sent = withoutDefaults(resolved, defaults)
   if (before.altSource == null && sent.altSource === defaults.altSource) sent.altSource = null
   const text = blankToNull(sent.alt)
-  if (currentWord(sent.altSource) !== currentWord(before.altSource)) {
-    // The caller says who wrote the text.
-    return { ...sent, altStamp: stamp(picture, sent.altSource, text) }
-  }
+  const isOther = currentWord(sent.altSource) !== currentWord(before.altSource)
+  if (isOther || (save.isSourceSent && sent.altSource != null)) return callersState(save, sent)
   if (text !== blankToNull(before.alt)) return personsState({ ...save, before }, sent)
   if (!save.isNewPicture) return { ...resolved, altSource: currentWord(resolved.altSource) }
   const next = stateForNewPicture({ ...save, before })
@@ -134,6 +135,19 @@ function resolveStale({ before, sent }: Save): AltState {
   if ((altSource ?? '') !== openedSource) return { ...before, alt, altSource, altReviewedAt }
   const isEdited = (text === null ? '' : shorten(digest(text))) !== openedText
   return isEdited ? { ...before, alt } : before
+}
+
+/** The caller says who wrote the text, or that there is none. */
+function callersState({ before, picture, isSourceSent, now }: Save, sent: AltState): AltState {
+  const text = blankToNull(sent.alt)
+  const altStamp = stamp(picture, sent.altSource, text)
+  const isDateSent = time(sent.altReviewedAt) !== time(before.altReviewedAt)
+  let altReviewedAt = sent.altReviewedAt
+  // In a form a person chooses the word; a program's text is not what was approved before.
+  const isDecided = sent.altSource != null && DECISIONS.includes(sent.altSource)
+  if (!isDateSent && !isSourceSent && isDecided) altReviewedAt = now.toISOString()
+  else if (!isDateSent && text !== blankToNull(before.alt)) altReviewedAt = null
+  return { ...sent, altReviewedAt, altStamp }
 }
 
 /** A person typed, changed or emptied the text. */

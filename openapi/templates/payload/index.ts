@@ -14,7 +14,7 @@
 import type { CollectionConfig, Config, Field, Plugin } from 'payload'
 
 import { altFields } from './alt-fields'
-import { clearOtherLocales, decideTexts, queueCaptions, releaseName, takeDigest } from './alt-hooks'
+import { clearOtherLocales, decideTexts, lookAtCall, queueCaptions, releaseName } from './alt-hooks'
 import { type AltOptions, DEFAULTS } from './alt-options'
 import { captionTask } from './caption-task'
 
@@ -52,7 +52,7 @@ function withAltTexts(collection: CollectionConfig, options: AltOptions): Collec
     fields,
     hooks: {
       ...hooks,
-      beforeOperation: [...(hooks?.beforeOperation ?? []), takeDigest],
+      beforeOperation: [...(hooks?.beforeOperation ?? []), lookAtCall],
       beforeChange: [...(hooks?.beforeChange ?? []), decideTexts(options)],
       afterChange: [...(hooks?.afterChange ?? []), queueCaptions(options)],
       afterOperation: [...(hooks?.afterOperation ?? []), releaseName],
