@@ -266,3 +266,27 @@ def test_a_full_disk_while_decisions_are_written_ends_with_74(
     assert run_command("apply", file)[0] == 0
     assert "A mug." in (tmp_path / "out.csv").read_text()
     assert DRAFT not in (tmp_path / "out.csv").read_text()
+
+
+def test_a_text_that_a_trigger_writes_differently_is_decided_about_as_the_table_has_it(
+    run_command: RunCommand, postgresql: str, tmp_path: Path
+) -> None:
+    made = FilledTable(postgresql, tmp_path)
+    for statement in (
+        (
+            "CREATE FUNCTION tidy() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.alt = rtrim(NEW.alt, '.'); RETURN NEW; END $$"
+        ),
+        "CREATE TRIGGER tidy BEFORE UPDATE ON products FOR EACH ROW EXECUTE FUNCTION tidy()",
+    ):
+        with made.engine.begin() as connection:
+            connection.execute(sa.text(statement))
+    database = ("--database", made.config.source)
+    first = write_decisions(made.journal_path, r1=("edit", "A mug."), r5=("approve", "A blue mug."))
+    assert run_command("apply", first, *database)[0] == 0
+    assert [made.row(key)["alt"] for key in (1, 5)] == ["A mug", "A blue mug"]
+    assert read_outcome(made.journal_path, "1")[1] == "A mug"
+    second = write_decisions(made.journal_path, r1=("edit", "A white cup."))
+    assert run_command("apply", second, *database)[0] == 0
+    assert made.row(1)["alt"] == "A white cup"
+    made.engine.dispose()

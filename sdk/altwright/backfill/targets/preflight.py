@@ -80,9 +80,10 @@ def check_table(
     rows = [row for row in sample if states[row.key] is RowState.OPEN][:_TRIED_ROWS]
     refusals = []
     for row in rows:
-        if not (refusal := _try_to_write(target, row, options)):
+        refusal = _try_to_write(target, row, options)
+        if refusal == "":
             return
-        refusals.append(refusal)
+        refusals += [refusal] if refusal else []
     if refusals:
         raise UsageError(f"{target.name} does not take the texts: {refusals[0]}.")
 
@@ -147,8 +148,11 @@ def _check_unique_key(target: TableTarget) -> None:
         )
 
 
-def _try_to_write(target: TableTarget, row: Row, options: CaptionOptions) -> str:
-    """Write a text into a row and roll it back. Returns why the table refuses it, or ''."""
+def _try_to_write(target: TableTarget, row: Row, options: CaptionOptions) -> str | None:
+    """Write a text into a row and roll it back.
+
+    Returns why the table refuses it, '' if it does not, or None if the row is locked.
+    """
     import sqlalchemy as sa
 
     with target.engine.connect() as connection:
@@ -163,7 +167,7 @@ def _try_to_write(target: TableTarget, row: Row, options: CaptionOptions) -> str
         except RowRefused as error:
             return str(error)
         except (sa.exc.StatementError, ValueError) as error:
-            return "" if error_scope(error) is ErrorScope.MOMENT else error_text(error)
+            return None if error_scope(error) is ErrorScope.MOMENT else error_text(error)
         finally:
             with contextlib.suppress(sa.exc.DBAPIError):
                 transaction.rollback()

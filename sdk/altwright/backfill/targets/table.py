@@ -209,7 +209,9 @@ class TableTarget:
                 self.key.is_one_of([row.key]), self._may_be_set(row, outcome)
             )  # fmt: skip
             if connection.execute(may_be_set).first() is None:
-                return RowWrite(KEPT)
+                # Or it is what a trigger made of the text before such a kill.
+                is_own = "alt_source" in stored and has_source and _has_its_words(alt, outcome.alt)
+                return RowWrite(WRITTEN, alt) if is_own and sets_alt else RowWrite(KEPT)
             raise RowRefused(_DISCARDED)
         if not sets_alt:
             if has_source:
