@@ -61,6 +61,24 @@ def test_columns_of_the_users_own_with_the_names_of_audit_fields_stay(
     ]
 
 
+def test_columns_of_another_type_with_the_names_of_audit_fields_stay(
+    command: BackfillCommand, flaky_model: FlakyModelServer, postgresql: str
+) -> None:
+    """As a generated column for full-text search, which PostgreSQL's manual calls so."""
+    search = "search_text tsvector GENERATED ALWAYS AS (to_tsvector('english', name)) STORED"
+    run_sql(
+        postgresql, f"CREATE TABLE products ({COLUMNS}, reasons jsonb, alt_model int, {search})"
+    )
+    run_sql(
+        postgresql,
+        "INSERT INTO products (id, image_url, name) VALUES (1, :image, 'a cup')",
+        image=flaky_model.image_url(1),
+    )
+    assert command.run(postgresql, *TABLE).returncode == 0
+    found = run_sql(postgresql, "SELECT reasons, alt_model, search_text::text FROM products")
+    assert found == [(None, None, "'cup':2")]
+
+
 def test_columns_that_init_db_made_are_written_beside_the_users_own(
     command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str
 ) -> None:

@@ -176,11 +176,13 @@ class TargetColumns:
         """Fields without the mark whose column has values in rows that no run has written."""
         import sqlalchemy as sa
 
-        doubtful = [
+        unmarked = [
             field for field in _DERIVED_FIELDS if field in self._names and field not in self._marked
         ]
+        doubtful = [field for field in unmarked if _takes_text(self.column(field))]
+        of_other_types = {*unmarked} - {*doubtful}
         if not doubtful:
-            return set()
+            return of_other_types
         no_run_wrote = sa.true()
         if "alt_source" in self:
             no_run_wrote = sa.not_(is_one_of(self.column("alt_source"), _OWN_SOURCES))
@@ -199,7 +201,16 @@ class TargetColumns:
         ]  # fmt: skip
         with database.read_connection(self._engine) as connection:
             found = connection.execute(sa.select(*has_values)).one()
-        return {field for field, has_value in zip(doubtful, found, strict=True) if has_value}
+        filled = {field for field, has_value in zip(doubtful, found, strict=True) if has_value}
+        return filled | of_other_types
+
+
+def _takes_text(column: Column[Any]) -> bool:
+    """Whether text can be written into it: it is not generated, and not for full-text search."""
+    import sqlalchemy as sa
+
+    is_text = isinstance(column.type, (sa.String, sa.types.NullType))
+    return is_text and not isinstance(column.type, sa.Enum) and column.computed is None
 
 
 _OWN_SOURCES = tuple(each for each in AltSource if each is not AltSource.PENDING)
