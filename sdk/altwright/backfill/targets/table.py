@@ -14,7 +14,7 @@ from altwright.backfill.column_mapping import ColumnMapping
 from altwright.backfill.key_column import open_key_column
 from altwright.backfill.run_state import GONE, KEPT, WRITTEN
 from altwright.backfill.targets.table_columns import TargetColumns
-from altwright.backfill.text_conditions import as_string, equals_exactly, is_blank
+from altwright.backfill.text_conditions import as_string, equals_exactly
 from altwright.backfill.types import WRITTEN_BY_PEOPLE, AltSource, Outcome, Row
 from altwright.errors import UsageError
 
@@ -265,7 +265,7 @@ class TableTarget:
             value = self.columns.empty_text if is_decorative else self.columns.literal(field, text)
             if value is None:
                 continue
-            condition = self.columns.may_replace(field)
+            condition = self.columns.may_replace[field]
             values[column.name] = (
                 value if condition is None else sa.case((condition, value), else_=column)
             )
@@ -286,9 +286,8 @@ class TableTarget:
             column = self.columns.column(field)
             may_be_set = self._has_text(column, replaced.get(pair, outcome.texts[pair]))
             if text:
-                may_be_set = (
-                    sa.or_(is_blank(column), may_be_set) if pair in replaced else is_blank(column)
-                )
+                is_blank = self.columns.is_blank[field]
+                may_be_set = sa.or_(is_blank, may_be_set) if pair in replaced else is_blank
             elif not is_cleared and pair not in replaced:
                 continue
             new = self.columns.literal(field, text)
@@ -328,7 +327,8 @@ class TableTarget:
         # A blank row with a person's alt_source was blanked on purpose; a decorative one may be
         # set if the decision is about exactly that.
         may_be_set = sa.and_(
-            is_blank(alt), self.columns.is_machines({seen} & {AltSource.DECORATIVE.value})
+            self.columns.is_blank["alt"],
+            self.columns.is_machines({seen} & {AltSource.DECORATIVE.value}),
         )
         if outcome is not None and outcome.draft and seen in (AltSource.AI, *WRITTEN_BY_PEOPLE):
             is_as_seen = sa.and_(

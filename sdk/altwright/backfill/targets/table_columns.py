@@ -61,6 +61,14 @@ class TargetColumns:
         """Fields whose columns are the user's own: never written."""
         for field in self.users_own:
             del self._names[field]
+        # Built once: a run writes thousands of rows with the same conditions.
+        self.may_replace = {field: self._may_replace(field) for field in self._names}
+        """When a field's column may be set in a row that may be written; None: always.
+
+        A column without the mark keeps what stood in it before the row had an `alt_source`.
+        """
+        self.is_blank = {field: is_blank(self.column(field)) for field in self._names}
+        self._is_machines = self._has_source(MACHINE_SOURCES)
 
     @property
     def missing_fields(self) -> list[str]:
@@ -106,11 +114,7 @@ class TargetColumns:
 
         return sa.literal("", database.untyped_text())
 
-    def may_replace(self, field: str) -> ColumnElement[bool] | None:
-        """When a field's column may be set in a row that may be written; None: always.
-
-        A column without the mark keeps what stood in it before the row had an `alt_source`.
-        """
+    def _may_replace(self, field: str) -> ColumnElement[bool] | None:
         import sqlalchemy as sa
 
         if field in self._marked or field not in (*_DERIVED_FIELDS, "alt_reviewed_at"):
@@ -123,11 +127,15 @@ class TargetColumns:
 
     def is_machines(self, seen: Iterable[str] = ()) -> ColumnElement[bool]:
         """Whether `alt_source` is a machine's or one of `seen`; every other value is a person's."""
+        values = {*MACHINE_SOURCES, *seen}
+        return self._is_machines if values == {*MACHINE_SOURCES} else self._has_source(values)
+
+    def _has_source(self, values: Iterable[str]) -> ColumnElement[bool]:
         import sqlalchemy as sa
 
         if "alt_source" not in self:
             return sa.true()
-        return is_one_of(self.column("alt_source"), {*MACHINE_SOURCES, *seen})
+        return is_one_of(self.column("alt_source"), values)
 
     def is_reviewed_as_seen(self, seen_reviewed_at: str = "") -> ColumnElement[bool]:
         """Whether the row has no review date, or the one that the reviewer saw."""
