@@ -5,7 +5,7 @@ import secrets
 import pytest
 import sqlalchemy as sa
 
-from testing.catalogue import BackfillCommand
+from testing.catalogue import BackfillCommand, wait_until
 from testing.products_table import run_sql
 from testing.servers.flaky_model_server import CAPTION, FlakyModelServer
 from tests.backfill.targets.conftest import TABLE, Fill
@@ -226,3 +226,31 @@ def test_a_query_that_computes_its_images_is_written_back(
         query = f"SELECT id, {image} FROM products"
         journal = ("--journal", f"{len(image)}.journal")
         assert command.run_json(url, *TABLE, "--query", query, *journal)["written"] == 2
+
+
+@pytest.mark.slow
+def test_a_right_that_is_withdrawn_ends_the_run_before_more_is_paid(
+    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, postgresql: str
+) -> None:
+    """What was paid is in the journal, and is written when the right is back."""
+    rows = 150
+    fill(postgresql, COLUMNS, *(f"{number}, IMAGE, NULL" for number in range(1, rows + 1)))
+    name = f"shop_{secrets.token_hex(4)}"
+    run_sql(postgresql, f"CREATE ROLE {name} LOGIN")
+    run_sql(postgresql, f"GRANT SELECT, UPDATE ON products TO {name}")
+    theirs = sa.make_url(postgresql).set(username=name).render_as_string(hide_password=False)
+    flaky_model.behaviour.response_s = 0.2
+    try:
+        process = command.start(theirs, *TABLE, "--concurrency", "1")
+        wait_until(lambda: flaky_model.log.calls >= 2, process)
+        run_sql(postgresql, f"REVOKE UPDATE ON products FROM {name}")
+        assert process.wait(90) == 74
+        paid = flaky_model.log.calls
+        assert paid < rows
+        run_sql(postgresql, f"GRANT UPDATE ON products TO {name}")
+        flaky_model.behaviour.response_s = 0.0
+        assert command.run_json(theirs, *TABLE)["written"] == rows
+        assert flaky_model.log.calls == rows
+    finally:
+        run_sql(postgresql, f"DROP OWNED BY {name}")
+        run_sql(postgresql, f"DROP ROLE {name}")
