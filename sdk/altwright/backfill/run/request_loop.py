@@ -99,8 +99,9 @@ class RequestLoop:
                 await self._check_server()
                 await self._request_all()
             if self._write_back is not None:
-                is_stopped = self._scheduler.stop_reason is not None
-                unwritten = await self._write_back.finish(is_stopped=is_stopped)
+                unwritten = await self._write_back.finish(
+                    lambda: self._scheduler.stop_reason is not None
+                )
                 if unwritten is not None:
                     self._scheduler.stop_because(unwritten)
         except sqlite3.Error as error:

@@ -50,16 +50,18 @@ class TableWriteBack:
         """There are new outcomes to write."""
         self._has_new_outcomes.set()
 
-    async def finish(self, *, is_stopped: bool = False) -> StopReason | None:
+    async def finish(self, is_stopped: Callable[[], bool]) -> StopReason | None:
         """Write everything that is recorded. Returns a stop reason if the table refuses rows.
 
-        A run that was stopped (`is_stopped`) does not wait for locked rows: the next one does.
+        A run that was stopped does not wait for locked rows: the next one does.
         """
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if self._current_write is not None:
             await asyncio.gather(self._current_write, return_exceptions=True)
-        for delay_s in (0.0,) if is_stopped else (0.0, *_RETRY_DELAYS_S):
+        for delay_s in (0.0, *_RETRY_DELAYS_S):
+            if delay_s and is_stopped():
+                break
             await asyncio.sleep(delay_s)
             await self._write_round()
             if not self._round.unwritten:
