@@ -60,9 +60,8 @@ def _typed_cell(
     is_text = isinstance(column.type, (sa.Text, sa.VARCHAR))
     if isinstance(column.type, sa.JSON) and not is_cut:
         return column
-    if kind in (int, bool) or (kind is not None and issubclass(kind, (float, Decimal))):
-        is_exact = kind in (int, bool) or engine.dialect.name != "postgresql"
-        return column if is_exact else sa.cast(column, sa.Text)
+    if kind is not None and issubclass(kind, (int, float, Decimal)):
+        return column
     is_unknown_to_mysql = kind is None and engine.dialect.name != "postgresql"
     text = column if is_text or is_unknown_to_mysql else sa.cast(column, _text_type(engine))
     is_long = is_cut and limit is not None and not is_unknown_to_mysql
