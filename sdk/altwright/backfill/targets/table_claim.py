@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def claim_table(target: TableTarget) -> Iterator[None]:
     path = Path(tempfile.gettempdir()) / f"altwright-{name}"
     try:
         lock = JournalLock(path, f"{target.name} in this database")
-    except OSError:  # of another user of the machine, who may not be running
+    except (OSError, sqlite3.Error):  # a file of another user, or no folder to write into
         yield
         return
     try:
