@@ -183,9 +183,15 @@ def _write(connection: Connection, target: TableTarget, row: Row, options: Capti
         name = target.columns.column("alt_reviewed_at").name
         is_row = target.key.is_one_of([row.key])
         connection.execute(sa.update(target.table).where(is_row).values({name: value}))
-    if target.engine.dialect.name == "postgresql":
+    if target.engine.dialect.name != "postgresql":
+        return
+    try:
         # Else they would be checked at the commit, which does not come.
-        connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
+        with connection.begin_nested():
+            connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
+    except sa.exc.DBAPIError as error:
+        if error_scope(error) is not ErrorScope.TABLE:  # another server of the same protocol
+            raise
 
 
 def _probe(row: Row, target: TableTarget, options: CaptionOptions) -> Outcome:
