@@ -56,7 +56,9 @@ class RunSummary:
             f"{self.output_tokens:,} out{money}"
         )
         if self.kept:
-            lines.append(f"{self.kept:,} rows were filled by a person meanwhile: theirs stayed")
+            lines.append(
+                f"{self.kept:,} rows were filled or changed by a person meanwhile: theirs stayed"
+            )
         to_review = sum(self.outcomes.get(each, 0) for each in ("uncertain", "rejected"))
         if to_review:
             held = f" ({self.held:,} held by your rules)" if self.held else ""
