@@ -29,7 +29,8 @@ _SERVER = {
 @contextlib.contextmanager
 def claim_table(target: TableTarget) -> Iterator[None]:
     """Hold the claim. Raises UsageError if another run has it."""
-    database_of = [target.table.schema, target.table.name, *_database_names(target)]
+    schema = target.table.schema or target.engine.dialect.default_schema_name
+    database_of = [schema, target.table.name, *_database_names(target)]
     name = hashlib.sha256(json.dumps(database_of, default=str).encode()).hexdigest()[:24]
     path = Path(tempfile.gettempdir()) / f"altwright-{name}"
     try:
