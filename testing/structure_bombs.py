@@ -51,6 +51,8 @@ def _jpegs() -> Iterator[tuple[str, bytes]]:
     yield "huffman.jpg", start + _segments(0xC4, b"", [huffman] * 9_000) + rest
     for name, profile in profiles.all_profiles():
         yield f"profile-{name}.jpg", start + _profile_segments(profile) + rest
+    press = profiles.table_profile(b"CMYK", 18)
+    yield "profile-press.jpg", _saved(Image.new("CMYK", (64, 64)), "JPEG", icc_profile=press)
     frame = rest.index(b"\xff\xc0")
     interval = b"\xff\xdd\0\4\0\1"
     entropy = rest.index(b"\xff\xda") + 14
@@ -62,6 +64,9 @@ def _pngs() -> Iterator[tuple[str, bytes]]:
     header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes(193 * 64))
     end = _chunk(b"IEND", b"")
+    tall = struct.pack(">IIBBBBB", 1, 1_000_000, 8, 0, 0, 0, 0)
+    pixels = _chunk(b"IDAT", zlib.compress(bytes(2_000_000)))
+    yield "rows.png", b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", tall) + pixels + end
     start = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
     image = _chunk(b"IDAT", rows) + end
     yield "texts.small.png", start + _chunk(b"tEXt", b"") * 70_000 + image
@@ -70,6 +75,8 @@ def _pngs() -> Iterator[tuple[str, bytes]]:
     empty = _chunk(b"IDAT", b"") * 60_000
     single = b"".join(_chunk(b"IDAT", noise[at : at + 1]) for at in range(len(noise)))
     yield "idats.png", start + empty + single + end
+    long_text = _chunk(b"tEXt", bytes(_RICH_BYTES // 3))
+    yield "texts-behind-a-long-one.png", start + long_text + _chunk(b"tEXt", b"") * 40_000 + image
     bad = _chunk(b"IDAT", noise)[:-1] + b"\0"
     yield "idats-damaged.png", start + empty + bad + end
     packed = zlib.compress(bytes(1_000_000), 9)
@@ -115,6 +122,7 @@ def _tiffs() -> Iterator[tuple[str, bytes]]:
     yield "tags-repeated.tif", _tiff([*_SIZE, *repeated])
     values = [(50_000 + number, 1, 200_000, 8) for number in range(4_000)]
     yield "values-shared.tif", _tiff([*_SIZE, *values], bytes(800_000))
+    yield "many-bits.tif", _tiff([*_SIZE, (258, 3, 400_000, 8)], struct.pack("<H", 8) * 400_000)
     for tag, name in ((34665, "exif"), (34853, "gps"), (330, "sub")):
         inner = struct.pack("<H", 65_000) + struct.pack("<HHII", 60_000, 1, 1, 0) * 65_000
         yield f"{name}-directory.tif", _tiff([*_SIZE, (tag, 4, 1, 8 + 4_096)], bytes(4_096) + inner)
@@ -142,6 +150,8 @@ def _webps() -> Iterator[tuple[str, bytes]]:
     flagged = b"VP8X" + struct.pack("<I", 10) + b"\x08\0\0\0" + b"\x3f\0\0\x3f\0\0"
     exif = _exif(65_000)
     exif += bytes(len(exif) % 2)
+    noise = Image.frombytes("RGB", (1_200, 1_000), random.Random(9).randbytes(3_600_000))
+    yield "noise.webp", _saved(noise, "WEBP", quality=80, method=0)
     yield "exif-tags.webp", _riff(flagged + image + b"EXIF" + struct.pack("<I", len(exif)) + exif)
 
 

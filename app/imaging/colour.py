@@ -24,19 +24,20 @@ _SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
 """The colour space of a profile that fits each mode, as ICC.1 spells it."""
 
 
-_TABLE_PROFILE_MS = 25.0
+_TABLE_PROFILE_MS, _CMYK_PROFILE_MS = 25.0, 45.0
 """For a profile that looks colours up in a table, whatever its size: lcms2 computes a table of its
 own from it, of 33 points for each channel."""
 _HAS_TABLE = re.compile(rb"A2B[0-2]")
+_SPACE = slice(16, 20)
 _TAG_DIRECTORY = slice(128, 128 + 4 + 100 * 12)
 """lcms2 refuses more than a hundred tags."""
 
 
 def estimate_profile_ms(profile: bytes | None) -> float:
     """Processor time that converting an image by this profile takes besides its pixels."""
-    if profile and _HAS_TABLE.search(profile[_TAG_DIRECTORY]):
-        return _TABLE_PROFILE_MS
-    return 0.0
+    if not profile or not _HAS_TABLE.search(profile[_TAG_DIRECTORY]):
+        return 0.0
+    return _CMYK_PROFILE_MS if profile[_SPACE] == b"CMYK" else _TABLE_PROFILE_MS
 
 
 def choose_flatten(image: Image.Image) -> Callable[[Image.Image], Image.Image]:

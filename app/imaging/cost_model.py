@@ -10,7 +10,7 @@ from app.imaging.metadata.iso_media import is_high_bit_depth_avif
 from app.imaging.metadata.iso_structure import IsoStructure
 from app.imaging.metadata.jpeg import JpegHeader
 from app.imaging.metadata.tiff import TiffStructure
-from app.imaging.metadata.webp import WebpHeader
+from app.imaging.metadata.webp import WebpHeader, read_webp_image_bytes
 
 CANVAS_BYTES_PER_PIXEL = 4
 """What Pillow holds a pixel in, except for the modes below."""
@@ -39,25 +39,29 @@ _LIBVIPS_WEBP_FULL_SIZE_BYTES_PER_PIXEL = 10
 _LIBVIPS_LOSSLESS_WEBP_BYTES_PER_PIXEL = 5
 # libwebp holds a lossless image in 4 bytes a pixel, even if it scales it down.
 
-_MS_PER_MEGAPIXEL = {"png": 20, "webp": 18, "gif": 11, "tiff": 13, "bmp": 6}
+_MS_PER_MEGAPIXEL = {"png": 20, "gif": 11, "tiff": 13, "bmp": 6}
 """Processor time, with scaling and encoding, measured on drawn photographs of 1 to 7 megapixels.
 PNG is measured with libvips, and no slower with Pillow."""
 _JPEG_MS_PER_MEGAPIXEL = 4.0
 _SCAN_MS_PER_MEGAPIXEL = 1.7
 # For each scan of a progressive JPEG: it passes over the whole image.
-_MS_PER_MEGAPIXEL_AND_FILE_MEGABYTE = {"avif": (12, 90), "heic": (70, 80)}
+_MS_PER_MEGAPIXEL_AND_FILE_MEGABYTE = {"avif": (12, 90), "heic": (70, 80), "webp": (16, 40)}
 # Measured on photographs of 16 to 1,214 kB and noise of 0.3 to 3 MB for 0.8 megapixels.
+_LOSSLESS_WEBP_MS_PER_FILE_MEGABYTE = 5
 
 # Structure, in milliseconds for each part.
 _JPEG_MS_PER_SEGMENT, _JPEG_MS_PER_HEADER_MEGABYTE = 0.03, 120.0
 _PNG_MS_PER_CHUNK = 0.0025
 _GIF_MS_PER_MEGABYTE = 200.0
-_TIFF_MS_PER_TAG, _TIFF_MS_PER_STRIP, _TIFF_MS_PER_COMPRESSED_STRIP = 0.02, 0.01, 0.0005
+_TIFF_MS_PER_TAG, _TIFF_MS_PER_STRIP, _TIFF_MS_PER_VALUE = 0.02, 0.01, 0.0005
+# libtiff reads the strips of compressed images, Pillow the others.
 _ISO_MS_PER_ITEM, _EXIF_MS_PER_MEGABYTE = 0.1, 400.0
 # Each tile of an AVIF has a decoder of its own. Pillow parses the tags of EXIF.
 _BMP_MS_PER_RUN = 0.0012
 # A run takes two bytes at least.
 _PNG_MS_PER_SAMPLE_MEGABYTE, _PNG_MS_PER_FILE_MEGABYTE = 2.0, 8.0
+_PNG_MS_PER_ROW = 0.0004
+# A million rows of one pixel took 0.4 s.
 
 _ORIENTATION_TAG, _BITS_TAG, _SAMPLES_TAG, _ROWS_TAG = 274, 258, 277, 278
 _TILE_WIDTH_TAG, _TILE_HEIGHT_TAG = 322, 323
@@ -126,12 +130,16 @@ def estimate_libvips_webp_memory_bytes(header: WebpHeader, to_px: Size) -> int:
     return _LIBVIPS_BASE_BYTES
 
 
-def estimate_work_ms(image_format: str, size_px: Size) -> float:
-    """Roughly how many milliseconds of processor time decoding takes, from the size alone.
+def estimate_webp_work_ms(size_px: Size, view: memoryview) -> float:
+    """Roughly how many milliseconds of processor time decoding a WebP takes.
 
     This is only for telling short work from long (see WorkerPool's express child).
     """
-    return _MS_PER_MEGAPIXEL[image_format] * _megapixels(size_px)
+    per_megapixel, per_megabyte = _MS_PER_MEGAPIXEL_AND_FILE_MEGABYTE["webp"]
+    if bytes(view[12:16]) == b"VP8L":
+        per_megabyte = _LOSSLESS_WEBP_MS_PER_FILE_MEGABYTE
+    image_bytes = read_webp_image_bytes(view)
+    return _megapixels(size_px) * per_megapixel + image_bytes / 1e6 * per_megabyte
 
 
 def estimate_jpeg_work_ms(header: JpegHeader) -> float:
@@ -173,8 +181,12 @@ def estimate_gif_structure_ms(file_bytes: int) -> float:
 
 def estimate_tiff_structure_ms(structure: TiffStructure) -> float:
     """What Pillow takes for opening a TIFF."""
-    per_strip = _TIFF_MS_PER_COMPRESSED_STRIP if structure.is_compressed else _TIFF_MS_PER_STRIP
-    return structure.tags * _TIFF_MS_PER_TAG + structure.strips * per_strip
+    strips = 0 if structure.is_compressed else structure.strips
+    return (
+        structure.tags * _TIFF_MS_PER_TAG
+        + structure.values * _TIFF_MS_PER_VALUE
+        + strips * _TIFF_MS_PER_STRIP
+    )
 
 
 def estimate_iso_structure_ms(structure: IsoStructure) -> float:
@@ -184,9 +196,10 @@ def estimate_iso_structure_ms(structure: IsoStructure) -> float:
 
 def estimate_libvips_png_work_ms(png: OpenedPng, file_bytes: int) -> float:
     """The same for a PNG that libvips reads row by row."""
-    return (
+    per_byte = (
         png.sample_bytes * _PNG_MS_PER_SAMPLE_MEGABYTE + file_bytes * _PNG_MS_PER_FILE_MEGABYTE
-    ) / 1e6
+    )
+    return per_byte / 1e6 + png.size_px[1] * _PNG_MS_PER_ROW
 
 
 def _megapixels(size_px: Size) -> float:

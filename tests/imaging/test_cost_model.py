@@ -1,13 +1,16 @@
 """Memory and work that are reserved before an image is decoded."""
 
 import contextlib
+import random
 
 import pytest
 from PIL import Image
 
+from app.imaging.colour import estimate_profile_ms
 from app.imaging.decoders import libvips
 from app.workers.errors import JobRefused
 from app.workers.spawn import EXPRESS_MAX_WORK_MS
+from testing.profiles import curves_profile, table_profile
 from tests.imaging import image_files
 from tests.imaging.normalising import normalise
 
@@ -86,3 +89,35 @@ def test_ordinary_web_images_are_short_work(image_format):
     )
     ((_, work_ms),) = reserved
     assert 0 < work_ms <= EXPRESS_MAX_WORK_MS
+
+
+@pytest.mark.parametrize("image_format", ["avif", "webp"])
+def test_noise_is_more_work_than_a_plain_colour_of_the_same_size(image_format):
+    """A decoder reads its bytes: 0.2 megapixels of noise take as long as 7 of a plain colour."""
+    noise = Image.frombytes("RGB", (560, 420), random.Random(1).randbytes(560 * 420 * 3))
+    foretold_ms = []
+    for image in (Image.new("RGB", noise.size), noise):
+        data = image_files.encode(image, image_format, quality=100)
+        normalise(data, image_format, reserve=lambda *amounts: foretold_ms.append(amounts[1]))
+    plain_ms, noise_ms = foretold_ms
+    assert noise_ms > 3 * plain_ms
+
+
+@pytest.mark.parametrize(("space", "grid"), [(b"RGB ", 20), (b"CMYK", 9)])
+def test_a_profile_with_a_table_is_work(space, grid):
+    """A profile with curves is not: few points of them are used."""
+    table_ms = estimate_profile_ms(table_profile(space, grid))
+    assert table_ms > 20
+    assert estimate_profile_ms(curves_profile(4096)) == estimate_profile_ms(None) == 0
+
+
+def test_a_million_rows_are_work():
+    """Each row of a PNG has its price, however short it is."""
+    reserved = []
+    with contextlib.suppress(JobRefused):
+        normalise(
+            image_files.make_png((1, 1_000_000), 8, 0, bytes(2_000_000)),
+            "png",
+            reserve=lambda *amounts: reserved.append(amounts),
+        )
+    assert reserved[-1][1] > EXPRESS_MAX_WORK_MS

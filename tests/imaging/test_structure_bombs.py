@@ -28,12 +28,15 @@ REFUSED = {
 MOVED = {
     "application.gif", "comment-blocks.gif", "deltas.bmp", "exif-tags.avif", "extensions.gif",
     "extensions-empty.gif", "few-bytes.bmp", "grid.avif", "idats-damaged.png", "idats.png",
-    "lines.bmp", "noise.avif", "properties.avif", "quantisation.jpg", "runs.bmp", "short-runs.bmp",
-    "strips.small.tif", "texts-behind.png", "texts.small.png", "tiles-packed.tif", "tiles.tif",
-    "values-shared.tif",
+    "lines.bmp", "many-bits.tif", "noise.avif", "noise.webp", "profile-press.jpg",
+    "properties.avif", "quantisation.jpg", "rows.png", "runs.bmp", "short-runs.bmp",
+    "strips.small.tif", "texts-behind-a-long-one.png", "texts-behind.png", "texts.small.png",
+    "tiles-packed.tif", "tiles.tif", "values-shared.tif",
 }  # fmt: skip
 """To an ordinary child, because their structure or their bytes foretell the work."""
 
+EITHER = {"profile-table.png", "rows.png"}
+"""Pillow and libvips take different times."""
 
 _DAMAGED = {"colours.bmp", "idats-damaged.png", "restarts.jpg", "runs.bmp", "tiles-packed.tif"}
 """Their images are incomplete."""
@@ -71,7 +74,7 @@ def test_structure_is_refused_or_announced_before_a_library_reads_it(bombs):
     refused = {name for name, code in outcomes.items() if code in ("too_expensive", "corrupt")}
     assert refused - {"colours.bmp", "restarts.jpg"} == REFUSED
     moved = {name for name, code in outcomes.items() if code == "moved"}
-    assert moved - {"profile-table.png"} == MOVED
+    assert moved - EITHER == MOVED - EITHER
 
 
 @pytest.mark.measures

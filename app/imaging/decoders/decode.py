@@ -181,7 +181,7 @@ def _decode_webp(job: DecodeJob, header: WebpHeader) -> DecodedImage:
     job.reserve_for(
         header.size_px,
         cost_model.estimate_libvips_webp_memory_bytes(header, to_px),
-        cost_model.estimate_work_ms("webp", header.size_px)
+        cost_model.estimate_webp_work_ms(header.size_px, job.view)
         + colour.estimate_profile_ms(header.profile),
     )
     image = libvips.decode_webp(job.view, header, to_px)

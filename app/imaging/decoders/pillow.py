@@ -73,7 +73,7 @@ def decode(job: DecodeJob) -> DecodedImage:
         job.reserve_for(
             size,
             cost_model.estimate_pillow_webp_memory_bytes(size, len(view)),
-            cost_model.estimate_work_ms(image_format, size),
+            cost_model.estimate_webp_work_ms(size, view),
         )
     image = _open(job)
     job.check_size(image.size)

@@ -9,6 +9,7 @@ _MAX_CHUNKS = 100_000
 """Encoders write the pixels in pieces of 8 KB or more: 64 MiB are 8,000 chunks."""
 
 _COUNTED_CHUNKS = 1000
+_MIN_CHUNK_BYTES = 12
 
 _CICP_SEARCH_BYTES = 65_536
 """cICP stands before palette and pixels, among a few short chunks."""
@@ -23,13 +24,13 @@ def read_png_size(view: memoryview) -> Size | None:
 
 
 def estimate_chunk_count(view: memoryview) -> int:
-    """The number of chunks; of a file with many, as many as the first thousand suggest."""
+    """The number of chunks; behind the first thousand, as many as there may be."""
     at = 8
     for count in range(_COUNTED_CHUNKS):
         if at + 8 > len(view):
             return count
-        at += 12 + int.from_bytes(view[at : at + 4], "big")
-    return max(_COUNTED_CHUNKS, _COUNTED_CHUNKS * len(view) // at)
+        at += _MIN_CHUNK_BYTES + int.from_bytes(view[at : at + 4], "big")
+    return _COUNTED_CHUNKS + max(0, len(view) - at) // _MIN_CHUNK_BYTES
 
 
 def read_png_bit_depth(view: memoryview) -> int:

@@ -11,6 +11,8 @@ _STRIP_OFFSETS, _TILE_OFFSETS, _COMPRESSION = 273, 324, 259
 _OTHER_DIRECTORIES = frozenset({34665, 34853, 40965})
 """Tags that lead to another directory which Pillow reads: EXIF, GPS, interoperability."""
 _NOT_COMPRESSED = 1
+_BYTE_TYPES = frozenset({1, 2, 6, 7})
+"""Bytes, texts and what is not defined: they are read in one piece."""
 
 MAX_TAGS = 4096
 """In all directories together. Scanners and editors write under a hundred."""
@@ -25,6 +27,8 @@ class TiffStructure:
     tags: int
     strips: int
     """Strips or tiles."""
+    values: int
+    """Numbers in all tags of the image, strips included."""
     is_compressed: bool
 
     def excess(self) -> str | None:
@@ -54,11 +58,13 @@ def read_tiff_structure(view: memoryview) -> TiffStructure:
     )
     header_bytes = 8 if is_big else 4
     if len(view) < header_bytes + layout.pointer.size:
-        return TiffStructure(0, 0, is_compressed=False)
+        return TiffStructure(0, 0, 0, is_compressed=False)
     (first,) = layout.pointer.unpack_from(view, header_bytes)
     tags = _count_tags(view, first, layout)
-    strips, compression, others = 0, _NOT_COMPRESSED, []
-    for tag, _, count, value in _iterate_tags(view, first, layout):
+    strips, values, compression, others = 0, 0, _NOT_COMPRESSED, []
+    for tag, kind, count, value in _iterate_tags(view, first, layout):
+        if kind not in _BYTE_TYPES:
+            values += min(count, len(view))
         if tag in (_STRIP_OFFSETS, _TILE_OFFSETS):
             strips = max(strips, count)
         elif tag == _COMPRESSION:
@@ -66,7 +72,7 @@ def read_tiff_structure(view: memoryview) -> TiffStructure:
         elif tag in _OTHER_DIRECTORIES:
             others.append(layout.pointer.unpack_from(value)[0])
     tags += sum(_count_tags(view, other, layout) for other in others)
-    return TiffStructure(tags, strips, is_compressed=compression != _NOT_COMPRESSED)
+    return TiffStructure(tags, strips, values, is_compressed=compression != _NOT_COMPRESSED)
 
 
 def _count_tags(view: memoryview, at: int, layout: _Layout) -> int:

@@ -70,6 +70,14 @@ def read_webp_size(view: memoryview) -> Size | None:
     return None
 
 
+def read_webp_image_bytes(view: memoryview) -> int:
+    """Length of the coded image, or of an animation's first frame; 0 where none is found."""
+    for kind, _, length in _iterate_chunks(view):
+        if kind in (b"VP8 ", b"VP8L", b"ANMF"):
+            return min(length, len(view))
+    return 0
+
+
 def read_first_frame_box(view: memoryview) -> tuple[int, int, int, int] | None:
     """Left, upper, right and lower edge of an animation's first frame; None for other files."""
     for kind, start, _ in _iterate_chunks(view):
