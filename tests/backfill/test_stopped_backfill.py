@@ -193,6 +193,17 @@ def test_a_disk_too_full_for_the_journal_stops_the_run_before_any_call(
     assert flaky_model.log.calls == 0
 
 
+def test_a_disk_without_any_room_says_so_and_not_that_something_is_locked(
+    catalogue: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
+    completed = _run_with_file_size_limit(catalogue, 0)
+    assert completed.returncode == 74, completed.stderr
+    last = completed.stderr.splitlines()[-1]
+    assert last.endswith("Nothing was requested. Make room, then run the same command again.")
+    assert "locked" not in last
+    assert flaky_model.log.calls == 0
+
+
 @pytest.mark.slow
 def test_a_disk_that_fills_up_ends_the_run_with_74_and_the_next_run_resumes(
     command: BackfillCommand, flaky_model: FlakyModelServer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from altwright.errors import UsageError
 
 
@@ -27,3 +29,8 @@ class TargetChanged(UsageError):
 
 class JournalUnwritable(UsageError):
     """The journal cannot be written: full disk, missing folder, or no permission."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        is_full = any(each in str(error).lower() for each in ("full", "no space", "i/o"))
+        advice = " Make room, then run the same command again." if is_full else ""
+        super().__init__(f"{path} cannot be written: {error}. Nothing was requested.{advice}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sqlite3
 from collections import Counter
@@ -52,6 +53,7 @@ AnyJournal = Union[Journal, "OutcomeStore"]
 RunName = Annotated[
     str, typer.Option("--run", metavar="NAME", help="Name of a queue's run in a database.")
 ]
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 _MAX_LISTED = 50
 """Decisions that were not applied and are listed one by one."""
 _STOPPED_REVIEW = "stopped: the page was not written. Run the same command again."
@@ -162,6 +164,8 @@ def _write_page(options: ReviewOptions) -> None:
         # As bytes: the page's security policy has the hash of its script, line ends included.
         write_output(path, render_page(header, items).encode("utf-8", "replace"), PAGE_MARKS)
     except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise OutputUnwritable(f"{path}: {error.strerror}") from None
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     left_out = f", {selection.left_out:,} more are not on it" if selection.left_out else ""
     print_line(f"{path}: {len(items):,} picture{'' if len(items) == 1 else 's'}{left_out}")

@@ -70,13 +70,13 @@ class Journal:
         try:
             lock = JournalLock(path)
         except (OSError, sqlite3.Error) as error:
-            raise JournalUnwritable(f"{path} cannot be written: {error}.") from None
+            raise JournalUnwritable(path, error) from None
         try:
             journal = cls(path, lock)
             journal._prepare(identity)
         except sqlite3.OperationalError as error:
             lock.release()
-            raise JournalUnwritable(f"{path} cannot be written: {error}.") from None
+            raise JournalUnwritable(path, error) from None
         except sqlite3.DatabaseError as error:
             lock.release()
             raise UsageError(f"{path} cannot be used as a journal: {error}.") from None

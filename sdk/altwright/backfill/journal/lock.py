@@ -27,7 +27,7 @@ class JournalLock:
         except sqlite3.OperationalError as error:
             self._db.close()
             if "locked" not in str(error):
-                raise OSError(f"{path} cannot be locked: {error}") from None
+                raise OSError(str(error)) from None
             raise UsageError(
                 f"Another run works with {what or journal} at the moment: wait until it ends, or "
                 "stop it."

@@ -116,9 +116,7 @@ class LocalRun:
             counts = journal.read_counts()
             requests = journal.count_pending_requests()
         except sqlite3.Error as error:
-            raise JournalUnwritable(
-                f"{journal.path} cannot be written: {error}. Nothing was requested."
-            ) from None
+            raise JournalUnwritable(journal.path, error) from None
         if self.options.limit is not None:
             requests = min(requests, self.options.limit)
         progress = RunProgress.from_counts(counts, requests)
