@@ -69,6 +69,10 @@ class ProgressDisplay:
         """The new file is being written: the bar is removed."""
         self.close()
 
+    def tell(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._print_line(f"altwright: {line}")
+
     def close(self) -> None:
         """Remove the bar."""
         if self._live is not None:

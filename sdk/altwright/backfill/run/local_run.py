@@ -21,6 +21,7 @@ from altwright.backfill.errors import (
 )
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.rules.outcome_rules import OutcomeRules
+from altwright.backfill.run.changed_rules import apply_changed_rules
 from altwright.backfill.run.progress import RunProgress, TokenPrices
 from altwright.backfill.run.request_loop import RequestLoop, RequestOptions
 from altwright.backfill.run.scan import ScanResult, scan_source
@@ -36,6 +37,10 @@ _MAX_CHANGES = 3
 """How often a source may change while the target is written from it."""
 STOPPED_SCANNING = (
     "stopped while the source was read: nothing was requested. Run the same command again."
+)
+_PASSED_BEFORE = (
+    "{:,} texts that the table has already would be held by these rules: look at them with "
+    "altwright review {} --outcome ai"
 )
 _STOPPED_WRITING = (
     "stopped while {} was written: it is as it was. All that was paid for is in the journal: the "
@@ -57,6 +62,9 @@ class ProgressObserver(Protocol):
 
     def writing(self) -> None:
         """The new file is being written."""
+
+    def tell(self, line: str) -> None:
+        """Something that the user should know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,9 @@ class LocalRun:
     def _scan(self, journal: Journal) -> tuple[ScanResult, RunProgress]:
         try:
             scan = scan_source(self.connectors, journal, self.rules.decide, self.observer.scanning)
+            is_table = self.connectors.table is not None
+            if passed := apply_changed_rules(journal, self.rules, is_table=is_table):
+                self.observer.tell(_PASSED_BEFORE.format(passed, journal.path))
             counts = journal.read_counts()
             requests = journal.count_pending_requests()
         except sqlite3.Error as error:
