@@ -12,7 +12,7 @@ from app.workers.spawn import BASE_MEMORY_BYTES, EXPRESS_MAX_WORK_MS
 from tests.workers.pools import express_pid, is_gone, run, running_pool
 from tests.workers.test_confinement import linux
 
-LONG_S = 10 * KILL_AFTER_S
+LONG_S = 4 * KILL_AFTER_S
 
 
 @linux
@@ -20,7 +20,9 @@ async def test_a_job_that_outgrows_the_express_child_is_run_in_another_one():
     """With the same input. The express child was interrupted, and lives."""
     async with running_pool(size=2) as pool:
         express = express_pid(pool)
-        facts, body = await run(pool, "burn_in_python", b"input", seconds=LONG_S, within_s=60)
+        facts, body = await run(
+            pool, "burn_in_python", b"input", seconds=LONG_S, within_s=60, timeout_s=60
+        )
         assert facts["pid"] != express
         assert body == b"input"
         assert express_pid(pool) == express
@@ -33,12 +35,14 @@ async def test_a_job_that_cannot_be_interrupted_costs_the_express_child_and_no_j
     """The job is run anew, and another express child is started."""
     async with running_pool(size=2) as pool:
         express = express_pid(pool)
-        facts, body = await run(pool, "burn_in_native_code", b"input", seconds=0.5, within_s=60)
+        facts, body = await run(
+            pool, "burn_in_native_code", b"input", seconds=0.5, within_s=60, timeout_s=60
+        )
         assert facts["pid"] != express
         assert body == b"input"
         assert is_gone(express)
         assert (pool.jobs_outgrown, pool.children_lost) == (1, 1)
-        assert (await run(pool, "echo", b"next", within_s=60))[1] == b"next"
+        assert (await run(pool, "echo", b"next", within_s=60, timeout_s=60))[1] == b"next"
     events = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert events == ["job.outgrew_express_child"]
 
@@ -50,7 +54,7 @@ async def test_a_job_takes_no_more_processor_time_of_the_express_child_than_its_
     async with running_pool(size=2) as pool:
         express = express_pid(pool)
         used_s = [processor_time_s(express)]
-        job = asyncio.create_task(run(pool, handler, seconds=1, within_s=60, timeout_s=30))
+        job = asyncio.create_task(run(pool, handler, seconds=1, within_s=60, timeout_s=60))
         while (now_s := processor_time_s(express)) is not None and not job.done():
             used_s.append(now_s)
             await asyncio.sleep(0.005)
@@ -71,7 +75,7 @@ async def test_a_job_that_waits_is_not_expensive():
 async def test_a_single_child_is_not_watched():
     """It is no express child."""
     async with running_pool(size=1) as pool:
-        await run(pool, "burn_in_python", seconds=2 * KILL_AFTER_S, within_s=60)
+        await run(pool, "burn_in_python", seconds=2 * KILL_AFTER_S, within_s=60, timeout_s=60)
         assert pool.jobs_outgrown == 0
 
 
@@ -85,13 +89,20 @@ async def test_a_caller_whose_job_outgrew_the_express_child_has_no_part_in_it_fo
         express = express_pid(pool)
         burning = [
             asyncio.create_task(
-                run(pool, "burn_in_python", seconds=0.3, within_s=60, fairness_key=("eve", host))
+                run(
+                    pool,
+                    "burn_in_python",
+                    seconds=0.3,
+                    within_s=60,
+                    timeout_s=60,
+                    fairness_key=("eve", host),
+                )
             )
             for host in ("1", "2", "3")
         ]
         await asyncio.gather(*burning)
         assert pool.jobs_outgrown == 1
-        facts, _ = await run(pool, "echo", within_s=60, fairness_key=("eve", "4"))
+        facts, _ = await run(pool, "echo", within_s=60, timeout_s=60, fairness_key=("eve", "4"))
         assert facts["pid"] != express
         assert (await run(pool, "echo", fairness_key=("anna", "1")))[0]["pid"] == express
 
