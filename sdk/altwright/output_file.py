@@ -72,6 +72,14 @@ class OutputFile:
         """The file while it is written."""
         return self.place.with_name(f".{self.place.name}.part")
 
+    def check_writable(self) -> None:
+        """Raise UsageError if no file can be made in its folder."""
+        try:
+            with self:
+                self.partial.touch()
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be written: {error.strerror}.") from None
+
     def __enter__(self) -> Self:
         self.partial.unlink(missing_ok=True)  # from a killed process
         return self

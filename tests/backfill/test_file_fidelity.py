@@ -391,3 +391,48 @@ def test_odd_cells_come_through(tmp_path: Path, cell: str) -> None:
     run.run()
     line = run.target.read_text().splitlines()[1]
     assert line.startswith(f"1,{URL}a.jpg,{cell},Model: a.jpg.,ai,")
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("suffix", "made"), KINDS[::2], ids=[kind[0] for kind in KINDS[::2]])
+def test_duckdb_reads_the_same_values_as_before(
+    tmp_path: Path, suffix: str, made: Callable[..., bytes], seed: int
+) -> None:
+    """A reader that nobody here wrote. What it cannot read of the source it need not read now."""
+    duckdb = pytest.importorskip("duckdb", reason="pip install duckdb")
+    run = run_of(tmp_path, suffix, make(suffix, made, seed, filled=False))
+    run.run()
+    columns = {
+        ".csv": "id, image, name, price",
+        ".jsonl": "image, n, big, u, nested",
+        ".parquet": 'id, image, price, "at", nested, kind, ratio::varchar',
+    }[suffix]
+    reader = {
+        ".csv": "read_csv('{}', all_varchar = true)",
+        ".jsonl": "read_json('{}')",
+        ".parquet": "read_parquet('{}')",
+    }[suffix]
+
+    def read(path: Path) -> list[object]:
+        found = duckdb.sql(f"SELECT {columns} FROM {reader.format(path)}")
+        return [list(map(str, found.types)), *found.fetchall()]
+
+    try:
+        before = read(run.source)
+    except duckdb.Error:
+        return
+    assert repr(read(run.target)) == repr(before)
+
+
+def test_a_target_in_a_folder_that_takes_no_file_is_refused_before_anything_is_paid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(tmp_path, ".csv", f"id,image,alt\n1,{URL}a.jpg,\n".encode())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(UsageError, match=r"out\.csv cannot be written: Read-only file system"):
+        run.run()
+    assert run.asked == []

@@ -5,14 +5,12 @@ It is written under a temporary name, read back, and renamed.
 
 from __future__ import annotations
 
-import errno
-import itertools
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import (
@@ -23,12 +21,22 @@ from altwright.backfill.column_mapping import (
 )
 from altwright.backfill.errors import SourceChanged, SourceError, TargetChanged
 from altwright.backfill.journal.journal import Journal
-from altwright.backfill.sources.base import BrokenRecord, Piece, Record, Source, read_records
+from altwright.backfill.sources.base import Record, Source, read_records
 from altwright.backfill.sources.csv_file import CsvDialect, CsvSource
 from altwright.backfill.sources.csv_records import TextEncoding
 from altwright.backfill.sources.jsonl_file import JsonlSource
 from altwright.backfill.sources.parquet_file import ParquetSource
 from altwright.backfill.targets.file_cells import FileCells
+from altwright.backfill.targets.file_source import (
+    ADDED_COLUMNS,
+    TextSource,
+    columns_added_before,
+    read_pages,
+    read_pieces,
+    reopen,
+    to_source_error,
+    write_broken,
+)
 from altwright.backfill.targets.file_writers import (
     CsvWriter,
     JsonlWriter,
@@ -53,18 +61,9 @@ FILE_FORMATS = {
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 """File suffix to format."""
-_PAGE_RECORDS = 500
-"""Records in memory at once."""
-_SOURCE, _ADDED, _BROKEN = "source", "added columns", "broken"
-"""Notes of the journal: fingerprint of the scanned source, columns that this target adds, and
-fingerprint of the file of broken records."""
+_SOURCE, _BROKEN = "source", "broken"
+"""Notes of the journal: fingerprints of the scanned source, and of the file of broken records."""
 _GONE = "its row in the source has another text or image now"
-
-_OF_TARGET = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-"""Errors of a write; pyarrow raises those of reading and writing alike."""
-
-T = TypeVar("T")
-TextSource = CsvSource | JsonlSource
 
 
 class FileTarget:
@@ -98,7 +97,12 @@ class FileTarget:
         self._format = FILE_FORMATS.get(path.suffix.lower(), "")
         self._check_path()
         self._cells = FileCells(
-            columns, options, source.columns, _columns_added_before(source), self.encoding
+            columns,
+            options,
+            source.columns,
+            added_before=columns_added_before(source),
+            is_file=isinstance(source, (CsvSource, JsonlSource, ParquetSource)),
+            encoding=self.encoding,
         )
         if isinstance(source, ParquetSource):
             check_text_columns(source, self._cells.set_columns)
@@ -128,7 +132,8 @@ class FileTarget:
         ]
 
     def check_unchanged(self, journal: Journal) -> None:
-        """Raise UsageError if the file exists and is not as this run last wrote it."""
+        """Raise UsageError if it cannot be written, or is not as this run last wrote it."""
+        self._output.check_writable()
         if not self._path.exists():
             self._check_broken_file(journal)
             return
@@ -166,6 +171,7 @@ class FileTarget:
                 self._write_partial(journal, broken_file, left_out)
             if self._source_fingerprint:
                 self._check_source(self._source_fingerprint)
+            self._check_broken_file(journal)
             self._put_in_place(journal, output)
             self._put_broken_in_place(journal, broken)
         journal.mark_all_written()
@@ -183,21 +189,21 @@ class FileTarget:
 
         if isinstance(source, (CsvSource, JsonlSource, ParquetSource)) and not self._has_blanks():
             shutil.copyfile(source.path, partial)
-            _copy_broken(source, broken_file)
+            write_broken(broken_file, read_records(source))
         elif isinstance(source, ParquetSource):
             columns = self._cells.set_columns
             try:
                 digest = rewrite_parquet(source, partial, columns, cells_of)
                 problem = verify_parquet(source, partial, columns, digest)
             except Exception as error:
-                raise _source_error(source, error) from error
+                raise to_source_error(source, error) from error
             _check_read_back(self._path, problem)
         elif isinstance(source, (CsvSource, JsonlSource)):
             self._splice(source, partial, broken_file, cells_of)
         else:
             with self._open_writer(partial) as writer:
-                for page in _pages(read_records(source)):
-                    _write_broken(broken_file, page)
+                for page in read_pages(read_records(source)):
+                    write_broken(broken_file, page)
                     records = [each for each in page if isinstance(each, Record)]
                     writer.add(records, cells_of(records))
 
@@ -215,13 +221,13 @@ class FileTarget:
         )
         columns = [*source.columns, *new_columns] if is_csv else None
         with SplicingWriter(partial, splicer, columns) as writer:
-            for pieces in _pages(_read_pieces(source)):
+            for pieces in read_pages(read_pieces(source)):
                 records = [each.record for each in pieces]
-                _write_broken(broken_file, records)
+                write_broken(broken_file, records)
                 found = [each for each in records if isinstance(each, Record)]
                 writer.add(pieces, cells_of(found))
         digest = RecordDigest()
-        for record in _reopen(source, partial).read():
+        for record in reopen(source, partial).read():
             if isinstance(record, Record):
                 digest.add(record.values, columns)
         problem = "" if digest.value == writer.digest.value else "its cells are not those written"
@@ -308,11 +314,11 @@ class FileTarget:
 
     def _check_broken_file(self, journal: Journal) -> None:
         path = self._broken.path
-        known = journal.read_note(_BROKEN)
+        known = journal.read_note(_BROKEN).split()
         # Of journals of older versions nothing is known about this file.
         is_new_journal = not journal.target_fingerprints
-        if path.exists() and (known or is_new_journal) and hash_file(path) != known:
-            raise UsageError(f"{path} already exists and is not this run's: move it away.")
+        if path.exists() and (known or is_new_journal) and hash_file(path) not in known:
+            raise TargetChanged(f"{path} already exists and is not this run's: move it away.")
 
     def _check_source(self, expected: str) -> None:
         path = Path(self._source.display_name)
@@ -343,7 +349,7 @@ class FileTarget:
         # between, or the disk is full, the file is still recognised as this run's.
         new, old = hash_file(output.partial), journal.target_fingerprints
         journal.set_target_fingerprints(*dict.fromkeys([new, *old]))
-        journal.set_note(_ADDED, json.dumps(self._added_columns()))
+        journal.set_note(ADDED_COLUMNS, json.dumps(self._added_columns()))
         source = self._source
         _replace_file(output, Path(source.display_name) if self._source_fingerprint else None)
         journal.set_target_fingerprints(new)
@@ -354,10 +360,13 @@ class FileTarget:
                 if name in added or name not in self._source.columns]  # fmt: skip
 
     def _put_broken_in_place(self, journal: Journal, broken: OutputFile) -> None:
+        known = journal.read_note(_BROKEN)
         if broken.partial.stat().st_size:
-            journal.set_note(_BROKEN, hash_file(broken.partial))
+            new = hash_file(broken.partial)
+            journal.set_note(_BROKEN, f"{new} {known}")  # also if it is killed before the rename
             broken.replace()
-        elif broken.path.exists() and hash_file(broken.path) == journal.read_note(_BROKEN):
+            journal.set_note(_BROKEN, new)
+        elif broken.path.exists() and hash_file(broken.path) in known.split():
             broken.path.unlink()  # of an earlier run; nothing is broken any more
 
 
@@ -373,65 +382,9 @@ def _is_about(known: tuple[Row, Outcome], row: Row) -> bool:
     return stored.has_same_request(row)
 
 
-def _columns_added_before(source: Source) -> frozenset[str]:
-    """Columns of the source that an earlier backfill has added, by its journal or a marker."""
-    if isinstance(source, ParquetSource):
-        return source.marked_columns
-    if not isinstance(source, (CsvSource, JsonlSource)):
-        return frozenset()
-    path = source.path.with_name(f"{source.path.name}.journal")
-    if not path.is_file():
-        return frozenset()
-    try:
-        with Journal.read(path) as journal:
-            is_target = Path(journal.identity.target).name == source.path.name
-            added = journal.read_note(_ADDED)
-    except UsageError:
-        return frozenset()
-    return frozenset(json.loads(added)) if is_target and added else frozenset()
-
-
-def _read_pieces(source: TextSource) -> Iterator[Piece]:
-    try:
-        yield from source.read_pieces()
-    except OSError as error:
-        raise _source_error(source, error) from error
-
-
-def _reopen(source: TextSource, path: Path) -> TextSource:
-    if isinstance(source, JsonlSource):
-        return JsonlSource(path)
-    encoding = source.dialect.encoding
-    return CsvSource(path, encoding=encoding.codec)
-
-
-def _pages(found: Iterator[T]) -> Iterator[list[T]]:
-    while page := list(itertools.islice(found, _PAGE_RECORDS)):
-        yield page
-
-
-def _copy_broken(source: Source, broken_file: IO[str]) -> None:
-    _write_broken(broken_file, read_records(source))
-
-
-def _write_broken(broken_file: IO[str], records: Iterable[object]) -> None:
-    for each in records:
-        if isinstance(each, BrokenRecord) and each.text:
-            broken_file.write(f"{each.text}\n")
-
-
 def _check_read_back(path: Path, problem: str) -> None:
     if problem:
         raise SourceError(
             f"{path} does not read back as it was written ({problem}): it is not put in place",
             is_temporary=False,
         )
-
-
-def _source_error(source: Source, error: Exception) -> Exception:
-    """An error of pyarrow or the file system while a source is read, as SourceError."""
-    library = type(error).__module__.partition(".")[0]
-    is_of_target = isinstance(error, OSError) and error.errno in _OF_TARGET
-    if is_of_target or (library != "pyarrow" and not isinstance(error, OSError)):
-        return error
-    return SourceError(f"{source.display_name} is damaged: {error}", is_temporary=False)

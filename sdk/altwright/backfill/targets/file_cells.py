@@ -34,6 +34,8 @@ class FileCells:
     source_columns: Sequence[str]
     added_before: Collection[str] = frozenset()
     """Columns of the source that an earlier backfill has added."""
+    is_file: bool = True
+    """Whether the source is a file: a table's columns of these names come from `init-db`."""
     encoding: str = ""
     """A codec that may lack characters; empty if every text fits."""
 
@@ -43,7 +45,8 @@ class FileCells:
         return [
             column
             for field in _COMMON_NAMES
-            if (column := self.columns.target_column(field)) in self.source_columns
+            if self.is_file
+            and (column := self.columns.target_column(field)) in self.source_columns
             and column not in self.added_before
             and field not in self.columns.named
         ]
