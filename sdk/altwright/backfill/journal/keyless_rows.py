@@ -50,30 +50,50 @@ UPDATE arrivals SET is_guess = 1 WHERE id IS NULL AND picture IN (
     WHERE id NOT IN (SELECT id FROM arrivals WHERE id IS NOT NULL)
     GROUP BY picture HAVING count(*) > 1)
 """
-_MATCH = """
-WITH a AS (
-    SELECT place, {name} AS name,
-           row_number() OVER (PARTITION BY {name} ORDER BY is_blank DESC, place) AS rank,
-           count(*) OVER (PARTITION BY {name}) AS size
-    FROM arrivals WHERE id IS NULL),
-c AS (
-    SELECT id, place, {name} AS name,
-           row_number() OVER (PARTITION BY {name} ORDER BY pass DESC, is_decided DESC, place, id)
-               AS rank,
-           count(*) OVER (PARTITION BY {name}) AS size
-    FROM candidates WHERE id NOT IN (SELECT id FROM arrivals WHERE id IS NOT NULL)),
-sizes AS (SELECT DISTINCT name, min(a.size, c.size) AS size FROM a JOIN c USING (name)),
-a_in_order AS (
-    SELECT place, name, row_number() OVER (PARTITION BY name ORDER BY place) AS n
-    FROM a JOIN sizes USING (name) WHERE rank <= sizes.size),
-c_in_order AS (
-    SELECT id, name, row_number() OVER (PARTITION BY name ORDER BY place, id) AS n
-    FROM c JOIN sizes USING (name) WHERE rank <= sizes.size),
-found AS (SELECT a.place, c.id FROM a_in_order a JOIN c_in_order c USING (name, n))
-UPDATE arrivals SET id = found.id FROM found WHERE arrivals.place = found.place
-"""
+_MATCH = (
+    """
+CREATE TEMP TABLE a_ranked AS
+SELECT place, {name} AS name,
+       row_number() OVER (PARTITION BY {name} ORDER BY is_blank DESC, place) AS rank,
+       count(*) OVER (PARTITION BY {name}) AS size
+FROM arrivals WHERE id IS NULL
+""",
+    """
+CREATE TEMP TABLE c_ranked AS
+SELECT id, place, {name} AS name,
+       row_number() OVER (PARTITION BY {name} ORDER BY pass DESC, is_decided DESC, place, id)
+           AS rank,
+       count(*) OVER (PARTITION BY {name}) AS size
+FROM candidates WHERE id NOT IN (SELECT id FROM arrivals WHERE id IS NOT NULL)
+""",
+    "CREATE TEMP TABLE sizes (name TEXT PRIMARY KEY, a INTEGER, c INTEGER)",
+    "INSERT INTO sizes SELECT DISTINCT name, size, 0 FROM a_ranked",
+    "CREATE TEMP TABLE c_sizes (name TEXT PRIMARY KEY, c INTEGER)",
+    "INSERT INTO c_sizes SELECT DISTINCT name, size FROM c_ranked",
+    "UPDATE sizes SET c = coalesce((SELECT c FROM c_sizes WHERE c_sizes.name = sizes.name), 0)",
+    "CREATE TEMP TABLE a_ordered (name TEXT, n INTEGER, place INTEGER, PRIMARY KEY (name, n))",
+    """
+INSERT INTO a_ordered
+SELECT name, row_number() OVER (PARTITION BY name ORDER BY place), place
+FROM a_ranked r CROSS JOIN sizes USING (name) WHERE rank <= min(sizes.a, sizes.c)
+""",
+    "CREATE TEMP TABLE c_ordered (name TEXT, n INTEGER, id INTEGER, PRIMARY KEY (name, n))",
+    """
+INSERT INTO c_ordered
+SELECT name, row_number() OVER (PARTITION BY name ORDER BY place, id), id
+FROM c_ranked r CROSS JOIN sizes USING (name) WHERE rank <= min(sizes.a, sizes.c)
+""",
+    "CREATE TEMP TABLE found (place INTEGER PRIMARY KEY, id INTEGER)",
+    "INSERT INTO found SELECT place, id FROM a_ordered CROSS JOIN c_ordered USING (name, n)",
+    """
+UPDATE arrivals SET id = (SELECT id FROM found WHERE found.place = arrivals.place)
+WHERE place IN (SELECT place FROM found)
+""",
+)
 """Equal rows are matched in their order. Where one side has fewer, the blank ones, the ones of the
-last scan, and what a person decided come first."""
+last scan, and what a person decided come first. Each step has its own table with a key: as one
+statement with common table expressions it took the square of the rows."""
+_STEP_TABLES = ("a_ranked", "c_ranked", "sizes", "c_sizes", "a_ordered", "c_ordered", "found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +142,19 @@ class KeylessRows:
 
     def match(self, scan_number: int) -> None:
         """Find the journal's row for each that was staged."""
-        self._db.execute("DROP TABLE IF EXISTS temp.candidates")
+        self._drop("candidates", *_STEP_TABLES)
         self._db.execute(_CREATE_CANDIDATES, (scan_number,))
         for name in ("cells", "ask", "picture"):
             if name == "picture":
                 self._db.execute(_MARK_GUESSES)
-            self._db.execute(_MATCH.format(name=name))
-        self._db.execute("DROP TABLE temp.candidates")
+            for statement in _MATCH:
+                self._db.execute(statement.format(name=name))
+            self._drop(*_STEP_TABLES)
+        self._drop("candidates")
+
+    def _drop(self, *tables: str) -> None:
+        for table in tables:
+            self._db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
     def read_pages(self) -> Iterator[list[NamedRow]]:
         """The blank ones among the staged rows, with their keys."""
