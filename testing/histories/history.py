@@ -1,0 +1,278 @@
+"""One random history: people and commands take turns, and the oracle looks after each."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testing.histories import catalogue, review
+from testing.histories.caption_stub import CaptionStub
+from testing.histories.command import Commands
+from testing.histories.command_result import CommandResult, Fault
+from testing.histories.oracle import Record
+from testing.histories.person import Editor
+from testing.histories.world import World
+
+_JOURNAL = "run.journal"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryResult:
+    """What became of a history."""
+
+    seed: int
+    kind: str
+    steps: tuple[str, ...]
+    faults: tuple[str, ...]
+    refusals: tuple[str, ...]
+    paid: int
+    """Texts that were paid for."""
+    needed: int
+    """Distinct texts among them."""
+    kills: int
+
+
+def history_folder() -> Path:
+    """A new folder in memory, where there is such a file system: a history syncs often."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="history-", dir=memory if memory.is_dir() else None))
+
+
+def run_history(seed: int, kind: str, stub: CaptionStub, url: str = "") -> HistoryResult:
+    """Run the history of a seed. `url`: an empty database for tables of a server."""
+    stub.reset()
+    folder = history_folder()
+    (folder / "work").mkdir()
+    world = World(seed, kind, folder / "work", url)
+    history = _History(world, stub)
+    try:
+        history.run()
+    finally:
+        world.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    texts = {(p.image, p.context, p.tags, p.style, p.locale) for p in stub.paid}
+    return HistoryResult(
+        seed, kind, tuple(world.steps), tuple(world.oracle.faults),
+        tuple(world.oracle.refusals), len(stub.paid), len(texts), history.kills,
+    )  # fmt: skip
+
+
+class _History:
+    """Takes the steps; the oracle looks after each."""
+
+    def __init__(self, world: World, stub: CaptionStub) -> None:
+        self.world, self.stub = world, stub
+        self.random, self.oracle, self.options = world.random, world.oracle, world.options
+        self.folder, self.files = world.folder, world.files
+        self.editor = Editor(world)
+        self.commands = Commands(stub, world.folder)
+        self.concurrency = self.random.choice((1, 2, 4))
+        self.decision_files: list[str] = []
+        self.kills = 0
+        if "init-db" in self.options.variant:
+            self._init_db()
+
+    def run(self) -> None:
+        """The whole history."""
+        for _ in range(self.random.randint(3, 9)):
+            self._take_step()
+            if self.oracle.faults:
+                return
+        self._settle()
+
+    def _init_db(self) -> None:
+        result = self.commands.run([
+            "backfill", "init-db", *self.world.target, "--styles", ",".join(self.options.styles),
+            "--locales", ",".join(self.options.locales)])  # fmt: skip
+        self.oracle.check_result(result)
+
+    # Steps
+
+    def _take_step(self) -> None:
+        step = self.random.choices(
+            [self._run, self._review, self._apply, self.editor.edit, self._two_runs, self._forget],
+            [34, 18, 12, 40, 3, 3],
+        )[0]
+        step()
+
+    def _run(self) -> None:
+        extra: list[str] = []
+        if self.random.random() < 0.15:
+            extra = ["--limit", str(self.random.randint(1, 3))]
+        elif self.random.random() < 0.05:
+            extra = ["--estimate"]
+        self.stub.is_down = self.random.random() < 0.04
+        if self.stub.is_down:
+            extra += ["--patience", "0.05"]
+        self._backfill(extra, self._draw_fault())
+        self.stub.is_down = False
+
+    def _draw_fault(self) -> Fault | None:
+        if self.random.random() < 0.45:
+            return None
+        kind = self.random.choice(("request", "answer", "statement", "rename", "disk"))
+        most = {"request": 4, "answer": 4, "statement": 70, "rename": 2, "disk": 3}[kind]
+        number = self.random.randint(1, most)
+        signals = (signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
+        chosen = self.random.choice(signals) if kind in ("request", "answer") else signal.SIGKILL
+        return Fault(kind, number, chosen)
+
+    def _arguments(self) -> list[str]:
+        options = self.options
+        found = ["backfill", *self.world.target, "--journal", _JOURNAL, "-j", str(self.concurrency),
+                 "--styles", ",".join(options.styles), "--locales", ",".join(options.locales),
+                 "--json", "--timeout", "400"]  # fmt: skip
+        return [*found, "--hold-column", f"note={catalogue.HOLD}"] if options.holds else found
+
+    def _backfill(self, extra: list[str], fault: Fault | None) -> CommandResult:
+        before = self._before()
+        result = self.commands.run([*self._arguments(), *extra], fault)
+        self.world.log(f"run {' '.join(extra)} {fault or ''} -> {result.code}")
+        self._look(result, before)
+        if "--estimate" in extra and any(number == result.number for number, *_ in self.stub.asked):
+            self.oracle.fault("--estimate asked")
+        return result
+
+    def _two_runs(self) -> None:
+        before = self._before()
+        other = [each if each != _JOURNAL else "other.journal" for each in self._arguments()]
+        second = other if self.files is None and self.random.random() < 0.5 else self._arguments()
+        results = self.commands.run_all([self._arguments(), second])
+        (self.folder / "other.journal").unlink(missing_ok=True)
+        self.world.log(f"two runs -> {[each.code for each in results]}")
+        if second == other:  # it knows nothing of what the other has paid for
+            number = results[0].number
+            one_by_one = all(each.code != 2 for each in results)  # the second began later
+            self.oracle.forgotten_at += [number - 1, *([number] if one_by_one else [])]
+        for result in results:
+            self._look(result, before)
+        if second == other:
+            self.oracle.forgotten_at.append(results[0].number)
+
+    def _before(self) -> dict[str, Any]:
+        source = self.world.source()
+        target = self.files.target() if self.files else source
+        return {"source": source, "target": target}
+
+    def _look(self, result: CommandResult, before: dict[str, Any]) -> dict[str, Any]:
+        """Have the oracle look at everything after a command."""
+        if result.was_killed:
+            self.kills += 1
+        summary = self.oracle.check_result(result)
+        self.oracle.check_payment(self.stub.paid, self.concurrency)
+        self.oracle.check_asked(self.stub.asked, result.number, before["source"])
+        where = f"after {result.arguments[0]} {result.number}"
+        if self.files is None:
+            self._look_at_table(before["source"], where)
+        else:
+            self._look_at_file(result, before, where)
+        return summary
+
+    def _look_at_table(self, before: list[Record], where: str) -> None:
+        after = {row["_uid"]: row for row in self.world.source()}
+        for row in before:
+            if row["_uid"] not in after:
+                self.oracle.fault(f"{where}: row {row['_uid']} is gone")
+            else:
+                self.oracle.check_row(row, row, after[row["_uid"]], where)
+
+    def _look_at_file(self, result: CommandResult, before: dict[str, Any], where: str) -> None:
+        assert self.files is not None
+        target, source = self.files.target(), before["source"]
+        if self.world.source() != source:
+            self.oracle.fault(f"{where}: the source was changed")
+        if target is None or (target == before["target"] and result.code not in (0, 1)):
+            return
+        if "--estimate" in result.arguments or result.arguments[0] == "review":
+            return
+        if len(target) != len(source):
+            self.oracle.fault(f"{where}: {len(source)} rows became {len(target)}")
+            return
+        for row, found in zip(source, target, strict=True):
+            self.oracle.check_row(row, row, found, where)
+            self.oracle.check_decided(row, row, found, where)
+
+    # A reviewer
+
+    def _review(self) -> None:
+        if not (self.folder / _JOURNAL).exists():
+            return
+        page = self.folder / "page.html"
+        extra = [] if self.random.random() < 0.7 else [
+            "--outcome", "reviewed,human-edited-ai,human,decorative,rejected,ai"]  # fmt: skip
+        result = self.commands.run(["review", _JOURNAL, "--to", page.name, *extra])
+        self.world.log(f"review {' '.join(extra)} -> {result.code}")
+        self.oracle.check_result(result)
+        if result.code != 0:
+            return
+        file = self.folder / f"decisions-{len(self.decision_files)}.json"
+        made = review.decide(review.read_page(page), self.world.source(), self.options, file,
+                             self.random, self.world.numbers)  # fmt: skip
+        self.oracle.decisions += made
+        self.decision_files.append(file.name)
+        for each in made:
+            self.world.log(f"  {file.name}: {each.kind} {each.uids} {each.key!r} {each.texts}")
+        if self.random.random() < 0.7:
+            self._apply_file(file.name)
+
+    def _apply(self) -> None:
+        if self.decision_files:
+            self._apply_file(self.random.choice(self.decision_files))
+
+    def _apply_file(self, name: str) -> None:
+        if not (self.folder / _JOURNAL).exists():
+            return
+        before = self._before()
+        fault = self._draw_fault() if self.random.random() < 0.3 else None
+        result = self.commands.run(["apply", name, "--journal", _JOURNAL, "--json"], fault)
+        summary = self.oracle.check_result(result)
+        self.world.log(f"apply {name} {fault or ''} -> {result.code} {summary}")
+        if result.code in (0, 1) and summary:
+            bad = {*summary["left"], *summary["waiting"], *summary["partly"]}
+            last = {each.key: each for each in self.oracle.decisions if each.file == name}
+            for decision in last.values():
+                if decision.key not in bad and len(decision.uids) == 1:
+                    self.oracle.decided[decision.uids[0]] = decision
+        elif result.code < 0 or result.code in (74, 75, 130, 143):
+            about = [each for each in self.oracle.decisions if each.file == name]
+            for each in about:
+                for uid in each.uids:  # one of the two, until it is applied again
+                    self.oracle.decided.pop(uid, None)
+        self._look(result, before)
+        if self.files is None and result.code in (0, 1):
+            for row in self.world.source():
+                self.oracle.check_applied(row, name)
+
+    def _forget(self) -> None:
+        """A person deletes the journal, and with it the file that the run made."""
+        self.world.log("deletes the journal")
+        for path in self.folder.glob(f"{_JOURNAL}*"):
+            path.unlink()
+        if self.files is not None and self.files.target_path.exists():
+            self.files.target_path.unlink()
+        self.oracle.forgotten_at.append(self.stub.command)
+        self.oracle.decided.clear()
+
+    # The end
+
+    def _settle(self) -> None:
+        """Runs without faults, until nothing is left to do."""
+        for _ in range(3):
+            result = self._backfill([], None)
+            if result.code in (0, 1, 2):
+                break
+        if result.code not in (0, 1):
+            self.oracle.fault(f"the last run ends with {result.code}: {result.err[-300:]}")
+            return
+        source = self.world.source()
+        target = self.files.target() if self.files else source
+        for row, found in zip(source, target or [], strict=True):
+            was_held = str(found.get("reasons") or "").startswith("held: column note")
+            can_hold = self.options.holds and (was_held or row["note"] == catalogue.HOLD)
+            # Without the columns only the journal says that a rule has held the row before.
+            can_hold = can_hold or (self.options.holds and "reasons" not in found)
+            self.oracle.check_end(row, found, can_hold=can_hold)
