@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.circuit_breaker import CircuitBreaker
@@ -33,17 +34,34 @@ _REFUSED_IMAGES_IN_A_ROW = 20
 image is sent: a provider that blocks an account refuses every image in the words of a filter."""
 _MAX_FAILED_IMAGES = 1_000
 """How many images are remembered with the moment of their first failure."""
+_MAX_TRIALS = 3
+"""How often an image is tried again while other calls fail beside it."""
+_SETTLE_S = 1.0
+"""A process that dies ends all its calls at once. What is in flight after so long survived."""
 _SUSPECT_IMAGES_S = 3_600.0
 """After a model failed on images but captioned a known good one, each failure is checked so."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """A request that failed without an explanation, and what was known before its call."""
+
+    image: NormalisedImage
+    request: DraftRequest
+    deadline: Deadline
+    error: ModelUnavailable | ModelError
+    failed_probes: int
 
 
 class GuardedCaptioner:
     """One captioner behind its circuit breaker.
 
-    An unexplained failure (a 5xx, a 4xx of unknown meaning, a broken connection) may be the image's
-    or the captioner's. It is the image's where the image fails, another one is captioned, and the
-    image fails again. The other one may be a request of somebody else, or the probe: a known good
-    image, which is sent when the same image fails a second time, and before the breaker would open.
+    An unexplained failure (a 5xx, a 4xx of unknown meaning, a broken connection) may be the
+    image's, the captioner's, or that of another image whose call was in flight: a process that dies
+    ends all its calls. A trial tells: a known good image is captioned (the probe), and right after
+    it the image fails again while no other call does. It follows when the same image fails a second
+    time, and before the breaker would open. Nothing is concluded from a success before the failure:
+    the captioner may be down again.
     Images that the model refuses in plain words are probed as well, after several in a row.
     """
 
@@ -59,10 +77,17 @@ class GuardedCaptioner:
         self.label = label
         self.breaker = breaker
         self._clock = clock
-        self._successes = 0
-        """Counts captions and successful probes."""
+        self._failed_probes = 0
+        """Counts probes that failed while nothing else could be the cause."""
         self._failed_images: dict[str, int] = {}
-        """The number of successes at the first unexplained failure of an image, oldest first."""
+        """The images that failed without an explanation, oldest first, with how often a trial found
+        that the image is at fault."""
+        self._in_flight: set[asyncio.Future[None]] = set()
+        """The calls to the captioner that have not ended."""
+        self._failed_meanwhile: set[str] = set()
+        """The images whose calls failed at the server since the present trial began."""
+        self._trial = asyncio.Lock()
+        """One trial at a time, so that no suspect image makes another one fail."""
         self._refused_images: set[str] = set()
         """The different images that the model refused since it last captioned one."""
         self._suspects_images_until_s = 0.0
@@ -83,37 +108,42 @@ class GuardedCaptioner:
                 retry_after_s=self.breaker.retry_after_s(),
             )
         image_id = image.source.sha256
-        successes_before = self._successes
         with self._record_outcome(permit, image_id):
+            failed_probes = self._failed_probes
             try:
-                draft = await self.captioner.draft(image, request, deadline)
+                draft = await self._call(image, request, deadline)
             except _UNEXPLAINED as error:
-                if self._failed_images.get(image_id, successes_before) < successes_before:
+                if self._failed_images.get(image_id):
                     raise _not_accepted(error) from None
-                await self._find_culprit(permit, image_id, error, deadline)
+                self._check_suspicion(permit, image_id, error)
+                suspect = _Suspect(image, request, deadline, error, failed_probes)
+                draft = await self._find_culprit(suspect)
             except CaptionRefused as error:
                 await self._check_refusal(image_id, error, deadline)
                 raise
-            else:
-                self._record_success(image_id)
-                return draft
-            try:
-                draft = await self.captioner.draft(image, request, deadline)
-            except _UNEXPLAINED as error:
-                raise _not_accepted(error) from None
             self._record_success(image_id)
             return draft
 
-    async def _find_culprit(
-        self, permit: int, image_id: str, error: ModelUnavailable | ModelError, deadline: Deadline
-    ) -> None:
-        """Return where a known good image was captioned; the image is then tried once more.
+    async def _call(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        ended = asyncio.get_running_loop().create_future()
+        self._in_flight.add(ended)
+        try:
+            return await self.captioner.draft(image, request, deadline)
+        except ServerFailed:
+            self._failed_meanwhile.add(image.source.sha256)
+            raise
+        finally:
+            self._in_flight.discard(ended)
+            ended.set_result(None)
 
-        Raises `error` where there was no reason or no time to probe, and an error that the breaker
-        counts where the known good image failed as well.
-        """
+    def _check_suspicion(
+        self, permit: int, image_id: str, error: ModelUnavailable | ModelError
+    ) -> None:
+        """Remember the image. Raises `error` where there is no reason for a trial yet."""
         is_repeated = image_id in self._failed_images
-        self._failed_images.setdefault(image_id, self._successes)
+        self._failed_images.setdefault(image_id, 0)
         while len(self._failed_images) > _MAX_FAILED_IMAGES:
             del self._failed_images[next(iter(self._failed_images))]
         if not (
@@ -123,14 +153,57 @@ class GuardedCaptioner:
             or self.breaker.will_trip(permit, image_id)
         ):
             raise error
-        works = await self._run_probe(deadline)
-        if works is None:
-            raise error
-        if not works:
-            reason = f"{error.log_reason}; a known good image failed as well"
-            if isinstance(error, ModelUnavailable):
-                raise ModelUnavailable(log_reason=reason, retry_after_s=error.retry_after_s)
-            raise ModelError(log_reason=reason)
+
+    async def _find_culprit(self, suspect: "_Suspect") -> Draft:
+        """The draft where the failure was not the image's.
+
+        Raises ImageNotAccepted where it is, an error that the breaker counts where the known good
+        image fails as well, and the last error where nothing can be told in time.
+        """
+        image_id, error = suspect.image.source.sha256, suspect.error
+        verdicts = self._failed_images.get(image_id, 0)
+        try:
+            async with asyncio.timeout(max(0.0, suspect.deadline.left_s())):
+                await self._trial.acquire()
+        except TimeoutError:
+            raise error from None
+        try:
+            if self._failed_images.get(image_id, 0) > verdicts:
+                raise _not_accepted(error)  # another request with this image was waited for
+            if self._failed_probes > suspect.failed_probes:
+                raise _captioner_failed(error)
+            return await self._try_again(suspect)
+        finally:
+            self._trial.release()
+
+    async def _try_again(self, suspect: "_Suspect") -> Draft:
+        image_id, error = suspect.image.source.sha256, suspect.error
+        for _ in range(_MAX_TRIALS):
+            self._failed_meanwhile.clear()
+            works = await self._run_probe(suspect.deadline)
+            if works is None:
+                raise error
+            if not works:
+                if await self._others_failed(image_id):
+                    continue
+                self._failed_probes += 1
+                raise _captioner_failed(error)
+            try:
+                return await self._call(suspect.image, suspect.request, suspect.deadline)
+            except _UNEXPLAINED as again:
+                error = again
+                if isinstance(again, ServerFailed) and await self._others_failed(image_id):
+                    continue
+                if image_id in self._failed_images:
+                    self._failed_images[image_id] += 1
+                raise _not_accepted(again) from None
+        raise error
+
+    async def _others_failed(self, image_id: str) -> bool:
+        """Whether calls with other images failed during this trial: one may be the cause."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=_SETTLE_S)
+        return bool(self._failed_meanwhile - {image_id})
 
     async def _check_refusal(
         self, image_id: str, error: CaptionRefused, deadline: Deadline
@@ -160,7 +233,6 @@ class GuardedCaptioner:
         works = await self.captioner.probe()
         _logger.info("captioner.probed", extra={"captioner": self.label, "works": works})
         if works:
-            self._successes += 1
             self._refused_images.clear()
             self._suspects_images_until_s = self._clock() + _SUSPECT_IMAGES_S
             if self.breaker.close():
@@ -170,7 +242,6 @@ class GuardedCaptioner:
         return works
 
     def _record_success(self, image_id: str) -> None:
-        self._successes += 1
         self._refused_images.clear()
         self._failed_images.pop(image_id, None)
 
@@ -212,6 +283,14 @@ class GuardedCaptioner:
                 )
             elif reset:
                 _logger.info("circuit_breaker.closed", extra={"captioner": self.label})
+
+
+def _captioner_failed(error: ModelUnavailable | ModelError) -> ModelUnavailable | ModelError:
+    """The error as the captioner's own, which the breaker counts whatever the image."""
+    reason = f"{error.log_reason}; a known good image failed as well"
+    if isinstance(error, ModelUnavailable):
+        return ModelUnavailable(log_reason=reason, retry_after_s=error.retry_after_s)
+    return ModelError(log_reason=reason)
 
 
 def _not_accepted(error: ModelUnavailable | ModelError) -> ImageNotAccepted:

@@ -92,14 +92,95 @@ async def test_six_different_bad_images_open_no_breaker(error: CaptionError) -> 
 
 
 @pytest.mark.parametrize("error", UNEXPLAINED)
-async def test_an_image_that_fails_before_and_after_a_caption_needs_no_probe(
+async def test_an_image_that_fails_before_and_after_a_caption_is_refused_after_a_probe(
     error: CaptionError,
 ) -> None:
-    """Somebody else's caption shows that the captioner works."""
+    """Somebody else's caption between them says nothing of the present."""
     model = ImageDependentCaptioner(error)
-    found = await outcomes(FallbackCaptioner([model]), "bad", "good", "bad")
-    assert found == [error.code, "caption", "caption_refused!"]
-    assert model.probes == 0
+    found = await outcomes(FallbackCaptioner([model]), "bad", "good", "bad", "bad")
+    assert found == [error.code, "caption", "caption_refused!", "caption_refused!"]
+    assert model.probes == 1
+
+
+@pytest.mark.parametrize("error", UNEXPLAINED)
+async def test_an_image_that_meets_two_outages_is_not_refused_finally(error: CaptionError) -> None:
+    """A queue retries it, by chance each time while the server is down."""
+    model = ImageDependentCaptioner(error)
+    captioner = FallbackCaptioner([model])
+    for _ in range(3):
+        model.works = False
+        assert await outcome(captioner, "bad and innocent") == error.code
+        model.works = True
+        assert await outcome(captioner, "good") == "caption"
+    assert captioner.circuit_states() == {"m": "closed"}
+
+
+class RunnerCaptioner(Captioner):
+    """Dies on the images whose identity begins with `bad`, and takes all calls in flight with it.
+
+    A call takes ten turns of the event loop.
+    """
+
+    def __init__(self, error: CaptionError) -> None:
+        self.name = "m"
+        self._error = error
+        self._deaths = 0
+
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        await self._run(is_bad=image.source.sha256.startswith("bad"))
+        return Draft("A white mug on a table.", self.name)
+
+    async def probe(self) -> bool | None:
+        try:
+            await self._run(is_bad=False)
+        except CaptionError:
+            return False
+        return True
+
+    async def _run(self, *, is_bad: bool) -> None:
+        deaths = self._deaths
+        for _ in range(10):
+            await asyncio.sleep(0)
+            if self._deaths != deaths:
+                raise self._error
+        if is_bad:
+            self._deaths += 1
+            raise self._error
+
+
+@pytest.mark.parametrize("error", [ModelCrashed(), ServerFailed()])
+async def test_an_image_beside_which_the_runner_dies_of_another_is_captioned(
+    error: CaptionError,
+) -> None:
+    """Twenty callers with 60 images, a third of which kill the process; a 503 is retried."""
+    captioner = FallbackCaptioner([RunnerCaptioner(error)])
+    queue = [f"{'bad' if number % 3 == 0 else 'good'}{number}" for number in range(60)]
+    found: dict[str, str] = {}
+
+    async def caller() -> None:
+        while queue:
+            image_id = queue.pop(0)
+            found[image_id] = await outcome(captioner, image_id, deadline_s=30)
+            if found[image_id] == "model_unavailable":
+                queue.append(image_id)
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(asyncio.gather(*(caller() for _ in range(20))), 30)
+    expected = {i: "caption_refused!" if i.startswith("bad") else "caption" for i in found}
+    assert (len(found), found) == (60, expected)
+    assert captioner.circuit_states() == {"m": "closed"}
+
+
+async def test_requests_that_fail_while_the_captioner_is_down_share_what_a_probe_found() -> None:
+    """Twenty callers whose images failed before: a few probes, and none waits for nineteen."""
+    model = ImageDependentCaptioner(ModelCrashed(), works=False)
+    captioner = FallbackCaptioner([model])
+    found = await asyncio.gather(*(outcome(captioner, f"bad{n}") for n in range(20)))
+    assert set(found) == {"model_unavailable"}
+    assert model.probes <= 3
+    assert captioner.circuit_states() == {"m": "open"}
 
 
 async def test_a_crash_is_checked_at_once() -> None:
