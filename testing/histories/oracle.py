@@ -238,7 +238,8 @@ class Oracle:
         if self.decided.get(row["_uid"]) or any(row["_uid"] in d.uids for d in self.decisions):
             return
         verdict = verdict_of(slug_of(str(row["image_url"])))
-        if not self.options.is_file and _word(target) in ("uncertain", "rejected"):
+        is_held = str(target.get("reasons") or "").startswith("held: ")
+        if _word(target) in ("uncertain", "rejected") and (is_held or not self.options.is_file):
             return  # a table's row keeps its state where a person replaces the picture
         if verdict in ("ok", "flaky", "half", "nogerman") and not can_hold:
             self.fault(f"end: {row['_uid']} is blank without a reason: {target}")

@@ -39,6 +39,13 @@ def test_a_history_loses_no_text_and_pays_for_none_twice(
     assert not result.faults, "\n".join([*result.steps, *result.faults])
 
 
+def test_a_column_stays_the_users_own_when_a_run_has_filled_every_row(stub: CaptionStub) -> None:
+    # In the table of this seed people have a column `search_text` in rows that a run fills.
+    result = run_history(1008, "sqlite", stub)
+    assert any("own-search_text" in step for step in result.steps)
+    assert not result.faults, "\n".join([*result.steps, *result.faults])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "csv", "jsonl", "parquet"])
 def test_twenty_histories_lose_no_text(kind: str, stub: CaptionStub) -> None:

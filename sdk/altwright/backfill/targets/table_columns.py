@@ -70,6 +70,17 @@ class TargetColumns:
         self.is_blank = {field: is_blank(self.column(field)) for field in self._names}
         self._is_machines = self._has_source(MACHINE_SOURCES)
 
+    def keep_users_own(self, known: Iterable[str]) -> list[str]:
+        """Also leave alone what an earlier command found to be the user's own; returns all of it.
+
+        Once every row has an `alt_source` the data do not tell any more.
+        """
+        for field in known:
+            if field in self._names and field in _DERIVED_FIELDS and field not in self._marked:
+                self.users_own.add(field)
+                del self._names[field]
+        return sorted(self.users_own)
+
     @property
     def missing_fields(self) -> list[str]:
         """Audit fields that are not written: the journal alone stores them."""
