@@ -329,7 +329,8 @@ def _parse(response: HttpResponse) -> ModelResponse | Failure:
     if isinstance(parsed, InvalidResponse):
         is_wrong_server = parsed.is_wrong_server
         kind = FailureKind.MISCONFIGURED if is_wrong_server else FailureKind.RESPONSE_INVALID
-        return Failure(kind, parsed.reason, status=status)
+        # The known good image tells whether this image, or one caller's text, makes it respond so.
+        return Failure(kind, parsed.reason, status=status, is_unexplained=is_wrong_server)
     return parsed
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -13,11 +14,13 @@ from app.captioning.errors import (
     ModelUnavailable,
     RetryAfterTooLong,
 )
+from app.captioning.fallback import FallbackCaptioner
+from app.runtime.deadline import Deadline
 from app.types import ModelImage
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.raw_model_server import openai_error, raw_model_server
 from tests.captioning.conftest import CaptionerFactory
-from tests.captioning.draft_requests import draft, failed_draft, normalised_image
+from tests.captioning.draft_requests import draft, draft_request, failed_draft, normalised_image
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -226,3 +229,26 @@ async def test_texts_of_the_request_and_the_key_are_neither_logged_nor_raised(
     assert "model.retry_scheduled" in logged
     for secret in (KEY, "Annelise", "Torvald", encoded[:60]):
         assert secret not in logged
+
+
+@pytest.mark.parametrize(
+    "odd", [b"[1, 2]", b'{"choices": [7]}', b"<html>Log in</html>", b""],
+    ids=["JSON", "choices", "HTML", "empty"],
+)  # fmt: skip
+async def test_unusable_responses_to_some_images_do_not_close_the_model_to_others(
+    make_captioner: CaptionerFactory, odd: bytes
+) -> None:
+    """Before the circuit breaker opens, a known good image shows that others are captioned."""
+    async with raw_model_server() as model:
+        for _ in range(5):
+            model.respond(odd)
+        model.complete("A house.").respond(odd).complete("A blue disc.")
+        captioner = FallbackCaptioner([make_captioner(model.base_url)])
+        for number in range(5):
+            image = normalised_image()
+            image = replace(image, source=replace(image.source, sha256=f"bad{number}"))
+            expected = ImageNotAccepted if number == 4 else ModelError
+            with pytest.raises(expected):
+                await captioner.draft(image, draft_request(), Deadline.after(10))
+        assert set(captioner.circuit_states().values()) == {"closed"}
+        assert (await draft(captioner)).text == "A blue disc."
