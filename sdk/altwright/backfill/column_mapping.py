@@ -99,6 +99,8 @@ def guess_columns(
         found["key"] = primary_key
     context = given.get("context", found["context"]).split(",")
     found |= {role: name for role, name in given.items() if role in KNOWN_COLUMN_NAMES}
+    for role in sorted({"alt", "alt_source"} - parsed.keys()):
+        _check_one_column(role, columns)
     if not found["image"]:
         raise UsageError(
             "No column looks like an image's URL: name it with --column image=NAME. "
@@ -226,6 +228,16 @@ def _parse_tags(value: object) -> tuple[str, ...]:
         return ()
     tags = (cell_to_text(each).strip()[:TAG_CHARS] for each in value)
     return tuple(dict.fromkeys(tag for tag in tags if tag))
+
+
+def _check_one_column(role: str, columns: Sequence[str]) -> None:
+    """Refuse to guess between columns that people may have filled."""
+    alike = [name for name in columns if _plain_name(name) in KNOWN_COLUMN_NAMES[role]]
+    if len(alike) > 1:
+        raise UsageError(
+            f"Several columns may be {role}: {_list_names(alike)}. "
+            f"Say which one is: --column {role}=NAME."
+        )
 
 
 def _existing_audit_columns(columns: Sequence[str]) -> dict[str, str]:

@@ -111,6 +111,32 @@ def test_columns_are_guessed_by_name(there: list[str], image: str, key: str, alt
     assert (found.image, found.key, found.alt) == (image, key, alt)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("ALT", "alt"), ("alt", "alt_text"), ("alt", "Image Alt"), ("alt_source", "Alt Source")],
+)
+def test_of_two_columns_that_people_may_have_filled_none_is_guessed(
+    names: tuple[str, str],
+) -> None:
+    there = ["id", "image", *names]
+    with pytest.raises(UsageError, match=r"Several columns may be .*: --column alt\w*=NAME"):
+        guess_columns(there)
+    role = "alt_source" if "alt_source" in names else "alt"
+    found = guess_columns(there, [f"{role}={names[1]}"])
+    assert getattr(found, role) == names[1]
+
+
+def test_a_text_under_another_name_on_a_later_line_is_not_taken_for_blank(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(
+        '{"id": 1, "image": "http://x/1.png", "alt": ""}\n'
+        '{"id": 2, "image": "http://x/2.png", "alt_text": "Written by a person."}\n'
+    )
+    config = RunConfig(str(source), target_file=str(tmp_path / "out.jsonl"))
+    with pytest.raises(UsageError, match="Several columns may be alt: alt, alt_text"):
+        open_connectors(config)
+
+
 def test_given_roles_override_the_guess() -> None:
     there = ["id", "url", "photo", "name", "text"]
     found = guess_columns(there, ["image=photo", "context=name,text", "seo=meta"], primary_key="id")

@@ -24,7 +24,7 @@ class RunSummary:
     outcomes: dict[str, int]
     """Of all rows that were blank, earlier runs included."""
     held: int
-    """Of the uncertain rows: valid texts that a hold rule keeps for review."""
+    """Of the uncertain rows: valid texts held by a rule, or not taken by the table or the file."""
     calls: int
     """Of this run, as are `input_tokens`, `output_tokens` and `money`."""
     input_tokens: int
@@ -61,7 +61,7 @@ class RunSummary:
             )
         to_review = sum(self.outcomes.get(each, 0) for each in ("uncertain", "rejected"))
         if to_review:
-            held = f" ({self.held:,} held by your rules)" if self.held else ""
+            held = f" ({self.held:,} held)" if self.held else ""
             are = "is" if to_review == 1 else "are"
             lines.append(f"{to_review:,} {are} for a person{held}: altwright review {self.journal}")
         return lines
