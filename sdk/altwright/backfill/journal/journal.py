@@ -340,8 +340,11 @@ class Journal:
         states = {AltSource(s): n for s, n in self._db.execute(
             "SELECT state, count(*) FROM rows GROUP BY state")}  # fmt: skip
         held, written, kept, reviewed = self._db.execute(sql.COUNT_ROWS).fetchone()
-        results = self._db.execute(sql.COUNT_RESULTS).fetchone()
-        return RunCounts(states, held, written, kept, *results, reviewed)
+        found = self._db.execute(sql.COUNT_RESULTS).fetchone()
+        results, attempts, input_tokens, output_tokens = found
+        return RunCounts(
+            states, held, written, kept, results, attempts, input_tokens, output_tokens, reviewed
+        )
 
     def count_measured_texts(self) -> tuple[int, int, int]:
         """Texts whose tokens the server has told, and their sums of input and output tokens."""

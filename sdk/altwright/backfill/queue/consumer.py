@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.signals import worker_shutting_down
@@ -32,7 +32,7 @@ def create_consumer(broker_url: str, workers: RunWorkers, queue: str = QUEUE) ->
     app = producer(broker_url, queue)
 
     @app.task(name=TASK, bind=True)
-    def caption_row(task: Task[..., None], *arguments: object, **others: object) -> None:
+    def caption_row(task: Task[Any, Any], /, *arguments: object, **others: object) -> None:
         if others or len(arguments) != 2 or not all(isinstance(each, str) for each in arguments):
             _logger.warning("message.skipped reason='it is not a run and a key'")
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from altwright.backfill import database
 from altwright.backfill.column_mapping import CONTEXT_CHARS, VALUE_CHARS, ColumnMapping
@@ -259,7 +259,7 @@ def _subquery(engine: Engine, query: str) -> FromClause:
         raise as_source_error("The query does not run", error) from None
     known = _result_types(engine)
     columns = [
-        sa.column(name, known.get(code, sa.types.NullType()))
+        sa.column(name, known.get(cast("int", code), sa.types.NullType()))
         for name, code in zip(names, types, strict=True)
     ]
     return sa.text(escaped).columns(*columns).subquery("found")

@@ -202,7 +202,7 @@ class TargetColumns:
         of_other_types = {*unmarked} - {*doubtful}
         if not doubtful:
             return of_other_types
-        no_run_wrote = sa.true()
+        no_run_wrote: sa.ColumnElement[bool] = sa.true()
         if "alt_source" in self:
             no_run_wrote = sa.not_(is_one_of(self.column("alt_source"), _OWN_SOURCES))
         has_values = [
