@@ -203,3 +203,13 @@ def test_reasoning_that_was_counted_or_cut_off_is_no_caption(
     found = parse_response(json.dumps(body).encode())
     assert isinstance(found, ModelResponse)
     assert found.is_empty
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"], ids=["2028", "2029", "85"])
+def test_a_separator_of_unicode_in_a_piece_ends_no_line(separator: str) -> None:
+    """Servers send it unescaped; only CR and LF end a line of an event stream."""
+    pieces = [chunk({"content": f"A red{separator}"}), chunk({"content": "mug."}), END]
+    lines = [f"data: {json.dumps(piece, ensure_ascii=False)}" for piece in pieces]
+    response = parse_response("\n\n".join(lines).encode())
+    assert isinstance(response, ModelResponse)
+    assert response.text == f"A red{separator}mug."
