@@ -156,6 +156,20 @@ def test_the_second_of_two_reviewers_is_refused_until_they_use_a_new_page(
     assert (filled.row(1)["alt"], filled.row(1)["reasons"]) == ("A cup.", "reviewed by Ben")
 
 
+def test_an_older_file_of_the_same_reviewer_does_not_replace_a_newer_decision(
+    run_command: RunCommand, filled: FilledTable
+) -> None:
+    older = write_decisions(filled.journal_path, r1=("edit", "A first thought."))
+    data = json.loads(older.read_text())
+    data["decisions"][0] |= {"text": "A second thought.", "at": "2026-11-25T11:00:00Z"}
+    newer = older.with_name("newer.json")
+    newer.write_text(json.dumps(data))
+    assert run_command("apply", newer)[0] == 0
+    code, _, err = run_command("apply", older)
+    assert (code, filled.row(1)["alt"]) == (1, "A second thought.")
+    assert "Ana decided about it again at 2026-11-25T11:00:00Z" in err
+
+
 def test_a_reviewer_may_revise_their_own_decisions_on_the_same_page(
     run_command: RunCommand, filled: FilledTable
 ) -> None:

@@ -140,6 +140,8 @@ def find_conflict(current: Outcome, decision: Decision, reviewer: str) -> str:
     """Why a decision can no longer be applied; empty if it can."""
     earlier_reviewer = _reviewer_in(current.reasons)
     if current.is_decided and reviewer and earlier_reviewer == reviewer:
+        if decision.at < current.alt_reviewed_at:
+            return f"{reviewer} decided about it again at {current.alt_reviewed_at}"
         return ""  # a reviewer may revise their own decision
     is_seen = decision.reviewed_at in (None, current.alt_reviewed_at)
     is_same = outcome_label(current) == decision.outcome and shown_text(current) == decision.shown
