@@ -75,6 +75,7 @@ _CONTENT_FILTER = re.compile(
     r"(?:polic|filter|safety|guardrail|moderation|sensitive|unsafe|harmful|sexual|violen|illegal)"
     r"|(?:sensitive|unsafe|harmful|prohibited|illegal|explicit|offensive|disallowed|objectionable)"
     r" (?:content|information|word|image|input|material)"
+    r"|blocked due to security|content audit|violation tendency|is blocked\.$"
     r"|moderation|敏感|不安全|违规|违禁|违法|风控|风险|内容安全|安全策略|安全审核|审核不通过"
 )
 _QUOTA = re.compile(
@@ -84,10 +85,14 @@ _QUOTA = re.compile(
     r"|quota (?:is |has been )?exhausted|payment required"
     r"|(?:exceed\w*|over|out of|crossed|beyond|no|reached)(?: \w+){0,3} budget\b"
     r"|\bbudget (?:is |has been |was )?(?:exceeded|exhausted|reached|used up)"
-    r"|overdue|in arrears|余额不足|欠费|额度"
+    r"|balance (?:is |was )?(?:insufficient|too low|not enough)|not enough balance"
+    r"|billing (?:to be|is not|must be) enabled|billing_disabled|free ?tier .{0,40}exhausted"
+    r"|daily (?:free allocation|request limit)|(?:set|inference) limit .{0,60}(?:paused|exceeded)"
+    r"|calls / month|resourcepackexhausted"
+    r"|overdue|in arrears|余额不足|欠费|额度|余量已用尽"
 )
 # The quota of a day or month: the wait that Gemini sends with it, some seconds, is wrong.
-_DAILY_QUOTA = re.compile(r"per[ -]?(?:day|month)")
+_DAILY_QUOTA = re.compile(r"per[ -]?(?:day|month)|/ month")
 _REQUEST_TOO_LARGE = re.compile(
     r"request (?:is )?too large|(?:payload|entity|body|content) too large|request_too_large"
     r"|(?:maximum |max )?context (?:length|window|size)|prompt (?:is )?too long"
@@ -101,7 +106,9 @@ _IMAGE_TOO_LARGE = re.compile(
     r"|(?:prompt|input) .{0,60}(?:longer than|exceeds?|too (?:long|many)) .{0,60}"
     r"(?:tokens?|model|length|context)"
     r"|token limit|tokens? (?:length )?too long|too many (?:\w+ )?tokens|tokens? .{0,60}exceeds?"
-    r"|exceeds? .{0,40}(?:max_model_len|n_ctx|context)"
+    r"|exceeds? .{0,40}(?:max_model_len|n_ctx|context)|max_seq_len|physical batch size"
+    r"|range of input length|(?:file|media) size is too large|contextwindowexceeded"
+    r"|must (?:have less than \d+ tokens|be <= \d+. given)|max_new_tokens` must be"
     r"|max_model_len|maximum model length|encoder cache|\bn_ctx\b"
     r"|(?:图片|图像).{0,30}(?:过大|太大|超过|超出)|(?:上下文|输入)长度|超过.{0,20}(?:最大|限制|长度)"
 )
@@ -136,6 +143,7 @@ _NO_IMAGE_INPUT = re.compile(
     r"|cannot unmarshal array|\bimages? (?:is|are) not (?:supported|allowed|accepted)|mmproj"
     r"|\bprojector\b|(?:n['’]t|not) (?:accept|allow|take|handle) images?\b"
     r"(?! (?:larger|smaller|over|of|with))"
+    r"|not a vlm\b|text[- ]only prompts"
     r"|(?:does not|doesn['’]t) have vision|text[- ]only model|only (?:supports?|accepts?) text"
     r"|不支持(?:图片|图像|视觉|多模态)(?!格式|尺寸|类型)"
 )
@@ -143,7 +151,8 @@ _RUNNER_CRASHED = re.compile(
     r"runner .{0,40}(?:stopped|terminated|no longer running|crashed|died|exited)"
     r"|(?:model|engine|worker|backend|server process|llama-server)\b.{0,40}"
     r"(?:crashed|has died|unexpectedly|terminated|exited)|unexpected eof|exit(?:ed with)? code"
-    r"|segmentation fault|core dumped|\bpanic\b"
+    r"|segmentation fault|core dumped|\bpanic\b|/completion[\"']*: eof"
+    r"|forcibly closed by the remote host"
 )
 _MORE_TOKENS_NEEDED = re.compile(
     r"max_\w{0,30}tokens.{0,60}(?:must|should|has to|needs? to) be (?:greater|larger|higher|more)"
@@ -162,12 +171,18 @@ _INVALID_KEY = re.compile(
     r"|invalid[ _]authentication|invalid_api_key"
 )
 _UNKNOWN_MODEL = re.compile(
-    r"model_not_found|model .{0,120}(?:not found|does not exist|not exist|is not (?:a )?valid)"
+    r"model_not_supported|is not supported by any provider|non-serverless|model_not_available"
+    r"|unexpected endpoint|failed to load model|location is not supported|模型不存在"
+    r"|organization has been restricted|organization_restricted|appidnoauth|access token invalid"
+    r"|model_not_found|model .{0,120}(?:not found|does not exist|not exist|is not (?:a )?valid)"
     r"|invalid model|unknown model|no such model|model_decommissioned|has been decommissioned"
 )
 _RATE_LIMITED = re.compile(
-    r"rate[ _-]?limit|too many requests|resource_exhausted|throttl|tokens per minute"
+    r"rate[ _-]?limit|\bqps\b|request limit reached|too many requests|resource_exhausted"
+    r"|throttl|tokens per minute"
 )
+# A 400 of servers whose model is not loaded now.
+_MODEL_AWAY = re.compile(r"degraded function|model (?:was |is |has been )?unloaded|no model loaded")
 _UNAVAILABLE = re.compile(
     r"overload|unavailable|no capacity|server_error|internal error|internal_error|bad gateway"
     r"|upstream|timed? ?out|try again later"
@@ -176,7 +191,8 @@ _UNAVAILABLE = re.compile(
 # Statuses that may concern this one request, and the 500 of servers that have no other.
 _REQUEST_STATUSES = frozenset({400, 403, 406, 413, 415, 422, 424, 451, 500})
 _AUTHENTICATION_STATUSES = frozenset({401, 403, 407})
-_TRANSIENT_STATUSES = frozenset({408, 409, 425})
+# 498 is Groq's for its flex tier, 499 nginx's for a request that was cancelled.
+_TRANSIENT_STATUSES = frozenset({408, 409, 425, 498, 499})
 
 _WORDS: tuple[tuple[FailureKind, re.Pattern[str], frozenset[int]], ...] = (
     (FailureKind.MORE_TOKENS_NEEDED, _MORE_TOKENS_NEEDED, frozenset({400, 422})),
@@ -187,6 +203,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str], frozenset[int]], ...] = (
     (FailureKind.IMAGE_TOO_LARGE, _IMAGE_TOO_LARGE, _REQUEST_STATUSES),
     (FailureKind.IMAGE_TOO_LARGE, _REQUEST_TOO_LARGE, _REQUEST_STATUSES | {429}),
     (FailureKind.IMAGE_REFUSED, _IMAGE_REFUSED, _REQUEST_STATUSES),
+    (FailureKind.SERVER_UNAVAILABLE, _MODEL_AWAY, _REQUEST_STATUSES),
+    (FailureKind.RATE_LIMITED, _RATE_LIMITED, frozenset({400, 403, 424})),
 )
 """Words that most servers have in common, with the statuses that they count for; in order."""
 
@@ -253,6 +271,8 @@ def _kind(status: int, error: ErrorBody) -> FailureKind:
         kind = FailureKind.QUOTA_EXHAUSTED
     if kind is None and status == 413:
         kind = FailureKind.IMAGE_TOO_LARGE
+    if kind is None and status == 451:  # "unavailable for legal reasons"
+        kind = FailureKind.CONTENT_FILTERED
     if kind is None:
         kind = next(
             (kind for kind, words, statuses in _WORDS if status in statuses and words.search(text)),

@@ -16,7 +16,7 @@ from app.captioning.errors import (
     RetryAfterTooLong,
     ServerFailed,
 )
-from app.captioning.openai_compat.error_body import ErrorBody
+from app.captioning.openai_compat.error_body import ErrorBody, parse_error_body
 from app.captioning.openai_compat.error_classifier import (
     classify_error_response,
     classify_transport_error,
@@ -28,6 +28,7 @@ from app.captioning.openai_compat.errors import (
     TransportError,
 )
 from app.captioning.openai_compat.failure_kinds import FailureKind
+from app.captioning.openai_compat.response import parse_response
 from app.errors import CaptionError
 from testing.servers.aimock_model_server import AimockModelServer
 from testing.servers.raw_model_server import completion, raw_model_server
@@ -55,6 +56,26 @@ def test_an_error_response_has_a_failure_kind(status: int, message: str, kind: F
     """From its status and, where servers differ, from the words of its message."""
     failure = classify_error_response(status, {}, ErrorBody(message), now_s=0.0)
     assert failure.kind is kind
+
+
+REPORTED = [
+    json.loads(line)
+    for line in Path(__file__)
+    .with_name("reported_error_bodies.jsonl")
+    .read_text(encoding="utf-8")
+    .splitlines()
+]
+
+
+@pytest.mark.parametrize("report", REPORTED, ids=lambda report: report["name"])
+def test_error_bodies_of_forty_servers_have_the_right_kind(report: dict[str, Any]) -> None:
+    """In the form in which users of these servers quote them; none was recorded from a server."""
+    status, body = report["status"], report["body"].encode()
+    error = parse_response(body) if status < 300 else parse_error_body(body)
+    assert isinstance(error, ErrorBody)
+    failure = classify_error_response(status, {}, error, now_s=0.0)
+    assert failure.kind in report["kinds"]
+    assert failure.retry_after_s == report["retry_after_s"]
 
 
 @pytest.mark.parametrize(
