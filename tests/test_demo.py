@@ -30,6 +30,7 @@ def test_there_are_three_small_images() -> None:
     assert max(sizes) < 60_000
 
 
+@pytest.mark.slow
 def test_the_demo_captions_every_image_in_every_style_and_exits_with_0() -> None:
     """It ignores the caller's own variables, here a port that only root may use."""
     environment = {**os.environ, "ALTWRIGHT_PORT": "1", "ALTWRIGHT_MODEL": "a-paid-model"}

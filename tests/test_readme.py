@@ -72,6 +72,7 @@ def test_the_sdk_and_its_command_caption_a_file(
     assert run(here, altwright, "bash", "-c").count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_commands_fill_and_review_a_folder_and_verify_a_page(
     altwright: Altwright, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from itertools import pairwise
+from operator import itemgetter
 
 from app.validation.rule_input import RuleInput
 from app.validation.sentences import WIDE_CHARACTER, split_sentences, split_words
@@ -38,10 +39,9 @@ def repeated_words(given: RuleInput) -> str | None:
     ignored = frozenset().union(*(language.function_words for language in given.languages))
     words = split_words(given.caption)
     counts = Counter(_stem(word) for word in words if len(word) > 3 and word not in ignored)
-    for word, count in counts.most_common(1):
-        if count > most:
-            return f'It says "{word}" {count} times; {most} is the most.'
-    return None
+    # `most_common` imports a module when it is called, which a confined process cannot.
+    word, count = max(counts.items(), key=itemgetter(1), default=("", 0))
+    return f'It says "{word}" {count} times; {most} is the most.' if count > most else None
 
 
 def _stem(word: str) -> str:

@@ -4,6 +4,7 @@ The child has no language identifier, which would take 70 MB: the server process
 of what comes back (`verdict.check_language`).
 """
 
+import io
 import json
 from dataclasses import asdict
 from typing import Any, BinaryIO
@@ -16,6 +17,30 @@ from app.validation.warm_up import compile_patterns
 from app.workers.handler import JsonValue, Reserve
 
 HANDLER = "validate"
+_STRICT_STYLE = Style(
+    name="warm-up",
+    purpose="",
+    prompt="",
+    min_chars=8,
+    aim_chars=100,
+    max_chars=160,
+    warn_over_chars=125,
+    min_sentences=1,
+    max_sentences=2,
+    max_word_repeats=2,
+    uses_keywords=True,
+    banned=("chalk",),
+    version="",
+    instructions=("Answer with the caption alone.",),
+)
+"""With every rule that a style may ask for."""
+_WARM_UP_TEXTS = (
+    "A brown dog runs along a beach of chalk. Behind it a cliff rises into a cloudless sky. " * 9,
+    "**Alt text:** &quot;Image of a dog&quot; <b>by Ana</b> https://a.example/x.jpg #dog 1. 2.",
+    '<think>So</think> {"alt_text": "Ein Hund \\u00e4"}',
+    "I'm sorry, I can't help with that. UNCERTAIN",
+    "DECORATIVE",
+)
 _OUTCOMES: dict[str, Outcome] = {
     "caption": "caption",
     "decorative": "decorative",
@@ -61,5 +86,9 @@ def decode_verdict(result: bytes) -> Verdict:
 
 
 def warm_up() -> None:
-    """Loads every language: a confined child process cannot open a file later."""
+    """Load every language and run every rule: a confined child process cannot open a file later."""
     compile_patterns(load_languages())
+    for locale in ("en", "de", "ja", "xx"):
+        for text in _WARM_UP_TEXTS:
+            job = encode_job(Draft(text, "m"), _STRICT_STYLE, {"locale": locale, "max_tokens": 16})
+            validate_job(io.BytesIO(job), {}, lambda *_: None)

@@ -113,9 +113,20 @@ class ValidationPool:
             raise Overloaded(
                 log_reason="the text was not validated in time", retry_after_s=1
             ) from error
-        except (ChildTimeout, ChildDied, JobRefused, KeyError, TypeError, ValueError) as error:
-            _logger.exception("validation.failed", extra={"chars": len(draft.text)})
+        except ChildTimeout as error:
             raise Overloaded(
-                log_reason=f"the validation failed: {type(error).__name__}", retry_after_s=1
+                log_reason="the text was not validated in time", retry_after_s=1
             ) from error
+        except (ChildDied, JobRefused, KeyError, TypeError, ValueError):
+            # A text that its child process cannot take is validated all the same.
+            _logger.exception("validation.failed", extra={"chars": len(draft.text)})
+            return await asyncio.to_thread(
+                validate_draft,
+                draft,
+                style=style,
+                locale=locale,
+                context=context,
+                max_tokens=max_tokens,
+                is_final=is_final,
+            )
         return check_language(verdict, locale)

@@ -49,7 +49,7 @@ async def scripted_redis(
         except (ConnectionError, asyncio.CancelledError):
             pass  # 3.11 logs a server task that ends cancelled as an error
         finally:
-            writer.close()
+            writer.transport.abort()  # what the client has not read would keep it open
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -58,6 +58,7 @@ async def scripted_redis(
         server.close()
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks)
         await asyncio.sleep(0)
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 from testing import load
 from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
@@ -40,6 +42,7 @@ async def send(server: Altwright, message: bytes) -> load.Response:
         return await connection.send(message)
 
 
+@pytest.mark.slow
 async def test_a_shed_request_gets_the_same_problem_as_from_a_route() -> None:
     """Code, headers, request ID, log line and metric; on the routes that need a place to work."""
     async with raw_model_server() as model:
@@ -98,6 +101,7 @@ async def test_a_full_server_checks_the_key_and_the_rate_limit_first() -> None:
             await asyncio.to_thread(server.__exit__, None, None, None)
 
 
+@pytest.mark.slow
 async def test_a_request_counts_only_once_its_body_has_arrived() -> None:
     """So it gets the place that became free while the body arrived."""
     async with raw_model_server() as model:
@@ -123,6 +127,7 @@ async def test_a_request_counts_only_once_its_body_has_arrived() -> None:
             await asyncio.to_thread(server.__exit__, None, None, None)
 
 
+@pytest.mark.slow
 async def test_a_body_that_never_arrives_holds_no_connection_of_a_full_server() -> None:
     """A caller without a key is refused at once, and a body must arrive in time."""
     async with raw_model_server() as model:

@@ -108,6 +108,7 @@ def test_a_signal_while_the_source_is_read_says_that_nothing_was_requested(
 
 
 @SIGNALS
+@pytest.mark.slow
 def test_a_second_signal_ends_a_run_whose_database_hangs(
     command: BackfillCommand,
     flaky_model: FlakyModelServer,

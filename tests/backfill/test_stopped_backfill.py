@@ -154,6 +154,7 @@ def test_a_model_server_that_is_down_leaves_its_rows_pending(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.slow
 def test_a_signal_stops_cleanly_and_calls_in_flight_are_recorded(
     catalogue: BackfillCommand, flaky_model: FlakyModelServer, number: signal.Signals, code: int
 ) -> None:

@@ -92,6 +92,7 @@ def test_blank_rows_are_filled_and_other_rows_stay(
     assert (again["calls"], again["kept"]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_an_editor_who_writes_during_the_run_loses_nothing(
     command: BackfillCommand, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
@@ -135,6 +136,7 @@ def test_an_editor_who_writes_during_the_run_loses_nothing(
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.slow
 def test_a_row_filled_before_its_request_is_not_requested(
     command: BackfillCommand, flaky_model: FlakyModelServer, engine: sa.Engine, url: str
 ) -> None:
@@ -197,6 +199,7 @@ def test_a_text_too_long_for_its_column_goes_to_review(
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_locked_rows_are_written_by_the_next_run_without_a_call(
     command: BackfillCommand, flaky_model: FlakyModelServer, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def replay_answers(
         return asyncio.run(replay(server.url, range(len(answers)), **fields))
 
 
+@pytest.mark.slow
 def test_each_kind_of_answer_becomes_a_valid_caption_or_an_error() -> None:
     """Seven answers contain the same good caption in different wrapping, and all give it."""
     results = replay_answers(ANSWERS)

@@ -85,6 +85,7 @@ def test_a_ten_megabyte_body_is_too_large(server: Altwright, length: str) -> Non
     assert_problem(response, 413, "request_too_large")
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_arrive_in_time_is_a_408() -> None:
     with Altwright(REQUEST_TIMEOUT_S="1") as server:
         address = urlsplit(server.url)
@@ -219,6 +220,7 @@ def test_a_forbidden_url_is_refused(server: Altwright, image_url: str) -> None:
         ("/stall", 504, "image_timeout"),
     ],
 )
+@pytest.mark.slow
 def test_each_failure_of_an_origin_has_its_code(
     server: Altwright, origin: Origin, path: str, status: int, code: str
 ) -> None:
@@ -332,6 +334,7 @@ def test_a_model_that_is_down_is_unavailable(
     assert len(model_server.calls()) == 3, "one call and two retries"
 
 
+@pytest.mark.slow
 def test_a_long_retry_after_is_passed_to_the_callers_and_not_waited_out(
     model_server: LlmockModelServer,
 ) -> None:
@@ -367,6 +370,7 @@ def test_a_model_that_hangs_is_a_model_timeout(
     assert_problem(server_with_model.caption(IMAGE_URL), 504, "model_timeout")
 
 
+@pytest.mark.slow
 def test_the_rate_limit_is_reported_and_enforced(origin: Origin) -> None:
     with Altwright(RATE_LIMIT="2/minute") as server:
         responses = [server.caption(IMAGE_URL) for _ in range(3)]

@@ -99,6 +99,7 @@ RESPONSES: dict[str, tuple[bytes | str | dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.slow
 async def test_every_response_of_a_model_becomes_a_caption_or_a_problem() -> None:
     """One server gets all of them: none may affect the next one."""
     async with raw_model_server() as model:

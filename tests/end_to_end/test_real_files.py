@@ -87,6 +87,7 @@ def test_the_prompt_contains_the_callers_context_and_not_the_image_url(
     assert call.body["temperature"] == 0.2
 
 
+@pytest.mark.slow
 def test_equal_requests_share_one_caption_of_the_cache(
     model_server: LlmockModelServer, redis_server: RedisServer, origin: Origin
 ) -> None:
@@ -126,6 +127,7 @@ def test_the_precheck_recognises_a_blank_image_without_calling_the_model(
         assert server.caption(data_url(jpeg())).json()["caption"] == VALID_CAPTION
 
 
+@pytest.mark.slow
 def test_the_next_captioner_is_used_where_the_first_one_is_down(
     model_server: LlmockModelServer,
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 
+import pytest
 from PIL import Image, ImageDraw
 
 from testing.images import data_url, jpeg
@@ -51,6 +52,7 @@ async def assert_sent(server: Altwright, model: RawModelServer, data: bytes) -> 
     return "small_source" in body["warnings"]
 
 
+@pytest.mark.slow
 async def test_images_of_every_size_are_captioned_by_a_model_that_refuses_some() -> None:
     """Each with one call, so the circuit breaker stays closed; the small ones with a warning."""
     async with raw_model_server() as model:
@@ -73,6 +75,7 @@ async def test_a_banner_that_is_sent_smaller_is_padded_again() -> None:
         assert [sent_image(one).size for one in model.requests] == [(1200, 60), (600, 32)]
 
 
+@pytest.mark.slow
 async def test_the_embedded_captioner_sees_small_images_without_padding() -> None:
     """It says the same of a strip as before, and reports the size that it saw."""
     with Altwright() as server:

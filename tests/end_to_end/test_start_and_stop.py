@@ -69,6 +69,7 @@ def run(*arguments: str, cwd: Path = ROOT, **settings: str) -> subprocess.Comple
         ({"DRAIN_NOTICE_S": "11"}, ["ALTWRIGHT_DRAIN_NOTICE_S=11", "10"]),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_setting_stops_the_start_with_one_line(
     settings: dict[str, str], words: list[str]
 ) -> None:
@@ -93,12 +94,14 @@ def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     assert "ALTWRIGHT_PORT=eighty" in run("serve", cwd=tmp_path).stderr
 
 
+@pytest.mark.slow
 def test_a_variable_that_is_no_setting_is_reported_with_the_most_similar_one() -> None:
     done = run("check", RATELIMIT="5/minute")
     assert "ALTWRIGHT_RATELIMIT" in done.stdout
     assert "did you mean ALTWRIGHT_RATE_LIMIT?" in done.stdout
 
 
+@pytest.mark.slow
 def test_check_reports_for_every_part_whether_it_works(llmock_server: LLMockServer) -> None:
     base_url = LlmockModelServer(llmock_server).base_url
     working = run("check", MODEL="gpt-4o-mini", MODEL_BASE_URL=base_url, MODEL_API_KEY="k")
@@ -251,6 +254,7 @@ def test_a_further_server_process_accepts_no_connection_before_it_is_ready() -> 
             assert process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_a_server_whose_ocr_models_cannot_be_loaded_becomes_ready_and_logs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

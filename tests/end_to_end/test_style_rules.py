@@ -196,6 +196,7 @@ def test_max_tokens_cuts_at_a_sentence_or_a_word_in_every_style(
     )
     response = server.caption(IMAGE_URL, style=style, max_tokens=max_tokens)
     body = response.json()
+    assert response.status_code == 200, (response.text, server.log[-6:])
     assert body["caption"].startswith(long)
     assert len(body["caption"]) <= 4 * max_tokens
     assert body["caption"].endswith(".")

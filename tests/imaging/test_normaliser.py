@@ -111,6 +111,7 @@ async def test_an_image_that_needs_more_memory_than_there_is_costs_too_much():
     assert "costs too much" in error.detail
 
 
+@pytest.mark.slow
 async def test_large_images_wait_for_memory_and_are_all_decoded():
     """Eight of 120 MB each, with memory for one."""
     memory = WeightedSemaphore(140 * MB)
@@ -241,6 +242,7 @@ async def test_every_hostile_file_has_an_outcome_and_harms_no_other_image(corpor
 
 
 @pytest.mark.parametrize("image_format", ["gif", "bmp", "tiff"])
+@pytest.mark.slow
 async def test_11_megapixels_of_palette_colours_reserve_enough_to_be_filtered(image_format):
     """They become RGB in full size first, which takes three to four times their memory."""
     source = Image.linear_gradient("L").resize((4000, 2667)).quantize(64)
@@ -252,6 +254,7 @@ async def test_11_megapixels_of_palette_colours_reserve_enough_to_be_filtered(im
 
 @pytest.mark.parametrize("longest_edge_px", [1200, 4096])
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp", "tiff", "gif"])
+@pytest.mark.slow
 async def test_a_tall_page_reserves_enough_to_be_scaled_less(image_format, longest_edge_px):
     """Its pixels before it is cropped are more than those of any other image of that limit."""
     data = image_files.encode(Image.linear_gradient("L").resize((1400, 15_900)), image_format)

@@ -6,6 +6,7 @@ This is a short, repeatable run; set FUZZ_EXAMPLES=100000 for a long one.
 import asyncio
 import os
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -72,6 +73,7 @@ def damaged(draw) -> tuple[str, bytes]:
     return image_format, bytes(broken)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_an_image_or_one_of_three_errors():
     """No other exception, no timeout and no dead child, in any format."""
     with asyncio.Runner() as runner:

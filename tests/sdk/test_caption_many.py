@@ -168,6 +168,7 @@ def test_an_error_from_reading_the_items_is_raised_after_all_earlier_results(
         next(many)
 
 
+@pytest.mark.slow
 def test_retry_after_delays_all_requests(proxy: FaultProxy, make_client: MakeClient) -> None:
     proxy.then(problem(429, "rate_limited", retry_after="2"))
     results = list(make_client(base_url=proxy.url).caption_many(jobs(12), concurrency=2))

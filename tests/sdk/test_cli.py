@@ -243,6 +243,7 @@ def test_invalid_input_is_reported_in_one_sentence(
         assert stderr.startswith("altwright: ")
 
 
+@pytest.mark.slow
 def test_a_wrong_key_has_its_own_exit_code_and_is_not_printed(
     command: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,7 @@ def test_styles_have_a_purpose_limits_and_rules(
     assert {rule.severity for rule in styles["concise"].rules} <= {"hard", "soft"}
 
 
+@pytest.mark.slow
 def test_a_wrong_key_raises_unauthorized_and_appears_in_no_text(make_client: MakeClient) -> None:
     with Altwright(API_KEYS=json.dumps([KEY])) as server:
         right = make_client(api_key=KEY + "\n", base_url=server.url)

@@ -44,6 +44,7 @@ def summary_of(thing: type) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
+@pytest.mark.slow
 def test_the_session_prints_the_output_on_the_page(
     altwright: Altwright, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +62,7 @@ def test_the_session_prints_the_output_on_the_page(
     client.close()
 
 
+@pytest.mark.slow
 def test_the_commands_print_the_output_on_the_page(altwright: Altwright) -> None:
     """In a shell; installing is tested with the wheel."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

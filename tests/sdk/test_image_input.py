@@ -35,6 +35,7 @@ def encoded(image: Image.Image, kind: str, **more: Any) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["path", "bytes", "bytearray", "file", "stream", "pillow"])
+@pytest.mark.slow
 def test_every_form_of_image_is_captioned(
     altwright: Altwright, make_client: MakeClient, tmp_path: Path, form: str
 ) -> None:

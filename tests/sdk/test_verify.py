@@ -91,6 +91,7 @@ def sitemap(*addresses: str, index: bool = False) -> str:
     return f'<?xml version="1.0"?><{outer} xmlns="{space}">{listed}</{outer}>'
 
 
+@pytest.mark.slow
 def test_violations_are_counted_before_and_after_and_compared(
     verify: RunCommand, site: Site, tmp_path: Path
 ) -> None:

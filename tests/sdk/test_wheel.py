@@ -77,6 +77,7 @@ def install(wheels: Path, python: Path, what: str) -> None:
     run(*pip, "install", "-q", "--no-index", "--find-links", wheels, what)
 
 
+@pytest.mark.slow
 def test_the_wheel_installs_in_an_empty_environment_and_captions_in_three_lines(
     altwright: Altwright, wheels: Path, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def server() -> Iterator[Altwright]:
 
 
 @pytest.mark.parametrize("name", sorted(set(bombs.EXPECTED_CODES) - LARGE))
+@pytest.mark.slow
 def test_a_bomb_gets_its_code_and_the_next_request_succeeds(
     server: Altwright, origin: Origin, small_bombs: dict[str, bytes], name: str
 ) -> None:
@@ -97,6 +98,7 @@ def test_slow_origins_are_left_at_the_fetch_timeout(server: Altwright, origin: O
     assert responses.percentile_ms(1) < MAX_HANG_S * 1000 / 3
 
 
+@pytest.mark.slow
 def test_hostile_files_of_the_corpora_get_a_caption_or_a_422(
     server: Altwright, origin: Origin, corpora: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_hostile_files_of_the_corpora_get_a_caption_or_a_422(
     assert server.caption(VALID_IMAGE_URL).status_code == 200
 
 
+@pytest.mark.slow
 def test_every_format_of_the_corpora_but_svg_is_captioned(
     server: Altwright, origin: Origin, corpora: Path
 ) -> None:

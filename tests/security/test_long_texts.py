@@ -42,6 +42,7 @@ def stopped_validation(server: Altwright) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_check_past_its_deadline_is_overloaded_and_others_are_answered() -> None:
     """More long texts than fit into the time of a request; short ones and captions need no turn."""
     with Altwright(REQUEST_TIMEOUT_S="3") as server, stopped_validation(server):
@@ -63,6 +64,7 @@ def test_a_check_past_its_deadline_is_overloaded_and_others_are_answered() -> No
     assert all(b"\r\nretry-after: " in response.head for response in refused.items)
 
 
+@pytest.mark.slow
 def test_a_disconnect_ends_the_check_of_a_text() -> None:
     """Long before the deadline, while it waits for its turn or is validated."""
     with Altwright(REQUEST_TIMEOUT_S="60") as server, stopped_validation(server):

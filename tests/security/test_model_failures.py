@@ -122,6 +122,7 @@ def server(llmock_server: LLMockServer) -> Iterator[Altwright]:
 
 
 @pytest.mark.parametrize("row", LLMOCK, ids=lambda row: row.failure)
+@pytest.mark.slow
 def test_each_failure_has_its_response(
     row: Row, model_server: LlmockModelServer, server: Altwright
 ) -> None:
@@ -153,6 +154,7 @@ AIMOCK: list[tuple[str, dict[str, object], dict[str, object], int, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_each_failure_of_a_second_mock_server_has_its_response(
     aimock: AimockModelServer,  # noqa: F811 - the fixture
 ) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 from testing import load
 from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
@@ -18,6 +20,7 @@ def caption(image_url: str, key: str) -> bytes:
     )
 
 
+@pytest.mark.slow
 async def test_a_caller_with_more_hanging_requests_than_places_keeps_nobody_out(
     origin: Origin,
 ) -> None:

@@ -48,6 +48,7 @@ def descriptor_limit(pid: int, amount: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.slow
 def test_running_out_of_descriptors_is_survived() -> None:
     """200 idle connections to a process that may open 100 descriptors."""
     with Altwright() as server:
@@ -71,6 +72,7 @@ def test_running_out_of_descriptors_is_survived() -> None:
         assert process_tree.open_descriptors(pid) < before + 10
 
 
+@pytest.mark.slow
 def test_a_killed_child_process_is_replaced_once_descriptors_are_available() -> None:
     with Altwright(REQUEST_TIMEOUT_S="2") as server:
         pid = server.process.pid
@@ -245,12 +247,14 @@ def caption_statuses(url: str, count: int) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 def test_a_full_disk_for_logs_is_survived() -> None:
     """Every write to standard error fails, and captions are made all the same."""
     with Path("/dev/full").open("w") as full, server_with_stderr(full.fileno()) as url:
         assert caption_statuses(url, 3) == [200] * 3
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_for_logs_is_survived() -> None:
     """The program that reads the log has ended."""
     reader, writer = os.pipe()

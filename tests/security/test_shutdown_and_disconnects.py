@@ -69,6 +69,7 @@ def requests_in_work(server: Altwright) -> int:
     )
 
 
+@pytest.mark.slow
 def test_a_disconnect_ends_the_fetch(origin: Origin) -> None:
     """Long before the fetch timeout of 60 seconds."""
     with Altwright(FETCH__TIMEOUT_S="60", REQUEST_TIMEOUT_S="90") as server:
@@ -118,6 +119,7 @@ def progressive_jpeg(size: tuple[int, int]) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 async def test_a_disconnect_ends_the_model_call() -> None:
     """The model server sees the connection close, long before the model timeout."""
     async with raw_model_server() as model:

@@ -103,6 +103,7 @@ def test_a_file_that_is_too_long_for_a_command_line_is_captioned(
     assert run(command, altwright.url, str(path)).returncode == 0
 
 
+@pytest.mark.slow
 def test_retryable_responses_are_retried_after_the_retry_after(
     altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str], tmp_path: Path
 ) -> None:

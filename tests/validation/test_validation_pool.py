@@ -13,7 +13,7 @@ import pytest
 from app.captioning.styles.loader import load_styles
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
-from app.types import Draft
+from app.types import Draft, Style
 from app.validation import validation_pool as validation_pool_module
 from app.validation.validation_pool import INLINE_MAX_CHARS, ValidationPool
 from app.validation.verdict import Verdict, validate_draft
@@ -83,16 +83,32 @@ async def test_a_long_text_gets_the_same_verdict_in_the_child_process(
     assert found == expected
 
 
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 async def test_long_drafts_of_models_get_the_same_verdict_in_the_child_process(
-    pool: ValidationPool, corpora: Path
+    pool: ValidationPool, corpora: Path, style: Style, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whatever they contain, no rule needs a file that a confined process cannot open."""
     lines = (corpora / "vlm_outputs.jsonl").read_text().splitlines()
     drafts = [str(json.loads(line)["output"]) for line in lines]
-    long = [draft for draft in drafts if len(draft) > INLINE_MAX_CHARS][:60]
+    long = [draft for draft in drafts if len(draft) > INLINE_MAX_CHARS][:150]
     assert long
-    for draft in long:
-        expected = validate_draft(Draft(draft, ""), style=STYLES["detailed"], locale="en")
-        assert await validate(pool, draft) == expected
+    expected = [validate_draft(Draft(draft, ""), style=style, locale="en") for draft in long]
+    monkeypatch.setattr(validation_pool_module, "validate_draft", _never)
+    for draft, verdict in zip(long, expected, strict=True):
+        found = await pool.validate(
+            Draft(draft, ""), style=style, locale="en", deadline=Deadline.after(120)
+        )
+        assert found == verdict
+
+
+async def test_a_text_that_its_child_process_cannot_take_is_validated_in_a_thread(
+    pool: ValidationPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_verdict(_result: bytes) -> Verdict:
+        raise ValueError("not a verdict")
+
+    monkeypatch.setattr(validation_pool_module, "decode_verdict", no_verdict)
+    assert (await validate(pool, LONG)).caption.startswith(SENTENCE.strip())
 
 
 async def test_a_short_text_needs_no_child_process() -> None:

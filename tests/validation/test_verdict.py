@@ -148,6 +148,7 @@ def test_an_empty_draft_is_invalid(draft: str) -> None:
     assert not validate_text(draft, style=CONCISE, locale="en").is_valid
 
 
+@pytest.mark.slow
 def test_every_valid_caption_of_real_drafts_obeys_the_rules(corpora: Path) -> None:
     """Checked again here by simpler patterns that share nothing with the product."""
     lines = (corpora / "vlm_outputs.jsonl").read_text().splitlines()

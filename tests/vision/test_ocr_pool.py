@@ -50,6 +50,7 @@ async def read(
 
 
 @needs_models
+@pytest.mark.slow
 async def test_text_is_read_in_a_confined_child_process(ocr_pool: OcrPool):
     """A call before the models are loaded waits for them."""
     assert await read(ocr_pool, drawn.jpeg(drawn.banner())) == ["SPRING SALE"]
@@ -59,6 +60,7 @@ async def test_text_is_read_in_a_confined_child_process(ocr_pool: OcrPool):
 
 @needs_models
 @pytest.mark.parametrize("name", ["noise", "checks", "stripes", "gradient"])
+@pytest.mark.slow
 async def test_no_text_is_read_in_textures_and_patterns(ocr_pool: OcrPool, name: str):
     """At the coarse and at the full size."""
     jpeg = drawn.jpeg(drawn.DECORATIVE[name]())
@@ -88,6 +90,7 @@ async def test_data_that_is_no_image_does_not_end_the_child_process(ocr_pool: Oc
 
 
 @needs_models
+@pytest.mark.slow
 async def test_a_child_process_killed_while_idle_costs_no_text(ocr_pool: OcrPool):
     """The next image waits for the new child process."""
     await read(ocr_pool, drawn.jpeg(drawn.banner()))
@@ -97,6 +100,7 @@ async def test_a_child_process_killed_while_idle_costs_no_text(ocr_pool: OcrPool
 
 
 @needs_models
+@pytest.mark.slow
 async def test_a_child_process_killed_during_ocr_costs_no_text(ocr_pool: OcrPool):
     """A new child process reads the image; a second kill costs the text."""
     await read(ocr_pool, drawn.jpeg(drawn.banner()))
@@ -120,6 +124,7 @@ async def kill_busy_child(ocr_pool: OcrPool, *, other_than: int) -> int:
 
 
 @needs_models
+@pytest.mark.slow
 async def test_a_caption_quotes_the_text_in_the_image(ocr_pool: OcrPool):
     """Analysis and OCR together, each in its own child process."""
     worker_pool = WorkerPool(size=1, handlers={"analyse": "app.vision.analyse:analyse_job"})

@@ -49,6 +49,7 @@ async def test_a_job_that_cannot_be_interrupted_costs_the_express_child_and_no_j
 
 @linux
 @pytest.mark.parametrize("handler", ["burn_in_python", "burn_in_native_code"])
+@pytest.mark.slow
 async def test_a_job_takes_no_more_processor_time_of_the_express_child_than_its_price(handler):
     """However long it would take. The child that starts anew meanwhile has its own time."""
     async with running_pool(size=2) as pool:
@@ -80,6 +81,7 @@ async def test_a_single_child_is_not_watched():
 
 
 @linux
+@pytest.mark.slow
 async def test_a_caller_whose_job_outgrew_the_express_child_has_no_part_in_it_for_a_while(
     monkeypatch,
 ):

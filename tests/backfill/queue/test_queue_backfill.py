@@ -127,6 +127,7 @@ def keys_of_edited_rows(url: str) -> set[int]:
     }
 
 
+@pytest.mark.slow
 def test_an_upload_hook_needs_only_a_key(
     redis_setup: QueueSetup, flaky_model: FlakyModelServer
 ) -> None:
@@ -151,6 +152,7 @@ def test_an_upload_hook_needs_only_a_key(
     assert queue_setup.command.run_json(*queue_setup.feeder_arguments)["calls"] == 0
 
 
+@pytest.mark.slow
 def test_a_wrong_key_stops_the_run_with_its_exit_code(
     redis_setup: QueueSetup, flaky_model: FlakyModelServer
 ) -> None:
@@ -201,6 +203,7 @@ def test_a_queues_run_is_reviewed_and_applied(
     assert "2 applied before" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_broker_that_dies_while_it_is_fed_ends_the_run_with_75_and_the_rows_stay_pending(
     redis_setup: QueueSetup, redis_server: RedisServer, flaky_model: FlakyModelServer
 ) -> None:
@@ -220,6 +223,7 @@ def test_a_broker_that_dies_while_it_is_fed_ends_the_run_with_75_and_the_rows_st
     assert "Traceback" not in printed
 
 
+@pytest.mark.slow
 def test_a_feeder_survives_a_broker_that_restarts_empty(
     redis_setup: QueueSetup, redis_server: RedisServer, flaky_model: FlakyModelServer
 ) -> None:
@@ -241,6 +245,7 @@ def count_queued(url: str) -> int:
     return 0
 
 
+@pytest.mark.slow
 def test_poisoned_messages_are_skipped_and_others_are_served(
     redis_setup: QueueSetup, flaky_model: FlakyModelServer
 ) -> None:

@@ -191,6 +191,7 @@ def test_keys_of_a_query_that_find_no_row_are_refused(
     assert_refused(command, flaky_model, "1 of 1 keys find no row", url, *TABLE, "--query", query)
 
 
+@pytest.mark.slow
 def test_the_write_that_is_tried_leaves_nothing_behind(
     command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, mysql: str
 ) -> None:

@@ -2,12 +2,15 @@
 
 import signal
 
+import pytest
+
 from testing.catalogue import BackfillCommand, wait_until
 from testing.products_table import create_products
 from testing.servers.flaky_model_server import FlakyModelServer
 from tests.backfill.targets.conftest import TABLE
 
 
+@pytest.mark.slow
 def test_a_second_run_over_a_table_from_another_folder_is_refused(
     command: BackfillCommand, flaky_model: FlakyModelServer, url: str
 ) -> None:

@@ -14,6 +14,7 @@ SAMPLE = {"banner de 1", "product fr 3", "word mark es", "scene hr", "layout en"
 SAMPLE |= {"page 3", "item navy", "noise", "checks", "blurred", "scene without text 1"}
 
 
+@pytest.mark.slow
 def test_words_are_found_and_none_is_invented(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without network: the package contains the models, and nothing is downloaded."""
 

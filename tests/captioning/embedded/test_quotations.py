@@ -149,6 +149,7 @@ def test_text_in_an_icon_is_not_quoted(drawn_features):
 
 @pytest.mark.parametrize("locale", PHRASEBOOKS)
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.slow
 def test_every_caption_with_text_is_valid(drawn_features, locale: str, style: str):
     """For difficult texts in several categories, at a low and a high token ceiling."""
     texts = (

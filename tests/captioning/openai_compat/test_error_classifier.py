@@ -279,6 +279,7 @@ def _wait_s(row: dict[str, Any]) -> float | None:
     return None
 
 
+@pytest.mark.slow
 async def test_every_real_error_body_has_the_expected_outcome(
     make_captioner: CaptionerFactory, corpora: Path
 ) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("decoders")
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("size", [(300, 200), (2600, 1300)])
+@pytest.mark.slow
 def test_a_jpeg_that_lacks_only_its_end_marker_is_decoded(progressive, size):
     """Such files are common; every browser shows them."""
     image = Image.effect_noise(size, 60).convert("RGB")

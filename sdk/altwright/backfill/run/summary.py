@@ -45,10 +45,11 @@ class RunSummary:
         """For people."""
         by_state = [f"{n:,} {state}" for state, n in self.outcomes.items() if n]
         lines = [
-            f"{self.rows:,} rows: {self.described:,} described before"
+            f"{self.rows:,} rows: {self.described:,} described before this run"
             + (f", {self.broken:,} broken" if self.broken else "")
-            + (f", {', '.join(by_state)}" if by_state else "")
         ]
+        if by_state:  # a table's rows of earlier runs are described by now
+            lines.append(f"Outcomes, earlier runs included: {', '.join(by_state)}")
         money = "" if self.money is None else f", {self.money:,.2f} by your prices"
         lines.append(
             f"{self.calls:,} {'call' if self.calls == 1 else 'calls'} in {self.seconds:,.0f} s, "
