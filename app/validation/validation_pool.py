@@ -6,6 +6,7 @@ delays every other request as much as one on the event loop. In a child process 
 
 import asyncio
 import logging
+from functools import partial
 
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
@@ -55,6 +56,7 @@ class ValidationPool:
             try:
                 await self._pool.start()
             except Exception:
+                # With any error the server answers, and is not ready until the child has started.
                 _logger.critical("validation_pool.start_failed", exc_info=True)
                 await asyncio.sleep(_RESTART_PAUSE_S)
             else:
@@ -80,15 +82,17 @@ class ValidationPool:
 
         Raises Overloaded where a long text was not validated before the deadline.
         """
+        validate_here = partial(
+            validate_draft,
+            draft,
+            style=style,
+            locale=locale,
+            context=context,
+            max_tokens=max_tokens,
+            is_final=is_final,
+        )
         if len(draft.text) <= INLINE_MAX_CHARS:
-            return validate_draft(
-                draft,
-                style=style,
-                locale=locale,
-                context=context,
-                max_tokens=max_tokens,
-                is_final=is_final,
-            )
+            return validate_here()
         options: dict[str, JsonValue] = {
             "locale": locale,
             "context": context,
@@ -109,24 +113,12 @@ class ValidationPool:
                     fairness_key=(caller,),
                 )
             verdict = decode_verdict(result)
-        except (PoolBusy, TimeoutError) as error:
-            raise Overloaded(
-                log_reason="the text was not validated in time", retry_after_s=1
-            ) from error
-        except ChildTimeout as error:
+        except (PoolBusy, TimeoutError, ChildTimeout) as error:
             raise Overloaded(
                 log_reason="the text was not validated in time", retry_after_s=1
             ) from error
         except (ChildDied, JobRefused, KeyError, TypeError, ValueError):
             # A text that its child process cannot take is validated all the same.
             _logger.exception("validation.failed", extra={"chars": len(draft.text)})
-            return await asyncio.to_thread(
-                validate_draft,
-                draft,
-                style=style,
-                locale=locale,
-                context=context,
-                max_tokens=max_tokens,
-                is_final=is_final,
-            )
+            return await asyncio.to_thread(validate_here)
         return check_language(verdict, locale)
