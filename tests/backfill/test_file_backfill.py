@@ -307,16 +307,6 @@ def test_the_journal_of_another_run_is_refused(
     assert Path(command.folder / "out.csv.journal").exists()
 
 
-def test_a_row_without_an_image_fails_alone(
-    command: BackfillCommand, flaky_model: FlakyModelServer
-) -> None:
-    write_csv(command.folder / "in.csv", [blank_row(1, ""), blank_row(2, flaky_model.image_url(2))])
-    command.run(*CSV)
-    first, second = read_csv(command.folder / "out.csv")
-    assert (first["alt"], first["alt_source"]) == ("", "failed")
-    assert (second["alt"], second["alt_source"]) == (CAPTION, "ai")
-
-
 def test_further_texts_that_the_source_has_are_kept(
     command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:

@@ -283,3 +283,34 @@ def test_a_journal_that_named_rows_by_their_lines_keeps_their_decisions(run: Fil
         "new.jpg": "Model: new.jpg.", "mug.jpg": "Line 2.", "cup.jpg": "Line 3.",
     }  # fmt: skip
     assert run.asked == [f"{URL}new.jpg"]
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_decision_follows_a_file_of_a_folder_that_is_moved_or_renamed(
+    tmp_path: Path, copied: bool
+) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "new").mkdir(parents=True)
+    for name in ("mug", "cup", "jug"):
+        (folder / f"{name}.jpg").write_bytes(name.encode())
+    run = FileRun(folder, tmp_path / "out.csv")
+    run.run()
+    apply(run, run.decisions(mug=("edit", "Ana's mug."), cup=("decorative", "")))
+    (folder / "mug.jpg").rename(folder / "new" / "red.jpg")
+    (folder / "cup.jpg").rename(folder / "jug2.jpg")
+    if copied:
+        (folder / "again.jpg").write_bytes(b"mug")
+    for _ in range(2):
+        run.run()
+        found = {row["file"]: (row["alt"], row["alt_source"]) for row in read(run.target)}
+        again = ("Ana's mug.", "human-edited-ai") if copied else None
+        assert found.pop("again.jpg", None) == again
+        assert found == {
+            "new/red.jpg": ("Ana's mug.", "human-edited-ai"),
+            "jug2.jpg": ("", "decorative"),
+            "jug.jpg": ("Model: jug.jpg.", "ai"),
+        }
+    (folder / "new" / "red.jpg").rename(folder / "mug.jpg")
+    run.run()
+    assert {row["file"]: row["alt"] for row in read(run.target)}["mug.jpg"] == "Ana's mug."
+    assert len(run.asked) == 3, "nothing is paid for again"

@@ -16,12 +16,15 @@ from altwright.backfill.types import REQUESTABLE_SOURCES, Row
 from altwright.errors import UsageError
 
 KNOWN_COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
-    "key": ("id", "pk", "sku", "key", "uuid", "image_id", "product_id", "asset_id", "handle"),
+    "key": ("id", "pk", "sku", "key", "uuid", "image_id", "asset_id"),
     "image": (
         "image_url", "image", "src", "image_src", "img", "img_src", "img_url", "picture",
-        "picture_url", "photo", "photo_url", "url", "file", "path",
+        "picture_url", "photo", "photo_url", "image_link", "imageurl", "url", "file", "path",
     ),
-    "alt": ("alt", "alt_text", "alttext", "image_alt", "image_alt_text", "alt_tag"),
+    "alt": (
+        "alt", "alt_text", "alttext", "image_alt", "image_alt_text", "alt_tag", "alternative_text",
+        "alternativetext", "img_alt", "alt_attribute", "image_alternative_text",
+    ),
     "alt_source": ("alt_source",),
     "context": ("context", "title", "name", "product_name", "headline"),
     "tags": ("tags", "keywords", "labels", "categories"),
@@ -32,6 +35,8 @@ TARGET_ONLY_FIELDS = (
     "alt_locale", "alt_model", "alt_reviewed_at", "seo", "reasons", "search_text"
 )  # fmt: skip
 """Audit fields that only the target has, under their own names unless others are given."""
+_MAY_BE_ALT = re.compile(r"(?:^|_)alt(?:s|_?tags?|_?texts?)?(?:_|$)|alternat", re.IGNORECASE)
+"""Columns that may have alt texts, under a name that is not known."""
 _AUDIT_FIELD = re.compile(
     rf"{'|'.join(TARGET_ONLY_FIELDS)}|(?:alt|seo|concise|detailed)_[a-z]{{2,3}}(?:_[a-z0-9]+)*"
 )
@@ -101,6 +106,8 @@ def guess_columns(
     found |= {role: name for role, name in given.items() if role in KNOWN_COLUMN_NAMES}
     for role in sorted({"alt", "alt_source"} - parsed.keys()):
         _check_one_column(role, columns)
+    if not found["alt"] and "alt" not in parsed:
+        _check_no_alt_column(columns, parsed.values())
     if not found["image"]:
         raise UsageError(
             "No column looks like an image's URL: name it with --column image=NAME. "
@@ -120,6 +127,16 @@ def guess_columns(
 
 
 def needs_alt_text(values: Mapping[str, object], columns: ColumnMapping) -> bool:
+    """Whether a record names an image and has no alt text, and no person decided about it."""
+    return names_image(values, columns) and is_undescribed(values, columns)
+
+
+def names_image(values: Mapping[str, object], columns: ColumnMapping) -> bool:
+    """Whether a record names an image: a shop's variants, for instance, often have none."""
+    return bool(cell_to_text(values.get(columns.image)).strip())
+
+
+def is_undescribed(values: Mapping[str, object], columns: ColumnMapping) -> bool:
     """Whether a record's alt text is blank, and nothing says that a person decided about it.
 
     A review date says so, and every `alt_source` that does not ask for a request.
@@ -237,6 +254,22 @@ def _check_one_column(role: str, columns: Sequence[str]) -> None:
         raise UsageError(
             f"Several columns may be {role}: {_list_names(alike)}. "
             f"Say which one is: --column {role}=NAME."
+        )
+
+
+def _check_no_alt_column(columns: Sequence[str], named: Collection[str]) -> None:
+    """Refuse to take every row for blank while a column may have people's alt texts."""
+    maybe = [
+        name for name in columns
+        if _MAY_BE_ALT.search(plain := _plain_name(name))
+        and not _AUDIT_FIELD.fullmatch(plain)
+        and plain not in KNOWN_COLUMN_NAMES["alt_source"]
+        and name not in named
+    ]  # fmt: skip
+    if maybe:
+        raise UsageError(
+            f"Alt texts may stand in {_list_names(maybe)}: say --column alt=NAME, or --column alt= "
+            "if no column has any."
         )
 
 

@@ -114,7 +114,10 @@ def _open_database(config: RunConfig) -> Connectors:
     if not config.table and not config.query:
         raise UsageError("Name what to read: --table NAME, or --query 'SELECT ...'.")
     engine = database.connect(config.source)
-    source = TableSource(engine, name="" if config.query else config.table, query=config.query)
+    source = TableSource(
+        engine, name="" if config.query else config.table, query=config.query,
+        written_to=config.table if config.query and not config.target_file else "",
+    )  # fmt: skip
     columns = guess_columns(source.columns, config.column_roles, primary_key=source.primary_key)
     if config.target_file:
         described = source.set_columns(columns, only_blank=False)

@@ -192,6 +192,7 @@ def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
     money = "" if estimate.money is None else f", {estimate.money:,.2f} by your prices"
     print_line(
         f"{estimate.rows:,} rows: {estimate.described:,} described, {estimate.broken:,} broken, "
+        f"{f'{estimate.without_image:,} without an image, ' if estimate.without_image else ''}"
         f"{estimate.done:,} answered before, {estimate.blank:,} to do"
     )
     print_line(

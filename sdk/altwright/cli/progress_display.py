@@ -40,6 +40,7 @@ class ProgressDisplay:
         calls = progress.total_requests
         self._print_line(
             f"{scan.rows:,} rows: {scan.described:,} described, {scan.blank:,} blank"
+            f"{f', {scan.without_image:,} without an image' if scan.without_image else ''}"
             f"{f', {scan.broken:,} broken' if scan.broken else ''}; "
             f"{f'{before:,} answered before, ' if before else ''}{calls:,} "
             f"{'call' if calls == 1 else 'calls'} to make"
@@ -48,6 +49,8 @@ class ProgressDisplay:
             self._print_line(f"broken: {line}")
         if scan.broken > len(scan.broken_lines):
             self._print_line(f"broken: {scan.broken - len(scan.broken_lines):,} more")
+        if scan.advice:
+            self._print_line(scan.advice)
         if self._console.is_terminal and calls:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()

@@ -198,6 +198,7 @@ class Journal:
                 self._keyless.settle(page)
                 self._rows.hold_decisions([each.row.key for each in page if each.is_guess])
             self._rows.name_rows(self._scan_number)
+            self._rows.follow_moved_files(self._scan_number)
             self._db.execute(sql.DELETE_UNSEEN_ROWS, (self._scan_number,))
         while decide is not None and self._decide_from_existing_results(decide):
             pass

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from altwright.backfill.journal import serialization, sql
 from altwright.backfill.journal.decided_rows import AMBIGUOUS, hold_decision, keeps_decision
-from altwright.backfill.types import Outcome, Row
+from altwright.backfill.types import Outcome, Row, build_search_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,36 @@ class ScannedRows:
             )
             self._db.execute("DELETE FROM keyless_rows WHERE id = ?", (row_id,))
             self._db.execute("DELETE FROM rows WHERE id = ?", (row_id,))
+
+    def follow_moved_files(self, scan_number: int) -> None:
+        """Move decisions about files that have another name or folder now, and the same bytes.
+
+        Only where the file's name is the key, as in a folder: any other key says itself which row
+        is which.
+        """
+        lost: dict[str, list[tuple[int, str, str, Outcome]]] = {}
+        for row_id, request_key, stored, state, outcome in self._db.execute(
+            sql.SELECT_LOST_FILES, (scan_number,)
+        ):
+            row = serialization.row_from_json(stored)
+            if row.image == row.key or row.image.endswith(f"/{row.key}"):
+                decided = serialization.outcome_from_json(outcome)
+                lost.setdefault(row.content_hash, []).append((row_id, request_key, state, decided))
+        if not lost:
+            return
+        moved: set[str] = set()
+        for new_id, stored in self._db.execute(sql.SELECT_NEW_FILES, (scan_number,)).fetchall():
+            row = serialization.row_from_json(stored)
+            for _, request_key, state, decided in lost.get(row.content_hash, [])[:1]:
+                moved.add(row.content_hash)
+                search_text = build_search_text(decided.alt, row.tags, row.file_name)
+                named = replace(decided, key=row.key, search_text=search_text)
+                self._db.execute(
+                    "UPDATE rows SET ask = ?, state = ?, outcome = ?, written = 0 WHERE id = ?",
+                    (request_key, state, serialization.outcome_to_json(named), new_id),
+                )
+        for content in moved:
+            self._db.execute("DELETE FROM rows WHERE id = ?", (lost[content][0][0],))
 
     def hold_decisions(self, keys: Sequence[str]) -> None:
         """Hold what people decided about rows that may be others."""

@@ -65,6 +65,15 @@ SELECT id FROM rows
 WHERE state = 'pending' AND pass = ? AND id NOT IN (SELECT id FROM keyless_rows)
   AND json_extract(row, '$.image') = ? LIMIT 2
 """
+SELECT_LOST_FILES = """
+SELECT id, ask, row, state, outcome FROM rows
+WHERE pass < ? AND json_extract(outcome, '$.alt_reviewed_at') IS NOT NULL
+  AND json_extract(row, '$.content') LIKE 'sha256:%'
+"""
+SELECT_NEW_FILES = """
+SELECT id, row FROM rows
+WHERE state = 'pending' AND pass = ? AND id NOT IN (SELECT id FROM keyless_rows)
+"""
 SELECT_SET_ASIDE = """
 SELECT key, picture, ask, outcome FROM set_aside WHERE key IN (SELECT value FROM json_each(?))
 """

@@ -77,8 +77,9 @@ class RunWorker:
         identity = self.journal.identity
         config = RunConfig.from_identity(identity, database_url=database_url)
         self._source = TableSource(
-            engine, name="" if config.query else config.table, query=config.query
-        )
+            engine, name="" if config.query else config.table, query=config.query,
+            written_to=config.table if config.query else "",
+        )  # fmt: skip
         self._columns = guess_columns(
             self._source.columns, config.column_roles, primary_key=self._source.primary_key
         )

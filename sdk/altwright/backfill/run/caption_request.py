@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.image_lists import count_images
 from altwright.backfill.request_item import RequestedTexts
 from altwright.backfill.types import Row
 from altwright.errors import UsageError
@@ -36,6 +37,11 @@ def build_caption_request(
 
 def _image_of(row: Row) -> ImageInput:
     image = row.image
+    cell = row.image_cell or image
+    if count_images(cell) > 1 and not row.content_hash.startswith("sha256:"):
+        raise _row_error(
+            "several_images", f"{cell.strip()[:80]!r} names several images: give each its own row."
+        )
     if row.content_hash:
         path = Path(image)
         if path.exists() and not path.is_file():

@@ -35,6 +35,8 @@ class RunEstimate:
 
     rows: int
     described: int
+    without_image: int
+    """Rows without an alt text that name no image."""
     broken: int
     blank: int
     """Rows without an outcome."""
@@ -109,6 +111,7 @@ def _estimate(
     return RunEstimate(
         rows=scan.rows,
         described=scan.described,
+        without_image=scan.without_image,
         broken=scan.broken,
         blank=left.rows,
         done=scan.blank - left.rows,

@@ -11,7 +11,8 @@ from typing import Protocol
 from altwright.backfill.column_mapping import (
     has_key,
     hash_cells,
-    needs_alt_text,
+    is_undescribed,
+    names_image,
     row_from_record,
 )
 from altwright.backfill.connectors import Connectors
@@ -25,6 +26,10 @@ _BATCH_ROWS = 500
 """Rows of one transaction of the journal."""
 _MAX_BROKEN_LINES = 20
 """Broken records that are reported one by one."""
+_NO_KEY = (
+    "{!r} was taken for a key by its name, and is none: with --column key= rows are known by their "
+    "picture, and all of them are filled"
+)
 
 
 @dataclass(slots=True)
@@ -35,9 +40,29 @@ class ScanResult:
     described: int = 0
     """They have an alt text, or `alt_source` says that they need none."""
     blank: int = 0
+    without_image: int = 0
+    """They have no alt text, and name no image that could be described."""
     broken: int = 0
     broken_lines: list[str] = field(default_factory=list)
     """Line and problem of the first broken records."""
+    advice: str = ""
+    """What the user may do about broken records."""
+
+    def count(self, *, is_undescribed: bool, names_image: bool) -> bool:
+        """Count a readable record; returns whether it needs a text."""
+        self.described += not is_undescribed
+        self.without_image += is_undescribed and not names_image
+        self.blank += is_undescribed and names_image
+        return is_undescribed and names_image
+
+    def add_shared_key(self, key: str, line: int, later_line: int, connectors: Connectors) -> None:
+        """Count a record that has the key of an earlier one."""
+        self.blank -= 1
+        self.add_broken(
+            f"line {later_line} has the key {key!r} of line {line}, and another picture"
+        )
+        if connectors.scanned_file is not None and "key" not in connectors.columns.named:
+            self.advice = _NO_KEY.format(connectors.columns.key)
 
     def add_broken(self, line: str) -> None:
         """Count a broken record; keep its line if it is one of the first."""
@@ -70,7 +95,12 @@ def scan_source(
     Without `decide` new rows wait, also where their result is known.
     Raises SourceError if the source cannot be read to its end.
     """
-    result = ScanResult(rows=connectors.described, described=connectors.described)
+    without_image = getattr(connectors.source, "without_image", 0)
+    result = ScanResult(
+        rows=connectors.described + without_image,
+        described=connectors.described,
+        without_image=without_image,
+    )
     batch: list[Row] = []
     keyless: list[KeylessRow] = []
     file = connectors.scanned_file
@@ -89,9 +119,10 @@ def scan_source(
             result.add_broken(f"{where} {record.problem}")
             continue
         is_keyless = file is not None and not has_key(record.values, connectors.columns)
-        is_needed = needs_alt_text(record.values, connectors.columns)
-        result.blank += is_needed
-        result.described += not is_needed
+        is_needed = result.count(
+            is_undescribed=is_undescribed(record.values, connectors.columns),
+            names_image=names_image(record.values, connectors.columns),
+        )
         if not is_needed and not is_keyless:
             continue
         row = row_from_record(
@@ -113,10 +144,7 @@ def scan_source(
     if file is not None and isinstance(journal, Journal):
         file.note_scan(journal)
     for key, line, later_line in journal.end_scan(decide):
-        result.blank -= 1
-        result.add_broken(
-            f"line {later_line} has the key {key!r} of line {line}, and another picture"
-        )
+        result.add_shared_key(key, line, later_line, connectors)
     return result
 
 

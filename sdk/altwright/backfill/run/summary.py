@@ -20,6 +20,8 @@ class RunSummary:
     journal: str
     rows: int
     described: int
+    without_image: int
+    """They have no alt text and name no image: nothing is asked or written."""
     broken: int
     outcomes: dict[str, int]
     """Of all rows that were blank, earlier runs included."""
@@ -46,6 +48,7 @@ class RunSummary:
         by_state = [f"{n:,} {state}" for state, n in self.outcomes.items() if n]
         lines = [
             f"{self.rows:,} rows: {self.described:,} described before this run"
+            + (f", {self.without_image:,} without an image" if self.without_image else "")
             + (f", {self.broken:,} broken" if self.broken else "")
         ]
         if by_state:  # a table's rows of earlier runs are described by now
@@ -95,6 +98,7 @@ def summarise_run(
         journal=names.journal,
         rows=scan.rows,
         described=scan.described,
+        without_image=scan.without_image,
         broken=scan.broken,
         outcomes={str(state): counts.by_state.get(state, 0) for state in AltSource},
         held=counts.held,

@@ -168,6 +168,8 @@ class CsvRecordReader:
         self._lines = read_lines(file, encoding)
         self._delimiter = delimiter
         self._unquoted = re.compile(rf"[^{re.escape(delimiter)}\r\n]*+")
+        # Some programs align their columns with spaces, also behind a quote.
+        self._padding = re.compile("[ \t]*+" if delimiter != "\t" else " *+")
         self._cell_count = cell_count
         self._repeated: deque[Line] = deque()
         self._taken: list[Line] = []
@@ -225,7 +227,7 @@ class CsvRecordReader:
                         return "a quote is never closed"
                     text = line.text
                     match = _REST_OF_QUOTED.match(text)
-                end = match.end()
+                end = _end_of(self._padding, text, match.end())
             else:
                 end = _end_of(self._unquoted, text, begin)
             spans.append((start, offset + end))
@@ -261,7 +263,11 @@ def _end_of(pattern: re.Pattern[str], text: str, begin: int) -> int:
 
 
 def _unquote(cell: str) -> str:
-    return cell[1:-1].replace('""', '"') if cell[:1] == '"' else cell
+    """The value of a cell; spaces behind its quotes belong to it, as in `csv.reader`."""
+    if cell[:1] != '"':
+        return cell
+    end = cell.rindex('"')
+    return cell[1:end].replace('""', '"') + cell[end + 1 :]
 
 
 def _has_surrogates(text: str) -> bool:

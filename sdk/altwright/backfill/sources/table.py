@@ -35,17 +35,27 @@ class TableSource:
 
     notes: Sequence[str] = ()
 
-    def __init__(self, engine: Engine, *, name: str = "", query: str = "") -> None:
-        """A table by its name, or a query. Raises UsageError."""
+    def __init__(
+        self, engine: Engine, *, name: str = "", query: str = "", written_to: str = ""
+    ) -> None:
+        """A table by its name, or a query, perhaps with the table that its texts are written to.
+
+        Raises UsageError.
+        """
         self._engine = engine
         self._name = name or "a query"
         self._from = _subquery(engine, query) if query else database.reflect_table(engine, name)
         self.columns: Sequence[str] = [column.name for column in self._from.columns]
-        keys = [column.name for column in self._from.primary_key]
-        self.primary_key: str | None = keys[0] if len(keys) == 1 else None
+        declared = database.reflect_table(engine, written_to) if written_to else self._from
+        keys = [column.name for column in declared.primary_key]
+        is_known = len(keys) == 1 and keys[0] in self.columns
+        self.primary_key: str | None = keys[0] if is_known else None
+        """Of a query it need not be unique: a join may repeat it."""
         self._query = query
         self._blank_rows: ColumnElement[bool] | None = None
         self._max_chars: Mapping[str, int | None] = {}
+        self.without_image = 0
+        """Rows without an alt text that name no image; `read` leaves them out."""
 
     @property
     def display_name(self) -> str:
@@ -56,7 +66,8 @@ class TableSource:
         """Set the column mapping. With `only_blank`, `read` leaves out rows with an alt text, and
         the ends of texts that no rule needs.
 
-        Returns how many rows are left out. Raises UsageError if there is no key, or if it is not
+        Returns how many rows have an alt text; `without_image` counts the others that are left
+        out. Raises UsageError if there is no key, or if it is not
         unique.
         """
         import sqlalchemy as sa
@@ -68,7 +79,7 @@ class TableSource:
             )
         key = self._from.columns[columns.key]
         self._key, self._key_name = open_key_column(self._engine, key), columns.key
-        if columns.key != self.primary_key:
+        if columns.key != self.primary_key or self._query:
             duplicates = (
                 sa.select(self._key.selected).where(self._key.column.is_not(None)).group_by(key)
                 .having(sa.func.count() > 1).limit(1)
@@ -83,11 +94,15 @@ class TableSource:
         self._max_chars = dict.fromkeys(self.columns, VALUE_CHARS)
         self._max_chars |= dict.fromkeys(columns.context, CONTEXT_CHARS)
         self._max_chars |= {columns.tags: _TAGS_CHARS, columns.image: None, columns.file_name: None}
-        self._blank_rows = self._blank_rows_condition(columns)
-        others = sa.select(sa.func.count()).select_from(self._from)
+        undescribed = self._undescribed_rows(columns)
+        no_image = is_blank(self._from.columns[columns.image])
+        self._blank_rows = sa.and_(undescribed, sa.not_(no_image))
+        count = sa.select(sa.func.count()).select_from(self._from)
         with database.read_connection(self._engine) as connection:
-            left_out = connection.execute(others.where(sa.not_(self._blank_rows)))
-            return int(left_out.scalar_one())
+            left_out = connection.execute(count.where(undescribed, no_image))
+            self.without_image = int(left_out.scalar_one())
+            described = connection.execute(count.where(sa.not_(undescribed)))
+            return int(described.scalar_one())
 
     def read(self) -> Iterator[Record | BrokenRecord]:
         """Every row, or the blank ones. A transaction lasts for one page.
@@ -211,7 +226,7 @@ class TableSource:
         named = zip(cells, self._from.columns, strict=True)
         return sa.select(*(cell.label(column.name) for cell, column in named))
 
-    def _blank_rows_condition(self, columns: ColumnMapping) -> ColumnElement[bool]:
+    def _undescribed_rows(self, columns: ColumnMapping) -> ColumnElement[bool]:
         import sqlalchemy as sa
 
         conditions: list[ColumnElement[bool]] = [sa.true()]
