@@ -4,7 +4,8 @@
     .venv/bin/python -m benchmarks.histories --count 1 --seed 17 --kind csv   # replay one
 
 Each kind gets `count` histories. PostgreSQL and MariaDB run on 127.0.0.1 (users postgres and root,
-no password). What failed is written to `--failures`, with its steps. Exit code 1 if any did.
+no password), and Redis for the kind `queue`. What failed is written to `--failures`, with its
+steps. Exit code 1 if any did.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from testing.histories.caption_stub import CaptionStub
 from testing.histories.catalogue import KINDS
 from testing.histories.command import load_modules
 from testing.histories.databases import history_database
-from testing.histories.history import HistoryResult, history_folder, run_history
+from testing.histories.run_history import HistoryResult, history_folder, run_history
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kind", choices=KINDS, action="append")
+    parser.add_argument("--broker", default="redis://127.0.0.1:6379/0", help="of the kind queue")
     parser.add_argument("--failures", type=Path, default=Path("histories-failed.txt"))
     parser.add_argument("--steps", action="store_true", help="print the steps of every history")
     arguments = parser.parse_args()
@@ -52,7 +54,7 @@ def _run_kind(kind: str, arguments: argparse.Namespace) -> list[HistoryResult]:
     with ExitStack() as stack:
         url = stack.enter_context(history_database(kind))
         for seed in range(arguments.seed, arguments.seed + arguments.count):
-            result = run_history(seed, kind, stub, url)
+            result = run_history(seed, kind, stub, url, arguments.broker)
             results.append(result)
             if arguments.steps:
                 print("\n    ".join(result.steps))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from testing.histories.command_result import Pause
 from testing.histories.machine_text import make_text, slug_of, verdict_of
 
 STYLES = ("concise", "seo")
@@ -51,6 +52,9 @@ class CaptionStub:
         self.asked: list[tuple[int, str, str]] = []
         """Command, image and context of every caption request."""
         self.signal_at: SignalAt | None = None
+        self._pause: Pause | None = None
+        self._pause_seen = 0
+        self._pause_lock = threading.Lock()
         self.is_down = False
         self._serial = 0
         self._failed_once: set[str] = set()
@@ -129,6 +133,18 @@ class CaptionStub:
             self._failed_once.add(name)
             return is_first
 
+    def set_pause(self, pause: Pause | None) -> None:
+        """What happens at one of the next caption requests; waits for what happens now."""
+        with self._pause_lock:
+            self._pause, self._pause_seen = pause, 0
+
+    def take_pause(self) -> None:
+        """At a caption request: do what is to be done at it."""
+        with self._pause_lock:
+            self._pause_seen += 1
+            if self._pause is not None and self._pause_seen == self._pause.number:
+                self._pause.do(self._pause)
+
     @contextlib.contextmanager
     def signalling(self) -> Iterator[None]:
         """Around a caption request: kill the process that asked, if it is its turn."""
@@ -165,6 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.endswith("/check"):
             self._send(200, {"ok": True, "caption": body["caption"], "hard": [], "soft": []})
             return
+        self.owner.take_pause()
         with self.owner.signalling():
             is_single = self.path.endswith("/caption")
             self._send(*self.owner.caption(body, is_single=is_single))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-KINDS = ("sqlite", "postgresql", "mariadb", "csv", "jsonl", "parquet")
+KINDS = ("sqlite", "postgresql", "mariadb", "csv", "jsonl", "parquet", "queue")
 FILE_KINDS = ("csv", "jsonl", "parquet")
 _VERDICTS = (
     "ok", "ok", "ok", "ok", "ok", "ok", "flaky", "uncertain", "refused", "decorative", "gone",

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import gc
+import importlib
 import io
 import os
 import selectors
@@ -27,10 +28,14 @@ import typer.main
 from altwright.cli.main import run
 
 from testing.histories.caption_stub import CaptionStub, SignalAt
-from testing.histories.command_result import CommandResult, Fault
+from testing.histories.command_result import CommandResult, Fault, Pause
 
 _CLOCK_FACTOR = 20.0
 _TIMEOUT_S = 60.0
+_QUEUE_MODULES = (
+    "altwright.backfill.queue.consumer", "altwright.backfill.queue.feeder", "celery.apps.worker",
+    "celery.bin.worker", "celery.concurrency.thread", "kombu.transport.redis",
+)  # fmt: skip
 
 
 class Commands:
@@ -39,18 +44,39 @@ class Commands:
     def __init__(self, stub: CaptionStub, folder: Path) -> None:
         self._stub = stub
         self._folder = folder
+        self.signal_other = 0
+        """Process that gets the fault's signal instead of the command; 0: none."""
 
-    def run(self, arguments: Sequence[str], fault: Fault | None = None) -> CommandResult:
+    def start(self, arguments: Sequence[str]) -> int:
+        """Start a command that goes on beside others; returns its process."""
+        gate_read, gate_write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(gate_write)
+            output = self._folder.parent / "output-worker"
+            _be_the_command(arguments, self._folder, self._stub.url, None, 0, output, gate_read)
+        os.close(gate_read)
+        os.close(gate_write)
+        return pid
+
+    def run(
+        self, arguments: Sequence[str], fault: Fault | None = None, pause: Pause | None = None
+    ) -> CommandResult:
         """Run a command to its end."""
-        return self.run_all([arguments], fault)[0]
+        return self.run_all([arguments], fault, pause)[0]
 
     def run_all(
-        self, commands: Sequence[Sequence[str]], fault: Fault | None = None
+        self,
+        commands: Sequence[Sequence[str]],
+        fault: Fault | None = None,
+        pause: Pause | None = None,
     ) -> list[CommandResult]:
-        """Run commands at once; the fault is the first one's."""
+        """Run commands at once; the fault and the pause are the first one's."""
         self._stub.command += 1
         number = self._stub.command
         self._stub.signal_at = None
+        self._stub.set_pause(pause if pause is not None and pause.kind == "request" else None)
+        stop_at = pause.number if pause is not None and pause.kind == "statement" else 0
         pids = []
         gate_read, gate_write = os.pipe()
         for index, arguments in enumerate(commands):
@@ -60,27 +86,31 @@ class Commands:
             if pid == 0:
                 os.close(gate_write)
                 _be_the_command(
-                    arguments, self._folder, self._stub.url, own_fault, output, gate_read
-                )
+                    arguments, self._folder, self._stub.url, own_fault,
+                    0 if index else stop_at, output, gate_read,
+                )  # fmt: skip
             pids.append((pid, arguments, output, own_fault))
         if fault is not None and fault.kind in ("request", "answer"):
             self._stub.signal_at = SignalAt(
-                pids[0][0], fault.number, fault.signal, fault.kind == "answer"
+                self.signal_other or pids[0][0], fault.number, fault.signal, fault.kind == "answer"
             )
         os.close(gate_read)
         os.close(gate_write)
         results = []
         for pid, arguments, output, own_fault in pids:
-            code = _wait(pid)
+            code = _wait(pid, pause)
             out, err = (
                 Path(f"{output}.{name}").read_text("utf-8", "replace") for name in ("out", "err")
             )
             results.append(CommandResult(tuple(arguments), code, out, err, number, own_fault))
+        self._stub.set_pause(None)
         return results
 
 
 def load_modules(stub: CaptionStub, folder: Path) -> None:
     """Have this process import what commands import, so that each forked child has it already."""
+    for name in _QUEUE_MODULES:
+        importlib.import_module(name)
     tables = folder / "load.db"
     with contextlib.closing(sqlite3.connect(tables)) as connection:
         connection.execute("CREATE TABLE media (id INTEGER PRIMARY KEY, url TEXT, alt TEXT)")
@@ -104,12 +134,16 @@ def load_modules(stub: CaptionStub, folder: Path) -> None:
             assert code == 0, (arguments, code, printed.getvalue())
 
 
-def _wait(pid: int) -> int:
+def _wait(pid: int, pause: Pause | None = None) -> int:
     end_s = time.monotonic() + _TIMEOUT_S
     pause_s = 0.002
     while True:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
+        found, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+        if found and os.WIFSTOPPED(status):
+            if pause is not None:
+                pause.do(pause)
+            os.kill(pid, signal.SIGCONT)
+        elif found:
             return os.waitstatus_to_exitcode(status)
         if time.monotonic() > end_s:
             os.kill(pid, signal.SIGABRT)
@@ -119,14 +153,16 @@ def _wait(pid: int) -> int:
 
 
 def _be_the_command(
-    arguments: Sequence[str], folder: Path, url: str, fault: Fault | None, output: Path, gate: int
-) -> None:
+    arguments: Sequence[str], folder: Path, url: str, fault: Fault | None, stop_at: int,
+    output: Path, gate: int,
+) -> None:  # fmt: skip
     """The child's whole life."""
     code = 70
     try:
         os.read(gate, 1)  # until the parent has set the signal
         for descriptor, name in ((1, "out"), (2, "err")):
-            opened = os.open(f"{output}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            how = os.O_APPEND if output.name == "output-worker" else os.O_TRUNC
+            opened = os.open(f"{output}.{name}", os.O_WRONLY | os.O_CREAT | how)
             os.dup2(opened, descriptor)
             os.close(opened)
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -138,6 +174,8 @@ def _be_the_command(
         _speed_up()
         if fault is not None:
             _install_fault(fault)
+        if stop_at and (fault is None or fault.kind != "statement"):
+            _at_statement(stop_at, signal.SIGSTOP)
         gc.freeze()
         code = run(list(arguments))
         sys.stdout.flush()
@@ -175,10 +213,6 @@ def _install_fault(fault: Fault) -> None:
         left -= 1
         return left == 0
 
-    def on_statement(_: str) -> None:
-        if count():
-            os.kill(os.getpid(), signal.SIGKILL)
-
     def hook(event: str, values: tuple[Any, ...]) -> None:
         if fault.kind == "rename" and event == "os.rename" and count():
             os.kill(os.getpid(), signal.SIGKILL)
@@ -186,16 +220,28 @@ def _install_fault(fault: Fault) -> None:
             raise OSError(28, "No space left on device")
 
     if fault.kind == "statement":
-        connect = sqlite3.connect
-
-        def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
-            connection: sqlite3.Connection = connect(*arguments, **options)
-            connection.set_trace_callback(on_statement)
-            return connection
-
-        sqlite3.connect = sqlite3.dbapi2.connect = traced  # type: ignore[assignment]
+        _at_statement(fault.number, signal.SIGKILL)
     else:
         sys.addaudithook(hook)
+
+
+def _at_statement(number: int, signal_number: int) -> None:
+    """Send the process a signal before its `number`th statement of SQLite."""
+    left = number
+    connect = sqlite3.connect
+
+    def on_statement(_: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal_number)
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.set_trace_callback(on_statement)
+        return connection
+
+    sqlite3.connect = sqlite3.dbapi2.connect = traced  # type: ignore[assignment]
 
 
 def _is_write(values: tuple[Any, ...]) -> bool:

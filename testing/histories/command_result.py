@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -16,6 +17,17 @@ class Fault:
     (a write of a file finds no room)."""
     number: int
     signal: int = signal.SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A moment of a command at which something else happens."""
+
+    kind: str
+    """`request` (while it waits for the answer to a caption request) or `statement` (it is stopped
+    before an SQL statement of SQLite, for instance of its journal)."""
+    number: int
+    do: Callable[[Pause], None]
 
 
 @dataclass(frozen=True, slots=True)

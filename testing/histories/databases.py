@@ -17,6 +17,7 @@ _SERVERS = {
 @contextlib.contextmanager
 def history_database(kind: str) -> Iterator[str]:
     """The URL of an empty database; '' for files and SQLite, which need none."""
+    kind = "postgresql" if kind == "queue" else kind
     if kind not in _SERVERS:
         yield ""
         return

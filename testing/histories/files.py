@@ -34,6 +34,8 @@ class Dialect:
     leaves_out_none: bool = False
     """JSON lines: a member without a value is not there."""
     row_group: int = 100
+    has_bytes: bool = False
+    """Parquet: alt texts are stored as bytes."""
 
     @classmethod
     def draw(cls, randomness: random.Random) -> Dialect:
@@ -46,6 +48,7 @@ class Dialect:
             ends_with_line_end=randomness.random() < 0.8,
             leaves_out_none=randomness.random() < 0.5,
             row_group=randomness.choice((2, 5, 100)),
+            has_bytes=randomness.random() < 0.2,
         )
 
 
@@ -98,6 +101,9 @@ def write_file(path: Path, records: list[Record], columns: list[str], dialect: D
         path.write_bytes(text.encode())
     else:
         arrays = [_array(name, [record[name] for record in records]) for name in columns]
+        if dialect.has_bytes and "alt" in columns:
+            place = columns.index("alt")
+            arrays[place] = arrays[place].cast(pa.binary())
         table = pa.Table.from_arrays(arrays, names=columns)
         table = table.replace_schema_metadata({"made-by": "a person"})
         pq.write_table(table, path, row_group_size=dialect.row_group)

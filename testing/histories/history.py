@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from testing.histories import catalogue, review
 from testing.histories.caption_stub import CaptionStub
 from testing.histories.command import Commands
-from testing.histories.command_result import CommandResult, Fault
+from testing.histories.command_result import CommandResult, Fault, Pause
+from testing.histories.meanwhile import Meanwhile, MeanwhileEditor
 from testing.histories.oracle import Record
 from testing.histories.person import Editor
 from testing.histories.world import World
@@ -20,48 +18,7 @@ from testing.histories.world import World
 _JOURNAL = "run.journal"
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryResult:
-    """What became of a history."""
-
-    seed: int
-    kind: str
-    steps: tuple[str, ...]
-    faults: tuple[str, ...]
-    refusals: tuple[str, ...]
-    paid: int
-    """Texts that were paid for."""
-    needed: int
-    """Distinct texts among them."""
-    kills: int
-
-
-def history_folder() -> Path:
-    """A new folder in memory, where there is such a file system: a history syncs often."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="history-", dir=memory if memory.is_dir() else None))
-
-
-def run_history(seed: int, kind: str, stub: CaptionStub, url: str = "") -> HistoryResult:
-    """Run the history of a seed. `url`: an empty database for tables of a server."""
-    stub.reset()
-    folder = history_folder()
-    (folder / "work").mkdir()
-    world = World(seed, kind, folder / "work", url)
-    history = _History(world, stub)
-    try:
-        history.run()
-    finally:
-        world.close()
-        shutil.rmtree(folder, ignore_errors=True)
-    texts = {(p.image, p.context, p.tags, p.style, p.locale) for p in stub.paid}
-    return HistoryResult(
-        seed, kind, tuple(world.steps), tuple(world.oracle.faults),
-        tuple(world.oracle.refusals), len(stub.paid), len(texts), history.kills,
-    )  # fmt: skip
-
-
-class _History:
+class History:
     """Takes the steps; the oracle looks after each."""
 
     def __init__(self, world: World, stub: CaptionStub) -> None:
@@ -69,6 +26,7 @@ class _History:
         self.random, self.oracle, self.options = world.random, world.oracle, world.options
         self.folder, self.files = world.folder, world.files
         self.editor = Editor(world)
+        self.meanwhile = MeanwhileEditor(world, self.editor)
         self.commands = Commands(stub, world.folder)
         self.concurrency = self.random.choice((1, 2, 4))
         self.decision_files: list[str] = []
@@ -84,18 +42,30 @@ class _History:
                 return
         self._settle()
 
+    def close(self) -> None:
+        """End what the history has started."""
+
     def _init_db(self) -> None:
         result = self.commands.run([
             "backfill", "init-db", *self.world.target, "--styles", ",".join(self.options.styles),
             "--locales", ",".join(self.options.locales)])  # fmt: skip
         self.oracle.check_result(result)
 
+    @property
+    def journal(self) -> list[str]:
+        """The arguments of `review` and `apply` that name the journal."""
+        return [_JOURNAL]
+
+    def has_journal(self) -> bool:
+        """Whether there has been a run."""
+        return (self.folder / _JOURNAL).exists()
+
     # Steps
 
     def _take_step(self) -> None:
         step = self.random.choices(
             [self._run, self._review, self._apply, self.editor.edit, self._two_runs, self._forget],
-            [34, 18, 12, 40, 3, 3],
+            [34, 18, 12, 40, 5, 3],
         )[0]
         step()
 
@@ -105,11 +75,15 @@ class _History:
             extra = ["--limit", str(self.random.randint(1, 3))]
         elif self.random.random() < 0.05:
             extra = ["--estimate"]
-        self.stub.is_down = self.random.random() < 0.04
+        self.stub.is_down = self._draw_outage()
         if self.stub.is_down:
             extra += ["--patience", "0.05"]
-        self._backfill(extra, self._draw_fault())
+        pause = None if "--estimate" in extra else self.meanwhile.draw()
+        self._backfill(extra, self._draw_fault(), pause)
         self.stub.is_down = False
+
+    def _draw_outage(self) -> bool:
+        return self.random.random() < 0.04
 
     def _draw_fault(self) -> Fault | None:
         if self.random.random() < 0.45:
@@ -128,11 +102,14 @@ class _History:
                  "--json", "--timeout", "400"]  # fmt: skip
         return [*found, "--hold-column", f"note={catalogue.HOLD}"] if options.holds else found
 
-    def _backfill(self, extra: list[str], fault: Fault | None) -> CommandResult:
+    def _backfill(
+        self, extra: list[str], fault: Fault | None, pause: Pause | None = None
+    ) -> CommandResult:
         before = self._before()
-        result = self.commands.run([*self._arguments(), *extra], fault)
+        result = self.commands.run([*self._arguments(), *extra], fault, pause)
         self.world.log(f"run {' '.join(extra)} {fault or ''} -> {result.code}")
         self._look(result, before)
+        self.meanwhile.now = Meanwhile()
         if "--estimate" in extra and any(number == result.number for number, *_ in self.stub.asked):
             self.oracle.fault("--estimate asked")
         return result
@@ -167,7 +144,8 @@ class _History:
             self.kills += 1
         summary = self.oracle.check_result(result)
         self.oracle.check_payment(self.stub.paid, self.concurrency)
-        self.oracle.check_asked(self.stub.asked, result.number, before["source"])
+        seen = [*before["source"], *(row for rows, _ in self.meanwhile.changes() for row in rows)]
+        self.oracle.check_asked(self.stub.asked, result.number, seen)
         where = f"after {result.arguments[0]} {result.number}"
         if self.files is None:
             self._look_at_table(before["source"], where)
@@ -176,22 +154,37 @@ class _History:
         return summary
 
     def _look_at_table(self, before: list[Record], where: str) -> None:
-        after = {row["_uid"]: row for row in self.world.source()}
-        for row in before:
-            if row["_uid"] not in after:
-                self.oracle.fault(f"{where}: row {row['_uid']} is gone")
-            else:
-                self.oracle.check_row(row, row, after[row["_uid"]], where)
+        parts = [*self.meanwhile.changes(), (self.world.source(), set[str]())]
+        for rows, left_out in parts:
+            after = {row["_uid"]: row for row in rows}
+            for row in before:
+                if row["_uid"] in left_out:
+                    continue
+                if row["_uid"] not in after:
+                    self.oracle.fault(f"{where}: row {row['_uid']} is gone")
+                else:
+                    self.oracle.check_row(row, row, after[row["_uid"]], where)
+            before = rows
 
     def _look_at_file(self, result: CommandResult, before: dict[str, Any], where: str) -> None:
         assert self.files is not None
+        edit = self.meanwhile.now
         target, source = self.files.target(), before["source"]
-        if self.world.source() != source:
+        sources = [source]
+        if edit.has_happened:
+            sources = [edit.after, source] if edit.is_while_writing else [edit.after]
+        if self.world.source() != sources[0]:
             self.oracle.fault(f"{where}: the source was changed")
         if target is None or (target == before["target"] and result.code not in (0, 1)):
             return
         if "--estimate" in result.arguments or result.arguments[0] == "review":
             return
+        faults = [self.oracle.collect(partial(self._compare, each, target, where))
+                  for each in sources]  # fmt: skip
+        fewest: list[str] = min(faults, key=len)  # it is made from one of them
+        self.oracle.faults += fewest
+
+    def _compare(self, source: list[Record], target: list[Record], where: str) -> None:
         if len(target) != len(source):
             self.oracle.fault(f"{where}: {len(source)} rows became {len(target)}")
             return
@@ -202,12 +195,12 @@ class _History:
     # A reviewer
 
     def _review(self) -> None:
-        if not (self.folder / _JOURNAL).exists():
+        if not self.has_journal():
             return
         page = self.folder / "page.html"
         extra = [] if self.random.random() < 0.7 else [
             "--outcome", "reviewed,human-edited-ai,human,decorative,rejected,ai"]  # fmt: skip
-        result = self.commands.run(["review", _JOURNAL, "--to", page.name, *extra])
+        result = self.commands.run(["review", *self.journal, "--to", page.name, *extra])
         self.world.log(f"review {' '.join(extra)} -> {result.code}")
         self.oracle.check_result(result)
         if result.code != 0:
@@ -227,13 +220,28 @@ class _History:
             self._apply_file(self.random.choice(self.decision_files))
 
     def _apply_file(self, name: str) -> None:
-        if not (self.folder / _JOURNAL).exists():
+        if not self.has_journal():
             return
         before = self._before()
         fault = self._draw_fault() if self.random.random() < 0.3 else None
-        result = self.commands.run(["apply", name, "--journal", _JOURNAL, "--json"], fault)
+        pause = self.meanwhile.draw()
+        command = ["apply", name, "--journal", *self.journal, "--json"]
+        result = self.commands.run(command, fault, pause)
         summary = self.oracle.check_result(result)
         self.world.log(f"apply {name} {fault or ''} -> {result.code} {summary}")
+        self._note_applied(name, result, summary)
+        touched = self.meanwhile.now.touched
+        for uid in touched:
+            self.oracle.decided.pop(uid, None)
+        self._look(result, before)
+        self.meanwhile.now = Meanwhile()
+        if self.files is None and result.code in (0, 1):
+            for row in self.world.source():
+                if row["_uid"] not in touched:
+                    self.oracle.check_applied(row, name)
+
+    def _note_applied(self, name: str, result: CommandResult, summary: dict[str, Any]) -> None:
+        """Which decisions are in effect, by what `apply` said."""
         if result.code in (0, 1) and summary:
             bad = {*summary["left"], *summary["waiting"], *summary["partly"]}
             last = {each.key: each for each in self.oracle.decisions if each.file == name}
@@ -245,10 +253,6 @@ class _History:
             for each in about:
                 for uid in each.uids:  # one of the two, until it is applied again
                     self.oracle.decided.pop(uid, None)
-        self._look(result, before)
-        if self.files is None and result.code in (0, 1):
-            for row in self.world.source():
-                self.oracle.check_applied(row, name)
 
     def _forget(self) -> None:
         """A person deletes the journal, and with it the file that the run made."""

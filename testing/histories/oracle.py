@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,13 @@ class Oracle:
         """Something is wrong."""
         self.faults.append(what)
 
+    def collect(self, check: Callable[[], None]) -> list[str]:
+        """What a check finds to be wrong, without keeping it."""
+        kept, self.faults = self.faults, []
+        check()
+        found, self.faults = self.faults, kept
+        return found
+
     def note_rows(self, rows: Iterable[Record]) -> None:
         """Remember titles and repeated pictures."""
         seen: Counter[str] = Counter()
@@ -77,6 +84,11 @@ class Oracle:
             seen[slug] += 1
             self.titles.setdefault(slug, set()).add(hash_context(str(row["title"] or "").strip()))
         self.shared_slugs |= {slug for slug, count in seen.items() if count > 1}
+
+    def check_log(self, log: str) -> None:
+        """The log of a worker has no sign of a bug."""
+        if _BUG.search(log):
+            self.fault(f"worker: bug: {log[-600:]}")
 
     # One command
 
@@ -167,7 +179,7 @@ class Oracle:
         if _is_equal(before, after) or (_is_blank(before) and _is_blank(after)):
             return
         place = f"{where}: {uid}.{name}"
-        if not _is_blank(before) and str(before) in self.cell_texts:
+        if not _is_blank(before) and _text(before) in self.cell_texts:
             self.fault(f"{place}: a person's {before!r} became {after!r}")
             return
         allowed = self._decided_texts(row, name)
@@ -175,8 +187,8 @@ class Oracle:
             if not any(_is_blank(each) for each in allowed):
                 self.fault(f"{place}: {before!r} was emptied")
             return
-        if str(after) not in allowed:
-            self._check_machine_text(row, name, str(after), place)
+        if _text(after) not in allowed:
+            self._check_machine_text(row, name, _text(after), place)
             if not _is_blank(before):
                 self.fault(f"{place}: {before!r} was replaced by {after!r}")
             if settled:
@@ -215,7 +227,7 @@ class Oracle:
         for name, text in decision.texts.items():
             if name not in target or not _is_blank(source.get(name)):
                 continue
-            found = "" if _is_blank(target[name]) else str(target[name])
+            found = "" if _is_blank(target[name]) else _text(target[name])
             is_persons = found in self.cell_texts  # who typed it there later, or another style
             if found != text and not is_persons:
                 self.fault(
@@ -261,7 +273,12 @@ def _is_reviewed(record: Record) -> bool:
 
 
 def _is_blank(value: Any) -> bool:
-    return value is None or not str(value).strip()
+    return value is None or not _text(value).strip()
+
+
+def _text(value: Any) -> str:
+    """A cell as text; some programs store texts as bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _is_equal(one: Any, other: Any) -> bool:

@@ -20,9 +20,13 @@ class Editor:
     def __init__(self, world: World) -> None:
         self._world = world
         self._random, self._oracle = world.random, world.oracle
+        self.touched: set[str] = set()
+        """Rows that were changed, added or deleted."""
+        self._lock_wait_s = 20.0
 
-    def edit(self) -> None:
-        """One to three changes."""
+    def edit(self, lock_wait_s: float = 20.0) -> None:
+        """One to three changes. Raises sa.exc.OperationalError if a row stays locked so long."""
+        self._lock_wait_s = lock_wait_s
         for _ in range(self._random.randint(1, 3)):
             row = self._random.choice(self._world.source())
             step = self._random.choice((*_CELLS, *_ROWS))
@@ -61,13 +65,14 @@ class Editor:
 
     def _change(self, uid: str, change: dict[str, Any]) -> None:
         self._world.log(f"{uid}: {change}")
+        self.touched.add(uid)
         self._oracle.cell_texts |= {v for v in change.values() if v.startswith("Human words")}
         files = self._world.files
         if files is not None:
             next(row for row in files.rows if row["_uid"] == uid).update(change)
             files.save()
         else:
-            self._world.table.update(uid, **change)
+            self._world.table.update(uid, self._lock_wait_s, **change)
         if {"alt", "alt_source", "alt_reviewed_at"} & {*change}:
             self._oracle.decided.pop(uid, None)
         self._world.remember([])
@@ -87,21 +92,23 @@ class Editor:
 
     def _insert(self, row: Record) -> None:
         self._world.log(f"inserts {row}")
+        self.touched.add(row["_uid"])
         files = self._world.files
         if files is not None:
             files.rows.insert(self._random.randint(0, len(files.rows)), row)
         else:
-            self._world.insert(row)
+            self._world.insert(row, self._lock_wait_s)
 
     def _delete(self, uid: str) -> None:
         if len(self._world.source()) < 2 or self._random.random() < 0.5:
             return
         self._world.log(f"deletes {uid}")
+        self.touched.add(uid)
         files = self._world.files
         if files is not None:
             files.rows = [row for row in files.rows if row["_uid"] != uid]
         else:
-            self._world.table.delete(uid)
+            self._world.table.delete(uid, self._lock_wait_s)
 
     def _edit_file(self, step: str) -> None:
         files = self._world.files
@@ -114,4 +121,5 @@ class Editor:
         elif "id" in files.columns and len(files.rows) > 1:
             one, other = self._random.sample(files.rows, 2)
             one["id"], other["id"] = other["id"], one["id"]
+            self.touched |= {one["_uid"], other["_uid"]}
         self._world.log(f"{step} of the source")

@@ -27,6 +27,7 @@ class TableCatalogue:
         self.url, self.name, self.columns = url, name, list(columns)
         self._engine = sa.create_engine(url, poolclass=sa.NullPool)
         self._dialect = self._engine.dialect.name.replace("mariadb", "mysql")
+        self._has_bytes = "bytes" in variant and self._dialect == "sqlite"
         self._create(key_type, variant)
 
     def close(self) -> None:
@@ -34,9 +35,19 @@ class TableCatalogue:
         self.execute(f"DROP TABLE {self.name}")
         self._engine.dispose()
 
-    def execute(self, sql: str, **values: Any) -> None:
-        """Run a statement in a transaction of its own."""
+    def execute(self, sql: str, lock_wait_s: float = 20.0, **values: Any) -> None:
+        """Run a statement in a transaction of its own.
+
+        Raises sa.exc.OperationalError if somebody holds the row so long.
+        """
         with self._engine.begin() as connection:
+            if self._dialect == "postgresql":
+                wait = f"SET LOCAL lock_timeout = '{round(lock_wait_s * 1000)}ms'"
+            elif self._dialect == "mysql":
+                wait = f"SET innodb_lock_wait_timeout = {max(1, round(lock_wait_s))}"
+            else:
+                wait = f"PRAGMA busy_timeout = {round(lock_wait_s * 1000)}"
+            connection.execute(sa.text(wait))
             connection.execute(sa.text(sql), values)
 
     def source(self) -> list[Record]:
@@ -45,23 +56,31 @@ class TableCatalogue:
             found = connection.execute(sa.text(f"SELECT * FROM {self.name} ORDER BY uid"))
             return [{**row, "_uid": row["uid"]} for row in found.mappings()]
 
-    def insert(self, row: Record) -> None:
+    def insert(self, row: Record, lock_wait_s: float = 20.0) -> None:
         """Add a row. Raises sa.exc.IntegrityError if its key is there."""
         names = [name for name in row if name in self.columns and row[name] is not None]
         marks = ", ".join(f":{name}" for name in names)
         self.execute(
             f"INSERT INTO {self.name} ({', '.join(names)}) VALUES ({marks})",
-            **{name: row[name] for name in names},
+            lock_wait_s,
+            **{name: self._stored(name, row[name]) for name in names},
         )
 
-    def update(self, uid: str, **values: Any) -> None:
+    def update(self, uid: str, lock_wait_s: float = 20.0, **values: Any) -> None:
         """Change cells of a row."""
+        values = {name: self._stored(name, value) for name, value in values.items()}
         cells = ", ".join(f"{name} = :{name}" for name in values)
-        self.execute(f"UPDATE {self.name} SET {cells} WHERE uid = :_uid", _uid=uid, **values)
+        self.execute(f"UPDATE {self.name} SET {cells} WHERE uid = :_uid", lock_wait_s,
+                     _uid=uid, **values)  # fmt: skip
 
-    def delete(self, uid: str) -> None:
+    def delete(self, uid: str, lock_wait_s: float = 20.0) -> None:
         """Delete a row."""
-        self.execute(f"DELETE FROM {self.name} WHERE uid = :uid", uid=uid)
+        self.execute(f"DELETE FROM {self.name} WHERE uid = :uid", lock_wait_s, uid=uid)
+
+    def _stored(self, column: str, value: Any) -> Any:
+        """A cell as people's program stores it: some programs store texts as bytes."""
+        is_bytes = column == "alt" and self._has_bytes and isinstance(value, str)
+        return value.encode() if is_bytes else value
 
     def _create(self, key_type: str, variant: str) -> None:
         types = _KEY_TYPES[key_type]
@@ -108,6 +127,7 @@ def draw_variant(randomness: random.Random) -> str:
             "own-reasons",
             "own-search_text",
             "init-db",
+            "bytes",
         )
         if randomness.random() < 0.2
     )

@@ -90,11 +90,11 @@ class World:
                 value for value in row.values() if str(value).startswith("Human words")
             }
 
-    def insert(self, row: Record) -> None:
+    def insert(self, row: Record, lock_wait_s: float = 20.0) -> None:
         """Add a row to the table."""
         # Another row may have the key, by this database's comparison.
         with contextlib.suppress(sa.exc.IntegrityError, sa.exc.DataError):
-            self.table.insert(row)
+            self.table.insert(row, lock_wait_s)
 
 
 def _draw_options(kind: str, randomness: random.Random) -> Options:

@@ -11,9 +11,10 @@ from testing.histories.caption_stub import CaptionStub, PaidText
 from testing.histories.catalogue import Options, image_of
 from testing.histories.command import load_modules
 from testing.histories.command_result import CommandResult
-from testing.histories.history import run_history
 from testing.histories.machine_text import make_text
 from testing.histories.oracle import Oracle, Record
+from testing.histories.run_history import run_history
+from testing.servers.redis import RedisServer
 
 pytestmark = pytest.mark.filterwarnings(
     # The stub's thread holds no lock that a forked child waits for.
@@ -60,7 +61,17 @@ def test_histories_of_a_server_lose_no_text(
     kind: str, stub: CaptionStub, request: pytest.FixtureRequest
 ) -> None:
     url: str = request.getfixturevalue("mysql" if kind == "mariadb" else "postgresql")
-    results = [run_history(seed, kind, stub, url) for seed in range(2001, 2006)]
+    results = [run_history(seed, kind, stub, url) for seed in range(2001, 2013)]
+    assert {result.seed: result.faults for result in results if result.faults} == {}
+
+
+@pytest.mark.slow
+def test_histories_over_a_queue_lose_no_text(
+    stub: CaptionStub, postgresql: str, redis_server: RedisServer
+) -> None:
+    results = [
+        run_history(seed, "queue", stub, postgresql, redis_server.url) for seed in range(2001, 2006)
+    ]
     assert {result.seed: result.faults for result in results if result.faults} == {}
 
 
