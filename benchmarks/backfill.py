@@ -1,169 +1,74 @@
 """Measures the promises of `altwright backfill`.
 
     .venv/bin/python -m benchmarks.backfill kills    # 10,000 rows, 50 kills, and an editor
+    .venv/bin/python -m benchmarks.backfill kills --database pgbouncer
+    .venv/bin/python -m benchmarks.backfill kills --database mariadb
+    .venv/bin/python -m benchmarks.backfill kills --database sqlite   # and another writer
     .venv/bin/python -m benchmarks.backfill memory   # 1,000 to 100,000 rows
     .venv/bin/python -m benchmarks.backfill rate     # compared with what the limits allow
 
-`kills` uses the real server with a flaky model server, and PostgreSQL on 127.0.0.1:5432 (user
-postgres, no password). `memory` and `rate` use a stub of the server (stub_server.py), since the
+`kills` uses the real server with a flaky model server, and PostgreSQL or
+MariaDB on 127.0.0.1 (users postgres and root, no password); it starts its PgBouncer, in transaction
+pooling with two sessions. `memory` and `rate` use a stub of the server (stub_server.py), since the
 backfill is measured. Prints a table; exit code 1 if a promise does not hold.
 """
 
 import argparse
 import json
 import os
-import random
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import sqlalchemy as sa
 
 from benchmarks.temporary_database import temporary_database
+from testing.backfill_kills import kill_repeatedly
 from testing.catalogue import COMMAND
-from testing.servers.altwright import Altwright
-from testing.servers.flaky_model_server import CAPTION, Behaviour, FlakyModelServer
+from testing.histories.databases import history_database
+from testing.servers.pgbouncer import running_pgbouncer
 
-CONCURRENCY = 8
-"""The command's default: the most calls in flight at a kill."""
-
-
-# Kills
+DATABASES = ("postgresql", "pgbouncer", "mariadb", "sqlite")
 
 
 def measure_kills(arguments: argparse.Namespace) -> bool:
-    """Kill the command repeatedly while a person edits the table. True if every promise held."""
-    behaviour = Behaviour(
-        rate_limit_probability=0.02,
-        reset_probability=0.01,
-        slow_probability=0.01,
-        slow_response_s=3.0,
-        response_s=0.02,
-        refused_every=97,
-        uncertain_every=89,
-    )
-    with (
-        temporary_database() as url,
-        FlakyModelServer(behaviour) as model,
-        Altwright(**model.altwright_settings()) as server,
-    ):
-        engine = sa.create_engine(url)
-        _create_products(engine, model, arguments.rows)
-        editor = _Editor(engine, arguments.rows)
-        started_s = time.monotonic()
+    """Kill the command repeatedly while people edit the table. True if every promise held."""
+    print(f"database                       {arguments.database}")
+    with _database(arguments.database) as (direct_url, url):
+        report = kill_repeatedly(direct_url, url, arguments.rows, arguments.kills, arguments.seed)
+    print(f"{arguments.rows:,} rows")
+    for line in report.lines():
+        print(line)
+    return report.holds
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[tuple[str, str]]:
+    """An empty database: its own URL, and the URL that the command gets."""
+    if kind == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
-            env = {**os.environ, "ALTWRIGHT_URL": server.url}
-            command = [COMMAND, "backfill", url, "--table", "products"]
-            editor.start()
-            kills = _run_and_kill(command, env, folder, model, arguments)
-            last_run = subprocess.run([*command, "--json"], cwd=folder, env=env, check=False,
-                                      capture_output=True, text=True)  # fmt: skip
-            editor.stop.set()
-            editor.join()
-        seconds = time.monotonic() - started_s
-        held = _check(engine, model, editor, last_run.returncode, kills)
-        print(f"{arguments.rows:,} rows, {kills} kills, {seconds:.0f} s; "
-              f"{model.log.calls:,} calls of the model: {dict(model.log.outcomes)}")  # fmt: skip
-        engine.dispose()
-    return held
-
-
-def _run_and_kill(
-    command: list[str],
-    env: dict[str, str],
-    folder: str,
-    model: FlakyModelServer,
-    arguments: argparse.Namespace,
-) -> int:
-    """Start and kill, each time after a random number of model calls. Returns the kills."""
-    randomness = random.Random(arguments.seed)
-    mean_calls = arguments.rows / (arguments.kills + 4)
-    kills = 0
-    while kills < arguments.kills:
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)  # fmt: skip
-        last_call = model.log.calls + randomness.uniform(0.1, 1.9) * mean_calls
-        while model.log.calls < last_call and process.poll() is None:
-            time.sleep(0.003)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-            process.wait()
-        elif process.returncode == 0:
-            break
-    return kills
-
-
-def _check(
-    engine: sa.Engine, model: FlakyModelServer, editor: "_Editor", exit_code: int, kills: int
-) -> bool:
-    with engine.connect() as connection:
-        rows = connection.execute(sa.text("SELECT id, alt, alt_source FROM products")).all()
-    outcomes = Counter(row.alt_source or "none" for row in rows)
-    lost = [row.id for row in rows if editor.texts.get(row.id, row.alt) != row.alt]
-    invalid = [
-        row.id for row in rows
-        if row.id not in editor.texts and not _has_one_outcome(row.alt, row.alt_source)
-    ]  # fmt: skip
-    paid_twice = model.log.captioned.total() - len(model.log.captioned)
-    in_flight = kills * CONCURRENCY
-    print(f"exit code of the last run      {exit_code}")
-    print(f"outcomes in the table          {dict(outcomes)}")
-    print(f"rows without exactly one       {len(invalid)}")
-    print(f"rows that a person edited      {len(editor.texts)}, of these lost: {len(lost)}")
-    print(f"captions paid for twice        {paid_twice}; in flight at kills: up to {in_flight}")
-    return not (invalid or lost) and paid_twice <= in_flight and exit_code == 0
-
-
-def _has_one_outcome(alt: str | None, source: str | None) -> bool:
-    if source == "ai":
-        return alt == CAPTION
-    return source in ("rejected", "uncertain") and not alt
-
-
-class _Editor(threading.Thread):
-    """A person who writes into rows at random, into some of them twice."""
-
-    def __init__(self, engine: sa.Engine, rows: int) -> None:
-        super().__init__(daemon=True)
-        self._engine, self._rows = engine, rows
-        self.texts: dict[int, str] = {}
-        self.stop = threading.Event()
-
-    def run(self) -> None:
-        """Edit until `stop` is set."""
-        randomness = random.Random(5)
-        update = sa.text("UPDATE products SET alt = :alt, alt_source = 'human' WHERE id = :id")
-        count = 0
-        while not self.stop.wait(0.4):
-            count += 1
-            key, alt = randomness.randrange(1, self._rows + 1), f"By hand, {count}"
-            with self._engine.begin() as connection:
-                connection.execute(update, {"alt": alt, "id": key})
-            self.texts[key] = alt
-
-
-def _create_products(engine: sa.Engine, model: FlakyModelServer, count: int) -> None:
-    with engine.begin() as connection:
-        connection.execute(sa.text(
-            "CREATE TABLE products (id int PRIMARY KEY, image_url text, name text, alt text,"
-            " alt_source text)"))  # fmt: skip
-        connection.execute(
-            sa.text("INSERT INTO products (id, image_url, name) VALUES (:id, :url, :name)"),
-            [{"id": n, "url": model.image_url(n), "name": f"Mug, row-{n}"}
-             for n in range(1, count + 1)],
-        )  # fmt: skip
-
-
-# Memory and rate
+            yield f"sqlite:///{folder}/shop.db", f"sqlite:///{folder}/shop.db"
+    elif kind == "mariadb":
+        with history_database(kind) as url:
+            yield url, url
+    else:
+        with temporary_database() as url:
+            if kind == "postgresql":
+                yield url, url
+                return
+            program = shutil.which("pgbouncer")
+            if program is None:
+                raise SystemExit("install pgbouncer (apt-get install pgbouncer)")
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                running_pgbouncer(program, url, Path(folder)) as pooled_url,
+            ):
+                yield url, pooled_url
 
 
 def measure_memory(arguments: argparse.Namespace) -> bool:
@@ -243,6 +148,7 @@ def main() -> None:
     """Run one benchmark; exit code 1 if its promise does not hold."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("promise", choices=["kills", "memory", "rate"])
+    parser.add_argument("--database", choices=DATABASES, default="postgresql", help="of kills")
     parser.add_argument("--rows", type=int, default=10_000, help="of kills")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)

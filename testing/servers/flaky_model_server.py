@@ -21,6 +21,7 @@ from testing.servers.chat_completions_server import chat_completion, message_tex
 
 _ROW = re.compile(r"row-(\d+)")
 CAPTION = "White ceramic mug with a blue rim on a wooden table."
+NUMBERED_CAPTION = "White ceramic mug {} with a blue rim on a wooden table."
 SEO = "White ceramic mug with a blue rim on a wooden table, a simple cup for coffee or tea at home."
 _IS_SEO = re.compile(r"keyword|search", re.IGNORECASE)
 _TEXTS = {"refused": "I'm sorry, but I can't help with that.", "uncertain": "UNCERTAIN"}
@@ -45,6 +46,8 @@ class Behaviour:
     """Rows whose number is a multiple of this are refused; 0: none."""
     uncertain_every: int = 0
     """Rows whose number is a multiple of this are answered UNCERTAIN; 0: none."""
+    has_numbered_captions: bool = False
+    """Each caption names its row (NUMBERED_CAPTION), so that a misplaced one is found."""
     down: bool = False
     """Every connection is reset."""
     quota_after: int | None = None
@@ -154,6 +157,8 @@ class FlakyModelServer:
             return
         time.sleep(behaviour.slow_response_s if is_slow else behaviour.response_s)
         caption = SEO if _IS_SEO.search(prompt) else CAPTION
+        if behaviour.has_numbered_captions:
+            caption = NUMBERED_CAPTION.format(row)
         completion = chat_completion(_TEXTS.get(outcome, caption), usage=_USAGE)
         self._send(handler, 200, json.dumps(completion).encode(), "application/json")
         if outcome == "captioned":

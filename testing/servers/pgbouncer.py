@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,14 @@ _POOL_SIZE = 2
 def pgbouncer(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty database through the pooler."""
     program = require_program("pgbouncer", "pgbouncer", "pgbouncer")
-    server, port = sa.make_url(postgresql), free_port()
-    folder = tmp_path_factory.mktemp("pgbouncer")
+    with running_pgbouncer(program, postgresql, tmp_path_factory.mktemp("pgbouncer")) as url:
+        yield url
+
+
+@contextmanager
+def running_pgbouncer(program: str, database_url: str, folder: Path) -> Iterator[str]:
+    """Start the pooler with its settings in a folder; yields the database's URL through it."""
+    server, port = sa.make_url(database_url), free_port()
     settings = {
         "listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "",
         "auth_type": "any", "pool_mode": "transaction", "default_pool_size": _POOL_SIZE,
