@@ -199,6 +199,7 @@ class Pipeline:
             context=request.context,
             role=request.role,
             keywords=request.keywords,
+            caller=request.caller,
         )
         draft = await self.captioner.draft(image, draft_request, deadline)
         verdict = await self._validate(draft, draft_request, deadline, request.caller)

@@ -183,7 +183,7 @@ async def test_a_draft_that_breaks_no_rule_becomes_the_caption() -> None:
         cached=None,
     )
     assert pipeline.captioner.requests == [
-        DraftRequest(STYLES["concise"], "en-GB", 80, "Discs", "inline", ("disc",))
+        DraftRequest(STYLES["concise"], "en-GB", 80, "Discs", "inline", ("disc",), caller="anna")
     ]
 
 

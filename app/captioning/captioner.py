@@ -30,6 +30,8 @@ class DraftRequest:
     role: Role | None = None
     keywords: tuple[str, ...] = ()
     rejected: RejectedDraft | None = None
+    caller: str = ""
+    """Whose turn the work takes that waits for a child process."""
 
 
 class Captioner(Protocol):

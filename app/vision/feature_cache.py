@@ -15,7 +15,8 @@ from app.vision.features import Features
 MAX_ENTRIES = 128
 """Features of one image take a few kilobytes."""
 
-Analyse = Callable[[bytes, Deadline], Awaitable[Features]]
+Analyse = Callable[[bytes, Deadline, str], Awaitable[Features]]
+"""Analyses a JPEG before a deadline, in the turn of a caller."""
 
 
 class FeatureCache:
@@ -29,22 +30,24 @@ class FeatureCache:
         self._entries: OrderedDict[bytes, Features] = OrderedDict()
         self._in_flight: SingleFlight[bytes, Features] = SingleFlight(unshared=unshared)
 
-    async def get(self, jpeg: bytes, deadline: Deadline) -> Features:
+    async def get(self, jpeg: bytes, deadline: Deadline, caller: str = "") -> Features:
         """The features of an image. Raises what the analysis raises, and TimeoutError.
 
-        Errors are not cached.
+        Errors are not cached. Equal images are analysed in the turn of the caller who asked first.
         """
         key = hashlib.sha256(jpeg).digest()
         if key in self._entries:
             self._entries.move_to_end(key)
             return self._entries[key]
         features, _ = await self._in_flight.run(
-            key, deadline, partial(self._analyse_and_keep, key, jpeg)
+            key, deadline, partial(self._analyse_and_keep, key, jpeg, caller)
         )
         return features
 
-    async def _analyse_and_keep(self, key: bytes, jpeg: bytes, deadline: Deadline) -> Features:
-        features = self._entries[key] = await self._analyse(jpeg, deadline)
+    async def _analyse_and_keep(
+        self, key: bytes, jpeg: bytes, caller: str, deadline: Deadline
+    ) -> Features:
+        features = self._entries[key] = await self._analyse(jpeg, deadline, caller)
         if len(self._entries) > MAX_ENTRIES:
             self._entries.popitem(last=False)
         return features

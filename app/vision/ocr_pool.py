@@ -11,6 +11,7 @@ from app.runtime.semaphore import WeightedSemaphore
 from app.vision.colour_names import COLOUR_NAMES
 from app.vision.text_lines import TextBlock
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NoTimeToRetry, PoolBusy
+from app.workers.fair_queue import FairnessKey
 from app.workers.pool import WorkerPool
 
 _logger = logging.getLogger(__name__)
@@ -86,25 +87,26 @@ class OcrPool:
         await self._pool.aclose()
 
     async def read_text(
-        self, jpeg: bytes, deadline: Deadline, *, is_text_sparse: bool
+        self, jpeg: bytes, deadline: Deadline, *, is_text_sparse: bool, caller: str = ""
     ) -> tuple[TextBlock, ...]:
         """The reliable text in reading order; empty where the models or the job failed.
 
-        `is_text_sparse`: only prominent text is searched for, which takes less time. Raises
-        Overloaded where the job cannot be done before the deadline.
+        `is_text_sparse`: only prominent text is searched for, which takes less time. Callers take
+        turns. Raises Overloaded where the job cannot be done before the deadline.
         """
         try:
             async with deadline.timeout():
                 await self._start_attempted.wait()
             if not self._is_started or len(jpeg) > INPUT_MAX_BYTES:
                 return ()
-            self._check_queue(deadline)
+            self._check_queue(deadline, (caller,))
             facts, _ = await self._pool.run(
                 HANDLER,
                 jpeg,
                 {"is_text_sparse": is_text_sparse},
                 timeout_s=OCR_TIMEOUT_S,
                 deadline=deadline,
+                fairness_key=(caller,),
             )
             return _parse_blocks(facts)
         except (
@@ -122,9 +124,9 @@ class OcrPool:
         except (PoolBusy, TimeoutError) as error:
             raise Overloaded(log_reason="OCR was not done in time", retry_after_s=2) from error
 
-    def _check_queue(self, deadline: Deadline) -> None:
+    def _check_queue(self, deadline: Deadline, fairness_key: FairnessKey) -> None:
         """Raises Overloaded where the jobs before this one take too long for the deadline."""
-        wait_s = self._pool.waiting * TYPICAL_OCR_S / self._size
+        wait_s = self._pool.waiting_before(fairness_key) * TYPICAL_OCR_S / self._size
         if wait_s + TIME_AFTER_OCR_S > deadline.left_s():
             raise Overloaded(
                 log_reason="the OCR queue is too long for the deadline",

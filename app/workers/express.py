@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from app.workers.child import INTERRUPT_SIGNAL
 from app.workers.cpu import processor_time_s
@@ -24,6 +24,12 @@ KILL_AFTER_S = 0.15
 interrupted."""
 
 _MIN_PAUSE_S = 0.005
+
+PRESENT_S = 10.0
+"""A caller counts as present for this long after its last job."""
+
+_FEW_JOBS = 2
+"""With this many jobs more than another caller, one still counts as sending little."""
 
 BAN_S = 10.0
 """How long a caller has no part in the express child after a job that outgrew it. So one caller
@@ -76,11 +82,54 @@ class OverrunWatch:
 
 
 class ExpressAccess:
-    """Which callers may use the express child: all but those whose job has just outgrown it."""
+    """Which callers may use the express child.
+
+    Not those whose job has just outgrown it. And while several callers are present, not those who
+    have a job in another child and over two jobs more than somebody else: they keep the cores busy
+    with the ordinary children, and in the express child, which precedes those, they would delay the
+    callers who send little.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._banned_until_s: dict[FairnessKey, float] = {}
+        self._last_seen_s: dict[FairnessKey, float] = {}
+        """The callers that are present, the one seen longest ago first."""
+
+    def see(self, key: FairnessKey) -> None:
+        """Note a job of this fairness key's caller. The server's own jobs have no caller."""
+        now_s = self._clock()
+        if key:
+            self._last_seen_s.pop(key[:1], None)
+            self._last_seen_s[key[:1]] = now_s
+        self._forget_absent(now_s)
+
+    def is_shared(self) -> bool:
+        """Whether several callers are present."""
+        self._forget_absent(self._clock())
+        return len(self._last_seen_s) > 1
+
+    def choose_excluded(
+        self, elsewhere: Iterable[FairnessKey], jobs: Mapping[FairnessKey, int]
+    ) -> frozenset[FairnessKey]:
+        """The callers whose jobs must wait for an ordinary child now.
+
+        `elsewhere` are the fairness keys of the jobs in the other children; `jobs` has the number
+        of jobs of each caller, there and waiting.
+        """
+        if not self.is_shared():
+            return frozenset()
+        fewest = min(jobs.get(caller, 0) for caller in self._last_seen_s)
+        return frozenset(
+            key[:1] for key in elsewhere if key and jobs.get(key[:1], 0) > fewest + _FEW_JOBS
+        )
+
+    def _forget_absent(self, now_s: float) -> None:
+        while self._last_seen_s:
+            caller, seen_s = next(iter(self._last_seen_s.items()))
+            if seen_s + PRESENT_S > now_s:
+                return
+            del self._last_seen_s[caller]
 
     def is_open_to(self, key: FairnessKey) -> bool:
         """Whether jobs of this fairness key's caller may run in the express child."""

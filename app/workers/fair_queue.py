@@ -8,7 +8,7 @@ Equal jobs, such as those of a single caller with images of one host, run in ord
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -48,12 +48,16 @@ class FairQueue(Generic[_Child]):
         return future
 
     def dequeue(
-        self, *, is_express: bool, in_work: Iterable[FairnessKey]
+        self,
+        *,
+        is_express: bool,
+        in_work: Iterable[FairnessKey],
+        not_express: Collection[FairnessKey] = (),
     ) -> QueuedJob[_Child] | None:
         """Remove and return the next job for a free child; None where no job fits that child.
 
         `in_work` holds the fairness keys of the jobs in work, and of the job that this child has
-        just finished.
+        just finished; `not_express` the callers who have no part in the express child now.
         """
         self._jobs = [job for job in self._jobs if not job.future.done()]
         in_work_count = Counter(prefix for key in in_work for prefix in _prefixes(key))
@@ -70,13 +74,30 @@ class FairQueue(Generic[_Child]):
                 for prefix in _prefixes(job.fairness_key)
             ]
 
-        fitting = (job for job in self._jobs if job.may_express or not is_express)
+        fitting = (
+            job
+            for job in self._jobs
+            if not is_express or (job.may_express and job.fairness_key[:1] not in not_express)
+        )
         chosen = min(fitting, key=rank, default=None)  # the earliest of equals
         if chosen is not None:
             self._jobs.remove(chosen)
             self._served += 1
             self._last_served |= dict.fromkeys(_prefixes(chosen.fairness_key), self._served)
         return chosen
+
+    def count_by_caller(self) -> Counter[FairnessKey]:
+        """How many jobs of each caller wait, by the first part of the fairness key."""
+        return Counter(job.fairness_key[:1] for job in self._jobs if not job.future.done())
+
+    def count_before(self, fairness_key: FairnessKey) -> int:
+        """How many of the waiting jobs run before one that arrives now under this key.
+
+        Callers take turns: as many of each other caller's as of its own, and its own.
+        """
+        waiting = self.count_by_caller()
+        own = waiting.pop(fairness_key[:1], 0)
+        return own + sum(min(count, own + 1) for count in waiting.values())
 
     def exclude_from_express(self, fairness_key: FairnessKey) -> None:
         """Keep the waiting jobs of this key's caller away from the express child."""

@@ -64,6 +64,9 @@ class ChildState(Enum):
     """It is dead, or is being killed: it counts as a child no more."""
 
 
+_AT_WORK = (ChildState.BUSY, ChildState.LAST_JOB)
+
+
 @dataclass(slots=True, eq=False)
 class _Child:
     """A child process, its state, and whose job it runs."""
@@ -121,6 +124,10 @@ class WorkerPool:
     def waiting(self) -> int:
         """How many jobs wait for a child."""
         return len(self._queue)
+
+    def waiting_before(self, fairness_key: FairnessKey) -> int:
+        """How many of the waiting jobs run before one that arrives now under this key."""
+        return self._queue.count_before(fairness_key)
 
     def pids(self) -> list[int]:
         """Process ids of the children."""
@@ -190,6 +197,7 @@ class WorkerPool:
         if len(data) > self._config.input_max_bytes:
             raise ValueError("more data than input_max_bytes")
         job = Job(handler, data, args, timeout_s, deadline)
+        self._express_access.see(fairness_key)
         may_express = len(data) <= EXPRESS_MAX_INPUT_BYTES and self._express_access.is_open_to(
             fairness_key
         )
@@ -264,11 +272,12 @@ class WorkerPool:
             raise PoolBusy(
                 "the deadline had passed" if self._is_open else "the pool is not running"
             )
-        while (child := self._choose_idle(may_express)) is not None:
-            if child.process.is_alive():
-                child.state, child.fairness_key = ChildState.BUSY, fairness_key
-                return child
-            self._replace_lost(child)  # it was killed from outside while it was idle
+        if not self._waits_for_express(fairness_key, may_express=may_express):
+            while (child := self._choose_idle(fairness_key, may_express=may_express)) is not None:
+                if child.process.is_alive():
+                    child.state, child.fairness_key = ChildState.BUSY, fairness_key
+                    return child
+                self._replace_lost(child)  # it was killed from outside while it was idle
         future = self._queue.enqueue(may_express=may_express, fairness_key=fairness_key)
         try:
             async with deadline.timeout():
@@ -280,7 +289,7 @@ class WorkerPool:
                 raise PoolBusy("no child was free before the deadline") from error
             raise
 
-    def _choose_idle(self, may_express: bool) -> _Child | None:
+    def _choose_idle(self, fairness_key: FairnessKey, *, may_express: bool) -> _Child | None:
         """An idle child; the express child where the job may run there.
 
         The others have too little weight to get a core at once while all cores are busy.
@@ -288,9 +297,40 @@ class WorkerPool:
         fitting = [
             child
             for child in self._children
-            if child.state is ChildState.IDLE and (may_express or not child.process.is_express)
+            if child.state is ChildState.IDLE
+            and (
+                not child.process.is_express
+                or (may_express and fairness_key[:1] not in self._not_express(child))
+            )
         ]
         return min(fitting, key=lambda child: not child.process.is_express, default=None)
+
+    def _not_express(self, express: _Child) -> frozenset[FairnessKey]:
+        """The callers who have no part in the express child, because they keep others busy."""
+        elsewhere = [
+            child.fairness_key
+            for child in self._children
+            if child.state in _AT_WORK and child is not express
+        ]
+        jobs = self._queue.count_by_caller()
+        jobs.update(key[:1] for key in elsewhere)
+        return self._express_access.choose_excluded(elsewhere, jobs)
+
+    def _waits_for_express(self, fairness_key: FairnessKey, *, may_express: bool) -> bool:
+        """Whether a job waits for the express child although another one is idle.
+
+        Where several callers share the cores, an ordinary child may take three times as long. So
+        the second job of a caller waits for its first one there, and the third does not.
+        """
+        if not (may_express and self._express_access.is_shared()):
+            return False
+        caller = fairness_key[:1]
+        own = [c for c in self._children if c.state in _AT_WORK and c.fairness_key[:1] == caller]
+        return (
+            len(own) == 1
+            and own[0].process.is_express
+            and not self._queue.count_by_caller()[caller]
+        )
 
     def _release(self, child: _Child) -> None:
         """Take back a child whose job has ended: give it the next job, or stop it."""
@@ -308,19 +348,32 @@ class WorkerPool:
             self._assign_job(child)
 
     def _assign_job(self, child: _Child) -> None:
-        in_work = [
-            other.fairness_key
-            for other in self._children
-            if other.state in (ChildState.BUSY, ChildState.LAST_JOB)
-        ]
-        queued = self._queue.dequeue(is_express=child.process.is_express, in_work=in_work)
-        if queued is None:
+        """Give a free child the next job, or let it be idle.
+
+        The end of its last job may have made another child the right one for a job that waits.
+        """
+        self._assign_next(child)
+        self._assign_to_idle()
+
+    def _assign_to_idle(self) -> None:
+        if len(self._queue):
+            for child in [each for each in self._children if each.state is ChildState.IDLE]:
+                self._assign_next(child)
+
+    def _assign_next(self, child: _Child) -> None:
+        is_express = child.process.is_express
+        queued = self._queue.dequeue(
+            is_express=is_express,
+            in_work=[other.fairness_key for other in self._children if other.state in _AT_WORK],
+            not_express=self._not_express(child) if is_express else (),
+        )
+        if queued is not None:
+            child.state, child.fairness_key = ChildState.BUSY, queued.fairness_key
+            queued.future.set_result(child)
+        elif child.state is not ChildState.IDLE:
             child.state = ChildState.IDLE
             self._children.remove(child)
             self._children.append(child)
-        else:
-            child.state, child.fairness_key = ChildState.BUSY, queued.fairness_key
-            queued.future.set_result(child)
 
     def _replace_lost(self, child: _Child) -> None:
         """Let go of a dead child, and start another unless its replacement is on the way."""
@@ -328,6 +381,7 @@ class WorkerPool:
         if not child.has_replacement and self._is_open:
             self._spawn(self._start_child_with_retries(is_express=child.process.is_express))
         self._stop(child)
+        self._assign_to_idle()
 
     async def _replace_worn_out(self, child: _Child) -> None:
         """Start a fresh child, and then stop this one as soon as it is idle."""

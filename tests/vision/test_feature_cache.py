@@ -28,7 +28,7 @@ class Analyser:
     analysed: list[bytes] = field(default_factory=list)
     cancelled: int = 0
 
-    async def __call__(self, jpeg: bytes, deadline: Deadline) -> Features:
+    async def __call__(self, jpeg: bytes, deadline: Deadline, caller: str) -> Features:
         self.analysed.append(jpeg)
         try:
             async with deadline.timeout():

@@ -149,7 +149,12 @@ class StubPool:
         if isinstance(self.outcome, OSError | ImportError):
             raise self.outcome
 
-    async def run(self, handler, data, args, *, timeout_s, deadline):
+    def waiting_before(self, fairness_key):
+        self.asked_for = fairness_key
+        return self.waiting
+
+    async def run(self, handler, data, args, *, timeout_s, deadline, fairness_key):
+        assert fairness_key == self.asked_for
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome, b""

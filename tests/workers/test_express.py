@@ -1,12 +1,20 @@
 """Jobs that take far more processor time in the express child than was foreseen."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
 from app.workers import express as express_module
 from app.workers.cpu import processor_time_s
-from app.workers.express import BAN_S, INTERRUPT_AFTER_S, KILL_AFTER_S, ExpressAccess
+from app.workers.express import (
+    BAN_S,
+    INTERRUPT_AFTER_S,
+    KILL_AFTER_S,
+    PRESENT_S,
+    ExpressAccess,
+)
 from app.workers.fair_queue import FairQueue
 from app.workers.spawn import BASE_MEMORY_BYTES, EXPRESS_MAX_WORK_MS
 from tests.workers.pools import express_pid, is_gone, run, running_pool
@@ -120,6 +128,83 @@ def test_a_ban_ends():
     assert access.is_open_to(())
     now_s += BAN_S
     assert access.is_open_to(("eve", "1"))
+
+
+def test_who_keeps_other_children_busy_has_no_part_in_the_express_child_while_others_are_there():
+    """Alone it has: no core is to be idle for want of callers."""
+    now_s = 100.0
+    access = ExpressAccess(lambda: now_s)
+    elsewhere = [("many", "1"), ()]
+    jobs = {("many",): 3, (): 1}
+    access.see(("many", "1"))
+    access.see(())
+    assert access.choose_excluded(elsewhere, jobs) == frozenset()
+    access.see(("one", "1"))
+    assert access.choose_excluded(elsewhere, jobs) == {("many",)}
+    assert access.choose_excluded([], jobs) == frozenset(), "it has nothing in another child"
+    assert access.choose_excluded(elsewhere, jobs | {("one",): 1}) == frozenset(), "about as many"
+    now_s += PRESENT_S
+    access.see(("many", "2"))
+    assert access.choose_excluded(elsewhere, jobs) == frozenset()
+
+
+@linux
+async def test_a_caller_with_many_jobs_leaves_the_express_child_to_one_with_few():
+    """Whose jobs need not wait for the ordinary children, which have less weight."""
+    async with running_pool(size=2) as pool:
+        express = express_pid(pool)
+        await run(pool, "echo", fairness_key=("one", "1"))
+        many = [
+            asyncio.create_task(run(pool, "sleep", seconds=0.05, fairness_key=("many", "1")))
+            for _ in range(8)
+        ]
+        await many[0]
+        for _ in range(3):
+            facts, _ = await run(pool, "echo", fairness_key=("one", "1"))
+            assert facts["pid"] == express
+        pids = [(await job)[0]["pid"] for job in many]
+        assert express not in pids[1:5], "while it has more than two jobs"
+
+
+async def test_the_second_job_of_a_caller_waits_for_the_express_child_and_the_third_does_not():
+    """Where it shares the cores with another caller: an idle ordinary child has less weight."""
+    async with running_pool(size=2) as pool:
+        express = express_pid(pool)
+        await run(pool, "echo", fairness_key=("other", "1"))
+        jobs = [
+            asyncio.create_task(run(pool, "sleep", seconds=seconds, fairness_key=("one", "1")))
+            for seconds in (0.1, 0.1, 0.5)
+        ]
+        pids = [(await job)[0]["pid"] for job in jobs]
+        assert [pid == express for pid in pids] == [True, True, False]
+
+
+async def test_a_caller_alone_uses_every_child_at_once():
+    async with running_pool(size=2) as pool:
+        express = express_pid(pool)
+        jobs = [
+            asyncio.create_task(run(pool, "sleep", seconds=0.2, fairness_key=("one", "1")))
+            for _ in range(2)
+        ]
+        pids = [(await job)[0]["pid"] for job in jobs]
+        assert [pid == express for pid in pids] == [True, False]
+
+
+@linux
+async def test_a_job_that_waits_for_an_express_child_that_dies_is_run_in_another_one():
+    """At once, and not when another express child has started."""
+    async with running_pool(size=2) as pool:
+        express = express_pid(pool)
+        await run(pool, "echo", fairness_key=("other", "1"))
+        first = asyncio.create_task(run(pool, "sleep", seconds=30, fairness_key=("one", "1"),
+                                        timeout_s=60, within_s=60))  # fmt: skip
+        second = asyncio.create_task(run(pool, "echo", fairness_key=("one", "1")))
+        await asyncio.sleep(0.05)
+        assert not second.done()
+        os.kill(express, signal.SIGKILL)
+        await second
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
 
 
 async def test_waiting_jobs_of_a_banned_caller_keep_their_place():

@@ -64,6 +64,23 @@ async def test_expensive_jobs_are_not_given_to_the_express_child():
     assert dequeued_key(queue) == ("anna", "1")
 
 
+async def test_a_caller_can_be_kept_from_the_express_child():
+    """Its jobs keep their place in front of the others."""
+    queue = queue_of(("anna", "1"), ("ben", "2"))
+    chosen = queue.dequeue(is_express=True, in_work=(), not_express={("anna",)})
+    assert chosen.fairness_key == ("ben", "2")
+    assert queue.dequeue(is_express=True, in_work=(), not_express={("anna",)}) is None
+    assert dequeued_key(queue) == ("anna", "1")
+
+
+async def test_the_jobs_before_a_new_one_are_counted_in_turns():
+    """Of a caller with many only as many as the new job's caller has."""
+    queue = queue_of(*[("anna", "1")] * 20, ("ben", "2"), ("cleo",))
+    assert queue.count_before(("dora",)) == 3
+    assert queue.count_before(("ben", "9")) == 1 + 2 + 1
+    assert queue.count_before(("anna", "1")) == 22
+
+
 async def test_a_cancelled_job_is_skipped():
     """Its future has been cancelled by the caller."""
     queue: FairQueue[str] = FairQueue()

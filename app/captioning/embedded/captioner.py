@@ -17,6 +17,7 @@ from app.vision.feature_cache import FeatureCache
 from app.vision.features import Features
 from app.vision.ocr_pool import OcrPool
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
+from app.workers.fair_queue import FairnessKey
 
 HANDLER = "analyse"
 ANALYSIS_TIMEOUT_S = 5.0
@@ -34,6 +35,7 @@ class AnalysisPool(Protocol):
         *,
         timeout_s: float,
         deadline: Deadline,
+        fairness_key: FairnessKey = (),
     ) -> tuple[dict[str, Any], bytes]:
         """Facts and bytes of one job. Raises ChildDied, ChildTimeout, JobRefused or PoolBusy."""
         ...
@@ -64,7 +66,7 @@ class EmbeddedCaptioner(Captioner):
         """
         phrasebook = self._phrasebook_for(request.locale)
         try:
-            features = await self._features.get(image.jpeg, deadline)
+            features = await self._features.get(image.jpeg, deadline, request.caller)
         except TimeoutError:
             raise DeadlineExceeded(log_reason="waited for an equal image's analysis") from None
         if features.triage != "describable":
@@ -97,20 +99,25 @@ class EmbeddedCaptioner(Captioner):
     def _locales(self) -> str:
         return ", ".join(self._phrasebooks)
 
-    async def _find_features(self, jpeg: bytes, deadline: Deadline) -> Features:
-        features = await self._analyse(jpeg, deadline)
+    async def _find_features(self, jpeg: bytes, deadline: Deadline, caller: str) -> Features:
+        features = await self._analyse(jpeg, deadline, caller)
         if self._ocr_pool is None or not features.may_have_text:
             return features
         text = await self._ocr_pool.read_text(
-            jpeg, deadline, is_text_sparse=features.is_text_sparse
+            jpeg, deadline, is_text_sparse=features.is_text_sparse, caller=caller
         )
         return features.with_text(text)
 
-    async def _analyse(self, jpeg: bytes, deadline: Deadline) -> Features:
+    async def _analyse(self, jpeg: bytes, deadline: Deadline, caller: str = "") -> Features:
         # No error here says anything about the next image, so the circuit breaker counts none.
         try:
             facts, _ = await self._pool.run(
-                HANDLER, jpeg, {}, timeout_s=ANALYSIS_TIMEOUT_S, deadline=deadline
+                HANDLER,
+                jpeg,
+                {},
+                timeout_s=ANALYSIS_TIMEOUT_S,
+                deadline=deadline,
+                fairness_key=(caller,),
             )
             return Features.from_json(facts)
         except ChildTimeout as error:

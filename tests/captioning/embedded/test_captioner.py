@@ -70,10 +70,20 @@ class StubPool:
     def __init__(self, outcome: Exception | dict[str, object]) -> None:
         self.outcome = outcome
 
-    async def run(self, handler, data, args, *, timeout_s, deadline):
+    async def run(self, handler, data, args, *, timeout_s, deadline, fairness_key):
+        self.fairness_key = fairness_key
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome, b""
+
+
+async def test_the_analysis_waits_for_the_turn_of_the_requests_caller():
+    """Not in front of everybody's images."""
+    stub = StubPool(PoolBusy("full"))
+    request = DraftRequest(CONCISE, "en", 64, caller="anna")
+    with pytest.raises(Overloaded):
+        await EmbeddedCaptioner(stub).draft(normalised_image(b"x"), request, Deadline.after(10))
+    assert stub.fairness_key == ("anna",)
 
 
 @pytest.mark.parametrize(
