@@ -7,6 +7,8 @@ are never off.
 """
 
 import asyncio
+import contextlib
+import functools
 import logging
 import math
 import time
@@ -22,15 +24,13 @@ from slowapi import Limiter
 from slowapi.util import get_remote_address
 
 from app.api.rate_limit_store import STORE_URL
+from app.runtime.store_guard import StoreGuard, StoreUnavailable
 from app.settings.rate_limit import parse_rate_limits
 
 _logger = logging.getLogger(__name__)
 
 _STORE_TIMEOUT_S = 0.25
-"""A Redis in the same network responds in about a millisecond."""
-_STORE_PAUSE_S = 5.0
-"""After a failure the store is not called for this time. So a store that hangs delays one request
-in five seconds by a quarter of a second, and not every request."""
+"""For one reply. A request waits for a fifth of it; see StoreGuard."""
 _STORE_THREADS = 4
 _MAX_SKEW_S = 300.0
 """Between the clocks of replicas that share a store."""
@@ -87,8 +87,7 @@ class CallerRateLimits:
             # The pool has the URL. `limits` does not know all of its forms (`unix://`).
             self._shared = _create_limiter("redis://", connection_pool=pool)
         self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="rate-limits")
-        self._store_responds = True
-        self._next_try_s = 0.0
+        self._store = StoreGuard(self.check, self._record_store_change)
         self._on_store_change = on_store_change or (lambda _responds: None)
         self._parsed: dict[str, list[RateLimitItem]] = {}
 
@@ -106,21 +105,21 @@ class CallerRateLimits:
     async def count_request(self, caller: str, limit: str | None = None) -> RateLimitResult:
         """Count one request of `caller` against `limit`, or against the default."""
         limits = self._parse(limit or self._default)
-        if self._shared is not None and time.monotonic() >= self._next_try_s:
-            try:
-                result = await self._run_in_thread(
-                    _count_request, self._shared.limiter, limits, caller, time.time
-                )
-            # Bytes that are not of Redis' protocol make redis-py and `limits` raise any error.
-            except Exception as error:  # noqa: BLE001
-                self._record_store_failure(error)
-            else:
-                self._record_store_response()
-                return result
+        if self._shared is not None:
+            # Bytes that are not of Redis' protocol make redis-py and `limits` raise any error,
+            # which the guard takes for a store that does not respond.
+            with contextlib.suppress(StoreUnavailable):
+                return await self._store.ask(
+                    functools.partial(
+                        self._run_in_thread,
+                        _count_request, self._shared.limiter, limits, caller, time.time,
+                    )
+                )  # fmt: skip
         return _count_request(self._local.limiter, limits, caller, self._clock)
 
     def close(self) -> None:
         """Release the threads. One that waits for a socket ends at the socket's timeout."""
+        self._store.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _parse(self, text: str) -> list[RateLimitItem]:
@@ -133,18 +132,12 @@ class CallerRateLimits:
         # The socket's timeout ends the call; this one ends the wait for a free thread too.
         return await asyncio.wait_for(work, 2 * _STORE_TIMEOUT_S)
 
-    def _record_store_failure(self, error: Exception) -> None:
-        self._next_try_s = time.monotonic() + _STORE_PAUSE_S
-        if self._store_responds:
-            self._store_responds = False
-            self._on_store_change(False)
-            _logger.warning("rate_limit_store.failed", extra={"reason": type(error).__name__})
-
-    def _record_store_response(self) -> None:
-        if not self._store_responds:
-            self._store_responds = True
-            self._on_store_change(True)
+    def _record_store_change(self, failure: str | None) -> None:
+        self._on_store_change(failure is None)
+        if failure is None:
             _logger.info("rate_limit_store.recovered")
+        else:
+            _logger.warning("rate_limit_store.failed", extra={"reason": failure})
 
 
 def _create_limiter(store_url: str, **options: object) -> Limiter:

@@ -18,6 +18,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.captioning.code_version import caption_code_version
+from app.runtime.store_guard import StoreGuard, StoreUnavailable
 from app.types import Caption, CaptionRequest, NormalisedImage, Style
 from app.validation.finished_caption import check_finished_caption
 
@@ -27,9 +28,9 @@ _TTL_S = 30 * 24 * 3600
 """A month: long enough for a nightly job over a whole catalogue. Redis may evict sooner."""
 _SOCKET_TIMEOUT_S = 0.25
 _COMMAND_TIMEOUT_S = 2 * _SOCKET_TIMEOUT_S
-"""For one command, connecting included."""
-_PAUSE_S = 5.0
-"""After a failure Redis is not asked for this long, so that it does not slow every request."""
+"""For one command, connecting included. A request waits a tenth of this; see StoreGuard."""
+_NO_CAPTION = "altwright:caption:none"
+"""No entry has this key. It is read to see whether Redis responds again."""
 _MAX_VALUE_BYTES = 20 * 1024
 """4,000 characters, the most of any style, have 16 KB in UTF-8."""
 _MAX_WARNINGS = 20
@@ -119,7 +120,7 @@ class CaptionCache:
 
         self._redis = async_client(url, _SOCKET_TIMEOUT_S)
         self._clock = clock
-        self._paused_until_s = 0.0
+        self._guard = StoreGuard(self._probe, _log_change)
         self._log_again_s = 0.0
         self._refused = 0
         """Entries that were refused since the last log line."""
@@ -177,22 +178,30 @@ class CaptionCache:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self._guard.close()
         await self._redis.aclose()
 
     async def _command(self, send: Callable[[], Awaitable[object]]) -> object:
-        if self._clock() < self._paused_until_s:
-            return None
+        """What Redis returns; None where it does not respond at once."""
+
+        async def send_in_time() -> object:
+            try:
+                async with asyncio.timeout(_COMMAND_TIMEOUT_S):
+                    return await send()
+            # Bytes that are not of Redis' protocol make redis-py raise any kind of error.
+            except Exception as error:
+                if str(error).startswith("WRONGTYPE"):
+                    self._log_refusal("it has another type")
+                    return None
+                raise
+
         try:
-            async with asyncio.timeout(_COMMAND_TIMEOUT_S):
-                return await send()
-        # Bytes that are not of Redis' protocol make redis-py raise any kind of error.
-        except Exception as error:  # noqa: BLE001
-            if str(error).startswith("WRONGTYPE"):
-                self._log_refusal("it has another type")
-                return None
-            self._paused_until_s = self._clock() + _PAUSE_S
-            _logger.warning("caption_cache.unavailable", extra={"reason": type(error).__name__})
+            return await self._guard.ask(send_in_time)
+        except StoreUnavailable:
             return None
+
+    async def _probe(self) -> None:
+        await self._redis.getrange(_NO_CAPTION, 0, 0)
 
     def _log_refusal(self, reason: str) -> None:
         """An entry is no caption. It is overwritten when the caption is made."""
@@ -203,6 +212,13 @@ class CaptionCache:
             )
             self._log_again_s = self._clock() + _LOG_PAUSE_S
             self._refused = 0
+
+
+def _log_change(reason: str | None) -> None:
+    if reason is None:
+        _logger.info("caption_cache.recovered")
+    else:
+        _logger.warning("caption_cache.unavailable", extra={"reason": reason})
 
 
 class _EntryRefused(Exception):
