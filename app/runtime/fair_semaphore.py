@@ -6,12 +6,17 @@ arrival, one caller with as many of them as there are places makes everybody els
 
 import asyncio
 import time
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 _RESERVED_FRACTION = 4
-"""A quarter of the places, and of the queue, is for callers who hold few: at most a quarter of what
-is free, and one. So those who come later find some left, down to one for each of a dozen."""
+"""A quarter of the places, and of the queue, is for callers who hold few: less than a quarter of
+what is free, or none. So those who come later find some left, down to one for each of a dozen."""
+_QUICK = 1.5
+"""Who holds a place for at most this many times the average gives it back soon, and may take an
+equal share of all places, but for the last one."""
+_SMOOTHING = 0.1
+"""Weight of the newest request in the moving averages of how long places are held."""
 _PRESENT_S = 600.0
 """A caller counts as present for this long after its last request."""
 _PRESENT_MAX = 10_000
@@ -24,6 +29,9 @@ class FairSemaphore:
     A caller who is alone may use all. While others are present, the last quarter of the places is
     for callers who hold few, and so is the last quarter of the queue. A place that becomes free
     goes to the caller who holds the fewest, and among equals to the one served longest ago.
+
+    Who sends a steady few requests needs several places at once as soon as the server is slow, and
+    with too few of them its requests wait for each other, longer and longer.
     """
 
     def __init__(
@@ -35,7 +43,11 @@ class FairSemaphore:
         """How many requests wait."""
         self._queue = queue
         self._clock = clock
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, deque[float]] = {}
+        """When each of a caller's places was taken, the oldest first."""
+        self._average_s: dict[str, float] = {}
+        """How long a caller that is present holds a place."""
+        self._overall_average_s = 0.0
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._last_seen_s: OrderedDict[str, float] = OrderedDict()
         """The callers that are present."""
@@ -79,19 +91,29 @@ class FairSemaphore:
         """Give a place back, and grant places to waiting requests."""
         self._see(caller)
         self.used -= 1
-        self._held[caller] -= 1
-        if not self._held[caller]:
+        held = self._held[caller]
+        # Whichever place is given back: the sum over all of them is the same.
+        self._note_duration(caller, self._clock() - held.popleft())
+        if not held:
             del self._held[caller]
         self._grant()
 
     def _may_hold(self, caller: str) -> bool:
-        return _has_share(
-            self.used, self.total, self._held[caller], is_alone=self._is_alone(caller)
-        )
+        return self._has_share(caller, self.used, self.total, self._count_held(caller))
 
     def _may_wait(self, caller: str) -> bool:
         waiting = len(self._waiting.get(caller, ()))
-        return _has_share(self.waiting, self._queue, waiting, is_alone=self._is_alone(caller))
+        return self._has_share(caller, self.waiting, self._queue, waiting)
+
+    def _has_share(self, caller: str, used: int, total: int, held: int) -> bool:
+        if used < _unreserved(total) or self._is_alone(caller):
+            return used < total
+        free = total - used
+        share = max(1, free // _RESERVED_FRACTION)
+        if free > 1 and self._is_quick(caller):
+            callers = len(self._held.keys() | self._waiting.keys() | {caller})
+            share = max(share, total // max(2, callers))
+        return free > 0 and held < share
 
     def _is_alone(self, caller: str) -> bool:
         oldest_s = self._clock() - _PRESENT_S
@@ -111,11 +133,25 @@ class FairSemaphore:
 
     def _forget(self, caller: str) -> None:
         del self._last_seen_s[caller]
+        self._average_s.pop(caller, None)
         self._last_served.pop(caller, None)
+
+    def _count_held(self, caller: str) -> int:
+        return len(self._held.get(caller, ()))
+
+    def _is_quick(self, caller: str) -> bool:
+        """Whether its places come back soon. Who has not given one back yet may hold it long."""
+        average_s = self._average_s.get(caller)
+        return average_s is not None and average_s <= _QUICK * self._overall_average_s
+
+    def _note_duration(self, caller: str, held_s: float) -> None:
+        average_s = self._average_s.get(caller, held_s)
+        self._average_s[caller] = average_s + _SMOOTHING * (held_s - average_s)
+        self._overall_average_s += _SMOOTHING * (held_s - self._overall_average_s)
 
     def _take(self, caller: str) -> None:
         self.used += 1
-        self._held[caller] += 1
+        self._held.setdefault(caller, deque()).append(self._clock())
         self._served += 1
         self._last_served[caller] = self._served
 
@@ -134,7 +170,7 @@ class FairSemaphore:
                 granted.set_result(None)
 
     def _rank(self, caller: str) -> tuple[int, int]:
-        return self._held[caller], self._last_served.get(caller, 0)
+        return self._count_held(caller), self._last_served.get(caller, 0)
 
     def _remove(self, caller: str, granted: "asyncio.Future[None]") -> None:
         waiting = self._waiting.get(caller, deque())
@@ -147,9 +183,3 @@ class FairSemaphore:
 
 def _unreserved(total: int) -> int:
     return total - total // _RESERVED_FRACTION
-
-
-def _has_share(used: int, total: int, held: int, *, is_alone: bool) -> bool:
-    if is_alone or used < _unreserved(total):
-        return used < total
-    return used < total and held < max(1, (total - used) // _RESERVED_FRACTION)

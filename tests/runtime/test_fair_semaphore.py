@@ -55,6 +55,62 @@ async def test_a_quarter_of_the_places_is_kept_while_another_caller_is_present()
     await leave(tasks)
 
 
+async def test_who_gives_places_back_soon_may_take_an_equal_share_of_them() -> None:
+    """Requests that come steadily would wait for each other, longer and longer."""
+    clock = Clock()
+    places = FairSemaphore(64, 128, clock=clock)
+    for _ in range(10):
+        places.try_acquire("anna")
+        clock.now_s += 1.0
+        places.release("anna")
+        places.try_acquire("bela")
+        clock.now_s += 0.5
+        places.release("bela")
+    tasks = await hold(places, "anna", 64)
+    assert held(tasks) == 48, "more than an equal share"
+    taken = 0
+    while places.try_acquire("bela"):
+        taken += 1
+    assert taken == 15, "the last one is for somebody who holds none"
+    assert places.try_acquire("cora")
+    await leave(tasks)
+
+
+async def test_an_equal_share_beside_twenty_callers_is_three_places() -> None:
+    clock = Clock()
+    places = FairSemaphore(64, 128, clock=clock)
+    names = [f"caller-{number}" for number in range(20)]
+    for name, held_s in [(name, 1.0) for name in names] + [("bela", 0.1)] * 9:
+        places.try_acquire(name)
+        clock.now_s += held_s
+        places.release(name)
+    clock.now_s += 1.0
+    tasks = [task for name in names for task in await hold(places, name, 4)]
+    for _ in range(64):  # those who held a place for a second end, and their callers send others
+        name = min(names, key=lambda name: -places._count_held(name))
+        clock.now_s += 1.0
+        places.release(name)
+        tasks += await hold(places, name, 1)
+    bela = await hold(places, "bela", 4)
+    assert held(bela) == 3
+    await leave([*tasks, *bela])
+
+
+async def test_who_holds_places_long_gets_no_equal_share_of_the_last_ones() -> None:
+    clock = Clock()
+    places = FairSemaphore(64, 128, clock=clock)
+    for name, held_s in [("anna", 1.0), ("bela", 15.0)] * 10:
+        places.try_acquire(name)
+        clock.now_s += held_s
+        places.release(name)
+    tasks = await hold(places, "anna", 64)
+    taken = 0
+    while places.try_acquire("bela"):
+        taken += 1
+    assert taken == 3
+    await leave(tasks)
+
+
 async def test_twenty_callers_leave_places_for_the_next_one() -> None:
     places = FairSemaphore(64, 128)
     tasks = [task for number in range(20) for task in await hold(places, f"caller-{number}", 4)]
