@@ -19,6 +19,7 @@ from app.api.admission import Admission
 from app.api.auth import Authenticator
 from app.api.dependencies import Services
 from app.api.exception_handlers import add_exception_handlers, render_caption_error
+from app.api.fair_turns import FairTurnsMiddleware
 from app.api.keys import KeyStore
 from app.api.load_shedding import LoadSheddingMiddleware
 from app.api.middleware import RequestMiddleware
@@ -88,12 +89,13 @@ def create_app(
     for router in (captions_router, service_router, pages_router):
         app.include_router(router)
     # The middleware that is added last is the outermost one: load shedding happens inside it, so
-    # that a refusal gets a request ID, headers and a log line too.
+    # that a refusal gets a request ID, headers and a log line too, and is done in fair turns.
     app.add_middleware(
         LoadSheddingMiddleware,
         paths=frozenset({"/v1/image/caption", "/v1/image/captions", "/v1/caption/check"}),
         render_error=render_caption_error,
     )
+    app.add_middleware(FairTurnsMiddleware)
     app.add_middleware(
         RequestMiddleware,
         observe=metrics.observe_request,

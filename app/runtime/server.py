@@ -16,6 +16,7 @@ import uvicorn
 
 from app.runtime.allocator import return_large_buffers
 from app.runtime.drain import Drain
+from app.runtime.fair_loop import FairEventLoop
 from app.runtime.http_protocol import (
     RawResponse,
     bounded_protocol,
@@ -181,7 +182,7 @@ def _run_process(application: Application, sock: socket.socket) -> int:
             max_connections=max_client_connections(),
             malformed_response=application.malformed_response,
         ),
-        loop="asyncio",
+        loop=f"{FairEventLoop.__module__}:{FairEventLoop.__name__}",
         ws="none",
         lifespan="on",
         access_log=False,

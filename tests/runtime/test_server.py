@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from app.runtime.server import listen
+from app.runtime.fair_loop import FairEventLoop
+from app.runtime.server import Application, DrainingServer, listen, serve
 
 
 def test_responses_do_not_wait_for_delayed_acknowledgements() -> None:
@@ -25,3 +26,22 @@ def test_an_ipv6_address_can_be_listened_on() -> None:
 def test_a_port_that_is_taken_is_an_error() -> None:
     with listen("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", first.getsockname()[1])
+
+
+def test_callers_share_the_time_of_the_servers_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    loops = []
+
+    def run(self: DrainingServer, sockets: list[socket.socket]) -> None:
+        assert sockets
+        create_loop = self.config.get_loop_factory()
+        assert create_loop is not None
+        loops.append(create_loop())
+        self.started = True
+
+    monkeypatch.setattr(DrainingServer, "run", run)
+    application = Application(lambda _drain: None, lambda: ([], b""), drain_notice_s=0)
+    with listen("127.0.0.1", 0) as sock:
+        assert serve(application, sock) == 0
+    [loop] = loops
+    loop.close()
+    assert isinstance(loop, FairEventLoop)
