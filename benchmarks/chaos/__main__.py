@@ -20,7 +20,7 @@ from benchmarks import cpu_steal
 from benchmarks.chaos import table
 from benchmarks.chaos.attack import Attack
 from benchmarks.chaos.attacks import ATTACKS
-from benchmarks.chaos.run import Timing, measure, started_callers
+from benchmarks.chaos.run import PER_SECOND, Timing, measure, started_callers
 from benchmarks.chaos.verdict import Row
 
 
@@ -60,7 +60,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=4.0, help="beside each attack")
     parser.add_argument(
-        "--per-second", type=float, default=20.0, help="requests of the good caller"
+        "--per-second", type=float, default=PER_SECOND, help="requests of the good caller"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--markdown", action="store_true", help="print the table for the docs")

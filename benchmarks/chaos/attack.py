@@ -27,6 +27,8 @@ class Tally:
     codes: Counter[str] = field(default_factory=Counter)
     """By status and code, for instance `503 overloaded`."""
     slowest_s: float = 0.0
+    cpu_s: float = 0.0
+    """Processor time of the attacker's process, with its servers."""
 
     def count(self, response: load.Response) -> None:
         """Count one answer."""

@@ -6,6 +6,7 @@ of the server.
 
 import asyncio
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -92,7 +93,9 @@ async def _attack(orders: Connection, name: str) -> None:
         while (order := await asyncio.to_thread(orders.recv)) is not None:
             url, seconds = order
             tally = Tally()
+            cpu_before_s = time.process_time()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await prepared.run(url, tally)
+            tally.cpu_s = time.process_time() - cpu_before_s
             orders.send(tally)

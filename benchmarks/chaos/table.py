@@ -8,7 +8,7 @@ from testing import load
 
 _HEADINGS = (
     "attack", "", "p50 alone", "beside", "p99 alone", "beside", "/healthz p99", "MiB",
-    "attacker got", "",
+    "server's cores", "attacker's", "attacker got", "",
 )  # fmt: skip
 
 
@@ -20,8 +20,9 @@ def text_line(row: Row) -> str:
         f"{row.name:<24} p50 {alone.p50_ms():5.0f} {row.beside.p50_ms():6.0f}  "
         f"p99 {alone.p99_ms():5.0f} {row.beside.p99_ms():6.0f} ms  "
         f"healthz {alone.health_p99_ms():4.0f} {row.beside.health_p99_ms():5.0f} ms  "
-        f"{row.peak_mib:5.0f} MiB  {row.attacker_sent:>5} sent: {_codes(row.attacker_codes)}; "
-        f"{verdict}"
+        f"{row.peak_mib:5.0f} MiB  "
+        f"{row.server_cores:3.1f} + {row.attacker_cores:3.1f} cores  "
+        f"{row.attacker_sent:>5} sent: {_codes(row.attacker_codes)}; {verdict}"
     )
 
 
@@ -56,7 +57,8 @@ def _markdown_lines(rows: Sequence[Row]) -> Iterator[str]:
         cells = [
             f"`{row.name}`", row.what, _ms(alone.p50_ms()), _ms(beside.p50_ms()),
             _ms(alone.p99_ms()), _ms(beside.p99_ms()), _ms(beside.health_p99_ms()),
-            f"{row.peak_mib:.0f}", _codes(row.attacker_codes), "; ".join(row.faults()) or "stood",
+            f"{row.peak_mib:.0f}", f"{row.server_cores:.1f}", f"{row.attacker_cores:.1f}",
+            _codes(row.attacker_codes), "; ".join(row.faults()) or "stood",
         ]  # fmt: skip
         yield "| " + " | ".join(cells) + " |"
 
@@ -71,6 +73,8 @@ def to_json(row: Row) -> dict[str, Any]:
         "limit_ms": round(row.limit_ms(), 1),
         "attacker": {"sent": row.attacker_sent, "codes": dict(row.attacker_codes)},
         "memory_mib": round(row.peak_mib),
+        "server_cores": round(row.server_cores, 2),
+        "attacker_cores": round(row.attacker_cores, 2),
         "memory_max_mib": MAX_MEMORY_MIB,
         "faults": row.faults(),
     }

@@ -58,6 +58,10 @@ class Row:
     attacker_sent: int
     attacker_codes: Mapping[str, int]
     peak_mib: float
+    server_cores: float = 0.0
+    """Processor time that the server took beside the attack, for each second."""
+    attacker_cores: float = 0.0
+    """The same of the attacker with its origins, which a real one takes of another machine."""
     allowed: frozenset[str] = frozenset()
 
     def alone_together(self) -> Window:
