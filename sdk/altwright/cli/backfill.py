@@ -22,6 +22,7 @@ from altwright.backfill.run.estimate import RunEstimate, estimate_run
 from altwright.backfill.run.local_run import STOPPED_SCANNING, LocalRun, RunResult
 from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.audit_columns import add_columns, missing_column_statements
+from altwright.backfill.targets.table import TableTarget
 from altwright.cli.backfill_options import BackfillOptions, InitDbOptions, parse_list
 from altwright.cli.config import resolve_server
 from altwright.cli.dataclass_options import takes_options
@@ -125,7 +126,10 @@ def init_database(options: InitDbOptions) -> None:
     statements = missing_column_statements(engine, options.table, columns, caption_options)
     if not statements:
         names = ", ".join(audit_field_names(caption_options))
-        print_line(f"{options.table} has every audit column: {names}")
+        print_line(
+            f"{options.table} has every audit column: {names}. Of those without the mark of "
+            "init-db, alt_locale, alt_model, reasons and search_text are taken for your own."
+        )
         return
     if not options.dry_run:
         add_columns(engine, statements)
@@ -173,14 +177,26 @@ def _show_plan(connectors: Connectors, journal: str, hold_rules: HoldRules) -> N
         typer.echo(line, err=True)
     for note in (*source.notes, *connectors.target_notes):
         print_error(note)
-    if table is not None and table.missing_fields:
-        print_error(
-            f"the table has no column {', '.join(table.missing_fields)}: these stay in the "
-            "journal alone (altwright backfill init-db adds them)"
-        )
+    if table is not None:
+        _show_journaled_fields(table)
     if missing := hold_rules.missing_columns(source.columns):
         raise UsageError(
             f"--hold-column {missing[0]!r} is not a column. There are: {', '.join(source.columns)}."
+        )
+
+
+def _show_journaled_fields(table: TableTarget) -> None:
+    """Which audit fields are not written into the table, and what would change that."""
+    own = table.columns.users_own
+    if missing := [field for field in table.missing_fields if field not in own]:
+        print_error(
+            f"the table has no column {', '.join(missing)}: these stay in the journal alone "
+            "(altwright backfill init-db adds them)"
+        )
+    if own:
+        print_error(
+            f"{table.name} has {', '.join(own)} without the mark of init-db: taken for your own "
+            f"and never written. If it is for these texts: --column {own[0]}={own[0]}"
         )
 
 

@@ -224,8 +224,6 @@ def _apply(
     if connectors.identity.source != identity.source:
         raise UsageError(f"{name} is the journal of another source: {identity.source}.")
     if isinstance(target, TableTarget):
-        if isinstance(journal, Journal):
-            target.columns.keep_users_own(journal.users_own_columns)
         return apply_to_table(journal, decisions, target)
     if not isinstance(journal, Journal):
         raise UsageError("A queue's run writes into a table.")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import sqlalchemy as sa
@@ -49,8 +49,18 @@ def start_run(
     """Creates a table of mugs and a run for it; returns the worker of the run."""
     clients: list[Client] = []
 
-    def start(count: int, *, url: str = "", rules: HoldRules | None = None) -> RunWorker:
+    def start(
+        count: int,
+        *,
+        url: str = "",
+        rules: HoldRules | None = None,
+        of_the_user: Mapping[str, str] | None = None,
+    ) -> RunWorker:
         create_products(database, flaky_model, count)
+        for name, value in (of_the_user or {}).items():
+            run_sql(
+                database, f"UPDATE products SET {name} = :value, alt_source = 'failed'", value=value
+            )
         connectors = open_connectors(RunConfig(database, table="products"))
         identity = connectors.identity
         settings = {**identity.settings, "rules": dataclasses.asdict(rules or HoldRules())}
@@ -159,6 +169,17 @@ def test_a_row_that_a_person_filled_is_neither_requested_nor_changed(
     worker.journal.record_result(found.request_key, answer)
     assert worker.process_row("2") is None
     assert read_rows(database) == [("Mine.", "human")] * 2
+
+
+@on_both_databases
+def test_a_worker_leaves_columns_of_the_users_own(start_run: StartRun, database: str) -> None:
+    worker = start_run(
+        2, rules=HoldRules.parse(patterns=["row-2"]), of_the_user={"reasons": "sale"}
+    )
+    assert worker.process_row("1") is None
+    assert worker.process_row("2") is None
+    found = run_sql(database, "SELECT alt_source, reasons FROM products ORDER BY id")
+    assert found == [("ai", "sale"), ("uncertain", "sale")]
 
 
 def test_workers_apply_the_hold_rules_of_the_run(start_run: StartRun, database: str) -> None:

@@ -44,7 +44,11 @@ class FilledTable:
         images = [{"id": n, "image_url": f"https://a.example/{n}.jpg"} for n in range(1, 6)]
         with self.engine.begin() as connection:
             connection.execute(sa.insert(self.table), images)
-        self.config = RunConfig(url, table="products", styles=("concise", "seo"))
+        named = ("alt_locale", "alt_model", "reasons", "search_text")
+        self.config = RunConfig(
+            url, table="products", styles=("concise", "seo"),
+            column_roles=tuple(f"{name}={name}" for name in named),
+        )  # fmt: skip
         self.journal_path = folder / "products.journal"
         run_with_known_results(self.journal_path, open_connectors(self.config))
 

@@ -23,7 +23,8 @@ def test_two_runs_through_a_pool_of_two_sessions_write_their_own_tables(
             f"INSERT INTO {table} SELECT n, '{images}' || n || '.jpg', '{table} row-' || n"
             f" FROM generate_series(1, {ROWS}) n",
         )
-    processes = [command.start(pgbouncer, "--table", table) for table in ("mugs", "cups")]
+    column = ("--column", "search_text=search_text")
+    processes = [command.start(pgbouncer, "--table", table, *column) for table in ("mugs", "cups")]
     assert [process.wait(240) for process in processes] == [0, 0]
     for table in ("mugs", "cups"):
         found = run_sql(postgresql, f"SELECT id, alt, search_text FROM {table}")

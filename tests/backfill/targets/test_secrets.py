@@ -41,7 +41,7 @@ def test_the_reason_of_a_refusal_has_no_other_cell(
         "1, IMAGE, NULL, 4711, NULL, NULL",
         "2, IMAGE, NULL, 4712, NULL, NULL",
     )
-    assert command.run_json(postgresql, *TABLE)["held"] == 1
+    assert command.run_json(postgresql, *TABLE, "--column", "reasons=reasons")["held"] == 1
     [(reasons,)] = run_sql(postgresql, "SELECT reasons FROM products WHERE id = 2")
     assert "violates check constraint" in str(reasons)
     assert "4712" not in str(reasons)

@@ -24,7 +24,9 @@ def test_audit_columns_that_cannot_be_null_get_empty_texts(
     )  # fmt: skip
     blanks = ", ''" * 7
     fill(url, f"{COLUMNS}, {audit}", *(f"{n}, IMAGE, 'row-{n}', ''{blanks}" for n in (1, 2)))
-    summary = command.run_json(url, *TABLE, "--styles", "concise,seo")
+    named = [f"{name}={name}" for name in ("alt_locale", "alt_model", "reasons", "search_text")]
+    named = [part for each in named for part in ("--column", each)]
+    summary = command.run_json(url, *TABLE, "--styles", "concise,seo", *named)
     assert (summary["outcomes"]["ai"], summary["outcomes"]["uncertain"]) == (1, 1)
     found = run_sql(
         url, "SELECT alt, alt_source, reasons, alt_reviewed_at FROM products ORDER BY id"
@@ -33,70 +35,6 @@ def test_audit_columns_that_cannot_be_null_get_empty_texts(
         (CAPTION, "ai", "", ""),
         ("", "uncertain", "caption_uncertain; seo en: caption_uncertain", ""),
     ]
-
-
-def test_columns_of_the_users_own_with_the_names_of_audit_fields_stay(
-    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str
-) -> None:
-    flaky_model.behaviour.uncertain_every = 2
-    definition = (
-        f"{COLUMNS}, alt_source varchar(30), reasons varchar(300),"
-        " search_text varchar(300), alt_model varchar(30), alt_locale varchar(30)"
-    )
-    fill(
-        url, definition,
-        "1, IMAGE, 'row-1', NULL, NULL, 'winter sale', 'mug cup', 'Alternative 7', NULL",
-        "2, IMAGE, 'row-2', NULL, NULL, NULL, NULL, NULL, NULL",
-        "3, IMAGE, 'row-3', NULL, NULL, NULL, '', NULL, NULL",
-    )  # fmt: skip
-    completed = command.run(url, *TABLE)
-    assert completed.returncode == 0
-    assert "reasons" in completed.stderr
-    found = run_sql(url, "SELECT alt, alt_source, reasons, search_text, alt_model, alt_locale"
-                         " FROM products ORDER BY id")  # fmt: skip
-    assert found == [
-        (CAPTION, "ai", "winter sale", "mug cup", "Alternative 7", "en"),
-        (None, "uncertain", None, None, None, None),
-        (CAPTION, "ai", None, "", None, "en"),
-    ]
-
-
-def test_columns_of_another_type_with_the_names_of_audit_fields_stay(
-    command: BackfillCommand, flaky_model: FlakyModelServer, postgresql: str
-) -> None:
-    """As a generated column for full-text search, which PostgreSQL's manual calls so."""
-    search = "search_text tsvector GENERATED ALWAYS AS (to_tsvector('english', name)) STORED"
-    run_sql(
-        postgresql, f"CREATE TABLE products ({COLUMNS}, reasons jsonb, alt_model int, {search})"
-    )
-    run_sql(
-        postgresql,
-        "INSERT INTO products (id, image_url, name) VALUES (1, :image, 'a cup')",
-        image=flaky_model.image_url(1),
-    )
-    assert command.run(postgresql, *TABLE).returncode == 0
-    found = run_sql(postgresql, "SELECT reasons, alt_model, search_text::text FROM products")
-    assert found == [(None, None, "'cup':2")]
-
-
-def test_columns_that_init_db_made_are_written_beside_the_users_own(
-    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str
-) -> None:
-    flaky_model.behaviour.uncertain_every = 1
-    fill(url, COLUMNS, "1, IMAGE, 'row-1', NULL")
-    assert command.run("init-db", url, *TABLE).returncode == 0
-    run_sql(url, "UPDATE products SET reasons = 'from an import'")
-    command.run_json(url, *TABLE)
-    assert run_sql(url, "SELECT reasons FROM products") == [("caption_uncertain",)]
-
-
-def test_a_column_that_the_user_names_is_written(
-    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str
-) -> None:
-    flaky_model.behaviour.uncertain_every = 1
-    fill(url, f"{COLUMNS}, note varchar(300)", "1, IMAGE, 'row-1', NULL, 'old'")
-    command.run_json(url, *TABLE, "--column", "reasons=note")
-    assert run_sql(url, "SELECT note FROM products") == [("caption_uncertain",)]
 
 
 @pytest.mark.parametrize("word", ["person", "Editor", "imported", " HUMAN "])

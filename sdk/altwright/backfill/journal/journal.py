@@ -146,15 +146,6 @@ class Journal:
         """Store a fact in place of an earlier one."""
         self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
 
-    @property
-    def users_own_columns(self) -> list[str]:
-        """Audit fields whose columns in the table are the user's own, as earlier commands found."""
-        return self.read_note("users_own").split()
-
-    @users_own_columns.setter
-    def users_own_columns(self, fields: list[str]) -> None:
-        self.set_note("users_own", " ".join(fields))
-
     # Scan of the source
 
     def begin_scan(self, *, reads_target: bool = True) -> None:

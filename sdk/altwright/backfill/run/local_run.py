@@ -99,9 +99,6 @@ class LocalRun:
         target, table = self.connectors.target, self.connectors.table
         claim = claim_table(table) if table is not None else nullcontext()
         with Journal.open(self.journal_path, self.connectors.identity) as journal, claim:
-            if table is not None:
-                own = table.columns.keep_users_own(journal.users_own_columns)
-                journal.users_own_columns = own
             self.connectors.check_table(journal.find_settled)
             if isinstance(target, FileTarget):
                 target.check_unchanged(journal)

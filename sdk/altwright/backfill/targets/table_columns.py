@@ -1,8 +1,8 @@
 """Columns of a target table: which audit field has which one, and how its value is written.
 
 A column that only has the name of an audit field may be the user's own: `reasons` of a sale,
-`alt_model` of a product. It is written if `init-db` made it or `--column` names it, or if every row
-without an `alt_source` has it blank; and then never over a value that no run wrote.
+`alt_model` of a product. It is written if `init-db` made it or `--column` names it, whatever its
+rows have: values change, and with them would whose column it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from altwright.backfill.audit_fields import audit_field_names
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import ColumnMapping
 from altwright.backfill.text_conditions import (
-    as_string,
     equals_exactly,
     has_no_date,
     is_blank,
@@ -30,8 +29,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Engine, Table
 
 MARK = "altwright"
-"""A column that `init-db` made: its comment begins so; in SQLite it has a constraint of this name,
-with the field's name behind it."""
+"""A column that `init-db` made: its comment is this and the field's name, as `altwright: reasons`;
+in SQLite it has a constraint, as `altwright_reasons`."""
+_SQLITE_MARK = re.compile(
+    r"""(?:"(?P<quoted>[^"]+)"|`(?P<in_ticks>[^`]+)`|\[(?P<in_brackets>[^\]]+)\]|(?P<plain>\w+))"""
+    rf"""\s+\w+\s*(?:\(\s*\d+\s*\)\s*)?\bCONSTRAINT\s+["`\[]?{MARK}_(?P<field>\w+)["`\]]?"""
+)
+"""A marked column in the statement that made its table."""
 _DERIVED_FIELDS = ("alt_locale", "alt_model", "reasons", "search_text")
 """Audit fields whose columns may be the user's own in spite of their names."""
 
@@ -56,30 +60,18 @@ class TargetColumns:
                 f"{table.name} has no column for alt texts: name it with --column alt=NAME, or add "
                 f"it with altwright backfill init-db. There are: {', '.join(table.columns.keys())}."
             )
-        self._marked = {*columns.named, *self._find_marked()}
-        self.users_own = self._find_users_own()
-        """Fields whose columns are the user's own: never written."""
+        marked = {*columns.named, *self._find_marked()}
+        self.users_own = [
+            field for field in _DERIVED_FIELDS if field in self._names and field not in marked
+        ]
+        """Fields whose columns are taken for the user's own: never written."""
         for field in self.users_own:
             del self._names[field]
         # Built once: a run writes thousands of rows with the same conditions.
         self.may_replace = {field: self._may_replace(field) for field in self._names}
-        """When a field's column may be set in a row that may be written; None: always.
-
-        A column without the mark keeps what stood in it before the row had an `alt_source`.
-        """
+        """When a field's column may be set in a row that may be written; None: always."""
         self.is_blank = {field: is_blank(self.column(field)) for field in self._names}
         self._is_machines = self._has_source(MACHINE_SOURCES)
-
-    def keep_users_own(self, known: Iterable[str]) -> list[str]:
-        """Also leave alone what an earlier command found to be the user's own; returns all of it.
-
-        Once every row has an `alt_source` the data do not tell any more.
-        """
-        for field in known:
-            if field in self._names and field in _DERIVED_FIELDS and field not in self._marked:
-                self.users_own.add(field)
-                del self._names[field]
-        return sorted(self.users_own)
 
     @property
     def missing_fields(self) -> list[str]:
@@ -128,10 +120,9 @@ class TargetColumns:
     def _may_replace(self, field: str) -> ColumnElement[bool] | None:
         import sqlalchemy as sa
 
-        if field in self._marked or field not in (*_DERIVED_FIELDS, "alt_reviewed_at"):
+        if field != "alt_reviewed_at":
             return None
-        column = self.column(field)
-        is_free = has_no_date(column) if field == "alt_reviewed_at" else is_blank(column)
+        is_free = has_no_date(self.column(field))
         if "alt_source" not in self:
             return is_free
         return sa.or_(is_free, is_one_of(self.column("alt_source"), _OWN_SOURCES))
@@ -176,60 +167,28 @@ class TargetColumns:
         return sa.literal(text, database.untyped_text())
 
     def _find_marked(self) -> set[str]:
+        """Fields whose column has the mark of that field: a column may have got another name."""
         if self._engine.dialect.name == "sqlite":
             return self._find_marked_in_sqlite()
         comments = {field: self.column(field).comment or "" for field in self._names}
-        return {field for field, comment in comments.items() if comment.startswith(MARK)}
+        return {field for field, comment in comments.items() if comment == f"{MARK}: {field}"}
 
     def _find_marked_in_sqlite(self) -> set[str]:
         import sqlalchemy as sa
 
         schema = f'"{self._table.schema}".' if self._table.schema else ""
-        definition = sa.text(f"SELECT sql FROM {schema}sqlite_master WHERE name = :name")  # noqa: S608
+        definition = sa.text(
+            f"SELECT sql FROM {schema}sqlite_master WHERE lower(name) = lower(:name)"  # noqa: S608
+            " AND type = 'table'"
+        )
         with database.read_connection(self._engine) as connection:
             found = connection.execute(definition, {"name": self._table.name}).scalar() or ""
-        marked = {*re.findall(rf"CONSTRAINT {MARK}_(\w+)", found)}
-        return {field for field in self._names if field in marked}
-
-    def _find_users_own(self) -> set[str]:
-        """Fields without the mark whose column has values in rows that no run has written."""
-        import sqlalchemy as sa
-
-        unmarked = [
-            field for field in _DERIVED_FIELDS if field in self._names and field not in self._marked
-        ]
-        doubtful = [field for field in unmarked if _takes_text(self.column(field))]
-        of_other_types = {*unmarked} - {*doubtful}
-        if not doubtful:
-            return of_other_types
-        no_run_wrote: sa.ColumnElement[bool] = sa.true()
-        if "alt_source" in self:
-            no_run_wrote = sa.not_(is_one_of(self.column("alt_source"), _OWN_SOURCES))
-        has_values = [
-            sa.func.max(
-                sa.case((
-                    sa.and_(
-                        no_run_wrote,
-                        sa.not_(is_blank(self.column(field))),
-                        as_string(self.column(field)).not_like("reviewed by %"),
-                    ),
-                    1,
-                ), else_=0)
-            )
-            for field in doubtful
-        ]  # fmt: skip
-        with database.read_connection(self._engine) as connection:
-            found = connection.execute(sa.select(*has_values)).one()
-        filled = {field for field, has_value in zip(doubtful, found, strict=True) if has_value}
-        return filled | of_other_types
-
-
-def _takes_text(column: Column[Any]) -> bool:
-    """Whether text can be written into it: it is not generated, and not for full-text search."""
-    import sqlalchemy as sa
-
-    is_text = isinstance(column.type, (sa.String, sa.types.NullType))
-    return is_text and not isinstance(column.type, sa.Enum) and column.computed is None
+        marked = {
+            (each["quoted"] or each["in_ticks"] or each["in_brackets"] or each["plain"],
+             each["field"])
+            for each in _SQLITE_MARK.finditer(found)
+        }  # fmt: skip
+        return {field for field, column in self._names.items() if (column, field) in marked}
 
 
 _OWN_SOURCES = tuple(each for each in AltSource if each is not AltSource.PENDING)
