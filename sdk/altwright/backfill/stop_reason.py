@@ -107,6 +107,15 @@ class StopReason:
         )
 
     @classmethod
+    def table_claimed(cls) -> StopReason:
+        """The connection that held the claim of the table broke, and another run has it now."""
+        return cls(
+            StopKind.LATER,
+            "The connection to the database broke, and another run works with the table by now: "
+            "run the same command when that one has ended.",
+        )
+
+    @classmethod
     def table_refuses(cls, detail: str, rows: int = 0) -> StopReason:
         """The table takes no row until someone changes a right, a column or the server."""
         waiting = f"{rows} rows could not be written, and their captions are" if rows else (

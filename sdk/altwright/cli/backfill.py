@@ -95,6 +95,10 @@ def _run(options: BackfillOptions, signals: StopSignals) -> None:
         if options.queue is not None:
             result = _feed_queue(options, connectors, rules, display, signals)
         else:
+            if connectors.table is not None:
+                from altwright.backfill.queue.waiting_runs import refuse_table_of_a_queue
+
+                refuse_table_of_a_queue(connectors.table)  # SQLAlchemy is an extra
             server = resolve_server(options.base_url)
             result = LocalRun(
                 connectors, journal_path, rules, request_options, options.prices,

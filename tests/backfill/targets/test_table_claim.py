@@ -1,11 +1,25 @@
 """Two runs over one table do not pay twice."""
 
+import hashlib
 import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from altwright.backfill.connectors import open_connectors
+from altwright.backfill.queue.schema import ROWS
+from altwright.backfill.queue.shared_journal import SharedJournal
+from altwright.backfill.run.scan import scan_source
+from altwright.backfill.run_config import RunConfig
+from altwright.backfill.targets.server_lock import ServerLock
+from altwright.backfill.targets.table_claim import claim_table
 
 from testing.catalogue import BackfillCommand, wait_until
-from testing.products_table import create_products
+from testing.products_table import create_products, run_sql
 from testing.servers.flaky_model_server import FlakyModelServer
 from tests.backfill.targets.conftest import TABLE
 
@@ -31,3 +45,153 @@ def test_a_second_run_over_a_table_from_another_folder_is_refused(
     assert command.run_json(url, *TABLE)["written"] == 40
     assert flaky_model.log.captioned.total() <= 41
     assert calls <= 40
+
+
+on_servers = pytest.mark.parametrize("url", ["postgresql", "mysql"], indirect=True)
+QUEUE = ("--queue", "celery", "--broker", "redis://127.0.0.1:9/0")
+
+
+@on_servers
+@pytest.mark.parametrize("how", [(), QUEUE])
+def test_a_second_run_on_another_machine_is_refused(
+    command: BackfillCommand,
+    flaky_model: FlakyModelServer,
+    url: str,
+    how: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another folder of temporary files stands for the other machine."""
+    create_products(url, flaky_model, 1)
+    target = open_connectors(RunConfig(url, table="products")).table
+    assert target is not None
+    with claim_table(target) as claim:
+        (tmp_path / "other").mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "other"))
+        second = command.run(url, *TABLE, *how)
+        assert second.returncode == 2
+        assert "on another machine or of a queue" in second.stderr
+        assert not claim.is_lost
+    assert command.run_json(url, *TABLE)["written"] == flaky_model.log.calls == 1
+
+
+@on_servers
+def test_a_table_whose_rows_are_on_a_queue_is_refused(
+    command: BackfillCommand, flaky_model: FlakyModelServer, url: str
+) -> None:
+    create_products(url, flaky_model, 3)
+    connectors = open_connectors(RunConfig(url, table="products"))
+    assert connectors.table is not None
+    engine = connectors.table.engine
+    journal = SharedJournal.create(engine, "nightly", connectors.identity)
+    scan_source(connectors, journal, None, lambda _: None)
+    assert command.run_json(url, *TABLE, "--limit", "1")["calls"] == 1
+    journal.mark_queued(["2"])
+    for others in ((), (*QUEUE, "--run", "mine")):
+        refused = command.run(url, *TABLE, *others)
+        assert refused.returncode == 2
+        assert "'nightly' works with products" in refused.stderr
+    with engine.begin() as connection:
+        connection.execute(sa.update(ROWS).values(queued_at=time.time() - 1801))
+    found = journal.find_row("3")
+    assert found is not None
+    journal.claim(found.request_key, "a worker", 60)
+    assert command.run(url, *TABLE).returncode == 2
+    journal.release(found.request_key, "a worker")
+    assert command.run_json(url, *TABLE)["written"] == 3
+
+
+@on_servers
+def test_a_lock_is_taken_again_after_its_connection_was_lost(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("altwright.backfill.targets.server_lock._HEARTBEAT_S", 0.05)
+    engine = sa.create_engine(url)
+    lock = ServerLock(engine, "main", "products")
+    assert lock.is_held
+    assert ServerLock(engine, "main", "products").is_held is False
+    session = lock_holder(url)
+    end_session(url, session)
+    wait_for(lambda: lock_holder(url) not in (None, session))
+    assert lock.is_held
+    lock.release()
+    wait_for(lambda: lock_holder(url) is None)
+    engine.dispose()
+
+
+@on_servers
+def test_a_lock_that_another_run_took_meanwhile_is_lost(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("altwright.backfill.targets.server_lock._HEARTBEAT_S", 0.05)
+    engine = sa.create_engine(url)
+    lock = ServerLock(engine, "main", "products")
+    session = lock_holder(url)
+    is_over = threading.Event()
+
+    def wait_for_the_lock() -> None:
+        statement = "pg_advisory_lock(:number)" if "postgres" in url else "get_lock(:name, 60)"
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"SELECT {statement}"), LOCK)
+            is_over.wait(60)
+
+    other = threading.Thread(target=wait_for_the_lock)
+    other.start()
+    wait_for(lambda: count_sessions(url) >= 2)
+    end_session(url, session)
+    wait_for(lambda: lock.is_held is False)
+    is_over.set()
+    other.join()
+    lock.release()
+    engine.dispose()
+
+
+def test_behind_a_pooler_no_lock_is_taken(pgbouncer: str) -> None:
+    """It would belong to a session that others get next."""
+    engine = sa.create_engine(pgbouncer.replace("postgresql:", "postgresql+psycopg:"))
+    for _ in range(2):
+        assert ServerLock(engine, "main", "products").is_held is None
+    engine.dispose()
+
+
+DIGEST = hashlib.sha256(b"main\0products").digest()
+LOCK = {"number": int.from_bytes(DIGEST[:8]) >> 1, "name": f"altwright-{DIGEST.hex()[:32]}"}
+
+
+def lock_holder(url: str) -> object:
+    """The session that has the lock, or None."""
+    statement = (
+        "SELECT max(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND"
+        " (classid::bigint << 32) + objid::bigint = :number"
+        if "postgres" in url
+        else "SELECT is_used_lock(:name)"
+    )
+    [(session,)] = run_sql(url, statement, **LOCK)
+    return session
+
+
+def count_sessions(url: str) -> int:
+    """Sessions of this database, without the one that counts."""
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid()"
+        if "postgres" in url
+        else "SELECT count(*) FROM information_schema.processlist WHERE db = database()"
+        " AND id <> connection_id()"
+    )
+    [(count,)] = run_sql(url, statement)
+    return int(str(count))
+
+
+def end_session(url: str, session: object) -> None:
+    """End it, as a server that restarts does."""
+    is_postgresql = "postgres" in url
+    run_sql(url, f"SELECT pg_terminate_backend({session})" if is_postgresql else f"KILL {session}")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until it is true; fail after a timeout."""
+    deadline_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)

@@ -25,6 +25,7 @@ from altwright.backfill.queue.broker import (
 from altwright.backfill.queue.outcome_store import OutcomeStore
 from altwright.backfill.queue.schema import QUEUED
 from altwright.backfill.queue.shared_journal import SharedJournal
+from altwright.backfill.queue.waiting_runs import refuse_table_of_a_queue
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.local_run import ProgressObserver, RunResult
 from altwright.backfill.run.progress import RunProgress, TokenPrices
@@ -35,6 +36,7 @@ from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.journaled_writes import write_all
 from altwright.backfill.targets.table import TableTarget
+from altwright.backfill.targets.table_claim import TableClaim, claim_table
 from altwright.backfill.types import AltSource
 from altwright.errors import UsageError
 
@@ -85,10 +87,11 @@ def feed_queue(
     run = options.run or connectors.config.table
     identity = connectors.identity
     settings = {**identity.settings, "rules": asdict(rules.hold_rules)}
-    connectors.check_table(OutcomeStore(target.engine, run).find_settled)
-    journal = SharedJournal.create(target.engine, run, replace(identity, settings=settings))
-    journal.set_stop(None)
-    with producer(broker_url, options.queue) as app:
+    refuse_table_of_a_queue(target, own_run=run)
+    with claim_table(target) as claim, producer(broker_url, options.queue) as app:
+        connectors.check_table(OutcomeStore(target.engine, run).find_settled)
+        journal = SharedJournal.create(target.engine, run, replace(identity, settings=settings))
+        journal.set_stop(None)
         limit_waits(app, broker_url)
         check_broker(app, broker_url)
         counts_before = journal.outcomes.read_counts()
@@ -103,7 +106,7 @@ def feed_queue(
         observer.scanned(scan, progress)
         signals.advice = "stopped: workers go on with what is queued, and the same command goes on."
         feeder = _Feeder(app, broker_address(broker_url), journal, options, progress, observer,
-                         counts_before)  # fmt: skip
+                         counts_before, claim)  # fmt: skip
         with signals.passed_to(feeder.stop):
             stop = feeder.run()
         if unwritten and (unwritten := write_all(journal.outcomes, target, {}).unwritten):
@@ -128,6 +131,7 @@ class _Feeder:
         progress: RunProgress,
         observer: ProgressObserver,
         counts_before: RunCounts,
+        claim: TableClaim,
     ) -> None:
         self._app = app
         self._broker = broker
@@ -136,6 +140,7 @@ class _Feeder:
         self._progress = progress
         self._observer = observer
         self._counts_before = counts_before
+        self._claim = claim
         self._signal: StopReason | None = None
         self._is_signalled = threading.Event()
         self._sent = 0
@@ -158,6 +163,8 @@ class _Feeder:
                 return self._signal
             if (stop := journal.stop) is not None:
                 return stop
+            if self._claim.is_lost:
+                return StopReason.table_claimed()
             if not may_have_more and not queued:
                 return None
             now_s = time.monotonic()

@@ -29,7 +29,7 @@ from altwright.backfill.run.summary import RunNames, RunSummary, summarise_run
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.file import FileTarget
-from altwright.backfill.targets.table_claim import claim_table
+from altwright.backfill.targets.table_claim import TableClaim, claim_table
 from altwright.errors import UsageError
 
 _PROGRESS_INTERVAL_S = 0.25
@@ -97,14 +97,14 @@ class LocalRun:
         """
         started_s = time.monotonic()
         target, table = self.connectors.target, self.connectors.table
-        claim = claim_table(table) if table is not None else nullcontext()
-        with Journal.open(self.journal_path, self.connectors.identity) as journal, claim:
+        claimed = claim_table(table) if table is not None else nullcontext()
+        with Journal.open(self.journal_path, self.connectors.identity) as journal, claimed as claim:
             self.connectors.check_table(journal.find_settled)
             if isinstance(target, FileTarget):
                 target.check_unchanged(journal)
             scan, progress = self._scan(journal)
             self.signals.advice = "stopped: the same command continues from here."
-            stop = asyncio.run(self._request_captions(journal, progress))
+            stop = asyncio.run(self._request_captions(journal, progress, claim))
             if isinstance(target, FileTarget):
                 self.signals.advice = _STOPPED_WRITING.format(target.display_name)
                 self.observer.writing()
@@ -134,7 +134,9 @@ class LocalRun:
         self.observer.scanned(scan, progress)
         return scan, progress
 
-    async def _request_captions(self, journal: Journal, progress: RunProgress) -> StopReason | None:
+    async def _request_captions(
+        self, journal: Journal, progress: RunProgress, claim: TableClaim | None
+    ) -> StopReason | None:
         async with self.make_client() as client:
             loop = RequestLoop(
                 client,
@@ -144,7 +146,7 @@ class LocalRun:
                 progress,
                 self.connectors.table,
             )
-            updates = asyncio.create_task(self._update_periodically(progress))
+            updates = asyncio.create_task(self._update_periodically(progress, loop, claim))
             event_loop = asyncio.get_running_loop()
 
             def stop(is_interrupt: bool) -> None:
@@ -185,9 +187,13 @@ class LocalRun:
         name = connectors.source.display_name
         return StopReason.source_failed(f"{name} changes again and again", is_temporary=True)
 
-    async def _update_periodically(self, progress: RunProgress) -> None:
+    async def _update_periodically(
+        self, progress: RunProgress, loop: RequestLoop, claim: TableClaim | None
+    ) -> None:
         while True:
             self.observer.update(progress)
+            if claim is not None and claim.is_lost:
+                loop.stop(StopReason.table_claimed())
             await asyncio.sleep(_PROGRESS_INTERVAL_S)
 
 

@@ -1,8 +1,8 @@
-"""The claim of a table: one run of this machine at a time, from whatever folder it is started.
+"""The claim of a table: one run at a time, from whatever folder or machine it is started.
 
-Two runs with journals of their own would pay twice for the same rows. The claim is a lock of the
-operating system in the folder of temporary files, so it ends with its process. It is not a lock of
-the database: behind a pooler such a lock may stay, or be granted twice.
+Two runs with journals of their own would pay twice for the same rows. Runs of one machine see each
+other by a lock of the operating system in the folder of temporary files, runs of several machines
+by a lock of the database's server, where there is one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path
 
 from altwright.backfill import database
 from altwright.backfill.journal.lock import JournalLock
+from altwright.backfill.targets.server_lock import ServerLock
 from altwright.backfill.targets.table import TableTarget
+from altwright.errors import UsageError
 
 _SERVER = {
     "postgresql": "SELECT current_database(), system_identifier::text FROM pg_control_system()",
@@ -26,22 +28,64 @@ _SERVER = {
 """What names a database, by whatever address it is reached."""
 
 
+class TableClaim:
+    """The claim of a table, held until `release`."""
+
+    def __init__(self, target: TableTarget) -> None:
+        """Raises UsageError if another run has it."""
+        schema = target.table.schema or target.engine.dialect.default_schema_name
+        what = f"{target.name} in this database"
+        self._of_machine = _lock_on_this_machine(target, schema, what)
+        self._of_server = _lock_on_server(target, schema)
+        if self.is_lost:
+            self.release()
+            raise UsageError(
+                f"Another run, on another machine or of a queue, works with {what} at the moment: "
+                "wait until it ends, or stop it."
+            )
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another run has the claim: the connection to the server broke meanwhile."""
+        return self._of_server is not None and self._of_server.is_held is False
+
+    def release(self) -> None:
+        """Release the claim."""
+        if self._of_machine is not None:
+            self._of_machine.release()
+        if self._of_server is not None:
+            self._of_server.release()
+
+
 @contextlib.contextmanager
-def claim_table(target: TableTarget) -> Iterator[None]:
+def claim_table(target: TableTarget) -> Iterator[TableClaim]:
     """Hold the claim. Raises UsageError if another run has it."""
-    schema = target.table.schema or target.engine.dialect.default_schema_name
+    claim = TableClaim(target)
+    try:
+        yield claim
+    finally:
+        claim.release()
+
+
+def _lock_on_this_machine(target: TableTarget, schema: str | None, what: str) -> JournalLock | None:
     database_of = [schema, target.table.name, *_database_names(target)]
     name = hashlib.sha256(json.dumps(database_of, default=str).encode()).hexdigest()[:24]
     path = Path(tempfile.gettempdir()) / f"altwright-{name}"
     try:
-        lock = JournalLock(path, f"{target.name} in this database")
+        return JournalLock(path, what)
     except (OSError, sqlite3.Error):  # a file of another user, or no folder to write into
-        yield
-        return
+        return None
+
+
+def _lock_on_server(target: TableTarget, schema: str | None) -> ServerLock | None:
+    import sqlalchemy as sa
+
+    if target.engine.dialect.name == "sqlite":
+        return None
     try:
-        yield
-    finally:
-        lock.release()
+        return ServerLock(target.engine, schema, target.table.name)
+    except sa.exc.DBAPIError:  # no connection is left, or another server of the same protocol
+        return None
 
 
 def _database_names(target: TableTarget) -> list[object]:
