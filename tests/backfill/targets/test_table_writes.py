@@ -169,6 +169,23 @@ def test_sqlite_takes_texts_whatever_type_a_column_claims(
     assert run_sql(sqlite_url, "SELECT CAST(alt AS TEXT) FROM products") == [(CAPTION,)]
 
 
+@pytest.mark.parametrize("policy", ["REPLACE", "IGNORE", "ROLLBACK", "FAIL"])
+def test_no_row_of_sqlite_gives_way_to_a_text(
+    command: BackfillCommand, flaky_model: FlakyModelServer, sqlite_url: str, policy: str
+) -> None:
+    """A table may say that a row with an equal text is to be deleted."""
+    definition = f"id int PRIMARY KEY, image_url, alt text UNIQUE ON CONFLICT {policy}, note"
+    run_sql(sqlite_url, f"CREATE TABLE products ({definition})")
+    image = flaky_model.image_url(1)
+    for number in (1, 2):
+        insert = f"INSERT INTO products VALUES ({number}, :image, NULL, 'note {number}')"
+        run_sql(sqlite_url, insert, image=image)
+    summary = command.run_json(sqlite_url, *TABLE)
+    assert (summary["outcomes"]["ai"], summary["held"]) == (1, 1)
+    found = run_sql(sqlite_url, "SELECT id, alt, note FROM products ORDER BY id")
+    assert found == [(1, CAPTION, "note 1"), (2, None, "note 2")]
+
+
 def test_mysql_keeps_a_text_in_a_column_of_bytes(
     command: BackfillCommand, fill: Fill, mysql: str
 ) -> None:

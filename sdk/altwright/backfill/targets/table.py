@@ -158,8 +158,11 @@ class TableTarget:
         updated: dict[str, bool] = {}
         for row, outcome in ordered:
             if values := self.column_values(outcome):
-                statement = sa.update(self.table).where(
-                    self.key.is_one_of([row.key]), self._may_be_set(row, outcome)
+                # SQLite's ON CONFLICT REPLACE would delete another row for the sake of this one.
+                statement = (
+                    sa.update(self.table)
+                    .prefix_with("OR ABORT", dialect="sqlite")
+                    .where(self.key.is_one_of([row.key]), self._may_be_set(row, outcome))
                 )
                 # Columns that others' conditions name come last: MySQL sets from left to right.
                 last = [self.columns.column(each).name for each in ("alt", "alt_source")
