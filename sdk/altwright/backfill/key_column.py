@@ -25,6 +25,10 @@ class KeyColumn(Protocol):
     column: ColumnElement[Any]
 
     @property
+    def has_value(self) -> ColumnElement[bool]:
+        """Whether a row has a key at all."""
+
+    @property
     def selected(self) -> ColumnElement[Any]:
         """What to select for `to_text`."""
 
@@ -50,6 +54,7 @@ class _PostgresqlKey:
         import sqlalchemy as sa
 
         self.column: ColumnElement[Any] = sa.type_coerce(column, sa.types.NullType())
+        self.has_value = self.column.is_not(None)
         self._engine = engine
         self._is_binary = database.python_type(column) is bytes
         # An integer or text is selected as it is: its text is the same everywhere.
@@ -105,6 +110,7 @@ class _MysqlKey:
         from sqlalchemy.dialects import mysql
 
         self.column: ColumnElement[Any] = sa.type_coerce(column, sa.types.NullType())
+        self.has_value = self.column.is_not(None)
         self._python_type = database.python_type(column)
         self.selected: ColumnElement[Any] = column
         if isinstance(column.type, sa.Float):
@@ -116,6 +122,8 @@ class _MysqlKey:
             self.selected = self.column + sa.literal_column("0")
         elif isinstance(column.type, (sa.DateTime, sa.Date, sa.Time)):
             self.selected = sa.cast(column, sa.String)
+            # A date of zeros IS NULL for MySQL, where the column cannot be NULL.
+            self.has_value = sa.not_(self.column.op("<=>", is_comparison=True)(sa.null()))
 
     def to_text(self, value: Any) -> str:  # noqa: ANN401
         return _to_text(value)
@@ -153,6 +161,7 @@ class _SqliteKey:
         import sqlalchemy as sa
 
         self.column: ColumnElement[Any] = sa.type_coerce(column, sa.types.NullType())
+        self.has_value = self.column.is_not(None)
         self.selected = self.column
 
     def to_text(self, value: Any) -> str:  # noqa: ANN401

@@ -255,3 +255,20 @@ def test_a_right_that_is_withdrawn_ends_the_run_before_more_is_paid(
     finally:
         run_sql(postgresql, f"DROP OWNED BY {name}")
         run_sql(postgresql, f"DROP ROLE {name}")
+
+
+def test_a_key_of_several_columns_is_refused_with_what_to_do(
+    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str
+) -> None:
+    definition = "post int, lang varchar(5), image_url text, alt text, number int"
+    fill(
+        url, f"{definition}, PRIMARY KEY (post, lang)", "1, 'en', IMAGE, NULL, 1",
+        "1, 'de', IMAGE, NULL, 2",
+    )  # fmt: skip
+    refused = command.run(url, *TABLE)
+    assert refused.returncode == 2
+    assert "several columns (post, lang)" in refused.stderr
+    assert "--column key=NAME" in refused.stderr
+    assert flaky_model.log.calls == 0
+    assert command.run(url, *TABLE, "--column", "key=post").returncode == 2
+    assert command.run_json(url, *TABLE, "--column", "key=number")["written"] == 2

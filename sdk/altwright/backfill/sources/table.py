@@ -47,7 +47,7 @@ class TableSource:
         self._from = _subquery(engine, query) if query else database.reflect_table(engine, name)
         self.columns: Sequence[str] = [column.name for column in self._from.columns]
         declared = database.reflect_table(engine, written_to) if written_to else self._from
-        keys = [column.name for column in declared.primary_key]
+        self._primary_key = keys = [column.name for column in declared.primary_key]
         is_known = len(keys) == 1 and keys[0] in self.columns
         self.primary_key: str | None = keys[0] if is_known else None
         """Of a query it need not be unique: a join may repeat it."""
@@ -74,14 +74,15 @@ class TableSource:
 
         if not columns.key:
             raise UsageError(
-                f"{self._name} has no primary key of one column: name a unique one with "
-                f"--column key=NAME. There are: {', '.join(self.columns)}."
+                f"{self._name} has {_describe_key(self._primary_key)}: name a column that is "
+                "unique alone with --column key=NAME, or add one that the database numbers. There "
+                f"are: {', '.join(self.columns)}."
             )
         key = self._from.columns[columns.key]
         self._key, self._key_name = open_key_column(self._engine, key), columns.key
         if columns.key != self.primary_key or self._query:
             duplicates = (
-                sa.select(self._key.selected).where(self._key.column.is_not(None)).group_by(key)
+                sa.select(self._key.selected).where(self._key.has_value).group_by(key)
                 .having(sa.func.count() > 1).limit(1)
             )  # fmt: skip
             with database.read_connection(self._engine) as connection:
@@ -200,7 +201,7 @@ class TableSource:
         import sqlalchemy as sa
 
         rows = sa.select(sa.func.count()).select_from(self._from)
-        rows = rows.where(self._key.column.is_(None))
+        rows = rows.where(sa.not_(self._key.has_value))
         if self._blank_rows is not None:
             rows = rows.where(self._blank_rows)
         with database.read_connection(self._engine) as connection:
@@ -208,7 +209,7 @@ class TableSource:
 
     def _after(self, statement: Select[Any], last_key: Any) -> Select[Any]:  # noqa: ANN401
         statement = statement.where(
-            self._key.column.is_not(None) if last_key is None else self._key.is_after(last_key)
+            self._key.has_value if last_key is None else self._key.is_after(last_key)
         )
         if self._blank_rows is not None:
             statement = statement.where(self._blank_rows)
@@ -239,6 +240,12 @@ class TableSource:
         if reviewed_at is not None:
             conditions.append(has_no_date(self._from.columns[reviewed_at]))
         return sa.and_(*conditions)
+
+
+def _describe_key(columns: Sequence[str]) -> str:
+    if not columns:
+        return "no primary key"
+    return f"a primary key of several columns ({', '.join(columns)}), which are not supported"
 
 
 def _readable(value: object) -> object:

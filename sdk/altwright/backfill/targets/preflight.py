@@ -136,7 +136,7 @@ def _check_unique_key(target: TableTarget) -> None:
     if [column.name for column in target.table.primary_key] == [target.key_name]:
         return
     duplicates = (
-        sa.select(target.key.selected).where(key.is_not(None)).group_by(key)
+        sa.select(target.key.selected).where(target.key.has_value).group_by(key)
         .having(sa.func.count() > 1).limit(1)
     )  # fmt: skip
     with database.read_connection(target.engine) as connection:
