@@ -35,4 +35,8 @@ def test_a_decision_stands_for_another_title_and_is_held_for_another_picture(
     held = add(Row("7", CUP, "Red mug"))
     assert (held.alt_source, held.draft, held.is_held) == (AltSource.UNCERTAIN, "Mine.", True)
     assert journal.find_pending(9) == []
+    assert add(Row("7", MUG, "Blue mug")) == edited
+    assert add(Row("7", CUP, "Blue mug")).draft == "Mine."
+    assert add(Row("7", MUG, "Blue mug")) == edited
+    assert journal.find_pending(9) == []
     engine.dispose()

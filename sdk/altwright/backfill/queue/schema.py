@@ -65,6 +65,18 @@ RESULTS = sa.Table(
     mysql_charset="utf8mb4",
 )
 
+SET_ASIDE = sa.Table(
+    "altwright_set_aside",
+    METADATA,
+    # Decisions whose row shows another picture at the moment; `picture` is a hash.
+    sa.Column("run", sa.String(64), primary_key=True),
+    sa.Column("row_key", _KEY, primary_key=True),
+    sa.Column("picture", sa.String(64), primary_key=True),
+    sa.Column("ask", sa.String(32), nullable=False),
+    sa.Column("outcome", _LONG_TEXT, nullable=False),
+    mysql_charset="utf8mb4",
+)
+
 QUEUED = "queued"
 """State between pending and an outcome: a message for the row was sent."""
 WAITING_STATES = ("pending", QUEUED)

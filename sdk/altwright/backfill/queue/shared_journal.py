@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -18,8 +18,8 @@ from sqlalchemy.exc import IntegrityError
 
 from altwright.backfill.database import short_transaction
 from altwright.backfill.journal import serialization
-from altwright.backfill.journal.decided_rows import hold_decision, keeps_decision
 from altwright.backfill.queue.outcome_store import OutcomeStore, read_identity, set_outcome
+from altwright.backfill.queue.row_changes import RowChanges
 from altwright.backfill.queue.schema import (
     METADATA,
     QUEUED,
@@ -143,22 +143,22 @@ class SharedJournal:
         if not rows:
             return
         with self._engine.begin() as connection:
-            scan_number = self._scan_number(connection)
+            changes = self._changes(connection)
             keys = [row.key for row in rows]
             columns = (ROWS.c.id, ROWS.c.row_key, ROWS.c.ask, ROWS.c.row, ROWS.c.outcome)
             statement = sa.select(*columns).where(ROWS.c.run == self.run, ROWS.c.row_key.in_(keys))
             known = {each.row_key: each for each in connection.execute(statement)}
-            new = [self._new_row(row, scan_number) for row in rows if row.key not in known]
+            new = [changes.new(row) for row in rows if row.key not in known]
             if new:
                 connection.execute(sa.insert(ROWS), new)
             for row in rows:
                 stored = known.get(row.key)
                 if stored is not None and stored.ask != row.request_key:
-                    values = self._changed_row(row, stored, scan_number)
+                    values = changes.changed(row, stored)
                     connection.execute(sa.update(ROWS).where(ROWS.c.id == stored.id).values(values))
             ids = [stored.id for stored in known.values()]
             if ids:
-                seen = {"written": 0, "pass": scan_number}
+                seen = {"written": 0, "pass": self._scan_number(connection)}
                 connection.execute(sa.update(ROWS).where(ROWS.c.id.in_(ids)).values(seen))
 
     def end_scan(self, decide: DecideOutcome | None) -> Iterator[tuple[str, int, int]]:  # noqa: ARG002
@@ -186,15 +186,14 @@ class SharedJournal:
         """Add a row that an upload brought between two scans."""
         try:
             with self._engine.begin() as connection:
-                values = self._new_row(row, self._scan_number(connection))
-                connection.execute(sa.insert(ROWS), [values])
+                connection.execute(sa.insert(ROWS), [self._changes(connection).new(row)])
         except IntegrityError:
             with self._engine.begin() as connection:
                 columns = (ROWS.c.id, ROWS.c.ask, ROWS.c.row, ROWS.c.outcome)
                 is_changed = sa.and_(self._is_row(row.key), ROWS.c.ask != row.request_key)
                 found = connection.execute(sa.select(*columns).where(is_changed)).first()
                 if found is not None:
-                    values = self._changed_row(row, found, self._scan_number(connection))
+                    values = self._changes(connection).changed(row, found)
                     connection.execute(sa.update(ROWS).where(ROWS.c.id == found.id).values(values))
 
     # Rows and their messages
@@ -347,26 +346,8 @@ class SharedJournal:
     def _is_request(self, request_key: str) -> sa.ColumnElement[bool]:
         return sa.and_(RESULTS.c.run == self.run, RESULTS.c.ask == request_key)
 
-    def _changed_row(self, row: Row, stored: Any, scan_number: int) -> dict[str, Any]:  # noqa: ANN401
-        """The columns of a row whose request is another one now; see `decided_rows`."""
-        outcome = serialization.outcome_from_json(stored.outcome) if stored.outcome else None
-        if outcome is None or not outcome.is_decided:
-            return {**self._new_row(row, scan_number), "outcome": None}
-        if keeps_decision(outcome, serialization.row_from_json(stored.row), row):
-            return {"row": serialization.row_to_json(row), "pass": scan_number}
-        held = hold_decision(replace(outcome, key=row.key))
-        return {
-            **self._new_row(row, scan_number),
-            "state": held.alt_source.value,
-            "outcome": serialization.outcome_to_json(held),
-            "written": 0,
-        }
-
-    def _new_row(self, row: Row, scan_number: int) -> dict[str, Any]:
-        return {
-            "run": self.run, "row_key": row.key, "ask": row.request_key, "pass": scan_number,
-            "row": serialization.row_to_json(row), "state": AltSource.PENDING.value, "written": 0,
-        }  # fmt: skip
+    def _changes(self, connection: Connection) -> RowChanges:
+        return RowChanges(connection, self.run, self._scan_number(connection))
 
     def _scan_number(self, connection: Connection) -> int:
         statement = sa.select(RUNS.c["pass"]).where(RUNS.c.run == self.run)
