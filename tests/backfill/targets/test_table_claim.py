@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from altwright import UsageError
 from altwright.backfill.connectors import open_connectors
 from altwright.backfill.queue.schema import ROWS
 from altwright.backfill.queue.shared_journal import SharedJournal
+from altwright.backfill.queue.waiting_runs import check_other_queues
 from altwright.backfill.run.scan import scan_source
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.targets.server_lock import ServerLock
@@ -76,29 +78,52 @@ def test_a_second_run_on_another_machine_is_refused(
 
 
 @on_servers
-def test_a_table_whose_rows_are_on_a_queue_is_refused(
+def test_a_table_whose_rows_are_in_work_for_a_queue_is_refused(
     command: BackfillCommand, flaky_model: FlakyModelServer, url: str
 ) -> None:
     create_products(url, flaky_model, 3)
     connectors = open_connectors(RunConfig(url, table="products"))
-    assert connectors.table is not None
-    engine = connectors.table.engine
-    journal = SharedJournal.create(engine, "nightly", connectors.identity)
-    scan_source(connectors, journal, None, lambda _: None)
+    target = connectors.table
+    assert target is not None
+    nightly = SharedJournal.create(target.engine, "nightly", connectors.identity)
+    scan_source(connectors, nightly, None, lambda _: None)
+    with claim_table(target, "nightly"):  # its feeder
+        assert command.run(url, *TABLE).returncode == 2
     assert command.run_json(url, *TABLE, "--limit", "1")["calls"] == 1
-    journal.mark_queued(["2"])
-    for others in ((), (*QUEUE, "--run", "mine")):
-        refused = command.run(url, *TABLE, *others)
-        assert refused.returncode == 2
-        assert "'nightly' works with products" in refused.stderr
-    with engine.begin() as connection:
+    nightly.mark_queued(["2"])
+    refused = command.run(url, *TABLE)
+    assert refused.returncode == 2
+    assert "'nightly' works with products" in refused.stderr
+    with target.engine.begin() as connection:
         connection.execute(sa.update(ROWS).values(queued_at=time.time() - 1801))
-    found = journal.find_row("3")
+    found = nightly.find_row("3")
     assert found is not None
-    journal.claim(found.request_key, "a worker", 60)
+    nightly.claim(found.request_key, "a worker", 60)
     assert command.run(url, *TABLE).returncode == 2
-    journal.release(found.request_key, "a worker")
+    nightly.release(found.request_key, "a worker")
     assert command.run_json(url, *TABLE)["written"] == 3
+
+
+@on_servers
+def test_two_queues_share_a_table_and_no_row(flaky_model: FlakyModelServer, url: str) -> None:
+    create_products(url, flaky_model, 4)
+    journals = {}
+    for run, where in (("early", "id < 3"), ("late", "id > 2"), ("all", "id > 0")):
+        query = f"SELECT * FROM products WHERE {where}"
+        connectors = open_connectors(RunConfig(url, table="products", query=query))
+        assert connectors.table is not None
+        journals[run] = SharedJournal.create(connectors.table.engine, run, connectors.identity)
+        scan_source(connectors, journals[run], None, lambda _: None)
+    target = connectors.table
+    assert target is not None
+    journals["early"].mark_queued(["1", "2"])
+    check_other_queues(target, "late")
+    with pytest.raises(UsageError, match="2 rows of products are in work"):
+        check_other_queues(target, "all")
+    with claim_table(target, "late"), claim_table(target, "early"):
+        check_other_queues(target, "early")
+        with pytest.raises(UsageError, match="rows of products are in work"):
+            check_other_queues(target, "all")
 
 
 @on_servers

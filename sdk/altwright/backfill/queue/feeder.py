@@ -25,7 +25,7 @@ from altwright.backfill.queue.broker import (
 from altwright.backfill.queue.outcome_store import OutcomeStore
 from altwright.backfill.queue.schema import QUEUED
 from altwright.backfill.queue.shared_journal import SharedJournal
-from altwright.backfill.queue.waiting_runs import refuse_table_of_a_queue
+from altwright.backfill.queue.waiting_runs import check_other_queues
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.local_run import ProgressObserver, RunResult
 from altwright.backfill.run.progress import RunProgress, TokenPrices
@@ -87,8 +87,9 @@ def feed_queue(
     run = options.run or connectors.config.table
     identity = connectors.identity
     settings = {**identity.settings, "rules": asdict(rules.hold_rules)}
-    refuse_table_of_a_queue(target, own_run=run)
-    with claim_table(target) as claim, producer(broker_url, options.queue) as app:
+    with claim_table(target, run) as claim, producer(broker_url, options.queue) as app:
+        with claim_table(target):
+            pass  # no run without a queue works with the table
         connectors.check_table(OutcomeStore(target.engine, run).find_settled)
         journal = SharedJournal.create(target.engine, run, replace(identity, settings=settings))
         journal.set_stop(None)
@@ -96,6 +97,7 @@ def feed_queue(
         check_broker(app, broker_url)
         counts_before = journal.outcomes.read_counts()
         scan = scan_source(connectors, journal, rules.decide, observer.scanning)
+        check_other_queues(target, run)
         # Outcomes that were recorded but not written, or whose row was blanked since.
         unwritten = write_all(journal.outcomes, target, {}).unwritten
         rows = journal.count_rows(AltSource.PENDING.value, QUEUED)

@@ -77,9 +77,9 @@ class ServerLock:
         import sqlalchemy as sa
 
         # Never one of the pool's: its session has the lock until it is closed.
-        connection = self._engine.connect()
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()
-        self._connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        self._connection = connection
         taken: bool | None = False
         try:
             number = connection.execute(sa.text(self._dialect.session_number)).scalar()
@@ -125,7 +125,7 @@ class ServerLock:
 
 def _session_number_at_connect(connection: Connection) -> object:
     """What the server, or a pooler before it, said of the session when it was opened."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     if connection.dialect.name == "postgresql":
         return getattr(getattr(driver, "info", None), "backend_pid", None)
     thread_id = getattr(driver, "thread_id", None)

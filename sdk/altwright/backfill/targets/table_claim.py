@@ -2,7 +2,8 @@
 
 Two runs with journals of their own would pay twice for the same rows. Runs of one machine see each
 other by a lock of the operating system in the folder of temporary files, runs of several machines
-by a lock of the database's server, where there is one.
+by a lock of the database's server, where there is one. Runs of a queue share a table: each has a
+claim of its own.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import random
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from altwright.backfill.targets.server_lock import ServerLock
 from altwright.backfill.targets.table import TableTarget
 from altwright.errors import UsageError
 
+_WAIT_S = 2.0
+"""Several feeders that start at once look at each other's claims, for milliseconds each."""
 _SERVER = {
     "postgresql": "SELECT current_database(), system_identifier::text FROM pg_control_system()",
     "mysql": "SELECT database(), @@hostname, @@port, @@datadir",
@@ -31,12 +36,16 @@ _SERVER = {
 class TableClaim:
     """The claim of a table, held until `release`."""
 
-    def __init__(self, target: TableTarget) -> None:
-        """Raises UsageError if another run has it."""
+    def __init__(self, target: TableTarget, run: str = "") -> None:
+        """The claim of a queue's run, or without `run` of the whole table.
+
+        Raises UsageError if another process has it.
+        """
         schema = target.table.schema or target.engine.dialect.default_schema_name
         what = f"{target.name} in this database"
-        self._of_machine = _lock_on_this_machine(target, schema, what)
-        self._of_server = _lock_on_server(target, schema)
+        names = [schema, target.table.name, *([run] if run else [])]
+        self._of_machine = _lock_on_this_machine(target, names, what)
+        self._of_server = _lock_on_server(target, names)
         if self.is_lost:
             self.release()
             raise UsageError(
@@ -58,17 +67,29 @@ class TableClaim:
 
 
 @contextlib.contextmanager
-def claim_table(target: TableTarget) -> Iterator[TableClaim]:
-    """Hold the claim. Raises UsageError if another run has it."""
-    claim = TableClaim(target)
+def claim_table(
+    target: TableTarget, run: str = "", *, wait_s: float = _WAIT_S
+) -> Iterator[TableClaim]:
+    """Hold the claim. Raises UsageError if another run has it, and still has it after `wait_s`."""
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        try:
+            claim = TableClaim(target, run)
+            break
+        except UsageError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(random.uniform(0.05, 0.15))  # noqa: S311 - not a secret
     try:
         yield claim
     finally:
         claim.release()
 
 
-def _lock_on_this_machine(target: TableTarget, schema: str | None, what: str) -> JournalLock | None:
-    database_of = [schema, target.table.name, *_database_names(target)]
+def _lock_on_this_machine(
+    target: TableTarget, names: list[str | None], what: str
+) -> JournalLock | None:
+    database_of = [*names, *_database_names(target)]
     name = hashlib.sha256(json.dumps(database_of, default=str).encode()).hexdigest()[:24]
     path = Path(tempfile.gettempdir()) / f"altwright-{name}"
     try:
@@ -77,13 +98,13 @@ def _lock_on_this_machine(target: TableTarget, schema: str | None, what: str) ->
         return None
 
 
-def _lock_on_server(target: TableTarget, schema: str | None) -> ServerLock | None:
+def _lock_on_server(target: TableTarget, names: list[str | None]) -> ServerLock | None:
     import sqlalchemy as sa
 
     if target.engine.dialect.name == "sqlite":
         return None
     try:
-        return ServerLock(target.engine, schema, target.table.name)
+        return ServerLock(target.engine, *names)
     except sa.exc.DBAPIError:  # no connection is left, or another server of the same protocol
         return None
 
