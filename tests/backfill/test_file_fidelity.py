@@ -263,14 +263,16 @@ def test_a_parquet_column_that_takes_no_text_is_refused_before_anything_is_paid(
 def test_columns_that_only_have_the_names_of_audit_fields_are_not_touched(tmp_path: Path) -> None:
     run = run_of(
         tmp_path, ".csv",
-        f"id,image,alt,reasons,search_text\n1,{URL}a.jpg,,cheap,\n2,{URL}b.jpg,,,mug\n".encode(),
+        f"id,image,alt,reasons,search_text,alt_model\n1,{URL}a.jpg,,cheap,,\n"
+        f"2,{URL}b.jpg,,,mug,X2\n".encode(),
     )  # fmt: skip
     run.run()
     rows = list(csv.DictReader(io.StringIO(run.target.read_text())))
-    assert [(row["reasons"], row["search_text"]) for row in rows] == [("cheap", ""), ("", "mug")]
+    found = [(row["reasons"], row["search_text"], row["alt_model"]) for row in rows]
+    assert found == [("cheap", "", ""), ("", "mug", "X2")]
     assert [row["alt"] for row in rows] == ["Model: a.jpg.", "Model: b.jpg."]
     target = open_connectors(RunConfig(str(run.source), target_file=str(run.target)))
-    assert len(target.target_notes) == 2
+    assert len(target.target_notes) == 3
     again = FileRun(run.target, tmp_path / "again.csv")
     again.run()
     assert again.target.read_bytes() == run.target.read_bytes()

@@ -9,6 +9,9 @@ from altwright.backfill.types import AltSource, Outcome
 
 _SEPARATOR = "; "
 """Between reasons."""
+AMBIGUOUS_FIELDS = ("alt_locale", "alt_model", "reasons", "search_text")
+"""Audit fields whose names a catalogue may use for something else: a column of such a name is ours
+only if a mark, a journal or the user says so, whatever is in it."""
 
 
 def audit_field_names(options: CaptionOptions) -> list[str]:

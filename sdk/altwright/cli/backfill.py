@@ -38,7 +38,9 @@ _EPILOG = (
     "77 the key is wrong; 130 and 143 stopped by a signal. "
     "Audit columns of a table: altwright backfill init-db."
 )
-_SHARED_JOURNAL = "altwright_runs, _rows and _answers in the same database, made where missing"
+_SHARED_JOURNAL = (
+    "altwright_runs, _rows, _answers and _set_aside in the same database, made where missing"
+)
 
 
 class _RunByDefault(TyperGroup):
@@ -95,10 +97,6 @@ def _run(options: BackfillOptions, signals: StopSignals) -> None:
         if options.queue is not None:
             result = _feed_queue(options, connectors, rules, display, signals)
         else:
-            if connectors.table is not None:
-                from altwright.backfill.queue.waiting_runs import refuse_table_of_a_queue
-
-                refuse_table_of_a_queue(connectors.table)  # SQLAlchemy is an extra
             server = resolve_server(options.base_url)
             result = LocalRun(
                 connectors, journal_path, rules, request_options, options.prices,
@@ -107,6 +105,7 @@ def _run(options: BackfillOptions, signals: StopSignals) -> None:
                 ),
                 display,
                 signals,
+                _check_queues,
             ).execute()  # fmt: skip
     except SourceError as error:
         print_error(f"{error}. Nothing was requested.")
@@ -140,6 +139,12 @@ def init_database(options: InitDbOptions) -> None:
     for name, of_column in statements.items():
         for line in of_column if options.dry_run else [f"added {name}"]:
             print_line(line)
+
+
+def _check_queues(table: TableTarget) -> None:
+    from altwright.backfill.queue.waiting_runs import check_no_queue  # SQLAlchemy is an extra
+
+    check_no_queue(table)
 
 
 def _feed_queue(
@@ -213,6 +218,7 @@ def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
     print_line(
         f"{estimate.rows:,} rows: {estimate.described:,} described, {estimate.broken:,} broken, "
         f"{f'{estimate.without_image:,} without an image, ' if estimate.without_image else ''}"
+        f"{f'{estimate.repeated:,} as another one, ' if estimate.repeated else ''}"
         f"{estimate.done:,} answered before, {estimate.blank:,} to do"
     )
     print_line(

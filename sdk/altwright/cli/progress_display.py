@@ -37,13 +37,18 @@ class ProgressDisplay:
     def scanned(self, scan: ScanResult, progress: RunProgress) -> None:
         """Show what the source has, and how many requests will be made."""
         before = progress.states.total() - progress.states[AltSource.PENDING]
-        calls = progress.total_requests
+        calls, repeated = progress.calls_to_make, scan.repeated
+        to_do = (
+            f"{progress.total_requests:,} rows to ask about"
+            if calls is None
+            else f"{calls:,} {'call' if calls == 1 else 'calls'} to make"
+        )
         self._print_line(
             f"{scan.rows:,} rows: {scan.described:,} described, {scan.blank:,} blank"
             f"{f', {scan.without_image:,} without an image' if scan.without_image else ''}"
-            f"{f', {scan.broken:,} broken' if scan.broken else ''}; "
-            f"{f'{before:,} answered before, ' if before else ''}{calls:,} "
-            f"{'call' if calls == 1 else 'calls'} to make"
+            f"{f', {scan.broken:,} broken' if scan.broken else ''}"
+            f"{f', {repeated:,} with the key and picture of another one' if repeated else ''}; "
+            f"{f'{before:,} answered before, ' if before else ''}{to_do}"
         )
         for line in scan.broken_lines:
             self._print_line(f"broken: {line}")
@@ -51,7 +56,7 @@ class ProgressDisplay:
             self._print_line(f"broken: {scan.broken - len(scan.broken_lines):,} more")
         if scan.advice:
             self._print_line(scan.advice)
-        if self._console.is_terminal and calls:
+        if self._console.is_terminal and progress.total_requests:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
 

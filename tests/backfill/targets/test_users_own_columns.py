@@ -75,7 +75,7 @@ def test_a_column_that_the_user_names_is_written(
     assert run_sql(url, "SELECT note FROM products") == [("caption_uncertain",)]
 
 
-@pytest.mark.parametrize("source", ["ai", "failed", "uncertain", "", "pending"])
+@pytest.mark.parametrize("source", ["ai", "failed", "", "pending"])
 def test_a_users_own_column_stays_in_whatever_state_its_rows_are(
     command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str, source: str
 ) -> None:

@@ -22,13 +22,14 @@ from types import TracebackType
 from typing import Self
 
 from altwright.backfill.errors import JournalUnwritable
-from altwright.backfill.journal import keyless_rows, serialization, sql
+from altwright.backfill.journal import serialization, sql
+from altwright.backfill.journal.counts import JournalCounts
 from altwright.backfill.journal.keyless_rows import KeylessRow, KeylessRows
 from altwright.backfill.journal.lock import JournalLock, refuse_other_database
 from altwright.backfill.journal.scanned_rows import ScannedRows
+from altwright.backfill.journal.schema import add_scan_schema, create_schema, needs_schema
 from altwright.backfill.run_state import (
     DecideOutcome,
-    DuplicateCounts,
     PendingRequest,
     RunCounts,
     RunIdentity,
@@ -92,7 +93,8 @@ class Journal:
             raise UsageError(f"There is no journal {path}.")
         try:
             journal = cls(path, None)
-            journal._check_version()
+            if needs_schema(journal._db, path):
+                raise UsageError(f"{path} is not a journal of a backfill.")
         except sqlite3.DatabaseError as error:
             raise UsageError(f"{path} cannot be read as a journal: {error}.") from None
         return journal
@@ -158,6 +160,7 @@ class Journal:
             self._db.execute("UPDATE run SET pass = pass + 1")
             [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
             self._keyless.clear()
+            self._db.execute("DELETE FROM repeats")
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Add rows that are blank in the source, in one transaction.
@@ -180,7 +183,7 @@ class Journal:
         Waiting rows that the scan has not seen are deleted: they are gone, or a person filled them.
         New rows with the request of an existing result get an outcome from it, if `decide` is
         given. Yields (key, line, later line) for rows with the key of another row and a different
-        image; they are left out.
+        image or context; they are left out.
         """
         with self._transaction():
             self._keyless.match(self._scan_number)
@@ -193,7 +196,12 @@ class Journal:
             self._db.execute(sql.DELETE_UNSEEN_ROWS, (self._scan_number,))
         while decide is not None and self._decide_from_existing_results(decide):
             pass
-        yield from self._db.execute(sql.SELECT_KEY_CONFLICTS, (self._scan_number,))
+        yield from self._db.execute(sql.SELECT_KEY_CONFLICTS)
+
+    def find_conflicts(self, places: Sequence[int]) -> dict[int, int]:
+        """Those of the lines that `end_scan` left out, with the line that has their key."""
+        found = self._db.execute(sql.SELECT_CONFLICTS_BY_PLACE, (json.dumps(list(places)),))
+        return dict(found.fetchall())
 
     def drop_rows(self, keys: Iterable[str]) -> None:
         """Delete waiting rows that a person filled before they were requested."""
@@ -221,11 +229,6 @@ class Journal:
         for row_id in failed_ids:
             for stored in self._db.execute(sql.SELECT_FAILED_REQUEST, (row_id,)).fetchall():
                 yield _read_request(*stored)
-
-    def count_pending_requests(self) -> int:
-        """How many requests `iter_pending_requests` yields."""
-        [count] = self._db.execute(sql.COUNT_PENDING_REQUESTS).fetchone()
-        return int(count)
 
     def record_results(
         self,
@@ -327,70 +330,33 @@ class Journal:
 
     # Counts
 
+    @property
+    def counts(self) -> JournalCounts:
+        """Counts of what it has at the moment."""
+        return JournalCounts(self._db)
+
     def read_counts(self) -> RunCounts:
         """Counts of the whole run, earlier processes included."""
-        states = {AltSource(s): n for s, n in self._db.execute(
-            "SELECT state, count(*) FROM rows GROUP BY state")}  # fmt: skip
-        held, written, kept, reviewed = self._db.execute(sql.COUNT_ROWS).fetchone()
-        found = self._db.execute(sql.COUNT_RESULTS).fetchone()
-        results, attempts, input_tokens, output_tokens = found
-        return RunCounts(
-            states, held, written, kept, results, attempts, input_tokens, output_tokens, reviewed
-        )
-
-    def count_measured_texts(self) -> tuple[int, int, int]:
-        """Texts whose tokens the server has told, and their sums of input and output tokens."""
-        texts, input_tokens, output_tokens = self._db.execute(sql.COUNT_MEASURED_TEXTS).fetchone()
-        return int(texts), int(input_tokens), int(output_tokens)
-
-    def count_duplicates(self) -> DuplicateCounts:
-        """How much of the waiting rows repeats."""
-        found = self._db.execute(sql.COUNT_DUPLICATES).fetchone()
-        rows, requests, images, requests_by_name, answered_twice = found
-        same_bytes = requests_by_name - requests
-        return DuplicateCounts(rows, requests, images, same_bytes, answered_twice)
+        return self.counts.of_run()
 
     # Internals
 
     def _prepare(self, identity: RunIdentity | None) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        [version] = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
+        if needs_schema(self._db, self.path):
             if identity is None:
                 raise UsageError(f"{self.path} is not a journal of a backfill.")
-            self._create(identity)
-        self._check_version()
+            with self._transaction():
+                create_schema(self._db, identity)
         if identity is not None and (difference := describe_difference(self.identity, identity)):
             raise UsageError(
                 f"{self.path} is the journal of another run ({difference}): name another one with "
                 "--journal, or delete it to begin anew."
             )
         with self._transaction():
-            for statement in f"{sql.SCAN_SCHEMA};{keyless_rows.SCHEMA}".split(";"):
-                self._db.execute(statement)
+            add_scan_schema(self._db)
         [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
-
-    def _create(self, identity: RunIdentity) -> None:
-        with self._transaction():
-            for statement in sql.SCHEMA.split(";"):
-                self._db.execute(statement)
-            stored = {
-                "source": identity.source, "target": identity.target,
-                "settings": identity.settings,
-            }  # fmt: skip
-            self._db.execute("INSERT INTO run (one, facts) VALUES (1, ?)", (json.dumps(stored),))
-            self._db.execute(f"PRAGMA user_version = {sql.SCHEMA_VERSION}")
-
-    def _check_version(self) -> None:
-        [version] = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            raise UsageError(f"{self.path} is not a journal of a backfill.")
-        if version != sql.SCHEMA_VERSION:
-            raise UsageError(
-                f"{self.path} was written by another version of altwright (format {version}, "
-                f"this one reads {sql.SCHEMA_VERSION})."
-            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

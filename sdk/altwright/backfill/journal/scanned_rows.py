@@ -22,8 +22,13 @@ class _DecidedRow:
     request_key: str
     row: Row
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredRow:
+    row: Row
+    line_number: int
     scan_number: int
-    """The scan that saw it last."""
 
 
 class ScannedRows:
@@ -35,34 +40,45 @@ class ScannedRows:
         """Whether a row that is blank in the source lacks its outcome in the target."""
 
     def add(self, rows: Sequence[Row], scan_number: int) -> None:
-        """Add rows that are blank in the source."""
+        """Add rows that are blank in the source. The first row with a key is the one that counts.
+
+        A later one of the same scan is noted: it has the same request, or is in conflict.
+        """
         keys = [row.key for row in rows]
         decided = self._find_decided(keys)
         set_aside = self._find_set_aside(keys)
         stored = self._find_rows(keys)
-        seen: set[str] = set()
         for row in rows:
+            before = stored.get(row.key)
+            if before is not None and before.scan_number == scan_number:
+                self._note_repeat(row, before)
+                continue
+            stored[row.key] = _StoredRow(row, row.line_number, scan_number)
             known = decided.get(row.key)
-            is_first = row.key not in seen and (known is None or known.scan_number != scan_number)
-            seen.add(row.key)
             keeps = known is not None and keeps_decision(known.outcome, known.row, row)
             held = None
-            if known is not None and not keeps and is_first:
+            if known is not None and not keeps:
                 self._set_aside(known)
                 held = hold_decision(known.outcome)
-                del decided[row.key]
             # A kept decision keeps the request whose result is behind it.
             request_key = known.request_key if known is not None and keeps else row.request_key
+            earlier = None if before is None else before.row
             self._db.execute(
                 sql.UPSERT_ROW,
-                (row.key, request_key,
-                 serialization.row_to_json(_with_change(row, stored.get(row.key))),
+                (row.key, request_key, serialization.row_to_json(_with_change(row, earlier)),
                  row.line_number, scan_number, int(self.reads_target)),
             )  # fmt: skip
-            if is_first and (row.key, row.picture) in set_aside:
+            if (row.key, row.picture) in set_aside:
                 self._restore(row, *set_aside[row.key, row.picture])
             elif held is not None:
                 self._replace_outcome(held)
+
+    def _note_repeat(self, row: Row, first: _StoredRow) -> None:
+        is_conflict = row.request_key != first.row.request_key
+        self._db.execute(
+            "INSERT INTO repeats VALUES (?, ?, ?, ?)",
+            (row.line_number, row.key, first.line_number, int(is_conflict)),
+        )
 
     def name_rows(self, scan_number: int) -> None:
         """Move decisions to rows that had no key, and have one now."""
@@ -124,14 +140,16 @@ class ScannedRows:
                 request_key,
                 serialization.row_from_json(row),
                 replace(serialization.outcome_from_json(outcome), key=key),
-                scan_number,
             )
-            for key, request_key, row, outcome, scan_number in found.fetchall()
+            for key, request_key, row, outcome in found.fetchall()
         }
 
-    def _find_rows(self, keys: Sequence[str]) -> dict[str, Row]:
+    def _find_rows(self, keys: Sequence[str]) -> dict[str, _StoredRow]:
         found = self._db.execute(sql.SELECT_ROWS_BY_KEY, (json.dumps(list(keys)),))
-        return {key: serialization.row_from_json(row) for key, row in found.fetchall()}
+        return {
+            key: _StoredRow(serialization.row_from_json(row), place, scan_number)
+            for key, row, place, scan_number in found.fetchall()
+        }
 
     def _find_set_aside(self, keys: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
         found = self._db.execute(sql.SELECT_SET_ASIDE, (json.dumps(list(keys)),))

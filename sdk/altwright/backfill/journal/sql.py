@@ -2,8 +2,8 @@
 
 The names in the schema are older than the code's terms, and stay so that existing journals can be
 resumed: `facts` is the run's identity, `ask` a request key, `answers` are results, `pass` is the
-number of a scan, `place` a line number, `clash` the line of another row with the same key, and
-`settled` says that a result is final.
+number of a scan, `place` a line number, and `settled` says that a result is final. `clash` is not
+used any more.
 """
 
 from __future__ import annotations
@@ -31,31 +31,32 @@ SCAN_SCHEMA = """
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS set_aside (
     key TEXT NOT NULL, picture TEXT NOT NULL, ask TEXT NOT NULL, row TEXT NOT NULL,
-    outcome TEXT NOT NULL, PRIMARY KEY (key, picture))
+    outcome TEXT NOT NULL, PRIMARY KEY (key, picture));
+CREATE TABLE IF NOT EXISTS repeats (
+    place INTEGER NOT NULL, key TEXT NOT NULL, first_place INTEGER NOT NULL,
+    is_conflict INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS repeats_by_place ON repeats (place)
 """
-"""Facts about files, and decisions whose row shows another picture at the moment. Added to journals
-of every age: older versions do not look at them."""
+"""Facts about files, decisions whose row shows another picture at the moment, and lines with the
+key of an earlier line. Added to journals of every age: older versions do not look at them."""
 
 UPSERT_ROW = """
 INSERT INTO rows (key, ask, row, place, pass) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
-    clash = CASE WHEN pass != excluded.pass THEN 0 WHEN clash > 0 THEN clash
-                 WHEN ask != excluded.ask THEN excluded.place ELSE 0 END,
-    row = CASE WHEN pass = excluded.pass THEN row ELSE excluded.row END,
-    place = CASE WHEN pass = excluded.pass THEN place ELSE excluded.place END,
-    state = CASE WHEN pass = excluded.pass OR ask = excluded.ask THEN state ELSE 'pending' END,
-    outcome = CASE WHEN pass = excluded.pass OR ask = excluded.ask THEN outcome END,
-    ask = CASE WHEN pass = excluded.pass THEN ask ELSE excluded.ask END,
-    written = CASE WHEN ? OR (pass != excluded.pass AND ask != excluded.ask) THEN 0
-                   ELSE written END,
-    pass = excluded.pass
+    clash = 0, row = excluded.row, place = excluded.place, pass = excluded.pass,
+    state = CASE WHEN ask = excluded.ask THEN state ELSE 'pending' END,
+    outcome = CASE WHEN ask = excluded.ask THEN outcome END,
+    written = CASE WHEN ? OR ask != excluded.ask THEN 0 ELSE written END,
+    ask = excluded.ask
 """
 SELECT_DECIDED_ROWS = """
-SELECT key, ask, row, outcome, pass FROM rows
+SELECT key, ask, row, outcome FROM rows
 WHERE key IN (SELECT value FROM json_each(?))
   AND json_extract(outcome, '$.alt_reviewed_at') IS NOT NULL
 """
-SELECT_ROWS_BY_KEY = "SELECT key, row FROM rows WHERE key IN (SELECT value FROM json_each(?))"
+SELECT_ROWS_BY_KEY = """
+SELECT key, row, place, pass FROM rows WHERE key IN (SELECT value FROM json_each(?))
+"""
 SELECT_LOST_KEYLESS_ROWS = """
 SELECT r.id, r.ask, r.row, r.state, r.outcome FROM rows r JOIN keyless_rows USING (id)
 WHERE r.pass < ? AND json_extract(r.outcome, '$.alt_reviewed_at') IS NOT NULL
@@ -79,7 +80,13 @@ SELECT key, picture, ask, outcome FROM set_aside WHERE key IN (SELECT value FROM
 """
 DELETE_WAITING_ROW = "DELETE FROM rows WHERE key = ? AND state IN ('pending', 'failed')"
 DELETE_UNSEEN_ROWS = "DELETE FROM rows WHERE pass < ? AND state IN ('pending', 'failed')"
-SELECT_KEY_CONFLICTS = "SELECT key, place, clash FROM rows WHERE clash > 0 AND pass = ? ORDER BY id"
+SELECT_KEY_CONFLICTS = """
+SELECT key, first_place, place FROM repeats WHERE is_conflict ORDER BY place
+"""
+SELECT_CONFLICTS_BY_PLACE = """
+SELECT place, first_place FROM repeats
+WHERE is_conflict AND place IN (SELECT value FROM json_each(?))
+"""
 SELECT_NEW_ROWS_WITH_RESULT = """
 SELECT id, row, answer FROM rows JOIN answers USING (ask)
 WHERE state = 'pending' AND settled LIMIT ?

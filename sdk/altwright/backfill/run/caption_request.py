@@ -14,6 +14,7 @@ from altwright.image_input import ImageInput
 
 _MAX_KEYWORDS = 10
 """The API's limit."""
+_URL_BEGINNINGS = ("http://", "https://", "data:")
 
 
 def build_caption_request(
@@ -35,6 +36,14 @@ def build_caption_request(
     return _image_of(row), options
 
 
+def can_be_sent(row: Row) -> bool:
+    """Whether a call can be made for the row: its image is a URL, or a file that can be read."""
+    if row.content_hash:
+        return row.content_hash.startswith("sha256:")
+    is_one = count_images(row.image_cell or row.image) == 1
+    return is_one and row.image[:8].lower().startswith(_URL_BEGINNINGS)
+
+
 def _image_of(row: Row) -> ImageInput:
     image = row.image
     cell = row.image_cell or image
@@ -49,7 +58,7 @@ def _image_of(row: Row) -> ImageInput:
         return path
     if not image.strip():
         raise _row_error("no_image", "The row names no image.")
-    if not image[:8].lower().startswith(("http://", "https://", "data:")):
+    if not image[:8].lower().startswith(_URL_BEGINNINGS):
         raise _row_error("not_a_url", f"{image[:80]!r} is not an http(s):// URL: see --base.")
     return image
 

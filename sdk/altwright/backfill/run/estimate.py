@@ -14,6 +14,7 @@ from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.connectors import Connectors
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.request_item import RequestItem
+from altwright.backfill.run.caption_request import can_be_sent
 from altwright.backfill.run.progress import TokenPrices
 from altwright.backfill.run.request_loop import RequestOptions
 from altwright.backfill.run.scan import ScanResult, scan_source
@@ -38,12 +39,14 @@ class RunEstimate:
     without_image: int
     """Rows without an alt text that name no image."""
     broken: int
+    repeated: int
+    """Lines with the key, image and context of an earlier line: they get its text."""
     blank: int
     """Rows without an outcome."""
     done: int
     """Rows that are blank in the source and have an outcome in the journal."""
     calls: int
-    """A call has at most 12 texts."""
+    """A call has at most 12 texts. None is made for a row without a URL or a readable file."""
     repeated_urls: int
     """Rows with the image URL and context of another row: no request of their own."""
     same_picture_elsewhere: int
@@ -92,9 +95,9 @@ def _estimate(
     options: RequestOptions,
     prices: TokenPrices,
 ) -> RunEstimate:
-    left = journal.count_duplicates()
-    calls, texts = _count_work(journal, caption_options, options.limit)
-    measured, *tokens = journal.count_measured_texts()
+    left = journal.counts.duplicates()
+    calls, texts = count_work(journal, caption_options, options.limit)
+    measured, *tokens = journal.counts.measured_texts()
     is_measured = measured >= _MIN_TEXTS
     # A text that the model refused, or that a person should write, costs as much as any other: a
     # mean of the texts whose tokens are known is taken for each.
@@ -113,6 +116,7 @@ def _estimate(
         described=scan.described,
         without_image=scan.without_image,
         broken=scan.broken,
+        repeated=scan.repeated,
         blank=left.rows,
         done=scan.blank - left.rows,
         calls=calls,
@@ -128,12 +132,14 @@ def _estimate(
     )
 
 
-def _count_work(
+def count_work(
     journal: Journal, caption_options: CaptionOptions, limit: int | None
 ) -> tuple[int, int]:
     """Calls and texts that are left. Texts that an earlier run paid for are not requested again."""
     calls = texts = 0
     for pending in itertools.islice(journal.iter_pending_requests(), limit):
+        if not can_be_sent(pending.row):
+            continue
         item = RequestItem(pending, caption_options)
         calls += item.count_calls()
         texts += item.count_texts()

@@ -22,6 +22,7 @@ from altwright.backfill.errors import (
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.run.changed_rules import apply_changed_rules
+from altwright.backfill.run.estimate import count_work
 from altwright.backfill.run.progress import RunProgress, TokenPrices
 from altwright.backfill.run.request_loop import RequestLoop, RequestOptions
 from altwright.backfill.run.scan import ScanResult, scan_source
@@ -29,6 +30,7 @@ from altwright.backfill.run.summary import RunNames, RunSummary, summarise_run
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.file import FileTarget
+from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.targets.table_claim import TableClaim, claim_table
 from altwright.errors import UsageError
 
@@ -88,6 +90,8 @@ class LocalRun:
     make_client: Callable[[], AsyncAltwright]
     observer: ProgressObserver
     signals: StopSignals
+    check_others: Callable[[TableTarget], None] = lambda _: None
+    """Raises UsageError if others than runs like this one work with the table."""
 
     def execute(self) -> RunResult:
         """Run to the end, or until it has to stop. SIGINT and SIGTERM stop it cleanly.
@@ -99,6 +103,8 @@ class LocalRun:
         target, table = self.connectors.target, self.connectors.table
         claimed = claim_table(table) if table is not None else nullcontext()
         with Journal.open(self.journal_path, self.connectors.identity) as journal, claimed as claim:
+            if table is not None:
+                self.check_others(table)
             self.connectors.check_table(journal.find_settled)
             if isinstance(target, FileTarget):
                 target.check_unchanged(journal)
@@ -125,12 +131,15 @@ class LocalRun:
             if passed := apply_changed_rules(journal, self.rules, is_table=is_table):
                 self.observer.tell(_PASSED_BEFORE.format(passed, journal.path))
             counts = journal.read_counts()
-            requests = journal.count_pending_requests()
+            requests = journal.counts.pending_requests()
+            limit, caption_options = self.options.limit, self.connectors.config.caption_options
+            calls, _ = count_work(journal, caption_options, limit)
         except sqlite3.Error as error:
             raise JournalUnwritable(journal.path, error) from None
-        if self.options.limit is not None:
-            requests = min(requests, self.options.limit)
+        if limit is not None:
+            requests = min(requests, limit)
         progress = RunProgress.from_counts(counts, requests)
+        progress.calls_to_make = calls
         self.observer.scanned(scan, progress)
         return scan, progress
 
@@ -171,7 +180,7 @@ class LocalRun:
                         connectors = open_connectors(connectors.config)
                         scan_source(connectors, journal, self.rules.decide, self.observer.scanning)
                     _write(connectors, journal)
-                    waiting = journal.count_pending_requests() if changes else 0
+                    waiting = journal.counts.pending_requests() if changes else 0
                     source = connectors.source.display_name
                     return StopReason.source_changed(source, waiting) if waiting else None
         except SourceError as error:

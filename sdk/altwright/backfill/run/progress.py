@@ -37,6 +37,8 @@ class RunProgress:
     """Counts of one run. `states` has all rows, those of earlier runs included."""
 
     total_requests: int
+    calls_to_make: int | None = None
+    """API calls if none is repeated; None: other processes make them."""
     states: Counter[AltSource] = field(default_factory=Counter)
     done_requests: int = 0
     """Requests of this run that have their result, or failed."""
@@ -57,7 +59,7 @@ class RunProgress:
         states = Counter(counts.by_state)
         # Rows that failed earlier are requested again.
         states[AltSource.PENDING] += states.pop(AltSource.FAILED, 0)
-        return cls(total_requests, states)
+        return cls(total_requests, states=states)
 
     def add_call(self, captions: Iterable[Caption]) -> None:
         """Count an API call and the tokens of its captions."""

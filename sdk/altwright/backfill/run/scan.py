@@ -42,6 +42,8 @@ class ScanResult:
     blank: int = 0
     without_image: int = 0
     """They have no alt text, and name no image that could be described."""
+    repeated: int = 0
+    """Lines of a file with the key, image and context of an earlier line: they get its text."""
     broken: int = 0
     broken_lines: list[str] = field(default_factory=list)
     """Line and problem of the first broken records."""
@@ -59,7 +61,7 @@ class ScanResult:
         """Count a record that has the key of an earlier one."""
         self.blank -= 1
         self.add_broken(
-            f"line {later_line} has the key {key!r} of line {line}, and another picture"
+            f"line {later_line} has the key {key!r} of line {line}, and another picture or context"
         )
         if connectors.scanned_file is not None and "key" not in connectors.columns.named:
             self.advice = _NO_KEY.format(connectors.columns.key)
@@ -143,9 +145,22 @@ def scan_source(
     _add(journal, batch, keyless)
     if file is not None and isinstance(journal, Journal):
         file.note_scan(journal)
+    _end_scan(connectors, journal, decide, result)
+    return result
+
+
+def _end_scan(
+    connectors: Connectors,
+    journal: ScanJournal,
+    decide: DecideOutcome | None,
+    result: ScanResult,
+) -> None:
+    """End the scan, and count lines with the key of an earlier line."""
     for key, line, later_line in journal.end_scan(decide):
         result.add_shared_key(key, line, later_line, connectors)
-    return result
+    if isinstance(journal, Journal):
+        result.repeated = journal.counts.repeats()
+        result.blank -= result.repeated
 
 
 def _add(journal: ScanJournal, batch: list[Row], keyless: list[KeylessRow]) -> None:

@@ -23,6 +23,8 @@ class RunSummary:
     without_image: int
     """They have no alt text and name no image: nothing is asked or written."""
     broken: int
+    repeated: int
+    """Lines with the key, image and context of an earlier line: they have its text."""
     outcomes: dict[str, int]
     """Of all rows that were blank, earlier runs included."""
     held: int
@@ -50,6 +52,7 @@ class RunSummary:
             f"{self.rows:,} rows: {self.described:,} described before this run"
             + (f", {self.without_image:,} without an image" if self.without_image else "")
             + (f", {self.broken:,} broken" if self.broken else "")
+            + (f", {self.repeated:,} with another one's key and picture" if self.repeated else "")
         ]
         if by_state:  # a table's rows of earlier runs are described by now
             lines.append(f"Outcomes, earlier runs included: {', '.join(by_state)}")
@@ -63,6 +66,8 @@ class RunSummary:
             lines.append(
                 f"{self.kept:,} rows were filled or changed by a person meanwhile: theirs stayed"
             )
+        if (pending := self.outcomes.get("pending", 0)) and not self.stopped:
+            lines.append(f"{pending:,} are left for the next run")
         to_review = sum(self.outcomes.get(each, 0) for each in ("uncertain", "rejected"))
         if to_review:
             held = f" ({self.held:,} held)" if self.held else ""
@@ -100,6 +105,7 @@ def summarise_run(
         described=scan.described,
         without_image=scan.without_image,
         broken=scan.broken,
+        repeated=scan.repeated,
         outcomes={str(state): counts.by_state.get(state, 0) for state in AltSource},
         held=counts.held,
         calls=progress.calls,

@@ -260,6 +260,7 @@ class FileTarget:
             [row.key for index, row in rows.items() if index not in keyless]
         )
         by_place = journal.find_outcomes_at(list(keyless.values()))
+        conflicts = journal.find_conflicts([row.line_number for row in rows.values()])
         to_set: list[dict[str, str]] = []
         for index, record in enumerate(records):
             row = rows.get(index)
@@ -268,7 +269,12 @@ class FileTarget:
                 continue
             known = by_place.get(row.line_number) if index in keyless else by_key.get(row.key)
             if known is None or not _is_about(known, row):
-                to_set.append(self._cells.cells_of_pending())
+                line = conflicts.get(row.line_number) if is_file else None
+                to_set.append(
+                    self._cells.cells_of_pending()
+                    if line is None
+                    else self._cells.cells_of_conflict(row.key, line, record.values)
+                )
                 continue
             to_set.append(self._cells.cells_of(known[1], record.values))
             if kept := self._cells.kept_fields(known[1], record.values):

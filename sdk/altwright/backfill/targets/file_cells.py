@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from altwright.backfill.audit_fields import (
+    AMBIGUOUS_FIELDS,
     audit_field_names,
     audit_values,
     clears_further_texts,
@@ -14,10 +15,7 @@ from altwright.backfill.audit_fields import (
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import ColumnMapping, cell_to_text, is_blank
 from altwright.backfill.rules.outcome_rules import missing_character, outcome_before_decision
-from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome
-
-_COMMON_NAMES = ("reasons", "search_text")
-"""Audit fields whose names a catalogue may use for something else."""
+from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, RequestResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class FileCells:
         """Columns of somebody else that have the name of an audit field."""
         return [
             column
-            for field in _COMMON_NAMES
+            for field in AMBIGUOUS_FIELDS
             if self.is_file
             and (column := self.columns.target_column(field)) in self.source_columns
             and column not in self.added_before
@@ -67,6 +65,14 @@ class FileCells:
     def cells_of_pending(self) -> dict[str, str]:
         """Of a record without an outcome."""
         return {self.columns.target_column("alt_source"): AltSource.PENDING.value}
+
+    def cells_of_conflict(
+        self, key: str, first_line: int, values: Mapping[str, object]
+    ) -> dict[str, str]:
+        """Of a record with the key of another one: nothing is asked about it."""
+        reason = f"line {first_line} has this key, too, and another picture or context"
+        outcome = Outcome(key, AltSource.FAILED, RequestResult(), reasons=(reason,))
+        return self.cells_of(outcome, values)
 
     def cells_of(self, outcome: Outcome, values: Mapping[str, object]) -> dict[str, str]:
         """Column to text. Cells that may be a person's are left out."""

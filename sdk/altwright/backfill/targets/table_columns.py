@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from altwright.backfill import database
-from altwright.backfill.audit_fields import audit_field_names
+from altwright.backfill.audit_fields import AMBIGUOUS_FIELDS, audit_field_names
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import ColumnMapping
 from altwright.backfill.text_conditions import (
@@ -36,8 +36,6 @@ _SQLITE_MARK = re.compile(
     rf"""\s+\w+\s*(?:\(\s*\d+\s*\)\s*)?\bCONSTRAINT\s+["`\[]?{MARK}_(?P<field>\w+)["`\]]?"""
 )
 """A marked column in the statement that made its table."""
-_DERIVED_FIELDS = ("alt_locale", "alt_model", "reasons", "search_text")
-"""Audit fields whose columns may be the user's own in spite of their names."""
 
 
 class TargetColumns:
@@ -62,7 +60,7 @@ class TargetColumns:
             )
         marked = {*columns.named, *self._find_marked()}
         self.users_own = [
-            field for field in _DERIVED_FIELDS if field in self._names and field not in marked
+            field for field in AMBIGUOUS_FIELDS if field in self._names and field not in marked
         ]
         """Fields whose columns are taken for the user's own: never written."""
         for field in self.users_own:
@@ -106,7 +104,7 @@ class TargetColumns:
             return self.empty_text if is_text else None
         if field == "alt_reviewed_at":
             return self._date(column, text)
-        if field in _DERIVED_FIELDS:
+        if field in AMBIGUOUS_FIELDS:
             text = text[: self.max_chars().get(field)]
         return sa.literal(text, database.untyped_text())
 
