@@ -55,6 +55,16 @@ class RegionColours:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """A thing, an animal or a place that the recogniser is sure to see in the image."""
+
+    concept: str
+    """The id of a concept in `concepts.toml`."""
+    probability: float
+    """Of the recogniser, 0 to 1; only comparable among the sightings of one image."""
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """The features of one image. Equal pixels have equal features."""
 
@@ -76,6 +86,11 @@ class Features:
     """The colours of an upper and a lower band that together fill the image."""
     text: tuple[TextBlock, ...] = ()
     """The text found by OCR, in reading order; empty if OCR did not run."""
+    sightings: tuple[Sighting, ...] = ()
+    """What is in the image, the surest first; empty where nothing is sure or nothing was looked
+    for. No sighting is only the general concept of another one."""
+    faces: int = 0
+    """How many faces of people are certain to be in the image. They are only counted."""
 
     @property
     def may_have_text(self) -> bool:
@@ -92,6 +107,12 @@ class Features:
         has_word = any(sum(map(str.isalpha, block.text)) >= WORD_LETTERS for block in text)
         return replace(self, triage="describable" if has_word else self.triage, text=text)
 
+    def with_sightings(self, sightings: tuple[Sighting, ...], faces: int = 0) -> "Features":
+        """The same features with what the recogniser saw. An image of something is describable."""
+        is_seen = bool(sightings) or faces > 0
+        triage: Triage = "describable" if is_seen else self.triage
+        return replace(self, triage=triage, sightings=sightings, faces=faces)
+
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""
         return asdict(self)
@@ -107,6 +128,7 @@ class Features:
             "regions": RegionColours(**data["regions"]),
             "bands": bands and (bands[0], bands[1]),
             "text": tuple(TextBlock(**block) for block in data["text"]),
+            "sightings": tuple(Sighting(**sighting) for sighting in data["sightings"]),
         }
         return cls(**{**data, **parsed})
 
