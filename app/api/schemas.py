@@ -18,6 +18,7 @@ from app.api.problems import problem_body
 from app.errors import CaptionError
 from app.types import Caption, CaptionRequest, Role
 from app.validation.language_tags import parse_locale
+from app.validation.rules import RULES
 
 MAX_URL_CHARS = 8_192
 """Signed URLs are long. 8 KiB is the usual limit of a request line, so no CDN signs longer ones."""
@@ -25,10 +26,16 @@ _URL_WHITE_SPACE = " \t\n\f\r"
 """At the ends it is no part of a URL (WHATWG). It comes with lines of files and cells of tables."""
 MAX_RESULTS = 12
 """Styles times locales of one request."""
+_SOFT_CODES = [rule.code for rule in RULES if rule.severity == "soft"]
+# Later versions may add codes, so the lists are open: a client must accept any string.
+SoftCode = Annotated[str, Field(json_schema_extra={"x-extensible-enum": [*_SOFT_CODES]})]
+WarningCode = Annotated[
+    str, Field(json_schema_extra={"x-extensible-enum": [*_SOFT_CODES, "small_source"]})
+]
 _EXAMPLE_IMAGE_URL = "https://images.example.com/mug.jpg"
 
 _EXAMPLE_RESPONSE: JsonDict = {
-    "caption": "White ceramic mug with a blue rim on a plain white ground.",
+    "caption": "White ceramic mug with a blue rim on a plain white background.",
     "style": "concise",
     "locale": "en",
     "decorative": False,
@@ -231,7 +238,7 @@ class CaptionsBody(_ImageBody):
 class CheckBody(_RequestBody):
     """POST /v1/caption/check: a text that a person or another tool wrote."""
 
-    caption: str = Field(max_length=5_000, examples=["A white mug on a plain white ground."])
+    caption: str = Field(max_length=5_000, examples=["A white mug on a plain white background."])
     style: str = Field("concise", examples=["concise"])
     locale: Locale = "en"
     context: str | None = Field(None, max_length=2_000)
@@ -266,9 +273,10 @@ class CaptionResponse(BaseModel):
     truncated: bool = Field(
         description="`max_tokens` cut the caption off. It ends at a whole sentence or word."
     )
-    warnings: list[str] = Field(
-        description="Codes of soft rules that the caption breaks; `small_source` where the image "
-        "was too small, too narrow or too tall to be seen well."
+    warnings: list[WarningCode] = Field(
+        description="Codes of soft rules that the caption breaks; `generic` where it is a "
+        "placeholder that tells this image from no other, `small_source` where the image was too "
+        "small, too narrow or too tall to be seen well."
     )
     model: str = Field(
         description="The model that wrote it; `embedded` for the embedded captioner."
@@ -349,7 +357,7 @@ class CheckResponse(BaseModel):
     ok: bool = Field(description="No hard rule is broken.")
     caption: str = Field(description="The text after cleaning.")
     hard: list[str] = Field(description="Codes of the hard rules that it breaks.")
-    soft: list[str] = Field(description="Codes of the soft rules that it breaks.")
+    soft: list[SoftCode] = Field(description="Codes of the soft rules that it breaks.")
 
 
 class StylesResponse(BaseModel):

@@ -14,6 +14,10 @@ from app.settings.settings import Settings, unknown_variables
 from app.telemetry.logging import configure_logging
 
 _logger = logging.getLogger(__name__)
+_ABOUT_PLACEHOLDERS = (
+    "altwright: captions with the warning `generic` are placeholders, about images in which it "
+    "recognises nothing; ALTWRIGHT_MODEL names a model that says more"
+)
 
 
 def serve(*, listen_fd: int | None = None, listens_when_ready: bool = False) -> int:
@@ -51,6 +55,8 @@ def serve(*, listen_fd: int | None = None, listens_when_ready: bool = False) -> 
     with contextlib.suppress(OSError):
         line = f"altwright: listening on http://{shown_host}:{port} with {captioner}"
         print(line, file=sys.stderr)
+        if settings.model is None:
+            print(_ABOUT_PLACEHOLDERS, file=sys.stderr)
     return run_server(application, sock, processes=settings.workers)
 
 

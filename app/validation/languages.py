@@ -48,6 +48,9 @@ class _LanguageFile(BaseModel):
     function_words: tuple[str, ...] = ()
     dangling_words: tuple[str, ...] = ()
     not_names: tuple[str, ...] = ()
+    generic_nouns: tuple[str, ...] = ()
+    generic_words: tuple[str, ...] = ()
+    ambiguous_words: tuple[str, ...] = ()
     capitalises_nouns: bool = False
 
 
@@ -84,6 +87,12 @@ class Language:
     function_words: frozenset[str]
     dangling_words: frozenset[str]
     not_names: frozenset[str]
+    generic_noun: re.Pattern[str]
+    """Matches a kind of picture, or a word for anything, in lower case."""
+    generic_word: re.Pattern[str]
+    """Matches another word that fits most pictures, in lower case."""
+    ambiguous_word: re.Pattern[str]
+    """Matches a generic word that is also the name of a thing."""
     capitalises_nouns: bool
 
 
@@ -158,6 +167,9 @@ def _compile(code: str, file: _LanguageFile) -> Language:
         function_words=frozenset(word.casefold() for word in file.function_words),
         dangling_words=frozenset(word.casefold() for word in file.dangling_words),
         not_names=frozenset(word.casefold() for word in file.not_names),
+        generic_noun=_compile_at_start(expand(map(str.casefold, file.generic_nouns))),
+        generic_word=_compile_at_start(expand(map(str.casefold, file.generic_words))),
+        ambiguous_word=_compile_at_start(expand(map(str.casefold, file.ambiguous_words))),
         capitalises_nouns=file.capitalises_nouns,
     )
 

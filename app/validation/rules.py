@@ -11,6 +11,7 @@ from typing import Literal
 
 from app.validation import (
     form_rules,
+    generic_rules,
     language_rules,
     length_rules,
     naming_rules,
@@ -180,6 +181,13 @@ RULES: tuple[Rule, ...] = (
         "It is made of words that can be read out.",
         _WCAG,
         language_rules.no_words,
+    ),
+    Rule(
+        "generic",
+        "soft",
+        "It tells this picture from others, not only by colours and kinds.",
+        _WCAG,
+        generic_rules.generic,
     ),
 )
 """In the order in which violations are reported."""

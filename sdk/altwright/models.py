@@ -69,6 +69,11 @@ class Caption:
     def __str__(self) -> str:
         return self.caption
 
+    @property
+    def is_generic(self) -> bool:
+        """Whether it is a placeholder, which says nothing that tells this image from others."""
+        return "generic" in self.warnings
+
     def html_alt(self) -> str:
         """The escaped HTML attribute: `alt="White mug"`, or `alt=""` if decorative."""
         return markup.html_attribute("alt", "" if self.decorative else self.caption)

@@ -6,15 +6,20 @@ adjective of the word for "item"), `background` (the adjective of the word for "
 locale in which two forms are equal leaves out the second table.
 
 Slots about colours: `colours` (up to three), `first_colour`, `majority_colour` (the first, if it
-covers half or more), `other_colours` (all but the first), `first_colour_share` and `subject_share`
-(how much they cover), `top` `bottom` `left` `right` `centre` `upper_band` `lower_band` (the colour
-there), `background`, `shadow_background` (the background, if there is a shadow on it).
-Other slots: `subject` (by outline; one of several colours may be a person or several things, so its
-word must allow for both), `position`, `orientation`, `brightness`, and `greyscale`, which is empty
-and only allows its sentence for a greyscale image.
+covers half or more), `other_colours` (all but the first), `top` `bottom` `left` `right` `centre`
+`upper_band` `lower_band` (the colour there), `background`, `shadow_background` (the background, if
+there is a shadow on it).
+Slots about what was recognised: `thing` (with its article and colour), `bare_thing` (as in a
+title), `setting` (the place around it), `one_other` and `several_others` (for the number of the
+verb).
+Other slots: `subject` (by outline, where nothing was recognised; one of several colours may be a
+person or several things, so its word must allow for both), `position`, `outline`, `orientation`,
+`brightness`, and three that are empty and only allow their sentence: `greyscale`, `plain_edges`
+(there is a background), and `many_colours` (no few colours cover the image).
 Slots about text in the image, in quotation marks: `quoted` (the prominent texts, after the noun
 `text`, or `Text` at the start of a sentence), `heading` (the text at the top), `other_texts` (what
 the first sentence does not quote) and `texts` (all of them, if it quotes none).
+A sentence that begins with a slot gets its capital when it is filled in.
 """
 
 import tomllib
@@ -23,6 +28,8 @@ from dataclasses import dataclass
 from importlib import resources
 from string import Formatter
 from typing import Any
+
+from app.captioning.embedded.words import Words, load_words
 
 Table = Mapping[str, str]
 
@@ -39,6 +46,12 @@ class Phrasebook:
     """Template of a caption with a name before it."""
     link_prefix: str
     """The same for an image that is a link."""
+    coloured_thing: str
+    """Template of a thing of several colours."""
+    words: Words
+    """What the recogniser can see, by name."""
+    lower_case_starts: frozenset[str]
+    """First words that lose their capital after a name; empty where all do."""
     text_noun: Table
     tone: Table
     item: Table
@@ -46,11 +59,13 @@ class Phrasebook:
     single_colour_subject: Table
     multi_colour_subject: Table
     position: Table
-    share: Table
+    outline: Table
     orientation: Table
     brightness: Table
     first_sentences: Mapping[str, tuple[str, ...]]
     """By topic, without the full stop, the most informative first."""
+    search_sentences: Mapping[str, tuple[str, ...]]
+    """The topics that have first sentences of their own in a style for search engines."""
     further_sentences: Mapping[str, tuple[str, ...]]
     """By topic, the most informative first."""
 
@@ -67,6 +82,14 @@ class Phrasebook:
             "text": self.text_noun[number],
             "Text": self.text_noun[number.title()],
         }
+
+    def name(self, name: str, sentence: str, *, is_link: bool) -> str:
+        """The sentence after a name, with which it becomes one sentence."""
+        first_word = sentence.split(maxsplit=1)[0]
+        if not self.lower_case_starts or first_word in self.lower_case_starts:
+            sentence = sentence[0].lower() + sentence[1:]
+        template = self.link_prefix if is_link else self.name_prefix
+        return template.format(name=name, caption=sentence)
 
     def plain_quotation(self, text: str) -> str:
         """A first sentence that quotes a text and says nothing else."""
@@ -109,10 +132,13 @@ def _parse(locale: str, data: dict[str, Any]) -> Phrasebook:
         **{
             **data,
             "locale": locale,
+            "words": load_words(locale),
+            "lower_case_starts": frozenset(data.get("lower_case_starts", ())),
             "quotation_marks": (opening, closing),
             "item": data.get("item", data["tone"]),
             "background": data.get("background", data["tone"]),
             "first_sentences": _by_topic(data["first_sentences"]),
+            "search_sentences": _by_topic(data["search_sentences"]),
             "further_sentences": _by_topic(data["further_sentences"]),
         }
     )

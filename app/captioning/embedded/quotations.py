@@ -64,7 +64,8 @@ class Quotations:
     """Candidates for the first sentence."""
     ranking: tuple[int, ...]
     """Indices in `prominent`, the most prominent first."""
-    others: tuple[str, ...]
+    in_order: tuple[str, ...]
+    """Every text, in reading order."""
     heading: str | None
     """The first text, if it is at the top and is a heading or the beginning of a page."""
     inks: tuple[str, ...]
@@ -75,15 +76,18 @@ class Quotations:
         return tuple(self.prominent[index] for index in sorted(self.ranking[:count]))
 
     def remaining(self, quoted: tuple[str, ...]) -> tuple[str, ...]:
-        """The texts that are not quoted yet, prominent ones first, up to OTHERS_MAX_CHARS."""
+        """The texts that are not quoted yet, in reading order, up to OTHERS_MAX_CHARS.
+
+        Where that is not enough for all, prominent ones are kept rather than others.
+        """
         kept: list[str] = []
-        for text in (*self.prominent, *self.others):
+        for text in (*self.prominent, *self.in_order):
             is_quoted = any(
                 text in other or other.rstrip("…") in text for other in (*quoted, *kept)
             )
             if not is_quoted and sum(map(len, kept)) + len(text) <= OTHERS_MAX_CHARS:
                 kept.append(text)
-        return tuple(kept)
+        return tuple(text for text in self.in_order if text in kept)
 
 
 def choose_quotations(
@@ -109,7 +113,7 @@ def choose_quotations(
     return Quotations(
         prominent=tuple(text for _, text in prominent),
         ranking=tuple(prominent.index(pair) for pair in ranked),
-        others=tuple(pair[1] for pair in candidates if pair not in prominent),
+        in_order=tuple(text for _, text in candidates),
         heading=first[1] if first and has_heading else None,
         inks=tuple(dict.fromkeys(block.ink for block, _ in prominent)),
     )

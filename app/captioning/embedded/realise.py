@@ -6,7 +6,7 @@ used: one that does not fit is left out. A new feature needs a slot in `slots` a
 phrase file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -19,7 +19,9 @@ from app.captioning.embedded.quotations import (
     choose_quotations,
     shorten,
 )
+from app.captioning.embedded.skin import without_skin
 from app.captioning.embedded.slots import Slots, fill_slots
+from app.captioning.embedded.things import Things, find_things
 from app.types import Draft, Style
 from app.validation.truncation import CHARS_PER_TOKEN
 from app.validation.verdict import validate_draft
@@ -98,42 +100,84 @@ def _generate_openings(
 ) -> Iterator[_Opening]:
     """Openings from the best to the plainest: with several quotations, with fewer, with none."""
     quotations = choose_quotations(features, request, phrasebook)
-    topic = _choose_topic(features, quotations)
-    slots = fill_slots(_with_ink_colours(features, topic, quotations), phrasebook)
-    templates = phrasebook.first_sentences[topic]
-    further_templates = phrasebook.further_sentences.get(
-        topic, phrasebook.further_sentences["scene"]
-    )
-    fillers = tuple(_fill_usable(phrasebook.further_sentences["filler"], slots))
+    parts = _find_parts(features, quotations, request, phrasebook)
     # After a rejected draft the name is left out: it is the part that pixels cannot prove.
     name = None if request.rejected else find_name(request.context)
     for quoted, quotation_slots in _generate_quotations(quotations, phrasebook):
+        if quoted and parts.quotes_later:
+            continue
         remaining = quotations.remaining(quoted)
         remaining_slots = (
             {"other_texts" if quoted else "texts": phrasebook.quote(*remaining)}
             if remaining
             else {}
         )
-        further = tuple(
-            _fill_usable(
-                (*phrasebook.further_sentences["text"], *further_templates),
-                slots | remaining_slots,
-            )
-        )
-        suitable = tuple(t for t in templates if _quotes_with(t, quotation_slots))
-        sentences = [f"{text}." for text in _fill_usable(suitable, slots | quotation_slots)]
-        for sentence in sentences if name else ():
-            is_link = request.role == "link"
-            prefix = phrasebook.link_prefix if is_link else phrasebook.name_prefix
-            caption = sentence[0].lower() + sentence[1:]
-            named = prefix.format(name=name, caption=caption)
+        further, fillers = parts.fill_further(remaining_slots)
+        suitable = tuple(t for t in parts.templates if _quotes_with(t, quotation_slots))
+        sentences = _fill_usable(suitable, parts.slots | quotation_slots)
+        sentences = _sort_by_keywords(sentences, request)
+        for sentence in sentences:
+            if name is None:
+                break
+            named = phrasebook.name(name, f"{sentence}.", is_link=request.role == "link")
             yield _Opening(named, further, fillers, needs_validation=True)
         has_quotations = bool(quotation_slots or remaining)
         for sentence in sentences:
-            yield _Opening(sentence, further, fillers, needs_validation=has_quotations)
-    further = tuple(_fill_usable(further_templates, slots))
-    for text in _fill_usable(templates, slots):
-        yield _Opening(f"{text}.", further, fillers, needs_validation=False)
+            text = _capitalise(f"{sentence}.")
+            yield _Opening(text, further, fillers, needs_validation=has_quotations)
+    further, fillers = parts.fill_further({})
+    for sentence in _fill_usable(parts.templates, parts.slots):
+        text = _capitalise(f"{sentence}.")
+        yield _Opening(text, further, fillers, needs_validation=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The templates of one image and style, and the slots to fill them with."""
+
+    templates: tuple[str, ...]
+    further_templates: tuple[str, ...]
+    filler_templates: tuple[str, ...]
+    slots: Slots
+    quotes_later: bool
+    """The first sentence says what is seen, and the text follows in its reading order."""
+
+    def fill_further(self, more_slots: Slots) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Further sentences and fillers."""
+        slots = self.slots | more_slots
+        return (
+            tuple(map(_capitalise, _fill_usable(self.further_templates, slots))),
+            tuple(map(_capitalise, _fill_usable(self.filler_templates, slots))),
+        )
+
+
+def _find_parts(
+    features: Features, quotations: Quotations, request: DraftRequest, phrasebook: Phrasebook
+) -> _Parts:
+    is_paragraph = request.style.min_sentences > 1
+    things = find_things(features, request, phrasebook)
+    topic = _choose_topic(features, quotations, things)
+    names_things = things is not None and topic == things.topic
+    coloured = without_skin(_with_ink_colours(features, topic, quotations))
+    slots = fill_slots(coloured, phrasebook, is_paragraph=is_paragraph)
+    if things is not None and names_things:
+        slots = {k: slot for k, slot in slots.items() if k not in things.unused_slots}
+        slots |= things.slots
+    templates = phrasebook.first_sentences[topic]
+    if request.style.uses_keywords:
+        as_title = tuple(each.replace("{thing}", "{bare_thing}") for each in templates)
+        templates = phrasebook.search_sentences.get(topic, as_title)
+    sentences = phrasebook.further_sentences
+    further = (*sentences["text"], *sentences.get(topic, sentences["scene"]))
+    fillers = sentences["filler"]
+    if is_paragraph or request.style.uses_keywords:
+        further += sentences["also"]
+    if not is_paragraph:
+        # Nobody searches for a shadow.
+        details = tuple(t for t in further if "shadow_background" in slots_of(t))
+        further = tuple(t for t in further if t not in details)
+        fillers = (*details, *fillers)
+    return _Parts(templates, further, fillers, slots, is_paragraph and names_things)
 
 
 def _generate_quotations(
@@ -178,10 +222,14 @@ def _with_ink_colours(features: Features, topic: str, quotations: Quotations) ->
     return replace(features, colours=colours)
 
 
-def _choose_topic(features: Features, quotations: Quotations) -> str:
+def _choose_topic(features: Features, quotations: Quotations, things: Things | None) -> str:
     """The key of the phrasebook's sentences for these features."""
     category = features.category
     is_layout = len(features.text) >= LAYOUT_MIN_BLOCKS
+    if things is not None and category not in ("icon", "chart", "document"):
+        is_page = is_layout and category not in ("cutout", "photo")
+        if not (is_page and quotations.prominent):
+            return things.topic
     if is_layout and quotations.prominent and category in ("any", "graphic", "shapes", "drawing"):
         return "layout"
     if category == "document" and is_layout and quotations.prominent:
@@ -201,6 +249,11 @@ def _choose_topic(features: Features, quotations: Quotations) -> str:
     return category
 
 
+def _capitalise(sentence: str) -> str:
+    """With a capital: templates that begin with a slot begin with a small letter."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _fill_usable(templates: tuple[str, ...], slots: Slots) -> list[str]:
     """The templates of which every slot is known, filled in."""
     return [template.format(**slots) for template in templates if slots_of(template) <= set(slots)]
@@ -209,8 +262,10 @@ def _fill_usable(templates: tuple[str, ...], slots: Slots) -> list[str]:
 def _extend(opening: _Opening, request: DraftRequest, max_chars: int) -> str:
     """The first sentence and as many further ones as the style wants and `max_chars` allows."""
     style, text, count = request.style, opening.sentence, 1
-    further = _sort_by_keywords(opening.further, request)
-    for index, sentence in enumerate((*further, *opening.fillers)):
+    asked = tuple(each for each in opening.fillers if _has_keyword(each, request))
+    further = _sort_by_keywords((*opening.further, *asked), request)
+    fillers = (each for each in opening.fillers if each not in asked)
+    for index, sentence in enumerate((*further, *fillers)):
         wanted_chars = _wanted_chars(style) if index < len(further) else style.min_chars
         is_complete = len(text) >= wanted_chars and count >= style.min_sentences
         if is_complete or count >= style.max_sentences:
@@ -230,14 +285,16 @@ def _wanted_chars(style: Style) -> int:
     return style.aim_chars if style.min_sentences > 1 or style.min_chars >= 40 else style.min_chars
 
 
-def _sort_by_keywords(sentences: tuple[str, ...], request: DraftRequest) -> list[str]:
+def _sort_by_keywords(sentences: Sequence[str], request: DraftRequest) -> list[str]:
     """Sentences with one of the keywords first; every sentence is true by itself."""
-    if not request.style.uses_keywords:
-        return list(sentences)
-    keywords = [f" {keyword.casefold()} " for keyword in request.keywords]
-    return sorted(
-        sentences,
-        key=lambda sentence: not any(keyword in _pad_words(sentence) for keyword in keywords),
+    return sorted(sentences, key=lambda sentence: not _has_keyword(sentence, request))
+
+
+def _has_keyword(sentence: str, request: DraftRequest) -> bool:
+    """Whether it has a keyword, in a style that uses them."""
+    words = _pad_words(sentence)
+    return request.style.uses_keywords and any(
+        _pad_words(keyword) in words for keyword in request.keywords
     )
 
 

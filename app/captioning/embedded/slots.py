@@ -14,8 +14,11 @@ MAJORITY_MIN_SHARE = 0.5
 Slots = dict[str, str]
 
 
-def fill_slots(features: Features, phrasebook: Phrasebook) -> Slots:
-    """Every slot that the features can fill, each in the form that its sentences need."""
+def fill_slots(features: Features, phrasebook: Phrasebook, *, is_paragraph: bool) -> Slots:
+    """Every slot that the features can fill, each in the form that its sentences need.
+
+    Only a paragraph says where on the background something is.
+    """
     slots: Slots = {
         "orientation": phrasebook.orientation[features.orientation],
         "brightness": phrasebook.brightness[features.brightness],
@@ -23,11 +26,17 @@ def fill_slots(features: Features, phrasebook: Phrasebook) -> Slots:
     slots |= _fill_colours(features, phrasebook)
     if features.background:
         slots["background"] = phrasebook.background[features.background]
+        slots["plain_edges"] = ""
+        slots["position"] = phrasebook.position["unspecified"].format(**slots)
     if features.is_greyscale:
         slots["greyscale"] = ""
+    if not features.background and not slots.keys() & {"colours", "majority_colour"}:
+        slots["many_colours"] = ""
     slots |= _fill_regions(features, phrasebook)
     if features.subject and features.background:
         slots |= _fill_subject(features.subject, features.background, slots, phrasebook)
+        if is_paragraph:
+            slots |= _fill_place(features.subject, slots, phrasebook)
     return slots
 
 
@@ -44,7 +53,6 @@ def _fill_colours(features: Features, phrasebook: Phrasebook) -> Slots:
     slots: Slots = {
         "first_colour": tones[0],
         "item": phrasebook.item[first.colour],
-        "first_colour_share": phrasebook.share[_share_name(first.share)],
     }
     if first.share >= MAJORITY_MIN_SHARE:
         slots["majority_colour"] = tones[0]
@@ -76,10 +84,7 @@ def _fill_regions(features: Features, phrasebook: Phrasebook) -> Slots:
 def _fill_subject(
     subject: Subject, background: str, colour_slots: Slots, phrasebook: Phrasebook
 ) -> Slots:
-    slots: Slots = {
-        "position": phrasebook.position[subject.position].format(**colour_slots),
-        "subject_share": phrasebook.share[_share_name(subject.area_share)],
-    }
+    slots: Slots = {}
     if subject.colours:
         is_single = len(subject.colours) == 1
         table = phrasebook.single_colour_subject if is_single else phrasebook.multi_colour_subject
@@ -89,7 +94,9 @@ def _fill_subject(
     return slots
 
 
-def _share_name(share: float) -> str:
-    """The key of a share in the phrasebook's table."""
-    limits = (("small", 0.17), ("quarter", 0.29), ("third", 0.42), ("half", 0.6))
-    return next((name for name, limit in limits if share < limit), "most")
+def _fill_place(subject: Subject, slots: Slots, phrasebook: Phrasebook) -> Slots:
+    """Where the subject stands, and its outline."""
+    filled: Slots = {"position": phrasebook.position[subject.position].format(**slots)}
+    if subject.outline != "unspecified":
+        filled["outline"] = phrasebook.outline[subject.outline]
+    return filled

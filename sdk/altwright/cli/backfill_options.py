@@ -96,6 +96,12 @@ class BackfillOptions:
         list[str] | None,
         typer.Option("--hold-locale", metavar="TAG", help="Hold texts in this language."),
     ] = None
+    write_generic: Annotated[
+        bool,
+        typer.Option(
+            "--write-generic", help="Write texts that tell nothing of their picture, too."
+        ),
+    ] = False
     only_estimate: Annotated[
         bool, typer.Option("--estimate", help="Estimate only, without any request.")
     ] = False
@@ -188,6 +194,7 @@ class BackfillOptions:
             self.hold_column or (),
             self.hold_pattern or (),
             self.hold_locale or (),
+            generic=not self.write_generic,
         )
 
     def request_options(self) -> RequestOptions:

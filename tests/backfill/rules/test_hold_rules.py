@@ -1,6 +1,5 @@
 """Hold rules: what is held for review, and what is not."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -137,7 +136,7 @@ def test_an_invalid_rule_is_refused(wrong: dict[str, list[str]], message: str) -
 
 def test_rules_are_stored_as_json() -> None:
     rules = HoldRules.parse(["people"], ["category=medical"], ["x+"], ["sl"])
-    written = json.loads(json.dumps(dataclasses.asdict(rules)))
+    written = json.loads(json.dumps(rules.to_settings()))
     assert written == {
         "sets": ["people"],
         "columns": [["category", ["medical"]]],

@@ -38,18 +38,13 @@ def caption_of(
 
 
 CAPTIONS = {
-    ("product", "en"): (
-        "A tall blue item with the text “saleor”, in the centre of a plain white ground."
-    ),
+    ("product", "en"): "A tall blue object with the text “saleor” on a plain white background.",
     ("product", "de"): (
-        "Ein hoher blauer Gegenstand mit dem Text „saleor“, in der Mitte eines "
-        "einfarbig weißen Grundes."
+        "Ein hoher blauer Gegenstand mit dem Text „saleor“ vor einem einfarbig weißen Hintergrund."
     ),
-    ("ball", "hr"): (
-        "Okrugao crveni predmet s tekstom „saleor”, u sredini na jednobojnoj bijeloj podlozi."
-    ),
+    ("ball", "hr"): "Okrugao crveni predmet s tekstom „saleor” na jednobojnoj bijeloj pozadini.",
     ("page", "fr"): "Une page de texte avec les mots « saleor ».",
-    ("scene", "es"): "Una escena con detalle fotográfico y el texto «saleor».",
+    ("scene", "es"): "Una escena con el texto «saleor».",
 }
 
 
@@ -205,7 +200,7 @@ def test_without_text_nothing_is_quoted(drawn_features):
     quotations = choose_quotations(
         drawn_features["product"], DraftRequest(STYLES["concise"], "en", 64), PHRASEBOOKS["en"]
     )
-    assert (quotations.prominent, quotations.others, quotations.heading) == ((), (), None)
+    assert (quotations.prominent, quotations.in_order, quotations.heading) == ((), (), None)
 
 
 @pytest.mark.parametrize(

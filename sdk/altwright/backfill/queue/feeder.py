@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from altwright.backfill.connectors import Connectors
@@ -86,7 +86,7 @@ def feed_queue(
         raise UsageError("A queue writes back into the table: leave out --to.")
     run = options.run or connectors.config.table
     identity = connectors.identity
-    settings = {**identity.settings, "rules": asdict(rules.hold_rules)}
+    settings = {**identity.settings, "rules": rules.hold_rules.to_settings()}
     with claim_table(target, run) as claim, producer(broker_url, options.queue) as app:
         with claim_table(target):
             pass  # no run without a queue works with the table

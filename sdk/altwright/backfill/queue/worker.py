@@ -283,4 +283,4 @@ def hold_rules_from_settings(settings: object) -> HoldRules:
         return HoldRules()
     columns = tuple((name, tuple(values)) for name, values in stored["columns"])
     lists = {name: tuple(stored[name]) for name in ("sets", "patterns", "locales")}
-    return HoldRules(columns=columns, **lists)
+    return HoldRules(columns=columns, **lists, generic=stored.get("generic", True) is not False)

@@ -1,14 +1,14 @@
 """Hold rules: rows whose captions are never written without a review.
 
-A rule looks at a row's columns, context, tags and file name, and at the captions. It does not look
-at the image.
+A rule looks at a row's columns, context, tags and file name, and at the captions and the server's
+warnings about them. It does not look at the image.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 
 from altwright.backfill.rules import hold_words
@@ -35,6 +35,8 @@ class HoldRules:
     """Regular expressions, searched ignoring case in context, tags, file name and captions."""
     locales: tuple[str, ...] = ()
     """Languages (`sl`, `pt-BR`) whose captions are all held."""
+    generic: bool = True
+    """Whether texts that tell nothing of their picture are held."""
 
     @classmethod
     def parse(
@@ -43,6 +45,8 @@ class HoldRules:
         columns: Iterable[str] = (),
         patterns: Iterable[str] = (),
         locales: Iterable[str] = (),
+        *,
+        generic: bool = True,
     ) -> HoldRules:
         """From options of a command line; each of `columns` is `NAME=VALUE,VALUE` or `NAME`.
 
@@ -60,9 +64,15 @@ class HoldRules:
                 raise UsageError(f"{pattern!r} is not a regular expression: {error}.") from None
             if re.search(pattern, ""):
                 raise UsageError(f"{pattern!r} matches everything: no row would ever be written.")
-        return cls(
-            set_names, tuple(_parse_column(text) for text in columns), expressions, tuple(locales)
-        )
+        parsed_columns = tuple(_parse_column(text) for text in columns)
+        return cls(set_names, parsed_columns, expressions, tuple(locales), generic)
+
+    def to_settings(self) -> dict[str, object]:
+        """For a run's identity. A rule that is on by default is left out, as in older runs."""
+        settings = asdict(self)
+        if self.generic:
+            del settings["generic"]
+        return settings
 
     def missing_columns(self, columns: Iterable[str]) -> tuple[str, ...]:
         """Columns that the rules name and the source does not have."""

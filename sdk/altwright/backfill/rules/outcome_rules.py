@@ -25,6 +25,7 @@ _FINAL_CODES = {
     "caption_rejected": AltSource.REJECTED,
 }
 """Problems after which a person should write the text; another request would end the same way."""
+_GENERIC = "generic: it says nothing that tells this picture from others"
 _UNDONE_PREFIX = "a decision was undone: "
 
 
@@ -74,6 +75,8 @@ class OutcomeRules:
 
     def _hold_reasons(self, row: Row, outcome: Outcome) -> list[str]:
         found = list(find_hold_reasons(row, outcome.texts, self.hold_rules))
+        if self.hold_rules.generic and any("generic" in t.warnings for t in outcome.result.texts):
+            found.append(_GENERIC)
         fields = self.options.text_fields()
         for pair, text in outcome.texts.items():
             name = fields.get(pair, "")
