@@ -41,7 +41,7 @@ require-python:
 serve: setup-server ## start the server with the embedded captioner on 127.0.0.1:8000
 	@$(BIN)/python -m app serve
 
-demo: setup-server ## caption three bundled images in three styles, print them, exit
+demo: setup-server ## caption six bundled images in three styles, print them, exit
 	@$(BIN)/python -m demo
 
 test: setup ## run the tests, without those marked slow or measures

@@ -1,4 +1,4 @@
-"""`python -m demo`: starts a server, captions three images in three styles, and stops the server.
+"""`python -m demo`: starts a server, captions six images in three styles, and stops the server.
 
 The images are served by a small web server on loopback, so that the demo shows fetching too. The
 caller's ALTWRIGHT_ variables are not used: the embedded captioner writes the captions, without a
@@ -182,6 +182,9 @@ def run() -> int:
                 failures += _print_results(name, body["results"], took_s)
     if failures:
         raise DemoFailed("\n".join(failures))
+    _print_line(
+        "[generic] marks a placeholder, about an image in which nothing was recognised or read.\n"
+    )
     _print_line("Done. `make serve` starts the server; README.md says how to choose a model.")
     return 0
 

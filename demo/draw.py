@@ -1,6 +1,6 @@
-"""Draws the images that the demo captions: `python -m demo.draw [FOLDER]`.
+"""Draws images that the demo captions: `python -m demo.draw [FOLDER]`. README.md has the others.
 
-It uses only Pillow and Pillow's font, so the images belong to this project and anyone can draw them
+It uses only Pillow and Pillow's font, so these belong to this project and anyone can draw them
 again. Everything is drawn at three times its size and scaled down, which smooths the edges.
 """
 
@@ -63,6 +63,21 @@ def draw_banner() -> Image.Image:
     return _finish(image)
 
 
+def draw_chart() -> Image.Image:
+    """A bar chart with a title and labels."""
+    width, height = 900 * _SCALE, 600 * _SCALE
+    image = Image.new("RGB", (width, height), "white")
+    pen = ImageDraw.Draw(image)
+    _write(pen, (450, 55), "Visitors per season", 44, (30, 34, 40))
+    seasons = {"Spring": 210, "Summer": 380, "Autumn": 260, "Winter": 120}
+    for place, (season, visitors) in enumerate(seasons.items()):
+        left = 120 + place * 180
+        pen.rectangle(_box(left, 510 - visitors, left + 110, 510), fill=(31, 95, 208))
+        _write(pen, (left + 55, 545), season, 30, (30, 34, 40))
+    pen.line(_points((90, 511), (820, 511)), fill=(30, 34, 40), width=2 * _SCALE)
+    return _finish(image)
+
+
 def draw_landscape() -> Image.Image:
     """A landscape: evening sky with a low sun, three ridges, and a lake that reflects them."""
     width, height = 1200 * _SCALE, 800 * _SCALE
@@ -96,6 +111,7 @@ def draw_landscape() -> Image.Image:
 DRAWINGS: Mapping[str, Callable[[], Image.Image]] = {
     "mug.jpg": draw_mug,
     "sale-banner.png": draw_banner,
+    "visitors-chart.png": draw_chart,
     "mountain-lake.jpg": draw_landscape,
 }
 

@@ -23,11 +23,21 @@ def test_a_bundled_image_is_the_one_that_the_script_draws(name: str, tmp_path: P
     assert max(ImageStat.Stat(difference).mean) < 1
 
 
-def test_there_are_three_small_images() -> None:
-    """They are part of every clone."""
-    sizes = [path.stat().st_size for path in draw.FOLDER.iterdir()]
-    assert len(sizes) == len(draw.DRAWINGS) == 3
-    assert max(sizes) < 60_000
+PHOTOGRAPHS = ("cat.jpg", "coffee.jpg")
+
+
+def test_there_are_six_small_images_of_known_origin() -> None:
+    """They are part of every clone. The photographs are those of the tests, which are CC0."""
+    sizes = {path.name: path.stat().st_size for path in draw.FOLDER.iterdir()}
+    assert set(sizes) == {*draw.DRAWINGS, *PHOTOGRAPHS}
+    assert len(sizes) == 6
+    assert max(sizes.values()) < 60_000
+    origins = (ROOT / "demo/README.md").read_text(encoding="utf-8")
+    for name in sizes:
+        assert f"`{name}`" in origins
+    for name in PHOTOGRAPHS:
+        original = ROOT / "testing/corpora/photographs" / name
+        assert (draw.FOLDER / name).read_bytes() == original.read_bytes()
 
 
 @pytest.mark.slow
@@ -45,7 +55,7 @@ def test_the_demo_captions_every_image_in_every_style_and_exits_with_0() -> None
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    for name in draw.DRAWINGS:
+    for name in (*draw.DRAWINGS, *PHOTOGRAPHS):
         [heading] = [number for number, line in enumerate(lines) if line.startswith(name)]
         assert " ms)" in lines[heading]
         block = "\n".join(lines[heading : heading + 20]).split("\n\n")[0]

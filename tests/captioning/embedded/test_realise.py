@@ -119,6 +119,14 @@ def test_a_name_from_the_context_is_put_first(drawn_features):
     assert text == "Blue hoodie: a tall blue object on a plain white background."
 
 
+@pytest.mark.parametrize(
+    "context", ["Harbour mug, 350 ml", "Winter sale", "Café Central", "iPhone 15 case", "Vaza Ana"]
+)
+def test_a_context_that_reads_as_a_name_is_used(drawn_features, context: str):
+    """Products, brands, places."""
+    assert caption_of(drawn_features["product"], context=context).startswith(f"{context}: ")
+
+
 def test_the_caption_of_a_link_names_its_target_only_if_the_context_does(drawn_features):
     """Without a context the target is unknown."""
     named = caption_of(drawn_features["product"], role="link", context="Winter sale")
@@ -143,10 +151,19 @@ def test_the_caption_of_a_link_names_its_target_only_if_the_context_does(drawn_f
         "\u202eHoodie",
         "",
         "42",
+        "Homepage hero",
+        "Category page",
+        "We make hoodies in Porto",
+        "This is our new hoodie",
+        "Unser neuer Pullover ist da",
+        "Nous avons un nouveau pull",
+        "for the summer newsletter",
+        "For the Summer Sale",
+        "blue shoes and hoodies",
     ],
 )
 def test_a_context_that_is_not_a_short_name_is_not_used(drawn_features, context: str):
-    """Instructions, sentences, URLs, markup, file names."""
+    """Instructions, sentences, URLs, markup, file names, parts of a page, remarks."""
     assert caption_of(drawn_features["product"], context=context) == caption_of(
         drawn_features["product"]
     )
