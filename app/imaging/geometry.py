@@ -38,8 +38,17 @@ _TALL_WIDTH_PX = 600
 _TALL_MAX_PIXELS = 2_880_000
 """Pixels of a scaled tall page before it is cropped: memory, at 3 bytes each."""
 
+_SWAPS_SIDES = frozenset({5, 6, 7, 8})
+"""EXIF orientations of an image that is stored on its side."""
+
 _NARROW_PX = 200
 """A side that was scaled to under this, and to under half, may have lost its text."""
+
+
+def turn_upright(stored_px: Size, orientation: int) -> Size:
+    """The size of a stored image as it is shown, by its EXIF orientation (1 to 8)."""
+    width, height = stored_px
+    return (height, width) if orientation in _SWAPS_SIDES else (width, height)
 
 
 def fit(size_px: Size, longest_px: int) -> Size:
@@ -86,7 +95,7 @@ def is_tall(size_px: Size, longest_px: int) -> bool:
 
 
 def choose_scaled_longest(size_px: Size, longest_px: int) -> int:
-    """To which longer side an image is scaled: the limit, and more for a tall page.
+    """To which longer side an image of this upright size is scaled: more for a tall page.
 
     A tall page keeps a width that can be read, or less where its pixels would be too many. Then it
     is cropped to the limit.
@@ -99,12 +108,17 @@ def choose_scaled_longest(size_px: Size, longest_px: int) -> int:
     return max(longest_px, min(height, round(scaled_width * ratio)))
 
 
-def estimate_tall_memory_bytes(size_px: Size, longest_px: int) -> int:
-    """What a tall page needs beyond an image that is scaled to the limit: RGB, and two copies."""
+def estimate_tall_memory_bytes(stored_px: Size, orientation: int, longest_px: int) -> int:
+    """What a tall page needs beyond an image that is scaled to the limit.
+
+    RGB and two copies of it, and one more where it is stored on its side.
+    """
+    size_px = turn_upright(stored_px, orientation)
     if not is_tall(size_px, longest_px):
         return 0
     width, height = fit(size_px, choose_scaled_longest(size_px, longest_px))
-    return 3 * 3 * width * height
+    copies = 3 if size_px == stored_px else 4
+    return copies * 3 * width * height
 
 
 def choose_enlargement(size_px: Size, longest_px: int) -> int:

@@ -11,7 +11,7 @@ from PIL import Image
 from app.imaging import colour, model_image, resize
 from app.imaging.decoders import decode
 from app.imaging.decoders.types import DecodedImage, DecodeJob
-from app.imaging.geometry import choose_scaled_longest, is_small_source
+from app.imaging.geometry import choose_scaled_longest, is_small_source, turn_upright
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput, JsonValue, Reserve
 
@@ -29,7 +29,6 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SWAPS_SIDES = frozenset({5, 6, 7, 8})
 
 _WARM_UP_IMAGES = (
     ("jpeg", "RGB"), ("png", "P"), ("webp", "RGBA"), ("gif", "P"), ("tiff", "CMYK"),
@@ -73,9 +72,7 @@ def normalise_job(
         for_models = model_image.fit_for_models(image, longest_px)
     except (ValueError, OSError, SyntaxError) as error:
         raise JobRefused("corrupt", f"{type(error).__name__}: {error}") from error
-    width, height = decoded.size_px
-    if decoded.orientation in _SWAPS_SIDES:
-        width, height = height, width
+    width, height = turn_upright(decoded.size_px, decoded.orientation)
     jpeg = _encode(image)
     facts: dict[str, JsonValue] = {
         "width": width,
@@ -104,8 +101,8 @@ def _finish(decoded: DecodedImage, longest_px: int) -> Image.Image:
     """Scale down, convert to sRGB, turn upright, crop a tall page, and remove all metadata."""
     image, info = decoded.image, decoded.image.info
     gamma = None if "srgb" in info else info.get("gamma")
-    is_turned = decoded.orientation in _SWAPS_SIDES
-    to_px = longest_px if is_turned else choose_scaled_longest(decoded.size_px, longest_px)
+    upright_px = turn_upright(decoded.size_px, decoded.orientation)
+    to_px = choose_scaled_longest(upright_px, longest_px)
     small = resize.shrink(image, to_px, colour.choose_flatten(image))
     rgb = colour.convert_to_srgb(small, info.get("icc_profile"), gamma)
     transpose = _TRANSPOSE.get(decoded.orientation)

@@ -14,6 +14,13 @@ from app.workers.handler import JobInput
 from tests.imaging.image_files import encode
 from tests.imaging.normalising import is_close
 
+TO_STORED = {
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""How an upright image is stored, by its EXIF orientation."""
 SIDES = st.one_of(st.integers(1, 80), st.integers(1, 20_000))
 LIMITS = st.integers(64, 4096)
 
@@ -167,7 +174,7 @@ def test_an_enlarged_icon_keeps_its_edges_where_they_were():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_small_and_tall_images_are_upright(orientation):
-    """By their EXIF orientation; a page that is stored on its side is shown as a whole."""
+    """By their EXIF orientation, and a page that is stored on its side is cropped like any."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     icon = Image.new("RGB", (24, 16), "white")
@@ -185,8 +192,40 @@ def test_small_and_tall_images_are_upright(orientation):
     data = encode(Image.new("L", stored, 255), "png", exif=exif)
     facts, _, page = normalise_both(data, "png")
     assert (facts["width"], facts["height"]) == (1080, 9000)
-    assert page.size == ((144, 1200) if is_turned else (588, 1200))
+    assert page.size == (588, 1200)
     assert facts["is_small_source"]
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp", "tiff", "avif"])
+@pytest.mark.usefixtures("decoders")
+def test_a_tall_page_that_is_stored_on_its_side_goes_out_wide_enough_to_be_read(
+    image_format, orientation
+):
+    """As the same page that is stored upright, by every decoder."""
+    page = draw_page((1080, 9000), first_line=10)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = page.transpose(TO_STORED[orientation])
+    _, upright, _ = normalise_both(encode(page, image_format), image_format)
+    facts, image, _ = normalise_both(encode(stored, image_format, exif=exif), image_format)
+    assert (facts["width"], facts["height"]) == (1080, 9000)
+    assert image.height == 1200
+    assert 440 <= image.width <= 600
+    difference = ImageChops.difference(upright.resize(image.size), image)
+    assert max(ImageStat.Stat(difference).mean) < 6
+    assert facts["is_small_source"]
+
+
+def test_a_panorama_that_is_stored_upright_is_shown_as_a_whole():
+    """Its EXIF orientation makes it wide."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(Image.new("L", (1080, 9000), 255), "jpeg", exif=exif)
+    facts, image, _ = normalise_both(data, "jpeg")
+    assert (facts["width"], facts["height"]) == (9000, 1080)
+    assert max(image.size) <= 1200
+    assert image.width / image.height == pytest.approx(9000 / 1080, rel=0.02)
 
 
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp", "gif", "bmp", "tiff"])

@@ -119,12 +119,14 @@ def _decode_jpeg(job: DecodeJob) -> DecodedImage:
         raise JobRefused("corrupt", "no frame or no scan")
     job.check_size(header.size_px)
     _check_scans(header)
-    longest_px = job.scaled_longest_px(header.size_px)
+    orientation = read_orientation(header.exif)
+    longest_px = job.scaled_longest_px(header.size_px, orientation)
     scale = choose_draft_scale(header.size_px, longest_px) if header.is_scalable else 1
     job.reserve_for(
         header.size_px,
         cost_model.estimate_jpeg_memory_bytes(header, scale),
         cost_model.estimate_jpeg_work_ms(header) + colour.estimate_profile_ms(header.profile),
+        orientation,
     )
     image = None
     if max(header.size_px) > longest_px and header.is_scalable:
@@ -134,7 +136,7 @@ def _decode_jpeg(job: DecodeJob) -> DecodedImage:
         libjpeg_turbo.refuse_truncated(job.view, header)
         image = pillow.load_jpeg(job.view, header, scale)
     image.info = {"icc_profile": header.profile} if header.profile else {}
-    return DecodedImage(image, header.size_px, read_orientation(header.exif))
+    return DecodedImage(image, header.size_px, orientation)
 
 
 def _check_scans(header: JpegHeader) -> None:
@@ -148,7 +150,8 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
     chunks = PngImageChunks(job.view)
     opened = pillow.open_image(chunks, "png")  # for profile, gamma and orientation
     job.check_size(opened.size)
-    to_px = fit(opened.size, job.scaled_longest_px(opened.size))
+    orientation = read_orientation(opened.info.get("exif") or read_png_exif(job.view))
+    to_px = fit(opened.size, job.scaled_longest_px(opened.size, orientation))
     try:
         png = libvips.open_png(chunks.contiguous())
     except libvips.LibvipsError:
@@ -159,6 +162,7 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
         cost_model.estimate_libvips_png_memory_bytes(png, to_px),
         cost_model.estimate_libvips_png_work_ms(png, len(job.view))
         + colour.estimate_profile_ms(opened.info.get("icc_profile")),
+        orientation,
     )
     try:
         image = libvips.decode_png(png, to_px)
@@ -172,19 +176,20 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
     image.info = {name: opened.info[name] for name in _PNG_COLOUR_INFO if name in opened.info}
     if profile := cicp.build_icc_profile(read_png_code_points(job.view)):
         image.info["icc_profile"] = profile
-    exif = opened.info.get("exif") or read_png_exif(job.view)
-    return DecodedImage(image, opened.size, read_orientation(exif))
+    return DecodedImage(image, opened.size, orientation)
 
 
 def _decode_webp(job: DecodeJob, header: WebpHeader) -> DecodedImage:
-    to_px = fit(header.size_px, job.scaled_longest_px(header.size_px))
+    orientation = read_orientation(header.exif)
+    to_px = fit(header.size_px, job.scaled_longest_px(header.size_px, orientation))
     job.reserve_for(
         header.size_px,
         cost_model.estimate_libvips_webp_memory_bytes(header, to_px),
         cost_model.estimate_webp_work_ms(header.size_px, job.view)
         + colour.estimate_profile_ms(header.profile),
+        orientation,
     )
     image = libvips.decode_webp(job.view, header, to_px)
     if header.profile:
         image.info["icc_profile"] = header.profile
-    return DecodedImage(image, header.size_px, read_orientation(header.exif))
+    return DecodedImage(image, header.size_px, orientation)

@@ -14,7 +14,8 @@ from app.imaging.decoders.types import DecodedImage, DecodeJob
 from app.imaging.metadata.exif import read_orientation
 from app.imaging.metadata.iso_media import find_repeated_associations
 from app.imaging.metadata.jpeg import JpegHeader
-from app.imaging.metadata.webp import read_webp_size
+from app.imaging.metadata.png import read_png_exif
+from app.imaging.metadata.webp import read_webp_header, read_webp_size
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput
 
@@ -70,10 +71,12 @@ def decode(job: DecodeJob) -> DecodedImage:
         raise JobRefused("unsupported", "BigTIFF in big-endian order, which Pillow does not read")
     if image_format == "webp":  # before it is opened, because opening it takes the memory
         size = read_webp_size(view) or (0, 0)
+        header = read_webp_header(view)
         job.reserve_for(
             size,
             cost_model.estimate_pillow_webp_memory_bytes(size, len(view)),
             cost_model.estimate_webp_work_ms(size, view),
+            1 if header is None else read_orientation(header.exif),
         )
     image = _open(job)
     job.check_size(image.size)
@@ -82,13 +85,15 @@ def decode(job: DecodeJob) -> DecodedImage:
     if image_format == "png" and image.mode == "P" and image.palette is None:
         raise JobRefused("corrupt", "no palette")
     if image_format != "webp":
+        orientation = _read_orientation(job, image)
         job.reserve_for(
             image.size,
             cost_model.estimate_memory_bytes(
-                image_format, image, view, job.scaled_longest_px(image.size)
+                image_format, image, view, job.scaled_longest_px(image.size, orientation)
             ),
             cost_model.estimate_opened_work_ms(image_format, image, len(view))
             + colour.estimate_profile_ms(image.info.get("icc_profile")),
+            orientation,
         )
     return load(job, image)
 
@@ -111,7 +116,12 @@ def load(job: DecodeJob, opened: ImageFile.ImageFile) -> DecodedImage:
     """Load the pixels of an opened image."""
     image = workarounds.load_pixels(job.image_format, opened, job.view)
     job.check_size(image.size)
-    orientation = 1
-    if job.image_format in ("png", "webp", "avif"):  # the decoders of TIFF and HEIC apply it
-        orientation = read_orientation(image.info.get("exif", b""))
-    return DecodedImage(image, image.size, orientation)
+    return DecodedImage(image, image.size, _read_orientation(job, image))
+
+
+def _read_orientation(job: DecodeJob, image: Image.Image) -> int:
+    """What EXIF says and the decoder leaves to us: those of TIFF and HEIC apply it."""
+    if job.image_format not in ("png", "webp", "avif"):
+        return 1
+    exif = image.info.get("exif", b"")
+    return read_orientation(exif or (read_png_exif(job.view) if job.image_format == "png" else b""))

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from app.imaging.geometry import Size, choose_scaled_longest, estimate_tall_memory_bytes
+from app.imaging.geometry import (
+    Size,
+    choose_scaled_longest,
+    estimate_tall_memory_bytes,
+    turn_upright,
+)
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput, Reserve
 
@@ -26,13 +31,19 @@ class DecodeJob:
         """The bytes of the file."""
         return self.data.view
 
-    def scaled_longest_px(self, size_px: Size) -> int:
-        """The longer side may be scaled down to this while the file is decoded."""
-        return choose_scaled_longest(size_px, self.longest_px)
+    def scaled_longest_px(self, size_px: Size, orientation: int = 1) -> int:
+        """The longer side may be scaled down to this while the file is decoded.
 
-    def reserve_for(self, size_px: Size, memory_bytes: int, work_ms: float) -> None:
+        `size_px` is the size as stored, `orientation` what EXIF says and the decoder leaves to us.
+        """
+        return choose_scaled_longest(turn_upright(size_px, orientation), self.longest_px)
+
+    def reserve_for(
+        self, size_px: Size, memory_bytes: int, work_ms: float, orientation: int = 1
+    ) -> None:
         """Reserve memory for decoding an image of this size, and what a tall page needs on top."""
-        self.reserve(memory_bytes + estimate_tall_memory_bytes(size_px, self.longest_px), work_ms)
+        tall_bytes = estimate_tall_memory_bytes(size_px, orientation, self.longest_px)
+        self.reserve(memory_bytes + tall_bytes, work_ms)
 
     def announce(self, work_ms: float) -> None:
         """Announce work that comes before the size of the image is known."""
