@@ -176,7 +176,9 @@ class Pipeline:
 
         async def make_and_put(deadline: Deadline) -> Caption:
             made = await self._make(image, request, deadline)
-            if made.model == key.model:  # a fallback's caption must not outlive the fallback
+            # A fallback's caption must not outlive the fallback, nor one without its text the
+            # failure of OCR.
+            if made.model == key.model and made.is_complete:
                 await cache.put(key, made)
             return replace(made, cached=False)
 
@@ -308,6 +310,7 @@ def _caption_of(
         source=image.source,
         sent_width_px=sent_width_px,
         sent_height_px=sent_height_px,
+        is_complete=draft.is_complete,
     )
 
 

@@ -118,6 +118,8 @@ class Draft:
     output_tokens: int | None = None
     sent_px: tuple[int, int] | None = None
     """Width and height of what the model saw; None: those of the normalised image."""
+    is_complete: bool = True
+    """False where a part of the work failed that another try may do: not to be cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +140,5 @@ class Caption:
     sent_height_px: int
     cached: bool | None = None
     """Whether it came from the cache or from an equal request; None without a cache."""
+    is_complete: bool = True
+    """As in Draft."""

@@ -461,6 +461,13 @@ async def test_another_request_is_not_answered_from_the_cache() -> None:
         assert (await pipeline.caption(request, soon())).cached is False
 
 
+async def test_a_caption_without_the_text_that_could_not_be_read_is_not_cached() -> None:
+    """The next request may get the text."""
+    pipeline = make_pipeline(Draft(GOOD, "m", is_complete=False), GOOD, cache=MemoryCache())
+    captions = [await pipeline.caption(REQUEST, soon()) for _ in range(3)]
+    assert [caption.cached for caption in captions] == [False, False, True]
+
+
 async def test_the_caption_of_a_fallback_is_not_cached() -> None:
     """It must not outlive the fallback."""
     pipeline = make_pipeline(Draft(GOOD, "embedded"), GOOD, cache=MemoryCache())

@@ -37,6 +37,6 @@ class PrecheckingCaptioner(Captioner):
                 # The precheck only saves money: its failure must not cost a caption.
                 _logger.warning("precheck.failed", extra={"reason": str(error)})
             else:
-                if draft.text in _FINAL_DRAFTS:
+                if draft.text in _FINAL_DRAFTS and draft.is_complete:
                     return draft
         return await self._captioner.draft(image, request, deadline)

@@ -1,6 +1,7 @@
 """Feature cache: one analysis of an image serves every style, locale and second draft.
 
 In memory and least recently used first out. Equal pixels give equal features, so no entry expires.
+Features that are not complete are given to those who wait for them, and not kept.
 """
 
 import hashlib
@@ -47,7 +48,9 @@ class FeatureCache:
     async def _analyse_and_keep(
         self, key: bytes, jpeg: bytes, caller: str, deadline: Deadline
     ) -> Features:
-        features = self._entries[key] = await self._analyse(jpeg, deadline, caller)
+        features = await self._analyse(jpeg, deadline, caller)
+        if features.is_complete:
+            self._entries[key] = features
         if len(self._entries) > MAX_ENTRIES:
             self._entries.popitem(last=False)
         return features

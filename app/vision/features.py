@@ -91,6 +91,8 @@ class Features:
     for. No sighting is only the general concept of another one."""
     faces: int = 0
     """How many faces of people are certain to be in the image. They are only counted."""
+    is_complete: bool = True
+    """False where OCR failed and another try may find text: not to be kept."""
 
     @property
     def may_have_text(self) -> bool:

@@ -25,6 +25,9 @@ TIME_AFTER_OCR_S = 1.0
 """What a request needs after OCR, to write and validate the caption."""
 MODELS_BYTES = 128 * 1024 * 1024
 """Memory of the models in a child process of 156 MB. The worker pool gets this much less."""
+_OVERRUN_S = OCR_TIMEOUT_S
+"""A job that comes too late may end: loading the models anew takes 3 to 5 s, in which all others
+would come too late as well."""
 INPUT_MAX_BYTES = 16_777_216
 """A normalised image has under 1 MB at 1200 px, and under 8 MB at the largest setting."""
 _RESTART_PAUSE_S = 30.0
@@ -51,6 +54,7 @@ class OcrPool:
             handlers={HANDLER: "app.vision.ocr:ocr_job"},
             memory=memory,
             input_max_bytes=INPUT_MAX_BYTES,
+            overrun_s=_OVERRUN_S,
         )
         self._size = size
         self._start_attempted = asyncio.Event()
@@ -88,16 +92,19 @@ class OcrPool:
 
     async def read_text(
         self, jpeg: bytes, deadline: Deadline, *, is_text_sparse: bool, caller: str = ""
-    ) -> tuple[TextBlock, ...]:
-        """The reliable text in reading order; empty where the models or the job failed.
+    ) -> tuple[TextBlock, ...] | None:
+        """The reliable text in reading order; None where it is unknown, and another try may tell.
 
-        `is_text_sparse`: only prominent text is searched for, which takes less time. Callers take
-        turns. Raises Overloaded where the job cannot be done before the deadline.
+        That is where the models are not loaded, and where the child process died twice or was too
+        slow. `is_text_sparse`: only prominent text is searched for, which takes less time. Callers
+        take turns. Raises Overloaded where the job cannot be done before the deadline.
         """
         try:
             async with deadline.timeout():
                 await self._start_attempted.wait()
-            if not self._is_started or len(jpeg) > INPUT_MAX_BYTES:
+            if not self._is_started:
+                return None
+            if len(jpeg) > INPUT_MAX_BYTES:
                 return ()
             self._check_queue(deadline, (caller,))
             facts, _ = await self._pool.run(
@@ -109,16 +116,10 @@ class OcrPool:
                 fairness_key=(caller,),
             )
             return _parse_blocks(facts)
-        except (
-            ChildTimeout,
-            ChildDied,
-            NoTimeToRetry,
-            JobRefused,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:
-            # A failure of this image alone, or a killed child: the caption is written without text.
+        except (ChildTimeout, ChildDied, NoTimeToRetry) as error:
+            _logger.warning("ocr.failed", extra={"reason": type(error).__name__})
+            return None
+        except (JobRefused, KeyError, TypeError, ValueError) as error:  # of this image alone
             _logger.warning("ocr.failed", extra={"reason": type(error).__name__})
             return ()
         except (PoolBusy, TimeoutError) as error:

@@ -44,9 +44,10 @@ EXPRESS_MAX_INPUT_BYTES = 1024 * 1024
 need much memory or time, so that expensive jobs in the other children do not delay all cheap ones.
 """
 
-_CANCELLED_JOB_GRACE_S = 0.25
-# A job whose caller has gone may still end by itself in this time, and most do. Killing the child
-# would cost 200 ms of processor time for a new one, and a caller could cause that for nothing.
+_OVERRUN_S = 0.25
+# A job that nobody waits for any more may still end by itself in this time, and most do. Killing
+# the child would cost 200 ms of processor time for a new one, and a caller could cause that for
+# nothing.
 
 _RESTART_PAUSE_S, _RESTART_PAUSE_MAX_S = 0.1, 5.0
 
@@ -94,8 +95,14 @@ class WorkerPool:
         memory: WeightedSemaphore | None = None,
         input_max_bytes: int = 67_108_864,
         max_jobs_per_child: int = 2_000,
+        overrun_s: float = _OVERRUN_S,
     ) -> None:
+        """`overrun_s`: how long a job may run on when nobody waits for it any more, because its
+        deadline has passed or its caller has gone. Then its child is killed. Where a child takes
+        seconds to start it must be long: killed at each deadline, it would never end a job.
+        """
         self._size = size
+        self._overrun_s = overrun_s
         self._config = ChildConfig(
             dict(handlers),
             input_max_bytes,
@@ -235,11 +242,15 @@ class WorkerPool:
         )
 
     async def _run_in(self, child: _Child, job: Job) -> JobResult:
-        work = self._spawn(self._work(child, job))
+        ends_at_s = job.deadline.at_s + self._overrun_s
+        work = self._spawn(self._work(child, replace(job, deadline=Deadline(ends_at_s))))
         try:
-            return await asyncio.shield(work)
+            async with job.deadline.timeout():
+                return await asyncio.shield(work)
+        except TimeoutError as error:
+            raise PoolBusy("the deadline passed during the work") from error
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(_CANCELLED_JOB_GRACE_S, work.cancel)
+            asyncio.get_running_loop().call_later(self._overrun_s, work.cancel)
             raise
         finally:
             # Otherwise task, error, traceback and this frame form a cycle that holds the input.

@@ -14,7 +14,7 @@ from tests.captioning.draft_requests import draft
 class ScriptedCaptioner(Captioner):
     """Gives one draft, or raises one error, each time."""
 
-    def __init__(self, name: str, outcome: str | CaptionError) -> None:
+    def __init__(self, name: str, outcome: str | CaptionError | Draft) -> None:
         self.name = name
         self.outcome = outcome
         self.calls = 0
@@ -25,6 +25,8 @@ class ScriptedCaptioner(Captioner):
         self.calls += 1
         if isinstance(self.outcome, CaptionError):
             raise self.outcome
+        if isinstance(self.outcome, Draft):
+            return self.outcome
         return Draft(self.outcome, self.name)
 
 
@@ -35,6 +37,14 @@ async def test_an_image_that_is_not_worth_describing_does_not_reach_the_model(te
     prechecking = PrecheckingCaptioner(model, ScriptedCaptioner("embedded", text))
     assert await draft(prechecking) == Draft(text, "embedded")
     assert model.calls == 0
+
+
+@pytest.mark.parametrize("text", ["DECORATIVE", "UNCERTAIN"])
+async def test_an_image_whose_text_could_not_be_read_reaches_the_model(text: str) -> None:
+    """A word would make it describable."""
+    embedded = ScriptedCaptioner("embedded", Draft(text, "embedded", is_complete=False))
+    prechecking = PrecheckingCaptioner(ScriptedCaptioner("a-model", "A mug."), embedded)
+    assert await draft(prechecking) == Draft("A mug.", "a-model")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """One analysis serves all who ask about the same image."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -25,6 +25,8 @@ class Analyser:
     seconds: float = 1.0
     failures: list[Exception] = field(default_factory=list)
     """Raised by the next analyses, one each."""
+    results: list[Features] = field(default_factory=list)
+    """Of the next analyses, one each; FEATURES afterwards."""
     analysed: list[bytes] = field(default_factory=list)
     cancelled: int = 0
 
@@ -40,7 +42,7 @@ class Analyser:
             raise Overloaded from None
         if self.failures:
             raise self.failures.pop(0)
-        return FEATURES
+        return self.results.pop(0) if self.results else FEATURES
 
 
 def cache_of(analyser: Analyser) -> FeatureCache:
@@ -91,6 +93,20 @@ async def test_a_failure_is_not_cached() -> None:
     with pytest.raises(Overloaded):
         await cache.get(b"one", Deadline.after(60))
     assert await cache.get(b"one", Deadline.after(60)) == FEATURES
+
+
+async def test_features_without_their_text_are_given_but_not_kept() -> None:
+    """The next caller's image is read again."""
+    incomplete = replace(FEATURES, is_complete=False)
+    analyser = Analyser(results=[incomplete])
+    cache = cache_of(analyser)
+    deadline = Deadline.after(60)
+    assert await asyncio.gather(*(cache.get(b"one", deadline) for _ in range(2))) == (
+        [incomplete] * 2
+    )
+    assert await cache.get(b"one", deadline) == FEATURES
+    assert await cache.get(b"one", deadline) == FEATURES
+    assert analyser.analysed == [b"one"] * 2
 
 
 async def test_the_least_recently_used_image_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from app.workers.pool import POOL_MEMORY_BYTES, ChildState, WorkerPool
 from tests.captioning.embedded.samples import CONCISE, normalised_image
 from tests.vision import drawn
 
+UNREAD = "(unread)"
 needs_models = pytest.mark.skipif(not is_ocr_installed(), reason="needs the extra `embedded`")
 
 
@@ -46,7 +47,7 @@ async def read(
     pool: OcrPool, jpeg: bytes, *, is_text_sparse: bool = False, within_s: float = 300
 ) -> list[str]:
     blocks = await pool.read_text(jpeg, Deadline.after(within_s), is_text_sparse=is_text_sparse)
-    return [block.text for block in blocks]
+    return [UNREAD] if blocks is None else [block.text for block in blocks]
 
 
 @needs_models
@@ -104,7 +105,7 @@ async def test_a_child_process_killed_while_idle_costs_no_text(ocr_pool: OcrPool
 async def test_a_child_process_killed_during_ocr_costs_no_text(ocr_pool: OcrPool):
     """A new child process reads the image; a second kill costs the text."""
     await read(ocr_pool, drawn.jpeg(drawn.banner()))
-    for kills, expected in ((1, ["SPRING SALE"]), (2, [])):
+    for kills, expected in ((1, ["SPRING SALE"]), (2, [UNREAD])):
         reading = asyncio.create_task(read(ocr_pool, drawn.jpeg(drawn.banner())))
         killed = 0
         for _ in range(kills):
@@ -121,6 +122,23 @@ async def kill_busy_child(ocr_pool: OcrPool, *, other_than: int) -> int:
                     os.kill(child.process.pid, signal.SIGKILL)
                     return child.process.pid
             await asyncio.sleep(0.005)
+
+
+@needs_models
+@pytest.mark.slow
+async def test_images_that_come_too_late_do_not_end_the_child_process(
+    ocr_pool: OcrPool, monkeypatch: pytest.MonkeyPatch
+):
+    """Loading the models anew would take longer than any of their deadlines."""
+    monkeypatch.setattr(ocr_pool_module, "TIME_AFTER_OCR_S", 0.0)
+    await read(ocr_pool, drawn.jpeg(drawn.banner()))
+    before = ocr_pool.pids()
+    page = drawn.jpeg(drawn.page())
+    for _ in range(4):
+        with pytest.raises(Overloaded):
+            await read(ocr_pool, page, within_s=0.1)
+    assert await read(ocr_pool, drawn.jpeg(drawn.banner())) == ["SPRING SALE"]
+    assert ocr_pool.pids() == before
 
 
 @needs_models
@@ -171,11 +189,17 @@ async def start_ocr_pool(monkeypatch: pytest.MonkeyPatch, stub: StubPool) -> Ocr
 
 
 @pytest.mark.parametrize(
+    "outcome", [ChildDied("gone"), ChildTimeout("8 s"), NoTimeToRetry("the child died")]
+)
+async def test_after_a_lost_child_process_the_text_is_unknown(monkeypatch, outcome):
+    """Which is not the same as no text: the caption is not kept."""
+    pool = await start_ocr_pool(monkeypatch, StubPool(outcome))
+    assert await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False) is None
+
+
+@pytest.mark.parametrize(
     "outcome",
     [
-        ChildDied("gone"),
-        ChildTimeout("8 s"),
-        NoTimeToRetry("the child died"),
         {},
         {"blocks": 7},
         {"blocks": [{"text": "a"}]},
@@ -211,9 +235,9 @@ async def test_a_job_that_is_not_done_in_time_is_overload(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [OSError("no memory"), ImportError("no such file")])
-async def test_without_models_captions_have_no_text(monkeypatch, error):
+async def test_without_models_the_text_is_unknown(monkeypatch, error):
     """No call waits for the next attempt to load them, and the server may report ready."""
     pool = await start_ocr_pool(monkeypatch, StubPool(error))
     assert pool.has_tried_to_start()
     assert not await pool.is_ready()
-    assert await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False) == ()
+    assert await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False) is None

@@ -6,7 +6,6 @@ import signal
 
 import pytest
 
-from app.workers import pool as pool_module
 from app.workers.errors import ChildDied, ChildTimeout, NoTimeToRetry, PoolBusy
 from app.workers.pool import ChildState, WorkerPool
 from app.workers.process import ChildProcess
@@ -70,7 +69,7 @@ async def test_jobs_of_one_caller_run_in_order_of_arrival():
 
 
 async def test_the_job_of_a_cancelled_caller_is_stopped():
-    """The child is killed if the job does not end by itself within the grace period."""
+    """The child is killed if the job does not end by itself within the overrun."""
     async with running_pool() as pool:
         (pid,) = pool.pids()
         working = asyncio.create_task(run(pool, "sleep", seconds=30, timeout_s=30))
@@ -82,18 +81,36 @@ async def test_the_job_of_a_cancelled_caller_is_stopped():
         assert is_gone(pid)
 
 
-async def test_a_job_of_a_cancelled_caller_that_ends_within_the_grace_period_keeps_its_child(
-    monkeypatch,
-):
+async def test_a_job_of_a_cancelled_caller_that_ends_within_the_overrun_keeps_its_child():
     """A job of 50 ms."""
-    monkeypatch.setattr(pool_module, "_CANCELLED_JOB_GRACE_S", 30)
-    async with running_pool() as pool:
+    async with running_pool(overrun_s=30) as pool:
         before = pool.pids()
         working = asyncio.create_task(run(pool, "sleep", seconds=0.05))
         await asyncio.sleep(0.02)
         working.cancel()
         await run(pool, "echo")
         assert pool.pids() == before
+
+
+async def test_jobs_that_take_longer_than_their_deadlines_keep_their_child():
+    """Each caller is told in time, and the child does not have to be started anew each time."""
+    async with running_pool(overrun_s=30) as pool:
+        before = pool.pids()
+        for _ in range(3):
+            with pytest.raises(PoolBusy):
+                await run(pool, "sleep", seconds=0.3, within_s=0.05)
+        await run(pool, "echo")
+        assert (pool.pids(), pool.children_lost) == (before, 0)
+
+
+async def test_a_job_that_outlasts_its_deadline_and_the_overrun_is_stopped():
+    """The child is killed, and another one runs the next job."""
+    async with running_pool(overrun_s=0.1) as pool:
+        (pid,) = pool.pids()
+        with pytest.raises(PoolBusy):
+            await run(pool, "sleep", seconds=30, timeout_s=30, within_s=0.1)
+        await run(pool, "echo")
+        assert is_gone(pid)
 
 
 async def test_cancelling_a_waiting_job_affects_no_child_and_no_other_job():

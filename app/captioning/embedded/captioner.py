@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from app.captioning.captioner import Captioner, DraftRequest
@@ -69,11 +70,12 @@ class EmbeddedCaptioner(Captioner):
             features = await self._features.get(image.jpeg, deadline, request.caller)
         except TimeoutError:
             raise DeadlineExceeded(log_reason="waited for an equal image's analysis") from None
+        is_complete = features.is_complete
         if features.triage != "describable":
-            return Draft(features.triage.upper(), self.name)
+            return Draft(features.triage.upper(), self.name, is_complete=is_complete)
         # In a thread: validating the quotations takes 5 ms, too long for the event loop.
         wording = await asyncio.to_thread(realise, features, request, phrasebook)
-        return Draft(wording.text, self.name, cut=wording.is_cut)
+        return Draft(wording.text, self.name, cut=wording.is_cut, is_complete=is_complete)
 
     async def check(self) -> str:
         """Analyses a sample image; returns the locales, and whether text is read."""
@@ -106,7 +108,7 @@ class EmbeddedCaptioner(Captioner):
         text = await self._ocr_pool.read_text(
             jpeg, deadline, is_text_sparse=features.is_text_sparse, caller=caller
         )
-        return features.with_text(text)
+        return replace(features, is_complete=False) if text is None else features.with_text(text)
 
     async def _analyse(self, jpeg: bytes, deadline: Deadline, caller: str = "") -> Features:
         # No error here says anything about the next image, so the circuit breaker counts none.
