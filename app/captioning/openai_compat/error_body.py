@@ -188,7 +188,8 @@ def _message_text(value: object) -> str:
             location = value.get("loc")
             path = ".".join(map(str, location)) if isinstance(location, list) else ""
             return f"{path}: {value['msg']}"
-        return _message_text(value.get("detail") or value.get("message") or "")
+        names = ("detail", "message", "error")
+        return _message_text(next((value[name] for name in names if value.get(name)), ""))
     if isinstance(value, list):
         return "; ".join(_message_text(item) for item in value[:8])
     return ""

@@ -76,7 +76,7 @@ _CONTENT_FILTER = re.compile(
     r"|(?:sensitive|unsafe|harmful|prohibited|illegal|explicit|offensive|disallowed|objectionable)"
     r" (?:content|information|word|image|input|material)"
     r"|blocked due to security|content audit|violation tendency|is blocked\.$"
-    r"|moderation|敏感|不安全|违规|违禁|违法|风控|风险|内容安全|安全策略|安全审核|审核不通过"
+    r"|moderation|censor|敏感|不安全|违规|违禁|违法|风控|风险|内容安全|安全策略|安全审核|审核不通过"
 )
 _QUOTA = re.compile(
     r"exceeded your current quota|insufficient[ _](?:quota|balance|credit|fund)|credit balance"
@@ -85,6 +85,7 @@ _QUOTA = re.compile(
     r"|quota (?:is |has been )?exhausted|payment required"
     r"|(?:exceed\w*|over|out of|crossed|beyond|no|reached)(?: \w+){0,3} budget\b"
     r"|\bbudget (?:is |has been |was )?(?:exceeded|exhausted|reached|used up)"
+    r"|exceeded\w{0,20}budget"
     r"|balance (?:is |was )?(?:insufficient|too low|not enough)|not enough balance"
     r"|billing (?:to be|is not|must be) enabled|billing_disabled|free ?tier .{0,40}exhausted"
     r"|daily (?:free allocation|request limit)|(?:set|inference) limit .{0,60}(?:paused|exceeded)"
@@ -144,6 +145,8 @@ _NO_IMAGE_INPUT = re.compile(
     r"|\bprojector\b|(?:n['’]t|not) (?:accept|allow|take|handle) images?\b"
     r"(?! (?:larger|smaller|over|of|with))"
     r"|not a vlm\b|text[- ]only prompts"
+    r"|vision (?:add-?on|adapter|module|model|encoder) (?:is|was) not (?:loaded|found|installed)"
+    r"|did not match any variant of untagged enum \w*content"
     r"|(?:does not|doesn['’]t) have vision|text[- ]only model|only (?:supports?|accepts?) text"
     r"|不支持(?:图片|图像|视觉|多模态)(?!格式|尺寸|类型)"
 )
@@ -188,11 +191,14 @@ _UNAVAILABLE = re.compile(
     r"|upstream|timed? ?out|try again later"
 )
 
-# Statuses that may concern this one request, and the 500 of servers that have no other.
-_REQUEST_STATUSES = frozenset({400, 403, 406, 413, 415, 422, 424, 451, 500})
 _AUTHENTICATION_STATUSES = frozenset({401, 403, 407})
 # 498 is Groq's for its flex tier, 499 nginx's for a request that was cancelled.
 _TRANSIENT_STATUSES = frozenset({408, 409, 425, 498, 499})
+# Statuses that may concern this one request, gateways' own among them (446 is Portkey's for a
+# guardrail), and the 500 of servers that have no other.
+_REQUEST_STATUSES = (
+    frozenset({*range(400, 500), 500}) - _TRANSIENT_STATUSES - {401, 402, 404, 405, 407, 410, 429}
+)
 
 _WORDS: tuple[tuple[FailureKind, re.Pattern[str], frozenset[int]], ...] = (
     (FailureKind.MORE_TOKENS_NEEDED, _MORE_TOKENS_NEEDED, frozenset({400, 422})),

@@ -25,8 +25,8 @@ _MAX_TEMPLATE_CHARS = 80
 
 _TRUNCATED = frozenset({"length", "max_tokens", "max_output_tokens"})
 _REFUSED = re.compile(
-    r"content_?filter|safety|refusal|refused|prohibited_content|recitation|block|spii|sensitive"
-    r"|moderation|guardrail|violation|prohibited"
+    r"content[_ -]?filter|safety|refusal|refused|recitation|block|blacklist|spii|sensitive|toxic"
+    r"|moderation|guardrail|violation|prohibited|censor"
 )
 _SERVER_FAILED = frozenset({
     "error", "network_error", "insufficient_system_resource", "abort", "model_error",
@@ -148,7 +148,12 @@ def _from_choices(
         return InvalidResponse(
             "the model called a tool, although none was offered", is_wrong_server=False
         )
-    is_filtered = not text.strip() and _is_filter_result(choice.get("content_filter_results"))
+    # What a gateway's provider said, where the gateway itself says `stop` (OpenRouter).
+    native_finish = str(choice.get("native_finish_reason") or "").lower()
+    is_filtered = not text.strip() and (
+        _is_filter_result(choice.get("content_filter_results"))
+        or _REFUSED.search(native_finish) is not None
+    )
     return ModelResponse(
         text=text,
         truncated=finish in _TRUNCATED,

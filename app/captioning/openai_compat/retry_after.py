@@ -28,8 +28,9 @@ _QUANTITY = re.compile(rf"({_NUMBER}|(?:an?|one)(?=\s))\s?({_UNITS})(?![a-zµμ]
 _SEPARATOR = re.compile(r"\s*(?:,|and)?\s*", re.IGNORECASE)
 
 # Between the words and the number: "in", "after", "in about", `": "`. No full stop, so that "try
-# again later. Limit 20" is no wait; no minus sign.
-_GAP = r"[^\d.\n]{1,24}?(?=(?<!-)\d|(?<=\s)(?:an?|one)\s)"
+# again later. Limit 20" is no wait; no minus sign, and no number within a name: LiteLLM lists the
+# deployments that cool down, `cooldown_list=['c9d48…']`, which are no nine days.
+_GAP = r"[^\d.\n]{1,24}?(?=(?<![\w-])\d|(?<=\s)(?:an?|one)\s)"
 _RETRY_WORDS = re.compile(
     rf"\b(?:try(?:ing)? again|retry(?:ing)?|wait(?:ing)?|come back|cool[ -]?down){_GAP}",
     re.IGNORECASE,

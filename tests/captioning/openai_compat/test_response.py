@@ -71,6 +71,16 @@ def test_the_text_is_found_in_every_form(value: object, text: str) -> None:
         ({"finish_reason": "content_filter"}, False, True),
         ({"finish_reason": "content_filter: SAFETY"}, False, True),
         ({"finish_reason": "refusal"}, False, True),
+        ({"finish_reason": "blacklist"}, False, True),  # GigaChat, beside a text about censorship
+        ({"finish_reason": "content-filter"}, False, True),
+        ({"finish_reason": "IMAGE_PROHIBITED_CONTENT"}, False, True),
+        ({"finish_reason": "ERROR_TOXIC"}, False, True),
+        ({"finish_reason": "stop", "native_finish_reason": "SAFETY"}, False, False),  # with text
+        (
+            {"message": {"content": ""}, "native_finish_reason": "IMAGE_SAFETY"},
+            False,
+            True,
+        ),
         ({"message": {"content": None, "refusal": "I cannot."}}, False, True),
         ({"message": {"content": [{"type": "refusal", "refusal": "No."}]}}, False, True),
         ({"message": {"content": "A mug.", "refusal": ""}}, False, False),
