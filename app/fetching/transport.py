@@ -27,7 +27,11 @@ _HTTPX_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = 
     (ssl.SSLError, httpx.ReadError),  # of a broken record; httpcore passes it on
 )
 """Errors of httpcore and what they are in httpx, as far as a fetch meets them."""
-_MALFORMED_HEADER = ("illegal header line", "continuation line at start of headers")
+_MALFORMED_HEADER = (
+    "illegal header line", "continuation line at start of headers", "Illegal header",
+    "conflicting Content-Length", "bad Content-Length", "multiple Transfer-Encoding",
+    "Only Transfer-Encoding",
+)  # fmt: skip
 """How h11 begins the text of its error for a header, or a trailer, that HeaderFilter left in."""
 
 

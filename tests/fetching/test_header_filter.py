@@ -146,6 +146,13 @@ async def test_over_tls_the_connection_is_closed_too(certificates: Path) -> None
         b"Transfer-Encoding\x0b: chunked\r\n",
         b"X: a\0b\r\n",
         b"X: a\rb\r\n",
+        b"Content-Length: 5\r\n",  # beside another one
+        b"Content-Length: +5\r\n",
+        b"Content-Length: 5 bytes\r\n",
+        b"Content-Length:\r\n",
+        b"Transfer-Encoding: identity\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
     ],
 )
 async def test_a_line_that_could_hide_the_end_of_the_message_is_refused_for_good(

@@ -75,11 +75,11 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "a chunk size that is not a number": (send(CHUNKED + b"zz\r\n"), "image_unreachable"),
     "10 GB announced": (respond(JPEG_START, length=10_000_000_000), "image_too_large"),
     "one byte too many announced": (respond(JPEG_START, length=MAX_BYTES + 1), "image_too_large"),
-    "10**30 bytes announced": (respond(JPEG_START, length=10**30), "image_unreachable"),
-    "a negative length": (respond(JPEG_START, length=-1), "image_unreachable"),
+    "10**30 bytes announced": (respond(JPEG_START, length=10**30), "image_corrupt"),
+    "a negative length": (respond(JPEG_START, length=-1), "image_corrupt"),
     "two lengths": (
         send(OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + IMAGE),
-        "image_unreachable",
+        "image_corrupt",
     ),
     "shorter than announced": (respond(IMAGE, length=len(IMAGE) + 1), "image_unreachable"),
     "reset in the body": (
@@ -89,7 +89,7 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "chunks that break off": (send(CHUNKED + b"1000\r\n" + JPEG_START[:100]), "image_unreachable"),
     "an unknown transfer coding": (
         send(OK + b"Transfer-Encoding: gzip\r\n\r\n"),
-        "image_unreachable",
+        "image_corrupt",
     ),
     "an endless page": (
         send(OK + b"\r\n<html>", send_forever(b"<p>x</p>" * 1_000)),
