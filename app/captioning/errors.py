@@ -36,6 +36,13 @@ class ModelCrashed(ServerFailed):
     """
 
 
+class ImageNotTried(ModelUnavailable):
+    """An image failed without an explanation while others were tried: nothing is known of it.
+
+    Not counted by the circuit breaker.
+    """
+
+
 class ModelError(CaptionError):
     """The model server sent an unusable response, or rejected the request as invalid."""
 

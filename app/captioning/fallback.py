@@ -12,6 +12,8 @@ from app.captioning.circuit_breaker import (
     CircuitState,
 )
 from app.captioning.errors import (
+    CaptionRefused,
+    CaptionUncertain,
     DeadlineExceeded,
     ImageNotAccepted,
     ModelError,
@@ -19,6 +21,7 @@ from app.captioning.errors import (
     ModelUnavailable,
 )
 from app.captioning.guarded_captioner import GuardedCaptioner
+from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
 
@@ -34,7 +37,9 @@ _DEADLINE_FRACTION = 2 / 3
 class FallbackCaptioner(Captioner):
     """Calls captioners in order until one answers.
 
-    A refusal is an answer: no fallback follows. An image that one model cannot take is none.
+    A refusal is an answer: no fallback follows. An image that one model cannot take is none. The
+    refusal of a fallback is final only where the captioners before it cannot take the image either:
+    those that failed for another reason may caption it later.
     """
 
     def __init__(
@@ -69,7 +74,8 @@ class FallbackCaptioner(Captioner):
     ) -> Draft:
         """The first draft that a captioner gives.
 
-        Raises CaptionRefused or CaptionUncertain as soon as one captioner does. Where all fail:
+        Raises CaptionRefused or CaptionUncertain as soon as one captioner does, if those before it
+        could not take the image. Where all fail, or one refuses after others have failed:
         ModelUnavailable (with the shortest known wait) if any is unavailable, else ModelTimeout if
         any was too slow, else ModelError, else ImageNotAccepted.
         """
@@ -83,15 +89,31 @@ class FallbackCaptioner(Captioner):
             try:
                 if left_s <= 0:
                     raise DeadlineExceeded(log_reason=f"{guarded.label}: no time was left")
-                return await guarded.draft(image, request, own_deadline)
+                draft = await guarded.draft(image, request, own_deadline)
             except (ModelUnavailable, ModelTimeout, ModelError, ImageNotAccepted) as error:
                 failures.append(error)
                 if index + 1 < len(self._guarded):  # the last reason is in the error raised
-                    _logger.warning(
-                        "captioner.failed",
-                        extra={"captioner": guarded.label, "reason": error.log_reason},
-                    )
+                    _log_failure(guarded, error)
+            except (CaptionRefused, CaptionUncertain) as error:
+                if not _may_caption_later(failures):
+                    raise
+                _log_failure(guarded, error)
+                break
+            else:
+                if draft.text.strip() == "UNCERTAIN" and _may_caption_later(failures):
+                    break
+                return draft
         raise _combine(failures) from None
+
+
+def _log_failure(guarded: GuardedCaptioner, error: CaptionError) -> None:
+    reason = error.log_reason or error.code
+    _logger.warning("captioner.failed", extra={"captioner": guarded.label, "reason": reason})
+
+
+def _may_caption_later(failures: Sequence[_Failure]) -> bool:
+    """Whether a captioner before this one failed for another reason than the image."""
+    return any(not isinstance(error, ImageNotAccepted) for error in failures)
 
 
 def _combine(failures: Sequence[_Failure]) -> _Failure:

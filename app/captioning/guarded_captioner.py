@@ -14,6 +14,7 @@ from app.captioning.errors import (
     CaptionUncertain,
     DeadlineExceeded,
     ImageNotAccepted,
+    ImageNotTried,
     ModelCrashed,
     ModelError,
     ModelTimeout,
@@ -23,6 +24,7 @@ from app.captioning.errors import (
     RetryAfterTooLong,
     ServerFailed,
 )
+from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
 
@@ -36,6 +38,14 @@ _MAX_FAILED_IMAGES = 1_000
 """How many images are remembered with the moment of their first failure."""
 _MAX_TRIALS = 3
 """How often an image is tried again while other calls fail beside it."""
+_MAX_TRIAL_WAIT_S = 5.0
+"""How long an image waits for the trials of others. On a slow server more would be its deadline."""
+_REJECTED_ASKS, _REJECTED_ASKS_WHERE_IT_VARIES = 2, 8
+"""How often in a row a trial asks about an image that is rejected with a 4xx, and how often after
+the same image was rejected and then captioned: behind one address there may be several servers, of
+which one rejects everything. After a 5xx the captioner itself has asked several times."""
+_ANSWERS_VARY_S = 600.0
+"""How long that is remembered."""
 _SETTLE_S = 1.0
 """A process that dies ends all its calls at once. What is in flight after so long survived."""
 _SUSPECT_IMAGES_S = 3_600.0
@@ -51,6 +61,16 @@ class _Suspect:
     deadline: Deadline
     error: ModelUnavailable | ModelError
     failed_probes: int
+
+
+@dataclass(slots=True)
+class _FailedImage:
+    """What is known of an image that failed without an explanation."""
+
+    verdicts: int = 0
+    """How often a trial found that the image is at fault."""
+    has_failed_server: bool = False
+    """It met a 5xx or a broken connection: its next call may end the calls of others."""
 
 
 class GuardedCaptioner:
@@ -79,15 +99,17 @@ class GuardedCaptioner:
         self._clock = clock
         self._failed_probes = 0
         """Counts probes that failed while nothing else could be the cause."""
-        self._failed_images: dict[str, int] = {}
-        """The images that failed without an explanation, oldest first, with how often a trial found
-        that the image is at fault."""
+        self._failed_images: dict[str, _FailedImage] = {}
+        """The images that failed without an explanation, oldest first."""
         self._in_flight: set[asyncio.Future[None]] = set()
         """The calls to the captioner that have not ended."""
         self._failed_meanwhile: set[str] = set()
         """The images whose calls failed at the server since the present trial began."""
         self._trial = asyncio.Lock()
         """One trial at a time, so that no suspect image makes another one fail."""
+        self._tried_image: str | None = None
+        self._answers_vary_until_s = 0.0
+        """Until then, that the captioner rejects an image says little about the image."""
         self._refused_images: set[str] = set()
         """The different images that the model refused since it last captioned one."""
         self._suspects_images_until_s = 0.0
@@ -111,9 +133,10 @@ class GuardedCaptioner:
         with self._record_outcome(permit, image_id):
             failed_probes = self._failed_probes
             try:
+                self._check_isolation(image_id)
                 draft = await self._call(image, request, deadline)
             except _UNEXPLAINED as error:
-                if self._failed_images.get(image_id):
+                if self._count_verdicts(image_id):
                     raise _not_accepted(error) from None
                 self._check_suspicion(permit, image_id, error)
                 suspect = _Suspect(image, request, deadline, error, failed_probes)
@@ -138,12 +161,28 @@ class GuardedCaptioner:
             self._in_flight.discard(ended)
             ended.set_result(None)
 
+    def _count_verdicts(self, image_id: str) -> int:
+        failed = self._failed_images.get(image_id)
+        return 0 if failed is None else failed.verdicts
+
+    def _check_isolation(self, image_id: str) -> None:
+        """Raises ServerFailed, without a call, where the image must only be asked about in a trial.
+
+        While some images fail and others do not, a call with a suspect image beside the trial of
+        another would leave both undecided, again and again.
+        """
+        failed = self._failed_images.get(image_id)
+        is_suspect = failed is not None and failed.has_failed_server and not failed.verdicts
+        if is_suspect and self._clock() < self._suspects_images_until_s:
+            raise ServerFailed(log_reason=f"{self.label}: the image failed before")
+
     def _check_suspicion(
         self, permit: int, image_id: str, error: ModelUnavailable | ModelError
     ) -> None:
         """Remember the image. Raises `error` where there is no reason for a trial yet."""
         is_repeated = image_id in self._failed_images
-        self._failed_images.setdefault(image_id, 0)
+        failed = self._failed_images.setdefault(image_id, _FailedImage())
+        failed.has_failed_server |= isinstance(error, ServerFailed)
         while len(self._failed_images) > _MAX_FAILED_IMAGES:
             del self._failed_images[next(iter(self._failed_images))]
         if not (
@@ -158,22 +197,31 @@ class GuardedCaptioner:
         """The draft where the failure was not the image's.
 
         Raises ImageNotAccepted where it is, an error that the breaker counts where the known good
-        image fails as well, and the last error where nothing can be told in time.
+        image fails as well, ImageNotTried where others took too long, and the last error where
+        nothing can be told in time.
         """
         image_id, error = suspect.image.source.sha256, suspect.error
-        verdicts = self._failed_images.get(image_id, 0)
+        verdicts = self._count_verdicts(image_id)
+        wait_s = suspect.deadline.left_s()
+        if self._tried_image != image_id:  # else the verdict is this image's as well
+            wait_s = min(wait_s, _MAX_TRIAL_WAIT_S)
         try:
-            async with asyncio.timeout(max(0.0, suspect.deadline.left_s())):
+            async with asyncio.timeout(wait_s):
                 await self._trial.acquire()
         except TimeoutError:
-            raise error from None
+            reason = f"{error.log_reason}; the trials of other images took too long"
+            raise ImageNotTried(
+                log_reason=reason, retry_after_s=error.retry_after_s or _MAX_TRIAL_WAIT_S
+            ) from None
+        self._tried_image = image_id
         try:
-            if self._failed_images.get(image_id, 0) > verdicts:
+            if self._count_verdicts(image_id) > verdicts:
                 raise _not_accepted(error)  # another request with this image was waited for
             if self._failed_probes > suspect.failed_probes:
                 raise _captioner_failed(error)
             return await self._try_again(suspect)
         finally:
+            self._tried_image = None
             self._trial.release()
 
     async def _try_again(self, suspect: "_Suspect") -> Draft:
@@ -181,6 +229,9 @@ class GuardedCaptioner:
         for _ in range(_MAX_TRIALS):
             self._failed_meanwhile.clear()
             works = await self._run_probe(suspect.deadline)
+            if works is False and isinstance(error, RequestRejected):
+                works = await self._run_probe(suspect.deadline)  # by another server, perhaps
+                self._note_variation(error, captions=works is True)
             if works is None:
                 raise error
             if not works:
@@ -189,15 +240,35 @@ class GuardedCaptioner:
                 self._failed_probes += 1
                 raise _captioner_failed(error)
             try:
-                return await self._call(suspect.image, suspect.request, suspect.deadline)
+                return await self._ask_again(suspect)
             except _UNEXPLAINED as again:
                 error = again
                 if isinstance(again, ServerFailed) and await self._others_failed(image_id):
                     continue
                 if image_id in self._failed_images:
-                    self._failed_images[image_id] += 1
+                    self._failed_images[image_id].verdicts += 1
                 raise _not_accepted(again) from None
         raise error
+
+    async def _ask_again(self, suspect: "_Suspect") -> Draft:
+        """The draft, also where only one of several servers gives it. Raises the last error."""
+        varies = self._clock() < self._answers_vary_until_s
+        asks = _REJECTED_ASKS_WHERE_IT_VARIES if varies else _REJECTED_ASKS
+        while True:
+            asks -= 1
+            try:
+                draft = await self._call(suspect.image, suspect.request, suspect.deadline)
+            except RequestRejected:
+                if not asks:
+                    raise
+            else:
+                self._note_variation(suspect.error, captions=True)
+                return draft
+
+    def _note_variation(self, error: CaptionError, *, captions: bool) -> None:
+        """The same image was rejected, and then captioned."""
+        if captions and isinstance(error, RequestRejected):
+            self._answers_vary_until_s = self._clock() + _ANSWERS_VARY_S
 
     async def _others_failed(self, image_id: str) -> bool:
         """Whether calls with other images failed during this trial: one may be the cause."""
@@ -259,7 +330,7 @@ class GuardedCaptioner:
         except (CaptionRefused, CaptionUncertain):
             reset = breaker.record_success(permit)
             raise
-        except DeadlineExceeded:
+        except (DeadlineExceeded, ImageNotTried):
             breaker.release(permit)
             raise
         except RetryAfterTooLong as error:

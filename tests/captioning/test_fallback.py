@@ -13,6 +13,7 @@ from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
     DeadlineExceeded,
+    ImageNotAccepted,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
@@ -103,6 +104,36 @@ async def test_where_all_fail_the_error_is_the_one_most_useful_to_the_caller(
     captioners = [ScriptedCaptioner(f"m{n}", error) for n, error in enumerate(errors)]
     error = await failed_draft(FallbackCaptioner(captioners))
     assert (error.code, error.retry_after_s) == (f"model_{kind}", retry_after_s)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ModelUnavailable(retry_after_s=7), ModelError(), ModelTimeout(), RequestSpecificError()],
+)
+@pytest.mark.parametrize("answer", [CaptionRefused(), CaptionUncertain(), "UNCERTAIN"])
+async def test_the_refusal_of_a_fallback_is_not_final_while_the_first_captioner_is_away(
+    error: CaptionError, answer: CaptionError | str
+) -> None:
+    """The first captioner may caption the image when it is back."""
+    first, second = ScriptedCaptioner("first", error, "A mug."), ScriptedCaptioner("second", answer)
+    captioner = FallbackCaptioner([first, second])
+    found = await failed_draft(captioner)
+    assert (found.code, found.retry_after_s) == (error.code, error.retry_after_s)
+    assert (await draft(captioner)).text == "A mug."
+
+
+@pytest.mark.parametrize("answer", [CaptionRefused(), CaptionUncertain()])
+async def test_the_refusal_of_a_fallback_is_final_where_the_first_captioner_cannot_take_the_image(
+    answer: CaptionError,
+) -> None:
+    """Asking again would not help."""
+    first, second = ScriptedCaptioner("first", ImageNotAccepted()), ScriptedCaptioner("2nd", answer)
+    assert await failed_draft(FallbackCaptioner([first, second])) is answer
+
+
+async def test_where_no_captioner_can_take_the_image_that_is_final() -> None:
+    both = [ScriptedCaptioner(name, ImageNotAccepted()) for name in ("first", "second")]
+    assert (await failed_draft(FallbackCaptioner(both))).code == "caption_refused"
 
 
 async def test_a_captioner_that_hangs_leaves_a_third_of_the_time_to_its_fallback(

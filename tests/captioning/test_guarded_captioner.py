@@ -1,6 +1,8 @@
 """Which failures are an image's own, and which open the circuit breaker."""
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +12,7 @@ from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.circuit_breaker import CircuitBreakerSettings
 from app.captioning.errors import (
     CaptionRefused,
+    DeadlineExceeded,
     ImageNotAccepted,
     ModelCrashed,
     ModelError,
@@ -347,3 +350,118 @@ async def test_a_probe_that_outlasts_its_request_still_counts() -> None:
     await asyncio.sleep(0)
     assert captioner.circuit_states() == {"m": "closed"}
     assert await outcome(captioner, "bad") == "caption_refused!"
+
+
+class ReplicasCaptioner(Captioner):
+    """Two servers behind one address, one of which rejects everything; `turns` says which answers.
+
+    An image whose identity begins with `bad` is rejected by both.
+    """
+
+    def __init__(self, turns: Callable[[int], bool]) -> None:
+        self.name = "m"
+        self._turns = turns
+        self.calls = 0
+
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        if not self._answers() or image.source.sha256.startswith("bad"):
+            raise RequestRejected
+        return Draft("A white mug on a table.", self.name)
+
+    async def probe(self) -> bool | None:
+        return self._answers()
+
+    def _answers(self) -> bool:
+        self.calls += 1
+        return self._turns(self.calls)
+
+
+async def final_answers(captioner: Captioner, image_ids: list[str]) -> dict[str, str]:
+    """What a queue ends with that retries what is retryable, each image 40 times at most."""
+    found = {}
+    for image_id in image_ids:
+        for _ in range(40):
+            found[image_id] = await outcome(captioner, image_id)
+            if found[image_id] in ("caption", "caption_refused!"):
+                break
+    return found
+
+
+async def test_no_image_is_refused_for_what_one_of_two_servers_does() -> None:
+    """Each gets every second call; the bad images are still told from the others."""
+    captioner = FallbackCaptioner([ReplicasCaptioner(lambda call: call % 2 == 0)])
+    image_ids = [f"{'bad' if n % 10 == 9 else 'good'}{n}" for n in range(40)]
+    found = await final_answers(captioner, image_ids)
+    assert found == {i: "caption_refused!" if i.startswith("bad") else "caption" for i in found}
+
+
+async def test_hardly_an_image_is_refused_for_what_one_of_two_servers_chosen_at_random_does() -> (
+    None
+):
+    """Once the same image was rejected and captioned, a rejection says little about an image."""
+    turns = random.Random(17)
+    now_s = [100.0]
+    captioner = FallbackCaptioner(
+        [ReplicasCaptioner(lambda _: turns.random() < 0.5)], clock=lambda: now_s[0]
+    )
+    refused = 0
+    for number in range(400):
+        found = await final_answers(captioner, [f"good{number}"])
+        refused += "caption_refused!" in found.values()
+        now_s[0] += 5.0  # an open breaker is half-open again
+    assert refused <= 2
+
+
+class SlowCaptioner(ImageDependentCaptioner):
+    """Takes three seconds for a call, and fails on bad images after ten (it retries)."""
+
+    async def draft(
+        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+    ) -> Draft:
+        try:
+            async with deadline.timeout():
+                await asyncio.sleep(10 if image.source.sha256.startswith("bad") else 3)
+        except TimeoutError:
+            raise DeadlineExceeded from None
+        return await super().draft(image, request, deadline)
+
+    async def probe(self) -> bool | None:
+        await asyncio.sleep(3)
+        return await super().probe()
+
+
+@pytest.mark.usefixtures("virtual_time")
+async def test_bad_images_on_a_slow_server_neither_wait_for_each_other_nor_open_the_breaker() -> (
+    None
+):
+    """Those that cannot be tried soon get a retryable answer, and each is final in the end."""
+    captioner = FallbackCaptioner([SlowCaptioner(ServerFailed())])
+    found: dict[str, str] = {}
+    waited_s: list[float] = []
+
+    async def retry_until_final(image_id: str) -> None:
+        while found.get(image_id) != "caption_refused!":
+            began_s = time.monotonic()
+            found[image_id] = await outcome(captioner, image_id, deadline_s=30)
+            waited_s.append(time.monotonic() - began_s)
+            assert captioner.circuit_states() == {"m": "closed"}
+            await asyncio.sleep(5)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(20):
+            group.create_task(retry_until_final(f"bad{number}"))
+    assert set(found.values()) == {"caption_refused!"}
+    assert max(waited_s) <= 30
+    assert await outcome(captioner, "good", deadline_s=30) == "caption"
+
+
+@pytest.mark.usefixtures("virtual_time")
+async def test_twelve_captions_of_one_bad_image_share_a_slow_trial() -> None:
+    """None of them gives up while their own image is tried."""
+    model = SlowCaptioner(ModelCrashed())
+    captioner = FallbackCaptioner([model])
+    found = await asyncio.gather(*(outcome(captioner, "bad", deadline_s=30) for _ in range(12)))
+    assert set(found) == {"caption_refused!"}
+    assert model.probes == 1
