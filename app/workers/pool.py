@@ -242,8 +242,8 @@ class WorkerPool:
         )
 
     async def _run_in(self, child: _Child, job: Job) -> JobResult:
-        ends_at_s = job.deadline.at_s + self._overrun_s
-        work = self._spawn(self._work(child, replace(job, deadline=Deadline(ends_at_s))))
+        end = Deadline.after(job.deadline.left_s() + self._overrun_s)
+        work = self._spawn(self._work(child, replace(job, deadline=end)))
         try:
             async with job.deadline.timeout():
                 return await asyncio.shield(work)

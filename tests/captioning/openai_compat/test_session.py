@@ -242,7 +242,7 @@ async def test_unusable_responses_to_some_images_do_not_close_the_model_to_other
     async with raw_model_server() as model:
         for _ in range(5):
             model.respond(odd)
-        model.complete("A house.").respond(odd).complete("A blue disc.")
+        model.complete("A house.").respond(odd).respond(odd).complete("A blue disc.")
         captioner = FallbackCaptioner([make_captioner(model.base_url)])
         for number in range(5):
             image = normalised_image()
