@@ -229,6 +229,29 @@ def test_a_kept_alive_connection_is_closed_by_the_first_response_of_a_drain() ->
         assert server.process.wait(20) == 0
 
 
+@pytest.mark.parametrize(("sig", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_server_that_is_stopped_while_it_imports_ends_at_once(
+    sig: signal.Signals, exit_code: int
+) -> None:
+    """With an honest exit code and without a traceback: no request has been accepted."""
+    command = [sys.executable, "-m", "app", "serve"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        if not status.exists():
+            pytest.skip("needs /proc: run this test on Linux")
+        while not _handles(status, signal.SIGTERM) or not _handles(status, sig):
+            assert process.poll() is None
+        process.send_signal(sig)
+        assert process.stderr is not None
+        assert (process.wait(20), process.stderr.read()) == (exit_code, b"")
+
+
+def _handles(status: Path, sig: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal (proc_pid_status(5))."""
+    [caught] = [line for line in status.read_text().splitlines() if line.startswith("SigCgt")]
+    return bool(int(caught.split()[1], 16) >> (sig - 1) & 1)
+
+
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_ctrl_c_needs_no_notice(workers: str) -> None:
     with Altwright(WORKERS=workers, DRAIN_NOTICE_S="10") as server:
