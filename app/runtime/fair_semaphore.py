@@ -13,8 +13,8 @@ _RESERVED_FRACTION = 4
 """A quarter of the places, and of the queue, is for callers who hold few: less than a quarter of
 what is free, or none. So those who come later find some left, down to one for each of a dozen."""
 _QUICK = 1.5
-"""Who holds a place for at most this many times the average gives it back soon, and may take an
-equal share of all places, but for the last one."""
+"""Who holds a place for at most this many times the average, of those before or of those that are
+held now, gives it back soon, and may take an equal share of all places but the last one."""
 _SMOOTHING = 0.1
 """Weight of the newest request in the moving averages of how long places are held."""
 _PRESENT_S = 600.0
@@ -48,6 +48,8 @@ class FairSemaphore:
         self._average_s: dict[str, float] = {}
         """How long a caller that is present holds a place."""
         self._overall_average_s = 0.0
+        self._sum_of_starts_s = 0.0
+        """Of all places that are held, when they were taken: for their average age."""
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._last_seen_s: OrderedDict[str, float] = OrderedDict()
         """The callers that are present."""
@@ -93,7 +95,9 @@ class FairSemaphore:
         self.used -= 1
         held = self._held[caller]
         # Whichever place is given back: the sum over all of them is the same.
-        self._note_duration(caller, self._clock() - held.popleft())
+        began_s = held.popleft()
+        self._sum_of_starts_s -= began_s
+        self._note_duration(caller, self._clock() - began_s)
         if not held:
             del self._held[caller]
         self._grant()
@@ -142,7 +146,10 @@ class FairSemaphore:
     def _is_quick(self, caller: str) -> bool:
         """Whether its places come back soon. Who has not given one back yet may hold it long."""
         average_s = self._average_s.get(caller)
-        return average_s is not None and average_s <= _QUICK * self._overall_average_s
+        if average_s is None:
+            return False
+        age_s = self._clock() - self._sum_of_starts_s / self.used if self.used else 0.0
+        return average_s <= _QUICK * max(self._overall_average_s, age_s)
 
     def _note_duration(self, caller: str, held_s: float) -> None:
         average_s = self._average_s.get(caller, held_s)
@@ -151,7 +158,9 @@ class FairSemaphore:
 
     def _take(self, caller: str) -> None:
         self.used += 1
-        self._held.setdefault(caller, deque()).append(self._clock())
+        now_s = self._clock()
+        self._held.setdefault(caller, deque()).append(now_s)
+        self._sum_of_starts_s += now_s
         self._served += 1
         self._last_served[caller] = self._served
 

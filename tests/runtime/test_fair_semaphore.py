@@ -44,8 +44,10 @@ async def test_a_caller_who_is_alone_may_use_every_place_and_all_of_the_queue() 
 
 
 async def test_a_quarter_of_the_places_is_kept_while_another_caller_is_present() -> None:
-    places = FairSemaphore(64, 128)
+    clock = Clock()
+    places = FairSemaphore(64, 128, clock=clock)
     await places.acquire("bela")
+    clock.now_s += 10.0
     places.release("bela")
     tasks = await hold(places, "anna", 64)
     assert held(tasks) == 48
@@ -94,6 +96,23 @@ async def test_an_equal_share_beside_twenty_callers_is_three_places() -> None:
     bela = await hold(places, "bela", 4)
     assert held(bela) == 3
     await leave([*tasks, *bela])
+
+
+async def test_who_is_quicker_than_the_places_that_are_held_now_is_quick() -> None:
+    """Those who have just begun to hold theirs long have given none back yet."""
+    clock = Clock()
+    places = FairSemaphore(64, 128, clock=clock)
+    for name, held_s in [("bela", 0.1)] * 3 + [("anna", 0.001)] * 60:
+        places.try_acquire(name)
+        clock.now_s += held_s
+        places.release(name)
+    tasks = await hold(places, "anna", 64)
+    for _ in range(3):
+        assert places.try_acquire("bela")
+    assert not places.try_acquire("bela")
+    clock.now_s += 1.0
+    assert places.try_acquire("bela")
+    await leave(tasks)
 
 
 async def test_who_holds_places_long_gets_no_equal_share_of_the_last_ones() -> None:
