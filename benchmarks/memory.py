@@ -41,14 +41,17 @@ def draw_files() -> dict[str, bytes]:
     }
 
 
-def draw_page() -> bytes:
-    """A page full of text, the most expensive kind of image for OCR."""
+def draw_page(number: int = 0) -> bytes:
+    """A page full of text, the most expensive kind of image for OCR; each number has another."""
     image = Image.new("RGB", (1200, 1200), "white")
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(22)
     for line in range(44):
-        draw.text((20, 20 + 26 * line), f"Line {line}: the quick brown fox jumps over lazy dogs, "
-                  f"{line * 7919} times a day in all weathers.", "black", font)  # fmt: skip
+        text = (
+            f"Line {number * 44 + line}: the quick brown fox jumps over lazy dogs, "
+            f"{line * 7919} times a day in all weathers."
+        )
+        draw.text((20, 20 + 26 * line), text, "black", font)
     return bombs.saved(image, "PNG", compress_level=1)
 
 

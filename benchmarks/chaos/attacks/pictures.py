@@ -15,6 +15,8 @@ from testing.iso_media_bombs import noise_avif
 from testing.servers.file_origin import file_origin
 
 _Files = Mapping[str, bytes]
+_PAGES = 200
+"""More than are read in a measurement: of a page that was read before the text is known."""
 
 
 def _attack(
@@ -165,5 +167,6 @@ ATTACKS = (
     _inline("data-urls", "data: URLs of 6 MB", _data_urls),
     _inline("costly-json", "bodies of up to 8 MB of lists, numbers, escapes, fields", _costly_json),
     _attack("pages-of-text", "pages full of text for the text reader",
-            lambda: {"page.png": draw_page()}, uses_embedded=True, good_per_second=2.0),
+            lambda: {f"{number}.png": draw_page(number) for number in range(_PAGES)},
+            uses_embedded=True, good_per_second=2.0),
 )  # fmt: skip
