@@ -14,7 +14,7 @@ from app.runtime.drain import Drain
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """Enough for a data: URL of an image of six megabytes. A larger image is better sent as a URL."""
-ALL_BODIES_MAX_BYTES = 48 * 1024 * 1024
+ALL_BODIES_MAX_BYTES = 40 * 1024 * 1024
 """All large bodies together. Raw, parsed and decoded they take about three times this."""
 CALLER_BODIES_MAX_BYTES = 24 * 1024 * 1024
 """One caller's large bodies, so that they cannot keep out those of all other callers."""

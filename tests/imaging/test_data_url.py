@@ -1,6 +1,8 @@
 """Reading data: URLs."""
 
+import asyncio
 import base64
+import random
 from urllib.parse import quote
 
 import pytest
@@ -93,3 +95,42 @@ async def test_escapes_are_decoded_across_slices() -> None:
         assert source.data == data
     with pytest.raises(ImageCorrupt):
         await read_data_url(f"data:image/png;base64,{plain * 3}%2", 4_000_000)
+
+
+@pytest.mark.parametrize("size", [196_606, 196_607, 196_608, 196_609, 600_001])
+@pytest.mark.parametrize("spelling", ["plain", "escaped", "broken"])
+async def test_a_large_image_is_read_in_pieces_without_a_difference(
+    size: int, spelling: str
+) -> None:
+    """Wherever a piece ends: at the boundary of a group, before one, or within an escape."""
+    data = PNG + random.Random(size).randbytes(size)
+    payload = base64.b64encode(data).decode()
+    if spelling == "escaped":
+        payload = quote(payload, safe="")
+    if spelling == "broken":
+        payload = "\r\n".join(payload[at : at + 76] for at in range(0, len(payload), 76)) + "\r\n"
+    for url in (f"data:;base64,{payload}", f"data:;base64, {payload} "):
+        assert (await read_data_url(url, 10_000_000)).data == data
+
+
+@pytest.mark.parametrize("at", [8, 262_144, 300_000])
+@pytest.mark.parametrize("wrong", ["=", " ", "*", "é", "%41", "=="])
+async def test_a_wrong_character_is_found_in_every_piece(at: int, wrong: str) -> None:
+    payload = base64.b64encode(PNG + bytes(300_000)).decode()
+    with pytest.raises(ImageCorrupt):
+        await read_data_url(f"data:;base64,{payload[:at]}{wrong}{payload[at:]}", 10_000_000)
+
+
+async def test_other_tasks_run_between_the_pieces_of_a_large_image() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await read_data_url(make_data_url(PNG + bytes(6_000_000)), 10_000_000)
+    counting.cancel()
+    assert turns >= 30
