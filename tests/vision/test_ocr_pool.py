@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.captioning.embedded.samples import CONCISE, normalised_image
 from tests.vision import drawn
 
 UNREAD = "(unread)"
+PHOTOGRAPHS = Path(__file__).parents[2] / "testing/corpora/photographs"
 needs_models = pytest.mark.skipif(not is_ocr_installed(), reason="needs the extra `embedded`")
 
 
@@ -157,6 +159,19 @@ async def test_a_caption_quotes_the_text_in_the_image(ocr_pool: OcrPool):
         await worker_pool.aclose()
 
 
+@needs_models
+@pytest.mark.slow
+async def test_what_is_in_an_image_is_recognised_in_a_confined_child_process(ocr_pool: OcrPool):
+    """The same processes read text."""
+    assert await ocr_pool.recognises()
+    cat = (PHOTOGRAPHS / "cat.jpg").read_bytes()
+    sightings, faces = await ocr_pool.recognise(cat, Deadline.after(300), is_plain=False)
+    assert [sighting.concept for sighting in sightings] == ["cat"]
+    assert faces == 0
+    nothing = await ocr_pool.recognise(b"not a picture", Deadline.after(300), is_plain=False)
+    assert nothing == ((), 0)
+
+
 class StubPool:
     """A worker pool with one result or failure."""
 
@@ -241,3 +256,46 @@ async def test_without_models_the_text_is_unknown(monkeypatch, error):
     assert pool.has_tried_to_start()
     assert not await pool.is_ready()
     assert await pool.read_text(b"x", Deadline.after(5), is_text_sparse=False) is None
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"sightings": []},
+        {"sightings": 7, "faces": 0},
+        {"sightings": [{"concept": "<b>", "probability": 0.9}], "faces": 0},
+        {"sightings": [{"concept": "cat"}], "faces": 0},
+        {"sightings": [], "faces": -1},
+    ],
+)
+async def test_a_failed_job_recognises_nothing(monkeypatch, outcome):
+    """Invalid data from a child process is not used."""
+    stub = StubPool({"failure": ""})
+    pool = await start_ocr_pool(monkeypatch, stub)
+    assert await pool.recognises()
+    stub.outcome = outcome
+    assert await pool.recognise(b"x", Deadline.after(5), is_plain=False) == ((), 0)
+
+
+@pytest.mark.parametrize("error", [ChildDied("gone"), ChildTimeout("5 s"), NoTimeToRetry("late")])
+async def test_a_lost_job_leaves_unknown_what_is_in_the_image(monkeypatch, error):
+    """Another try may tell."""
+    stub = StubPool({"failure": ""})
+    pool = await start_ocr_pool(monkeypatch, stub)
+    stub.outcome = error
+    assert await pool.recognise(b"x", Deadline.after(5), is_plain=False) is None
+
+
+@pytest.mark.parametrize("outcome", [{"failure": "weights.pth is damaged"}, {}, ChildDied("gone")])
+async def test_without_its_weights_nothing_is_recognised_and_text_is_read(
+    monkeypatch, caplog, outcome
+):
+    """One line in the log at the start says so."""
+    stub = StubPool(outcome)
+    pool = await start_ocr_pool(monkeypatch, stub)
+    assert await pool.is_ready()
+    assert not await pool.recognises()
+    stub.outcome = {"sightings": [{"concept": "cat", "probability": 0.9}], "faces": 1}
+    assert await pool.recognise(b"x", Deadline.after(5), is_plain=False) == ((), 0)
+    lines = [record for record in caplog.records if record.message == "recogniser.unavailable"]
+    assert len(lines) == 1

@@ -78,15 +78,17 @@ class EmbeddedCaptioner(Captioner):
         return Draft(wording.text, self.name, cut=wording.is_cut, is_complete=is_complete)
 
     async def check(self) -> str:
-        """Analyses a sample image; returns the locales, and whether text is read."""
+        """Analyses a sample image; returns the locales, and what it reads and names."""
         from PIL import Image  # only used here; the server process runs without Pillow
 
         sample = io.BytesIO()
         Image.new("RGB", (32, 32), "white").save(sample, "JPEG")
         await self._analyse(sample.getvalue(), Deadline.after(ANALYSIS_TIMEOUT_S))
         reads_text = self._ocr_pool is not None and await self._ocr_pool.is_ready()
+        names_things = self._ocr_pool is not None and await self._ocr_pool.recognises()
         text = "reads text" if reads_text else "does not read text"
-        return f"analysed a test image; it writes {self._locales()} and {text}"
+        things = "names what it sees" if names_things else "does not name what it sees"
+        return f"analysed a test image; it writes {self._locales()}, {text} and {things}"
 
     def _phrasebook_for(self, locale: str) -> Phrasebook:
         """By the language subtag: `en-GB` gets the phrasebook of `en`."""
@@ -103,7 +105,17 @@ class EmbeddedCaptioner(Captioner):
 
     async def _find_features(self, jpeg: bytes, deadline: Deadline, caller: str) -> Features:
         features = await self._analyse(jpeg, deadline, caller)
-        if self._ocr_pool is None or not features.may_have_text:
+        if self._ocr_pool is None:
+            return features
+        if features.may_show_things:
+            seen = await self._ocr_pool.recognise(
+                jpeg, deadline, is_plain=features.background is not None, caller=caller
+            )
+            if seen is None:
+                features = replace(features, is_complete=False)
+            else:
+                features = features.with_sightings(*seen)
+        if not features.may_have_text:
             return features
         text = await self._ocr_pool.read_text(
             jpeg, deadline, is_text_sparse=features.is_text_sparse, caller=caller

@@ -1,0 +1,116 @@
+"""Recognises what is in an image. Runs in a child process, as the handler `recognise_job`.
+
+A classifier of 1,000 classes (networks/efficientnet_lite.py) whose classes are summed to the
+concepts that captions name, and a detector that counts faces (faces.py). Both run on onnxruntime.
+Needs the extra `embedded`; where its weights are missing or damaged, nothing is recognised.
+"""
+
+import functools
+import io
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.vision.concepts import load_concepts
+from app.vision.faces import FaceDetector
+from app.vision.features import Sighting
+from app.vision.networks.efficientnet_lite import INPUT_MEAN, INPUT_PX, INPUT_SCALE
+from app.vision.networks.errors import WeightsError
+from app.vision.networks.packages import load_classifier, load_face_detector
+from app.vision.onnx_session import OnnxSession, shrink_arena
+from app.workers.errors import JobRefused
+from app.workers.handler import Reserve
+
+JOB_MEMORY_BYTES = 64 * 1024 * 1024
+"""Address space of one job."""
+DECODED_PX = 512
+"""Longest edge that is decoded: twice what either network sees."""
+
+
+class Recogniser:
+    """Both networks, as sessions of onnxruntime on one thread."""
+
+    def __init__(self) -> None:
+        self._classifier = OnnxSession(load_classifier())
+        self._faces = FaceDetector(OnnxSession(load_face_detector()))
+        self._concepts = load_concepts()
+
+    def recognise(self, image: Image.Image, *, is_plain: bool) -> tuple[tuple[Sighting, ...], int]:
+        """What is certain to be in an image of RGB, the surest first, and how many faces.
+
+        `is_plain`: it has a plain background.
+        """
+        probabilities = self.classify(image)
+        sightings = self._concepts.find_sightings(probabilities)
+        if self._concepts.may_picture_faces(probabilities):
+            return sightings, 0
+        return sightings, self._faces.count_faces(image, is_plain=is_plain)
+
+    def warm_up(self) -> None:
+        """Runs both networks, also where a picture would need only one."""
+        image = Image.linear_gradient("L").convert("RGB")
+        self.classify(image)
+        self._faces.find_faces(image, 0.0)
+
+    def classify(self, image: Image.Image) -> NDArray[np.float32]:
+        """The probability of each class of the whole image, scaled to a square.
+
+        Crops, a mirrored image, and their means name 2 % more or fewer pictures right (measured on
+        750), for 23 ms each.
+        """
+        view = image.resize((INPUT_PX, INPUT_PX), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        pixels = np.asarray(view, np.float32).transpose(2, 0, 1)[None]
+        pixels = (pixels - np.float32(INPUT_MEAN)) / np.float32(INPUT_SCALE)
+        probabilities: NDArray[np.float32] = self._classifier.run(None, {"pixels": pixels})[0][0]
+        return probabilities
+
+
+def recognise_job(
+    data: BinaryIO, args: dict[str, Any], reserve: Reserve
+) -> tuple[dict[str, Any], bytes]:
+    """The handler: JPEG bytes in, the fields of each Sighting and the number of faces out.
+
+    With the argument `probe` it only says whether the networks are loaded.
+    """
+    recogniser, failure = _load_recogniser()
+    if args.get("probe") or recogniser is None:
+        return {"failure": failure, "sightings": [], "faces": 0}, b""
+    reserve(JOB_MEMORY_BYTES)
+    try:
+        with Image.open(io.BytesIO(data.read()), formats=("JPEG", "PNG")) as opened:
+            opened.draft("RGB", (DECODED_PX, DECODED_PX))
+            image = opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise JobRefused("unreadable", type(error).__name__) from error
+    image.thumbnail((DECODED_PX, DECODED_PX), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    sightings, faces = recogniser.recognise(image, is_plain=bool(args.get("is_plain")))
+    shrink_arena()
+    facts = {
+        "failure": "",
+        "sightings": [asdict(sighting) for sighting in sightings],
+        "faces": faces,
+    }
+    return facts, b""
+
+
+def warm_up() -> None:
+    """Loads the networks and runs them: a confined child process cannot open a file later."""
+    encoded = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(encoded, "JPEG")
+    encoded.seek(0)
+    recogniser, _ = _load_recogniser()
+    if recogniser is not None:
+        recogniser.warm_up()
+    recognise_job(encoded, {}, lambda *_: None)
+
+
+@functools.cache
+def _load_recogniser() -> tuple[Recogniser | None, str]:
+    """The recogniser, or None and the reason why there is none."""
+    try:
+        return Recogniser(), ""
+    except WeightsError as error:
+        return None, str(error)

@@ -1,0 +1,122 @@
+"""The table of concepts is consistent, and sums classes to what a person would call them."""
+
+import tomllib
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from app.vision.concepts import MAX_SIGHTINGS, load_concepts
+
+CLASSES = [
+    line.split()[1]
+    for line in (resources.files("app.vision") / "imagenet_classes.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+
+
+def probabilities(**classes: float) -> np.ndarray:
+    """The output of the classifier with these probabilities, and 0 for every other class."""
+    values = np.zeros(len(CLASSES), np.float32)
+    for name, probability in classes.items():
+        values[CLASSES.index(name)] = probability
+    return values
+
+
+def named(**classes: float) -> list[str]:
+    sightings = load_concepts().find_sightings(probabilities(**classes))
+    return [sighting.concept for sighting in sightings]
+
+
+def test_there_are_a_thousand_classes_with_a_name_each():
+    """In the order of the network's outputs, which is that of WordNet's numbers."""
+    assert len(CLASSES) == len(set(CLASSES)) == 1000
+    assert (CLASSES[0], CLASSES[207], CLASSES[999]) == (
+        "tench", "golden_retriever", "toilet_tissue",
+    )  # fmt: skip
+
+
+def test_every_class_stands_in_one_concept_at_most():
+    """Beside the more general ones, which sum it too."""
+    table = load_concepts()
+    lowest: dict[int, str] = {}
+    for concept in table.concepts.values():
+        below = {
+            number
+            for other in table.concepts.values()
+            if concept.name in table.generals_of(other.name)
+            for number in other.classes
+        }
+        for number in concept.classes - below:
+            assert number not in lowest, f"{CLASSES[number]}: {lowest[number]}, {concept.name}"
+            lowest[number] = concept.name
+
+
+def test_a_general_concept_sums_every_class_of_those_below_it():
+    """So that it is at least as probable."""
+    table = load_concepts()
+    for name, concept in table.concepts.items():
+        assert concept.classes, name
+        for general in table.generals_of(name):
+            assert concept.classes <= table.concepts[general].classes
+
+
+def test_the_number_of_concepts_is_one_that_five_languages_can_have_words_for():
+    """Fewer would name too little, more would not be checked by anybody."""
+    assert 150 <= len(load_concepts().concepts) <= 300
+
+
+def test_thresholds_are_probabilities_and_were_measured():
+    """A concept is named only where at least 98 % of the pictures that measured it were right."""
+    table = load_concepts()
+    assert table.thresholds
+    for name, row in table.thresholds.items():
+        assert name in table.concepts
+        assert 0.35 <= row.threshold < 1, name
+        assert 0.98 <= row.precision <= 1, name
+        assert row.pictures > 0, name
+
+
+def test_the_file_of_thresholds_is_as_its_script_writes_it():
+    """Nobody has edited a figure."""
+    from scripts import concept_thresholds
+
+    text = (resources.files("app.vision") / "concept_thresholds.toml").read_text("utf-8")
+    assert concept_thresholds.format_thresholds(load_concepts().thresholds) == text
+
+
+def test_breeds_are_summed_to_a_dog():
+    """No breed is certain, and that it is a dog is."""
+    assert named(beagle=0.3, basset=0.3, english_foxhound=0.3) == ["dog"]
+
+
+def test_the_more_general_word_is_named_where_only_that_is_certain():
+    """And only one of both where both are."""
+    assert named(beagle=0.33, tabby=0.33, red_fox=0.32) == ["animal"]
+    assert named(tabby=0.98) == ["cat"]
+
+
+@pytest.mark.parametrize("classes", [{}, {"tabby": 0.2}, {"velvet": 1.0}, {"web_site": 1.0}])
+def test_nothing_is_named_where_nothing_is_certain(classes):
+    """And no class that stands in no concept."""
+    assert named(**classes) == []
+
+
+def test_at_most_a_few_sightings_are_returned_the_surest_first():
+    """Even for an output that is no distribution."""
+    sightings = load_concepts().find_sightings(np.ones(len(CLASSES), np.float32))
+    assert len(sightings) == MAX_SIGHTINGS
+    values = [sighting.probability for sighting in sightings]
+    assert values == sorted(values, reverse=True)
+    assert max(values) <= 1
+
+
+def test_the_table_is_valid_toml_with_a_known_kind_for_each_concept():
+    """The kinds choose sentences."""
+    rows = tomllib.loads((resources.files("app.vision") / "concepts.toml").read_text("utf-8"))
+    kinds = {row["kind"] for row in rows.values()}
+    assert kinds == {
+        "accessory", "animal", "appliance", "bag", "building", "container", "drink",
+        "electronics", "food", "footwear", "furniture", "garment", "headgear", "instrument",
+        "kitchenware", "place", "plant", "sport", "tableware", "thing", "tool", "toy", "vehicle",
+    }  # fmt: skip
