@@ -30,8 +30,8 @@ TYPICAL_OCR_S = 0.7
 """For an estimate of the waiting time."""
 TIME_AFTER_OCR_S = 1.0
 """What a request needs after OCR, to write and validate the caption."""
-MODELS_BYTES = 128 * 1024 * 1024
-"""Memory of the models in a child process of 156 MB. The worker pool gets this much less."""
+MODELS_BYTES = 176 * 1024 * 1024
+"""Memory of the models in a child process of 220 MB. The worker pool gets this much less."""
 _OVERRUN_S = OCR_TIMEOUT_S
 """A job that comes too late may end: loading the models anew takes 3 to 5 s, in which all others
 would come too late as well."""
