@@ -177,6 +177,7 @@ class StubPool:
 
     def __init__(self, outcome: object, waiting: int = 0) -> None:
         self.outcome, self.waiting = outcome, waiting
+        self.asked_for = ()
 
     async def start(self) -> None:
         if isinstance(self.outcome, OSError | ImportError):
@@ -186,7 +187,7 @@ class StubPool:
         self.asked_for = fairness_key
         return self.waiting
 
-    async def run(self, handler, data, args, *, timeout_s, deadline, fairness_key):
+    async def run(self, handler, data, args, *, timeout_s, deadline, fairness_key=()):
         assert fairness_key == self.asked_for
         if isinstance(self.outcome, Exception):
             raise self.outcome
