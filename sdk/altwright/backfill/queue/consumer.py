@@ -29,6 +29,10 @@ _logger = logging.getLogger("altwright.worker")
 
 def create_consumer(broker_url: str, workers: RunWorkers, queue: str = QUEUE) -> Celery:
     """Create the app that a worker process runs."""
+    if broker_url.startswith(("redis", "sentinel")):
+        from altwright.backfill.queue.redis_acks import count_failed_acks  # needs redis
+
+        count_failed_acks()
     app = producer(broker_url, queue)
 
     @app.task(name=TASK, bind=True)
