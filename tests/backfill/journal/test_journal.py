@@ -42,6 +42,17 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
+@pytest.mark.parametrize("folder", [".", "/", "a-folder"])
+def test_a_folder_is_refused_as_a_journal(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a-folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for open_journal in (Journal.open, Journal.read):
+        with pytest.raises(UsageError, match="is a folder"):
+            open_journal(Path(folder))
+
+
 def test_rows_and_results_are_read_as_they_were_stored(journal: Journal) -> None:
     full = Row("k", "http://x/ü.jpg", "c", " ", "pending", "ü.jpg", ("a", "b"), {"x": "y"}, 7)
     read(journal, full)

@@ -65,8 +65,7 @@ class Journal:
 
         Raises UsageError.
         """
-        if identity is None and not path.exists():
-            raise UsageError(f"There is no journal {path}.")
+        _check_path(path, must_exist=identity is None)
         refuse_other_database(path)
         try:
             lock = JournalLock(path)
@@ -89,8 +88,7 @@ class Journal:
     @classmethod
     def read(cls, path: Path) -> Journal:
         """Open it for reading, also while a run writes. Raises UsageError."""
-        if not path.exists():
-            raise UsageError(f"There is no journal {path}.")
+        _check_path(path, must_exist=True)
         try:
             journal = cls(path, None)
             if needs_schema(journal._db, path):
@@ -394,6 +392,13 @@ class Journal:
                 result = serialization.result_from_json(stored)
                 self._set_outcome(row_id, decide(serialization.row_from_json(row), result))
         return len(found)
+
+
+def _check_path(path: Path, *, must_exist: bool) -> None:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name the journal's file.")
+    if must_exist and not path.exists():
+        raise UsageError(f"There is no journal {path}.")
 
 
 def _read_request(request_key: str, row: str, row_count: int, result: str | None) -> PendingRequest:
