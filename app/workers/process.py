@@ -43,7 +43,9 @@ _SEND_BUFFER_BYTES = 512 * 1024
 # For a whole result: an image of 1200 px has up to 300 KB, and half a result would wake the server
 # in vain. The kernel doubles this number, within its own limit.
 
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 120.0
+# A child imports for a second of processor time, ten with a low weight on a busy machine. One that
+# is killed before it is ready begins anew, and a busy machine would never have one.
 
 
 class _MemoryBusy(PoolBusy):

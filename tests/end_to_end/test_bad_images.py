@@ -1,7 +1,6 @@
 """Bad images in a row, in every provider's words, and then a good one: it is captioned."""
 
 import csv
-import json
 import os
 import subprocess
 import sys
@@ -177,21 +176,3 @@ def test_a_backfill_of_a_mixed_folder_captions_every_good_image(
     with (tmp_path / "alt.csv").open(encoding="utf-8", newline="") as file:
         sources = [row["alt_source"] for row in csv.DictReader(file)]
     assert sources == ["rejected"] * 8 + ["ai"] * 6
-
-
-REPORTS = Path(__file__).parents[3] / "shared" / "reports"
-"""Inputs that others reported, where they lie beside the checkout."""
-
-
-@pytest.mark.skipif(not REPORTS.is_dir(), reason="put the reports into ../shared/reports")
-@pytest.mark.parametrize("name", ["blocked-picture-answers", "small-picture-answers"])
-def test_every_report_of_a_refused_image_is_final(
-    server: Altwright, model: DialectModelServer, name: str
-) -> None:
-    for line in (REPORTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        model.example = Example(row["status"], json.dumps(row["body"]))
-        for number in range(6):
-            response = server.caption(data_url(bad_image(number)))
-            assert (response.status_code, response.json()["code"]) == (422, "caption_refused"), row
-        assert_closed_and_well(server, model)
