@@ -21,6 +21,9 @@ _RESERVED_DESCRIPTORS = 512
 """For connections to origins and model servers, child processes and files."""
 _MIN_CONNECTIONS = 64
 _MAX_DESCRIPTORS = 65_536
+_READ_BYTES = 64 * 1024
+"""Read from a client at a time, as much as uvicorn lets wait for the application. asyncio reads 256
+KiB, which each of many clients with a large body would hold until its turn."""
 _JOINED_BYTES = 16 * 1024
 """A write larger than this is sent at once: joining would copy it."""
 
@@ -105,6 +108,8 @@ class BoundedH11Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Close a connection over the limit at once; give others time for a head."""
         self.conn = StrictConnection(h11.SERVER, HEAD_MAX_BYTES)
+        if hasattr(transport, "max_size"):  # asyncio's own over sockets
+            transport.max_size = _READ_BYTES
         super().connection_made(_JoiningTransport(transport, self.loop))
         if len(self.connections) > self.max_connections:
             transport.abort()

@@ -1,5 +1,6 @@
 """A client that sends nothing useful does not hold a connection, and one that is slow loses it."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -11,6 +12,8 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.server import ServerState
 
 from app.api.middleware import render_malformed_request
 from app.runtime.http_protocol import bounded_protocol
@@ -209,3 +212,31 @@ def test_what_is_not_http_gets_a_problem(
     assert (problem["status"], problem["code"]) == (400, "invalid_request")
     assert f"x-request-id: {problem['request_id']}".encode() in head.lower()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_client_is_read_in_pieces_of_what_may_wait_for_the_application() -> None:
+    """With asyncio's 256 KiB each of many clients with a large body holds as much."""
+    protocol_class = bounded_protocol(
+        max_connections=MAX_CONNECTIONS, malformed_response=render_malformed_request
+    )
+    config = uvicorn.Config(application, http=protocol_class, log_config=None, lifespan="off")
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: protocol_class(config, ServerState(), {}, loop), "127.0.0.1", 0
+    )
+    opened: list[asyncio.Transport] = []
+    made = protocol_class.connection_made
+
+    def connection_made(self: asyncio.Protocol, transport: asyncio.Transport) -> None:
+        opened.append(transport)
+        made(self, transport)
+
+    protocol_class.connection_made = connection_made
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(REQUEST)
+    while not opened:
+        await asyncio.sleep(0.01)
+    writer.close()
+    server.close()
+    assert opened[0].max_size == HIGH_WATER_LIMIT
