@@ -201,6 +201,7 @@ class Pipeline:
             context=request.context,
             role=request.role,
             keywords=request.keywords,
+            visible_text=request.visible_text,
             caller=request.caller,
         )
         draft = await self.captioner.draft(image, draft_request, deadline)
@@ -244,6 +245,7 @@ class Pipeline:
             style=request.style,
             locale=request.locale,
             context=request.context,
+            visible_text=request.visible_text,
             max_tokens=request.max_tokens,
             is_final=is_last,
             deadline=deadline,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Role = Literal["hero", "inline", "gallery", "product", "link"]
+Role = Literal["hero", "inline", "gallery", "product", "link", "button"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class CaptionRequest:
     context: str | None = None
     role: Role | None = None
     keywords: tuple[str, ...] = ()
+    visible_text: str | None = None
+    """Text beside the image that readers get anyway."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     caller: str = ""
     """The caller's name, for fair queueing."""

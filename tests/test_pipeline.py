@@ -165,7 +165,13 @@ async def validation_pool() -> AsyncIterator[ValidationPool]:
 async def test_a_draft_that_breaks_no_rule_becomes_the_caption() -> None:
     pipeline = make_pipeline(Draft(GOOD, "m", input_tokens=900, output_tokens=12))
     request = replace(
-        REQUEST, locale="en-GB", context="Discs", role="inline", keywords=("disc",), max_tokens=80
+        REQUEST,
+        locale="en-GB",
+        context="Discs",
+        role="inline",
+        keywords=("disc",),
+        max_tokens=80,
+        visible_text="Our disc",
     )
     assert await pipeline.caption(request, soon()) == Caption(
         text=GOOD,
@@ -183,7 +189,16 @@ async def test_a_draft_that_breaks_no_rule_becomes_the_caption() -> None:
         cached=None,
     )
     assert pipeline.captioner.requests == [
-        DraftRequest(STYLES["concise"], "en-GB", 80, "Discs", "inline", ("disc",), caller="anna")
+        DraftRequest(
+            STYLES["concise"],
+            "en-GB",
+            80,
+            "Discs",
+            "inline",
+            ("disc",),
+            visible_text="Our disc",
+            caller="anna",
+        )
     ]
 
 

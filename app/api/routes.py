@@ -170,6 +170,7 @@ async def check_caption(
                 style=services.styles[body.style],
                 locale=body.locale,
                 context=body.context,
+                visible_text=body.visible_text,
                 is_final=True,
                 deadline=deadline,
                 caller=caller.name,

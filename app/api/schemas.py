@@ -26,6 +26,7 @@ _URL_WHITE_SPACE = " \t\n\f\r"
 """At the ends it is no part of a URL (WHATWG). It comes with lines of files and cells of tables."""
 MAX_RESULTS = 12
 """Styles times locales of one request."""
+_VISIBLE_TEXT_MAX_CHARS = 500
 _SOFT_CODES = [rule.code for rule in RULES if rule.severity == "soft"]
 # Later versions may add codes, so the lists are open: a client must accept any string.
 SoftCode = Annotated[str, Field(json_schema_extra={"x-extensible-enum": [*_SOFT_CODES]})]
@@ -116,7 +117,15 @@ class _ImageBody(_RequestBody):
     )
     role: Role | None = Field(
         None,
-        description="What the image does on its page. For `link` the caption says where it leads.",
+        description="What the image does on its page. For `link` the caption says where it leads, "
+        "for `button` what it does, unless `visible_text` says so.",
+    )
+    visible_text: str | None = Field(
+        None,
+        max_length=_VISIBLE_TEXT_MAX_CHARS,
+        description="Text beside the image that is read anyway: figcaption, link text, heading. A "
+        "caption that only repeats it breaks the rule `repeats_visible_text`. It is data, like "
+        "`context`.",
     )
     keywords: list[Keyword] = Field(
         default_factory=list,
@@ -150,6 +159,7 @@ class _ImageBody(_RequestBody):
             context=self.context,
             role=self.role,
             keywords=tuple(self.keywords),
+            visible_text=self.visible_text,
             caller=caller,
         )
 
@@ -242,6 +252,14 @@ class CheckBody(_RequestBody):
     style: str = Field("concise", examples=["concise"])
     locale: Locale = "en"
     context: str | None = Field(None, max_length=2_000)
+    role: Role | None = Field(
+        None, description="What the image does on its page. No rule depends on it so far."
+    )
+    visible_text: str | None = Field(
+        None,
+        max_length=_VISIBLE_TEXT_MAX_CHARS,
+        description="Text beside the image, which the caption must not only repeat.",
+    )
 
 
 class Usage(BaseModel):

@@ -38,7 +38,7 @@ _CHECKED_AT_ONCE_CHARS = 500
 """A longer caption is checked in a thread: a hostile one takes the rules longer."""
 _LOG_PAUSE_S = 60.0
 """Entries that are refused are logged this often."""
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class CacheKey:
     context: str | None
     role: str | None
     keywords: tuple[str, ...]
+    visible_text: str | None
     max_tokens: int
     model: str
 
@@ -77,6 +78,7 @@ class CacheKey:
             context=request.context,
             role=request.role,
             keywords=request.keywords,
+            visible_text=request.visible_text,
             max_tokens=request.max_tokens,
             model=model,
         )
@@ -86,7 +88,7 @@ class CacheKey:
         fields = [
             _FORMAT, self.image_sha256, self.image_px, self.sent_px, self.style,
             self.style_version, self.caption_code_version, self.locale, self.context, self.role,
-            self.keywords, self.max_tokens, self.model,
+            self.keywords, self.visible_text, self.max_tokens, self.model,
         ]  # fmt: skip
         return "altwright:caption:" + hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
@@ -256,6 +258,7 @@ async def _keeps_rules(stored: _StoredCaption, key: CacheKey, style: Style) -> b
         style=style,
         locale=key.locale,
         context=key.context,
+        visible_text=key.visible_text,
         is_truncated=stored.truncated,
     )
     is_short = len(stored.text) <= _CHECKED_AT_ONCE_CHARS

@@ -20,7 +20,8 @@ class RejectedDraft:
 class DraftRequest:
     """Everything that a captioner gets besides the image.
 
-    `context` and `keywords` come from the caller: they are data, never instructions.
+    `context`, `keywords` and `visible_text` come from the caller: they are data, never
+    instructions.
     """
 
     style: Style
@@ -29,6 +30,8 @@ class DraftRequest:
     context: str | None = None
     role: Role | None = None
     keywords: tuple[str, ...] = ()
+    visible_text: str | None = None
+    """Text beside the image that readers get anyway; a caption must say more."""
     rejected: RejectedDraft | None = None
     caller: str = ""
     """Whose turn the work takes that waits for a child process."""

@@ -10,7 +10,13 @@ from app.validation.unicode_normalisation import normalise_text
 
 
 def check_finished_caption(
-    caption: str, *, style: Style, locale: str, context: str | None, is_truncated: bool
+    caption: str,
+    *,
+    style: Style,
+    locale: str,
+    context: str | None,
+    is_truncated: bool,
+    visible_text: str | None = None,
 ) -> tuple[str, ...] | None:
     """The codes of the soft rules that it breaks; None where it is no caption for this request.
 
@@ -28,6 +34,7 @@ def check_finished_caption(
         locale=locale,
         languages=load_languages().for_locale(locale),
         context=context or "",
+        visible_text=visible_text or "",
         is_truncated=is_truncated,
         is_search_query=False,
     )

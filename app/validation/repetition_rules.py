@@ -14,6 +14,16 @@ _STUTTER = re.compile(r"(.{1,12}?)\1{5,}")
 _MIN_DISTINCT_SHARE = 0.33
 """Share of distinct words below which 60 words and more are a loop (real captions: over 0.5)."""
 _MAX_CHARS = 4000
+_REPEATS_REASON = (
+    "It only repeats the text beside the picture, which is read anyway; say what that leaves out."
+)
+_SHORT_WORD_CHARS = 2
+"""Words up to this length are articles and prepositions; no content word to speak of."""
+_NAMES_OF_CONTROLS = frozenset({
+    "and", "the", "for", "link", "button", "logo", "icon", "und", "der", "die", "das", "zum", "zur",
+    "schaltfläche", "les", "des", "lien", "bouton", "los", "las", "enlace", "botón", "poveznica", "gumb",
+})  # fmt: skip
+"""Words around a repeated text that add nothing to it: "Link to the annual report"."""
 
 
 def loop(given: RuleInput) -> str | None:
@@ -42,6 +52,29 @@ def repeated_words(given: RuleInput) -> str | None:
     # `most_common` imports a module when it is called, which a confined process cannot.
     word, count = max(counts.items(), key=itemgetter(1), default=("", 0))
     return f'It says "{word}" {count} times; {most} is the most.' if count > most else None
+
+
+def repeats_visible_text(given: RuleInput) -> str | None:
+    """Nothing but what the text beside the image says: a screen reader would say it twice."""
+    if not given.visible_text:
+        return None
+    beside = split_words(given.visible_text)
+    own = split_words(given.caption)
+    if WIDE_CHARACTER.search(given.caption):
+        # Each character is a word there, and most occur in any longer text.
+        is_repetition = "".join(own) in "".join(beside)
+    else:
+        fillers = _NAMES_OF_CONTROLS.union(
+            *(language.function_words | language.nouns for language in given.languages)
+        )
+        new = {
+            _stem(word)
+            for word in own
+            if word not in fillers and (len(word) > _SHORT_WORD_CHARS or word.isdigit())
+        }
+        known = {_stem(word) for word in beside}
+        is_repetition = new <= known and not known.isdisjoint(map(_stem, own))
+    return _REPEATS_REASON if is_repetition else None
 
 
 def _stem(word: str) -> str:

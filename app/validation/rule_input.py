@@ -22,6 +22,8 @@ class RuleInput:
     locale: str
     languages: tuple[Language, ...]
     context: str
+    visible_text: str
+    """Text beside the image that readers get anyway; empty where there is none."""
     is_truncated: bool
     is_search_query: bool
     """A title or name, whose language need not be that of the locale."""

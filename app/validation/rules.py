@@ -155,6 +155,13 @@ RULES: tuple[Rule, ...] = (
         repetition_rules.repeated_words,
     ),
     Rule(
+        "repeats_visible_text",
+        "hard",
+        "It says more than the text that stands beside the image.",
+        f"{_W3C}; axe",
+        repetition_rules.repeats_visible_text,
+    ),
+    Rule(
         "long_for_screen_readers",
         "soft",
         "It is short enough to be heard in one go.",

@@ -74,6 +74,7 @@ class ValidationPool:
         locale: str,
         deadline: Deadline,
         context: str | None = None,
+        visible_text: str | None = None,
         max_tokens: int | None = None,
         is_final: bool = False,
         caller: str = "",
@@ -88,6 +89,7 @@ class ValidationPool:
             style=style,
             locale=locale,
             context=context,
+            visible_text=visible_text,
             max_tokens=max_tokens,
             is_final=is_final,
         )
@@ -96,6 +98,7 @@ class ValidationPool:
         options: dict[str, JsonValue] = {
             "locale": locale,
             "context": context,
+            "visible_text": visible_text,
             "max_tokens": max_tokens,
             "is_final": is_final,
         }

@@ -53,7 +53,13 @@ class Verdict:
 
 
 def validate_text(
-    text: str, *, style: Style, locale: str, context: str | None = None, is_final: bool = False
+    text: str,
+    *,
+    style: Style,
+    locale: str,
+    context: str | None = None,
+    visible_text: str | None = None,
+    is_final: bool = False,
 ) -> Verdict:
     """The verdict on a text that was not written under a token ceiling."""
     return validate_draft(
@@ -61,6 +67,7 @@ def validate_text(
         style=style,
         locale=locale,
         context=context,
+        visible_text=visible_text,
         is_final=is_final,
     )
 
@@ -71,6 +78,7 @@ def validate_draft(
     style: Style,
     locale: str,
     context: str | None = None,
+    visible_text: str | None = None,
     max_tokens: int | None = None,
     is_final: bool = False,
     identifies_language: bool = True,
@@ -102,6 +110,7 @@ def validate_draft(
             locale=locale,
             languages=languages,
             context=context or "",
+            visible_text=visible_text or "",
             is_truncated=is_truncated,
             is_search_query=cleaned.is_search_query,
         ),

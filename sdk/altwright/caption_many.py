@@ -29,6 +29,7 @@ class Job:
     locale: str | None = None
     context: str | None = None
     role: Role | None = None
+    visible_text: str | None = None
     keywords: Sequence[str] | None = None
     metadata: Mapping[str, str] | None = None
     ref: object = None

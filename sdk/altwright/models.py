@@ -13,7 +13,7 @@ from typing import Literal
 from altwright import markup
 from altwright.errors import Problem
 
-Role = Literal["hero", "inline", "gallery", "product", "link"]
+Role = Literal["hero", "inline", "gallery", "product", "link", "button"]
 """What an image does on its page."""
 
 

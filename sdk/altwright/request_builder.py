@@ -40,6 +40,7 @@ def build_caption(
     locale: str | None = None,
     context: str | None = None,
     role: Role | None = None,
+    visible_text: str | None = None,
     keywords: Sequence[str] | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Request[Caption]:
@@ -51,6 +52,7 @@ def build_caption(
         locale=locale,
         context=context,
         role=role,
+        visible_text=visible_text,
         keywords=_checked_list("keywords", keywords),
         metadata=_checked_strings("metadata", metadata),
     )
@@ -71,6 +73,7 @@ def build_captions(
     locales: Sequence[str] | None = None,
     context: str | None = None,
     role: Role | None = None,
+    visible_text: str | None = None,
     keywords: Sequence[str] | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Request[list[CaptionResult]]:
@@ -83,6 +86,7 @@ def build_captions(
         locales=_checked_list("locales", locales),
         context=context,
         role=role,
+        visible_text=visible_text,
         keywords=_checked_list("keywords", keywords),
         metadata=_checked_strings("metadata", metadata),
     )
@@ -100,9 +104,18 @@ def build_check(
     style: str | None = None,
     locale: str | None = None,
     context: str | None = None,
+    role: Role | None = None,
+    visible_text: str | None = None,
 ) -> Request[Verdict]:
     """POST /v1/caption/check."""
-    body = _encode_body(caption=text, style=style, locale=locale, context=context)
+    body = _encode_body(
+        caption=text,
+        style=style,
+        locale=locale,
+        context=context,
+        role=role,
+        visible_text=visible_text,
+    )
     return Request("POST", "/v1/caption/check", body, parse_verdict)
 
 

@@ -142,10 +142,11 @@ def test_a_url_and_enter_show_a_caption_with_its_facts(page: Page, api: FakeApi)
 
 
 def test_every_field_of_the_form_is_sent(page: Page, api: FakeApi) -> None:
-    """Styles, language, maximum tokens, role, context, keywords and the key."""
+    """Styles, language, maximum tokens, role, context, visible text, keywords and the key."""
     api.body = {"results": [caption_body("One."), caption_body("Two.", "poster")]}
     click(page, "input[value=poster]")
     for field, value in (("locale", "de"), ("max-tokens", "200"), ("context", "Mighty Mug"),
+                         ("visible-text", " Our mug "),
                          ("keywords", "white mug, , gift"), ("key", "secret")):  # fmt: skip
         fill(page, field, value)
     page.run("document.getElementById('role').value = 'product'")
@@ -159,6 +160,7 @@ def test_every_field_of_the_form_is_sent(page: Page, api: FakeApi) -> None:
         "locale": "de",
         "role": "product",
         "context": "Mighty Mug",
+        "visible_text": "Our mug",
         "keywords": ["white mug", "gift"],
     }
     assert text(page, ".result:nth-of-type(2) .caption") == "Two."

@@ -91,6 +91,7 @@ async def test_it_says_what_the_model_saw_when_the_caption_was_made(cache: Capti
         {"context": "Mug"},
         {"role": "link"},
         {"keywords": ("mug",)},
+        {"visible_text": "Our mug"},
         {"max_tokens": 65},
         {"model": "n"},
     ],
@@ -103,7 +104,9 @@ async def test_everything_that_a_caption_depends_on_is_part_of_the_key(
 
 
 def test_a_key_is_made_of_the_request_the_image_the_style_and_the_model() -> None:
-    request = replace(REQUEST, locale="de", context="Mug", role="link", keywords=("a",))
+    request = replace(
+        REQUEST, locale="de", context="Mug", role="link", keywords=("a",), visible_text="B"
+    )
     assert CacheKey.of(request, IMAGE, STYLE, "n") == CacheKey(
         image_sha256=FACTS.sha256,
         image_px=(20, 10),
@@ -115,6 +118,7 @@ def test_a_key_is_made_of_the_request_the_image_the_style_and_the_model() -> Non
         context="Mug",
         role="link",
         keywords=("a",),
+        visible_text="B",
         max_tokens=64,
         model="n",
     )
@@ -123,9 +127,9 @@ def test_a_key_is_made_of_the_request_the_image_the_style_and_the_model() -> Non
 def test_the_key_in_redis_has_kept_its_form() -> None:
     """Captions that an earlier release stored under the same code are found."""
     key = CacheKey(
-        "0" * 64, (10, 10), (32, 32), "concise", "v1", "p1", "en", None, None, (), 64, "m"
+        "0" * 64, (10, 10), (32, 32), "concise", "v1", "p1", "en", None, None, (), None, 64, "m"
     )
-    digest = "e00ade03e5aa7f5bb42c5d4675682f746ed5ed88adbf2ce39af26420cd825d83"
+    digest = "76f28f229652f27d96c996b92949f3602fb12e03cbc0b19817b1a2486c1e29b4"
     assert key.redis_key() == f"altwright:caption:{digest}"
 
 

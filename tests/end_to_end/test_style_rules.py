@@ -166,6 +166,24 @@ def test_the_prompt_for_a_link_asks_where_it_leads_in_every_style_and_route(
     assert all("Contact us" in prompt for prompt in injection_model.prompts)
 
 
+def test_a_caption_that_only_repeats_the_text_beside_the_image_is_rejected_in_every_route(
+    server: Altwright, injection_model: PromptInjectionModelServer
+) -> None:
+    body = {"role": "link", "visible_text": f"Link: {VALID_CAPTION}"}
+    problem = server.caption(IMAGE_URL, style="detailed", max_tokens=256, **body).json()
+    assert [reason["code"] for reason in problem["reasons"]] == ["repeats_visible_text"]
+    assert len(injection_model.prompts) == 2
+    assert all("Do not repeat it" in prompt for prompt in injection_model.prompts)
+    assert "It only repeats the text beside the picture" in injection_model.prompts[1]
+    several = {"image_url": IMAGE_URL, "styles": ["detailed"], "max_tokens": 256, **body}
+    [result] = server.post("/v1/image/captions", several).json()["results"]
+    assert result["problem"]["code"] == "caption_rejected"
+    check = {"caption": VALID_CAPTION, "style": "detailed", **body}
+    assert server.post("/v1/caption/check", check).json()["hard"] == ["repeats_visible_text"]
+    check["visible_text"] = "Contact us"
+    assert server.post("/v1/caption/check", check).json()["hard"] == []
+
+
 @pytest.mark.parametrize(
     "draft", ["DECORATIVE", '{"alt_text": "DECORATIVE"}', "Alt text: decorative."]
 )

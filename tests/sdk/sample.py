@@ -38,6 +38,7 @@ def caption_one(client: Altwright, image_path: Path) -> str:
         locale="en",
         context="Harbour mug, 350 ml",
         role=role,
+        visible_text="Our new mug",
         keywords=["mug"],
         metadata={"row": "7"},
     )

@@ -108,6 +108,8 @@ def test_options_are_sent_to_the_server(proxy: FaultProxy, command: RunCommand) 
         "Becher",
         "--role",
         "product",
+        "--visible-text",
+        "Unser Becher",
         "-k",
         "rot",
         "-k",
@@ -117,7 +119,7 @@ def test_options_are_sent_to_the_server(proxy: FaultProxy, command: RunCommand) 
     assert (code, stderr) == (0, "")
     assert proxy.requests[-1].json() == {
         "image_url": URL, "style": "seo", "locale": "de", "max_tokens": 96, "context": "Becher",
-        "role": "product", "keywords": ["rot", "blau"],
+        "role": "product", "visible_text": "Unser Becher", "keywords": ["rot", "blau"],
     }  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def test_every_argument_is_sent_under_its_name(proxy: FaultProxy, make_client: M
         "locale": "de",
         "context": "Hafenbecher",
         "role": "product",
+        "visible_text": "Unser Becher",
         "keywords": ["becher"],
         "metadata": {"a": "b"},
     }

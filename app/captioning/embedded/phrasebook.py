@@ -46,6 +46,8 @@ class Phrasebook:
     """Template of a caption with a name before it."""
     link_prefix: str
     """The same for an image that is a link."""
+    button_prefix: str
+    """The same for an image that is a button."""
     coloured_thing: str
     """Template of a thing of several colours."""
     words: Words
@@ -83,12 +85,13 @@ class Phrasebook:
             "Text": self.text_noun[number.title()],
         }
 
-    def name(self, name: str, sentence: str, *, is_link: bool) -> str:
+    def name(self, name: str, sentence: str, *, role: Role | None) -> str:
         """The sentence after a name, with which it becomes one sentence."""
         first_word = sentence.split(maxsplit=1)[0]
         if not self.lower_case_starts or first_word in self.lower_case_starts:
             sentence = sentence[0].lower() + sentence[1:]
-        template = self.link_prefix if is_link else self.name_prefix
+        prefixes = {"link": self.link_prefix, "button": self.button_prefix}
+        template = prefixes.get(role or "", self.name_prefix)
         return template.format(name=name, caption=sentence)
 
     def plain_quotation(self, text: str) -> str:

@@ -22,7 +22,7 @@ from app.captioning.embedded.quotations import (
 from app.captioning.embedded.skin import without_skin
 from app.captioning.embedded.slots import Slots, fill_slots
 from app.captioning.embedded.things import Things, find_things
-from app.types import Draft, Style
+from app.types import Draft, Role, Style
 from app.validation.truncation import CHARS_PER_TOKEN
 from app.validation.verdict import validate_draft
 from app.vision.colour_names import ColourShare
@@ -81,7 +81,9 @@ def _compose(
             if _repeats_words(opening.sentence, request.style):
                 continue
             text = _extend(opening, request, max_chars)
-            if text != rejected and (not opening.needs_validation or _is_valid(text, request)):
+            # The text beside the image is a stranger's too: any sentence may repeat it.
+            is_own = not (opening.needs_validation or request.visible_text)
+            if text != rejected and (is_own or _is_valid(text, request)):
                 return text
     return min((opening.sentence for opening in openings if not opening.needs_validation), key=len)
 
@@ -90,7 +92,11 @@ def _is_valid(text: str, request: DraftRequest) -> bool:
     """Whether a caption with words of strangers obeys every rule as it is."""
     draft = Draft(text, model="", cut=len(text) < request.style.min_chars)
     verdict = validate_draft(
-        draft, style=request.style, locale=request.locale, context=request.context
+        draft,
+        style=request.style,
+        locale=request.locale,
+        context=request.context,
+        visible_text=request.visible_text,
     )
     return verdict.outcome == "caption" and verdict.is_valid and verdict.caption == text
 
@@ -119,7 +125,7 @@ def _generate_openings(
         for sentence in sentences:
             if name is None:
                 break
-            named = phrasebook.name(name, f"{sentence}.", is_link=request.role == "link")
+            named = phrasebook.name(name, f"{sentence}.", role=_named_role(request))
             yield _Opening(named, further, fillers, needs_validation=True)
         has_quotations = bool(quotation_slots or remaining)
         for sentence in sentences:
@@ -178,6 +184,11 @@ def _find_parts(
         further = tuple(t for t in further if t not in details)
         fillers = (*details, *fillers)
     return _Parts(templates, further, fillers, slots, is_paragraph and names_things)
+
+
+def _named_role(request: DraftRequest) -> Role | None:
+    """The role that a name is given with. Text beside a link says itself where it leads."""
+    return None if request.visible_text else request.role
 
 
 def _generate_quotations(

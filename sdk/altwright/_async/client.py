@@ -89,6 +89,7 @@ class AsyncAltwright:
         locale: str | None = None,
         context: str | None = None,
         role: Role | None = None,
+        visible_text: str | None = None,
         keywords: Sequence[str] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Caption:
@@ -100,7 +101,9 @@ class AsyncAltwright:
         `max_tokens`: the most that the caption may have, 32 to 256 (64 by default).
         `locale`: the caption's language, a BCP 47 tag (`en` by default).
         `context`: text around the image, the only source of proper names.
-        `role`: `hero`, `inline`, `gallery`, `product` or `link`.
+        `role`: `hero`, `inline`, `gallery`, `product`, `link` or `button`.
+        `visible_text`: text beside the image that is read anyway (figcaption, link text, heading);
+        the caption does not only repeat it.
         `keywords`: up to ten, for `seo`.
         `metadata`: strings that are returned with the caption.
 
@@ -114,6 +117,7 @@ class AsyncAltwright:
                 locale=locale,
                 context=context,
                 role=role,
+                visible_text=visible_text,
                 keywords=keywords,
                 metadata=metadata,
             )
@@ -129,6 +133,7 @@ class AsyncAltwright:
         locale: str | None = None,
         context: str | None = None,
         role: Role | None = None,
+        visible_text: str | None = None,
         keywords: Sequence[str] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Caption | Default:
@@ -144,6 +149,7 @@ class AsyncAltwright:
                 locale=locale,
                 context=context,
                 role=role,
+                visible_text=visible_text,
                 keywords=keywords,
                 metadata=metadata,
             )
@@ -161,6 +167,7 @@ class AsyncAltwright:
         locales: Sequence[str] | None = None,
         context: str | None = None,
         role: Role | None = None,
+        visible_text: str | None = None,
         keywords: Sequence[str] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> list[CaptionResult]:
@@ -178,6 +185,7 @@ class AsyncAltwright:
                 locales=locales,
                 context=context,
                 role=role,
+                visible_text=visible_text,
                 keywords=keywords,
                 metadata=metadata,
             )
@@ -195,6 +203,7 @@ class AsyncAltwright:
         locale: str | None = None,
         context: str | None = None,
         role: Role | None = None,
+        visible_text: str | None = None,
         keywords: Sequence[str] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[tuple[AnItem, Caption | AltwrightError], None]:
@@ -217,6 +226,7 @@ class AsyncAltwright:
                 "locale": locale,
                 "context": context,
                 "role": role,
+                "visible_text": visible_text,
                 "keywords": keywords,
                 "metadata": metadata,
             },
@@ -234,10 +244,19 @@ class AsyncAltwright:
         style: str | None = None,
         locale: str | None = None,
         context: str | None = None,
+        role: Role | None = None,
+        visible_text: str | None = None,
     ) -> Verdict:
         """Check a text that a person or another tool wrote; no model is called."""
         return await self._call(
-            request_builder.build_check(text, style=style, locale=locale, context=context)
+            request_builder.build_check(
+                text,
+                style=style,
+                locale=locale,
+                context=context,
+                role=role,
+                visible_text=visible_text,
+            )
         )
 
     async def styles(self) -> list[Style]:

@@ -27,6 +27,7 @@ KNOWN_COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "alt_source": ("alt_source",),
     "context": ("context", "title", "name", "product_name", "headline"),
+    "visible_text": ("visible_text", "figcaption", "link_text"),
     "tags": ("tags", "keywords", "labels", "categories"),
     "file_name": ("file_name", "filename"),
 }  # fmt: skip
@@ -45,6 +46,8 @@ VALUE_CHARS = 500
 """Characters that are kept of every other column, for hold rules."""
 CONTEXT_CHARS = 2_000
 """The API's limit of `context`."""
+VISIBLE_TEXT_CHARS = 500
+"""The API's limit of `visible_text`."""
 TAG_CHARS = 100
 """The API's limit of one keyword."""
 _MAX_LISTED = 30
@@ -60,6 +63,7 @@ class ColumnMapping:
     alt: str = ""
     alt_source: str = ""
     context: tuple[str, ...] = ()
+    visible_text: str = ""
     tags: str = ""
     file_name: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -74,12 +78,14 @@ class ColumnMapping:
 
     def describe(self) -> list[str]:
         """Lines for people, before anything runs."""
+        beside = [f"beside      {self.visible_text}"] if self.visible_text else []
         return [
             f"image       {self.image}",
             f"key         {self.key or 'none: rows are known by their picture'}",
             f"alt         {self.alt or 'none: every row is blank'}",
             f"alt_source  {self.alt_source or 'none'}",
             f"context     {', '.join(self.context) or 'none'}",
+            *beside,
             f"tags        {self.tags or 'none'}",
             f"file name   {self.file_name or 'from ' + self.image}",
         ]
@@ -119,6 +125,7 @@ def guess_columns(
         alt=found["alt"],
         alt_source=found["alt_source"],
         context=tuple(name.strip() for name in context if name.strip()),
+        visible_text=found["visible_text"],
         tags=found["tags"],
         file_name=found["file_name"],
         renamed={role: name for role, name in given.items() if role not in KNOWN_COLUMN_NAMES},
@@ -186,6 +193,7 @@ def row_from_record(
         key=_key_to_text(values.get(columns.key)) if columns.key else "",
         image=image,
         context="\n".join(text for text in context if text).strip()[:CONTEXT_CHARS],
+        visible_text=_visible_text_of(values, columns),
         alt=cell_to_text(values.get(columns.alt)) if columns.alt else "",
         alt_source=cell_to_text(values.get(columns.alt_source)) if columns.alt_source else "",
         file_name=file_name,
@@ -198,6 +206,11 @@ def row_from_record(
         line_number=line_number,
         image_cell=image_cell if image_cell != image else "",
     )
+
+
+def _visible_text_of(values: Mapping[str, object], columns: ColumnMapping) -> str:
+    text = cell_to_text(values.get(columns.visible_text)) if columns.visible_text else ""
+    return text.strip()[:VISIBLE_TEXT_CHARS]
 
 
 def cell_to_text(value: object) -> str:

@@ -53,6 +53,8 @@ class Row:
     image: str
     """The URL of the image, or the path of a local file."""
     context: str = ""
+    visible_text: str = ""
+    """Text that stands beside the image on its page."""
     alt: str = ""
     """As the source has it: blank, possibly spaces."""
     alt_source: str = ""
@@ -71,8 +73,9 @@ class Row:
     """The image as its cell has it, if that is not `image`."""
 
     def has_same_request(self, other: Row) -> bool:
-        """Whether both rows would send the same image URL, context and tags."""
-        return (self.image, self.context, self.tags) == (other.image, other.context, other.tags)
+        """Whether both rows would send the same image URL, context, visible text and tags."""
+        mine = (self.image, self.context, self.visible_text, self.tags)
+        return mine == (other.image, other.context, other.visible_text, other.tags)
 
     @property
     def picture(self) -> str:
@@ -90,6 +93,8 @@ class Row:
     def request_key(self) -> str:
         """Deduplication key: equal for rows whose requests are equal byte for byte."""
         request = [self.content_hash or self.image, self.context, list(self.tags)]
+        if self.visible_text:  # without it the key is that of older journals
+            request.append(self.visible_text)
         return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:32]
 
 

@@ -17,7 +17,7 @@ from altwright.caption_many import Job
 from altwright.cli.caption_inputs import STDIN, check_arguments, read_jobs, redact_url
 from altwright.cli.config import ServerConfig, resolve_server
 from altwright.cli.exit_codes import CaptionOutcomes, describe_error
-from altwright.cli.options import AsJson, BaseUrl, Context, Locale, StyleName, Timeout
+from altwright.cli.options import AsJson, BaseUrl, Context, Locale, StyleName, Timeout, VisibleText
 from altwright.cli.output import print_error, print_line, to_one_line
 from altwright.client_options import DEFAULT_PATIENCE_S, DEFAULT_TIMEOUT_S
 from altwright.errors import AltwrightError, Problem
@@ -50,6 +50,7 @@ def caption(
             "--role", metavar="ROLE", autocompletion=_complete_role, help=", ".join(get_args(Role))
         ),
     ] = None,
+    visible_text: VisibleText = None,
     keyword: Annotated[
         list[str] | None,
         typer.Option("--keyword", "-k", metavar="TERM", help="For seo; up to ten times."),
@@ -95,6 +96,7 @@ def caption(
         "max_tokens": max_tokens,
         "context": context,
         "role": role,
+        "visible_text": visible_text,
         "keywords": keyword or None,
     }
     server = resolve_server(base_url)

@@ -13,7 +13,7 @@ from altwright._sync.client import Altwright
 from altwright.cli.caption_inputs import STDIN
 from altwright.cli.config import resolve_server
 from altwright.cli.exit_codes import ExitCode
-from altwright.cli.options import AsJson, BaseUrl, Context, Locale, StyleName, Timeout
+from altwright.cli.options import AsJson, BaseUrl, Context, Locale, StyleName, Timeout, VisibleText
 from altwright.cli.output import print_error, print_line, to_one_line
 from altwright.client_options import DEFAULT_TIMEOUT_S
 
@@ -25,6 +25,7 @@ def check(
     style: StyleName = None,
     locale: Locale = None,
     context: Context = None,
+    visible_text: VisibleText = None,
     as_json: AsJson = False,
     base_url: BaseUrl = None,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
@@ -37,7 +38,9 @@ def check(
     if text == STDIN:
         text = sys.stdin.buffer.read(_MAX_STDIN_BYTES).decode("utf-8", "replace").strip()
     with Altwright(server.api_key, server.base_url, timeout) as client:
-        verdict = client.check(text, style=style, locale=locale, context=context)
+        verdict = client.check(
+            text, style=style, locale=locale, context=context, visible_text=visible_text
+        )
     if as_json:
         print_line(json.dumps(dataclasses.asdict(verdict), ensure_ascii=False))
     else:

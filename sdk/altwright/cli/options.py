@@ -33,6 +33,12 @@ Context = Annotated[
     str | None,
     typer.Option("--context", "-c", metavar="TEXT", help="Text around the image, with names."),
 ]
+VisibleText = Annotated[
+    str | None,
+    typer.Option(
+        "--visible-text", metavar="TEXT", help="Text beside the image, not to be repeated."
+    ),
+]
 StyleName = Annotated[
     str | None,
     typer.Option(

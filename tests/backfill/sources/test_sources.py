@@ -1,9 +1,12 @@
 """Sources as they occur: encodings, separators, broken lines, columns by name."""
 
+import dataclasses
+import hashlib
 import sys
 from pathlib import Path
 
 import pytest
+from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import (
     cell_to_text,
     guess_columns,
@@ -11,6 +14,8 @@ from altwright.backfill.column_mapping import (
     row_from_record,
 )
 from altwright.backfill.connectors import open_connectors
+from altwright.backfill.request_item import RequestedTexts
+from altwright.backfill.run.caption_request import build_caption_request
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.sources.base import BrokenRecord, Record
 from altwright.backfill.sources.csv_file import CsvSource
@@ -148,6 +153,25 @@ def test_given_roles_override_the_guess() -> None:
     )  # fmt: skip
     assert (row.key, row.context, row.file_name) == ("7", "N", "a b.jpg")
     assert row.values == {"url": "u", "name": "N"}
+
+
+def test_a_column_of_the_text_beside_the_image_is_sent_and_tells_requests_apart() -> None:
+    """Guessed by its name or given; rows without it have the key that older journals store."""
+    assert guess_columns(["id", "image", "figcaption"]).visible_text == "figcaption"
+    found = guess_columns(["id", "image", "note"], ["visible_text=note"])
+    bare, noted = (
+        row_from_record({"id": 1, "image": "u", "note": note}, found, line_number=1)
+        for note in (None, " Our mug. ")
+    )
+    requested = RequestedTexts(("concise",), ("en",))
+    _, options = build_caption_request(
+        dataclasses.replace(noted, image="https://a.example/b.jpg"), requested, CaptionOptions()
+    )
+    assert options["visible_text"] == "Our mug."
+    assert not bare.has_same_request(noted)
+    assert bare.request_key == hashlib.sha256(b'["u", "", []]').hexdigest()[:32]
+    assert noted.request_key != bare.request_key
+    assert any("note" in line for line in found.describe())
 
 
 @pytest.mark.parametrize(

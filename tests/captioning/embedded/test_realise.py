@@ -136,6 +136,24 @@ def test_the_caption_of_a_link_names_its_target_only_if_the_context_does(drawn_f
     )
 
 
+def test_the_caption_of_a_button_names_what_it_does_only_if_the_context_does(drawn_features):
+    """Without a context its effect is unknown."""
+    named = caption_of(drawn_features["product"], role="button", context="Add to basket")
+    assert named.startswith("Button “Add to basket”: a tall")
+    assert caption_of(drawn_features["product"], role="button") == caption_of(
+        drawn_features["product"]
+    )
+
+
+def test_a_caption_says_more_than_the_text_beside_the_image(drawn_features):
+    """Neither the name of a link, nor a sentence of its own, is said a second time."""
+    product = drawn_features["product"]
+    beside = {"role": "link", "context": "Winter sale", "visible_text": "Winter sale"}
+    assert not caption_of(product, **beside).startswith("Link to")
+    alone = caption_of(product)
+    assert caption_of(product, visible_text=alone) != alone
+
+
 @pytest.mark.parametrize(
     "context",
     [

@@ -151,6 +151,7 @@ function buildRequestBody() {
   body.locale = byId("locale").value.trim() || "en";
   if (byId("role").value) body.role = byId("role").value;
   if (byId("context").value.trim()) body.context = byId("context").value.trim();
+  if (byId("visible-text").value.trim()) body.visible_text = byId("visible-text").value.trim();
   const keywords = byId("keywords").value.split(",").map((word) => word.trim()).filter(Boolean);
   if (keywords.length) body.keywords = keywords;
   return body;
