@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from testing.images import data_url, jpeg
-from testing.oracle import caption_rules, npm_alt_text
+from testing.oracle import caption_rules, npm_alt_text, plain_caption
 from testing.servers.replay_model_server import context_of
 
 STYLES = ("concise", "seo", "detailed")
@@ -95,6 +95,9 @@ def find_violations(
         ours = caption_rules.find_violations(
             one.caption, one.style, locale, is_truncated=one.truncated
         )
-        if ours or other:
-            found.append((one, [*sorted(ours), *other]))
+        plain = plain_caption.find_faults(
+            one.caption, one.style, locale, is_truncated=one.truncated
+        )
+        if ours or plain or other:
+            found.append((one, [*sorted(ours), *plain, *other]))
     return found

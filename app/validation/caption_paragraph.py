@@ -44,7 +44,7 @@ class _Block:
 
     @property
     def is_list(self) -> bool:
-        return self.kind in ("bullet", "number")
+        return self.kind in ("bullet", "number", "table")
 
 
 def extract_caption_paragraph(
@@ -128,7 +128,11 @@ def _group_into_blocks(lines: Sequence[MarkupLine]) -> list[_Block]:
         if line.kind not in ("blank", "rule"):
             if line.kind == "text" and previous == "text":
                 blocks[-1].texts[0] += f"\n{line.text}"
-            elif line.kind in ("bullet", "number") and blocks and blocks[-1].kind == line.kind:
+            elif (
+                line.kind in ("bullet", "number", "table")
+                and blocks
+                and blocks[-1].kind == line.kind
+            ):
                 blocks[-1].texts.append(line.text)
             else:
                 blocks.append(_Block(line.kind, [line.text]))
@@ -150,6 +154,8 @@ def _drop_title_line(paragraph: str) -> str:
 
 def _extract_from_list(block: _Block, *, joins_list: bool) -> CaptionParagraph:
     items = [item for item in block.texts if item]
+    if block.kind == "table":
+        return CaptionParagraph(" ".join(items), is_outline=True)
     if not items:
         return CaptionParagraph("")
     if len(items) == 1:

@@ -5,23 +5,23 @@ draft that is no caption is not repaired: `Cleaned.defect` says so, and a rule r
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from app.validation.artefacts import strip_artefacts, strip_ends, unescape
 from app.validation.caption_paragraph import extract_caption_paragraph
 from app.validation.labels import match_label
 from app.validation.languages import Language, load_languages
 from app.validation.markup import MarkupLine, parse_lines, unwrap_json_and_html
+from app.validation.outer_marks import strip_loose_ends, strip_outer_marks
 from app.validation.preambles import is_inline_preamble
 from app.validation.reasoning_tokens import is_unmarked_reasoning, strip_reasoning
 from app.validation.redundant_openers import capitalise, strip_openers
 from app.validation.sentences import join_sentences, split_sentences
 from app.validation.unicode_normalisation import normalise_text
 
-_QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "'": "'", "‘": "’", "「": "」",
-           "『": "』", "”": "”", "`": "`", "(": ")", "[": "]", "*": "*", "_": "_",
-           "‹": "›"}  # fmt: skip
 _MAX_WRAPPERS = 5
+_MAX_LAYERS = 4
 _NOTE_MAX_CHARS, _HASHTAGS_MAX_CHARS = 200, 2_000
 """Notes and hashtags after a caption are looked for in so much of its end."""
 _HASHTAGS = re.compile(r"(?:\s+#[^\W\d]\w{0,60}){1,30}\s*$")
@@ -44,6 +44,7 @@ _OFFICE_NOTE = re.compile(
     r"|Автоматически созданное описание|自動的に生成された説明|描述已自动生成)\.?\s*$",
     re.IGNORECASE,
 )
+_ESCAPED_MARKUP = re.compile(r"<[a-zA-Z/!?]|&#?\w{1,32};")
 _UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
 # "A T-shirt with the text 'Alt text: none'": the colon belongs to quoted text.
 _OPEN_QUOTATION = re.compile(r"\s[\"'“„«‘‚][^\s\"'”“»’][^\"'”“»’]*$")
@@ -82,10 +83,26 @@ def clean(draft: str, locale: str, *, prefers_description: bool = False) -> Clea
     description is taken.
     """
     languages = load_languages().for_locale(locale)
+    cleaned = Cleaned(draft)
+    # What one layer of wrapping contained may be wrapped as well.
+    for _ in range(_MAX_LAYERS):
+        before = cleaned.text
+        found = _clean_layer(before, languages, prefers_description=prefers_description)
+        cleaned = replace(found, is_search_query=found.is_search_query or cleaned.is_search_query)
+        # Markup that was escaped is no wrapping: the rules reject it.
+        if cleaned.defect or cleaned.text == before or _ESCAPED_MARKUP.search(cleaned.text):
+            break
+    return cleaned
+
+
+def _clean_layer(
+    draft: str, languages: tuple[Language, ...], *, prefers_description: bool
+) -> Cleaned:
     text = normalise_text(strip_reasoning(draft))
+    if not is_unmarked_reasoning(text):
+        text = _unwrap_answer(text)
     if is_unmarked_reasoning(text):
         return Cleaned(" ".join(text.split()), defect="reasoning")
-    text = unwrap_json_and_html(text)
     search_result = _SEARCH_RESULT.match(text)
     if search_result is not None:
         text = text[search_result.end() :]
@@ -103,19 +120,33 @@ def clean(draft: str, locale: str, *, prefers_description: bool = False) -> Clea
     )
 
 
+def _unwrap_answer(text: str) -> str:
+    """The answer in JSON, HTML, escapes and turns of a chat, in any order."""
+    for _ in range(_MAX_WRAPPERS):
+        before = text
+        text = unwrap_json_and_html(text)
+        unescaped = unescape(text)
+        # Only escapes and JSON can hide marks of turns from the first search.
+        text = normalise_text(strip_reasoning(unescaped)) if unescaped != before else text
+        text = strip_outer_marks(strip_ends(text))
+        if text == before:
+            break
+    return strip_artefacts(text)
+
+
 def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
     """Removes preambles, labels, quotation marks and notes on the length, in any order."""
     for _ in range(_MAX_WRAPPERS):
         before = text
         text = _strip_at_end(_LENGTH_NOTE, text, _NOTE_MAX_CHARS)
         text = _strip_at_end(_OFFICE_NOTE, text, _NOTE_MAX_CHARS).strip()
-        text = _strip_outer_quotes(text)
+        text = strip_outer_marks(strip_ends(text))
         text = _strip_preamble(text, languages)
         text = _strip_label(text, languages)
         text = re.sub(r"^(?:[-*•●▪#>]+|\d{1,2}[.)])\s+", "", text)
         if text == before:
             break
-    return _strip_closing_remarks(text.strip(" `*|\\"), languages)
+    return _strip_closing_remarks(strip_loose_ends(text), languages)
 
 
 def _strip_closing_remarks(text: str, languages: tuple[Language, ...]) -> str:
@@ -157,21 +188,4 @@ def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
             mark = _AFTER_INTERJECTION.match(text[interjection.end() :] + " ")
             if mark is not None and len(text) > interjection.end() + mark.end():
                 return capitalise(text[interjection.end() + mark.end() :])
-    return text
-
-
-def _strip_outer_quotes(text: str) -> str:
-    """Removes quotation marks around the whole text; marks around single words are kept."""
-    while len(text) > 2:
-        closing = _QUOTES.get(text[0])
-        end = text.rstrip(".,") if text[-1] in ".," and text[-2:-1] in (closing or "-") else text
-        if closing is None or end[-1] not in closing or len(end) < 3:
-            return text
-        inner = end[1:-1]
-        if text[0] in inner or end[-1] in inner:
-            return text
-        # A quotation alone may be the text of a sign, if it is very short or in capitals.
-        if text[0] not in "`*_([" and (len(inner) < 8 or (inner.isupper() and len(inner) < 40)):
-            return text
-        text = inner.strip()
     return text

@@ -1,15 +1,19 @@
 """Rules about a caption's form: wrapping, openers, placeholders, markup, emoji."""
 
 import re
+from collections.abc import Callable
 
+from app.validation.artefacts import IDENTIFIER, IMAGE_PLACE, has_coordinates
+from app.validation.chat_turns import IDENTIFIER_ALONE, ROLE_LEFT, TOKEN_NAME
 from app.validation.labels import match_label
 from app.validation.language_tags import language_of
 from app.validation.languages import load_languages
 from app.validation.markup import MarkupLine
+from app.validation.outer_marks import is_open_at_end
 from app.validation.preambles import is_preamble
 from app.validation.redundant_openers import has_opener
 from app.validation.rule_input import RuleInput
-from app.validation.sentences import split_sentences
+from app.validation.sentences import ends_sentence, split_sentences
 
 _SENTINEL_ANSWER = re.compile(r"(?:DECORATIVE|UNCERTAIN)\b")
 _WRAPPING = re.compile(
@@ -19,6 +23,18 @@ _WRAPPING = re.compile(
     r"|product|title)\b[^\[\]]{0,40}\]"
     r"|\[(?:person|object)\d|^(?:#{1,6}|\*{1,3}|[-–])\s|\s#{2,6}\s|[•●▪]|\*\*|```"
 )
+# Signs that begin or end no prose: of brackets, tables and quotations, and a script's name.
+_LOOSE_MARK = re.compile(
+    r"^[<>【|}\])]|[<>【|{`][\"'”]?$|^\(\(|-->|^[\"'“„«‘]{2}|[\"'”’»]{2}$|\s[\"'’”]$|^[\"'‘“]\s"
+    r"|[.!?。][\"”»)\]\s]{0,3}[>|*_`]|^[A-Za-z]{1,12}\d{0,6}>|^(?:img|image)[ _#-]{0,2}\d{1,3}\]"
+    r"|^\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s|^(?:json|text|html) "
+    r"|^\[(?:ASSISTANT|USER|SYSTEM)\]|^-{2,3}\s|^[\"'“„«(]\d{1,2}[.)]\s|[\"”],\s?\d{1,2}\.|[.!?。]\s[-*]\s"
+    # Nothing between quotation marks, and signs or a number after the last sentence.
+    r"|“”|„“|«»|\"\"|[.!?。][\"”»’')\]」』]{0,3}\s{0,2}(?![(\"“„«…])[^\w\s.!?…\"”»’')\]」』]{1,4}"
+    r"\s?\d{0,2}[.)]?[\"'”»]?$|[。！？]\s?[a-zA-Z]{1,12}$|[.!?。]\s?[(\[]\d{1,4}\s?,|(?<!`)`(?!`)"
+)
+_LONE_WORD_CHARS = 15
+_TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
     r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
     r"\s?[:：]"
@@ -34,8 +50,11 @@ _FILE_NAME = re.compile(
     r"\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic|ico|psd)[.\"')\]]{0,4}$"
     r"|(?:img|dsc|dscn|dscf|pxl|image|photo|screenshot|screen shot|untitled|file|scan|picture)"
     r"[ _-]{0,8}[\d_() -]{2,40}$"
-    r"|(?:\.{0,2}/|[a-z]:\\)\S+$",
+    r"|(?:\.{0,2}/|[a-z]:\\)\S+$|\w\.(?:py|js|ts|json|txt|md|html|css|xml|csv)$",
     re.IGNORECASE,
+)
+_NAME_ALONE = re.compile(
+    r"[a-z]+(?:_[a-z]+)+|\d{1,4} (?:characters?|chars|words|tokens)|figcaption|figure|div|span"
 )
 _FILE_NAME_AT_END = re.compile(
     r"\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic)[.\"')\]]*$", re.IGNORECASE
@@ -69,7 +88,10 @@ _MARKUP = re.compile(
     # A call is code; a function name alone ("the fill() page", "console.time()") is not.
     r"|[{}]|\w\(\"|\w\.\w+\((?!\))|//|=>"
     r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bfunction\(|\bconst \w+\s?="
-    r"|\\u[0-9a-f]{4}",
+    # A member or an assignment with its string.
+    r"|[\"']\s?:\s?[\"']|\w\s?=\s?[\"'`]|^return\s[\"']|\[[\"']|[\"']\]"
+    # Escapes and commands that cleaning could not read.
+    r"|\\|\]\]|\[\[",
     re.IGNORECASE,
 )
 # Unicode's emoji, including those with a text form. Other arrows and rating stars are excluded: the
@@ -90,7 +112,36 @@ _EMOJI = re.compile(
 _OPEN_END = re.compile(r"(?<![\dA-F])[+-]$|[,;–—&/]$|[(\[“„«][\"'“„«(\[]?$|\s\"$")
 # English words that end no sentence; in other languages particles may end one. "Vitamin A" and the
 # last word of "based, on, a." are accepted.
-_OPEN_ENGLISH_END = re.compile(r"(?<!, )\b(?:an?|the|of|and|or)[.]?$")
+# Without a full stop also those that a preposition's object or a verb's must follow: people write
+# "seen from above" and "walking by", not "his arm raised, as".
+_OPEN_ENGLISH_END = re.compile(
+    r"(?<!, )\b(?:(?:an?|the|of|and|or)[.]?|with|from|into|onto|whose|which|is|are|its|their|than"
+    r"|while|featuring|including|wearing|but)$|\b(?:as|at|for)$"
+)
+
+
+def _ends_in_lone_word(caption: str) -> bool:
+    """Whether one word or number follows the last sentence: the rest of a role or of a list."""
+    head, _, last = caption.rpartition(" ")
+    if not head or len(last) > _LONE_WORD_CHARS or ends_sentence(last) or not last.isascii():
+        return False
+    # A capital in its place: a lower-case word after a full stop is taken for an abbreviation's.
+    *before, rest = split_sentences(f"{head} Xx")
+    return bool(before) and rest == "Xx"
+
+
+_MARKS_OF_WRAPPING: tuple[tuple[Callable[[str], object], str], ...] = (
+    (_LABEL_INSIDE.search, "It has labelled parts; answer with the caption alone."),
+    (ROLE_LEFT.search, "It names the turns of a chat; answer with the caption alone."),
+    (TOKEN_NAME.search, "It holds marks of a chat template; answer with the caption alone."),
+    (IDENTIFIER.search, "It holds a word that is no word; write plain text."),
+    (has_coordinates, "It holds coordinates; write plain text."),
+    (IMAGE_PLACE.search, "It holds the mark of an image; write plain text."),
+    (is_open_at_end, "A bracket has no partner; write plain text."),
+    (_LOOSE_MARK.search, "It holds marks that belong to no sentence; write plain text."),
+    (_ends_in_lone_word, "A word is left after its last sentence; write plain text."),
+    (_WRAPPING.search, "It holds list marks, headings or tokens; write plain text."),
+)
 
 
 def wrapping_left(given: RuleInput) -> str | None:
@@ -103,10 +154,11 @@ def wrapping_left(given: RuleInput) -> str | None:
     label = match_label(MarkupLine("text", caption), given.languages)
     if label is not None or is_preamble(caption, given.languages):
         return "It begins with a label or an announcement; answer with the caption alone."
-    if _LABEL_INSIDE.search(caption):
-        return "It has labelled parts; answer with the caption alone."
-    if _WRAPPING.search(caption):
-        return "It holds list marks, headings or tokens; write plain text."
+    for find_mark, reason in _MARKS_OF_WRAPPING:
+        if find_mark(caption):
+            return reason
+    if _TABLE.search(given.unquoted):
+        return "It is a table; write plain sentences."
     labelled = [bool(_OUTLINE_ITEM.match(part)) for part in split_sentences(caption)]
     if labelled[:1] == [True] and 1 < sum(labelled) >= len(labelled) / 2:
         return "It is an outline with labels; write plain sentences."
@@ -142,7 +194,7 @@ def placeholder(given: RuleInput) -> str | None:
     caption = given.caption
     if caption.casefold().strip(" .!?\"'[]()<>-_:*") in load_languages().placeholders:
         return "It is a placeholder, not a description."
-    if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", caption):
+    if _NAME_ALONE.fullmatch(caption) or IDENTIFIER_ALONE.fullmatch(caption):
         return "It is a name for machines, not a description."
     if _FILE_NAME.search(caption) if " " not in caption else _FILE_NAME.fullmatch(caption):
         return "It is a file name, not a description."

@@ -12,8 +12,10 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from app.validation.chinese_scripts import is_other_script, load_characters
+from app.validation.language_tags import chinese_script_of
 from app.validation.quoted_text import strip_quoted_text
-from app.validation.scripts import is_latin_locale, is_wrong_script
+from app.validation.scripts import has_unusual_script, is_latin_locale, is_wrong_script
 from app.validation.similar_languages import similar_languages
 
 MIN_CHARS = 45
@@ -63,6 +65,7 @@ def warm_up() -> None:
     """Loads the identifier now instead of with the first caption. Safe from several threads."""
     with _load_lock:
         _load()
+        load_characters()
 
 
 def is_wrong_language(text: str, locale: str) -> bool:
@@ -74,8 +77,15 @@ def is_wrong_language(text: str, locale: str) -> bool:
     text = text[:MAX_CHARS]
     unquoted = strip_quoted_text(text)
     wrong_script = is_wrong_script(unquoted, locale)
-    if wrong_script is not None:
-        return wrong_script
+    chinese_script = chinese_script_of(locale)
+    if wrong_script or (chinese_script and is_other_script(unquoted, chinese_script)):
+        return True
+    if wrong_script is False or has_unusual_script(locale):
+        return False
+    return _is_identified_as_wrong(text, unquoted, locale)
+
+
+def _is_identified_as_wrong(text: str, unquoted: str, locale: str) -> bool:
     # A token this long is not a word (a hash, an address), and misleads the identifier.
     whole = " ".join(word for word in text.split() if len(word) <= _LONGEST_WORD)
     if not is_latin_locale(locale):

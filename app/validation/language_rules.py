@@ -3,7 +3,7 @@
 import re
 
 from app.validation.language_identifier import is_wrong_language
-from app.validation.language_tags import language_of
+from app.validation.language_tags import chinese_script_of, language_of
 from app.validation.languages import load_languages
 from app.validation.rule_input import RuleInput
 from app.validation.scripts import count_scripts
@@ -18,6 +18,7 @@ _DOUBLED = re.compile(
     r"\b(?:of of|the the|a a|and and|in in|to to|is is|with with|on on)\b", re.IGNORECASE
 )
 _BROKEN_SHARE = 0.2
+_RUN_TOGETHER = re.compile(r"[a-z][A-Z]|\w,\w")
 # ".NET" and "...and justice for all" may begin with a mark, and so may a quotation.
 _BAD_START = re.compile(r"[\"'“„«(]?\s?(?:[;:,!?)\]}/\\=]|\.(?![A-Z.]))")
 _FOREIGN_LETTERS_SHARE = 0.15
@@ -26,6 +27,7 @@ _LETTERS = re.compile(r"[^\W\d_]{2,60}")
 _MIXED_SCRIPT_LANGUAGES = frozenset({"ja", "zh", "ko", "cmn", "yue", "nan", "wuu", "hak"})
 _LONGEST_WORD = 45
 """The longest word in English dictionaries has 45 letters."""
+_CHINESE_SCRIPTS = {"Hans": ", in simplified characters", "Hant": ", in traditional characters"}
 # Unicode name prefixes of letters in units and in names of particles.
 _SCIENTIFIC_LETTERS = frozenset(
     {"GREEK", "MICRO", "SUPERSCRIPT", "MODIFIER", "MASCULINE", "FEMININE"}
@@ -43,7 +45,8 @@ def wrong_language_reason(caption: str, locale: str) -> str | None:
         return None
     own = load_languages().for_locale(locale)[0]
     name = own.name if own.code != "en" or locale.startswith("en") else "that language"
-    return f"It is not written in the language asked for: write {name} ({locale}) only."
+    script = _CHINESE_SCRIPTS.get(chinese_script_of(locale) or "", "")
+    return f"It is not written in the language asked for: write {name} ({locale}) only{script}."
 
 
 def gibberish(given: RuleInput) -> str | None:
@@ -55,6 +58,8 @@ def gibberish(given: RuleInput) -> str | None:
     if _BAD_START.match(caption):
         return "It begins with a mark that begins no sentence."
     tokens = caption.split()
+    if any(len(token) > _LONGEST_WORD and _RUN_TOGETHER.search(token) for token in tokens):
+        return "It is not made of words."
     broken = sum(bool(_BROKEN_TOKEN.match(token)) for token in tokens)
     broken += len(_DOUBLED.findall(given.unquoted))
     if broken >= 2 and broken > _BROKEN_SHARE * len(tokens):

@@ -66,6 +66,12 @@ sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo
 _ISO_639_1 = frozenset(_ISO_639_1_TEXT.split())
 
 
+_CHINESE = frozenset({"zh", "cmn", "yue", "nan", "hak", "wuu", "hsn", "gan"})
+_CHINESE_REGIONS = {
+    "TW": "Hant", "HK": "Hant", "MO": "Hant", "CN": "Hans", "SG": "Hans", "MY": "Hans",
+}  # fmt: skip
+
+
 def parse_locale(tag: str) -> str:
     """The tag in its canonical form (`PT-br` becomes `pt-BR`).
 
@@ -134,6 +140,21 @@ def script_of(locale: str) -> str | None:
         if len(subtag) == 4 and subtag.isalpha():
             return subtag.capitalize()
     return None
+
+
+def chinese_script_of(locale: str) -> str | None:
+    """`Hans` or `Hant`, where a Chinese tag says which; None for `zh` alone and other languages.
+
+    A region says it too: Taiwan, Hong Kong and Macau write traditional characters, mainland China,
+    Singapore and Malaysia simplified ones (CLDR, likely subtags).
+    """
+    if language_of(locale) not in _CHINESE:
+        return None
+    script = script_of(locale)
+    if script is not None:
+        return script if script in ("Hans", "Hant") else None
+    subtags = locale.upper().split("-X-")[0].split("-")[1:]
+    return next((_CHINESE_REGIONS[tag] for tag in subtags if tag in _CHINESE_REGIONS), None)
 
 
 def _has_duplicates(subtags: list[str]) -> bool:

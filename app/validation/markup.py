@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-LineKind = Literal["text", "heading", "bullet", "number", "blank", "rule"]
-"""`number`: an item of a numbered list. `rule`: a horizontal rule."""
+LineKind = Literal["text", "heading", "bullet", "number", "table", "blank", "rule"]
+"""`number`: an item of a numbered list. `table`: a row. `rule`: a horizontal rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,21 @@ _ANSWER_KEYS = (
 )  # fmt: skip
 # Enough for a list of objects in an object; deeper JSON is not a caption.
 _MAX_DEPTH = 4
-_TRUNCATED_JSON = re.compile(
-    r'"(?:alt[_ -]?text|alt|caption|description)"\s*:\s*"((?:[^"\\]|\\.){1,4000}+)', re.IGNORECASE
+# A member of JSON that is cut, or in other text, or written as in Python.
+_JSON_MEMBER = re.compile(
+    r"(?:^\s{0,9}|[\"'])"
+    r"(?:alt[_ -]?text|alt|(?:image_)?(?:caption|description)|text|(?:final_)?answer"
+    r"|output|response|result|content)[\"']\s{0,9}:\s{0,9}"
+    r"(?:\"(?P<double>(?:[^\"\\]|\\.){1,4000}+)|'(?P<single>(?:[^'\\]|\\.|'(?=\w)){1,4000}+))",
+    re.IGNORECASE,
 )
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*(?:`{2,6}|~{2,6})[ \t]*[\w+#.-]{0,20}[ \t]*$", re.MULTILINE)
+_FENCE_WORD = r"(?:json|text|txt|plaintext|html|xml|markdown|md|yaml|python)\b"
+_INLINE_FENCE = re.compile(
+    rf"^\s{{0,9}}(?:`{{1,6}}|~{{2,6}})(?:[ \t]?{_FENCE_WORD})?+(?=[^\n])"
+    r"|(?:`{3,6}|~{3,6})\s{0,9}$"
+)
+_FENCE_INSIDE = re.compile(rf"(?:`{{2,6}}|~{{2,6}}){_FENCE_WORD}|`{{3,6}}|~{{3,6}}")
 _ALT = re.compile(
     r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')", re.IGNORECASE
 )
@@ -42,13 +53,21 @@ _INVISIBLE_ELEMENT = re.compile(
 _OVERLONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{64,};?")
 _MAX_LINES = 200
 """A draft with more lines is no caption; its first lines are enough to say so."""
+_MEMBER_END = re.compile(r"[\"']?\s{0,9}(?:[,}\])\n`<]|$)")
+_MEMBER_MAX_START = 2_000
+"""A JSON member is looked for so far from the start of an answer."""
 _BLOCK_TAG = re.compile(
-    r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|section|figure)\b[^<>]{0,200}>", re.IGNORECASE
+    r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|table|section|figure|figcaption)\b[^<>]{0,200}>",
+    re.IGNORECASE,
 )
 
 _HEADING = re.compile(r"#{1,6}\s+(.*)")
 _BULLET = re.compile(r"(?:[-*+•●▪◦‣·–—]|\u2192)\s+(.*)")
 _NUMBER = re.compile(r"\(?(?:\d{1,2})[.)]\s+(.*)")
+_TABLE_ROW = re.compile(
+    r"\|(?P<cells>[^\n]{1,4000})\||(?P<open>[^|\n]{1,500}(?:\s\|\s[^|\n]{0,500}){2,20})"
+)
+_TABLE_RULE = re.compile(r"\|?(?:\s?:?-{2,400}+:?\s?\|?){1,20}+")
 _RULE = re.compile(r"(?:[-*_=]\s?){3,80}")
 _IMAGE_LINK = re.compile(r"!\[([^\[\]\n]{0,500})\]\([^()\n]{0,2000}\)")
 _LINK = re.compile(r"\[([^\[\]\n]{1,500})\]\([^()\n]{0,2000}\)")
@@ -56,13 +75,14 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,2000})\*\*|(?<!\w)__([^_\n]{1,2000})__(?!\w)"
 _ITALIC = re.compile(
     r"(?<![\w*])\*([^*\s][^*\n]{0,2000})\*(?![\w*])|(?<!\w)_([^_\s][^_\n]{0,2000})_(?!\w)"
 )
-_CODE = re.compile(r"`{1,2}([^`\n]{1,2000})`{1,2}")
+_CODE = re.compile(r"`{1,3}([^`\n]{1,2000})`{1,3}")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
 
 
 def unwrap_json_and_html(answer: str) -> str:
     """The caption in a JSON answer or in an `alt` attribute; any other answer unchanged."""
+    answer = _INLINE_FENCE.sub("", answer)
     fenced = _fenced_part(answer)
     for candidate in (answer, fenced):
         caption = _caption_from_json(candidate)
@@ -95,8 +115,13 @@ def _parse_line(raw: str) -> MarkupLine:
     raw = raw.lstrip("> ").strip() if raw.startswith(">") else raw
     if not raw:
         return MarkupLine("blank", "")
-    if _RULE.fullmatch(raw):
+    if _RULE.fullmatch(raw) or _TABLE_RULE.fullmatch(raw):
         return MarkupLine("rule", "")
+    row = _TABLE_ROW.fullmatch(raw)
+    if row is not None:
+        cells = [cell.strip() for cell in raw.strip("|").split("|") if cell.strip()]
+        kind: LineKind = "table" if len(cells) > 1 else "text"
+        return MarkupLine(kind, _strip_inline_markup(", ".join(cells)))
     heading = _HEADING.fullmatch(raw)
     if heading is not None:
         return MarkupLine("heading", _strip_inline_markup(heading.group(1)).rstrip("# "))
@@ -114,6 +139,7 @@ def _parse_line(raw: str) -> MarkupLine:
 
 
 def _strip_inline_markup(text: str) -> str:
+    text = _FENCE_INSIDE.sub(" ", text)
     text = _IMAGE_LINK.sub(r"\1", text)
     text = _LINK.sub(r"\1", text)
     for pattern in (_BOLD, _ITALIC):
@@ -137,14 +163,17 @@ def _caption_from_json(text: str) -> str | None:
     # A JSON string is decoded only where it has escapes: plain quotation marks may belong to the
     # text of a sign.
     is_string = len(text) > 1 and text[0] == text[-1] == '"' and "\\" in text
-    if text[:1] not in ("{", "[") and not is_string:
+    if text[:1] in ("{", "[") or is_string:
+        try:
+            return _find_caption(json.loads(text), _MAX_DEPTH)
+        except (ValueError, RecursionError):
+            pass
+    member = _JSON_MEMBER.search(text[:_MEMBER_MAX_START])
+    member = member and _JSON_MEMBER.match(text, member.start())
+    # A mark within the string would end it too soon.
+    if member is None or not _MEMBER_END.match(text, member.end()):
         return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        truncated = _TRUNCATED_JSON.search(text) if text[:1] == "{" or text[:2] == "[{" else None
-        return None if truncated is None else _unescape(truncated.group(1))
-    return _find_caption(value, _MAX_DEPTH)
+    return _unescape(member["double"] or member["single"])
 
 
 def _find_caption(value: object, depth: int) -> str | None:

@@ -6,10 +6,14 @@ takes 2 ms where a regular expression of the same tokens takes 60.
 
 import functools
 import re
-from collections.abc import Iterator
+
+from app.validation.chat_turns import assistant_turn
 
 MAX_DRAFT_CHARS = 8_000
 """A stripped draft is cut to this length: eight times the longest caption."""
+
+_END_CHARS = 100_000
+"""What is read of each end of a draft: an answer stands before or after reasoning."""
 
 
 def _any_of(*tokens: str) -> tuple[bytes, ...]:
@@ -30,32 +34,11 @@ _ANSWER_STARTS = _any_of(
     "<|channel|>final<|message|>", "<|begin_of_box|>", "<|begin_of_solution|>", "<answer>",
     "<final_answer>", "[BEGIN FINAL RESPONSE]",
 )  # fmt: skip
-_TURN_ENDS = _any_of(
-    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "<|return|>", "<|end_of_text|>",
-    "<|eos|>", "<|end_of_box|>", "<|end_of_solution|>", "</s>", "<eos>", "<end_of_turn>",
-    "<turn|>", "<end_of_utterance>", "<｜end▁of▁sentence｜>", "</answer>", "</final_answer>",
-    "[END FINAL RESPONSE]", "[/INST]", "[INST]", "<s>",
-)  # fmt: skip
-_TURN_HEADERS = re.compile(
-    r"(?:<\|im_start\|>|<start_of_turn>|<\|start_header_id\|>|<\|start\|>|<\|turn>)"
-    r"[ \t]{0,4}(?:assistant|model|system|user)?(?:<\|end_header_id\|>|<\|message\|>)?",
-    re.IGNORECASE,
-)
 _SPECIAL_TOKENS = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>"
     r"|\[(?:IMG|IMG_END)\]",
     re.IGNORECASE,
 )
-_SPEAKER_LABEL = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
-
-# Base models and small models write both sides of a conversation, one turn per line.
-_NEXT_TURN = re.compile(
-    r"(?:^|\n)[ \t]{0,4}(User|Human|Assistant|USER|HUMAN|ASSISTANT)[ \t]{0,2}:[ \t]"
-)
-_INSTRUCTION_TURN = re.compile(
-    r"\s{0,20}(?:<s>)?\s{0,20}\[INST\].{0,4000}?\[/INST\](?=\s*\S)", re.DOTALL
-)
-
 # First words of reasoning that no token marks. Such a draft contains instructions, doubts and
 # half-finished sentences; no part of it is used as a caption.
 _UNMARKED_REASONING = re.compile(
@@ -83,37 +66,17 @@ def strip_reasoning(draft: str) -> str:
 
     Empty where the reasoning has a start token and no end token: the model never answered.
     """
+    if len(draft) > 2 * _END_CHARS:
+        draft = f"{draft[:_END_CHARS]}\n{draft[-_END_CHARS:]}"
     answer = _TokenText(draft)
     answer = answer.after_last(_ANSWER_STARTS) or _drop_reasoning(answer)
-    text = _TURN_HEADERS.sub("", str(answer)[: 2 * MAX_DRAFT_CHARS])
-    instruction = _INSTRUCTION_TURN.match(text)
-    if instruction is not None:
-        text = text[instruction.end() :]
-    turns = _TokenText(text).split(_TURN_ENDS)
-    text = next((turn for turn in turns if turn.strip()), "")
-    text = _SPECIAL_TOKENS.sub(" ", text)
-    text = _assistant_turn(text)
+    text = _SPECIAL_TOKENS.sub(" ", assistant_turn(str(answer))[: MAX_DRAFT_CHARS + 1_000])
     return _unbox(text.strip())[:MAX_DRAFT_CHARS]
 
 
 def is_unmarked_reasoning(answer: str) -> bool:
     """True where the answer begins like reasoning, although no token marks it as such."""
     return _UNMARKED_REASONING.match(answer.lstrip("*#-_> \n")[:400]) is not None
-
-
-def _assistant_turn(text: str) -> str:
-    """The model's own turn: the text before an invented user turn, else the first reply to it."""
-    speaker = _SPEAKER_LABEL.match(text)
-    if speaker is not None:
-        text = text[speaker.end() :]
-    before, *turns = _NEXT_TURN.split(text)
-    if before.strip() or not turns:
-        return before
-    replies = zip(turns[::2], turns[1::2], strict=True)
-    return next(
-        (reply for role, reply in replies if role.casefold() == "assistant" and reply.strip()),
-        text,
-    )
 
 
 def _unbox(text: str) -> str:
@@ -158,21 +121,6 @@ class _TokenText:
         starts = (self._lower.find(token) for token in tokens)
         start = min((start for start in starts if start >= 0), default=None)
         return None if start is None else self._slice(0, start)
-
-    def split(self, tokens: tuple[bytes, ...]) -> Iterator[str]:
-        """The parts between tokens."""
-        start = 0
-        next_starts = {token: self._lower.find(token) for token in tokens}
-        while True:
-            next_starts = {token: found for token, found in next_starts.items() if found >= 0}
-            if not next_starts:
-                break
-            token = min(next_starts, key=lambda token: next_starts[token])
-            if next_starts[token] >= start:
-                yield str(self._slice(start, next_starts[token]))
-                start = next_starts[token] + len(token)
-            next_starts[token] = self._lower.find(token, start)
-        yield str(self._slice(start, len(self._bytes)))
 
     def _slice(self, start: int, end: int) -> "_TokenText":
         part = object.__new__(_TokenText)

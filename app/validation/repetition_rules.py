@@ -21,7 +21,8 @@ _SHORT_WORD_CHARS = 2
 """Words up to this length are articles and prepositions; no content word to speak of."""
 _NAMES_OF_CONTROLS = frozenset({
     "and", "the", "for", "link", "button", "logo", "icon", "und", "der", "die", "das", "zum", "zur",
-    "schaltfläche", "les", "des", "lien", "bouton", "los", "las", "enlace", "botón", "poveznica", "gumb",
+    "schaltfläche", "les", "des", "lien", "bouton", "los", "las", "enlace", "botón",
+    "poveznica", "gumb",
 })  # fmt: skip
 """Words around a repeated text that add nothing to it: "Link to the annual report"."""
 

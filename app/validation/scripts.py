@@ -50,12 +50,30 @@ _SCRIPTS_OF_ISO_CODE = {
     "Latn": _LATIN,
     "Cyrl": _CYRILLIC,
     "Arab": frozenset({"ARABIC"}),
+    "Aran": frozenset({"ARABIC"}),
     "Hans": _HAN,
     "Hant": _HAN,
+    "Hani": _HAN,
+    "Jpan": frozenset({"CJK", "HIRAGANA", "KATAKANA"}),
+    "Kore": frozenset({"HANGUL", "CJK"}),
     "Deva": frozenset({"DEVANAGARI"}),
+    "Beng": frozenset({"BENGALI"}),
+    "Guru": frozenset({"GURMUKHI"}),
+    "Gujr": frozenset({"GUJARATI"}),
+    "Taml": frozenset({"TAMIL"}),
+    "Telu": frozenset({"TELUGU"}),
+    "Knda": frozenset({"KANNADA"}),
+    "Mlym": frozenset({"MALAYALAM"}),
+    "Sinh": frozenset({"SINHALA"}),
+    "Thai": frozenset({"THAI"}),
+    "Geor": frozenset({"GEORGIAN"}),
+    "Armn": frozenset({"ARMENIAN"}),
+    "Mong": frozenset({"MONGOLIAN"}),
     "Grek": frozenset({"GREEK"}),
     "Hebr": frozenset({"HEBREW"}),
 }
+# Variants of a romanisation, which need no script subtag: `ja-hepburn`, `zh-pinyin`.
+_ROMANISATIONS = frozenset({"pinyin", "wadegile", "hepburn", "heploc", "jyutping", "tongyong"})
 # Fewest letters for a decision by script: three Han characters may be copied from a sign.
 _MIN_LETTERS = 8
 _FOREIGN_SHARE = 0.6
@@ -82,6 +100,17 @@ def count_scripts(text: str) -> Counter[str]:
 def is_latin_locale(locale: str) -> bool:
     """True where the locale may be written in Latin letters, or its scripts are not known."""
     return not _LATIN.isdisjoint(_expected_scripts(locale) or _LATIN)
+
+
+def has_unusual_script(locale: str) -> bool:
+    """True where the locale names a script that its language is not usually written in (`hi-Latn`).
+
+    The language identifier has seen only the usual script.
+    """
+    usual = _usual_scripts(locale)
+    named = _expected_scripts(locale)
+    is_named = script_of(locale) is not None or _is_romanised(locale)
+    return is_named and (named is None or usual is None or named.isdisjoint(usual))
 
 
 def is_wrong_script(text: str, locale: str) -> bool | None:
@@ -116,9 +145,19 @@ def is_wrong_script(text: str, locale: str) -> bool | None:
 
 
 def _expected_scripts(locale: str) -> frozenset[str] | None:
+    if _is_romanised(locale):
+        return _LATIN
     iso_code = script_of(locale)
     if iso_code is not None:
         return _SCRIPTS_OF_ISO_CODE.get(iso_code)
+    return _usual_scripts(locale)
+
+
+def _is_romanised(locale: str) -> bool:
+    return not _ROMANISATIONS.isdisjoint(locale.lower().split("-x-")[0].split("-")[1:])
+
+
+def _usual_scripts(locale: str) -> frozenset[str] | None:
     code = language_of(locale)
     if code in _LATIN_LANGUAGES:
         return _LATIN

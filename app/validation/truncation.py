@@ -26,7 +26,7 @@ def cut_to_token_ceiling(
 
     A cut text ends at a whole sentence, else at a whole word.
     """
-    dangling = frozenset().union(*(language.dangling_words for language in languages))
+    dangling = _dangling_words(languages)
     if max_tokens is not None and not _was_ceiling_kept(text, draft, max_tokens):
         ceiling_chars = max_tokens * CHARS_PER_TOKEN
         if len(text) > ceiling_chars:
@@ -39,10 +39,18 @@ def cut_to_token_ceiling(
     return text, False
 
 
-def cut_to_style(text: str, style: Style, *, is_final: bool, is_truncated: bool) -> str:
+def cut_to_style(
+    text: str,
+    style: Style,
+    languages: tuple[Language, ...],
+    *,
+    is_final: bool,
+    is_truncated: bool,
+) -> str:
     """The leading sentences within the style's maximum, where they are a full caption.
 
-    Otherwise the text unchanged: a rule rejects it as too long. `is_final`: the captioner is not
+    A text that its token ceiling ended within its first sentence is cut at a word. Otherwise the
+    text unchanged: a rule rejects it as too long. `is_final`: the captioner is not
     asked again, so a caption that is short for its style is accepted.
     """
     parts = split_sentences(text)
@@ -52,8 +60,15 @@ def cut_to_style(text: str, style: Style, *, is_final: bool, is_truncated: bool)
     least_chars = style.min_chars if is_final else max(style.min_chars, SHORT_CHARS)
     if is_truncated:
         least_chars = min(least_chars, SHORT_CHARS)
+    if is_truncated and len(parts) == 1 and not ends_sentence(text):
+        # The ceiling ended it before its first sentence did: there is no better place to cut.
+        return cut_at_word(text, style.max_chars, _dangling_words(languages))
     has_enough_sentences = len(split_sentences(shorter)) >= style.min_sentences or is_truncated
     return shorter if has_enough_sentences and text_width(shorter) >= least_chars else text
+
+
+def _dangling_words(languages: tuple[Language, ...]) -> frozenset[str]:
+    return frozenset().union(*(language.dangling_words for language in languages))
 
 
 def _was_ceiling_kept(text: str, draft: Draft, max_tokens: int) -> bool:

@@ -40,6 +40,9 @@ _WARM_UP_TEXTS = (
     '<think>So</think> {"alt_text": "Ein Hund \\u00e4"}',
     "I'm sorry, I can't help with that. UNCERTAIN",
     "DECORATIVE",
+    "[img-0] user Describe it. assistant “A red disc”\\n(100,200),(300,400) \\u00e9 2.",
+    "A red disc \\ud83d\\ude00 \\ud83d on a table. assistant",
+    "| A | B |\n|---|---|\n| `a` | {'caption': 'A disc'} |\n```json\naddCriterion\n```",
 )
 _OUTCOMES: dict[str, Outcome] = {
     "caption": "caption",
@@ -90,5 +93,9 @@ def warm_up() -> None:
     compile_patterns(load_languages())
     for locale in ("en", "de", "ja", "xx"):
         for text in _WARM_UP_TEXTS:
-            job = encode_job(Draft(text, "m"), _STRICT_STYLE, {"locale": locale, "max_tokens": 16})
+            job = encode_job(
+                Draft(text, "m"),
+                _STRICT_STYLE,
+                {"locale": locale, "max_tokens": 16, "visible_text": "A dog"},
+            )
             validate_job(io.BytesIO(job), {}, lambda *_: None)

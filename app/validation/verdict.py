@@ -99,7 +99,7 @@ def validate_draft(
         return Verdict(outcome, "", (), (), truncated=False)
     languages = load_languages().for_locale(locale)
     caption, is_truncated = cut_to_token_ceiling(cleaned.text, draft, max_tokens, languages)
-    caption = cut_to_style(caption, style, is_final=is_final, is_truncated=is_truncated)
+    caption = cut_to_style(caption, style, languages, is_final=is_final, is_truncated=is_truncated)
     return _check_rules(
         RuleInput(
             caption=caption,

@@ -69,7 +69,7 @@ _ABOUT_ITSELF = re.compile(
     r"|\bhere(?:'s| is| are) (?:a|an|the|your|some)\b",
     re.IGNORECASE,
 )
-_CODE_WORD = re.compile(r"\w_\w|\w\(\)|^[a-z]{2,}[A-Z][a-z]{2,}|[a-z]{3,}[A-Z][a-z]{3,}$|::|&\w+;")
+_CODE_WORD = re.compile(r"\w_\w|\w\(\)|^[a-z]{2,}[A-Z][a-z]{2,}|::|&\w+;")
 _ESCAPE = re.compile(r"\\[nrtu\"'\\/]|&(?:#\d+|[a-z]{2,6});")
 _COORDINATES = re.compile(
     r"[(\[] ?\d+(?:\.\d+)? ?, ?\d+(?:\.\d+)? ?[,)\]]|\b0?\.\d+, ?0?\.\d+\b"
@@ -224,7 +224,8 @@ def _is_language(words: Sequence[str], text: str, locale: str) -> bool:
 def _is_unfinished(text: str, words: Sequence[str]) -> bool:
     if text[-1:] in {",", ";", "-", "\u2013", "(", "[", "/", "\u201c", "&", "+"}:
         return True
-    if words and words[-1].casefold() in _CANNOT_END and not words[-1].isupper():
+    ends_in_word = text[-1:].isalnum()
+    if ends_in_word and words[-1].casefold() in _CANNOT_END and not words[-1].isupper():
         return True
     return any(text.count(left) > text.count(right) for left, right in _OPENING.items()) or (
         text.count('"') % 2 == 1 and not re.search(r"\d\s?\"", text)

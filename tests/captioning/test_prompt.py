@@ -42,7 +42,10 @@ def test_the_system_prompt_names_lengths_language_and_final_answers() -> None:
     [
         ("de", "German (Deutsch)"),
         ("pt-BR", 'Portuguese (português), as the BCP 47 tag "pt-BR" says'),
-        ("zh-Hant", "traditional"),
+        ("zh-Hant", "traditional characters"),
+        ("zh-TW", "traditional characters"),
+        ("zh-HK", "traditional characters"),
+        ("zh-CN", "simplified characters"),
         ("sr-Latn", "Latin script"),
         ("cy", 'the BCP 47 tag "cy"'),
     ],

@@ -73,7 +73,7 @@ def test_each_kind_of_answer_becomes_a_valid_caption_or_an_error() -> None:
 def test_captions_from_real_answers_break_no_rule(
     corpora: Path, finish_reason: str, max_tokens: int, every: int
 ) -> None:
-    """A sample; all of them: `python -m benchmarks.raw_answers --answers vlm_outputs.jsonl`."""
+    """A sample; all of them: `python -m benchmarks.captions --answers vlm_outputs.jsonl`."""
     lines = (corpora / "vlm_outputs.jsonl").read_text(encoding="utf-8").splitlines()
     if len(lines) > 500:
         lines = lines[::every]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from testing.oracle import npm_alt_text
+from testing.oracle import npm_alt_text, plain_caption
 from testing.oracle.caption_rules import find_violations
 from testing.requirements import require_node_package, require_program
 
@@ -76,3 +76,48 @@ def test_the_npm_package_finds_obvious_violations(node: str) -> None:
     ]
     long = "A man in a dark blue coat who stands on a bridge is taking a photograph of it."
     assert npm_alt_text.find_violations(node, [long]) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("caption", "fault"),
+    [
+        ("", "empty"),
+        (GOOD[:6], "too_short"),
+        (GOOD * 3, "too_long"),
+        ("Two cats  sleep on a red sofa.", "invisible"),
+        ("Two cats \u2728 sleep on a red sofa.", "emoji_or_sign"),
+        ("- Two cats sleep on a red sofa.", "wrapping"),
+        ("Two cats sleep on a red sofa. 2.", "wrapping"),
+        ('"Two cats sleep on a red sofa near a window."', "wrapping"),
+        ("Alt text: two cats sleep.", "wrapping"),
+        ("Two cats sleep on a red sofa. assistant", "chat_role"),
+        ("user Two cats sleep on a red sofa.", "chat_role"),
+        ("addCriterion two cats sleep.", "code"),
+        ("Two cats sleep.\\n On a sofa.", "code"),
+        ("Two cats (100,200),(300,400) sleep.", "coordinates"),
+        ("Two cats sleep, see example.com.", "address"),
+        ("Two cats sleep, photo by Ana.", "credit"),
+        ("cats.jpg", "file_name"),
+        ("untitled", "placeholder"),
+        ("A photo of two cats.", "opener"),
+        ("Two cats, but nothing is visible to me.", "about_itself"),
+        ("The red cat on the red cat on the red cat on the red cat.", "loop"),
+        ("Zwei Katzen schlafen auf der Decke neben dem Fenster im Zimmer.", "language"),
+        ("Two cats sleep on a sofa with", "unfinished"),
+        ("Two cats. They sleep here. On a sofa.", "sentence_count"),
+    ],
+)
+def test_the_judge_of_plain_captions_finds_each_fault(caption: str, fault: str) -> None:
+    assert fault in plain_caption.find_faults(caption, "concise")
+
+
+def test_the_judge_of_plain_captions_accepts_good_ones() -> None:
+    for caption in (
+        GOOD,
+        "STOP",
+        "Accuracy (in %) of a user's model over 3.5 years, 24-inch screen.",
+    ):
+        assert plain_caption.find_faults(caption, "concise") == []
+    assert plain_caption.find_faults(GOOD, "concise", visible_text=GOOD.upper()) == [
+        "repeats_visible_text"
+    ]

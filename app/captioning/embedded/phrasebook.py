@@ -30,6 +30,7 @@ from string import Formatter
 from typing import Any
 
 from app.captioning.embedded.words import Words, load_words
+from app.types import Role
 
 Table = Mapping[str, str]
 

@@ -1,17 +1,18 @@
 """Replays real raw answers of models through the running API and counts what they become.
 
-    .venv/bin/python -m benchmarks.raw_answers --answers answers.jsonl
+    .venv/bin/python -m benchmarks.captions --answers answers.jsonl
 
 Each line of the file is a JSON object whose `output` is a model's raw answer. A model server that
 only repeats gives it to the real server in every style, also on the second request. Prints how many
 captions came out, how many second requests were made, how many drafts each rule rejected, and which
-captions break a rule according to two checks that share no code with the product. `--captions`
+captions break a rule according to three checks that share no code with the product. `--captions`
 writes the captions down for reading.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -52,7 +53,14 @@ def _write_captions(results: Sequence[ReplayResult], path: Path) -> None:
 def main() -> int:
     """Replay, count and check. The exit code is 1 where a caption breaks a rule."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--answers", type=Path, required=True, help="JSON lines with an `output`")
+    corpora = os.environ.get("ALTWRIGHT_TEST_CORPORA")
+    parser.add_argument(
+        "--answers",
+        type=Path,
+        required=corpora is None,
+        default=None if corpora is None else Path(corpora) / "vlm_outputs.jsonl",
+        help="JSON lines with an `output`; by default of the folder ALTWRIGHT_TEST_CORPORA",
+    )
     parser.add_argument("--every", type=int, default=1, help="only every Nth answer")
     parser.add_argument("--locale", default="en")
     parser.add_argument("--max-tokens", type=int, default=256)

@@ -1,0 +1,108 @@
+"""Artefacts of models in an answer: coordinates, escapes, identifiers, numbers of missing items.
+
+What is removed here never belongs to prose. What looks like prose as well is left to the rules.
+"""
+
+import re
+
+_NUMBER = r"-?\d{1,5}(?:\.\d{1,8})?"
+_PAIR = rf"[(\[]\s?{_NUMBER}\s?,\s?{_NUMBER}\s?[)\]]"
+# Boxes and polygons of grounding models: "(100,200),(300,400)", "[[10, 20, 30, 40]]".
+_COORDINATES = re.compile(
+    rf"[(\[]{{0,2}}{_PAIR}(?:\s?,?\s?{_PAIR}){{1,20}}[)\]]{{0,2}}"
+    rf"|[(\[]{{1,2}}\s?{_NUMBER}(?:\s?,\s?{_NUMBER}){{3}}\s?[)\]]{{1,2}}"
+)
+# Pixels, thousandths or shares: people write "the points (1, 2), (3, 4)" about a plot.
+_OF_PIXELS = re.compile(r"\d{3}|\.\d{2}")
+_COORDINATE_ELEMENT = re.compile(
+    r"<([a-z][a-z_0-9]{0,20})>[\s\d.,;:()\[\]<>-]{1,200}</\1>"
+    r"|</?(?:loc|seg|patch_index|x|y|point|points|box|bbox|quad|poly|ref|phrase|object|grounding)"
+    r"[_\d]{0,12}(?:\s[^<>]{0,200})?/?>",
+    re.IGNORECASE,
+)
+# "[img-0]", "<image 1>", "[Image #2]": the place of an image in a prompt.
+IMAGE_PLACE = re.compile(
+    r"!?[\[<(](?:img|image|picture|photo|video|media)[ _#-]{0,2}\d{1,3}[\])>]", re.IGNORECASE
+)
+_LINE_END_ESCAPE = re.compile(r"(?:\\{1,4}r)?\\{1,4}n")
+# Unlike a command of LaTeX: after a sentence, before a capital, or two in a row.
+_IS_ESCAPED = re.compile(r"^\\+[rn]|\\+n(?:[^a-z]|$)|[.!?:\"]\\+n")
+_ESCAPED_SPACE = re.compile(r"\\{1,4}[rt](?![a-z])")
+_ESCAPED_CHARACTER = re.compile(
+    r"\\{1,4}u([0-9a-fA-F]{4})(?:\\{1,4}u([dD][c-fC-F][0-9a-fA-F]{2}))?"
+)
+_ESCAPED_SIGN = re.compile(r"\\([\"'/])")
+# A name of a program's own, as a tokeniser's rare words are: "addCriterion".
+_IDENTIFIER = r"[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}"
+_IDENTIFIER_LINE = re.compile(
+    rf"^[ \t]{{0,4}}(?:{_IDENTIFIER}|[a-z]{{2,20}}(?:_[a-z]{{2,20}}){{1,4}})[ \t]{{0,4}}$",
+    re.MULTILINE,
+)
+_FENCE_WORD_LINE = re.compile(r"^\s{0,9}(?:json|text|txt|html|markdown|md|yaml|python)[ \t]*\n")
+# "airBaltic planes" is a name; before a capital or a sign, or after a sentence, it is none.
+IDENTIFIER = re.compile(
+    rf"(?:^(?:assistant\s)?|(?<=[.!?。！？\"”’'»」』)\]>|*`])\s?){_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
+    rf"|^{_IDENTIFIER}(?=\s(?:assistant|user|model|{_IDENTIFIER})\b)"
+)
+"""An identifier before or after a sentence."""
+_DANGLING_ITEM = re.compile(
+    r"(?:(?<=[.!?…\"”'’)\]»“>])\s{1,3}|(?<=[。！？」])\s{0,3})"
+    r"(?:(?:\(?\d{1,2}[.)]?|\(?[a-hA-H][.)]|[-*+•●▪◦‣>#|~–—]{1,4})\s{0,2}){1,3}$"
+)
+_NUMBERED_WORD = re.compile(
+    r"\b(?:no|nos|nr|vol|fig|figs|p|pp|ch|art|ca|approx|str|č)\.$", re.IGNORECASE
+)
+_HALF_TOKEN = re.compile(
+    r"^/?[a-z]{1,12}\d{0,6}>|^(?:img|image)[ _#-]{0,2}\d{1,3}[\])>]|<[|｜]\w{0,20}$|^\w{0,20}[|｜]>"
+    r"|(?<=[.!?\s])[|｜]>|</?[a-z]{0,12}$|[\"']\s?/?>$"
+)
+
+
+def strip_artefacts(text: str) -> str:
+    """The text without coordinates, places of images and identifiers on lines of their own."""
+    if "<" in text:
+        text = _COORDINATE_ELEMENT.sub("", text)
+    text = _COORDINATES.sub(lambda found: "" if _are_pixels(found) else found.group(), text)
+    text = IMAGE_PLACE.sub(" ", text)
+    text = _FENCE_WORD_LINE.sub("", text)
+    stripped = _IDENTIFIER_LINE.sub("", text)
+    return stripped if stripped.strip() else text  # a name alone is for a rule to reject
+
+
+def has_coordinates(text: str) -> bool:
+    """Whether coordinates of a box or a polygon are left."""
+    return any(map(_are_pixels, _COORDINATES.finditer(text)))
+
+
+def unescape(text: str) -> str:
+    """The text with escapes of JSON and programs replaced, as `\\n` and `\\u00e9` are."""
+    if "\\" not in text:
+        return text
+    if _IS_ESCAPED.search(text):
+        text = _LINE_END_ESCAPE.sub("\n", text)
+    text = _ESCAPED_SPACE.sub(" ", text)
+    return _ESCAPED_SIGN.sub(r"\1", _ESCAPED_CHARACTER.sub(_decode_escape, text))
+
+
+def strip_ends(text: str) -> str:
+    """One paragraph without identifiers, half tokens and numbers of missing items at its ends."""
+    stripped = _HALF_TOKEN.sub("", IDENTIFIER.sub("", text)).strip()
+    text = stripped if any(map(str.isalnum, stripped)) else text
+    item = _DANGLING_ITEM.search(text, max(0, len(text) - 12))
+    if item is not None and not _NUMBERED_WORD.search(text, 0, item.start()):
+        text = text[: item.start()]
+    return text
+
+
+def _are_pixels(coordinates: re.Match[str]) -> bool:
+    return _OF_PIXELS.search(coordinates.group()) is not None
+
+
+def _decode_escape(escape: re.Match[str]) -> str:
+    first, second = escape.groups()
+    if second is None:
+        char = chr(int(first, 16))
+        return " " if "\ud800" <= char <= "\udfff" else char
+    high, low = int(first, 16), int(second, 16)
+    is_pair = 0xD800 <= high < 0xDC00
+    return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)) if is_pair else " "

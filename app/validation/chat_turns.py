@@ -1,0 +1,134 @@
+"""Chat turns: the assistant's turn in a draft that has marks of a chat template, whole or in part.
+
+A tokeniser may drop the special tokens of a template and keep its role names, keep half of a token,
+or write tokens that its template does not know. A role name counts where no prose has one: beside a
+token, alone on its line, before a colon, or in lower case between a sentence's end and a capital.
+"""
+
+import re
+
+MAX_CHARS = 16_000
+"""A draft is read up to this length: sixteen times the longest caption."""
+
+# Names of special tokens of Qwen, Kimi-VL, Llama, Gemma, Phi, GLM, InternVL, DeepSeek, SmolVLM,
+# MiniCPM, Molmo. Tokens with one of the first group end a turn or begin one.
+_BOUNDARY_NAMES = (
+    r"im_(?:start|end|sep|middle|user|assistant|system|tool)|(?:start|end)_header_id|e(?:o|n)t_id"
+    r"|eom_id|endoftext|(?:begin|end)_of_text|(?:start|end)_of_turn|end_of_utterance"
+    r"|(?:begin|end)[_▁]of[_▁]sentence|start_of_role|end_of_role|fim_(?:prefix|middle|suffix)"
+)
+_INLINE_NAMES = (
+    r"vision_(?:start|end|pad)|image_(?:pad|start|end|soft_token)|video_pad|(?:box|quad)_(?:start"
+    r"|end)|object_ref_(?:start|end)|(?:begin|end|start)_of_(?:image|box)|media_(?:begin|end|pad"
+    r"|content)|image_token|placeholder_token"
+)
+TOKEN_NAME = re.compile(rf"(?<!\w)(?:{_BOUNDARY_NAMES}|{_INLINE_NAMES})(?!\w)", re.IGNORECASE)
+"""The name of a special token, which occurs in no prose."""
+
+_USER_ROLES = r"user|human|system|tool|instruction|input|observation|question"
+_MODEL_ROLES = r"assistant|model|gpt|chatgpt|bot|ai|response|output|answer"
+_ROLES = rf"{_USER_ROLES}|{_MODEL_ROLES}"
+_IS_USER_ROLE = re.compile(rf"{_USER_ROLES}|inst|s|/?sys", re.IGNORECASE)
+
+_TOKEN = (
+    # Whole tokens of roles and ends, and known names with any part of their brackets.
+    rf"<[|｜]/?(?P<role_token>{_ROLES}|end|eos|eot|eom|return|start|message|begin|turn|bos)[|｜]>"
+    rf"|[<\[(]{{0,2}}[|｜]?/?(?<!\w)(?:im_(?P<role_name>user|assistant|system)|{_BOUNDARY_NAMES})"
+    r"(?!\w)[|｜]?[>\])]{0,2}"
+    r"|</?(?:s|eos|bos|turn|answer|final_answer)>|<(?:/?[|｜])?turn[|｜]?>"
+    r"|\[(?:END FINAL RESPONSE)\]|\[(?P<inst>INST)\]|\[/INST\]|<<(?P<sys>/?SYS)>>"
+    r"|<[|｜]end_of_(?:box|solution)[|｜]>"
+)
+# "<|im_start|>assistant", but not "</s> Human skeleton".
+_AFTER_TOKEN = (
+    rf"(?:\s{{0,4}}(?:(?-i:(?P<role_after>{_ROLES}))(?![\w'’-])|(?P<role_word>{_ROLES})"
+    r"(?=[ \t]{0,4}(?:[:：\n<\[]|$)))[ \t]{0,4}[:：]?)?"
+)
+# The marks between turns; each may say whose turn follows.
+_BOUNDARY = re.compile(
+    rf"(?:{_TOKEN}){_AFTER_TOKEN}"
+    rf"|#{{2,4}}[ \t]{{0,4}}(?P<heading>{_ROLES})[ \t]{{0,4}}[:：]"
+    # A role alone on its line, whatever is around it.
+    rf"|(?:^|\n)[ \t]{{0,4}}[\[(<*_#|]{{0,3}}[ \t]?(?P<line>{_ROLES})[ \t]?[\])>*_:|]{{0,3}}"
+    r"[ \t]{0,4}(?=\n)"
+    r"|(?:^|\n)[ \t]{0,4}[*_#]{0,3}[ \t]?(?P<speaker>User|Human|Assistant)[*_]{0,3}[ \t]?"
+    r"[:：][*_]{0,2}[ \t]"
+    r"|(?<![\w.])(?-i:(?P<capitals>USER|HUMAN|ASSISTANT|SYSTEM|GPT))[ \t]?[:：]\s"
+    r"|(?<=[.!?。！？\"”'’)\]»“」』>|*_`])\s?(?-i:(?P<inline>(?:user|human|assistant|system|model){1,3}))"
+    r"(?!\w)(?-i:(?!\s(?!user|assistant)[a-z]{2}))"
+    r"|(?<=[.!?]\s)(?P<after_end>User|Human|Assistant)[:：]\s",
+    re.IGNORECASE,
+)
+# "user Describe it. assistant A dog": the first word of a draft, without its token.
+_FIRST_ROLE = re.compile(
+    r"\s{0,20}(?P<first>user|human|system|assistant|model|gpt|bot)"
+    r"(?:\s{0,4}[:：]\s{0,4}|\s{0,4}\n\s{0,4}|\s(?=[A-Z\"“'*(#\[<{|`-]|[^\x00-\x7f]))"
+)
+_SPEAKER_LABEL = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
+_ASSISTANT_INSIDE = re.compile(r"(?<!\w)(?:assistant|model)[:：]?\s(?=[A-Z\"“]|[^\x00-\x7f])")
+# Roles that cleaning could not place: at the end, or between sentences.
+ROLE_LEFT = re.compile(
+    r"^(?:user|human|assistant|system|model)\s(?=[A-Z\"“])"
+    r"|^[Aa]ssistant\s(?=[^\w\s]|[^\x00-\x7f])"
+    r"|^Assistant (?:An?|The|One|Two|Three|Several|In|On)\s"
+    r"|(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)\]"
+    r"|[.!?。]\s\S{1,3}\s(?:user|assistant)$"
+    r"|[.!?。！？\"”)\]»]\s?(?:user|human|assistant|system|model){1,3}(?!\w)"
+    r"(?!\s(?!user|assistant)[a-z]{2})"
+    r"|(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)[:：]"
+)
+IDENTIFIER_ALONE = re.compile(
+    rf"\W{{0,6}}(?i:{_ROLES})\W{{0,6}}"
+    r"|\s{0,9}(?:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}|[a-z]{2,20}(?:_[a-z]{2,20}){1,4})\s{0,9}"
+)
+"""A role or a program's name for something, which is nobody's turn: "addCriterion"."""
+# Part of every mark: without it nothing else is searched for.
+_HINT = re.compile(
+    rf"{_ROLES}|[a-z][_▁](?:start|end|of|id|sep|user|assistant|middle|tool|prefix|suffix|token|pad)"
+    r"|<\|?/?(?:end|eos|eo[tm]|return|start|message|begin|turn|bos|s>|\|)|turn\|?>|INST\]|<<"
+    r"|endoftext|FINAL RESPONSE",
+    re.IGNORECASE,
+)
+_ROLE_GROUPS = (
+    "role_after", "role_word", "role_token", "role_name", "heading", "line", "speaker", "capitals",
+    "inline", "after_end", "inst", "sys",
+)  # fmt: skip
+
+
+def assistant_turn(text: str) -> str:
+    """The model's own turn: the first with text whose role is not another's.
+
+    Empty where every turn with text is the user's or the system's. A text without marks of turns is
+    returned unchanged.
+    """
+    text = text[:MAX_CHARS]
+    if _HINT.search(text) is None:
+        return text
+    is_of_user = False
+    first = _FIRST_ROLE.match(text)
+    if first is not None:
+        text = text[first.end() :]
+        is_of_user = _IS_USER_ROLE.fullmatch(first["first"]) is not None
+    else:
+        speaker = _SPEAKER_LABEL.match(text)
+        text = text if speaker is None else text[speaker.end() :]
+    start = 0
+    for boundary in _BOUNDARY.finditer(text):
+        turn = text[start : boundary.start()]
+        reply = _reply_in(turn, is_of_user=is_of_user)
+        if reply.strip() and not IDENTIFIER_ALONE.fullmatch(reply):
+            return reply
+        role = next((boundary[group] for group in _ROLE_GROUPS if boundary[group]), "")
+        # A header may have several tokens: without a role and text between, it goes on.
+        if role or turn.strip():
+            is_of_user = _IS_USER_ROLE.fullmatch(role) is not None
+        start = boundary.end()
+    return _reply_in(text[start:], is_of_user=is_of_user)
+
+
+def _reply_in(turn: str, *, is_of_user: bool) -> str:
+    """The model's part of a turn: of a user's turn what follows the word "assistant"."""
+    if not is_of_user:
+        return turn
+    reply = _ASSISTANT_INSIDE.search(turn)
+    return "" if reply is None else turn[reply.end() :]

@@ -1,0 +1,200 @@
+"""Draws drafts: a good sentence in wrapped, nested and half-closed marks, as models write them.
+
+Of each draft the sentence must come out unchanged, or nothing: `find_leak` says what else did.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from app.types import Style
+from app.validation.verdict import validate_text
+
+SENTENCES = (
+    ("en", "A brown dog runs along a sandy beach."),
+    ("en", 'A red door stands under a sign that reads "OPEN" in white letters.'),
+    ("en", "Two mugs (one white, one blue) stand on a wooden table."),
+    ("en", "A man's hat lies beside a 24-inch screen at 5 p.m. on a desk."),
+    ("de", "Ein brauner Hund läuft an einem Sandstrand entlang."),
+    ("fr", "Un chien brun court sur une plage de sable, près de l’eau."),
+    ("es", "Un perro marrón corre por una playa de arena junto al mar."),
+    ("hr", "Smeđi pas trči po pješčanoj plaži pokraj mora."),
+    ("pl", "Brązowy pies biegnie po piaszczystej plaży nad morzem."),
+    ("ru", "Коричневая собака бежит по песчаному пляжу у моря."),
+    ("ja", "茶色い犬が砂浜を走っていて、後ろに青い海が見えます。"),
+    ("zh", "一只棕色的狗在沙滩上奔跑，身后是蓝色的大海。"),
+    ("ar", "كلب بني يركض على شاطئ رملي بجانب البحر الأزرق."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzedDraft:
+    """A draft, and the sentence inside it."""
+
+    text: str
+    sentence: str
+    locale: str
+    marks: tuple[str, ...]
+    """The names of the marks around it, the innermost first."""
+
+
+_Wrap = Callable[[str], tuple[str, str, str]]
+
+
+def _around(before: str, after: str = "") -> _Wrap:
+    return lambda text: (before, text, after)
+
+
+def _json(before: str, after: str) -> _Wrap:
+    return lambda text: (before, json.dumps(text, ensure_ascii=False), after)
+
+
+def _json_ascii(text: str) -> tuple[str, str, str]:
+    return '{"alt_text": ', json.dumps(text), "}"
+
+
+def _python(text: str) -> tuple[str, str, str]:
+    return "{'caption': ", repr(text), "}"
+
+
+def _attribute(text: str) -> tuple[str, str, str]:
+    return '<img src="a.jpg" alt="', text.replace('"', "&quot;"), '">'
+
+
+def _escaped_lines(text: str) -> tuple[str, str, str]:
+    return "", text.replace("\n", "\\n"), "\\n"
+
+
+_ASK = "Describe this picture."
+MARKS: dict[str, tuple[_Wrap, ...]] = {
+    "role": (
+        _around("assistant\n"), _around("assistant "), _around("Assistant: "), _around("model\n"),
+        _around("ASSISTANT: ", "</s>"), _around("", " assistant"), _around("", "assistant"),
+        _around("", "\nassistant"), _around("", "\nuser\nThanks."), _around("[ASSISTANT]\n"),
+        _around(f"user\n{_ASK}\nassistant\n"), _around(f"user {_ASK} assistant "),
+        _around(f"USER: {_ASK} ASSISTANT: "), _around(f"User: {_ASK}\nAssistant: ", "\nUser: Ok."),
+        _around(f"### Human: {_ASK}\n### Assistant: "), _around("### Response:\n", "\n### End"),
+    ),
+    "turn": (
+        _around("<|im_start|>assistant\n", "<|im_end|>"),
+        _around(
+            f"<|im_user|>user<|im_middle|>{_ASK}<|im_end|><|im_assistant|>assistant<|im_middle|>",
+            "<|im_end|>",
+        ),
+        _around("", "<|im_assistant|>assistant<|im_middle|>"),
+        _around("<start_of_turn>model\n", "<end_of_turn>"),
+        _around(f"[INST] {_ASK} [/INST] ", "</s>"),
+        _around(f"<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\n{_ASK} [/INST] ", " </s>"),
+        _around("<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"),
+        _around(f"<|user|>\n{_ASK}<|end|>\n<|assistant|>\n", "<|end|>"),
+        _around("", "<|endoftext|>"), _around("<bos>", "<eos>"), _around("<s>", "</s>"),
+        _around("<|begin_of_text|>", "<|end_of_text|>"), _around("", "<｜end▁of▁sentence｜>"),
+    ),
+    "token": (
+        _around("addCriterion\n"), _around("addCriterion "), _around("", "addCriterion"),
+        _around("<|vision_start|><|image_pad|><|vision_end|>"), _around("<image>\n"),
+        _around("[img-0] "), _around("im_end|>"), _around("", "<|im_end"), _around("", "|>"),
+        _around("<ref>", "</ref><box>(100,200),(300,400)</box>"),
+        _around("", " [[100, 200, 300, 400]]"),
+        _around(
+            "<|object_ref_start|>", "<|object_ref_end|><|box_start|>(10,20),(300,400)<|box_end|>"
+        ),
+        _around("<loc0100><loc0200><loc0300><loc0400> "),
+    ),
+    "fence": (
+        _around("```\n", "\n```"), _around("```json\n", "\n```"), _around("~~~\n", "\n~~~"),
+        _around("`", "`"), _around("```", "```"), _around("```text ", " ```"),
+    ),
+    "json": (
+        _json('{"alt_text": ', "}"), _json('{"caption": ', ', "tags": ["dog"]}'), _json("[", "]"),
+        _json('{"image": {"description": ', "}}"), _json('[{"alt": ', "}]"), _json_ascii, _python,
+        _json("", ""), _json('json\n{"caption": ', "}"), _json('"caption": ', ","),
+    ),
+    "html": (
+        _around("<p>", "</p>"), _around('<div class="a">', "</div>"), _around("<b>", "</b>"),
+        _around("<figure><figcaption>", "</figcaption></figure>"), _attribute,
+        _around("<caption>", "</caption>"), _around("<!-- alt -->"), _around("", "<br/>"),
+        _around("<answer>", "</answer>"),
+    ),
+    "bracket": (
+        _around("(", ")"), _around("[", "]"), _around("{", "}"), _around("<", ">"),
+        _around("【", "】"), _around("((", "))"),
+    ),
+    "quote": (
+        _around('"', '"'), _around("“", "”"), _around("„", "“"), _around("«", "»"),
+        _around("« ", " »"), _around("'", "'"), _around("‘", "’"), _around("「", "」"),
+        _around('"“', '”"'), _around("'\"", "\"'"), _around('""', '""'), _around('\\"', '\\"'),
+    ),
+    "markdown": (
+        _around("**", "**"), _around("*", "*"), _around("***", "***"), _around("__", "__"),
+        _around("# "), _around("- "), _around("1. "), _around("> "), _around("* "),
+        _around("", "\n\n---"), _around("---\n"),
+    ),
+    "label": (
+        _around("Alt text: "), _around("**Caption:** "), _around("Caption\n\n"),
+        _around("Sure! Here is the caption:\n\n"), _around("Here's the alt text: "),
+        _around("**Alt text:**\n"), _around("<think>The user wants a caption.</think>\n"),
+    ),
+    "escape": (_escaped_lines, _around("\\n"), _around("", "\\n\\n"), _around("", "\\n2.")),
+    "table": (
+        _around("| ", " |"), _around("| Caption |\n|---|\n| ", " |"),
+        _around("| Style | Caption |\n|:--|:--|\n| concise | ", " |"), _around("Caption | "),
+    ),
+    "code": (
+        _around('caption = "', '"'), _around('print("', '")'), _around('return "', '";'),
+        _around("alt='", "'"), _around("const alt = `", "`;"), _around("$\\text{", "}$"),
+        _around("\\boxed{", "}"), _around("# caption.py\n"), _around("{{", "}}"),
+        _around("${", "}"),
+    ),
+    "end": (
+        _around("", " 2."), _around("", "\n2."), _around("", "\n-"), _around("", " *"),
+        _around("", " (37 characters)"), _around("", "\n\n#dog #beach"), _around("", " b)"),
+    ),
+}  # fmt: skip
+_HALF_CLOSED_SHARE = 0.3
+_DEPTHS = (1, 1, 1, 2, 2, 3, 4)
+
+
+def draw_draft(random: Random) -> FuzzedDraft:
+    """A sentence in one to four marks, of which each may be cut at either end."""
+    locale, sentence = random.choice(SENTENCES)
+    text, names = sentence, []
+    for _ in range(random.choice(_DEPTHS)):
+        name = random.choice(tuple(MARKS))
+        before, body, after = random.choice(MARKS[name])(text)
+        if random.random() < _HALF_CLOSED_SHARE:
+            before, after, name = *_cut(random, before, after), f"{name}-"
+        text = before + body + after
+        names.append(name)
+    return FuzzedDraft(text, sentence, locale, tuple(names))
+
+
+def find_leak(draft: FuzzedDraft, style: Style) -> str | None:
+    """What came out instead of the sentence; None where it came out, or nothing did."""
+    verdict = validate_text(draft.text, style=style, locale=draft.locale, is_final=True)
+    if verdict.outcome != "caption" or verdict.violations:
+        return None
+    return None if is_sentence_of(draft, verdict.caption) else verdict.caption
+
+
+def is_sentence_of(draft: FuzzedDraft, caption: str) -> bool:
+    """Whether a caption is the draft's sentence, its full stop aside."""
+    return caption.rstrip(".。") == draft.sentence.rstrip(".。")
+
+
+def _cut(random: Random, before: str, after: str) -> tuple[str, str]:
+    """One mark cut: its beginning or its end gone, wholly or in part.
+
+    Words are whole: each is a token, and a model's answer ends between tokens.
+    """
+    if before and (not after or random.random() < 0.5):
+        signs = len(before) - len(before.lstrip("<|[({\"'`*#~$"))
+        return random.choice(("", before[random.randint(0, signs) :])), after
+    ends = [
+        end
+        for end in range(len(after) + 1)
+        if not (after[end - 1 : end].isalnum() and after[end : end + 1].isalnum())
+        and not after[:end].endswith("\\")
+    ]
+    return before, random.choice(("", after[: random.choice(ends)]))
