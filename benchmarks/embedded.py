@@ -4,7 +4,8 @@ Without arguments it evaluates images drawn by `testing.labelled_images`. `--lab
 your own images: a JSON object of path (relative to the file) to {"words", "kinds", "colours",
 "verdict"}, all optional: the words in the image in one string, the categories that are right, the
 main colours that are right, and "picture", "decorative" or "uncertain". `--page FOLDER IMAGE...`
-writes a page with each image beside its captions. Needs the extra `embedded`.
+writes a page with each image, or each image of a folder, beside its captions in every language and
+their warnings, to be looked at. Needs the extra `embedded`.
 """
 
 import argparse
@@ -14,8 +15,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from app.validation.verdict import validate_text
 from testing.embedded_evaluation import (
     InProcessVision,
     captions,
@@ -46,7 +48,7 @@ def write_page(folder: Path, paths: Iterable[Path]) -> Path:
     """Writes an HTML page of images beside their captions, and copies the images to the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     vision, rows = InProcessVision(), []
-    for number, path in enumerate(paths):
+    for number, path in enumerate(_find_images(paths)):
         with Image.open(path) as image:
             image.load()
         features = vision.analyse(image)
@@ -58,7 +60,9 @@ def write_page(folder: Path, paths: Iterable[Path]) -> Path:
             for locale, style, text in captions(features):
                 if locale == "en" or style.name == "concise":
                     label = f"{locale} {style.name}"
-                    lines.append(f"<i>{label} ({len(text)})</i> {html.escape(text)}")
+                    warnings = validate_text(text, style=style, locale=locale).warnings
+                    flags = "".join(f" <u>{warning}</u>" for warning in warnings)
+                    lines.append(f"<i>{label} ({len(text)})</i> {html.escape(text)}{flags}")
         rows.append(f'<tr><td><img src="{copy}"><td>' + "<br>".join(lines))
     page = folder / "index.html"
     css = (
@@ -73,12 +77,23 @@ def write_page(folder: Path, paths: Iterable[Path]) -> Path:
     return page
 
 
+def _find_images(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files that Pillow can open, those of folders in the order of their names."""
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            try:
+                with Image.open(file):
+                    yield file
+            except (UnidentifiedImageError, OSError):
+                continue
+
+
 def main() -> int:
     """Runs the command. Returns 1 if a caption is invalid."""
     parser = argparse.ArgumentParser(description="Evaluate the embedded captioner.")
     parser.add_argument("--labels", type=Path, help="a JSON file of your own labels")
     parser.add_argument("--page", type=Path, metavar="FOLDER", help="write a page into it")
-    parser.add_argument("images", type=Path, nargs="*", help="images of the page")
+    parser.add_argument("images", type=Path, nargs="*", help="images of the page, or folders")
     arguments = parser.parse_args()
     if arguments.page:
         print(write_page(arguments.page, arguments.images))

@@ -21,21 +21,15 @@ def generic(given: RuleInput) -> str | None:
     words = [part for word in split_words(given.caption) for part in re.split("['’]", word)]
     if not 0 < len(words) <= _MAX_WORDS:
         return None
-    has_noun = any(_is_noun(word, given.languages) for word in words)
-    if all(_is_generic(word, given.languages, has_noun=has_noun) for word in words):
+    language = given.languages[0]
+    has_noun = any(language.generic_noun.fullmatch(word) for word in words)
+    if all(_is_generic(word, language, has_noun=has_noun) for word in words):
         return "It says nothing that tells this picture from others; name what it shows."
     return None
 
 
-def _is_noun(word: str, languages: tuple[Language, ...]) -> bool:
-    return any(language.generic_noun.fullmatch(word) for language in languages)
-
-
-def _is_generic(word: str, languages: tuple[Language, ...], *, has_noun: bool) -> bool:
-    if _is_noun(word, languages):
+def _is_generic(word: str, language: Language, *, has_noun: bool) -> bool:
+    if language.generic_noun.fullmatch(word):
         return True
-    return any(
-        language.generic_word.fullmatch(word)
-        and (has_noun or not language.ambiguous_word.fullmatch(word))
-        for language in languages
-    )
+    is_clear = has_noun or not language.ambiguous_word.fullmatch(word)
+    return is_clear and language.generic_word.fullmatch(word) is not None

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from app.vision.colour_names import COLOUR_NAMES, ColourShare
-from app.vision.colour_naming import SHADE_MATRIX, ColourIndices, are_shades, measure_shares
+from app.vision.colour_names import COLOUR_NAMES, ColourShare, are_shades
+from app.vision.colour_naming import SHADE_MATRIX, ColourIndices, measure_shares
 from app.vision.features import Orientation, RegionColours
 
 

@@ -47,3 +47,33 @@ class ColourShare:
 
     colour: str
     share: float
+
+
+SHADE_FAMILIES: tuple[frozenset[str], ...] = (
+    frozenset({"navy", "blue", "light blue"}),
+    frozenset({"green", "dark green", "light green"}),
+    frozenset({"red", "dark red"}),
+    frozenset({"black", "dark grey"}),
+    frozenset({"dark grey", "grey"}),
+    frozenset({"grey", "light grey"}),
+    frozenset({"light grey", "white"}),
+    frozenset({"white", "off-white"}),
+    frozenset({"off-white", "beige"}),
+    frozenset({"beige", "light brown"}),
+    frozenset({"light brown", "brown"}),
+    frozenset({"yellow", "light yellow"}),
+    frozenset({"yellow", "gold"}),
+    frozenset({"orange", "gold"}),
+    frozenset({"teal", "turquoise"}),
+    frozenset({"purple", "lavender"}),
+    frozenset({"green", "olive"}),
+    frozenset({"orange", "brown"}),
+    frozenset({"orange", "light brown"}),
+    frozenset({"black", "navy"}),
+)
+"""Names that one surface can have in more and in less light."""
+
+
+def are_shades(one: str, other: str) -> bool:
+    """Whether two names can be one surface in more and in less light."""
+    return any(one in family and other in family for family in SHADE_FAMILIES)

@@ -7,35 +7,11 @@ The name of a pixel is that of its nearest anchor in OKLab. Every name has sever
 import numpy as np
 from numpy.typing import NDArray
 
-from app.vision.colour_names import ANCHOR_COLOURS, COLOUR_NAMES, ColourShare
+from app.vision.colour_names import ANCHOR_COLOURS, COLOUR_NAMES, ColourShare, are_shades
 from app.vision.oklab import OklabPixels, to_oklab
 
 ColourIndices = NDArray[np.intp]
 """Height x width: indices in COLOUR_NAMES."""
-
-SHADE_FAMILIES: tuple[frozenset[str], ...] = (
-    frozenset({"navy", "blue", "light blue"}),
-    frozenset({"green", "dark green", "light green"}),
-    frozenset({"red", "dark red"}),
-    frozenset({"black", "dark grey"}),
-    frozenset({"dark grey", "grey"}),
-    frozenset({"grey", "light grey"}),
-    frozenset({"light grey", "white"}),
-    frozenset({"white", "off-white"}),
-    frozenset({"off-white", "beige"}),
-    frozenset({"beige", "light brown"}),
-    frozenset({"light brown", "brown"}),
-    frozenset({"yellow", "light yellow"}),
-    frozenset({"yellow", "gold"}),
-    frozenset({"orange", "gold"}),
-    frozenset({"teal", "turquoise"}),
-    frozenset({"purple", "lavender"}),
-    frozenset({"green", "olive"}),
-    frozenset({"orange", "brown"}),
-    frozenset({"orange", "light brown"}),
-    frozenset({"black", "navy"}),
-)
-"""Names that one surface can have in more and in less light."""
 
 ACHROMATIC = frozenset({"black", "dark grey", "grey", "light grey", "white"})
 
@@ -126,11 +102,6 @@ def measure_shares(
         for name, share in ranked
         if share >= (min_share / 2 if is_achromatic and name not in ACHROMATIC else min_share)
     )[:max_count]
-
-
-def are_shades(one: str, other: str) -> bool:
-    """Whether two names can be one surface in more and in less light."""
-    return any(one in family and other in family for family in SHADE_FAMILIES)
 
 
 SHADE_MATRIX: NDArray[np.bool_] = np.array(

@@ -19,6 +19,7 @@ from app.captioning.embedded.quotations import (
     choose_quotations,
     shorten,
 )
+from app.captioning.embedded.shades import without_shades
 from app.captioning.embedded.skin import without_skin
 from app.captioning.embedded.slots import Slots, fill_slots
 from app.captioning.embedded.things import Things, find_things
@@ -165,6 +166,8 @@ def _find_parts(
     topic = _choose_topic(features, quotations, things)
     names_things = things is not None and topic == things.topic
     coloured = without_skin(_with_ink_colours(features, topic, quotations))
+    if names_things:
+        coloured = without_shades(coloured)
     slots = fill_slots(coloured, phrasebook, is_paragraph=is_paragraph)
     if things is not None and names_things:
         slots = {k: slot for k, slot in slots.items() if k not in things.unused_slots}

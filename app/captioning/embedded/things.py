@@ -16,6 +16,7 @@ from app.captioning.embedded.concept_kinds import (
     load_concept_kinds,
 )
 from app.captioning.embedded.phrasebook import Phrasebook
+from app.captioning.embedded.shades import without_shades
 from app.captioning.embedded.skin import without_skin
 from app.vision.colour_names import ColourShare
 from app.vision.features import Features
@@ -29,6 +30,9 @@ WORN_MIN_SHARE, WORN_MIN_HAIR_SHARE = 0.35, 0.5
 WORN_MIN_RATIO = 1.8
 """To the next colour, which may be that of another garment."""
 HAIR_COLOURS = frozenset({"black", "dark grey", "grey", "light grey", "gold", "yellow", "white"})
+
+LIGHT_COLOURS = frozenset({"white", "off-white", "light grey"})
+"""Of the walls before which shops photograph."""
 
 _COLOUR_SLOTS = ("colours", "first_colour", "item", "majority_colour", "other_colours")
 
@@ -99,7 +103,11 @@ def _name_main(
     words, kinds = phrasebook.words, load_concept_kinds()
     unused = _COLOUR_SLOTS if _has_own_colours(features) else ()
     if features.faces == 1 and main and kinds[main].kind in WORN_KINDS:
-        colours = _worn_colour(_colours_of(features))
+        colours = (
+            _worn_colour(_colours_of(features))
+            if _has_own_colours(features)
+            else _find_central_colour(features, kinds[main].kind)
+        )
         garment = words.phrase(words.worn[main], colours, phrasebook.conjunction)
         thing = words.people.wearing.format(person=words.people.one, garment=garment)
         return _Main(thing, thing, unused)
@@ -124,10 +132,11 @@ def _name_thing(
     plain = words.phrase(noun, (), conjunction)
     colours = _colours_of(features)
     if not _has_own_colours(features):
-        return _Main(plain, bare)
+        central = _find_central_colour(features, kind)
+        return _Main(words.phrase(noun, central, conjunction), bare)
     if not colours or kind in UNCOLOURED_KINDS:
         return _Main(plain, bare, _COLOUR_SLOTS)
-    if kind in NEAR_SKIN_KINDS and colours != _shares_of(features):
+    if kind in NEAR_SKIN_KINDS and without_skin(features) != features:
         colours = colours[: len(_worn_colour(colours))]
         if not colours:
             return _Main(plain, bare, _COLOUR_SLOTS)
@@ -149,13 +158,29 @@ def _has_own_colours(features: Features) -> bool:
     return features.background is not None and features.category != "drawing"
 
 
+def _find_central_colour(features: Features, kind: str) -> tuple[str, ...]:
+    """The colour of a thing that fills the centre before something light on both sides.
+
+    A model that the edge of the image cuts leaves no plain border, and so no background. Any other
+    colour of some size beside it may be the thing's as well: then nothing is certain.
+    """
+    shown = without_skin(features)
+    centre, sides = shown.regions.centre, (shown.regions.left, shown.regions.right)
+    own = [share for share in shown.colours if share.colour not in LIGHT_COLOURS]
+    if kind in UNCOLOURED_KINDS or features.background or not own or own[0].colour != centre:
+        return ()
+    if not LIGHT_COLOURS.intersection(sides) or centre in sides:
+        return ()
+    return _worn_colour(tuple(own))
+
+
 def _shares_of(features: Features) -> tuple[ColourShare, ...]:
     """Of a subject on a plain background, or of everything on it."""
     return features.subject.colours if features.subject else features.colours
 
 
 def _colours_of(features: Features) -> tuple[ColourShare, ...]:
-    return _shares_of(without_skin(features))
+    return _shares_of(without_shades(without_skin(features)))
 
 
 def _adjectives(colours: tuple[ColourShare, ...]) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from app.captioning.styles.loader import load_styles
 from app.types import Draft
 from app.validation.verdict import validate_draft
 from app.vision.analyse import analyse
-from app.vision.colour_names import COLOUR_NAMES
-from app.vision.features import Features
+from app.vision.colour_names import COLOUR_NAMES, ColourShare
+from app.vision.features import Features, RegionColours
 from tests.captioning.embedded.seen import paint, see
 from tests.captioning.embedded.test_quotations import block
 from tests.vision import drawn
@@ -59,6 +59,14 @@ def test_alt_text_says_what_it_is_then_its_colour_and_its_background(
     cutout: Features, locale: str
 ) -> None:
     assert caption(see(cutout, "backpack"), locale=locale) == CONCISE[locale]
+
+
+def test_shades_of_one_colour_are_one_colour(cutout: Features) -> None:
+    """As shops name a lit hoodie, and a white shoe with its shadow."""
+    hoodie = see(paint(cutout, grey=0.6, light_grey=0.4), "sweatshirt")
+    assert caption(hoodie) == "A grey sweatshirt on a plain white background."
+    shoe = see(paint(cutout, white=0.53, light_grey=0.4, blue=0.07), "sneaker")
+    assert caption(shoe) == "White sneakers on a plain white background."
 
 
 def test_text_on_a_thing_does_not_replace_the_thing(cutout: Features) -> None:
@@ -135,6 +143,23 @@ def test_the_colour_of_a_garment_is_left_out_where_it_may_be_another_ones(cutout
     hair = see(paint(cutout, black=0.4, light_brown=0.3), "t_shirt", faces=1)
     assert caption(hair) == "A person in a T-shirt on a plain white background."
     assert "T-shirt" not in caption(see(cutout, "t_shirt", faces=2))
+
+
+def test_a_garment_in_the_centre_before_white_has_a_colour_though_the_edge_cuts_it(
+    scene: Features,
+) -> None:
+    shares = (ColourShare("purple", 0.46), ColourShare("white", 0.44), ColourShare("brown", 0.1))
+    regions = RegionColours(top="purple", bottom=None, left="white", right="white", centre="purple")
+    shown = replace(scene, colours=shares, regions=regions)
+    assert caption(see(shown, "top")).startswith("A purple top in ")
+    assert caption(see(shown, "top", faces=1)).startswith("A person in a purple top in ")
+    assert "a green" not in caption(see(scene, "top", faces=1))
+    for changed in (
+        replace(shown, regions=replace(regions, left="purple", right="purple")),
+        replace(shown, regions=replace(regions, left="green", right="green")),
+        replace(shown, colours=(*shares[:2], ColourShare("blue", 0.3))),
+    ):
+        assert caption(see(changed, "top")).startswith("A top in ")
 
 
 SKIN = r"\b(beige|brown|pink)\b"

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from app.captioning.embedded.concept_kinds import WORN_KINDS, generals_of, load_concept_kinds
 from app.captioning.embedded.phrasebook import load_phrasebooks
 from app.captioning.embedded.words import Words, _parse, _WordFile, load_words
+from app.captioning.styles.loader import load_styles
+from app.validation.verdict import validate_text
 
 PHRASEBOOKS = load_phrasebooks()
 CONCEPTS = load_concept_kinds()
@@ -103,6 +105,19 @@ def test_no_french_article_lacks_its_elision() -> None:
 def test_a_concept_is_one_of_its_general_ones() -> None:
     assert generals_of("jeans") == ("trousers", "garment")
     assert generals_of("garment") == ()
+
+
+@pytest.mark.parametrize("locale", PHRASEBOOKS)
+def test_no_concept_is_a_generic_word(locale: str) -> None:
+    """ "Montre" is a watch, and "most" a bridge in Croatian. Cleaning leaves each name alone."""
+    book = PHRASEBOOKS[locale]
+    for concept, noun in book.words.nouns.items():
+        name = book.words.phrase(noun, ("blue",), book.conjunction)
+        background = book.position["unspecified"].format(background=book.background["white"])
+        text = f"{name[0].upper()}{name[1:]} {background}."
+        verdict = validate_text(text, style=load_styles()["concise"], locale=locale)
+        assert verdict.caption == text
+        assert (verdict.violations, verdict.warnings) == ((), ()), (concept, text)
 
 
 def read(locale: str) -> dict[str, object]:
