@@ -63,18 +63,13 @@ def draw_banner() -> Image.Image:
     return _finish(image)
 
 
-def draw_chart() -> Image.Image:
-    """A bar chart with a title and labels."""
+def draw_colour_fields() -> Image.Image:
+    """Three fields of flat colour: nothing that could be named or read."""
     width, height = 900 * _SCALE, 600 * _SCALE
-    image = Image.new("RGB", (width, height), "white")
+    image = Image.new("RGB", (width, height), (20, 32, 90))
     pen = ImageDraw.Draw(image)
-    _write(pen, (450, 55), "Visitors per season", 44, (30, 34, 40))
-    seasons = {"Spring": 210, "Summer": 380, "Autumn": 260, "Winter": 120}
-    for place, (season, visitors) in enumerate(seasons.items()):
-        left = 120 + place * 180
-        pen.rectangle(_box(left, 510 - visitors, left + 110, 510), fill=(31, 95, 208))
-        _write(pen, (left + 55, 545), season, 30, (30, 34, 40))
-    pen.line(_points((90, 511), (820, 511)), fill=(30, 34, 40), width=2 * _SCALE)
+    pen.rectangle(_box(0, 0, 380, 600), fill=(216, 40, 40))
+    pen.polygon(_points((380, 600), (900, 180), (900, 600)), fill=(248, 220, 48))
     return _finish(image)
 
 
@@ -111,7 +106,7 @@ def draw_landscape() -> Image.Image:
 DRAWINGS: Mapping[str, Callable[[], Image.Image]] = {
     "mug.jpg": draw_mug,
     "sale-banner.png": draw_banner,
-    "visitors-chart.png": draw_chart,
+    "colour-fields.png": draw_colour_fields,
     "mountain-lake.jpg": draw_landscape,
 }
 
