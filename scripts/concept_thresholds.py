@@ -120,9 +120,8 @@ def read_pictures(folders: Sequence[Path]) -> list[Picture]:
                 opened.draft("RGB", (DECODED_PX, DECODED_PX))
                 image = ImageOps.exif_transpose(opened).convert("RGB")
             image.thumbnail((DECODED_PX, DECODED_PX))
-            totals = table.sums @ recogniser.classify(image)
-            by_name = dict(zip(table.concepts, totals.tolist(), strict=True))
-            pictures.append(Picture(row["file"], *labels.find(row), by_name))
+            totals = table.sum_classes(recogniser.classify(image))
+            pictures.append(Picture(row["file"], *labels.find(row), totals))
     return pictures
 
 

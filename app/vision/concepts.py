@@ -22,6 +22,12 @@ PICTURED_KINDS = frozenset({"animal", "electronics", "food", "tableware", "toy"}
 """A face beside one of these is often a picture on it, or is the thing itself: a screen, a mug, a
 panda, a doll."""
 PICTURED_MIN_PROBABILITY = 0.6
+MIN_CLASS_PROBABILITY = 0.06
+"""Of a concept's most probable class. Hundreds of classes add up to an animal where none of them
+has more than a few hundredths: a family on a log had 0.84, its first class, a wombat, 0.04."""
+CLOTHES, CLOTHES_MIN_PROBABILITY = "garment", 0.1
+"""Each of 120 people on a plain background wore something as probable as this; a face on a mug, on
+a screen or on a fish does not."""
 MAX_SIGHTINGS = 5
 """A picture in which more is certain has not been seen."""
 
@@ -63,7 +69,7 @@ class ConceptTable:
 
     def find_sightings(self, probabilities: NDArray[np.float32]) -> tuple[Sighting, ...]:
         """What is certain to be in a picture, the surest first, from the classes' probabilities."""
-        totals = dict(zip(self.concepts, (self.sums @ probabilities).tolist(), strict=True))
+        totals = self.sum_classes(probabilities)
         certain = {
             name
             for name, threshold in self.thresholds.items()
@@ -74,6 +80,12 @@ class ConceptTable:
         found.sort(key=lambda sighting: (-sighting.probability, sighting.concept))
         return tuple(found[:MAX_SIGHTINGS])
 
+    def sum_classes(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
+        """The probability of each concept; 0 where it is spread over many classes."""
+        totals = self.sums @ probabilities
+        totals[(self.sums * probabilities).max(axis=1) < MIN_CLASS_PROBABILITY] = 0
+        return dict(zip(self.concepts, totals.tolist(), strict=True))
+
     def may_picture_faces(self, probabilities: NDArray[np.float32]) -> bool:
         """Whether a face in the picture may be no person's."""
         classes = frozenset[int]().union(
@@ -83,7 +95,15 @@ class ConceptTable:
                 if concept.kind in PICTURED_KINDS
             )
         )
-        return float(probabilities[sorted(classes)].sum()) >= PICTURED_MIN_PROBABILITY
+        pictured = probabilities[sorted(classes)]
+        return bool(
+            pictured.sum() >= PICTURED_MIN_PROBABILITY and pictured.max() >= MIN_CLASS_PROBABILITY
+        )
+
+    def may_show_clothes(self, probabilities: NDArray[np.float32]) -> bool:
+        """Whether the picture may show somebody who wears something."""
+        classes = sorted(self.concepts[CLOTHES].classes)
+        return float(probabilities[classes].sum()) >= CLOTHES_MIN_PROBABILITY
 
     def generals_of(self, name: str) -> tuple[str, ...]:
         """The concepts above a concept, the nearest first."""

@@ -167,7 +167,7 @@ def ocr_job(data: BinaryIO, args: dict[str, Any], reserve: Reserve) -> tuple[dic
 
 def warm_up() -> None:
     """Loads the models and reads a sample: a confined child process cannot open a file later."""
-    _return_freed_memory()
+    return_freed_memory()
     sample = Image.new("RGB", (640, 640), "white")
     draw = ImageDraw.Draw(sample)
     draw.text((40, 80), "Warming up 123", fill="black", font=ImageFont.load_default(60))
@@ -185,7 +185,7 @@ def _load_engine() -> OcrEngine:
     return OcrEngine()
 
 
-def _return_freed_memory() -> None:
+def return_freed_memory() -> None:
     """Makes malloc map allocations of 1 MiB and more, so that free returns them to the system.
 
     Otherwise the process keeps 200 MB that it needs for a second (measured; the price is a fifth of

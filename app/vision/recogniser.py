@@ -45,7 +45,9 @@ class Recogniser:
         """
         probabilities = self.classify(image)
         sightings = self._concepts.find_sightings(probabilities)
-        if self._concepts.may_picture_faces(probabilities):
+        if self._concepts.may_picture_faces(probabilities) or (
+            is_plain and not self._concepts.may_show_clothes(probabilities)
+        ):
             return sightings, 0
         return sightings, self._faces.count_faces(image, is_plain=is_plain)
 
@@ -80,12 +82,9 @@ def recognise_job(
         return {"failure": failure, "sightings": [], "faces": 0}, b""
     reserve(JOB_MEMORY_BYTES)
     try:
-        with Image.open(io.BytesIO(data.read()), formats=("JPEG", "PNG")) as opened:
-            opened.draft("RGB", (DECODED_PX, DECODED_PX))
-            image = opened.convert("RGB")
+        image = decode(io.BytesIO(data.read()))
     except (OSError, ValueError, SyntaxError) as error:
         raise JobRefused("unreadable", type(error).__name__) from error
-    image.thumbnail((DECODED_PX, DECODED_PX), Image.Resampling.BICUBIC, reducing_gap=2.0)
     sightings, faces = recogniser.recognise(image, is_plain=bool(args.get("is_plain")))
     shrink_arena()
     facts = {
@@ -94,6 +93,18 @@ def recognise_job(
         "faces": faces,
     }
     return facts, b""
+
+
+def decode(data: BinaryIO) -> Image.Image:
+    """The image of a JPEG or PNG in RGB, at most DECODED_PX long.
+
+    Raises OSError, ValueError or SyntaxError where it cannot be decoded.
+    """
+    with Image.open(data, formats=("JPEG", "PNG")) as opened:
+        opened.draft("RGB", (DECODED_PX, DECODED_PX))
+        image = opened.convert("RGB")
+    image.thumbnail((DECODED_PX, DECODED_PX), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return image
 
 
 def warm_up() -> None:

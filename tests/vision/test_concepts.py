@@ -102,6 +102,20 @@ def test_nothing_is_named_where_nothing_is_certain(classes):
     assert named(**classes) == []
 
 
+def test_an_animal_is_not_named_where_no_animal_is_likely():
+    """Hundreds of classes add up, as they did for a picture of a family."""
+    spread = dict.fromkeys(CLASSES[151:251], 0.0084)
+    assert named(**spread) == []
+    assert not load_concepts().may_picture_faces(probabilities(**spread))
+    assert load_concepts().may_picture_faces(probabilities(tabby=0.9))
+
+
+def test_somebody_on_a_plain_background_wears_something():
+    """A face without clothes around it is printed on a thing."""
+    assert load_concepts().may_show_clothes(probabilities(jersey=0.06, suit=0.06))
+    assert not load_concepts().may_show_clothes(probabilities(coffee_mug=0.5, jersey=0.05))
+
+
 def test_at_most_a_few_sightings_are_returned_the_surest_first():
     """Even for an output that is no distribution."""
     sightings = load_concepts().find_sightings(np.ones(len(CLASSES), np.float32))

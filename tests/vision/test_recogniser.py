@@ -68,6 +68,20 @@ def test_faces_of_people_are_counted(recogniser, corpora: Path):
 
 
 @needs_weights
+def test_a_face_that_is_printed_on_a_thing_is_no_person(recogniser, corpora: Path):
+    """On a plain background a face belongs to somebody who wears something."""
+    path = corpora / "images/photo/astronaut.png"
+    if not path.exists():
+        pytest.skip("needs the larger corpora")
+    thing = Image.new("RGB", (900, 900), "white")
+    thing.paste((40, 60, 90), (200, 200, 700, 800))
+    with Image.open(path) as face:
+        thing.paste(face.convert("RGB").crop((130, 20, 330, 270)).resize((300, 375)), (300, 320))
+    assert recogniser.recognise(thing, is_plain=False)[1] <= 1
+    assert recogniser.recognise(thing, is_plain=True)[1] == 0
+
+
+@needs_weights
 def test_nothing_is_seen_in_drawings(recogniser):
     """Neither things nor faces: they are no photographs."""
     for image in (drawn.chart(), drawn.banner(), drawn.word_mark(), drawn.page()):
