@@ -41,7 +41,7 @@ _IDENTIFIER_LINE = re.compile(
 _FENCE_WORD_LINE = re.compile(r"^\s{0,9}(?:json|text|txt|html|markdown|md|yaml|python)[ \t]*\n")
 # "airBaltic planes" is a name; before a capital or a sign, or after a sentence, it is none.
 IDENTIFIER = re.compile(
-    rf"(?:^(?:assistant\s)?|(?<=[.!?。！？\"”’'»」』)\]>|*`])\s?){_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
+    rf"(?:^(?:assistant\s)?|(?<=[.!?。！？\"”“’'»」』)\]>|*`])\s?){_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
     rf"|^{_IDENTIFIER}(?=\s(?:assistant|user|model|{_IDENTIFIER})\b)"
 )
 """An identifier before or after a sentence."""

@@ -62,13 +62,13 @@ _BOUNDARY = re.compile(
 # "user Describe it. assistant A dog": the first word of a draft, without its token.
 _FIRST_ROLE = re.compile(
     r"\s{0,20}(?P<first>user|human|system|assistant|model|gpt|bot)"
-    r"(?:\s{0,4}[:：]\s{0,4}|\s{0,4}\n\s{0,4}|\s(?=[A-Z\"“'*(#\[<{|`-]|[^\x00-\x7f]))"
+    r"(?:\s{0,4}[:：]\s{0,4}|\s{0,4}\n\s{0,4}|\s(?=[A-Z\d\"“'*(#\[<{|`-]|[^\x00-\x7f]))"
 )
 _SPEAKER_LABEL = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
 _ASSISTANT_INSIDE = re.compile(r"(?<!\w)(?:assistant|model)[:：]?\s(?=[A-Z\"“]|[^\x00-\x7f])")
 # Roles that cleaning could not place: at the end, or between sentences.
 ROLE_LEFT = re.compile(
-    r"^(?:user|human|assistant|system|model)\s(?=[A-Z\"“])"
+    r"^(?:user|human|assistant|system|model)\s(?=[A-Z\d\"“])|^(?:assistant|model)\s(?:assistant|model)"
     r"|^[Aa]ssistant\s(?=[^\w\s]|[^\x00-\x7f])"
     r"|^Assistant (?:An?|The|One|Two|Three|Several|In|On)\s"
     r"|(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)\]"

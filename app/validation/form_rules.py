@@ -26,12 +26,16 @@ _WRAPPING = re.compile(
 # Signs that begin or end no prose: of brackets, tables and quotations, and a script's name.
 _LOOSE_MARK = re.compile(
     r"^[<>【|}\])]|[<>【|{`][\"'”]?$|^\(\(|-->|^[\"'“„«‘]{2}|[\"'”’»]{2}$|\s[\"'’”]$|^[\"'‘“]\s"
-    r"|[.!?。][\"”»)\]\s]{0,3}[>|*_`]|^[A-Za-z]{1,12}\d{0,6}>|^(?:img|image)[ _#-]{0,2}\d{1,3}\]"
+    r"|[.!?。][\"”»)\]\s]{0,3}[<>|*_`]|^[A-Za-z]{1,12}\d{0,6}>|^(?:img|image)[ _#-]{0,2}\d{1,3}\]"
     r"|^\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s|^(?:json|text|html) "
     r"|^\[(?:ASSISTANT|USER|SYSTEM)\]|^-{2,3}\s|^[\"'“„«(]\d{1,2}[.)]\s|[\"”],\s?\d{1,2}\.|[.!?。]\s[-*]\s"
     # Nothing between quotation marks, and signs or a number after the last sentence.
     r"|“”|„“|«»|\"\"|[.!?。][\"”»’')\]」』]{0,3}\s{0,2}(?![(\"“„«…])[^\w\s.!?…\"”»’')\]」』]{1,4}"
-    r"\s?\d{0,2}[.)]?[\"'”»]?$|[。！？]\s?[a-zA-Z]{1,12}$|[.!?。]\s?[(\[]\d{1,4}\s?,|(?<!`)`(?!`)"
+    r"\s?\d{0,2}[.)]?[\"'”»]?$|[。！？]\s?[a-zA-Z\d]{1,12}[\"'”]?$|[.!?。]\s?[(\[]\d{1,4}\s?,|(?<!`)`(?!`)"
+    # Hashtags, lengths, labels without a colon, and half tags.
+    r"|[.!?。]\s#\w|\(\d{1,4} (?:characters|chars|words)\)|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"“])"
+    r"|^(?:Caption|Text|Model|Assistant|concise|detailed|seo)\s(?=[^\x00-\x7f])"
+    r"|^(?:concise|detailed|seo)\s(?=[A-Z\"“])|\b[a-z]{2,12}>(?=\S)|[\"'”]\)[\"'”]$|\s[-–]\s?[\"'’”]$"
 )
 _LONE_WORD_CHARS = 15
 _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
@@ -89,7 +93,7 @@ _MARKUP = re.compile(
     r"|[{}]|\w\(\"|\w\.\w+\((?!\))|//|=>"
     r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bfunction\(|\bconst \w+\s?="
     # A member or an assignment with its string.
-    r"|[\"']\s?:\s?[\"']|\w\s?=\s?[\"'`]|^return\s[\"']|\[[\"']|[\"']\]"
+    r"|[\"']\s?:\s?[\"']|\w\s?=\s?[\"'`]|\breturn\s[\"']|\[[\"']|[\"']\]"
     # Escapes and commands that cleaning could not read.
     r"|\\|\]\]|\[\[",
     re.IGNORECASE,

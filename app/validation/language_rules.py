@@ -18,7 +18,7 @@ _DOUBLED = re.compile(
     r"\b(?:of of|the the|a a|and and|in in|to to|is is|with with|on on)\b", re.IGNORECASE
 )
 _BROKEN_SHARE = 0.2
-_RUN_TOGETHER = re.compile(r"[a-z][A-Z]|\w,\w")
+_RUN_TOGETHER = re.compile(r"[^\W\d],[^\W\d]")
 # ".NET" and "...and justice for all" may begin with a mark, and so may a quotation.
 _BAD_START = re.compile(r"[\"'“„«(]?\s?(?:[;:,!?)\]}/\\=]|\.(?![A-Z.]))")
 _FOREIGN_LETTERS_SHARE = 0.15
