@@ -139,9 +139,6 @@ def _fill_in(
     for name in ("seo", "alt_de", "seo_de"):
         if name in columns and randomness.random() < 0.15:
             row[name] = human_text(numbers, randomness)
-    # Told from columns of an earlier run by rows that have a value and no alt_source.
     for name in ("reasons", "search_text"):
         if name in columns and f"own-{name}" in options.variant and randomness.random() < 0.8:
             row[name] = human_text(numbers, randomness)
-            if "alt_source" in row:
-                row["alt_source"] = None

@@ -30,6 +30,8 @@ class History:
         self.commands = Commands(stub, world.folder)
         self.concurrency = self.random.choice((1, 2, 4))
         self.decision_files: list[str] = []
+        self._applied: set[tuple[str, str]] = set()
+        """Files of decisions and the rows about which they have been applied."""
         self.kills = 0
         if "init-db" in self.options.variant:
             self._init_db()
@@ -63,11 +65,15 @@ class History:
     # Steps
 
     def _take_step(self) -> None:
-        step = self.random.choices(
-            [self._run, self._review, self._apply, self.editor.edit, self._two_runs, self._forget],
-            [34, 18, 12, 40, 5, 3],
-        )[0]
-        step()
+        if not self.has_journal() and self.random.random() < 0.6:
+            self._run()
+            return
+        edits = {self.editor.edit: 36, self.editor.replace_pictures: 12}
+        commands = {self._run: 30, self._two_runs: 4, self._forget: 3}
+        review = {self._review: 26} if self.has_journal() else {}
+        again = {self._apply: 12} if self.decision_files else {}
+        steps = {**edits, **commands, **review, **again}
+        self.random.choices([*steps], [*steps.values()])[0]()
 
     def _run(self) -> None:
         extra: list[str] = []
@@ -118,8 +124,6 @@ class History:
         before = self._before()
         other = [each if each != _JOURNAL else "other.journal" for each in self._arguments()]
         is_elsewhere = self.files is None and self.random.random() < 0.5
-        if "own-" in self.options.variant:  # see _forget
-            is_elsewhere = False
         second = other if is_elsewhere else self._arguments()
         results = self.commands.run_all([self._arguments(), second])
         (self.folder / "other.journal").unlink(missing_ok=True)
@@ -212,8 +216,10 @@ class History:
         self.decision_files.append(file.name)
         for each in made:
             self.world.log(f"  {file.name}: {each.kind} {each.uids} {each.key!r} {each.texts}")
-        if self.random.random() < 0.7:
+        if self.random.random() < 0.75:
             self._apply_file(file.name)
+        if self.oracle.decided and self.random.random() < 0.4:
+            self.editor.replace_pictures()
 
     def _apply(self) -> None:
         if self.decision_files:
@@ -246,8 +252,16 @@ class History:
             bad = {*summary["left"], *summary["waiting"], *summary["partly"]}
             last = {each.key: each for each in self.oracle.decisions if each.file == name}
             for decision in last.values():
-                if decision.key not in bad and len(decision.uids) == 1:
-                    self.oracle.decided[decision.uids[0]] = decision
+                if decision.key in summary["partly"]:  # some of its fields are somebody else's
+                    for uid in decision.uids:
+                        self.oracle.decided.pop(uid, None)
+                if decision.key in bad or len(decision.uids) != 1:
+                    continue
+                [uid] = decision.uids
+                # Applied before, and a person has changed the row since: theirs stays.
+                if (name, uid) not in self._applied or uid in self.oracle.decided:
+                    self.oracle.decided[uid] = decision
+                self._applied.add((name, uid))
         elif result.code < 0 or result.code in (74, 75, 130, 143):
             about = [each for each in self.oracle.decisions if each.file == name]
             for each in about:
@@ -256,8 +270,6 @@ class History:
 
     def _forget(self) -> None:
         """A person deletes the journal, and with it the file that the run made."""
-        if "own-" in self.options.variant:
-            return  # only the journal knows whose a column is, once every row is filled
         self.world.log("deletes the journal")
         for path in self.folder.glob(f"{_JOURNAL}*"):
             path.unlink()

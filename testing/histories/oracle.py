@@ -210,7 +210,10 @@ class Oracle:
         return {
             each.texts[name]
             for each in self.decisions
-            if row["_uid"] in each.uids and each.slug == slug and name in each.texts
+            # A row without a key is known by its picture, and so is a decision about it.
+            if (row["_uid"] in each.uids or self.options.key_type == "none")
+            and each.slug == slug
+            and name in each.texts
         }
 
     def check_decided(self, row: Record, source: Record, target: Record, where: str) -> None:
@@ -250,7 +253,9 @@ class Oracle:
         if self.decided.get(row["_uid"]) or any(row["_uid"] in d.uids for d in self.decisions):
             return
         verdict = verdict_of(slug_of(str(row["image_url"])))
-        is_held = str(target.get("reasons") or "").startswith("held: ")
+        # Why it is held stands in the journal alone where the column is a person's own.
+        has_own_reasons = "own-reasons" in self.options.variant
+        is_held = has_own_reasons or str(target.get("reasons") or "").startswith("held: ")
         if _word(target) in ("uncertain", "rejected") and (is_held or not self.options.is_file):
             return  # a table's row keeps its state where a person replaces the picture
         if verdict in ("ok", "flaky", "half", "nogerman") and not can_hold:

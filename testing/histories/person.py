@@ -10,7 +10,8 @@ from testing.histories.files import Dialect
 from testing.histories.oracle import Record
 from testing.histories.world import World
 
-_CELLS = ("text", "text", "further", "blank", "source", "reviewed", "title", "note", "picture")
+_CELLS = ("text", "text", "further", "blank", "source", "reviewed", "title", "note", "picture",
+          "picture")  # fmt: skip
 _ROWS = ("insert", "insert", "delete", "swap", "shuffle", "dialect")
 
 
@@ -28,7 +29,7 @@ class Editor:
         """One to three changes. Raises sa.exc.OperationalError if a row stays locked so long."""
         self._lock_wait_s = lock_wait_s
         for _ in range(self._random.randint(1, 3)):
-            row = self._random.choice(self._world.source())
+            row = self._pick_row()
             step = self._random.choice((*_CELLS, *_ROWS))
             if step in _CELLS:
                 change = self._draw_change(step, row)
@@ -36,6 +37,22 @@ class Editor:
                     self._change(row["_uid"], change)
             else:
                 self._edit_rows(step, row["_uid"])
+
+    def replace_pictures(self) -> None:
+        """Give rows another picture, or swap those of two; most often of rows that were decided."""
+        one, other = self._pick_row(), self._pick_row()
+        if self._random.random() < 0.5 or one["_uid"] == other["_uid"]:
+            self._change(one["_uid"], self._draw_picture())
+            return
+        images = one["image_url"], other["image_url"]
+        self._change(one["_uid"], {"image_url": images[1]})
+        self._change(other["_uid"], {"image_url": images[0]})
+
+    def _pick_row(self) -> Record:
+        """Any row; often one that a person decided about, which is where most can go wrong."""
+        rows = self._world.source()
+        decided = [row for row in rows if row["_uid"] in self._oracle.decided]
+        return self._random.choice(decided if decided and self._random.random() < 0.7 else rows)
 
     def _draw_change(self, step: str, row: Record) -> dict[str, Any]:
         """Column to value; empty if the table lacks the column."""

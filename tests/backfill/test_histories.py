@@ -4,6 +4,7 @@ More of them: python -m benchmarks.histories.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from testing.histories.catalogue import Options, image_of
 from testing.histories.command import load_modules
 from testing.histories.command_result import CommandResult
 from testing.histories.machine_text import make_text
-from testing.histories.oracle import Oracle, Record
+from testing.histories.oracle import MadeDecision, Oracle, Record
 from testing.histories.run_history import run_history
 from testing.servers.redis import RedisServer
 
@@ -53,6 +54,8 @@ def test_twenty_histories_lose_no_text(kind: str, stub: CaptionStub) -> None:
     results = [run_history(seed, kind, stub) for seed in range(2001, 2021)]
     assert {result.seed: result.faults for result in results if result.faults} == {}
     assert sum(result.kills for result in results) > 0
+    steps = [step for result in results for step in result.steps]
+    assert any("during the next command" in step for step in steps)
 
 
 @pytest.mark.slow
@@ -70,7 +73,7 @@ def test_histories_over_a_queue_lose_no_text(
     stub: CaptionStub, postgresql: str, redis_server: RedisServer
 ) -> None:
     results = [
-        run_history(seed, "queue", stub, postgresql, redis_server.url) for seed in range(2001, 2006)
+        run_history(seed, "queue", stub, postgresql, redis_server.url) for seed in (2001, 2002)
     ]
     assert {result.seed: result.faults for result in results if result.faults} == {}
 
@@ -84,7 +87,7 @@ ROW: Record = {
 
 
 def _oracle() -> Oracle:
-    oracle = Oracle(OPTIONS, cell_texts={"Human words 1"})
+    oracle = Oracle(replace(OPTIONS), cell_texts={"Human words 1"})
     oracle.note_rows([ROW, {**ROW, "title": "Renamed"}])
     return oracle
 
@@ -114,6 +117,32 @@ def test_the_oracle_finds_a_text_that_is_wrong(before: str, after: str, said: st
     oracle = _oracle()
     oracle.check_row(ROW, {**ROW, "alt": before}, {**ROW, "alt": after}, "x")
     assert said in "".join(oracle.faults)
+
+
+def test_the_oracle_finds_a_decision_that_went_to_another_picture() -> None:
+    oracle = _oracle()
+    oracle.decisions.append(
+        MadeDecision("d", "1", ("u1",), "ok-1", "1", "edit", "", {"alt": "Human words 2"})
+    )
+    oracle.check_row(ROW, ROW, {**ROW, "alt": "Human words 2"}, "x")
+    assert not oracle.faults
+    other = {**ROW, "image_url": image_of("ok-3")}
+    oracle.check_row(other, other, {**other, "alt": "Human words 2"}, "x")
+    assert "nobody decided" in "".join(oracle.faults)
+
+
+def test_the_oracle_finds_a_text_in_bytes_that_is_replaced() -> None:
+    oracle = _oracle()
+    text = make_text("ok-1", "concise", "en", "Mug", 1)
+    oracle.check_row(ROW, {**ROW, "alt": b"Human words 1"}, {**ROW, "alt": text.encode()}, "x")
+    assert "a person's" in "".join(oracle.faults)
+
+
+def test_columns_of_a_persons_own_are_not_the_products() -> None:
+    oracle = _oracle()
+    oracle.options.variant = "own-reasons"
+    oracle.check_row(ROW, {**ROW, "reasons": None}, {**ROW, "reasons": "held: x"}, "x")
+    assert "u1.reasons was None, is 'held: x'" in "".join(oracle.faults)
 
 
 def test_the_oracle_finds_a_cell_that_is_not_the_products() -> None:
