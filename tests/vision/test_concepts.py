@@ -116,6 +116,12 @@ def test_somebody_on_a_plain_background_wears_something():
     assert not load_concepts().may_show_clothes(probabilities(coffee_mug=0.5, jersey=0.05))
 
 
+def test_the_face_of_a_statue_is_no_person():
+    """What looks like an altar, a pedestal or armour has no living face."""
+    assert load_concepts().may_picture_faces(probabilities(altar=0.05, pedestal=0.05))
+    assert not load_concepts().may_picture_faces(probabilities(altar=0.04, jersey=0.5))
+
+
 def test_at_most_a_few_sightings_are_returned_the_surest_first():
     """Even for an output that is no distribution."""
     sightings = load_concepts().find_sightings(np.ones(len(CLASSES), np.float32))
