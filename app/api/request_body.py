@@ -11,6 +11,7 @@ from starlette.requests import Request
 from app.api.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from app.errors import Overloaded
 from app.runtime.drain import Drain
+from app.runtime.paced_work import PacedWork
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """Enough for a data: URL of an image of six megabytes. A larger image is better sent as a URL."""
@@ -44,7 +45,7 @@ class BodyReader:
         """By caller."""
         self._timeout_s = timeout_s
         self._drain = drain
-        self._large_body_lock = asyncio.Lock()
+        self._large_bodies = PacedWork()
 
     @asynccontextmanager
     async def read(self, request: Request, model: type[_Body], caller: str) -> AsyncIterator[_Body]:
@@ -90,11 +91,7 @@ class BodyReader:
     async def _parse(self, raw: bytearray, model: type[_Body]) -> _Body:
         if len(raw) <= _SMALL_BODY_BYTES:
             return _parse(raw, model)
-        # One large body at a time, with other requests in between.
-        async with self._large_body_lock:
-            body = _parse(raw, model)
-            await asyncio.sleep(0)
-        return body
+        return await self._large_bodies.run(_parse, raw, model)
 
 
 class _BodyLease:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
-PATIENCE_S = 0.05
+PATIENCE_S = 0.04
 """How long a request waits for a reply. A Redis in the same network takes about a millisecond."""
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 5.0
 """From a failure to the first probe, and between probes at most; doubled each time."""

@@ -13,6 +13,7 @@ import httpx2
 
 from app.captioning.openai_compat.bounded_transport import BoundedTransport, HttpResponse, received
 from app.captioning.openai_compat.request_body import RequestBody
+from app.runtime.paced_work import PacedWork
 
 if TYPE_CHECKING:
     import openai
@@ -46,6 +47,8 @@ class Endpoint:
         self._client: openai.AsyncOpenAI | None = None
         self.api_key = api_key or _PLACEHOLDER_KEY
         """Must never be logged."""
+        self.reading = PacedWork()
+        """For reading large responses."""
 
     @property
     def base_url(self) -> str:

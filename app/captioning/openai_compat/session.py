@@ -54,8 +54,8 @@ _logger = logging.getLogger(__name__)
 ShrinkImage = Callable[[bytes], Awaitable[ModelImage]]
 """Returns the JPEG with fewer pixels."""
 
-_READ_AT_ONCE_BYTES = 64 * 1024
-"""A larger response is read in a thread: two megabytes of events take 0.2 s."""
+_READ_AT_ONCE_BYTES = 16 * 1024
+"""A larger response is read in a thread, with rests: two megabytes of events take 0.2 s."""
 _READ_ERROR_AT_ONCE_BYTES = 2 * 1024
 """The words of an error are searched: 4,096 hostile characters take 20 ms."""
 _MAX_PARAMETER_CHANGES = 3
@@ -152,7 +152,7 @@ class Session:
         while True:
             sent = self._learned.current
             try:
-                outcome = await _read(await self._call(sent))
+                outcome = await self._read(await self._call(sent))
             except TransportError as error:
                 outcome = classify_transport_error(error)
             if isinstance(outcome, Failure):
@@ -240,6 +240,18 @@ class Session:
         jitter = random.uniform(0.02, 0.25)  # noqa: S311
         await self._sleep(wait_s + jitter * min(wait_s, 1.0))
 
+    async def _read(self, response: HttpResponse) -> ModelResponse | Failure:
+        """The model's response, or the failure that an HTTP response stands for."""
+        try:
+            is_success = 200 <= response.status < 300
+            at_once_bytes = _READ_AT_ONCE_BYTES if is_success else _READ_ERROR_AT_ONCE_BYTES
+            if len(response.body) <= at_once_bytes:
+                return _parse(response)
+            return await self._endpoint.reading.run_in_thread(_parse, response)
+        except RecursionError:
+            reason = "the response is nested too deeply"
+            return Failure(FailureKind.RESPONSE_INVALID, reason, status=response.status)
+
     def _needs_more_headroom(self, response: ModelResponse, sent: Capabilities) -> bool:
         """Whether reasoning used up the tokens and a call with more may help: once a session.
 
@@ -303,19 +315,6 @@ class Session:
             if message not in ("", "…"):
                 parts.append(f"server message: {message}")
         return "; ".join(parts)
-
-
-async def _read(response: HttpResponse) -> ModelResponse | Failure:
-    """The model's response, or the failure that an HTTP response stands for."""
-    try:
-        is_success = 200 <= response.status < 300
-        at_once_bytes = _READ_AT_ONCE_BYTES if is_success else _READ_ERROR_AT_ONCE_BYTES
-        if len(response.body) <= at_once_bytes:
-            return _parse(response)
-        return await asyncio.to_thread(_parse, response)
-    except RecursionError:
-        reason = "the response is nested too deeply"
-        return Failure(FailureKind.RESPONSE_INVALID, reason, status=response.status)
 
 
 def _parse(response: HttpResponse) -> ModelResponse | Failure:
