@@ -22,11 +22,11 @@ _COORDINATE_ELEMENT = re.compile(
 )
 # "[img-0]", "<image 1>", "[Image #2]": the place of an image in a prompt.
 IMAGE_PLACE = re.compile(
-    r"!?[\[<(](?:img|image|picture|photo|video|media)[ _#-]{0,2}\d{1,3}[\])>]", re.IGNORECASE
+    r"!?[\[<](?:img|image|picture|photo|video|media)[ _#-]{0,2}\d{1,3}[\]>]", re.IGNORECASE
 )
 _LINE_END_ESCAPE = re.compile(r"(?:\\{1,4}r)?\\{1,4}n")
 # Unlike a command of LaTeX: after a sentence, before a capital, or two in a row.
-_IS_ESCAPED = re.compile(r"^\\+[rn]|\\+n(?:[^a-z]|$)|[.!?:\"]\\+n")
+_IS_ESCAPED = re.compile(r"^\\{1,4}[rn]|\\{1,4}n(?:[^a-z]|$)|[.!?:\"]\\{1,4}n")
 _ESCAPED_SPACE = re.compile(r"\\{1,4}[rt](?![a-z])")
 _ESCAPED_CHARACTER = re.compile(
     r"\\{1,4}u([0-9a-fA-F]{4})(?:\\{1,4}u([dD][c-fC-F][0-9a-fA-F]{2}))?"
@@ -39,22 +39,30 @@ _IDENTIFIER_LINE = re.compile(
     re.MULTILINE,
 )
 _FENCE_WORD_LINE = re.compile(r"^\s{0,9}(?:json|text|txt|html|markdown|md|yaml|python)[ \t]*\n")
-# "airBaltic planes" is a name; before a capital or a sign, or after a sentence, it is none.
+# "airBaltic planes" and "the “new” easyJet" have names; before a capital or a sign, and behind a
+# sentence or a mark, it is none.
 IDENTIFIER = re.compile(
-    rf"(?:^(?:assistant\s)?|(?<=[.!?。！？\"”“’'»」』)\]>|*`])\s?){_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
-    rf"|^{_IDENTIFIER}(?=\s(?:assistant|user|model|{_IDENTIFIER})\b)"
+    rf"^(?:assistant\s)?{_IDENTIFIER}"
+    rf"(?=\s(?:[A-Z\d]|[^\w\s])|\s?[^\x00-\x7f’]|\s(?:assistant|user|model|{_IDENTIFIER})\b)"
+    rf"|(?:(?<=[^\W_]{{2}}[.!?])|(?<=[.!?][\"”“’'»)\]*`])|(?<=[。！？」』】])|(?<=[\]>|*`]))\s?"
+    rf"{_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
+    rf"|(?<=[\"”“’'»)]){_IDENTIFIER}$"
 )
 """An identifier before or after a sentence."""
 _DANGLING_ITEM = re.compile(
     r"(?:(?<=[.!?…\"”'’)\]»“>])\s{1,3}|(?<=[。！？」])\s{0,3})"
-    r"(?:(?:\(?\d{1,2}[.)]?|\(?[a-hA-H][.)]|[-*+•●▪◦‣>#|~–—]{1,4})\s{0,2}){1,3}$"
+    r"(?:(?:\(?\d{1,2}[.)]|\(?[a-h]\)|[-*+•●▪◦‣>#|~–—]{1,4})\s{0,2}){1,3}$"
+    r"|(?<=[。！？」])\s{0,3}\d{1,2}$"
 )
+# "Pier no. 2.", "Hauptstr. 5.", "Piano sonata op. 27."
 _NUMBERED_WORD = re.compile(
-    r"\b(?:no|nos|nr|vol|fig|figs|p|pp|ch|art|ca|approx|str|č)\.$", re.IGNORECASE
+    r"(?:\b(?:[A-Z]|nos?|nr|vols?|figs?|pp?|chs?|arts?|ca|approx|č|čl|ul|br|opp?|apt|rm|bldg|ste|sts?"
+    r"|secs?|sect|ed|rev|ver?|pts?|pl|tabs?|eq|eqs|lvl|vs|etc|incl)|str)\.[\"”»)]?$",
+    re.IGNORECASE,
 )
 _HALF_TOKEN = re.compile(
-    r"^/?[a-z]{1,12}\d{0,6}>|^(?:img|image)[ _#-]{0,2}\d{1,3}[\])>]|<[|｜]\w{0,20}$|^\w{0,20}[|｜]>"
-    r"|(?<=[.!?\s])[|｜]>|</?[a-z]{0,12}$|[\"']\s?/?>$"
+    r"^/?[a-z]{1,12}\d{0,6}>(?=\D)|^(?:img|image)[ _#-]{0,2}\d{1,3}[\])>]|<[|｜]\w{0,20}$"
+    r"|^\w{0,20}[|｜]>|(?<=[.!?\s])[|｜]>|(?<=[.!?。\"”»)\]*])</?[a-z]{0,12}$|[\"']\s?/?>$"
 )
 
 
@@ -88,10 +96,18 @@ def strip_ends(text: str) -> str:
     """One paragraph without identifiers, half tokens and numbers of missing items at its ends."""
     stripped = _HALF_TOKEN.sub("", IDENTIFIER.sub("", text)).strip()
     text = stripped if any(map(str.isalnum, stripped)) else text
+    item = _find_dangling_item(text)
+    return text if item is None else text[: item.start()]
+
+
+def ends_in_item(text: str) -> bool:
+    """Whether the number of a missing item is left after the last sentence."""
+    return _find_dangling_item(text) is not None
+
+
+def _find_dangling_item(text: str) -> re.Match[str] | None:
     item = _DANGLING_ITEM.search(text, max(0, len(text) - 12))
-    if item is not None and not _NUMBERED_WORD.search(text, 0, item.start()):
-        text = text[: item.start()]
-    return text
+    return None if item is None or _NUMBERED_WORD.search(text, 0, item.start()) else item
 
 
 def _are_pixels(coordinates: re.Match[str]) -> bool:

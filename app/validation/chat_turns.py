@@ -44,38 +44,54 @@ _AFTER_TOKEN = (
     rf"(?:\s{{0,4}}(?:(?-i:(?P<role_after>{_ROLES}))(?![\w'’-])|(?P<role_word>{_ROLES})"
     r"(?=[ \t]{0,4}(?:[:：\n<\[]|$)))[ \t]{0,4}[:：]?)?"
 )
+_INLINE_ROLES = "user|human|assistant|system|model"
+# A full stop that is none of an abbreviation's: "Map of the U.S. system", "pose vs. model".
+_AFTER_SENTENCE = (
+    r"(?:(?<=[^\W_]{2}[.!?])|(?<=[^\W_]{2}[.!?][\"”'’)\]»*_`])|(?<=[.!?。！？][\"”」』»])|(?<=[。！？]))"
+    r"(?<!\bvs\.)(?<!etc\.)(?<!\bSt\.)(?<!\bDr\.)(?<!\bMr\.)(?<!nc\.)(?<!td\.)(?<!rp\.)"
+)
+# Lower-case prose would go on in lower case or with a comma.
+_NO_PROSE_FOLLOWS = (
+    r"(?!\w)(?-i:(?=\s{0,4}$|\s{0,4}\n|\s{0,4}[:：]|\s(?:[A-Z\d]|[^\w\s.,;’']|user|assistant)"
+    r"|\s?[^\x00-\x7f’]|[\"“<(\[*`|]))"
+)
 # The marks between turns; each may say whose turn follows.
 _BOUNDARY = re.compile(
     rf"(?:{_TOKEN}){_AFTER_TOKEN}"
     rf"|#{{2,4}}[ \t]{{0,4}}(?P<heading>{_ROLES})[ \t]{{0,4}}[:：]"
     # A role alone on its line, whatever is around it.
-    rf"|(?:^|\n)[ \t]{{0,4}}[\[(<*_#|]{{0,3}}[ \t]?(?P<line>{_ROLES})[ \t]?[\])>*_:|]{{0,3}}"
+    r"|(?:^|\n)[ \t]{0,4}(?-i:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}[ \t])?"
+    rf"[\[(<*_#|]{{0,3}}[ \t]?(?P<line>{_ROLES})[ \t]?[\])>*_:|]{{0,3}}"
     r"[ \t]{0,4}(?=\n)"
     r"|(?:^|\n)[ \t]{0,4}[*_#]{0,3}[ \t]?(?P<speaker>User|Human|Assistant)[*_]{0,3}[ \t]?"
     r"[:：][*_]{0,2}[ \t]"
-    r"|(?<![\w.])(?-i:(?P<capitals>USER|HUMAN|ASSISTANT|SYSTEM|GPT))[ \t]?[:：]\s"
-    r"|(?<=[.!?。！？\"”'’)\]»“」』>|*_`])\s?(?-i:(?P<inline>(?:user|human|assistant|system|model){1,3}))"
-    r"(?!\w)(?-i:(?!\s(?!user|assistant)[a-z]{2}))"
+    r"|(?:^|\n|(?<=[.!?。]\s))(?-i:(?P<capitals>USER|HUMAN|ASSISTANT|SYSTEM|GPT))[ \t]?[:：]\s"
+    rf"|{_AFTER_SENTENCE}\s?(?-i:(?P<inline>(?:{_INLINE_ROLES}){{1,3}})){_NO_PROSE_FOLLOWS}"
+    rf"|(?<=[\]>|*`»」』])\s?(?-i:(?P<behind_mark>(?:user|assistant){{1,3}})){_NO_PROSE_FOLLOWS}"
     r"|(?<=[.!?]\s)(?P<after_end>User|Human|Assistant)[:：]\s",
     re.IGNORECASE,
 )
 # "user Describe it. assistant A dog": the first word of a draft, without its token.
 _FIRST_ROLE = re.compile(
-    r"\s{0,20}(?P<first>user|human|system|assistant|model|gpt|bot)"
-    r"(?:\s{0,4}[:：]\s{0,4}|\s{0,4}\n\s{0,4}|\s(?=[A-Z\d\"“'*(#\[<{|`-]|[^\x00-\x7f]))"
+    r"\s{0,20}(?:<[^<>]{1,60}>\s?){0,3}(?:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}\s)?(?P<first>user|human|system|assistant|model|gpt|bot)"
+    r"(?:\s{0,4}[:：]\s{0,4}|\s{0,4}\n\s{0,4}"
+    # "human DNA", "model T": only before the other's reply, or a word that begins no caption.
+    r"|(?<=model)\s(?=[\u0400-\u06ff\u3040-\u9fff])|(?<=assistant)\s(?=[A-Z\d\"“'*(#\[<{|`-]|[^\x00-\x7f])"
+    r"|\s(?=[A-Z\"“*#<](?s:.{0,4000})(?:\b|\n)assistant(?:\b|\n)))"
 )
 _SPEAKER_LABEL = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
-_ASSISTANT_INSIDE = re.compile(r"(?<!\w)(?:assistant|model)[:：]?\s(?=[A-Z\"“]|[^\x00-\x7f])")
+_ASSISTANT_INSIDE = re.compile(
+    r"(?<!\w)(?:(?:assistant|model)[:：]?|(?:ASSISTANT|Assistant)[:：])\s(?=[A-Z\"“<`*]|[^\x00-\x7f])"
+)
 # Roles that cleaning could not place: at the end, or between sentences.
 ROLE_LEFT = re.compile(
-    r"^(?:user|human|assistant|system|model)\s(?=[A-Z\d\"“])|^(?:assistant|model)\s(?:assistant|model)"
-    r"|^[Aa]ssistant\s(?=[^\w\s]|[^\x00-\x7f])"
-    r"|^Assistant (?:An?|The|One|Two|Three|Several|In|On)\s"
-    r"|(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)\]"
-    r"|[.!?。]\s\S{1,3}\s(?:user|assistant)$"
-    r"|[.!?。！？\"”)\]»]\s?(?:user|human|assistant|system|model){1,3}(?!\w)"
-    r"(?!\s(?!user|assistant)[a-z]{2})"
-    r"|(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)[:：]"
+    r"^assistant\s(?=[A-Z\d]|[^\w\s]|[^\x00-\x7f])|^(?:assistant|model)\s(?:assistant|model)\b"
+    r"|^user\s(?=[A-Z\"“])|^(?:model|human|system)\s(?:An?|The|One|Two|Three|Several)\s"
+    r"|^Assistant\s(?:(?:An?|The|One|Two|Three|Several|In|On|Une?|Eine?|Una|Le|La|El|Der|Die|Das)\s|(?=[\"“«„\u0400-\u06ff\u3040-\u9fff]))"
+    r"|(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)\]|^(?:USER|HUMAN|ASSISTANT|SYSTEM)[:：]"
+    r"|[.!?。]\s?\S{1,3}\s(?:user|assistant)$"
+    rf"|{_AFTER_SENTENCE}\s?(?:{_INLINE_ROLES}){{1,3}}{_NO_PROSE_FOLLOWS}"
+    rf"|(?<=[\]>|*`»」』])\s?(?:user|assistant){{1,3}}{_NO_PROSE_FOLLOWS}"
 )
 IDENTIFIER_ALONE = re.compile(
     rf"\W{{0,6}}(?i:{_ROLES})\W{{0,6}}"
@@ -91,7 +107,7 @@ _HINT = re.compile(
 )
 _ROLE_GROUPS = (
     "role_after", "role_word", "role_token", "role_name", "heading", "line", "speaker", "capitals",
-    "inline", "after_end", "inst", "sys",
+    "inline", "behind_mark", "after_end", "inst", "sys",
 )  # fmt: skip
 
 

@@ -3,7 +3,12 @@
 import re
 from collections.abc import Callable
 
-from app.validation.artefacts import IDENTIFIER, IMAGE_PLACE, has_coordinates
+from app.validation.artefacts import (
+    IDENTIFIER,
+    IMAGE_PLACE,
+    ends_in_item,
+    has_coordinates,
+)
 from app.validation.chat_turns import IDENTIFIER_ALONE, ROLE_LEFT, TOKEN_NAME
 from app.validation.labels import match_label
 from app.validation.language_tags import language_of
@@ -25,19 +30,31 @@ _WRAPPING = re.compile(
 )
 # Signs that begin or end no prose: of brackets, tables and quotations, and a script's name.
 _LOOSE_MARK = re.compile(
-    r"^[<>【|}\])]|[<>【|{`][\"'”]?$|^\(\(|-->|^[\"'“„«‘]{2}|[\"'”’»]{2}$|\s[\"'’”]$|^[\"'‘“]\s"
-    r"|[.!?。][\"”»)\]\s]{0,3}[<>|*_`]|^[A-Za-z]{1,12}\d{0,6}>|^(?:img|image)[ _#-]{0,2}\d{1,3}\]"
-    r"|^\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s|^(?:json|text|html) "
-    r"|^\[(?:ASSISTANT|USER|SYSTEM)\]|^-{2,3}\s|^[\"'“„«(]\d{1,2}[.)]\s|[\"”],\s?\d{1,2}\.|[.!?。]\s[-*]\s"
+    r"^[<>【|}\])]|[<>【|{`][\"'”]?$|^\(\(|-->|^[\"'“„«‘]{2}.{0,1000}[\"'”’»]{2}$|[\"'”’]\s\*|[.!?。]\s?[»”\"]\s\d{1,2}$|^([\"'“„«‘])\1|([\"'”’»])\2$|\s[\"'’”]$|^[\"'‘“]\s"
+    r"|[.!?。][\"”»)\]\s]{0,3}[<>|*_`]|^[A-Za-z]{1,12}\d{0,6}>(?=[^\d\s])"
+    r"|^[Ii](?:mg|mage)[ _#-]{0,2}\d{1,3}\]"
+    r"|^\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s"
+    r"|^(?:[Jj]son|[Hh]tml|text)\s(?=[A-Z\"“\u0400-\u06ff\u3040-\u9fff])"
+    r"|^\[(?:ASSISTANT|USER|SYSTEM)\]|^-{2,3}\s"
+    r"|[\"”],\s?\d{1,2}\.$|[.!?。]\s\*\s"
     # Nothing between quotation marks, and signs or a number after the last sentence.
-    r"|“”|„“|«»|\"\"|[.!?。][\"”»’')\]」』]{0,3}\s{0,2}(?![(\"“„«…])[^\w\s.!?…\"”»’')\]」』]{1,4}"
-    r"\s?\d{0,2}[.)]?[\"'”»]?$|[。！？]\s?[a-zA-Z\d]{1,12}[\"'”]?$|[.!?。]\s?[(\[]\d{1,4}\s?,|(?<!`)`(?!`)"
+    r"|“”|„“|«»|\"\"|[.!?。][\"”»’')\]」』]{0,3}\s{0,2}(?![(\"“„«…])[^\w\s.!?…\"”»’')\]」』#]{1,4}"
+    r"\s?\d{0,2}[.)]?[\"'”»]?$|[。！？]\s?[a-z\d]{1,12}[\"'”]?$"
+    r"|[.!?。][(\[]\d{1,4}\s?,|(?<![\w`])`(?!`)|(?<!`)`(?![\w`])"
     # Hashtags, lengths, labels without a colon, and half tags.
-    r"|[.!?。]\s#\w|\(\d{1,4} (?:characters|chars|words)\)|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"“])"
-    r"|^(?:Caption|Text|Model|Assistant|concise|detailed|seo)\s(?=[^\x00-\x7f])"
-    r"|^(?:concise|detailed|seo)\s(?=[A-Z\"“])|\b[a-z]{2,12}>(?=\S)|[\"'”]\)[\"'”]$|\s[-–]\s?[\"'’”]$"
+    r"|[.!?。]\s?#[^\W\d]|^#\w+\s#|\(\d{1,4} (?:characters|chars|words)\)"
+    r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"“])"
+    r"|^(?:Caption|Text|Model|concise|detailed|seo)\s(?=[\u0400-\u06ff\u3040-\u9fff])"
+    r"|^(?:concise|detailed|seo)\s(?=[A-Z\"“])|\b[a-z]{2,12}(?:\d{2,6}>|>(?=\S))"
+    r"|[\"'”]\)[\"'”]$|\s[-–]\s?[\"'’”]$"
+    r"|[.!?。][\"”»)\]]?\s?;\W{0,4}\w{0,2}[.)]?$"
+    r"|^\W{0,3}(?:Caption|Alt text)\s\||\s[\"'”]\s\S{1,2}$"
 )
 _LONE_WORD_CHARS = 15
+_PLAIN_SENTENCE_END = re.compile(
+    r"(?:\b(?!incl|excl|approx|mini|maxi|temp|univ|dept|intl|calif)[^\W\dA-Z_]{3,}|[\d)\]\"”»])[.!?]"
+    r"\s?[\"'”»)\]]{0,2}$"
+)
 _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
     r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
@@ -93,7 +110,8 @@ _MARKUP = re.compile(
     r"|[{}]|\w\(\"|\w\.\w+\((?!\))|//|=>"
     r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bfunction\(|\bconst \w+\s?="
     # A member or an assignment with its string.
-    r"|[\"']\s?:\s?[\"']|\w\s?=\s?[\"'`]|\breturn\s[\"']|\[[\"']|[\"']\]"
+    r"|[\"'](?:alt[_ ]?text|alt|caption|description|text|answer)[\"']\s?:|\w_\w{1,20}[\"']\s?:"
+    r"|\w\s?=\s?[\"'`]|\breturn\s[\"']|\[[\"']|[\"']\]"
     # Escapes and commands that cleaning could not read.
     r"|\\|\]\]|\[\[",
     re.IGNORECASE,
@@ -116,11 +134,11 @@ _EMOJI = re.compile(
 _OPEN_END = re.compile(r"(?<![\dA-F])[+-]$|[,;–—&/]$|[(\[“„«][\"'“„«(\[]?$|\s\"$")
 # English words that end no sentence; in other languages particles may end one. "Vitamin A" and the
 # last word of "based, on, a." are accepted.
-# Without a full stop also those that a preposition's object or a verb's must follow: people write
-# "seen from above" and "walking by", not "his arm raised, as".
+# Without a full stop also those that nothing can end with: people write "where she is from" and
+# "walking by", not "his arm raised, as".
 _OPEN_ENGLISH_END = re.compile(
-    r"(?<!, )\b(?:(?:an?|the|of|and|or)[.]?|with|from|into|onto|whose|which|is|are|its|their|than"
-    r"|while|featuring|including|wearing|but)$|\b(?:as|at|for)$"
+    r"(?<!, )\b(?:(?:an?|the|of|and|or)[.]?|into|onto|whose|its|their|than|while|featuring"
+    r"|including|but|as)$"
 )
 
 
@@ -129,9 +147,12 @@ def _ends_in_lone_word(caption: str) -> bool:
     head, _, last = caption.rpartition(" ")
     if not head or len(last) > _LONE_WORD_CHARS or ends_sentence(last) or not last.isascii():
         return False
+    # "Washington, D.C. USA", "Fiat S.p.A. logo", "price incl. tax" end in abbreviations.
+    if not _PLAIN_SENTENCE_END.search(head):
+        return False
     # A capital in its place: a lower-case word after a full stop is taken for an abbreviation's.
     *before, rest = split_sentences(f"{head} Xx")
-    return bool(before) and rest == "Xx"
+    return bool(before) and rest.lstrip("»”\"') ]") == "Xx"
 
 
 _MARKS_OF_WRAPPING: tuple[tuple[Callable[[str], object], str], ...] = (
@@ -143,6 +164,7 @@ _MARKS_OF_WRAPPING: tuple[tuple[Callable[[str], object], str], ...] = (
     (IMAGE_PLACE.search, "It holds the mark of an image; write plain text."),
     (is_open_at_end, "A bracket has no partner; write plain text."),
     (_LOOSE_MARK.search, "It holds marks that belong to no sentence; write plain text."),
+    (ends_in_item, "The number of a missing item is left; write plain text."),
     (_ends_in_lone_word, "A word is left after its last sentence; write plain text."),
     (_WRAPPING.search, "It holds list marks, headings or tokens; write plain text."),
 )

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from app.validation.chat_turns import assistant_turn
 from app.validation.languages import Language
 from app.validation.markup import MarkupLine
 from app.validation.redundant_openers import capitalise
@@ -42,7 +43,10 @@ def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | No
         rest = line.text[match.end() :]
         end = _LABEL_END.match(rest)
         if end is not None:
-            return Label(section, capitalise(rest[end.end() :].strip("* ")))
+            rest = rest[end.end() :].strip("* ")
+            if rest.startswith("assistant "):  # before its capital would hide the role
+                rest = assistant_turn(rest).lstrip()
+            return Label(section, capitalise(rest))
         # A label without a colon counts where nothing else is on its line.
         if not rest.strip() and (line.kind == "heading" or section != "option"):
             return Label(section, "")

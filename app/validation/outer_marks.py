@@ -135,9 +135,10 @@ def _strip_unpaired_end(text: str) -> str:
             mark for mark, ends in (_BRACKETS | _QUOTES).items() if last in ends and mark != last
         ]
         is_apostrophe = last == "’" and before not in _ENDS
+        is_smiley = before in ":;-"
         is_item = last in ")]" and _ITEM.search(text, len(text) - 3) is not None
         is_unpaired = text.count(last) > sum(map(text.count, openings))
-        is_unpaired = is_unpaired and not is_apostrophe and not is_item
+        is_unpaired = is_unpaired and not (is_apostrophe or is_item or is_smiley)
     else:
         is_unpaired = last in _STRAIGHT and before in _ENDS and len(_marks_in(text, last)) % 2 == 1
     return text[:-1].rstrip() if is_unpaired else text

@@ -162,7 +162,10 @@ def _is_word_boundary(text: str, index: int) -> bool:
 
 
 def _strip_loose_end(text: str, dangling: frozenset[str]) -> str:
-    text = text.rstrip(" ,;:–—-(/\"'“„«&")
+    opened = max(map(text.rfind, "(["))
+    if opened > max(map(text.rfind, ")]")):  # a bracket that was cut
+        text = text[:opened]
+    text = text.rstrip(" ,;:–—-([/\"'“„«&")
     while " " in text and text[text.rindex(" ") + 1 :].casefold().strip(",;:–—-") in dangling:
         text = text[: text.rindex(" ")].rstrip(" ,;:–—-(/\"'“„«&")
     return text

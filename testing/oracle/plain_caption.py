@@ -195,7 +195,9 @@ def _opens_with_picture(words: Sequence[str]) -> bool:
 def _is_loop(words: Sequence[str]) -> bool:
     folded = [word.casefold() for word in words]
     fours = Counter(zip(folded, folded[1:], folded[2:], folded[3:], strict=False))
-    if fours and max(fours.values()) >= 3:
+    # "with a mix of" three times in a long paragraph is dull, but no loop.
+    repeated = sum(times for times in fours.values() if times >= 3)
+    if repeated > 0.1 * len(folded):
         return True
     if len(folded) >= 30 and len(set(folded)) / len(folded) < 0.35:
         return True
@@ -241,7 +243,8 @@ def _of_style(text: str, words: Sequence[str], style: str, is_truncated: bool) -
     known = {word for known in _FUNCTION_WORDS.values() for word in known} | {"their", "that"}
     repeated = [word for word, times in Counter(folded).items() if times > 2 and word not in known]
     parts = [part.split() for part in text.split(",")]
-    short_parts = sum(len(part) <= 3 for part in parts)
+    # A date is no list of terms: "on January 17, 2026, at 16:15".
+    short_parts = sum(len(part) <= 3 and not any(map(str.isdigit, "".join(part))) for part in parts)
     return {
         "too_short": not is_truncated and not is_sign and len(text) < shortest,
         "too_long": len(text) > longest,

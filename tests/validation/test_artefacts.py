@@ -102,9 +102,32 @@ def test_what_no_sentence_can_be_taken_from_is_not_a_caption(draft: str) -> None
         "The queen opens pier no. 2.",
         "Chapter 3 begins on page 12.",
         "A mug, seen from above (and below).",
+        "Map of the U.S. system.",
+        "A “Tesla” model, seen from above.",
+        'A "smart" system in a kitchen.',
+        "A grey U.S. flag",
+        "The head office of Fiat S.p.A. Torino",
+        "A map of Washington, D.C. USA",
+        "The score of piano sonata op. 27.",
+        "The corner house in Hauptstr. 5.",
+        "A sign that reads “We say ‘stop’”",
+        "easyJet, seen on the tail of an orange plane.",
+        "human DNA, drawn as a double helix.",
+        "model T Fords in a row.",
+        "Assistant (left) and surgeon at a table.",
+        "CHICAGO, Ill. - A tower in the fog.",
+        "A display reads “SYSTEM: OFF” in red.",
+        "A chart shows x>5 for every y<3",
+        "The band after show no. #5",
+        "“1. FC Köln” on a red and white scarf",
+        "text in white on a black page",
+        "The dog`s bowl on a mat.",
+        "Results of Smith et al. (2019, 2020)",
+        "A map of where all visitors are from",
     ],
 )
 def test_what_people_write_is_left_as_it_is(caption: str) -> None:
+    """Marks and words of wrapping occur in prose, too."""
     verdict = verdict_on(caption)
     assert (verdict.caption, verdict.violations) == (caption, ())
 
@@ -165,6 +188,21 @@ def test_romanised_locales_are_not_judged_by_a_script_that_they_do_not_use(
     assert verdict_on(text, locale).violations == ()
     own = "एक लाल डिस्क सफेद मेज पर नीले कपड़े के पास रखी है और खिड़की से समुद्र दिखता है"
     assert [each.code for each in verdict_on(own, "hi-Latn").violations] == ["wrong_language"]
+
+
+@pytest.mark.parametrize(
+    ("caption", "locale"),
+    [
+        ("Text „Eintritt frei“ auf einem gelben Schild.", "de"),
+        ("Un homme dit « bonjour » devant une porte.", "fr"),
+        ("На вывеске написано «Кафе» белыми буквами.", "ru"),
+        ("看板に「入口」と書かれた木のドアが見えます。", "ja"),
+        ("Natpis „Otvoreno” na staklenim vratima.", "hr"),
+    ],
+)
+def test_quotations_of_other_languages_are_left_as_they_are(caption: str, locale: str) -> None:
+    verdict = verdict_on(caption, locale)
+    assert (verdict.caption, verdict.violations) == (caption, ())
 
 
 def test_of_fuzzed_drafts_the_sentence_comes_out_or_nothing() -> None:
