@@ -138,7 +138,7 @@ _OPEN_END = re.compile(r"(?<![\dA-F])[+-]$|[,;–—&/]$|[(\[“„«][\"'“„
 # "walking by", not "his arm raised, as".
 _OPEN_ENGLISH_END = re.compile(
     r"(?<!, )\b(?:(?:an?|the|of|and|or)[.]?|into|onto|whose|its|their|than|while|featuring"
-    r"|including|but|as)$"
+    r"|including|but)$|\bas$"
 )
 
 
