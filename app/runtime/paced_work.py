@@ -43,7 +43,7 @@ class PacedWork:
     ) -> _Result:
         """The result of `work`, done on the event loop; what it raises is raised here."""
         async with self._turn():
-            return self._measure(work, *args, **kw)
+            return self._measure(lambda: work(*args, **kw))
 
     async def run_in_thread(
         self,
@@ -53,7 +53,7 @@ class PacedWork:
     ) -> _Result:
         """The result of `work`, done in a thread; what it raises is raised here."""
         async with self._turn():
-            return await asyncio.to_thread(self._measure, work, *args, **kw)
+            return await asyncio.to_thread(self._measure, lambda: work(*args, **kw))
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -63,15 +63,10 @@ class PacedWork:
                 await self._sleep(rest_s)
             yield
 
-    def _measure(
-        self,
-        work: Callable[_Parameters, _Result],
-        *args: _Parameters.args,
-        **kw: _Parameters.kwargs,
-    ) -> _Result:
+    def _measure(self, work: Callable[[], _Result]) -> _Result:
         began_s = self._work_clock()
         try:
-            return work(*args, **kw)
+            return work()
         finally:
             used_s = self._work_clock() - began_s
             self._rests_until_s = self._clock() + REST_FACTOR * used_s
