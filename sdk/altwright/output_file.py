@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +17,14 @@ from altwright.errors import UsageError
 
 _MARKED_BYTES = 4_096
 """Where a program's own mark is looked for: at the beginning."""
+_CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2
+"""AT_FDCWD and the flag of renameat2(2)."""
+_NOT_SUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM, errno.EXDEV)
+"""What systems and file systems say of exchanges and of hard links that they do not have."""
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody saved another file under the name, and it stays there."""
 
 
 def check_may_replace(path: Path, marks: tuple[bytes, ...]) -> None:
@@ -72,6 +82,11 @@ class OutputFile:
         """The file while it is written."""
         return self.place.with_name(f".{self.place.name}.part")
 
+    @property
+    def displaced(self) -> Path:
+        """The file that was replaced, until it is certain that it may go."""
+        return self.place.with_name(f".{self.place.name}.old")
+
     def check_writable(self) -> None:
         """Raise UsageError if no file can be made in its folder."""
         try:
@@ -87,19 +102,48 @@ class OutputFile:
     def __exit__(self, *exc_info: object) -> None:
         self.partial.unlink(missing_ok=True)
 
-    def replace(self, like: Path | None = None) -> None:
+    def replace(
+        self, like: Path | None = None, may_go: Callable[[Path], bool] | None = None
+    ) -> None:
         """Put it in place: after a power cut there is the old file or the new one.
 
-        `like` is the file whose owner and permissions a new one gets.
+        `like` is the file whose owner and permissions a new one gets. With `may_go` an existing
+        file is looked at after it has been moved out, where nobody saves another one over it. If it
+        may not go, it comes back, and ChangedMeanwhile is raised. Where the system cannot exchange
+        two files (only Linux can), it is looked at in its place.
         """
         place, partial = self.place, self.partial
         with contextlib.suppress(FileNotFoundError):
             _copy_owner(place if place.exists() or like is None else like, partial)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
-        partial.replace(place)
+        if may_go is None:
+            partial.replace(place)
+        else:
+            self._replace_if(may_go)
         with _open_folder(place.parent) as folder:
             os.fsync(folder)
+
+    def _replace_if(self, may_go: Callable[[Path], bool]) -> None:
+        place, partial, displaced = self.place, self.partial, self.displaced
+        while not place.exists():
+            if _link(partial, place):
+                partial.unlink()
+                return
+        new = _identify(partial)
+        # Under this name a killed process leaves the file that it took out of its place.
+        partial.rename(displaced)
+        if not _exchange(displaced, place):
+            displaced.rename(partial)
+            if place.exists() and not may_go(place):
+                raise ChangedMeanwhile
+            partial.replace(place)
+        elif may_go(displaced):
+            displaced.unlink()
+        else:
+            if _exchange(displaced, place) and _identify(displaced) == new:
+                displaced.unlink()  # else somebody saved once more: both files stay
+            raise ChangedMeanwhile
 
 
 def hash_file(path: Path) -> str:
@@ -122,3 +166,37 @@ def _open_folder(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Give a file a second name. False where that is taken."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
+        source.rename(target)  # no hard links here, so nothing better than to move it
+        source.touch()
+    return True
+
+
+def _identify(path: Path) -> tuple[int, int, int]:
+    """What changes when somebody writes into a file, or saves another one under its name."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two files in one step. False where that cannot be done, or one is gone."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    names = os.fsencode(first), os.fsencode(second)
+    if rename(_CURRENT_FOLDER, names[0], _CURRENT_FOLDER, names[1], _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (*_NOT_SUPPORTED, errno.ENOENT):
+        return False
+    raise OSError(code, os.strerror(code), str(second))

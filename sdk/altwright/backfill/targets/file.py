@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -54,7 +54,7 @@ from altwright.backfill.targets.parquet_rewriter import (
 from altwright.backfill.targets.text_splicing import CsvSplicer, JsonlSplicer
 from altwright.backfill.types import Outcome, Row
 from altwright.errors import UsageError
-from altwright.output_file import OutputFile, hash_file
+from altwright.output_file import ChangedMeanwhile, OutputFile, hash_file
 
 FILE_FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
@@ -132,14 +132,18 @@ class FileTarget:
         ]
 
     def check_unchanged(self, journal: Journal) -> None:
-        """Raise UsageError if it cannot be written, or is not as this run last wrote it."""
+        """Raise UsageError if it cannot be written, or is not as this run last wrote it.
+
+        Raises TargetChanged where a killed command left what somebody saved meanwhile.
+        """
         self._output.check_writable()
+        self._check_displaced(journal)
         if not self._path.exists():
             self._check_broken_file(journal)
             return
         if not journal.target_fingerprints:
             raise UsageError(f"{self._path} already exists: name a new file, or move it away.")
-        if not self._is_as_written(journal):
+        if not self._is_as_written(journal, self._path):
             raise UsageError(
                 f"{self._path} was changed since it was written: move it away, so that nothing in "
                 "it is lost."
@@ -337,27 +341,44 @@ class FileTarget:
         if found != expected:
             raise SourceChanged(f"{path} was changed since it was read")
 
-    def _is_as_written(self, journal: Journal) -> bool:
+    def _is_as_written(self, journal: Journal, path: Path) -> bool:
         known = journal.target_fingerprints
-        status = self._path.stat()
+        status = path.stat()
         # Older versions stored size and time.
-        return hash_file(self._path) in known or f"{status.st_size}:{status.st_mtime_ns}" in known
+        return hash_file(path) in known or f"{status.st_size}:{status.st_mtime_ns}" in known
+
+    def _check_displaced(self, journal: Journal) -> None:
+        """Remove what a killed command took out of its place, if it is this run's."""
+        displaced = self._output.displaced
+        if not displaced.exists():
+            return
+        if not self._is_as_written(journal, displaced):
+            raise TargetChanged(
+                f"{displaced} is what somebody saved as {self._path.name} while a command that was "
+                "killed replaced it. Compare the two, move it away and run the same command again. "
+                "Nothing is asked twice."
+            )
+        displaced.unlink()
 
     def _put_in_place(self, journal: Journal, output: OutputFile) -> None:
-        if self._path.exists() and not (
-            journal.target_fingerprints and self._is_as_written(journal)
-        ):
-            raise TargetChanged(
-                f"{self._path} was changed while this command worked, and stays as it is: move it "
-                "away and run the same command again. Nothing is asked twice."
-            )
+        self._check_displaced(journal)
+        changed = TargetChanged(
+            f"{self._path} was changed while this command worked, and stays as it is: move it "
+            "away and run the same command again. Nothing is asked twice."
+        )
+        if self._path.exists() and not self._is_as_written(journal, self._path):
+            raise changed
         # The journal gets the new fingerprint before the rename: if the process is killed in
         # between, or the disk is full, the file is still recognised as this run's.
         new, old = hash_file(output.partial), journal.target_fingerprints
         journal.set_target_fingerprints(*dict.fromkeys([new, *old]))
         journal.set_note(ADDED_COLUMNS, json.dumps(self._added_columns()))
         source = self._source
-        _replace_file(output, Path(source.display_name) if self._source_fingerprint else None)
+        like = Path(source.display_name) if self._source_fingerprint else None
+        try:
+            _replace_file(output, like, lambda path: self._is_as_written(journal, path))
+        except ChangedMeanwhile:
+            raise changed from None
         journal.set_target_fingerprints(new)
 
     def _added_columns(self) -> list[str]:
@@ -376,8 +397,8 @@ class FileTarget:
             broken.path.unlink()  # of an earlier run; nothing is broken any more
 
 
-def _replace_file(output: OutputFile, like: Path | None) -> None:
-    output.replace(like)
+def _replace_file(output: OutputFile, like: Path | None, may_go: Callable[[Path], bool]) -> None:
+    output.replace(like, may_go)
 
 
 def _is_about(known: tuple[Row, Outcome], row: Row) -> bool:
