@@ -11,6 +11,7 @@ but hold values, and every tensor must lie within its storage.
 
 import collections
 import io
+import math
 import pickle
 import struct
 from dataclasses import dataclass
@@ -91,7 +92,9 @@ def _view(tensor: _Tensor, elements: dict[str, NDArray[Any]]) -> NDArray[Any]:
     last = tensor.offset + sum(
         (size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True)
     )
-    if not is_sound or 0 in tensor.shape or last >= len(storage):
+    # With a stride of 0 a tensor may have more elements than its storage, and fill the memory.
+    is_larger = math.prod(tensor.shape) > len(storage)
+    if not is_sound or 0 in tensor.shape or last >= len(storage) or is_larger:
         raise WeightsError("a tensor that lies outside of its storage")
     strides = tuple(stride * storage.itemsize for stride in tensor.strides)
     view = np.lib.stride_tricks.as_strided(

@@ -54,7 +54,7 @@ def test_a_folder_is_refused_as_a_journal(
 
 
 def test_rows_and_results_are_read_as_they_were_stored(journal: Journal) -> None:
-    full = Row("k", "http://x/ü.jpg", "c", " ", "pending", "ü.jpg", ("a", "b"), {"x": "y"}, 7)
+    full = Row("k", "http://x/ü.jpg", "c", "v", " ", "pending", "ü.jpg", ("a", "b"), {"x": "y"}, 7)
     read(journal, full)
     [pending] = journal.iter_pending_requests()
     assert (pending.row, pending.row_count, pending.earlier_result) == (full, 1, None)

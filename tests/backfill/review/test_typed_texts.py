@@ -163,6 +163,8 @@ def other_file(open_page: Open, tmp_path: Path) -> Callable[[str], Path]:
         press(page, "a", "a")
         replace_text(page, "Ben typed.", "card-3-text")
         made = save_decisions(page, tmp_path)
+        for saved_as in tmp_path.glob("decisions-*.json"):
+            saved_as.unlink()  # Ana may save under the same name, in the same second
         path = tmp_path / "bens.json"
         path.write_text(json.dumps(made))
         return path
