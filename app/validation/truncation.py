@@ -33,7 +33,8 @@ def cut_to_token_ceiling(
             whole = cut_at_sentence(text, ceiling_chars)
             return whole or cut_at_word(text, ceiling_chars, dangling), True
     if draft.cut and text:
-        if ends_sentence(text):
+        is_heading = text.endswith((":", "：")) and not draft.text.rstrip().endswith(text[-1])
+        if ends_sentence(text) or is_heading:  # what follows a heading was cut, not the heading
             return text, True
         return cut_at_sentence(text, len(text)) or drop_last_word(text, dangling), True
     return text, False

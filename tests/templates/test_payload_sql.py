@@ -28,7 +28,7 @@ REVIEWED = {"altReviewedAt": "2026-01-01T00:00:00.000Z"}
 
 def sql_backfill(site: PayloadSite, captions: str) -> subprocess.CompletedProcess[str]:
     """`altwright backfill` on the table of a collection without locales."""
-    options = ["--table", "plain_media", "--column", "image=filename", "--json"]
+    options = ["--table", "plain_media", "--column", "image=filename", "--json", "--write-generic"]
     return subprocess.run(
         [
             str(Path(sys.executable).with_name("altwright")),

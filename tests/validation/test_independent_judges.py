@@ -39,13 +39,14 @@ def test_no_judge_finds_a_broken_rule_in_a_caption_of_a_real_draft(
 ) -> None:
     """Three judges; that of npm where Node and the package are installed."""
     lines = (corpora / "vlm_outputs.jsonl").read_text(encoding="utf-8").splitlines()
-    captions = {
+    given = [
         (*found, name)
         for line in lines
         for name, style in STYLES.items()
         if (found := caption_of(json.loads(line)["output"], style, is_cut=is_cut))
-    }
-    assert len(captions) > 0.3 * len(lines) * len(STYLES)
+    ]
+    assert len(given) > 0.3 * len(lines) * len(STYLES)
+    captions = set(given)  # some drafts are one caption in several wrappings
     faults = {}
     for caption, is_truncated, style in captions:
         arguments = (caption, style, "en")
