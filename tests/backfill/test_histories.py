@@ -19,7 +19,9 @@ from testing.servers.redis import RedisServer
 
 pytestmark = pytest.mark.filterwarnings(
     # The stub's thread holds no lock that a forked child waits for.
-    "ignore:This process .* is multi-threaded:DeprecationWarning"
+    "ignore:This process .* is multi-threaded:DeprecationWarning",
+    # Celery says so of a worker in a container; forked children have the test's filters.
+    "ignore:You.re running the worker with superuser privileges",
 )
 
 
