@@ -13,6 +13,7 @@ import collections
 import io
 import math
 import pickle
+import pickletools
 import struct
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -26,6 +27,9 @@ MAGIC_NUMBER, LAYOUT_VERSION = 0x1950A86A20F9469CFC6C, 1001
 """torch/serialization.py."""
 MAX_STORAGES = 4096
 MAX_DIMENSIONS = 8
+MAX_MEMO = 1_000_000
+"""Values that a pickle may keep for later; a state dictionary keeps some thousands."""
+_MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -59,17 +63,29 @@ def read_torch_weights(data: bytes) -> Arrays:
 
 def _read(data: bytes) -> Arrays:
     stream = io.BytesIO(data)
-    if _Unpickler(stream).load() != MAGIC_NUMBER or _Unpickler(stream).load() != LAYOUT_VERSION:
+    if _load(stream) != MAGIC_NUMBER or _load(stream) != LAYOUT_VERSION:
         raise WeightsError("not a PyTorch file of the old layout")
-    if not _Unpickler(stream).load()["little_endian"]:
+    if not _load(stream)["little_endian"]:
         raise WeightsError("a PyTorch file of a big-endian machine")
-    tensors = _Unpickler(stream).load()
-    keys = _Unpickler(stream).load()
+    tensors, keys = _load(stream), _load(stream)
     if not isinstance(tensors, dict) or not isinstance(keys, list) or len(keys) > MAX_STORAGES:
         raise WeightsError("a PyTorch file without a state dictionary")
     storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
     elements = {key: _read_storage(stream, storages[key]) for key in keys}
     return {str(name): _view(tensor, elements) for name, tensor in tensors.items()}
+
+
+def _load(stream: io.BytesIO) -> Any:  # noqa: ANN401 - whatever the pickle holds
+    """The value of the next pickle.
+
+    Its program is read before it is run: one byte may ask for a memo of billions of places.
+    """
+    start = stream.tell()
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name in _MEMO_OPCODES and int(argument or 0) > MAX_MEMO:
+            raise WeightsError("a pickle with too large a memo")
+    stream.seek(start)
+    return _Unpickler(stream).load()
 
 
 def _read_storage(stream: io.BytesIO, storage: _Storage) -> NDArray[Any]:

@@ -78,6 +78,13 @@ def test_a_tensor_outside_of_its_storage_is_refused(shape, strides, offset):
         read_torch_weights(data)
 
 
+@pytest.mark.parametrize("code", [b"Nr\xff\xff\xff\x7f", b"Np2000000000\n"])
+def test_a_pickle_whose_memo_would_fill_the_memory_is_refused(code: bytes):
+    """Its program is read before it is run."""
+    with pytest.raises(WeightsError, match="memo"):
+        read_torch_weights(PROTOCOL_2 + code + STOP)
+
+
 def test_a_storage_of_another_size_is_refused():
     """The number of elements stands in the pickle and before the storage."""
     with pytest.raises(WeightsError, match="size"):
