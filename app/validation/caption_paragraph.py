@@ -11,7 +11,7 @@ from app.validation.preambles import is_preamble
 from app.validation.sentences import ends_sentence, join_sentences, split_sentences
 
 # A line of an outline: "Setting: ...", "Colours: ...".
-_OUTLINE_ITEM = re.compile(r"[^.:]{2,40}:(?:\s|$)")
+_LABELLED_LINE = re.compile(r"[^.:]{2,40}:(?:\s|$)")
 # A list of alternatives by style: "1. Short: ...", "2. Detailed: ...".
 _STYLE_LABEL = re.compile(
     r"(?:short(?:er)?|concise|brief|simple|basic|long(?:er)?|detailed|descriptive|seo[\w -]{0,20}"
@@ -70,7 +70,7 @@ def extract_caption_paragraph(
     found = _extract_prose(sections[0].lines, languages, joins_list=prefers_description)
     if found.text:
         # An unknown label before known ones: "Setting: a room", "Subject: two cats".
-        is_item = len(sections) > 1 and _OUTLINE_ITEM.match(found.text) is not None
+        is_item = len(sections) > 1 and _LABELLED_LINE.match(found.text) is not None
         return CaptionParagraph(found.text, is_outline=found.is_outline or is_item)
     # Only labels and headings: returned as they are, for the rules to reject.
     return CaptionParagraph(" ".join(line.text for line in lines if line.text))
@@ -166,7 +166,7 @@ def _extract_from_list(block: _Block, *, joins_list: bool) -> CaptionParagraph:
         return CaptionParagraph(items[0])
     if _STYLE_LABEL.match(items[0]):
         return CaptionParagraph(_STYLE_LABEL.sub("", items[0], count=1))
-    if sum(bool(_OUTLINE_ITEM.match(item)) for item in items) > len(items) / 2:
+    if sum(bool(_LABELLED_LINE.match(item)) for item in items) > len(items) / 2:
         return CaptionParagraph(" ".join(items), is_outline=True)
     if block.kind == "number":
         return CaptionParagraph(items[0])  # alternatives
