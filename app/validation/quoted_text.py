@@ -16,6 +16,16 @@ def strip_quoted_text(text: str) -> str:
     """The text without its quotations, whose words and language are not the caption's own."""
     parts: list[str] = []
     kept_from = 0
+    for start, end in find_quotations(text):
+        parts.append(text[kept_from:start])
+        kept_from = end
+    return " ".join((*parts, text[kept_from:]))
+
+
+def find_quotations(text: str) -> list[tuple[int, int]]:
+    """Where each quotation begins and ends, its marks included, in order."""
+    found: list[tuple[int, int]] = []
+    kept_from = 0
     # Where each closing mark occurs next: a text of opening marks is searched once, not once for
     # each of them.
     next_marks: dict[str, int] = {}
@@ -25,9 +35,9 @@ def strip_quoted_text(text: str) -> str:
             continue
         end = min(_find_next(text, mark, start + 1, next_marks) for mark in _CLOSED_BY[text[start]])
         if _is_quotation(text, start, end):
-            parts.append(text[kept_from:start])
             kept_from = end + 1
-    return " ".join((*parts, text[kept_from:]))
+            found.append((start, kept_from))
+    return found
 
 
 def _find_next(text: str, mark: str, start: int, next_marks: dict[str, int]) -> int:

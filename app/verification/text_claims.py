@@ -1,0 +1,97 @@
+"""Text and numbers that a caption says can be read in the picture."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from app.verification.caption_words import Word
+from app.verification.claim_words import ClaimWords
+from app.verification.claims import TextClaim
+
+MAX_CHARS = 150
+"""Of one claim: what comes later in a quotation is not compared."""
+_MAX_OF_A_FORM = 24
+_LABELLED_MAX_WORDS = 12
+_AMOUNT = re.compile(
+    r"(?<![\w.,])(?:[$€£¥] ?\d{1,12}(?:[.,]\d{1,6}){0,4}"
+    r"|\d{1,12}(?:[.,]\d{1,6}){0,4} ?(?:%|[$€£¥](?!\d)))(?![\w%])"
+)
+_NUMBER_SIGN = re.compile(r"(?:№|\b[nN][°º]|\bN[ro]\.) ?(\d{1,12})(?![\w.,]?\d)")
+_NUMBER = re.compile(r"\d{1,12}")
+_MARKS = "\"“”„«»「」『』‘’' .,;:!?…"
+
+Span = tuple[int, int]
+
+
+def find_text_claims(
+    caption: str, quotations: Sequence[Span], words: Sequence[Word], known: ClaimWords | None
+) -> tuple[TextClaim, ...]:
+    """The claims in the order of the caption; `words` are those outside its quotations."""
+    claims = list(islice(_find_quoted(caption, quotations, words, known), _MAX_OF_A_FORM))
+    taken = list(quotations)
+    for found in (
+        _find_labelled(words, known) if known else iter(()),
+        _find_numbers(caption),
+    ):
+        for claim in islice(found, _MAX_OF_A_FORM):
+            if not _overlaps(claim, taken):
+                claims.append(claim)
+                taken = sorted((*taken, (claim.start, claim.end)))
+    return tuple(sorted(claims, key=lambda claim: claim.start))
+
+
+def _overlaps(claim: TextClaim, taken: Sequence[Span]) -> bool:
+    """Whether a claim lies in one of these places, which are in order and apart."""
+    index = bisect_right(taken, (claim.end, 0))
+    return index > 0 and taken[index - 1][1] > claim.start
+
+
+def _find_quoted(
+    caption: str, quotations: Sequence[Span], words: Sequence[Word], known: ClaimWords | None
+) -> Iterator[TextClaim]:
+    starts = [word.start for word in words]
+    for start, end in quotations:
+        text = caption[start:end].strip(_MARKS)[:MAX_CHARS]
+        is_measure = start > 0 and caption[start] == '"' and caption[start - 1].isdigit()
+        before = bisect_right(starts, start) - 1
+        is_name = known is not None and before >= 0 and words[before].key in known.naming
+        if any(map(str.isalnum, text)) and not is_measure and not is_name:
+            yield TextClaim(text, start, end, "quoted")
+
+
+def _find_labelled(words: Sequence[Word], known: ClaimWords) -> Iterator[TextClaim]:
+    """Words in capitals after "reads", a number after "number"."""
+    index = 0
+    while index < len(words):
+        label = words[index].key
+        index += 1
+        if label in known.number_labels:
+            if index < len(words) and _NUMBER.fullmatch(words[index].text):
+                yield _claim_of(words[index : index + 1])
+            continue
+        if label not in known.text_labels:
+            continue
+        end = index
+        while end < len(words) and end - index < _LABELLED_MAX_WORDS and _is_capital(words[end]):
+            end += 1
+        run = words[index:end]
+        if any(len(word.text) > 1 and word.text.isupper() for word in run):
+            yield _claim_of(run)
+        index = end
+
+
+def _is_capital(word: Word) -> bool:
+    return word.text.isupper() or word.text.isdigit()
+
+
+def _claim_of(words: Sequence[Word]) -> TextClaim:
+    text = " ".join(word.text for word in words)
+    return TextClaim(text, words[0].start, words[-1].end, "labelled")
+
+
+def _find_numbers(caption: str) -> Iterator[TextClaim]:
+    for match in _NUMBER_SIGN.finditer(caption):
+        yield TextClaim(match[1], match.start(), match.end(), "labelled")
+    for match in _AMOUNT.finditer(caption):
+        yield TextClaim(match[0], match.start(), match.end(), "amount")

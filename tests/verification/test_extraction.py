@@ -1,0 +1,180 @@
+"""What a caption claims, in five languages, and what it does not."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.verification.claim_words import LANGUAGES, load_claim_words
+from app.verification.claims import ColourClaim
+from app.verification.extraction import MAX_CLAIMS, find_claims
+
+
+def texts(caption: str, locale: str = "en") -> list[str]:
+    return [claim.text for claim in find_claims(caption, locale).texts]
+
+
+def colours(caption: str, locale: str = "en") -> dict[str, str]:
+    return {claim.colour: claim.place for claim in find_claims(caption, locale).colours}
+
+
+def subjects(caption: str, locale: str = "en") -> list[str]:
+    return [name for claim in find_claims(caption, locale).subjects for name in claim.concepts]
+
+
+@pytest.mark.parametrize(
+    ("locale", "caption", "expected"),
+    [
+        ("en", 'A sign that reads "SAVE 40%" on a door', ["SAVE 40%"]),
+        ("en", "A label that reads STOP HERE on a box", ["STOP HERE"]),
+        ("en", "A shirt with the number 23 and 40% off", ["23", "40%"]),
+        ("en", "A jar for €2.50", ["€2.50"]),
+        ("de", "Ein Schild mit der Aufschrift „Hallo“, Nr. 12", ["Hallo", "12"]),
+        ("fr", "Un panneau avec l'inscription « BONJOUR »", ["BONJOUR"]),
+        ("es", "Un cartel con la palabra ABIERTO", ["ABIERTO"]),
+        ("hr", "Ploča s natpisom OTVORENO", ["OTVORENO"]),
+        ("pl", "Znak z napisem „UWAGA” i 20 %", ["UWAGA", "20 %"]),
+        ("ar", 'لافتة مكتوب عليها "خروج" باللون الأحمر', ["خروج"]),
+    ],
+)
+def test_quoted_and_labelled_text_and_numbers_are_claims(
+    locale: str, caption: str, expected: list[str]
+) -> None:
+    """Quotations and amounts in any language, labels in the known ones."""
+    assert texts(caption, locale) == expected
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        'A poster called "Starry Night"',
+        'A 12" screen and a 14" screen',
+        "Two dogs and 3 cats",
+        "A clock that reads 10:10",
+        "A house from 1990",
+    ],
+)
+def test_names_measures_and_counts_claim_no_text(caption: str) -> None:
+    """A quotation may be a name, and a number a count or a time."""
+    assert texts(caption) == []
+
+
+def test_the_place_of_a_claim_is_that_in_the_caption() -> None:
+    """So that a page can mark it."""
+    caption = 'A Red bag beside a sign: "OPEN"'
+    claims = find_claims(caption.replace("Red", "red"), "en")
+    (colour,), (text,) = claims.colours, claims.texts
+    assert caption[colour.start : colour.end].lower() == "red"
+    assert caption[text.start : text.end] == '"OPEN"'
+
+
+@pytest.mark.parametrize(
+    ("locale", "caption", "expected"),
+    [
+        ("en", "A red bag on a white background", {"red": "subject", "white": "background"}),
+        ("en", "Black and white shoes on a table", {"black": "subject", "white": "subject"}),
+        ("en", "A dog with a blue ball", {"blue": "elsewhere"}),
+        ("de", "Rote Tasse vor weißem Hintergrund", {"red": "subject", "white": "background"}),
+        ("fr", "Sac rouge sur fond blanc", {"red": "subject", "white": "background"}),
+        ("es", "Bolso rojo sobre fondo blanco", {"red": "subject", "white": "background"}),
+        ("hr", "Crvena torba na bijeloj pozadini", {"red": "subject", "white": "background"}),
+    ],
+)
+def test_a_colour_belongs_to_the_subject_the_background_or_anything(
+    locale: str, caption: str, expected: dict[str, str]
+) -> None:
+    """Only what the caption begins with is its subject."""
+    assert colours(caption, locale) == expected
+
+
+@pytest.mark.parametrize(
+    ("locale", "caption"),
+    [
+        ("en", "A glass of red wine beside a golden retriever"),
+        ("en", "A black woman with red hair and blue eyes"),
+        ("en", "People outside the White House and a Blue Note club"),
+        ("fr", "Une rose et une orange, des cheveux noirs"),
+        ("es", "Una rosa y una naranja con pelo negro"),
+        ("de", "Eine Frau mit schwarzen Haaren und schwarzer Tee, eine Orange"),
+        ("hr", "Crno vino i žena"),
+    ],
+)
+def test_colour_words_that_name_no_pixels_are_no_claims(locale: str, caption: str) -> None:
+    """Fixed phrases, people, names, fruit and flowers."""
+    assert colours(caption, locale) == {}
+
+
+@pytest.mark.parametrize(
+    ("locale", "caption", "expected"),
+    [
+        ("en", "Two cats on a sofa", ["cat"]),
+        ("en", "A red fox sits beside a tree", ["fox"]),
+        ("en", "A washing machine in a kitchen", ["washing_machine"]),
+        ("en", "A hot dog on a plate", ["hot_dog"]),
+        ("de", "Zwei Hunde auf einem Sofa", ["dog"]),
+        ("fr", "Un sac à dos rouge", ["backpack"]),
+        ("es", "Dos gatas sobre una cama", ["cat"]),
+        ("hr", "Mačke na kauču", ["cat"]),
+        ("hr", "Šalica na stolu", ["mug", "cup"]),
+    ],
+)
+def test_the_thing_that_a_caption_begins_with_is_a_claim(
+    locale: str, caption: str, expected: list[str]
+) -> None:
+    """In singular and plural."""
+    assert subjects(caption, locale) == expected
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "A dog collar on a table",
+        "A woman with a dog",
+        "A plush dog on a bed",
+        "A statue of a horse",
+        "Something new, and a cat on it",
+        "A cat-shaped lamp",
+        "Dog's bowl",
+    ],
+)
+def test_likenesses_parts_and_things_beside_are_no_subjects(caption: str) -> None:
+    """A compound, a likeness, and what stands after a preposition."""
+    assert subjects(caption) == []
+
+
+def test_another_language_claims_text_alone() -> None:
+    """No word list, no colours and no things."""
+    claims = find_claims('Czerwony pies "ABC"', "pl")
+    assert (len(claims.texts), claims.colours, claims.subjects) == (1, (), ())
+
+
+@pytest.mark.parametrize(
+    "caption",
+    ['"a1" ' * 1_000, "red " * 1_250, "40% " * 1_250, '"' * 5_000, "reads A " * 700, "„" * 5_000],
+)
+def test_a_long_caption_has_few_claims(caption: str) -> None:
+    """Whatever it repeats."""
+    claims = find_claims(caption, "en")
+    assert max(len(claims.texts), len(claims.colours), len(claims.subjects)) <= MAX_CLAIMS
+
+
+@given(st.text(max_size=300), st.sampled_from([*LANGUAGES, "ar", "zh-Hant"]))
+@settings(max_examples=200, deadline=None)
+def test_every_claim_lies_within_its_caption(caption: str, locale: str) -> None:
+    """For any text at all, also from right to left."""
+    claims = find_claims(caption, locale)
+    for claim in (*claims.texts, *claims.colours, *claims.subjects):
+        assert 0 <= claim.start < claim.end <= len(caption)
+        if isinstance(claim, ColourClaim):
+            assert caption[claim.start : claim.end].split() == claim.text.split()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_knows_the_same_things(language: str) -> None:
+    """A concept without words could neither be claimed nor be mentioned."""
+    words, english = load_claim_words(language), load_claim_words("en")
+    assert words is not None
+    assert english is not None
+    assert set(words.colours.values()) == set(english.colours.values())
+    assert {c for names in words.nouns.values() for c in names} == {
+        c for names in english.nouns.values() for c in names
+    }
