@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+CheckKind = Literal["text", "colour", "subject"]
+CheckVerdict = Literal["confirmed", "contradicted", "unknown"]
+VerifyMode = Literal["off", "warn", "enforce"]
+"""What a contradicted claim of a caption is: nothing, a warning, or a hard rule."""
 Role = Literal["hero", "inline", "gallery", "product", "link", "button"]
 
 
@@ -52,6 +56,8 @@ class CaptionRequest:
     visible_text: str | None = None
     """Text beside the image that readers get anyway."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    verify: VerifyMode = "off"
+    """Whether the caption is held against the picture."""
     caller: str = ""
     """The caller's name, for fair queueing."""
 
@@ -125,6 +131,16 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What the picture says to one claim of a caption."""
+
+    kind: CheckKind
+    claim: str
+    """The words of the caption."""
+    verdict: CheckVerdict
+
+
+@dataclass(frozen=True, slots=True)
 class Caption:
     """A caption that breaks no hard rule of its style: ready to store."""
 
@@ -144,3 +160,5 @@ class Caption:
     """Whether it came from the cache or from an equal request; None without a cache."""
     is_complete: bool = True
     """As in Draft."""
+    checks: tuple[Check, ...] | None = None
+    """What the picture says to its claims; None where it was not held against the picture."""

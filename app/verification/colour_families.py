@@ -24,26 +24,45 @@ COLOUR_FAMILIES: dict[str, frozenset[str]] = {
 }
 """By basic colour, the names of colour_names.py that can be the same thing in ordinary light."""
 
-NEIGHBOURS: dict[str, frozenset[str]] = {
-    "black": frozenset({"grey", "brown", "dark green", "dark red", "purple", "teal", "olive"}),
-    "white": frozenset({"grey", "beige", "light blue", "lavender", "light green", "pink"}),
-    "grey": frozenset({"black", "white", "off-white", "beige", "navy", "light blue", "lavender",
-                       "brown", "olive", "teal", "light brown"}),
-    "red": frozenset({"pink", "orange", "brown", "purple"}),
-    "orange": frozenset({"yellow", "red", "brown", "beige"}),
-    "yellow": frozenset({"orange", "beige", "olive", "light green", "off-white", "light brown"}),
-    "green": frozenset({"turquoise", "dark grey", "grey", "black", "gold", "yellow"}),
-    "blue": frozenset({"lavender", "purple", "grey", "dark grey", "black", "light grey"}),
-    "turquoise": frozenset({"dark green", "grey", "light grey", "navy"}),
-    "purple": frozenset({"pink", "navy", "dark red", "blue", "brown", "black"}),
-    "pink": frozenset({"red", "purple", "beige", "light brown", "orange", "off-white", "dark red"}),
-    "brown": frozenset({"black", "dark grey", "grey", "red", "off-white"}),
-    "beige": frozenset({"white", "light grey", "grey", "pink", "gold", "brown", "yellow"}),
-    "gold": frozenset({"off-white", "light yellow", "grey", "dark grey"}),
-}  # fmt: skip
-"""What it can look like besides, in coloured light or to another person. A picture with much of
-these may have the colour that is claimed."""
+SIMILAR: dict[str, frozenset[str]] = {
+    "black": frozenset({"dark green", "dark red"}),
+    "white": frozenset({"beige"}),
+    "grey": frozenset({"white", "black"}),
+    "red": frozenset({"orange"}),
+    "orange": frozenset({"red", "yellow"}),
+    "yellow": frozenset({"orange"}),
+    "green": frozenset({"turquoise"}),
+    "blue": frozenset({"lavender"}),
+    "turquoise": frozenset({"dark green"}),
+    "purple": frozenset({"pink", "navy"}),
+    "pink": frozenset({"purple", "red"}),
+    "brown": frozenset({"red"}),
+    "beige": frozenset({"light grey", "gold"}),
+    "gold": frozenset({"light yellow"}),
+}
+"""Names beside a family, which another person would give it in a drawing as well."""
 
-_UNKNOWN = set[str]().union(*COLOUR_FAMILIES.values(), *NEIGHBOURS.values()) - set(COLOUR_NAMES)
+NEIGHBOURS: dict[str, frozenset[str]] = {
+    "black": frozenset({"grey", "brown", "purple", "teal", "olive"}),
+    "white": frozenset({"grey", "light blue", "lavender", "light green", "pink"}),
+    "grey": frozenset({"off-white", "beige", "navy", "light blue", "lavender", "brown", "olive",
+                       "teal", "light brown"}),
+    "red": frozenset({"pink", "brown", "purple"}),
+    "orange": frozenset({"brown", "beige"}),
+    "yellow": frozenset({"beige", "olive", "light green", "off-white", "light brown"}),
+    "green": frozenset({"dark grey", "grey", "black", "gold", "yellow"}),
+    "blue": frozenset({"purple", "grey", "dark grey", "black", "light grey"}),
+    "turquoise": frozenset({"grey", "light grey", "navy"}),
+    "purple": frozenset({"dark red", "blue", "brown", "black"}),
+    "pink": frozenset({"beige", "light brown", "orange", "off-white", "dark red"}),
+    "brown": frozenset({"black", "dark grey", "grey", "off-white"}),
+    "beige": frozenset({"white", "grey", "pink", "brown", "yellow"}),
+    "gold": frozenset({"off-white", "grey", "dark grey"}),
+}  # fmt: skip
+"""What it can look like besides in a photograph: in shade, in coloured light, in reflections."""
+
+_UNKNOWN = set[str]().union(
+    *COLOUR_FAMILIES.values(), *SIMILAR.values(), *NEIGHBOURS.values()
+) - set(COLOUR_NAMES)
 if _UNKNOWN:
     raise ValueError(f"not colour names: {sorted(_UNKNOWN)}")

@@ -160,7 +160,7 @@ def ocr_job(data: BinaryIO, args: dict[str, Any], reserve: Reserve) -> tuple[dic
         # again.
         raise JobRefused("unreadable", type(error).__name__) from error
     image.thumbnail((LONGEST_EDGE_PX, LONGEST_EDGE_PX))
-    blocks = _load_engine().read_blocks(image, is_text_sparse=bool(args.get("is_text_sparse")))
+    blocks = load_engine().read_blocks(image, is_text_sparse=bool(args.get("is_text_sparse")))
     shrink_arena()
     return {"blocks": [asdict(block) for block in blocks]}, b""
 
@@ -181,7 +181,7 @@ def warm_up() -> None:
 
 
 @functools.cache
-def _load_engine() -> OcrEngine:
+def load_engine() -> OcrEngine:
     return OcrEngine()
 
 

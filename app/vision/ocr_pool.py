@@ -6,7 +6,7 @@ Each runs `app.vision.ocr` and `app.vision.recogniser`.
 import asyncio
 import importlib.util
 import logging
-from typing import Any
+from typing import Any, Literal
 
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
@@ -21,7 +21,7 @@ from app.workers.pool import WorkerPool
 
 _logger = logging.getLogger(__name__)
 
-HANDLER, RECOGNISE_HANDLER = "ocr", "recognise"
+HANDLER, RECOGNISE_HANDLER, LOOK_HANDLER = "ocr", "recognise", "look"
 RECOGNISE_TIMEOUT_S = 5.0
 """Recognition takes 0.05 s of processor time; the rest is for a machine under load."""
 OCR_TIMEOUT_S = 8.0
@@ -65,6 +65,7 @@ class OcrPool:
             handlers={
                 HANDLER: "app.vision.ocr:ocr_job",
                 RECOGNISE_HANDLER: "app.vision.recogniser:recognise_job",
+                LOOK_HANDLER: "app.vision.model_evidence:look_job",
             },
             memory=memory,
             input_max_bytes=INPUT_MAX_BYTES,
@@ -181,6 +182,34 @@ class OcrPool:
             raise Overloaded(
                 log_reason="recognition was not done in time", retry_after_s=2
             ) from error
+
+    async def look(
+        self, jpeg: bytes, part: Literal["text", "subjects"], deadline: Deadline, caller: str = ""
+    ) -> dict[str, Any] | None:
+        """What `model_evidence.look_job` sends for one part; None where it is unknown.
+
+        Raises Overloaded where the job cannot be done before the deadline.
+        """
+        try:
+            async with deadline.timeout():
+                await self._start_attempted.wait()
+            if not self._is_started or len(jpeg) > INPUT_MAX_BYTES:
+                return None
+            self._check_queue(deadline, (caller,))
+            facts, _ = await self._pool.run(
+                LOOK_HANDLER,
+                jpeg,
+                {"part": part},
+                timeout_s=OCR_TIMEOUT_S if part == "text" else RECOGNISE_TIMEOUT_S,
+                deadline=deadline,
+                fairness_key=(caller,),
+            )
+        except (ChildTimeout, ChildDied, NoTimeToRetry, JobRefused) as error:
+            _logger.warning("look.failed", extra={"part": part, "reason": type(error).__name__})
+            return None
+        except (PoolBusy, TimeoutError) as error:
+            raise Overloaded(log_reason=f"{part} was not seen in time", retry_after_s=2) from error
+        return facts
 
     async def _probe_recogniser(self) -> bool:
         """Whether a child process has loaded the recogniser; a line in the log if not."""

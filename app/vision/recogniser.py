@@ -77,7 +77,7 @@ def recognise_job(
 
     With the argument `probe` it only says whether the networks are loaded.
     """
-    recogniser, failure = _load_recogniser()
+    recogniser, failure = load_recogniser()
     if args.get("probe") or recogniser is None:
         return {"failure": failure, "sightings": [], "faces": 0}, b""
     reserve(JOB_MEMORY_BYTES)
@@ -112,14 +112,14 @@ def warm_up() -> None:
     encoded = io.BytesIO()
     Image.linear_gradient("L").convert("RGB").save(encoded, "JPEG")
     encoded.seek(0)
-    recogniser, _ = _load_recogniser()
+    recogniser, _ = load_recogniser()
     if recogniser is not None:
         recogniser.warm_up()
     recognise_job(encoded, {}, lambda *_: None)
 
 
 @functools.cache
-def _load_recogniser() -> tuple[Recogniser | None, str]:
+def load_recogniser() -> tuple[Recogniser | None, str]:
     """The recogniser, or None and the reason why there is none."""
     try:
         return Recogniser(), ""

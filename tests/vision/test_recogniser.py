@@ -107,10 +107,10 @@ def test_data_that_is_no_image_is_refused():
 @pytest.fixture
 def without_recogniser(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """No recogniser has been loaded in this process, and none stays loaded."""
-    recogniser_module._load_recogniser.cache_clear()
+    recogniser_module.load_recogniser.cache_clear()
     yield monkeypatch
     monkeypatch.undo()
-    recogniser_module._load_recogniser.cache_clear()
+    recogniser_module.load_recogniser.cache_clear()
 
 
 def test_without_the_packages_nothing_is_recognised(without_recogniser):

@@ -1,0 +1,96 @@
+"""Verdicts on single claims, from the evidence about one picture.
+
+Unknown is the default. A claim is contradicted only by something that was surely seen in its place.
+"""
+
+from app.types import CheckVerdict
+from app.verification.claims import ColourClaim, SubjectClaim
+from app.verification.colour_families import COLOUR_FAMILIES, NEIGHBOURS, SIMILAR
+from app.vision.concepts import load_concepts
+from app.vision.evidence import ColourEvidence, SubjectEvidence
+
+ABSENT_MAX_SHARE, SUBJECT_ABSENT_MAX_SHARE = 0.001, 0.03
+"""Of the image, and of a single subject on a plain background, from colours of the family: less is
+noise, a highlight or a shadow."""
+DRAWN_ABSENT_MAX_SHARE = 0.0003
+"""The same in a drawing, where every pixel has the colour that was meant: a few dozen pixels."""
+NEIGHBOURS_MAX_SHARE = 0.1
+"""Of a photograph: from this much of what the colour can look like on, it may be there."""
+SEEN_MIN_SHARE, SUBJECT_SEEN_MIN_SHARE = 0.02, 0.1
+
+SEEN_MIN_PROBABILITY = 0.5
+"""Of what is seen instead. Its own threshold makes it certain to be there, this makes it large."""
+ABSENT_MAX_PROBABILITY = 0.003
+"""Of what is claimed. Of 141 things in everyday pictures 3 that are not the main one have less
+beside something sure of another kind, and half of the things that are not there have less."""
+_MAIN_KINDS = frozenset({"animal", "food", "instrument", "vehicle"})
+"""What fills a picture that it is the subject of, and is not taken for another of these. A car and
+a tram stand in one street, and a cup beside a cake."""
+
+
+def judge_colour(claim: ColourClaim, evidence: ColourEvidence) -> CheckVerdict:
+    """Whether the colour is where the caption says it is."""
+    family = COLOUR_FAMILIES[claim.colour]
+    possible = family | SIMILAR[claim.colour]
+    if not evidence.is_flat:
+        possible |= NEIGHBOURS[claim.colour]
+    if claim.place == "background":
+        if evidence.background is None:
+            return "unknown"
+        if evidence.background in family:
+            return "confirmed"
+        return "unknown" if evidence.background in possible else "contradicted"
+    is_subject = claim.place == "subject" and evidence.subject is not None
+    shares = evidence.subject if is_subject and evidence.subject else evidence.shares
+    share = sum(shares.get(name, 0.0) for name in family)
+    beside = sum(shares.get(name, 0.0) for name in possible - family)
+    if share >= (SUBJECT_SEEN_MIN_SHARE if is_subject else SEEN_MIN_SHARE):
+        return "confirmed"
+    absent = SUBJECT_ABSENT_MAX_SHARE if is_subject else ABSENT_MAX_SHARE
+    if evidence.is_flat:
+        absent = absent if is_subject else DRAWN_ABSENT_MAX_SHARE
+        return "contradicted" if share + beside < absent else "unknown"
+    return "contradicted" if share < absent and beside < NEIGHBOURS_MAX_SHARE else "unknown"
+
+
+def judge_subject(
+    claim: SubjectClaim, evidence: SubjectEvidence, mentioned: frozenset[str]
+) -> CheckVerdict:
+    """Whether the thing that the caption begins with was seen, or surely another one was.
+
+    `mentioned`: the concepts of all words of the caption. What it mentions anywhere denies nothing.
+    """
+    seen = {sighting.concept for sighting in evidence.sightings}
+    seen_or_general = seen.union(*(load_concepts().generals_of(name) for name in seen))
+    if seen_or_general & set(claim.concepts):
+        return "confirmed"
+    return "contradicted" if seen_instead(claim, evidence, mentioned) else "unknown"
+
+
+def seen_instead(
+    claim: SubjectClaim, evidence: SubjectEvidence, mentioned: frozenset[str]
+) -> str | None:
+    """The concept that is surely seen where the claimed one is not; None where there is none."""
+    if any(evidence.probabilities[name] > ABSENT_MAX_PROBABILITY for name in claim.concepts):
+        return None
+    named = frozenset(claim.concepts) | mentioned
+    for sighting in evidence.sightings:
+        seen = sighting.concept
+        is_mentioned = any(_are_related(seen, name) for name in named)
+        is_large = sighting.probability >= SEEN_MIN_PROBABILITY
+        is_instead = all(_exclude_each_other(seen, name) for name in claim.concepts)
+        if is_large and is_instead and not is_mentioned:
+            return seen
+    return None
+
+
+def _are_related(one: str, other: str) -> bool:
+    """Whether one is the other, or a more general word for it."""
+    table = load_concepts()
+    return one == other or one in table.generals_of(other) or other in table.generals_of(one)
+
+
+def _exclude_each_other(seen: str, claimed: str) -> bool:
+    concepts = load_concepts().concepts
+    kinds = (concepts[seen].kind, concepts[claimed].kind)
+    return set(kinds) <= _MAIN_KINDS and kinds != ("vehicle", "vehicle")

@@ -1,0 +1,88 @@
+"""Evidence that a caption is held against, as the server process gets it from child processes.
+
+`colour_evidence` and `model_evidence` gather it. Without Pillow, which only they import.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.vision.colour_names import COLOUR_NAMES
+from app.vision.concepts import load_concepts
+from app.vision.features import Sighting
+
+LINE_MAX_CHARS, MAX_LINES = 300, 200
+
+
+@dataclass(frozen=True, slots=True)
+class ColourEvidence:
+    """Shares of colour names, 0 to 1; a name without a pixel is left out."""
+
+    shares: dict[str, float]
+    """Of the whole image, at 512 px."""
+    subject: dict[str, float] | None
+    """Of a single subject on a plain background, if there is one."""
+    background: str | None
+    """The colour of a plain background, if there is one."""
+    is_flat: bool
+    """Drawn in a few flat colours, so that each name is certain."""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ColourEvidence":
+        """What `measure_job` sent. Raises KeyError, TypeError or ValueError for anything else."""
+        subject = data["subject"]
+        background = data["background"]
+        if background is not None and background not in COLOUR_NAMES:
+            raise ValueError("not a colour name")
+        return cls(
+            shares=_parse_shares(data["shares"]),
+            subject=None if subject is None else _parse_shares(subject),
+            background=background,
+            is_flat=bool(data["is_flat"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLine:
+    """A line of text that was found."""
+
+    text: str
+    """Empty where it was not read."""
+    score: float
+    """The confidence of the OCR model, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectEvidence:
+    """What the recogniser makes of the whole image."""
+
+    sightings: tuple[Sighting, ...]
+    """What is certain, the surest first."""
+    probabilities: dict[str, float]
+    """Of every concept, its more special ones included, 0 to 1."""
+
+
+def parse_lines(facts: dict[str, Any]) -> tuple[SeenLine, ...]:
+    """The lines that a child process sent. Raises an exception for invalid data."""
+    return tuple(
+        SeenLine(str(text)[:LINE_MAX_CHARS], float(score))
+        for text, score in facts["lines"][:MAX_LINES]
+    )
+
+
+def parse_subjects(facts: dict[str, Any]) -> SubjectEvidence | None:
+    """What a child process sent. Raises an exception for invalid data."""
+    subjects = facts["subjects"]
+    if subjects is None:
+        return None
+    sightings = tuple(Sighting(str(name), float(p)) for name, p in subjects["sightings"])
+    probabilities = {str(name): float(p) for name, p in subjects["probabilities"].items()}
+    concepts = load_concepts().concepts.keys()
+    if probabilities.keys() != concepts or not {s.concept for s in sightings} <= concepts:
+        raise ValueError("not the concepts")
+    return SubjectEvidence(sightings, probabilities)
+
+
+def _parse_shares(data: dict[str, Any]) -> dict[str, float]:
+    if not data.keys() <= set(COLOUR_NAMES):
+        raise ValueError("not colour names")
+    return {name: float(share) for name, share in data.items()}

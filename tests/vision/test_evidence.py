@@ -1,0 +1,84 @@
+"""Evidence on drawn pictures, gathered as the child processes do it."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from app.vision.colour_evidence import measure_job
+from app.vision.evidence import ColourEvidence, parse_lines, parse_subjects
+from app.vision.ocr_pool import is_ocr_installed
+from app.workers.errors import JobRefused
+from tests.vision import drawn
+
+PHOTOGRAPHS = Path(__file__).parents[2] / "testing/corpora/photographs"
+needs_models = pytest.mark.skipif(not is_ocr_installed(), reason="needs the extra `embedded`")
+
+
+def measured(image: Image.Image) -> ColourEvidence:
+    facts, _ = measure_job(io.BytesIO(drawn.jpeg(image)), {}, lambda *_: None)
+    return ColourEvidence.from_json(json.loads(json.dumps(facts)))
+
+
+def test_small_spots_of_a_colour_are_measured() -> None:
+    """A caption may speak of them."""
+    image = Image.new("RGB", (800, 600), "white")
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((200, 100, 500, 400), fill="#1f5fd0")
+    draw.rectangle((700, 500, 730, 530), fill="#e02020")
+    evidence = measured(image)
+    assert evidence.shares["red"] == pytest.approx(900 / 480_000, rel=0.3)
+    assert evidence.is_flat
+    assert evidence.background == "white"
+
+
+def test_the_subject_on_a_plain_background_is_measured_by_itself() -> None:
+    """Without the background."""
+    image = Image.new("RGB", (800, 600), "#2e9e45")
+    ImageDraw.Draw(image).ellipse((250, 150, 550, 450), fill="#1f5fd0")
+    evidence = measured(image)
+    assert evidence.subject is not None
+    assert evidence.subject["blue"] > 0.9
+    assert evidence.subject.get("green", 0) < 0.01
+
+
+def test_a_photograph_is_not_flat() -> None:
+    """Its colours are not certain."""
+    with Image.open(PHOTOGRAPHS / "cat.jpg") as photograph:
+        assert not measured(photograph.convert("RGB")).is_flat
+
+
+def test_a_picture_that_cannot_be_decoded_is_refused() -> None:
+    """The child process lives on."""
+    with pytest.raises(JobRefused):
+        measure_job(io.BytesIO(b"not a picture"), {}, lambda *_: None)
+
+
+def test_facts_of_another_form_are_refused() -> None:
+    """A child process that was taken over sends what it likes."""
+    for facts in ({}, {"shares": {"mauve": 1}, "subject": None, "background": None}):
+        with pytest.raises((KeyError, ValueError)):
+            ColourEvidence.from_json(facts)
+    with pytest.raises((KeyError, ValueError)):
+        parse_subjects({"subjects": {"sightings": [["unicorn", 1]], "probabilities": {}}})
+
+
+@needs_models
+@pytest.mark.slow
+def test_lines_and_subjects_come_with_their_sureness() -> None:
+    """Read by the models in this process."""
+    from app.vision.model_evidence import look_job  # imports the extra
+
+    banner = io.BytesIO(drawn.jpeg(drawn.banner()))
+    facts, _ = look_job(banner, {"part": "text"}, lambda *_: None)
+    (line,) = parse_lines(json.loads(json.dumps(facts)))
+    assert line.text == "SPRING SALE"
+    assert line.score > 0.95
+    cat = io.BytesIO((PHOTOGRAPHS / "cat.jpg").read_bytes())
+    facts, _ = look_job(cat, {"part": "subjects"}, lambda *_: None)
+    subjects = parse_subjects(json.loads(json.dumps(facts)))
+    assert subjects is not None
+    assert [sighting.concept for sighting in subjects.sightings] == ["cat"]
+    assert subjects.probabilities["cat"] > 0.5 > subjects.probabilities["dog"]
