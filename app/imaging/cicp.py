@@ -1,98 +1,91 @@
-"""Coding-independent code points (CICP, ITU-T H.273) as an ICC profile.
+"""Coding-independent code points (CICP, ITU-T H.273): colours named by numbers.
 
-AVIF (nclx) and PNG (cICP) may name their colours by code points. Pillow ignores them: shown as
-sRGB, an HDR image looks like grey haze, and one with a wide gamut looks dull.
+AVIF and HEIC (nclx) and PNG (cICP) have them, and Pillow ignores them: shown as sRGB, an HDR image
+looks like grey haze, and one with a wide gamut looks dull. What browsers show is the measure
+(docs/decisions/0042-colours-as-browsers-show-them.md).
 """
 
-import math
-import struct
-from collections.abc import Callable
+from dataclasses import dataclass
 
-# Colour primaries, each as the columns red, green, blue of XYZ at D50 (Bradford), computed from the
-# chromaticities in H.273, table 2.
-_BT709 = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
-_BT2020 = ((0.67348, 0.27904, -0.00193), (0.16567, 0.67534, 0.02998), (0.12505, 0.04562, 0.79686))
-_P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
-_PRIMARIES = {1: _BT709, 9: _BT2020, 12: _P3}
+from app.imaging.colour_space import BT709, BT2020, D65, Curve, Primaries, srgb_light
 
-_LINEAR, _PQ, _HLG = 8, 16, 18
-_LIKE_SRGB = frozenset({1, 2, 6, 13, 14, 15})
-"""Transfer functions that browsers show like sRGB's."""
-_CURVE_POINTS = 1024
-_WHITE_NITS, _PEAK_NITS = 203, 1000
-"""HDR reference white (ITU-R BT.2408), and the peak that most images are mastered for."""
+_ILLUMINANT_C = (0.310, 0.316)
+_SMPTE170M = Primaries(D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070))
+_PRIMARIES = {
+    1: BT709,
+    4: Primaries(_ILLUMINANT_C, (0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
+    5: Primaries(D65, (0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),
+    6: _SMPTE170M,
+    7: _SMPTE170M,
+    8: Primaries(_ILLUMINANT_C, (0.681, 0.319), (0.243, 0.692), (0.145, 0.049)),
+    9: BT2020,
+    10: Primaries((1 / 3, 1 / 3), (1, 0), (0, 1), (0, 0)),
+    11: Primaries((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+    12: Primaries(D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+    22: Primaries(D65, (0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),
+}
+"""H.273, table 2."""
 
-
-def build_icc_profile(code_points: tuple[int, int] | None) -> bytes | None:
-    """An ICC profile (v2) for colour primaries and transfer function.
-
-    None for no code points, for those of sRGB and for unknown ones.
-    """
-    if code_points is None:
-        return None
-    primaries, transfer = code_points
-    columns = _PRIMARIES.get(primaries)
-    curve = _choose_curve(transfer)
-    if columns is None or curve is None or (columns is _BT709 and transfer in _LIKE_SRGB):
-        return None
-    points = [
-        round(65_535 * min(1, curve(point / (_CURVE_POINTS - 1)))) for point in range(_CURVE_POINTS)
-    ]
-    tone = b"curv\0\0\0\0" + struct.pack(f">I{_CURVE_POINTS}H", _CURVE_POINTS, *points)
-    tags = {b"wtpt": _xyz_tag((0.9642, 1.0, 0.8249))}
-    tags |= {
-        name: _xyz_tag(xyz) for name, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)
-    }
-    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), tone)
-    return _encode_profile(tags)
+PQ, HLG = 16, 18
+HDR_TRANSFERS = frozenset({PQ, HLG})
+_SRGB = 13
+_BT709_CURVES = frozenset({1, 6, 11, 14, 15})
 
 
-def _encode_profile(tags: dict[bytes, bytes]) -> bytes:
-    """An RGB display profile with these tags (ICC.1:2001-04, 6)."""
-    table, data, start = b"", b"", 128 + 4 + 12 * len(tags)
-    for name, body in tags.items():
-        table += name + struct.pack(">II", start + len(data), len(body))
-        data += body
-    length = start + len(data)
-    header = struct.pack(">I4sI4s4s4s", length, b"", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
-    header = (header + struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp")).ljust(68, b"\0")
-    header = (header + struct.pack(">3i", 63190, 65536, 54061)).ljust(128, b"\0")
-    return header + struct.pack(">I", len(tags)) + table + data
+def _smpte240m_light(signal: float) -> float:
+    return signal / 4 if signal < 0.0912 else float(((signal + 0.1115) / 1.1115) ** (1 / 0.45))
 
 
-def _xyz_tag(values: tuple[float, float, float]) -> bytes:
-    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65_536) for value in values))
+_CURVES: dict[int, Curve] = {
+    4: lambda signal: float(signal**2.2),
+    5: lambda signal: float(signal**2.8),
+    7: _smpte240m_light,
+    8: lambda signal: signal,
+    _SRGB: srgb_light,
+    17: lambda signal: float(52.37 / 48 * signal**2.6),
+}
+_CURVES |= dict.fromkeys(_BT709_CURVES, lambda signal: float(signal**2.4))
+"""H.273, table 3, without logarithmic ones and HDR. For the curves of television cameras that of
+the screen that they are made for (ITU-R BT.1886)."""
 
 
-def _choose_curve(transfer: int) -> Callable[[float], float] | None:
-    """From a signal of 0 to 1 to linear light, where 1 is white."""
-    if transfer == _PQ:
-        return lambda signal: _tone_map(_pq_nits(signal) / _WHITE_NITS)
-    if transfer == _HLG:
-        # The system gamma of a display of 1,000 nits (ITU-R BT.2100).
-        return lambda signal: _tone_map(_hlg_scene_light(signal) ** 1.2 * _PEAK_NITS / _WHITE_NITS)
-    if transfer == _LINEAR:
-        return lambda signal: signal
-    return _srgb_light if transfer in _LIKE_SRGB else None
+@dataclass(frozen=True, slots=True)
+class CodePoints:
+    """Colour primaries and transfer characteristics by their numbers in H.273."""
 
+    primaries: int
+    transfer: int
 
-def _tone_map(light: float) -> float:
-    """Brings light over white under it (Reinhard's curve, as in Chromium)."""
-    return light * (1 + light * (_WHITE_NITS / _PEAK_NITS) ** 2) / (1 + light)
+    def find_primaries(self) -> Primaries | None:
+        """None for those that are reserved or not specified."""
+        return _PRIMARIES.get(self.primaries)
 
+    def find_curve(self) -> Curve | None:
+        """None for HDR, and for those that are reserved, unspecified or logarithmic."""
+        return _CURVES.get(self.transfer)
 
-def _srgb_light(signal: float) -> float:
-    return signal / 12.92 if signal <= 0.04045 else float(((signal + 0.055) / 1.055) ** 2.4)
+    @property
+    def is_srgb(self) -> bool:
+        """Whether nothing needs to be converted."""
+        return (self.primaries, self.transfer) == (1, _SRGB)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether both numbers have a meaning here."""
+        return self.primaries in _PRIMARIES and (
+            self.transfer in _CURVES or self.transfer in HDR_TRANSFERS
+        )
 
-def _pq_nits(signal: float) -> float:
-    power = signal ** (1 / 78.84375)  # SMPTE ST 2084
-    return float(
-        10_000 * (max(0, power - 0.8359375) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578)
-    )
+    def as_in_video(self) -> "CodePoints":
+        """What browsers take for them in AVIF, where unknown numbers mean sRGB.
 
-
-def _hlg_scene_light(signal: float) -> float:
-    if signal <= 0.5:
-        return signal * signal / 3
-    return (math.exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12
+        The curves of television cameras are shown like sRGB's, as cameras write them for pictures
+        that were made to be seen with it.
+        """
+        is_plain = self.transfer in _BT709_CURVES or self.transfer not in (
+            _CURVES.keys() | HDR_TRANSFERS
+        )
+        return CodePoints(
+            self.primaries if self.primaries in _PRIMARIES else 1,
+            _SRGB if is_plain else self.transfer,
+        )

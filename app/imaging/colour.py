@@ -4,9 +4,12 @@ import io
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PIL import Image, ImageCms
 
+from app.imaging.geometry import Size
+from app.imaging.hdr import MS_PER_MEGAPIXEL, HdrSignal, convert_hdr_to_srgb
 from app.workers.errors import JobRefused
 
 WHITE = (255, 255, 255)
@@ -14,7 +17,6 @@ WHITE = (255, 255, 255)
 _PROFILE_MAX_BYTES = 4 * 1024 * 1024
 # A profile of a printing press has some 2 MB.
 
-_SRGB_GAMMA = 1 / 2.2
 # Names of sRGB's own profile. Others contain it, as "Linear sRGB" or "Rec2020 ... srgbtrc".
 _IS_SRGB = re.compile(
     r"s ?RGB(?: IEC ?61966-2[.-]1(?: black scaled)?| built-in)?|c2(?:ci)?", re.IGNORECASE
@@ -31,6 +33,23 @@ _HAS_TABLE = re.compile(rb"A2B[0-2]")
 _SPACE = slice(16, 20)
 _TAG_DIRECTORY = slice(128, 128 + 4 + 100 * 12)
 """lcms2 refuses more than a hundred tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """What the samples of an image mean; sRGB where nothing is stated."""
+
+    profile: bytes | None = None
+    """An ICC profile, of the file or made from what it states."""
+    hdr: HdrSignal | None = None
+    """Set instead of a profile for high dynamic range."""
+
+
+def estimate_colours_ms(colours: Colours, scaled_px: Size) -> float:
+    """Processor time that converting an image scaled to this size takes."""
+    if colours.hdr is not None:
+        return scaled_px[0] * scaled_px[1] / 1e6 * MS_PER_MEGAPIXEL
+    return estimate_profile_ms(colours.profile)
 
 
 def estimate_profile_ms(profile: bytes | None) -> float:
@@ -102,32 +121,30 @@ def _convert_to_8_bits(strip: Image.Image, scale: float, offset: float) -> Image
     return grey
 
 
-def convert_to_srgb(image: Image.Image, profile: bytes | None, gamma: float | None) -> Image.Image:
-    """The image in mode RGB and sRGB. A profile that is invalid or for another mode is ignored.
-
-    `gamma` is the exponent of a PNG's gAMA chunk. It is used only where there is no profile.
-    """
+def convert_to_srgb(image: Image.Image, colours: Colours) -> Image.Image:
+    """The image in mode RGB and sRGB. A profile that is invalid or for another mode is ignored."""
     if image.mode == "LAB":
         lab = ImageCms.createProfile("LAB")
         return _transform(image, ImageCms.ImageCmsProfile(lab)) or image.convert("RGB")
     if image.mode == "YCbCr":
         image = image.convert("RGB")
+    if colours.hdr is not None and image.mode in ("L", "RGB"):
+        return convert_hdr_to_srgb(image, colours.hdr)
+    profile = colours.profile
     if profile and len(profile) <= _PROFILE_MAX_BYTES:
         managed = _convert_by_profile(image, profile)
         if managed is not None:
             return managed
-    rgb = image.convert("RGB")
-    # Within 5 % of sRGB's gamma (0.45455) the difference is under 3 levels.
-    if not profile and gamma and 0.1 < gamma < 10 and abs(gamma / _SRGB_GAMMA - 1) > 0.05:
-        exponent = _SRGB_GAMMA / gamma
-        rgb = rgb.point([round(255 * (value / 255) ** exponent) for value in range(256)] * 3)
-    return rgb
+    return image.convert("RGB")
 
 
 def _convert_by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if opened.profile.xcolor_space != _SPACES.get(image.mode):
+        space = opened.profile.xcolor_space
+        if image.mode == "L" and space == _SPACES["RGB"]:
+            image = image.convert("RGB")  # as browsers do
+        if space != _SPACES.get(image.mode):
             return None
         # Most photographs have the profile of sRGB itself: nothing to do, which saves 10 ms.
         if image.mode == "RGB" and _IS_SRGB.fullmatch(opened.profile.profile_description or ""):

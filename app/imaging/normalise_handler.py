@@ -43,7 +43,7 @@ def warm_up() -> None:
         Image.new(mode, (8, 8)).save(file, image_format)
         args = {"format": image_format, "longest_edge_px": 4, "max_pixels": 100}
         normalise_job(JobInput(file.getvalue()), args, lambda *_: None)
-    colour.convert_to_srgb(Image.new("LAB", (1, 1)), None, None)
+    colour.convert_to_srgb(Image.new("LAB", (1, 1)), colour.Colours())
 
 
 def normalise_job(
@@ -99,12 +99,11 @@ def _encode(image: Image.Image) -> bytes:
 
 def _finish(decoded: DecodedImage, longest_px: int) -> Image.Image:
     """Scale down, convert to sRGB, turn upright, crop a tall page, and remove all metadata."""
-    image, info = decoded.image, decoded.image.info
-    gamma = None if "srgb" in info else info.get("gamma")
+    image = decoded.image
     upright_px = turn_upright(decoded.size_px, decoded.orientation)
     to_px = choose_scaled_longest(upright_px, longest_px)
     small = resize.shrink(image, to_px, colour.choose_flatten(image))
-    rgb = colour.convert_to_srgb(small, info.get("icc_profile"), gamma)
+    rgb = colour.convert_to_srgb(small, decoded.colours)
     transpose = _TRANSPOSE.get(decoded.orientation)
     if transpose is not None:
         rgb = rgb.transpose(transpose)

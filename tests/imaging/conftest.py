@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from app.imaging.decoders import libjpeg_turbo, libvips_binding
+from app.imaging.decoders import decode, libjpeg_turbo, libvips_binding
 
 
 @pytest.fixture(params=["every decoder", "Pillow alone"])
@@ -22,7 +22,7 @@ def decoders(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     else:
         assert libvips_binding.is_installed()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    Image.init()
+    decode.warm_up()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

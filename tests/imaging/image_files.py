@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Iterable
 
+import pytest
 from PIL import Image
 
 
@@ -43,6 +44,32 @@ def make_png(
             png_chunk(b"IEND", b""),
         )
     )
+
+
+def make_coded_png(colour, primaries, transfer, *more: bytes) -> bytes:
+    """A PNG of one colour with code points (cICP) and more chunks."""
+    chunk = png_chunk(b"cICP", bytes((primaries, transfer, 0, 1)))
+    return make_png((16, 16), 8, 2, (b"\0" + bytes(colour) * 16) * 16, before=[chunk, *more])
+
+
+def make_coded_avif(colour, primaries, transfer) -> bytes:
+    """An AVIF of one colour with code points (nclx)."""
+    return _with_nclx(colour, "avif", primaries, transfer, subsampling="4:4:4")
+
+
+def make_coded_heic(colour, primaries, transfer) -> bytes:
+    """A HEIC of one colour with code points (nclx)."""
+    pytest.importorskip("pillow_heif")
+    return _with_nclx(colour, "heif", primaries, transfer, chroma=444, matrix_coefficients=6)
+
+
+def _with_nclx(colour, image_format, primaries, transfer, **options) -> bytes:
+    data = bytearray(
+        encode(Image.new("RGB", (48, 48), tuple(colour)), image_format, quality=100, **options)
+    )
+    at = data.index(b"nclx") + 4
+    data[at : at + 4] = struct.pack(">HH", primaries, transfer)
+    return bytes(data)
 
 
 def make_tiff(entries: Iterable[tuple[int, int, int, int]], tail: bytes = b"") -> bytes:

@@ -60,6 +60,17 @@ def pixels(image: NormalisedImage) -> Image.Image:
     return opened
 
 
+async def test_hdr_is_tone_mapped_in_a_confined_child():
+    """All tables are loaded before the child is confined; a large one has the same result."""
+    chunk = image_files.png_chunk(b"cICP", bytes((9, 16, 0, 1)))
+    async with running_normaliser() as normaliser:
+        for side in (16, 2500):
+            rows = (b"\0" + b"\x94" * 3 * side) * side
+            data = image_files.make_png((side, side), 8, 2, rows, before=[chunk])
+            image = await outcome(normaliser, data, "png")
+            assert pixels(image).getpixel((5, 5)) == (187,) * 3
+
+
 async def test_the_facts_are_those_of_the_source():
     """Upright size, bytes, format and SHA-256, and the size of what is sent."""
     exif = Image.Exif()

@@ -10,23 +10,23 @@ from contextlib import contextmanager
 
 from PIL import AvifImagePlugin, Image
 
-from app.imaging import cicp, colour, cost_model
+from app.imaging import colour, cost_model
+from app.imaging.colour import Colours
 from app.imaging.decoders import libjpeg_turbo, libvips, pillow
+from app.imaging.decoders.colour_tags import read_colours
 from app.imaging.decoders.png_chunks import PngImageChunks, is_damaged
 from app.imaging.decoders.structure import announce_structure
 from app.imaging.decoders.types import DecodedImage, DecodeJob
 from app.imaging.geometry import choose_draft_scale, choose_eighths, fit
 from app.imaging.metadata.exif import read_orientation
 from app.imaging.metadata.jpeg import JpegHeader, read_jpeg_header
-from app.imaging.metadata.png import read_png_code_points, read_png_exif, read_png_size
+from app.imaging.metadata.png import read_png_exif, read_png_size
 from app.imaging.metadata.webp import WebpHeader, read_webp_header, read_webp_size
 from app.workers.errors import JobRefused
 
 _PILLOW_WEBP_MAX_PX = 2_000_000
 # Up to here Pillow's 16 bytes a pixel need no reservation, and its libwebp is a fifth faster than
 # the one in libvips' wheels. Above, scaling while decoding is faster, and needs less memory.
-
-_PNG_COLOUR_INFO = ("icc_profile", "gamma", "srgb")
 
 _UNRESERVED_PILLOW_BYTES = 24 * 1024 * 1024
 # 6 megapixels: within the memory of every job (BASE_MEMORY_BYTES in app/workers/spawn.py).
@@ -135,8 +135,7 @@ def _decode_jpeg(job: DecodeJob) -> DecodedImage:
     if image is None:
         libjpeg_turbo.refuse_truncated(job.view, header)
         image = pillow.load_jpeg(job.view, header, scale)
-    image.info = {"icc_profile": header.profile} if header.profile else {}
-    return DecodedImage(image, header.size_px, orientation)
+    return DecodedImage(image, header.size_px, orientation, Colours(header.profile))
 
 
 def _check_scans(header: JpegHeader) -> None:
@@ -152,6 +151,7 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
     job.check_size(opened.size)
     orientation = read_orientation(opened.info.get("exif") or read_png_exif(job.view))
     to_px = fit(opened.size, job.scaled_longest_px(opened.size, orientation))
+    colours = read_colours("png", opened.info, job.view)
     try:
         png = libvips.open_png(chunks.contiguous())
     except libvips.LibvipsError:
@@ -161,7 +161,7 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
         opened.size,
         cost_model.estimate_libvips_png_memory_bytes(png, to_px),
         cost_model.estimate_libvips_png_work_ms(png, len(job.view))
-        + colour.estimate_profile_ms(opened.info.get("icc_profile")),
+        + colour.estimate_colours_ms(colours, to_px),
         orientation,
     )
     try:
@@ -173,10 +173,7 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
         if pillow_bytes > _UNRESERVED_PILLOW_BYTES or is_damaged(job.view):
             raise
         return pillow.load(job, opened)
-    image.info = {name: opened.info[name] for name in _PNG_COLOUR_INFO if name in opened.info}
-    if profile := cicp.build_icc_profile(read_png_code_points(job.view)):
-        image.info["icc_profile"] = profile
-    return DecodedImage(image, opened.size, orientation)
+    return DecodedImage(image, opened.size, orientation, colours)
 
 
 def _decode_webp(job: DecodeJob, header: WebpHeader) -> DecodedImage:
@@ -190,6 +187,4 @@ def _decode_webp(job: DecodeJob, header: WebpHeader) -> DecodedImage:
         orientation,
     )
     image = libvips.decode_webp(job.view, header, to_px)
-    if header.profile:
-        image.info["icc_profile"] = header.profile
-    return DecodedImage(image, header.size_px, orientation)
+    return DecodedImage(image, header.size_px, orientation, Colours(header.profile))

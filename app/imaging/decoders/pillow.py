@@ -6,11 +6,13 @@ from PIL import Image, ImageFile, JpegImagePlugin
 
 from app.imaging import colour, cost_model
 from app.imaging.decoders import workarounds
+from app.imaging.decoders.colour_tags import read_colours
 from app.imaging.decoders.joined_input import JoinedInput
 from app.imaging.decoders.jpeg_without_end import load_jpeg_without_end
 from app.imaging.decoders.png_chunks import PngImageChunks
 from app.imaging.decoders.structure import open_gif
 from app.imaging.decoders.types import DecodedImage, DecodeJob
+from app.imaging.geometry import fit
 from app.imaging.metadata.exif import read_orientation
 from app.imaging.metadata.iso_media import find_repeated_associations
 from app.imaging.metadata.jpeg import JpegHeader
@@ -86,13 +88,13 @@ def decode(job: DecodeJob) -> DecodedImage:
         raise JobRefused("corrupt", "no palette")
     if image_format != "webp":
         orientation = _read_orientation(job, image)
+        longest_px = job.scaled_longest_px(image.size, orientation)
+        colours = read_colours(image_format, image.info, view)
         job.reserve_for(
             image.size,
-            cost_model.estimate_memory_bytes(
-                image_format, image, view, job.scaled_longest_px(image.size, orientation)
-            ),
+            cost_model.estimate_memory_bytes(image_format, image, view, longest_px),
             cost_model.estimate_opened_work_ms(image_format, image, len(view))
-            + colour.estimate_profile_ms(image.info.get("icc_profile")),
+            + colour.estimate_colours_ms(colours, fit(image.size, longest_px)),
             orientation,
         )
     return load(job, image)
@@ -116,7 +118,8 @@ def load(job: DecodeJob, opened: ImageFile.ImageFile) -> DecodedImage:
     """Load the pixels of an opened image."""
     image = workarounds.load_pixels(job.image_format, opened, job.view)
     job.check_size(image.size)
-    return DecodedImage(image, image.size, _read_orientation(job, image))
+    colours = read_colours(job.image_format, opened.info, job.view)
+    return DecodedImage(image, image.size, _read_orientation(job, image), colours)
 
 
 def _read_orientation(job: DecodeJob, image: Image.Image) -> int:

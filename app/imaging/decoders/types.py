@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from app.imaging.colour import Colours
 from app.imaging.geometry import (
     Size,
     choose_scaled_longest,
@@ -64,3 +65,4 @@ class DecodedImage:
     """Size of the source, as stored."""
     orientation: int
     """EXIF orientation, 1 to 8; 1 where the decoder has applied it."""
+    colours: Colours

@@ -4,11 +4,9 @@ from typing import BinaryIO, cast
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
-from app.imaging import cicp
 from app.imaging.colour import WHITE
 from app.imaging.decoders.bmp_rle import decode_bmp_rle
-from app.imaging.metadata.iso_media import read_avif_code_points
-from app.imaging.metadata.png import read_png_bit_depth, read_png_code_points
+from app.imaging.metadata.png import read_png_bit_depth
 from app.imaging.metadata.webp import read_first_frame_box
 from app.workers.handler import JobInput
 
@@ -26,12 +24,8 @@ def load_pixels(image_format: str, image: ImageFile.ImageFile, view: memoryview)
     image.load()
     if image_format == "png":
         _scale_colour_key(image, read_png_bit_depth(view))
-        if profile := cicp.build_icc_profile(read_png_code_points(view)):
-            image.info["icc_profile"] = profile
     if image_format == "tiff":
         _fix_8_bit_palette(image)
-    if image_format == "avif" and not image.info.get("icc_profile"):
-        image.info["icc_profile"] = cicp.build_icc_profile(read_avif_code_points(view))
     return _clear_outside_frame(image, frame_box) if frame_box else image
 
 
