@@ -8,6 +8,7 @@ from app.fetching.progress import FetchProgress
 from app.fetching.response_policy import ResponseHead, tiny_chunks
 from app.imaging.errors import ImageTooLarge
 from app.runtime.bandwidth import BandwidthLimiter
+from app.runtime.fair_loop import bulk_work
 from app.runtime.piece_limit import PieceLimit
 
 _FREE_CHUNKS, _MIN_CHUNK_BYTES = 4096, 512
@@ -44,10 +45,18 @@ class ResponseBody:
 
         Raises ImageTooLarge, and ImageCorrupt where the chunks are too small.
         """
+        end = self._max_bytes if until_bytes is None else until_bytes
+        if await self._read_to(min(end, FREE_BYTES), chunks):
+            with bulk_work():
+                await self._read_to(until_bytes, chunks)
+        return memoryview(self._buffer)[: self._size].toreadonly()
+
+    async def _read_to(self, until_bytes: int | None, chunks: AsyncIterator[bytes]) -> bool:
+        """Read on; whether there may be more."""
         while until_bytes is None or self._size < until_bytes:
             chunk = await anext(chunks, None)
             if chunk is None:
-                break
+                return False
             size = self._size + len(chunk)
             await self._count_chunk(len(chunk), size)
             if size > self._max_bytes:
@@ -57,7 +66,7 @@ class ResponseBody:
                 self._enlarge_buffer(size)
             self._buffer[self._size : size] = chunk
             self._size = size
-        return memoryview(self._buffer)[: self._size].toreadonly()
+        return True
 
     async def _count_chunk(self, chunk_bytes: int, size: int) -> None:
         if not self._chunks.add(chunk_bytes):

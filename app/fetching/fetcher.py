@@ -29,6 +29,7 @@ from app.imaging.errors import ImageUnsupported
 from app.imaging.sniff import SNIFF_BYTES, is_html, sniff
 from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
+from app.runtime.fair_loop import reads_in_turns
 from app.runtime.semaphore import WeightedSemaphore
 from app.types import SourceImage
 
@@ -107,7 +108,8 @@ class Fetcher:
         url = parse_image_url(image_url)
         progress.loggable_url = url.loggable
         progress.begin_download(self._settings.timeout_s)
-        return await self._download(url, progress)
+        with reads_in_turns():
+            return await self._download(url, progress)
 
     async def _read_data_url(self, image_url: str, progress: FetchProgress) -> SourceImage:
         await progress.lease_bytes(min(max_decoded_bytes(image_url), self._settings.max_bytes))

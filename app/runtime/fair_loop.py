@@ -9,7 +9,8 @@ import asyncio
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context, ContextVar
 from typing import Generic, TypeVar
 
@@ -19,6 +20,10 @@ _REMEMBERED_MAX = 1_000
 """Callers who do not wait. Past this, those are forgotten whose start tag makes no difference."""
 
 _caller: ContextVar[str | None] = ContextVar("caller", default=None)
+_reads_in_turns: ContextVar[bool] = ContextVar("reads_in_turns", default=False)
+_is_bulk: ContextVar[bool] = ContextVar("is_bulk", default=False)
+_BULK = ""
+"""Stands for the bulk work of all callers in the turns. No caller has this name."""
 
 _Item = TypeVar("_Item")
 
@@ -95,7 +100,12 @@ class FairEventLoop(asyncio.SelectorEventLoop):
         """`clock` is in seconds."""
         super().__init__()
         self._clock = clock
-        self._turns: FairTurns[asyncio.Handle] = FairTurns()
+        self._turns: FairTurns[asyncio.Handle | None] = FairTurns()
+        """None, of `_BULK`: the next item of the bulk work."""
+        self._bulk: FairTurns[asyncio.Handle] = FairTurns()
+        self._ready_sockets: set[asyncio.Handle] = set()
+        """Callbacks of sockets that wait for a turn: a socket is ready at each poll until it is
+        read."""
         self._will_run_turns = False
 
     def call_soon(
@@ -106,10 +116,27 @@ class FairEventLoop(asyncio.SelectorEventLoop):
         if caller is None:
             return super().call_soon(callback, *args, context=context)
         handle = asyncio.Handle(callback, args, self, context)
-        self._turns.add(caller, handle)
+        self._add_to_turns(caller, handle)
+        return handle
+
+    def _add_callback(self, handle: asyncio.Handle) -> None:
+        """Let the callback of a socket that is ready run: in its turn where `reads_in_turns`."""
+        context = _context_of(handle)
+        caller = context.get(_caller)
+        if caller is None or not context.get(_reads_in_turns):
+            super()._add_callback(handle)  # type: ignore[misc]
+        elif handle not in self._ready_sockets:
+            self._ready_sockets.add(handle)
+            self._add_to_turns(caller, handle)
+
+    def _add_to_turns(self, caller: str, handle: asyncio.Handle) -> None:
+        if _context_of(handle).get(_is_bulk):
+            self._bulk.add(caller, handle)
+            self._turns.add(_BULK, None)
+        else:
+            self._turns.add(caller, handle)
         if not self._will_run_turns:
             self._schedule_turns()
-        return handle
 
     def _schedule_turns(self) -> None:
         self._will_run_turns = True
@@ -125,13 +152,19 @@ class FairEventLoop(asyncio.SelectorEventLoop):
             while left and now_s < end_s:
                 left -= 1
                 began_s = now_s
-                caller, handle = turns.take()
+                charged, handle = turns.take()
+                bulk_of = None
+                if handle is None:
+                    bulk_of, handle = self._bulk.take()
+                self._ready_sockets.discard(handle)
                 try:
                     if not handle.cancelled():
                         handle._run()  # noqa: SLF001 - as asyncio's own loop runs it
                 finally:
                     now_s = clock()
-                    turns.charge(caller, now_s - began_s)
+                    turns.charge(charged, now_s - began_s)
+                    if bulk_of is not None:
+                        self._bulk.charge(bulk_of, now_s - began_s)
         finally:
             self._will_run_turns = False
             if turns:
@@ -142,3 +175,36 @@ async def enter_turns(caller: str) -> None:
     """Make the current task, and those that it creates, run in the turns of `caller`."""
     _caller.set(caller)
     await asyncio.sleep(0)
+
+
+def reads_in_turns() -> AbstractContextManager[None]:
+    """The sockets that the current task reads in this block are read in the turns of its caller.
+
+    Only for sockets that are registered with the loop by each read. One that is shared and stays
+    registered keeps the caller who opened it.
+    """
+    return _set_in_block(_reads_in_turns)
+
+
+def bulk_work() -> AbstractContextManager[None]:
+    """Steps of the current task in this block are bulk work.
+
+    The bulk work of all callers together has the turns of one caller, and within them each caller
+    has turns again. So twenty callers with large files delay the short steps of others as much as
+    one does.
+    """
+    return _set_in_block(_is_bulk)
+
+
+@contextmanager
+def _set_in_block(variable: ContextVar[bool]) -> Iterator[None]:
+    token = variable.set(True)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def _context_of(handle: asyncio.Handle) -> Context:
+    context: Context = handle._context  # type: ignore[attr-defined]  # noqa: SLF001
+    return context

@@ -2,13 +2,21 @@
 
 import asyncio
 import itertools
+import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from app.runtime.fair_loop import POLL_EVERY_S, FairEventLoop, FairTurns, enter_turns
+from app.runtime.fair_loop import (
+    POLL_EVERY_S,
+    FairEventLoop,
+    FairTurns,
+    bulk_work,
+    enter_turns,
+    reads_in_turns,
+)
 
 
 def run_turns(turns: FairTurns[float], count: int) -> list[str]:
@@ -223,3 +231,87 @@ def test_a_request_that_waits_for_its_turn_can_be_cancelled() -> None:
         await asyncio.gather(*many, return_exceptions=True)
 
     run(main)
+
+
+def test_bulk_work_of_all_callers_has_the_turns_of_one() -> None:
+    """A short request waits for one step of it each time, not for one of each caller."""
+    clock = Clock()
+    counted: Counter[str] = Counter()
+    beside = 0
+
+    def step(caller: str) -> Callable[[], None]:
+        def one() -> None:
+            clock.now_s += 0.001
+            counted[caller] += 1
+
+        return one
+
+    async def large(caller: str) -> None:
+        with bulk_work():
+            await work(caller, step(caller), 10_000)
+
+    async def main() -> None:
+        nonlocal beside
+        callers = [f"large-{number}" for number in range(20)]
+        tasks = [asyncio.create_task(large(caller)) for caller in callers]
+        await asyncio.sleep(0.01)
+        before = counted.total()
+        await asyncio.create_task(work("one", step("one"), 20))
+        beside = counted.total() - counted["one"] - before
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        shares = [counted[caller] for caller in callers]
+        assert max(shares) - min(shares) <= 2, "they have equal parts of it"
+
+    run(main, FairEventLoop(clock))
+    assert beside <= 30
+
+
+async def receive(caller: str, reading: socket.socket, order: list[str], clock: Clock) -> None:
+    """Read from a socket that always has more, as anyio does: registered anew for each read."""
+    await enter_turns(caller)
+    loop = asyncio.get_running_loop()
+    with reads_in_turns():
+        while True:
+            ready: asyncio.Future[None] = loop.create_future()
+
+            def read(ready: asyncio.Future[None] = ready) -> None:
+                order.append(caller)
+                clock.now_s += 0.001
+                loop.remove_reader(reading)
+                if not ready.done():  # cancelled
+                    ready.set_result(None)
+
+            loop.add_reader(reading, read)
+            await ready
+
+
+def test_sockets_are_read_in_turns_of_callers() -> None:
+    """One download beside fifty of another caller has a turn whenever it waits for one.
+
+    That is a fifth of all reads, because it waits only after its task has run. In order of arrival
+    it had a fiftieth.
+    """
+    clock, order = Clock(), list[str]()
+
+    async def main() -> None:
+        pairs = [socket.socketpair() for _ in range(51)]
+        tasks = []
+        for number, (reading, writing) in enumerate(pairs):
+            reading.setblocking(False)
+            writing.send(b"x")
+            caller = "one" if number == 50 else "many"
+            tasks.append(asyncio.create_task(receive(caller, reading, order, clock)))
+        while len(order) < 500:
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for reading, writing in pairs:
+            asyncio.get_running_loop().remove_reader(reading)
+            reading.close()
+            writing.close()
+
+    run(main, FairEventLoop(clock))
+    assert order[:500].count("one") >= 100

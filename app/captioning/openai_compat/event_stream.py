@@ -6,7 +6,6 @@ Some servers stream although `stream` is false, or append `data: [DONE]` to comp
 import contextlib
 import itertools
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +16,6 @@ _MAX_LINES = 50_000
 """A caption with reasoning has some thousand events; parsing more would hold the event loop up."""
 _MIN_CUMULATIVE_PIECES = 3
 _DONE = "[DONE]"
-_LINE_END = re.compile(r"\r\n|\n|\r")
-"""Of an event stream, and no other: a text may have U+2028 or U+0085 in it, which JSON allows."""
 _SSE_STARTS = ("data:", "event:", "id:", "retry:", ":")
 _KEPT_MEMBERS = (
     "usage", "input_sensitive", "output_sensitive", "base_resp", "prompt_filter_results",
@@ -65,10 +62,15 @@ def join_stream(text: str) -> JoinedStream | None:
     return JoinedStream(stream.to_completion(), stream.is_done or stream.finish_reason is not None)
 
 
+def _split_lines(text: str) -> list[str]:
+    """At the line ends of an event stream: a text may have U+2028 or U+0085, which JSON allows."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def _event_values(text: str) -> Iterator[object]:
     """The JSON value of each event (or `[DONE]`). Blank lines between events may be missing."""
     pending: list[str] = []
-    lines = _LINE_END.split(text)
+    lines = _split_lines(text)
     if len(lines) > _MAX_LINES:
         yield _TOO_MANY_LINES
         return
@@ -92,7 +94,7 @@ def _event_values(text: str) -> Iterator[object]:
 def _json_values(text: str) -> Iterator[object]:
     """JSON values one after another, with or without `data:` before each; ends at other text."""
     if not has_few_parts(text):  # as a whole; each line may have
-        for line in itertools.islice(_LINE_END.split(text), _MAX_LINES):
+        for line in itertools.islice(_split_lines(text), _MAX_LINES):
             yield from _values_of(line)
         return
     decoder, position = json.JSONDecoder(parse_int=parse_int), 0

@@ -80,10 +80,9 @@ def parse_response(body: bytes) -> ModelResponse | ErrorBody | InvalidResponse:
     Of several choices the first is used. Never raises.
     """
     text, is_valid_utf8 = _decode(body)
-    stream = join_stream(text)
-    if stream is not None and not stream.is_complete:
+    value, is_complete = _read_value(text)
+    if not is_complete:
         return InvalidResponse("the event stream has no end", is_wrong_server=False)
-    value = stream.value if stream is not None else parse_json(text)
     if isinstance(value, Mapping):
         if value.get("input_sensitive") is True or value.get("output_sensitive") is True:
             return ModelResponse("", refused=True)
@@ -106,6 +105,17 @@ def parse_response(body: bytes) -> ModelResponse | ErrorBody | InvalidResponse:
     return InvalidResponse(
         f"the response is {what}: check ALTWRIGHT_MODEL_BASE_URL", is_wrong_server=True
     )
+
+
+def _read_value(text: str) -> tuple[object, bool]:
+    """The JSON value, that of a joined stream, or None; and whether it is all of it.
+
+    Most responses are one value: a megabyte is parsed only once.
+    """
+    if text.lstrip("\ufeff \t\r\n").startswith("{") and (value := parse_json(text)) is not None:
+        return value, True
+    stream = join_stream(text)
+    return (parse_json(text), True) if stream is None else (stream.value, stream.is_complete)
 
 
 def _decode(body: bytes) -> tuple[str, bool]:
