@@ -6,6 +6,7 @@ from app.imaging import resize
 from app.imaging.decoders.libvips import OpenedPng, is_webp_scaled_by_filter
 from app.imaging.decoders.workarounds import is_bmp_rle
 from app.imaging.geometry import Size
+from app.imaging.metadata.bmp import BmpBitFields
 from app.imaging.metadata.iso_media import is_high_bit_depth_avif
 from app.imaging.metadata.iso_structure import IsoStructure
 from app.imaging.metadata.jpeg import JpegHeader
@@ -59,6 +60,9 @@ _ISO_MS_PER_ITEM, _EXIF_MS_PER_MEGABYTE = 0.1, 400.0
 # Each tile of an AVIF has a decoder of its own. Pillow parses the tags of EXIF.
 _BMP_MS_PER_RUN = 0.0012
 # A run takes two bytes at least.
+_BIT_FIELDS_MS_PER_MEGAPIXEL, _BMP_MS_PER_ROW = 30.0, 0.0001
+_BIT_FIELDS_STRIP_BYTES, _BIT_FIELDS_STRIP_COPIES = 1024 * 1024, 6
+# Read, masked, scaled, and as a part of the image.
 _PNG_MS_PER_SAMPLE_MEGABYTE, _PNG_MS_PER_FILE_MEGABYTE = 2.0, 8.0
 _PNG_MS_PER_ROW = 0.0004
 # A million rows of one pixel took 0.4 s.
@@ -128,6 +132,22 @@ def estimate_libvips_webp_memory_bytes(header: WebpHeader, to_px: Size) -> int:
     if header.is_lossless:
         return pixels * _LIBVIPS_LOSSLESS_WEBP_BYTES_PER_PIXEL + _LIBVIPS_BASE_BYTES
     return _LIBVIPS_BASE_BYTES
+
+
+def estimate_bit_fields_memory_bytes(bmp: BmpBitFields, longest_px: int) -> int:
+    """The same for a BMP with bit fields."""
+    pixels = bmp.size_px[0] * bmp.size_px[1]
+    held = pixels * CANVAS_BYTES_PER_PIXEL + bmp.size_px[1] * _BYTES_PER_ROW
+    if resize.is_filtered_in_full_size(bmp.size_px, longest_px):
+        held += pixels * _FLATTENED_BYTES_PER_PIXEL
+    return held + _BIT_FIELDS_STRIP_COPIES * (_BIT_FIELDS_STRIP_BYTES + bmp.row_bytes)
+
+
+def estimate_bit_fields_work_ms(bmp: BmpBitFields) -> float:
+    """Milliseconds of processor time for a BMP with bit fields."""
+    return (
+        _megapixels(bmp.size_px) * _BIT_FIELDS_MS_PER_MEGAPIXEL + bmp.size_px[1] * _BMP_MS_PER_ROW
+    )
 
 
 def estimate_webp_work_ms(size_px: Size, view: memoryview) -> float:

@@ -12,6 +12,7 @@ SNIFF_BYTES = 4096
 """How much of the beginning is needed: the root element of SVG may follow a long comment."""
 
 _USE_SUPPORTED_FORMAT = "Send it as JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
+_SAVE_AS_PNG = "Xcode has rewritten it; browsers do not show it. Send the original PNG."
 _LINK_TO_IMAGE = "The URL must lead to the image file itself."
 _SEND_STILL_IMAGE = "Send a still image of it as JPEG, PNG or WebP."
 
@@ -111,8 +112,7 @@ def sniff(head: bytes) -> str:
         raise ImageUnsupported("The image is empty: it has no bytes. " + _LINK_TO_IMAGE)
     for magic, image_format in _SUPPORTED:
         if head.startswith(magic):
-            if image_format == "tiff" and head[8:10] == b"CR":
-                raise ImageUnsupported.for_kind("a camera raw file (CR2)", _USE_SUPPORTED_FORMAT)
+            _refuse_variant(head, image_format)
             return image_format
     if head[:4] == b"RIFF":
         return _sniff_riff(head)
@@ -124,6 +124,14 @@ def sniff(head: bytes) -> str:
         if head.startswith(magic):
             raise ImageUnsupported.for_kind(kind, advice)
     raise _error_for_unknown(head)
+
+
+def _refuse_variant(head: bytes, image_format: str) -> None:
+    """Refuse formats that begin like a supported one."""
+    if image_format == "tiff" and head[8:10] == b"CR":
+        raise ImageUnsupported.for_kind("a camera raw file (CR2)", _USE_SUPPORTED_FORMAT)
+    if image_format == "png" and head[12:16] == b"CgBI":
+        raise ImageUnsupported.for_kind("an image from an iOS app (CgBI)", _SAVE_AS_PNG)
 
 
 def is_html(head: bytes) -> bool:

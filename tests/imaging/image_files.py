@@ -46,6 +46,29 @@ def make_png(
     )
 
 
+def make_apng(size, frame_size, offset, default, frame, *, number=0, control=True) -> bytes:
+    """An animated PNG of one frame, with a default image that is not part of the animation.
+
+    `default` and `frame`: each one RGB colour.
+    """
+
+    def pixels(pixel, of_size):
+        return zlib.compress((b"\0" + bytes(pixel) * of_size[0]) * of_size[1])
+
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0))
+    places = struct.pack(">IIIIIHHBB", number, *frame_size, *offset, 1, 10, 0, 0)
+    parts = [
+        b"\x89PNG\r\n\x1a\n",
+        header,
+        png_chunk(b"acTL", struct.pack(">II", 1, 0)) if control else b"",
+        png_chunk(b"IDAT", pixels(default, size)),
+        png_chunk(b"fcTL", places),
+        png_chunk(b"fdAT", struct.pack(">I", number + 1) + pixels(frame, frame_size)),
+        png_chunk(b"IEND", b""),
+    ]
+    return b"".join(parts)
+
+
 def make_coded_png(colour, primaries, transfer, *more: bytes) -> bytes:
     """A PNG of one colour with code points (cICP) and more chunks."""
     chunk = png_chunk(b"cICP", bytes((primaries, transfer, 0, 1)))

@@ -89,6 +89,7 @@ def test_formats_with_common_first_bytes_are_told_apart(head: bytes, name: str) 
         (b"\x1f\x8b\x08", "gzip"),
         (b"PK\x03\x04", "ZIP"),
         (b"II*\x00\x10\x00\x00\x00CR\x02\x00", "raw"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI\x50\0\x20\x06", "iOS"),
         (b"\x01\x02\x03\x04", "not an image"),
         (b"\xff\xd8", "not an image"),
         (b"\x89PN", "not an image"),

@@ -6,6 +6,7 @@ from app.imaging.cicp import HDR_TRANSFERS, CodePoints
 from app.imaging.colour import Colours
 from app.imaging.colour_space import BT709, build_icc_profile
 from app.imaging.hdr import DEFAULT_PEAK_NITS, HdrSignal
+from app.imaging.metadata.bmp import read_bmp_profile
 from app.imaging.metadata.iso_media import read_avif_colours
 from app.imaging.metadata.png import PngColourChunks, read_png_colour_chunks
 
@@ -28,6 +29,8 @@ def read_colours(image_format: str, info: dict[Any, Any], view: memoryview) -> C
             if stated is not None:
                 peak_nits = stated.peak_nits or DEFAULT_PEAK_NITS
                 return _from_code_points(stated.code_points.as_in_video(), peak_nits)
+        case "bmp":
+            return Colours(read_bmp_profile(view))
         case "heic" if not profile and (nclx := info.get("nclx_profile")):
             stated_points = CodePoints(
                 int(nclx["color_primaries"]), int(nclx["transfer_characteristics"])

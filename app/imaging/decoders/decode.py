@@ -7,6 +7,7 @@ import importlib.util
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from PIL import AvifImagePlugin, Image
 
@@ -18,11 +19,13 @@ from app.imaging.decoders.png_chunks import PngImageChunks, is_damaged
 from app.imaging.decoders.structure import announce_structure
 from app.imaging.decoders.types import DecodedImage, DecodeJob
 from app.imaging.geometry import choose_draft_scale, choose_eighths, fit
+from app.imaging.metadata.apng import HiddenDefault, read_hidden_default
 from app.imaging.metadata.exif import read_orientation
 from app.imaging.metadata.jpeg import JpegHeader, read_jpeg_header
 from app.imaging.metadata.png import read_png_exif, read_png_size
 from app.imaging.metadata.webp import WebpHeader, read_webp_header, read_webp_size
 from app.workers.errors import JobRefused
+from app.workers.handler import JobInput
 
 _PILLOW_WEBP_MAX_PX = 2_000_000
 # Up to here Pillow's 16 bytes a pixel need no reservation, and its libwebp is a fifth faster than
@@ -104,6 +107,12 @@ def _pillow_limit(max_pixels: int) -> Iterator[None]:
 def _choose_decoder(job: DecodeJob) -> DecodedImage:
     if job.image_format == "jpeg":
         return _decode_jpeg(job)
+    if job.image_format == "png" and (hidden := read_hidden_default(job.view)):
+        return _decode_first_frame(job, hidden)
+    return _decode_still(job)
+
+
+def _decode_still(job: DecodeJob) -> DecodedImage:
     if libvips.is_installed() and job.image_format == "png":
         return _decode_png(job)
     if libvips.is_installed() and job.image_format == "webp":
@@ -111,6 +120,28 @@ def _choose_decoder(job: DecodeJob) -> DecodedImage:
         if header is not None and header.size_px[0] * header.size_px[1] > _PILLOW_WEBP_MAX_PX:
             return _decode_webp(job, header)
     return pillow.decode(job)
+
+
+def _decode_first_frame(job: DecodeJob, hidden: HiddenDefault) -> DecodedImage:
+    """The first frame of an animation, on white where it does not cover the canvas."""
+    whole_px = hidden.canvas_px
+    canvas_px = fit(whole_px, job.scaled_longest_px(whole_px))
+    canvas_bytes = canvas_px[0] * canvas_px[1] * cost_model.CANVAS_BYTES_PER_PIXEL
+
+    def reserve(memory_bytes: int, work_ms: float = 0, /) -> None:
+        job.reserve(memory_bytes + (canvas_bytes if memory_bytes else 0), work_ms)
+
+    frame = _decode_still(replace(job, data=JobInput(hidden.png), reserve=reserve))
+    if hidden.box == (0, 0, *whole_px):
+        return frame
+    image = colour.choose_flatten(frame.image)(frame.image)
+    left, upper, right, lower = (round(edge * canvas_px[0] / whole_px[0]) for edge in hidden.box)
+    box_px = (max(1, right - left), max(1, lower - upper))
+    if image.size != box_px:
+        image = image.resize(box_px, Image.Resampling.LANCZOS)
+    canvas = Image.new("RGB", canvas_px, colour.WHITE).convert(image.mode)
+    canvas.paste(image, (left, upper))
+    return replace(frame, image=canvas, size_px=whole_px)
 
 
 def _decode_jpeg(job: DecodeJob) -> DecodedImage:

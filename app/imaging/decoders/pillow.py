@@ -6,6 +6,7 @@ from PIL import Image, ImageFile, JpegImagePlugin
 
 from app.imaging import colour, cost_model
 from app.imaging.decoders import workarounds
+from app.imaging.decoders.bmp_bit_fields import decode_bmp_bit_fields
 from app.imaging.decoders.colour_tags import read_colours
 from app.imaging.decoders.joined_input import JoinedInput
 from app.imaging.decoders.jpeg_without_end import load_jpeg_without_end
@@ -13,6 +14,7 @@ from app.imaging.decoders.png_chunks import PngImageChunks
 from app.imaging.decoders.structure import open_gif
 from app.imaging.decoders.types import DecodedImage, DecodeJob
 from app.imaging.geometry import fit
+from app.imaging.metadata.bmp import BmpBitFields, read_bmp_bit_fields
 from app.imaging.metadata.exif import read_orientation
 from app.imaging.metadata.iso_media import find_repeated_associations
 from app.imaging.metadata.jpeg import JpegHeader
@@ -80,6 +82,8 @@ def decode(job: DecodeJob) -> DecodedImage:
             cost_model.estimate_webp_work_ms(size, view),
             1 if header is None else read_orientation(header.exif),
         )
+    if image_format == "bmp" and (bit_fields := read_bmp_bit_fields(view)):
+        return _decode_bmp_bit_fields(job, bit_fields)
     image = _open(job)
     job.check_size(image.size)
     if image_format == "tiff" and not workarounds.has_all_strips(image):
@@ -98,6 +102,19 @@ def decode(job: DecodeJob) -> DecodedImage:
             orientation,
         )
     return load(job, image)
+
+
+def _decode_bmp_bit_fields(job: DecodeJob, bmp: BmpBitFields) -> DecodedImage:
+    job.check_size(bmp.size_px)
+    longest_px = job.scaled_longest_px(bmp.size_px)
+    colours = read_colours("bmp", {}, job.view)
+    job.reserve_for(
+        bmp.size_px,
+        cost_model.estimate_bit_fields_memory_bytes(bmp, longest_px),
+        cost_model.estimate_bit_fields_work_ms(bmp)
+        + colour.estimate_colours_ms(colours, fit(bmp.size_px, longest_px)),
+    )
+    return DecodedImage(decode_bmp_bit_fields(job.view, bmp), bmp.size_px, 1, colours)
 
 
 def _open(job: DecodeJob) -> ImageFile.ImageFile:
