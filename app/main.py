@@ -48,6 +48,10 @@ from app.validation.languages import load_languages
 from app.validation.validation_pool import ValidationPool
 from app.validation.verdict import validate_text
 from app.validation.warm_up import compile_patterns
+from app.verification.evidence import HANDLER as COLOURS_HANDLER
+from app.verification.evidence import EvidenceSource
+from app.verification.extraction import find_claims
+from app.verification.verifier import Verifier
 from app.vision.ocr_pool import MODELS_BYTES, OcrPool, is_ocr_installed
 from app.workers.cpu import children_per_server_process
 from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
@@ -118,7 +122,7 @@ class Parts:
     worker_pool: WorkerPool
     validation_pool: ValidationPool
     ocr_pool: OcrPool | None
-    """None where the embedded captioner is not used, or its extra is not installed."""
+    """None where neither the embedded captioner nor VERIFY is used, or the extra is missing."""
     fetcher: Fetcher
     normaliser: Normaliser
     model_captioners: tuple[OpenAICompatCaptioner, ...]
@@ -133,7 +137,7 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
     """Make the parts, and close them at the end of the block."""
     async with AsyncExitStack() as stack:
         uses_embedded = settings.model is None or settings.embedded_fallback
-        uses_ocr = uses_embedded and is_ocr_installed()
+        uses_ocr = (uses_embedded or settings.verify != "off") and is_ocr_installed()
         memory = WeightedSemaphore(POOL_MEMORY_BYTES - (MODELS_BYTES if uses_ocr else 0))
         worker_pool = _create_worker_pool(settings, memory)
         stack.push_async_callback(worker_pool.aclose)
@@ -182,6 +186,7 @@ def _create_worker_pool(settings: Settings, memory: WeightedSemaphore) -> Worker
         handlers={
             "normalise": "app.imaging.normalise_handler:normalise_job",
             "analyse": "app.vision.analyse:analyse_job",
+            COLOURS_HANDLER: "app.vision.colour_evidence:measure_job",
         },
         memory=memory,
         input_max_bytes=settings.fetch.max_bytes,
@@ -226,8 +231,12 @@ def _start_services(
 
     The port is usually open meanwhile: /healthz responds, and /readyz says `starting`.
     """
-    if parts.embedded_captioner is not None and parts.ocr_pool is None:
-        _logger.warning("ocr.not_installed", extra={"extra_to_install": "embedded"})
+    if parts.ocr_pool is None:
+        if parts.embedded_captioner is not None:
+            _logger.warning("ocr.not_installed", extra={"extra_to_install": "embedded"})
+        if settings.verify != "off":
+            # Text and subjects of captions stay unknown.
+            _logger.warning("verification.limited", extra={"extra_to_install": "embedded"})
     starting = asyncio.create_task(_start_child_processes(parts))
     stack.callback(starting.cancel)
     warm_up = asyncio.create_task(asyncio.to_thread(_warm_up, parts))
@@ -245,6 +254,9 @@ def _start_services(
             drain=drain,
             metrics=metrics,
             cache=parts.cache,
+            verifier=Verifier(
+                EvidenceSource(parts.worker_pool, parts.ocr_pool), metrics.observe_claim
+            ),
         ),
         captioner=parts.captioner,
         worker_pool=parts.worker_pool,
@@ -258,6 +270,7 @@ def _start_services(
         metrics=metrics,
         warm_up=warm_up,
         request_timeout_s=settings.request_timeout_s,
+        verify=settings.verify,
     )
 
 
@@ -272,6 +285,7 @@ def _warm_up(parts: Parts) -> None:
     for style in parts.styles.values():
         validate_text(_WARM_UP_DRAFT, style=style, locale="en")
     compile_patterns(load_languages())
+    find_claims(_WARM_UP_DRAFT, "en")
     # What exists now lives as long as the process. Searching it again and again, the garbage
     # collector held the event loop for 50 to 100 ms at a time under load.
     gc.collect()

@@ -1,4 +1,4 @@
-"""Caption pipeline: fetch, normalise, caption, validate.
+"""Caption pipeline: fetch, normalise, caption, validate, verify.
 
 Every step gets the request's deadline and keeps it itself: at the deadline it raises the error that
 says what it waited for. The pipeline stops a step that does not, and every step when the server
@@ -28,9 +28,10 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.single_flight import SingleFlight
 from app.telemetry.metrics import Metrics
-from app.types import Caption, CaptionRequest, Draft, NormalisedImage, Style
+from app.types import Caption, CaptionRequest, Check, Draft, NormalisedImage, Style
 from app.validation.validation_pool import ValidationPool
 from app.validation.verdict import Verdict
+from app.verification.verifier import Verifier
 
 _REJECTED_DRAFT_MAX_CHARS = 2_000
 """How much of a rejected draft a reviewer and the captioner are shown."""
@@ -63,6 +64,18 @@ class CaptionRejected(CaptionError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedDraft:
+    """A draft with the verdict of the rules and of the picture."""
+
+    verdict: Verdict
+    """With the codes of what the picture contradicts."""
+    checks: tuple[Check, ...] | None = None
+    """None where it was not held against the picture."""
+    is_complete: bool = True
+    """False where a part of the evidence failed that another try may find."""
+
+
 def _new_single_flight() -> SingleFlight[CacheKey, Caption]:
     # These depend on the deadline of the request that met them, or on a queue at that moment.
     return SingleFlight(unshared=(Overloaded, ModelTimeout, ModelUnavailable))
@@ -80,6 +93,8 @@ class Pipeline:
     drain: Drain
     metrics: Metrics
     cache: CaptionCache | None = None
+    verifier: Verifier | None = None
+    """None where no caption is held against its picture."""
     _in_flight: SingleFlight[CacheKey, Caption] = field(
         default_factory=_new_single_flight, init=False
     )
@@ -88,6 +103,17 @@ class Pipeline:
         """One caption. Raises the CaptionError that says why there is none."""
         image = await self._load_image(request, deadline)
         return await self._caption(image, request, deadline)
+
+    async def check(self, text: str, request: CaptionRequest, deadline: Deadline) -> "JudgedDraft":
+        """The verdict on a text about an image that a person wrote. No model is called.
+
+        Raises only errors of the image, and Overloaded.
+        """
+        image = await self._load_image(request, deadline)
+        return await self._judge(
+            image, Draft(text, model=""), self._draft_request(request), request, deadline,
+            is_last=True,
+        )  # fmt: skip
 
     async def captions(
         self,
@@ -194,18 +220,10 @@ class Pipeline:
         self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
     ) -> Caption:
         """Draft and validate. After a draft that breaks hard rules, one more with the reasons."""
-        draft_request = DraftRequest(
-            style=self.styles[request.style],
-            locale=request.locale,
-            max_tokens=request.max_tokens,
-            context=request.context,
-            role=request.role,
-            keywords=request.keywords,
-            visible_text=request.visible_text,
-            caller=request.caller,
-        )
+        draft_request = self._draft_request(request)
         draft = await self.captioner.draft(image, draft_request, deadline)
-        verdict = await self._validate(draft, draft_request, deadline, request.caller)
+        judged = await self._judge_draft(image, draft, draft_request, request, deadline)
+        verdict = judged.verdict
         if verdict.violations:
             rejected = RejectedDraft(
                 draft.text[:_REJECTED_DRAFT_MAX_CHARS],
@@ -215,49 +233,102 @@ class Pipeline:
             draft = await self.captioner.draft(
                 image, replace(draft_request, rejected=rejected), deadline
             )
-            verdict = await self._validate(
-                draft, draft_request, deadline, request.caller, is_last=True
+            judged = await self._judge_draft(
+                image, draft, draft_request, request, deadline, is_last=True
             )
-            if verdict.violations:
-                raise CaptionRejected(verdict.caption or draft.text, verdict)
+            if judged.verdict.violations:
+                raise CaptionRejected(judged.verdict.caption or draft.text, judged.verdict)
             draft = replace(
                 draft,
                 input_tokens=_sum(first.input_tokens, draft.input_tokens),
                 output_tokens=_sum(first.output_tokens, draft.output_tokens),
             )
-        return _caption_of(image, request, draft, verdict)
+        return _caption_of(image, request, draft, judged)
 
-    async def _validate(
+    def _draft_request(self, request: CaptionRequest) -> DraftRequest:
+        return DraftRequest(
+            style=self.styles[request.style],
+            locale=request.locale,
+            max_tokens=request.max_tokens,
+            context=request.context,
+            role=request.role,
+            keywords=request.keywords,
+            visible_text=request.visible_text,
+            caller=request.caller,
+        )
+
+    async def _judge_draft(
         self,
+        image: NormalisedImage,
         draft: Draft,
-        request: DraftRequest,
+        draft_request: DraftRequest,
+        request: CaptionRequest,
         deadline: Deadline,
-        caller: str,
         *,
         is_last: bool = False,
-    ) -> Verdict:
-        """The verdict, its hard rules counted. `is_last`: no other draft follows.
+    ) -> "JudgedDraft":
+        """The verdict on a captioner's draft, its hard rules counted.
 
         Raises CaptionUncertain, CaptionRefused, or Overloaded at the deadline.
         """
+        judged = await self._judge(
+            image, draft, draft_request, request, deadline,
+            is_last=is_last, max_tokens=request.max_tokens,
+        )  # fmt: skip
+        if judged.verdict.outcome == "uncertain":
+            raise CaptionUncertain
+        if judged.verdict.outcome == "refused":
+            raise CaptionRefused
+        for violation in judged.verdict.violations:
+            self.metrics.rejected_drafts.labels(violation.code).inc()
+        return judged
+
+    async def _judge(
+        self,
+        image: NormalisedImage,
+        draft: Draft,
+        draft_request: DraftRequest,
+        request: CaptionRequest,
+        deadline: Deadline,
+        *,
+        is_last: bool,
+        max_tokens: int | None = None,
+    ) -> "JudgedDraft":
+        """Validate, and hold what keeps the rules against the picture.
+
+        `is_last`: no other draft follows.
+        """
         verdict = await self.validation_pool.validate(
             draft,
-            style=request.style,
+            style=draft_request.style,
             locale=request.locale,
             context=request.context,
             visible_text=request.visible_text,
-            max_tokens=request.max_tokens,
+            max_tokens=max_tokens,
             is_final=is_last,
             deadline=deadline,
-            caller=caller,
+            caller=request.caller,
         )
-        if verdict.outcome == "uncertain":
-            raise CaptionUncertain
-        if verdict.outcome == "refused":
-            raise CaptionRefused
-        for violation in verdict.violations:
-            self.metrics.rejected_drafts.labels(violation.code).inc()
-        return verdict
+        is_caption = verdict.outcome == "caption" and verdict.caption
+        is_rejected = bool(verdict.violations) and max_tokens is not None
+        if self.verifier is None or request.verify == "off" or not is_caption or is_rejected:
+            return JudgedDraft(verdict)
+        known_texts = (request.context, request.visible_text, *request.keywords)
+        with self.metrics.stage_seconds.labels("verify").time():
+            verification = await self.verifier.verify(
+                image.jpeg,
+                verdict.caption,
+                request.locale,
+                deadline,
+                known_texts=tuple(text for text in known_texts if text),
+                caller=request.caller,
+            )
+        if request.verify == "enforce":
+            violations = (*verdict.violations, *verification.contradictions)
+            verdict = replace(verdict, violations=violations)
+        else:
+            verdict = replace(verdict, warnings=(*verdict.warnings, *verification.codes))
+        return JudgedDraft(verdict, verification.checks, verification.is_complete)
 
     @asynccontextmanager
     async def _step(
@@ -294,8 +365,9 @@ def _clear_frames(error: BaseException | None) -> None:
 
 
 def _caption_of(
-    image: NormalisedImage, request: CaptionRequest, draft: Draft, verdict: Verdict
+    image: NormalisedImage, request: CaptionRequest, draft: Draft, judged: "JudgedDraft"
 ) -> Caption:
+    verdict = judged.verdict
     is_decorative = verdict.outcome == "decorative"
     is_small = image.is_small_source and not is_decorative
     sent_width_px, sent_height_px = draft.sent_px or (image.width_px, image.height_px)
@@ -312,7 +384,8 @@ def _caption_of(
         source=image.source,
         sent_width_px=sent_width_px,
         sent_height_px=sent_height_px,
-        is_complete=draft.is_complete,
+        is_complete=draft.is_complete and judged.is_complete,
+        checks=judged.checks,
     )
 
 

@@ -76,7 +76,7 @@ class LabelledImage:
 def draw_labelled_images(seed: int = 1) -> Iterator[LabelledImage]:
     """About a hundred images, the same for the same seed and fonts."""
     rng = random.Random(seed)
-    faces = _find_faces()
+    faces = find_faces()
     for locale, signs in SIGNS.items():
         for number, sign in enumerate(signs):
             face = faces[number % len(faces)]
@@ -93,7 +93,7 @@ def draw_labelled_images(seed: int = 1) -> Iterator[LabelledImage]:
     yield from _without_text()
 
 
-def _find_faces() -> list[str | None]:
+def find_faces() -> list[str | None]:
     installed = {
         path.name: str(path)
         for folder in FONT_FOLDERS
@@ -104,7 +104,7 @@ def _find_faces() -> list[str | None]:
     return [installed.get(name, replacement) for name in FACES]
 
 
-def _load_font(face: str | None, size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def load_font(face: str | None, size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.truetype(face, size_px) if face else ImageFont.load_default(size_px)
 
 
@@ -112,9 +112,9 @@ def _load_fitting_font(
     draw: ImageDraw.ImageDraw, text: str, face: str | None, width_px: float, max_size_px: int
 ) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     size_px = max_size_px
-    while size_px > 12 and draw.textlength(text, font=_load_font(face, size_px)) > width_px:
+    while size_px > 12 and draw.textlength(text, font=load_font(face, size_px)) > width_px:
         size_px -= 2
-    return _load_font(face, size_px)
+    return load_font(face, size_px)
 
 
 def _split_words(*texts: str) -> tuple[str, ...]:
@@ -196,12 +196,12 @@ def _layout(name: str, signs: tuple[str, ...], face: str | None) -> LabelledImag
     image = Image.new("RGB", (1200, 800), "#f2f4f7")
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, 1200, 90), fill="#14205a")
-    draw.text((40, 45), signs[0], fill="white", font=_load_font(face, 44), anchor="lm")
+    draw.text((40, 45), signs[0], fill="white", font=load_font(face, 44), anchor="lm")
     for place, sign in enumerate(signs[1:]):
         left, top = 60 + 560 * (place % 2), 150 + 310 * (place // 2)
         draw.rounded_rectangle((left, top, left + 520, top + 270), 14, fill="white")
         draw.text(
-            (left + 30, top + 50), sign, fill="#202020", font=_load_font(face, 30), anchor="lm"
+            (left + 30, top + 50), sign, fill="#202020", font=load_font(face, 30), anchor="lm"
         )
         draw.rectangle((left + 30, top + 100, left + 490, top + 230), fill="#9cc9ec")
     return LabelledImage(name, image, _split_words(*signs))
@@ -220,12 +220,12 @@ def _chart(name: str, face: str | None, rng: random.Random) -> LabelledImage:
     image = Image.new("RGB", (900, 600), "white")
     draw = ImageDraw.Draw(image)
     title, labels = "Visitors per quarter", ("Spring", "Summer", "Autumn", "Winter")
-    draw.text((450, 40), title, fill="black", font=_load_font(face, 36), anchor="mm")
+    draw.text((450, 40), title, fill="black", font=load_font(face, 36), anchor="mm")
     for place, label in enumerate(labels):
         colour = COLOURS[rng.choice(("blue", "orange", "green", "red", "light blue"))]
         left = 120 + place * 190
         draw.rectangle((left, 520 - rng.randrange(80, 380), left + 120, 520), fill=colour)
-        draw.text((left + 60, 550), label, fill="black", font=_load_font(face, 24), anchor="mm")
+        draw.text((left + 60, 550), label, fill="black", font=load_font(face, 24), anchor="mm")
     draw.line((80, 520, 880, 520), fill="black", width=2)
     return LabelledImage(name, image, _split_words(title, *labels), ("chart",))
 

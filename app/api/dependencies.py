@@ -15,7 +15,7 @@ from app.captioning.fallback import FallbackCaptioner
 from app.pipeline import Pipeline
 from app.runtime.drain import Drain
 from app.telemetry.metrics import Metrics
-from app.types import Style
+from app.types import Style, VerifyMode
 from app.validation.validation_pool import ValidationPool
 from app.vision.ocr_pool import OcrPool
 from app.workers.pool import WorkerPool
@@ -42,6 +42,8 @@ class Services:
     warm_up: "asyncio.Task[None]"
     """Loads what the first caption needs; the server is not ready before."""
     request_timeout_s: float
+    verify: VerifyMode
+    """Whether captions are held against their picture where a request does not say."""
 
     def readiness(self) -> ReadinessStatus:
         """Whether this server should get new captions, and if not, why."""

@@ -103,7 +103,7 @@ async def caption_one(
     async with services.body_reader.read(request, CaptionBody, caller.name) as body:
         _require_known_styles(services, [body.style], "style")
         _log_image_url(request, body.image_url)
-        caption_request = body.caption_request(caller.name)
+        caption_request = body.caption_request(caller.name, services.verify)
         caption = await _run_admitted(
             request,
             services,
@@ -132,7 +132,7 @@ async def caption_several(
     async with services.body_reader.read(request, CaptionsBody, caller.name) as body:
         _require_known_styles(services, body.styles, "styles")
         _log_image_url(request, body.image_url)
-        requests = body.caption_requests(caller.name)
+        requests = body.caption_requests(caller.name, services.verify)
         results = await _run_admitted(
             request,
             services,
@@ -152,15 +152,20 @@ async def caption_several(
     "/caption/check",
     summary="Check a text that a person or another tool wrote",
     response_model=CheckResponse,
-    responses=documented_responses(*_REQUEST_ERRORS),
+    responses=documented_responses(*_REQUEST_ERRORS, *_IMAGE_ERRORS),
     openapi_extra=request_body(CheckBody),
 )
 async def check_caption(
     request: Request, services: ServicesDep, caller: RateLimitedCaller
 ) -> CheckResponse:
-    """The rules that the text breaks, and the text after cleaning. No model is called."""
+    """The rules that the text breaks, and the text after cleaning. No model is called.
+
+    With `image_url` the text is held against the picture as well.
+    """
     async with services.body_reader.read(request, CheckBody, caller.name) as body:
         _require_known_styles(services, [body.style], "style")
+        if body.image_url is not None:
+            return await _check_against_picture(request, services, caller, body, body.image_url)
         verdict = await _run_admitted(
             request,
             services,
@@ -176,12 +181,7 @@ async def check_caption(
                 caller=caller.name,
             ),
         )
-        return CheckResponse(
-            ok=verdict.is_valid,
-            caption=verdict.caption,
-            hard=[violation.code for violation in verdict.violations],
-            soft=list(verdict.warnings),
-        )
+        return CheckResponse.from_verdict(verdict, None)
 
 
 @captions_router.get(
@@ -248,6 +248,20 @@ async def metrics(services: ServicesDep) -> Response:
     for name, state in services.captioner.circuit_states().items():
         services.metrics.captioner_usable.labels(name).set(state != "open")
     return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+
+async def _check_against_picture(
+    request: Request, services: Services, caller: Caller, body: CheckBody, image_url: str
+) -> CheckResponse:
+    _log_image_url(request, image_url)
+    check_request = body.check_request(image_url, caller.name, services.verify)
+    judged = await _run_admitted(
+        request,
+        services,
+        caller,
+        lambda deadline, _: services.pipeline.check(body.caption, check_request, deadline),
+    )
+    return CheckResponse.from_verdict(judged.verdict, judged.checks)
 
 
 def _require_known_styles(services: Services, styles: Sequence[str], field: str) -> None:

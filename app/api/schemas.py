@@ -16,9 +16,11 @@ from pydantic.config import JsonDict
 
 from app.api.problems import problem_body
 from app.errors import CaptionError
-from app.types import Caption, CaptionRequest, Role
+from app.types import Caption, CaptionRequest, Check, CheckKind, CheckVerdict, Role, VerifyMode
 from app.validation.language_tags import parse_locale
 from app.validation.rules import RULES
+from app.validation.verdict import Verdict
+from app.verification.verifier import VERIFICATION_CODES
 
 MAX_URL_CHARS = 8_192
 """Signed URLs are long. 8 KiB is the usual limit of a request line, so no CDN signs longer ones."""
@@ -29,9 +31,17 @@ MAX_RESULTS = 12
 _VISIBLE_TEXT_MAX_CHARS = 500
 _SOFT_CODES = [rule.code for rule in RULES if rule.severity == "soft"]
 # Later versions may add codes, so the lists are open: a client must accept any string.
-SoftCode = Annotated[str, Field(json_schema_extra={"x-extensible-enum": [*_SOFT_CODES]})]
+SoftCode = Annotated[
+    str,
+    Field(json_schema_extra={"x-extensible-enum": [*_SOFT_CODES, *VERIFICATION_CODES.values()]}),
+]
 WarningCode = Annotated[
-    str, Field(json_schema_extra={"x-extensible-enum": [*_SOFT_CODES, "small_source"]})
+    str,
+    Field(
+        json_schema_extra={
+            "x-extensible-enum": [*_SOFT_CODES, "small_source", *VERIFICATION_CODES.values()]
+        }
+    ),
 ]
 _EXAMPLE_IMAGE_URL = "https://images.example.com/mug.jpg"
 
@@ -42,6 +52,7 @@ _EXAMPLE_RESPONSE: JsonDict = {
     "decorative": False,
     "truncated": False,
     "warnings": [],
+    "checks": None,
     "model": "qwen3-vl:8b",
     "usage": {"input_tokens": 1134, "output_tokens": 15},
     "image": {
@@ -73,6 +84,25 @@ Locale = Annotated[
     AfterValidator(_validate_locale),
     Field(description="A BCP 47 tag, for instance `en`, `pt-BR`, `zh-Hant`."),
 ]
+
+
+def _parse_image_url(value: str) -> str:
+    value = value.strip(_URL_WHITE_SPACE)
+    if value[:5].lower() != "data:" and len(value) > MAX_URL_CHARS:
+        msg = f"A URL may have up to {MAX_URL_CHARS:,} characters; this one has {len(value):,}"
+        raise ValueError(msg)
+    if not value:
+        raise ValueError("is empty; send an http(s):// URL or a data: URL")
+    return value
+
+
+def _verify_mode(asked: bool | None, setting: VerifyMode) -> VerifyMode:
+    """What a request asks for; absent: the server's setting, which `true` never weakens."""
+    if asked is None:
+        return setting
+    if not asked:
+        return "off"
+    return "warn" if setting == "off" else setting
 
 
 class _RequestBody(BaseModel):
@@ -132,6 +162,11 @@ class _ImageBody(_RequestBody):
         max_length=10,
         description="Terms that `seo` uses where they are true of the image.",
     )
+    verify: bool | None = Field(
+        None,
+        description="Hold the caption against the picture; absent: as the server's setting VERIFY "
+        "says. With `true` where VERIFY is off, what the picture contradicts is a warning.",
+    )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,
         max_length=30,
@@ -142,15 +177,11 @@ class _ImageBody(_RequestBody):
     @field_validator("image_url")
     @classmethod
     def _validate_image_url(cls, value: str) -> str:
-        value = value.strip(_URL_WHITE_SPACE)
-        if value[:5].lower() != "data:" and len(value) > MAX_URL_CHARS:
-            msg = f"A URL may have up to {MAX_URL_CHARS:,} characters; this one has {len(value):,}"
-            raise ValueError(msg)
-        if not value:
-            raise ValueError("is empty; send an http(s):// URL or a data: URL")
-        return value
+        return _parse_image_url(value)
 
-    def _caption_request(self, style: str, locale: str, caller: str) -> CaptionRequest:
+    def _caption_request(
+        self, style: str, locale: str, caller: str, verify: VerifyMode
+    ) -> CaptionRequest:
         return CaptionRequest(
             image_url=self.image_url,
             style=style,
@@ -160,6 +191,7 @@ class _ImageBody(_RequestBody):
             role=self.role,
             keywords=tuple(self.keywords),
             visible_text=self.visible_text,
+            verify=_verify_mode(self.verify, verify),
             caller=caller,
         )
 
@@ -193,9 +225,9 @@ class CaptionBody(_ImageBody):
         }
     )
 
-    def caption_request(self, caller: str) -> CaptionRequest:
-        """The request for the pipeline."""
-        return self._caption_request(self.style, self.locale, caller)
+    def caption_request(self, caller: str, verify: VerifyMode = "off") -> CaptionRequest:
+        """The request for the pipeline. `verify` is the server's setting."""
+        return self._caption_request(self.style, self.locale, caller, verify)
 
 
 class CaptionsBody(_ImageBody):
@@ -236,10 +268,10 @@ class CaptionsBody(_ImageBody):
             raise ValueError(msg)
         return self
 
-    def caption_requests(self, caller: str) -> list[CaptionRequest]:
-        """One request for each result, styles outer, locales inner."""
+    def caption_requests(self, caller: str, verify: VerifyMode = "off") -> list[CaptionRequest]:
+        """One request for each result, styles outer, locales inner. `verify` as above."""
         return [
-            self._caption_request(style, locale, caller)
+            self._caption_request(style, locale, caller, verify)
             for style in self.styles
             for locale in self.locales or [self.locale]
         ]
@@ -248,6 +280,12 @@ class CaptionsBody(_ImageBody):
 class CheckBody(_RequestBody):
     """POST /v1/caption/check: a text that a person or another tool wrote."""
 
+    image_url: str | None = Field(
+        None,
+        min_length=1,
+        description="The picture that the text is about, as for a caption: the text is held "
+        "against it, whatever VERIFY says.",
+    )
     caption: str = Field(max_length=5_000, examples=["A white mug on a plain white background."])
     style: str = Field("concise", examples=["concise"])
     locale: Locale = "en"
@@ -260,6 +298,44 @@ class CheckBody(_RequestBody):
         max_length=_VISIBLE_TEXT_MAX_CHARS,
         description="Text beside the image, which the caption must not only repeat.",
     )
+
+    @field_validator("image_url")
+    @classmethod
+    def _validate_image_url(cls, value: str | None) -> str | None:
+        return None if value is None else _parse_image_url(value)
+
+    def check_request(self, image_url: str, caller: str, verify: VerifyMode) -> CaptionRequest:
+        """The request for the pipeline, where there is a picture."""
+        return CaptionRequest(
+            image_url=image_url,
+            style=self.style,
+            locale=self.locale,
+            context=self.context,
+            role=self.role,
+            visible_text=self.visible_text,
+            verify=_verify_mode(True, verify),
+            caller=caller,
+        )
+
+
+class CheckResult(BaseModel):
+    """What the picture says to one claim of a caption."""
+
+    kind: CheckKind
+    claim: str = Field(description="The words of the caption; of a quotation its text.")
+    verdict: CheckVerdict = Field(
+        description="`unknown` where the picture neither confirms nor surely denies it."
+    )
+
+    @classmethod
+    def from_checks(cls, checks: Sequence[Check] | None) -> list[Self] | None:
+        """The results in the order of the caption; None where nothing was verified."""
+        if checks is None:
+            return None
+        return [cls(kind=c.kind, claim=c.claim, verdict=c.verdict) for c in checks]
+
+
+_CHECKS_DESCRIPTION = "The claims of the text, each held against the picture; null where none was."
 
 
 class Usage(BaseModel):
@@ -294,8 +370,10 @@ class CaptionResponse(BaseModel):
     warnings: list[WarningCode] = Field(
         description="Codes of soft rules that the caption breaks; `generic` where it is a "
         "placeholder that tells this image from no other, `small_source` where the image was too "
-        "small, too narrow or too tall to be seen well."
+        "small, too narrow or too tall to be seen well, and the codes of what the picture "
+        "contradicts."
     )
+    checks: list[CheckResult] | None = Field(description=_CHECKS_DESCRIPTION)
     model: str = Field(
         description="The model that wrote it; `embedded` for the embedded captioner."
     )
@@ -315,6 +393,7 @@ class CaptionResponse(BaseModel):
             decorative=caption.decorative,
             truncated=caption.truncated,
             warnings=list(caption.warnings),
+            checks=CheckResult.from_checks(caption.checks),
             model=caption.model,
             usage=Usage(input_tokens=caption.input_tokens, output_tokens=caption.output_tokens),
             image=ImageFacts(
@@ -376,6 +455,18 @@ class CheckResponse(BaseModel):
     caption: str = Field(description="The text after cleaning.")
     hard: list[str] = Field(description="Codes of the hard rules that it breaks.")
     soft: list[SoftCode] = Field(description="Codes of the soft rules that it breaks.")
+    checks: list[CheckResult] | None = Field(description=_CHECKS_DESCRIPTION)
+
+    @classmethod
+    def from_verdict(cls, verdict: Verdict, checks: Sequence[Check] | None) -> Self:
+        """The response for the verdict on a text."""
+        return cls(
+            ok=verdict.is_valid,
+            caption=verdict.caption,
+            hard=[violation.code for violation in verdict.violations],
+            soft=list(verdict.warnings),
+            checks=CheckResult.from_checks(checks),
+        )
 
 
 class StylesResponse(BaseModel):

@@ -6,12 +6,13 @@ form that is written here, belongs to this request and keeps the rules of its st
 """
 
 import asyncio
+import dataclasses
 import functools
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,7 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.captioning.code_version import caption_code_version
 from app.runtime.store_guard import StoreGuard, StoreUnavailable
-from app.types import Caption, CaptionRequest, NormalisedImage, Style
+from app.types import (
+    Caption,
+    CaptionRequest,
+    Check,
+    CheckKind,
+    CheckVerdict,
+    NormalisedImage,
+    Style,
+    VerifyMode,
+)
 from app.validation.finished_caption import check_finished_caption
 
 _logger = logging.getLogger(__name__)
@@ -34,11 +44,12 @@ _NO_CAPTION = "altwright:caption:none"
 _MAX_VALUE_BYTES = 20 * 1024
 """4,000 characters, the most of any style, have 16 KB in UTF-8."""
 _MAX_WARNINGS = 20
+_MAX_CHECKS = 100
 _CHECKED_AT_ONCE_CHARS = 500
 """A longer caption is checked in a thread: a hostile one takes the rules longer."""
 _LOG_PAUSE_S = 60.0
 """Entries that are refused are logged this often."""
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,7 @@ class CacheKey:
     visible_text: str | None
     max_tokens: int
     model: str
+    verify: VerifyMode = "off"
 
     @classmethod
     def of(
@@ -81,6 +93,7 @@ class CacheKey:
             visible_text=request.visible_text,
             max_tokens=request.max_tokens,
             model=model,
+            verify=request.verify,
         )
 
     def redis_key(self) -> str:
@@ -88,9 +101,19 @@ class CacheKey:
         fields = [
             _FORMAT, self.image_sha256, self.image_px, self.sent_px, self.style,
             self.style_version, self.caption_code_version, self.locale, self.context, self.role,
-            self.keywords, self.visible_text, self.max_tokens, self.model,
+            self.keywords, self.visible_text, self.max_tokens, self.model, self.verify,
         ]  # fmt: skip
         return "altwright:caption:" + hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+
+
+class _StoredCheck(BaseModel):
+    """What the picture says to one claim of a caption."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    kind: CheckKind
+    claim: str = Field(max_length=200)
+    verdict: CheckVerdict
 
 
 class _StoredCaption(BaseModel):
@@ -110,6 +133,7 @@ class _StoredCaption(BaseModel):
     )
     model: str
     sent_px: Annotated[list[int], Field(min_length=2, max_length=2)]
+    checks: list[_StoredCheck] | None = Field(max_length=_MAX_CHECKS)
 
 
 class CaptionCache:
@@ -154,6 +178,7 @@ class CaptionCache:
             sent_width_px=stored.sent_px[0],
             sent_height_px=stored.sent_px[1],
             cached=True,
+            checks=None if stored.checks is None else _to_checks(stored.checks),
         )
 
     async def put(self, key: CacheKey, caption: Caption) -> None:
@@ -169,6 +194,9 @@ class CaptionCache:
             warnings=list(caption.warnings),
             model=caption.model,
             sent_px=[caption.sent_width_px, caption.sent_height_px],
+            checks=None
+            if caption.checks is None
+            else [_StoredCheck(**dataclasses.asdict(check)) for check in caption.checks],
         )
         value = stored.model_dump_json().encode()
         await self._command(lambda: self._redis.set(name, value, ex=_TTL_S))
@@ -216,6 +244,10 @@ class CaptionCache:
             self._refused = 0
 
 
+def _to_checks(stored: Iterable[_StoredCheck]) -> tuple[Check, ...]:
+    return tuple(Check(check.kind, check.claim, check.verdict) for check in stored)
+
+
 def _log_change(reason: str | None) -> None:
     if reason is None:
         _logger.info("caption_cache.recovered")
@@ -235,6 +267,10 @@ async def _read_entry(raw: object, key: CacheKey, style: Style) -> _StoredCaptio
         stored = _StoredCaption.model_validate_json(raw)
     except ValidationError:
         raise _EntryRefused("it has another form") from None
+    if stored.checks is not None and (
+        key.verify == "off" or not all(check.claim in stored.text for check in stored.checks)
+    ):
+        raise _EntryRefused("it has checks of another caption")
     is_of_request = (
         stored.key == key.redis_key()
         and (stored.style, stored.locale, stored.model) == (key.style, key.locale, key.model)

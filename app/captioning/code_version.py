@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 _APP = Path(__file__).parents[1]
-_PACKAGES = ("captioning", "imaging", "validation", "vision")
+_PACKAGES = ("captioning", "imaging", "validation", "verification", "vision")
 
 
 @functools.cache

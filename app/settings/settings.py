@@ -31,6 +31,7 @@ from app.fetching.settings import FetchSettings
 from app.imaging.normaliser import ImageSettings
 from app.settings.keys_file import KeysFileError, read_keys_file
 from app.settings.rate_limit import parse_rate_limits
+from app.types import VerifyMode
 
 _PREFIX = "ALTWRIGHT_"
 _SECRET_SUFFIXES = (
@@ -131,6 +132,9 @@ class Settings(BaseSettings):
     """Further models as a JSON list of objects with model, base_url and api_key, in order."""
     embedded_fallback: bool = False
     """Use the embedded captioner where every model failed."""
+    verify: VerifyMode = "off"
+    """Hold captions against their picture: `off`, `warn` (warnings), or `enforce` (what the picture
+    contradicts is a hard rule: the model is asked once more, then `caption_rejected`)."""
     precheck: bool = False
     """Recognise decorative and hopeless images before a model is called."""
     request_timeout_s: float = Field(30.0, gt=0, le=600)

@@ -51,6 +51,12 @@ class Metrics:
             ["rule"],
             registry=registry,
         )
+        self.claims = Counter(
+            "altwright_claims_total",
+            "Claims of captions that were held against their picture, by kind and verdict.",
+            ["kind", "verdict"],
+            registry=registry,
+        )
         self.in_work = Gauge(
             "altwright_requests_in_work",
             "Caption requests in work.",
@@ -100,6 +106,10 @@ class Metrics:
         """Count a response and its duration."""
         self.requests.labels(route, code).inc()
         self.request_seconds.labels(route).observe(seconds)
+
+    def observe_claim(self, kind: str, verdict: str) -> None:
+        """Count a claim of a caption."""
+        self.claims.labels(kind, verdict).inc()
 
     def exposition(self) -> bytes:
         """The metrics in the Prometheus text format."""

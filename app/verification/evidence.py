@@ -22,7 +22,6 @@ from app.vision.evidence import (
     parse_lines,
     parse_subjects,
 )
-from app.vision.ocr_pool import OcrPool
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 from app.workers.fair_queue import FairnessKey
 
@@ -58,6 +57,16 @@ class MeasurePool(Protocol):
         ...
 
 
+class ModelPool(Protocol):
+    """The part of OcrPool that looks with models."""
+
+    async def look(
+        self, jpeg: bytes, part: Literal["text", "subjects"], deadline: Deadline, caller: str = ""
+    ) -> dict[str, Any] | None:
+        """What `model_evidence.look_job` sends; None where unknown. Raises Overloaded."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What was seen of one picture; None where it was not looked for, or is unknown."""
@@ -72,7 +81,7 @@ class Evidence:
 class EvidenceSource:
     """Looks at pictures in child processes. Both pools belong to the caller."""
 
-    def __init__(self, pool: MeasurePool, ocr_pool: OcrPool | None) -> None:
+    def __init__(self, pool: MeasurePool, ocr_pool: ModelPool | None) -> None:
         self._pool = pool
         self._ocr_pool = ocr_pool
         self._entries: OrderedDict[tuple[bytes, Part], Facts] = OrderedDict()

@@ -24,7 +24,7 @@ def find_claims(caption: str, locale: str) -> Claims:
     texts = find_text_claims(caption, quotations, words, claim_words)[:MAX_CLAIMS]
     if claim_words is None or caption.isupper():
         return Claims(texts=texts)
-    scan = _WordScan(words, claim_words)
+    scan = _WordScan(caption, words, claim_words)
     scan.run()
     is_pictured = any(word.key in claim_words.pictured for word in words)
     return Claims(
@@ -47,11 +47,12 @@ def _blank(caption: str, quotations: list[tuple[int, int]]) -> str:
 class _WordScan:
     """One pass over the words of a caption."""
 
-    def __init__(self, words: list[Word], known: ClaimWords) -> None:
+    def __init__(self, caption: str, words: list[Word], known: ClaimWords) -> None:
         self.colours: list[ColourClaim] = []
         self.subjects: list[SubjectClaim] = []
         """The kind of thing that the caption begins with: one at most."""
         self.mentioned: set[str] = set()
+        self._caption = caption
         self._words = words
         self._known = known
 
@@ -71,10 +72,8 @@ class _WordScan:
                 concepts = self._known.nouns[phrase]
                 self.mentioned.update(concepts)
                 if in_subject and not has_subject and self._stands_alone(index + length):
-                    words = self._words[index : index + length]
-                    self.subjects.append(
-                        SubjectClaim(_text_of(words), words[0].start, words[-1].end, concepts)
-                    )
+                    text, start, end = self._place_of(index, length)
+                    self.subjects.append(SubjectClaim(text, start, end, concepts))
                 has_subject = True
             index += length
 
@@ -103,7 +102,7 @@ class _WordScan:
         return None, 1
 
     def _add_colour(self, phrase: Phrase, index: int, length: int, *, in_subject: bool) -> None:
-        first, last = self._words[index], self._words[index + length - 1]
+        first = self._words[index]
         is_sentence_start = index == 0 or first.follows_break
         if first.text[0].isupper() and not is_sentence_start:
             return  # part of a name
@@ -114,8 +113,8 @@ class _WordScan:
         if any(word.key in self._known.backgrounds for word in near):
             place = "background"
         colour = self._known.colours[phrase]
-        text = _text_of(self._words[index : index + length])
-        self.colours.append(ColourClaim(text, first.start, last.end, colour, place))
+        text, start, end = self._place_of(index, length)
+        self.colours.append(ColourClaim(text, start, end, colour, place))
 
     def _words_beside(self, index: int, length: int) -> list[Word]:
         """The words that the colour can belong to: those after it, or before it."""
@@ -146,6 +145,7 @@ class _WordScan:
             or word.key.endswith(self._known.joining_endings)
         )
 
-
-def _text_of(words: list[Word]) -> str:
-    return " ".join(word.text for word in words)
+    def _place_of(self, index: int, length: int) -> tuple[str, int, int]:
+        """What the caption says there, where that begins, and where it ends."""
+        start, end = self._words[index].start, self._words[index + length - 1].end
+        return self._caption[start:end], start, end

@@ -31,7 +31,7 @@ def find_text_claims(
     claims = list(islice(_find_quoted(caption, quotations, words, known), _MAX_OF_A_FORM))
     taken = list(quotations)
     for found in (
-        _find_labelled(words, known) if known else iter(()),
+        _find_labelled(caption, words, known) if known else iter(()),
         _find_numbers(caption),
     ):
         for claim in islice(found, _MAX_OF_A_FORM):
@@ -60,7 +60,7 @@ def _find_quoted(
             yield TextClaim(text, start, end, "quoted")
 
 
-def _find_labelled(words: Sequence[Word], known: ClaimWords) -> Iterator[TextClaim]:
+def _find_labelled(caption: str, words: Sequence[Word], known: ClaimWords) -> Iterator[TextClaim]:
     """Words in capitals after "reads", a number after "number"."""
     index = 0
     while index < len(words):
@@ -68,7 +68,7 @@ def _find_labelled(words: Sequence[Word], known: ClaimWords) -> Iterator[TextCla
         index += 1
         if label in known.number_labels:
             if index < len(words) and _NUMBER.fullmatch(words[index].text):
-                yield _claim_of(words[index : index + 1])
+                yield _claim_of(caption, words[index : index + 1])
             continue
         if label not in known.text_labels:
             continue
@@ -77,7 +77,7 @@ def _find_labelled(words: Sequence[Word], known: ClaimWords) -> Iterator[TextCla
             end += 1
         run = words[index:end]
         if any(len(word.text) > 1 and word.text.isupper() for word in run):
-            yield _claim_of(run)
+            yield _claim_of(caption, run)
         index = end
 
 
@@ -85,9 +85,9 @@ def _is_capital(word: Word) -> bool:
     return word.text.isupper() or word.text.isdigit()
 
 
-def _claim_of(words: Sequence[Word]) -> TextClaim:
-    text = " ".join(word.text for word in words)
-    return TextClaim(text, words[0].start, words[-1].end, "labelled")
+def _claim_of(caption: str, words: Sequence[Word]) -> TextClaim:
+    start, end = words[0].start, words[-1].end
+    return TextClaim(caption[start:end][:MAX_CHARS], start, end, "labelled")
 
 
 def _find_numbers(caption: str) -> Iterator[TextClaim]:

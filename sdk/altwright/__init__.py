@@ -52,6 +52,7 @@ from altwright.errors import (
 from altwright.image_input import ImageInput
 from altwright.models import (
     Caption,
+    Check,
     FailedCaption,
     ImageFacts,
     Role,
@@ -79,6 +80,7 @@ __all__ = [
     "CaptionRefused",
     "CaptionRejected",
     "CaptionUncertain",
+    "Check",
     "ConnectionFailed",
     "FailedCaption",
     "FieldError",

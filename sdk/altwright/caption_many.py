@@ -31,6 +31,7 @@ class Job:
     role: Role | None = None
     visible_text: str | None = None
     keywords: Sequence[str] | None = None
+    verify: bool | None = None
     metadata: Mapping[str, str] | None = None
     ref: object = None
     """For your own use, for instance a row's number. It is not sent."""

@@ -42,6 +42,21 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What the image says to one claim of a text; `str()` is the claim."""
+
+    kind: str
+    """`text`, `colour` or `subject`."""
+    claim: str
+    """The words of the text."""
+    verdict: str
+    """`confirmed`, `contradicted`, or `unknown`, which is the default and no doubt."""
+
+    def __str__(self) -> str:
+        return self.claim
+
+
+@dataclass(frozen=True, slots=True)
 class Caption:
     """A caption that breaks no hard rule of its style; `str()` is its text."""
 
@@ -59,6 +74,8 @@ class Caption:
     usage: Usage
     image: ImageFacts
     metadata: Mapping[str, str]
+    checks: tuple[Check, ...] | None = None
+    """What the image says to each claim of the text; None if it was not verified."""
     request_id: str | None = field(default=None, compare=False)
     """From the X-Request-ID header: identifies the request in the server's log."""
     cached: bool | None = field(default=None, compare=False)
@@ -130,6 +147,8 @@ class Verdict:
     """Codes of the hard rules that it breaks."""
     soft: tuple[str, ...]
     """Codes of the soft rules that it breaks."""
+    checks: tuple[Check, ...] | None = None
+    """What the image says to each claim of the text; None if no image was given."""
 
     def __str__(self) -> str:
         return self.caption

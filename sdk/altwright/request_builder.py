@@ -42,6 +42,7 @@ def build_caption(
     role: Role | None = None,
     visible_text: str | None = None,
     keywords: Sequence[str] | None = None,
+    verify: bool | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Request[Caption]:
     """POST /v1/image/caption. Fields that are None are left to the server's defaults."""
@@ -54,6 +55,7 @@ def build_caption(
         role=role,
         visible_text=visible_text,
         keywords=_checked_list("keywords", keywords),
+        verify=verify,
         metadata=_checked_strings("metadata", metadata),
     )
     return Request(
@@ -75,6 +77,7 @@ def build_captions(
     role: Role | None = None,
     visible_text: str | None = None,
     keywords: Sequence[str] | None = None,
+    verify: bool | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Request[list[CaptionResult]]:
     """POST /v1/image/captions: several styles and locales of one image."""
@@ -88,6 +91,7 @@ def build_captions(
         role=role,
         visible_text=visible_text,
         keywords=_checked_list("keywords", keywords),
+        verify=verify,
         metadata=_checked_strings("metadata", metadata),
     )
     return Request(
@@ -101,6 +105,7 @@ def build_captions(
 def build_check(
     text: str,
     *,
+    image: PreparedImage | None = None,
     style: str | None = None,
     locale: str | None = None,
     context: str | None = None,
@@ -110,6 +115,7 @@ def build_check(
     """POST /v1/caption/check."""
     body = _encode_body(
         caption=text,
+        image_url=None if image is None else image.image_url,
         style=style,
         locale=locale,
         context=context,

@@ -19,6 +19,7 @@ from altwright.image_input import PreparedImage
 from altwright.models import (
     Caption,
     CaptionResult,
+    Check,
     FailedCaption,
     ImageFacts,
     Style,
@@ -100,6 +101,7 @@ def parse_caption(data: Mapping[str, Any], response: Response, sent: PreparedIma
         usage=Usage(data["usage"]["input_tokens"], data["usage"]["output_tokens"]),
         image=facts,
         metadata=data["metadata"],
+        checks=_checks(data),
         request_id=response.request_id,
         cached=None if cache is None else cache.lower() == "hit",
         url=sent.url,
@@ -125,6 +127,7 @@ def parse_verdict(data: Mapping[str, Any], _response: Response) -> Verdict:
         caption=_checked(str, data["caption"]),
         hard=tuple(data["hard"]),
         soft=tuple(data["soft"]),
+        checks=_checks(data),
     )
 
 
@@ -200,6 +203,16 @@ def _style(data: Mapping[str, Any]) -> Style:
             StyleRule(**{name: rule[name] for name in StyleRule.__dataclass_fields__})
             for rule in data["rules"]
         ),
+    )
+
+
+def _checks(data: Mapping[str, Any]) -> tuple[Check, ...] | None:
+    checks = data.get("checks")  # an older server has none
+    if checks is None:
+        return None
+    return tuple(
+        Check(**{name: _checked(str, each[name]) for name in Check.__dataclass_fields__})
+        for each in checks
     )
 
 

@@ -10,7 +10,7 @@ from redis import Redis
 
 from app.captioning.cache import CacheKey, CaptionCache
 from app.captioning.code_version import caption_code_version
-from app.types import Caption, CaptionRequest, ModelImage, NormalisedImage, SourceFacts
+from app.types import Caption, CaptionRequest, Check, ModelImage, NormalisedImage, SourceFacts
 from testing.servers.redis import RedisServer
 from testing.servers.scripted_redis import REPLIES, for_ever, scripted_redis
 from tests.captioning.draft_requests import STYLE
@@ -94,6 +94,7 @@ async def test_it_says_what_the_model_saw_when_the_caption_was_made(cache: Capti
         {"visible_text": "Our mug"},
         {"max_tokens": 65},
         {"model": "n"},
+        {"verify": "warn"},
     ],
 )
 async def test_everything_that_a_caption_depends_on_is_part_of_the_key(
@@ -129,7 +130,7 @@ def test_the_key_in_redis_has_kept_its_form() -> None:
     key = CacheKey(
         "0" * 64, (10, 10), (32, 32), "concise", "v1", "p1", "en", None, None, (), None, 64, "m"
     )
-    digest = "76f28f229652f27d96c996b92949f3602fb12e03cbc0b19817b1a2486c1e29b4"
+    digest = "f94552d6c06569a82d337f92da198f7e60013b650c0617e74c6d15c945fe3f43"
     assert key.redis_key() == f"altwright:caption:{digest}"
 
 
@@ -150,6 +151,7 @@ async def test_the_value_in_redis_has_kept_its_form(
         "warnings": ["short"],
         "model": "m",
         "sent_px": [20, 10],
+        "checks": None,
     }
     assert 29 * 86_400 < seconds <= 30 * 86_400
 
@@ -173,6 +175,7 @@ ENTRY: dict[str, Any] = {
     "warnings": [],
     "model": "m",
     "sent_px": [20, 10],
+    "checks": None,
 }
 DEEP = "[" * 100_000 + "]" * 100_000
 LARGE = json.dumps(ENTRY | {"text": "A cat. " * 3_500_000})
@@ -187,6 +190,24 @@ async def test_an_entry_as_it_is_written_here_is_taken(
     found = await cache.get(KEY, IMAGE, STYLE)
     assert found is not None
     assert found.text == CAPTION.text
+
+
+async def test_a_verified_caption_comes_back_with_its_checks(
+    cache: CaptionCache, redis_server: RedisServer
+) -> None:
+    """Unless they are those of another caption."""
+    key = replace(KEY, verify="warn")
+    verified = replace(CAPTION, checks=(Check("subject", "cats", "confirmed"),))
+    assert "cats" in CAPTION.text
+    await cache.put(key, verified)
+    found = await cache.get(key, IMAGE, STYLE)
+    assert found is not None
+    assert found.checks == verified.checks
+    with Redis(port=redis_server.port) as redis:
+        entry = json.loads(redis.get(key.redis_key()))
+        entry["checks"][0]["claim"] = "dogs"
+        redis.set(key.redis_key(), json.dumps(entry))
+    assert await cache.get(key, IMAGE, STYLE) is None
 
 
 async def test_a_decorative_image_has_no_text(cache: CaptionCache) -> None:
@@ -240,6 +261,8 @@ async def test_a_decorative_image_has_no_text(cache: CaptionCache) -> None:
                 "another style": {"style": "seo"},
                 "another locale": {"locale": "de"},
                 "another model": {"model": "n"},
+                "checks that nobody asked for": {"checks": []},
+                "checks of another form": {"checks": [{"kind": "text"}]},
                 "another request": {"key": replace(KEY, locale="de").redis_key()},
                 "a warning that is no code": {"warnings": ["<b>"]},
                 "a thousand warnings": {"warnings": ["short"] * 1_000},

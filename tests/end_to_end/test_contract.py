@@ -31,7 +31,7 @@ def test_an_image_behind_a_url_is_captioned(altwright: Altwright, origin: Origin
     assert response.status_code == 200
     assert set(body) == {
         "caption", "style", "locale", "decorative", "truncated", "warnings", "model", "usage",
-        "image", "metadata",
+        "image", "metadata", "checks",
     }  # fmt: skip
     assert "blue" in body["caption"].lower()
     assert body["model"] == "embedded"

@@ -318,6 +318,24 @@ def test_a_text_is_checked(
     assert result.returncode == 0
 
 
+def test_a_text_is_held_against_its_image(
+    altwright: Altwright, command: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict on each claim goes to stderr."""
+    monkeypatch.setenv("ALTWRIGHT_URL", altwright.url)
+    mug = str(Path(__file__).parents[2] / "demo/pictures/mug.jpg")
+    text = "A purple cup on a plain white background."
+    code, out, said = command("check", mug, text)
+    assert (code, out) == (0, f"{text}\n")
+    assert [line.removeprefix("altwright: ") for line in said.splitlines()] == [
+        "soft: colour_not_in_picture",
+        "contradicted: colour purple",
+        "confirmed: subject cup",
+        "confirmed: colour white",
+    ]
+    assert command("check", "a.jpg", "A", "B")[0] == 2
+
+
 def test_styles_are_listed(altwright: Altwright, command: RunCommand) -> None:
     code, out, _ = command("styles", "--base-url", altwright.url)
     assert code == 0

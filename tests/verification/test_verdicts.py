@@ -17,7 +17,7 @@ def judge(
     claimed: str, *lines: str | SeenLine, form: str = "quoted", known: Sequence[str] = ()
 ) -> str:
     seen = [line if isinstance(line, SeenLine) else SeenLine(line, 0.99) for line in lines]
-    return judge_text(TextClaim(claimed, 0, 1, form), seen, known)  # type: ignore[arg-type]
+    return judge_text(TextClaim(claimed, 0, 1, form), seen, known)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_distance_is_that_of_the_nearest_part() -> None:
 
 
 def colour(name: str, place: str = "elsewhere") -> ColourClaim:
-    return ColourClaim(name, 0, 1, name, place)  # type: ignore[arg-type]
+    return ColourClaim(name, 0, 1, name, place)
 
 
 def seen_colours(

@@ -91,6 +91,7 @@ class Altwright:
         role: Role | None = None,
         visible_text: str | None = None,
         keywords: Sequence[str] | None = None,
+        verify: bool | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Caption:
         """One caption of an image.
@@ -105,6 +106,8 @@ class Altwright:
         `visible_text`: text beside the image that is read anyway (figcaption, link text, heading);
         the caption does not only repeat it.
         `keywords`: up to ten, for `seo`.
+        `verify`: whether the caption is held against the image (the server's setting by default);
+        `Caption.checks` has the verdicts.
         `metadata`: strings that are returned with the caption.
 
         Raises AltwrightError; altwright.errors lists its subclasses.
@@ -119,6 +122,7 @@ class Altwright:
                 role=role,
                 visible_text=visible_text,
                 keywords=keywords,
+                verify=verify,
                 metadata=metadata,
             )
         )
@@ -135,6 +139,7 @@ class Altwright:
         role: Role | None = None,
         visible_text: str | None = None,
         keywords: Sequence[str] | None = None,
+        verify: bool | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Caption | Default:
         """The caption, or `default` if there is none: for pipelines that must not stop.
@@ -151,6 +156,7 @@ class Altwright:
                 role=role,
                 visible_text=visible_text,
                 keywords=keywords,
+                verify=verify,
                 metadata=metadata,
             )
         except AltwrightError as error:
@@ -169,6 +175,7 @@ class Altwright:
         role: Role | None = None,
         visible_text: str | None = None,
         keywords: Sequence[str] | None = None,
+        verify: bool | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> list[CaptionResult]:
         """Several captions of one image, which is downloaded and decoded once.
@@ -187,6 +194,7 @@ class Altwright:
                 role=role,
                 visible_text=visible_text,
                 keywords=keywords,
+                verify=verify,
                 metadata=metadata,
             )
         )
@@ -205,6 +213,7 @@ class Altwright:
         role: Role | None = None,
         visible_text: str | None = None,
         keywords: Sequence[str] | None = None,
+        verify: bool | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Generator[tuple[AnItem, Caption | AltwrightError], None, None]:
         """Yield each item with its caption or its error, in the order in which they are done.
@@ -229,6 +238,7 @@ class Altwright:
                 "role": role,
                 "visible_text": visible_text,
                 "keywords": keywords,
+                "verify": verify,
                 "metadata": metadata,
             },
             concurrency=concurrency,
@@ -242,16 +252,21 @@ class Altwright:
         self,
         text: str,
         *,
+        image: ImageInput | None = None,
         style: str | None = None,
         locale: str | None = None,
         context: str | None = None,
         role: Role | None = None,
         visible_text: str | None = None,
     ) -> Verdict:
-        """Check a text that a person or another tool wrote; no model is called."""
+        """Check a text that a person or another tool wrote; no model is called.
+
+        With an `image` (as for `caption`) the text is held against it: `Verdict.checks`.
+        """
         return self._call(
             request_builder.build_check(
                 text,
+                image=None if image is None else prepare(image),
                 style=style,
                 locale=locale,
                 context=context,

@@ -55,6 +55,10 @@ def caption(
         list[str] | None,
         typer.Option("--keyword", "-k", metavar="TERM", help="For seo; up to ten times."),
     ] = None,
+    verify: Annotated[
+        bool | None,
+        typer.Option("--verify/--no-verify", help="Hold the caption against the image."),
+    ] = None,
     html: Annotated[
         bool, typer.Option("--html", help='Print the HTML attribute: alt="...", escaped.')
     ] = False,
@@ -98,6 +102,7 @@ def caption(
         "role": role,
         "visible_text": visible_text,
         "keywords": keyword or None,
+        "verify": verify,
     }
     server = resolve_server(base_url)
     print_result = functools.partial(_print_result, as_json=as_json, html=html, is_single=is_single)
