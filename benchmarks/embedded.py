@@ -3,9 +3,11 @@
 Without arguments it evaluates images drawn by `testing.labelled_images`. `--labels FILE` evaluates
 your own images: a JSON object of path (relative to the file) to {"words", "kinds", "colours",
 "verdict"}, all optional: the words in the image in one string, the categories that are right, the
-main colours that are right, and "picture", "decorative" or "uncertain". `--page FOLDER IMAGE...`
-writes a page with each image, or each image of a folder, beside its captions in every language and
-their warnings, to be looked at. Needs the extra `embedded`.
+main colours that are right, and "picture", "decorative" or "uncertain". `--sightings FOLDER...`
+counts in how many labelled pictures the right thing is named, a wrong one, or none; each folder has
+a `labels.jsonl` as `testing/picture_labels.py` describes it. `--page FOLDER IMAGE...` writes a page
+with each image, or each image of a folder, beside its captions in every language and their
+warnings, to be looked at. Needs the extra `embedded`.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from testing.embedded_evaluation import (
     normalise,
 )
 from testing.labelled_images import LabelledImage, draw_labelled_images
+from testing.sightings_evaluation import evaluate_folders, format_scores
 
 
 def read_labels(labels: Path) -> Iterator[LabelledImage]:
@@ -92,11 +95,17 @@ def main() -> int:
     """Runs the command. Returns 1 if a caption is invalid."""
     parser = argparse.ArgumentParser(description="Evaluate the embedded captioner.")
     parser.add_argument("--labels", type=Path, help="a JSON file of your own labels")
+    parser.add_argument(
+        "--sightings", type=Path, nargs="+", metavar="FOLDER", help="score what is named in them"
+    )
     parser.add_argument("--page", type=Path, metavar="FOLDER", help="write a page into it")
     parser.add_argument("images", type=Path, nargs="*", help="images of the page, or folders")
     arguments = parser.parse_args()
     if arguments.page:
         print(write_page(arguments.page, arguments.images))
+        return 0
+    if arguments.sightings:
+        print(format_scores(evaluate_folders(arguments.sightings)))
         return 0
     images = read_labels(arguments.labels) if arguments.labels else draw_labelled_images()
     results = evaluate(images)

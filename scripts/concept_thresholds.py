@@ -1,33 +1,33 @@
 """Sets the probability from which each concept is named, on labelled pictures.
 
-    python -m scripts.concept_thresholds FOLDER... [--write] [--errors]
+    python -m scripts.concept_thresholds FOLDER... [--raise-only] [--write] [--errors]
 
-Each folder has pictures and `labels.jsonl`, one object a line: `file`, and `objects` (a list of
-everything that can be seen), `path` (a name that says what the picture shows), or both.
-`concept_labels.toml` says which concepts the words of labels mean; what no label says is not there.
+Each folder has pictures and their `labels.jsonl`, as `testing/picture_labels.py` describes them.
 
 The pictures are halved by the hash of their name. One half sets the threshold of each concept, the
 other measures it: a concept is named only if it was right in MIN_PRECISION of its pictures in both.
 Where the measure fails, the threshold is raised in steps; a concept that fails at the last is never
 named. Concepts with few pictures are measured together. The report has the figures of the measuring
-half alone, by the part of a file's name before its first hyphen. `--errors` lists what was named
-wrongly, `--write` writes `app/vision/concept_thresholds.toml`. Needs the extra `embedded`.
+half alone, by the part of a file's name before its first hyphen. With `--raise-only` the thresholds
+that there are stay, and those of concepts that are named wrongly in the setting half are raised
+above it: for new pictures without those that set the thresholds before. `--errors` lists what was
+named wrongly, `--write` writes `app/vision/concept_thresholds.toml`. Needs the extra `embedded`.
 """
 
 import argparse
-import hashlib
-import json
+import io
 import sys
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from app.vision.concepts import ConceptTable, Threshold, load_concepts
-from app.vision.recogniser import DECODED_PX, Recogniser
+from app.vision.recogniser import Recogniser, decode
+from testing.embedded_evaluation import normalise
+from testing.picture_labels import LabelledPicture, read_folder
 
 MIN_PRECISION = 0.98
 MIN_THRESHOLD = 0.4
@@ -46,82 +46,25 @@ MAX_THRESHOLD = 0.92
 """The classifier is never surer: it was trained with smoothed labels."""
 _TOP = Path(__file__).resolve().parent.parent
 _OUTPUT = _TOP / "app" / "vision" / "concept_thresholds.toml"
-_LABELS = _TOP / "scripts" / "concept_labels.toml"
-_MAX_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One labelled picture."""
+    """One labelled picture, classified."""
 
-    name: str
-    true: frozenset[str]
-    """The concepts that are in it, with the more general ones."""
-    unchecked: frozenset[str]
-    """Concepts that may be in it: its label is only the more general word."""
+    label: LabelledPicture
     totals: Mapping[str, float]
     """The probability of each concept."""
-
-    @property
-    def sets_thresholds(self) -> bool:
-        """Whether it belongs to the half that sets the thresholds."""
-        return hashlib.sha256(self.name.encode()).digest()[0] % 2 == 0
-
-
-class Labels:
-    """Finds the concepts that the words of a label mean."""
-
-    def __init__(self, table: ConceptTable) -> None:
-        self._table = table
-        words = {name.replace("_", " "): name for name in table.concepts}
-        self._concepts = words | tomllib.loads(_LABELS.read_text(encoding="utf-8"))
-
-    def find(self, row: Mapping[str, object]) -> tuple[frozenset[str], frozenset[str]]:
-        """The concepts in a picture, and those that may be in it."""
-        objects = row.get("objects")
-        texts = [row.get("path", ""), *(objects if isinstance(objects, list) else ())]
-        found = {concept for text in texts for concept in self._read(str(text))}
-        named = {concept.removesuffix("*") for concept in found}
-        true = named | {general for name in named for general in self._table.generals_of(name)}
-        open_ended = {concept.removesuffix("*") for concept in found if concept.endswith("*")}
-        unchecked = {
-            name
-            for name in self._table.concepts
-            if name not in true and not open_ended.isdisjoint(self._table.generals_of(name))
-        }
-        return frozenset(true), frozenset(unchecked)
-
-    def _read(self, text: str) -> Iterator[str]:
-        """The concepts of the longest runs of words that mean one."""
-        words = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
-        while words:
-            for length in range(min(_MAX_WORDS, len(words)), 0, -1):
-                concept = self._lookup(" ".join(words[:length]))
-                if concept:
-                    yield concept
-                    break
-            words = words[length if concept else 1 :]
-
-    def _lookup(self, phrase: str) -> str | None:
-        for form in (phrase, phrase.removesuffix("s"), phrase.removesuffix("es")):
-            if form in self._concepts:
-                return str(self._concepts[form])
-        return None
 
 
 def read_pictures(folders: Sequence[Path]) -> list[Picture]:
     """The pictures of the folders, each classified."""
-    table, recogniser = load_concepts(), Recogniser()
-    labels, pictures = Labels(table), []
-    for folder in folders:
-        lines = (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()
-        for row in map(json.loads, filter(None, lines)):
-            with Image.open(folder / row["file"]) as opened:
-                opened.draft("RGB", (DECODED_PX, DECODED_PX))
-                image = ImageOps.exif_transpose(opened).convert("RGB")
-            image.thumbnail((DECODED_PX, DECODED_PX))
-            totals = table.sum_classes(recogniser.classify(image))
-            pictures.append(Picture(row["file"], *labels.find(row), totals))
+    table, recogniser, pictures = load_concepts(), Recogniser(), []
+    for labelled in (picture for folder in folders for picture in read_folder(folder)):
+        with Image.open(labelled.path) as opened:
+            image = decode(io.BytesIO(normalise(opened)))
+        totals = table.sum_classes(recogniser.classify(image))
+        pictures.append(Picture(labelled, totals))
     return pictures
 
 
@@ -130,8 +73,8 @@ class Calibration:
 
     def __init__(self, table: ConceptTable, pictures: Sequence[Picture]) -> None:
         self._table = table
-        self._setting = [picture for picture in pictures if picture.sets_thresholds]
-        self._measuring = [picture for picture in pictures if not picture.sets_thresholds]
+        self._setting = [picture for picture in pictures if picture.label.sets_thresholds]
+        self._measuring = [picture for picture in pictures if not picture.label.sets_thresholds]
         self.thresholds: dict[str, Threshold] = {}
         self._rare: list[str] = []
         self.notes: list[str] = []
@@ -192,13 +135,50 @@ class Calibration:
         """The probability of a concept, and whether it is there, where it would be named."""
         below = [other for other in self.thresholds if name in self._table.generals_of(other)]
         return [
-            (picture.totals[name], name in picture.true)
+            (picture.totals[name], name in picture.label.true)
             for picture in pictures
-            if name not in picture.unchecked
+            if name not in picture.label.unchecked
             and not any(
                 picture.totals[other] >= self.thresholds[other].threshold for other in below
             )
         ]
+
+
+def raise_thresholds(
+    table: ConceptTable, pictures: Sequence[Picture]
+) -> tuple[dict[str, Threshold], list[str]]:
+    """The thresholds of a table, above what the setting half names wrongly, and what was raised."""
+    thresholds, notes = dict(table.thresholds), []
+    for name in table.thresholds:
+        wrong = [
+            picture.totals[name]
+            for picture in pictures
+            if picture.label.sets_thresholds and name in find_wrong(table, picture)
+        ]
+        if not wrong:
+            continue
+        threshold = round(max(wrong) + MARGIN, 3)
+        notes.append(f"raised: {name} from {thresholds[name].threshold} to {threshold}")
+        if threshold > MAX_THRESHOLD:
+            del thresholds[name]
+        else:
+            thresholds[name] = replace(thresholds[name], threshold=threshold)
+    return thresholds, notes
+
+
+def find_named(table: ConceptTable, picture: Picture) -> list[str]:
+    """What is named in a picture, without what is only the general concept of something else."""
+    named = [
+        name for name, row in table.thresholds.items() if picture.totals[name] >= row.threshold
+    ]
+    generals = {general for name in named for general in table.generals_of(name)}
+    return [name for name in named if name not in generals]
+
+
+def find_wrong(table: ConceptTable, picture: Picture) -> list[str]:
+    """What is named in a picture and is not there."""
+    there = picture.label.true | picture.label.unchecked
+    return [name for name in find_named(table, picture) if name not in there]
 
 
 def _above_wrong(verdicts: Sequence[tuple[float, bool]]) -> float:
@@ -236,21 +216,15 @@ def report(
     """How many pictures of the measuring half are named right, wrong and not at all."""
     counts: dict[str, Counter[str]] = {}
     for picture in pictures:
-        if picture.sets_thresholds:
+        if picture.label.sets_thresholds:
             continue
-        named = [
-            name
-            for name, total in picture.totals.items()
-            if name in table.thresholds and total >= table.thresholds[name].threshold
-        ]
-        generals = {general for name in named for general in table.generals_of(name)}
-        named = [name for name in named if name not in generals]
-        wrong = [name for name in named if name not in picture.true | picture.unchecked]
+        named, wrong = find_named(table, picture), find_wrong(table, picture)
         verdict = "wrong" if wrong else "right" if named else "silent"
-        counts.setdefault(picture.name.split("-")[0], Counter())[verdict] += 1
+        counts.setdefault(picture.label.source, Counter())[verdict] += 1
         if wrong and lists_errors:
             probabilities = ", ".join(f"{name} {picture.totals[name]:.2f}" for name in wrong)
-            yield f"wrong: {picture.name}: {probabilities}; {', '.join(sorted(picture.true))}"
+            there = ", ".join(sorted(picture.label.true))
+            yield f"wrong: {picture.label.path.name}: {probabilities}; {there}"
     for group, count in counts.items():
         total = count.total()
         shares = ", ".join(
@@ -278,13 +252,17 @@ def main() -> int:
     """Runs the command."""
     parser = argparse.ArgumentParser(description="Set the thresholds of concepts.")
     parser.add_argument("folders", type=Path, nargs="+", help="pictures and their labels.jsonl")
+    parser.add_argument("--raise-only", action="store_true", help="lower and add no threshold")
     parser.add_argument("--write", action="store_true", help="write the thresholds")
     parser.add_argument("--errors", action="store_true", help="list what is named wrongly")
     arguments = parser.parse_args()
     pictures, table = read_pictures(arguments.folders), load_concepts()
-    calibration = Calibration(table, pictures)
-    thresholds = calibration.run()
-    print(*calibration.notes, sep="\n")
+    if arguments.raise_only:
+        thresholds, notes = raise_thresholds(table, pictures)
+    else:
+        calibration = Calibration(table, pictures)
+        thresholds, notes = calibration.run(), calibration.notes
+    print(*notes, sep="\n")
     for line in report(
         replace(table, thresholds=thresholds), pictures, lists_errors=arguments.errors
     ):

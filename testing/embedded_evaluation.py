@@ -56,11 +56,11 @@ class Results:
 
 
 class InProcessVision:
-    """Analysis and OCR in this process instead of in child processes."""
+    """Analysis, recognition and OCR in this process instead of in child processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_text: bool = True) -> None:
         return_freed_memory()  # as in the child process, which makes a difference in time
-        self._ocr = OcrEngine()
+        self._ocr = OcrEngine() if reads_text else None
         self._recogniser = Recogniser()
         self._recogniser.warm_up()
         self.analysis_s = self.recognition_s = self.ocr_s = 0.0
@@ -75,7 +75,7 @@ class InProcessVision:
         features = analyse(jpeg)
         self.analysis_s, self.ocr_s = time.process_time() - started_s, 0.0
         features = self._recognise(jpeg, features)
-        if not features.may_have_text:
+        if self._ocr is None or not features.may_have_text:
             return features
         started_s = time.process_time()
         with Image.open(io.BytesIO(jpeg)) as opened:

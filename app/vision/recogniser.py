@@ -55,7 +55,7 @@ class Recogniser:
         """Runs both networks, also where a picture would need only one."""
         image = Image.linear_gradient("L").convert("RGB")
         self.classify(image)
-        self._faces.find_faces(image, 0.0)
+        self._faces.warm_up()
 
     def classify(self, image: Image.Image) -> NDArray[np.float32]:
         """The probability of each class of the whole image, scaled to a square.

@@ -18,6 +18,7 @@ from app.captioning.embedded.concept_kinds import (
 from app.captioning.embedded.phrasebook import Phrasebook
 from app.captioning.embedded.shades import without_shades
 from app.captioning.embedded.skin import without_skin
+from app.captioning.embedded.words import Words
 from app.vision.colour_names import ColourShare
 from app.vision.features import Features
 
@@ -61,7 +62,7 @@ class _Main:
 def find_things(features: Features, request: DraftRequest, phrasebook: Phrasebook) -> Things | None:
     """The things of an image, or None where nothing was recognised."""
     words, kinds = phrasebook.words, load_concept_kinds()
-    seen = [s.concept for s in features.sightings if s.concept in words.nouns]
+    seen = _find_nameable(features, words)
     if not seen and not features.faces:
         return None
     places = [concept for concept in seen if kinds[concept].kind == "place"]
@@ -82,6 +83,16 @@ def find_things(features: Features, request: DraftRequest, phrasebook: Phraseboo
         slots | _name_others(others, phrasebook),
         named.unused_slots,
     )
+
+
+def _find_nameable(features: Features, words: Words) -> list[str]:
+    """What was seen, each as the nearest concept that the language has a word for."""
+    named = (
+        next((name for name in (s.concept, *generals_of(s.concept)) if name in words.nouns), None)
+        for s in features.sightings
+        if s.concept in load_concept_kinds()
+    )
+    return [name for name in dict.fromkeys(named) if name is not None]
 
 
 def _find_topic(features: Features, *, in_setting: bool) -> str:
@@ -209,7 +220,7 @@ def _asked_kind(concept: str, keywords: Iterable[str], phrasebook: Phrasebook) -
     """A more general word that a keyword has, in parentheses: a backpack is a bag too."""
     asked = {word for keyword in keywords for word in keyword.casefold().split()}
     nouns = phrasebook.words.nouns
-    found = (nouns[name].word for name in generals_of(concept))
+    found = (nouns[name].word for name in generals_of(concept) if name in nouns)
     return next((f" ({word})" for word in found if word.casefold() in asked), "")
 
 

@@ -9,6 +9,8 @@ No form is computed: a file has every form that a sentence can need.
 - `articles_before`: the article that stands before a colour ("an orange bag", but "a bag").
 - `worn`: what people wear, in the case that `people.wearing` needs; without the table the
   nominative.
+- `unnamed`: concepts without a word for everything that they sum. The more general word is used,
+  or none.
 - `settings`: places as the setting of something else ("on a beach").
 """
 
@@ -67,6 +69,7 @@ class _WordFile(BaseModel):
     adjectives: Mapping[str, _Text | Mapping[str, _Text]]
     nouns: Mapping[str, _Text]
     worn: Mapping[str, _Text] = {}
+    unnamed: tuple[_Text, ...] = ()
     settings: Mapping[str, _Text]
 
 
@@ -79,6 +82,8 @@ class Words:
     people: People
     nouns: Mapping[str, Noun]
     """By concept."""
+    unnamed: frozenset[str]
+    """Concepts without a noun."""
     worn: Mapping[str, Noun]
     """By concept of something that people wear, in the case after `people.wearing`."""
     settings: Mapping[str, str]
@@ -124,6 +129,7 @@ def _parse(file: _WordFile) -> Words:
         ("articles_before", set(file.articles_before) or set(COLOUR_NAMES), set(COLOUR_NAMES)),
         ("worn", set(worn) - set(nouns), set[str]()),
         ("settings", set(file.settings) - set(nouns), set[str]()),
+        ("unnamed", set(file.unnamed) & set(nouns), set[str]()),
     ):
         if given != expected:
             raise ValueError(f"[{name}] lacks or adds {sorted(given ^ expected)}")
@@ -131,6 +137,7 @@ def _parse(file: _WordFile) -> Words:
         adjectives_follow=file.adjectives_follow,
         people=file.people,
         nouns=nouns,
+        unnamed=frozenset(file.unnamed),
         worn=worn or nouns,
         settings=file.settings,
         articles_before=file.articles_before,

@@ -9,6 +9,7 @@ from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.captioning.errors import CaptionUncertain, ModelError, ModelTimeout
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
+from app.vision.analyse import analyse
 from app.workers.errors import ChildDied, ChildTimeout, PoolBusy
 from app.workers.pool import WorkerPool
 from tests.captioning.embedded.samples import CONCISE, normalised_image
@@ -100,3 +101,33 @@ async def test_a_failed_analysis_has_its_own_error(outcome, expected):
     captioner = EmbeddedCaptioner(StubPool(outcome))
     with pytest.raises(expected):
         await captioner.draft(normalised_image(b"x"), draft_request(), Deadline.after(5))
+
+
+class StubTextReader:
+    """Stands in for the child processes with the models."""
+
+    def __init__(self, *, reads: bool, recognises: bool) -> None:
+        self._reads, self._recognises = reads, recognises
+
+    async def is_ready(self) -> bool:
+        return self._reads
+
+    async def recognises(self) -> bool:
+        return self._recognises
+
+
+@pytest.mark.parametrize(
+    ("reader", "expected"),
+    [
+        (None, "does not read text and does not name what it sees"),
+        (StubTextReader(reads=True, recognises=True), "reads text and names what it sees"),
+        (StubTextReader(reads=True, recognises=False), "reads text and does not name what it sees"),
+    ],
+)
+async def test_the_check_says_what_the_captioner_can_do(reader, expected):
+    """`python -m app check` prints this sentence."""
+    facts = analyse(drawn.jpeg(drawn.product("navy"))).to_json()
+    captioner = EmbeddedCaptioner(StubPool(facts), reader)
+    assert await captioner.check() == (
+        f"analysed a test image; it writes de, en, es, fr, hr, {expected}"
+    )

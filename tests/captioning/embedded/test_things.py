@@ -269,3 +269,27 @@ def test_what_names_nothing_is_generic_and_what_names_something_is_not(
                 text = caption(seen, style.name, locale)
                 verdict = validate_draft(Draft(text, ""), style=style, locale=locale)
                 assert ("generic" in verdict.warnings) is expected, (name, text)
+
+
+@pytest.mark.parametrize(
+    ("concept", "locale"),
+    [
+        ("umbrella", "fr"),
+        ("umbrella", "es"),
+        ("umbrella", "hr"),
+        ("cushion", "fr"),
+        ("cushion", "es"),
+    ],
+)
+def test_a_language_with_two_words_for_it_stays_silent(
+    cutout: Features, concept: str, locale: str
+) -> None:
+    """A parasol is no "parapluie", and the recogniser cannot tell them apart."""
+    assert caption(see(cutout, concept), locale=locale) == caption(cutout, locale=locale)
+    assert concept in caption(see(cutout, concept)).casefold()
+
+
+def test_where_a_word_lacks_the_more_general_one_is_used(cutout: Features) -> None:
+    """A "chouette" is no "hibou", and both are birds."""
+    assert caption(see(cutout, "owl"), locale="fr") == caption(see(cutout, "bird"), locale="fr")
+    assert "owl" in caption(see(cutout, "owl"))
