@@ -10,6 +10,9 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from app.vision.analyse import JOB_MEMORY_BYTES as ANALYSIS_MEMORY_BYTES
+from app.vision.analyse import analyse
+from app.vision.analyse import warm_up as warm_up_analysis
 from app.vision.concepts import load_concepts
 from app.vision.evidence import LINE_MAX_CHARS, MAX_LINES
 from app.vision.ocr import JOB_MEMORY_BYTES as OCR_MEMORY_BYTES
@@ -25,18 +28,24 @@ def look_job(
     data: BinaryIO, args: dict[str, Any], reserve: Reserve
 ) -> tuple[dict[str, Any], bytes]:
     """The handler: JPEG bytes in; with the part `text` the lines in reading order, with the part
-    `subjects` the fields of SubjectEvidence, or `null` where no recogniser is loaded."""
+    `subjects` the fields of SubjectEvidence, or `null` where no recogniser is loaded, and for a
+    drawing, a page or a blurred image."""
     try:
         if args.get("part") == "text":
             reserve(OCR_MEMORY_BYTES)
             facts: dict[str, Any] = {"lines": _read_lines(data)}
         else:
-            reserve(RECOGNISER_MEMORY_BYTES)
+            reserve(RECOGNISER_MEMORY_BYTES + ANALYSIS_MEMORY_BYTES)
             facts = {"subjects": _weigh_subjects(data)}
     except (OSError, ValueError, SyntaxError) as error:
         raise JobRefused("unreadable", type(error).__name__) from error
     shrink_arena()
     return facts, b""
+
+
+def warm_up() -> None:
+    """Runs the analysis: a confined child process cannot import a module later."""
+    warm_up_analysis()
 
 
 def _read_lines(data: BinaryIO) -> list[tuple[str, float]]:
@@ -51,9 +60,11 @@ def _read_lines(data: BinaryIO) -> list[tuple[str, float]]:
 
 def _weigh_subjects(data: BinaryIO) -> dict[str, Any] | None:
     recogniser, _ = load_recogniser()
-    if recogniser is None:
+    encoded = data.read()
+    # The classifier knows photographs: of a drawing it says anything.
+    if recogniser is None or not analyse(encoded).may_show_things:
         return None
-    probabilities = recogniser.classify(decode(io.BytesIO(data.read())))
+    probabilities = recogniser.classify(decode(io.BytesIO(encoded)))
     table = load_concepts()
     totals = (table.sums @ probabilities).tolist()
     return {

@@ -170,8 +170,18 @@ def test_a_cat_is_denied_by_a_dog_that_nobody_mentioned() -> None:
     assert verdict(subject("cat"), seen_subjects(dog=0.45)) == "unknown"
 
 
+def test_a_thing_of_another_kind_denies_what_is_claimed() -> None:
+    """Where a picture of the one is none of the other."""
+    assert verdict(subject("dog"), seen_subjects(toaster=0.9)) == "contradicted"
+    assert verdict(subject("handbag"), seen_subjects(toaster=0.9)) == "contradicted"
+    assert verdict(subject("sofa"), seen_subjects(dog=0.9)) == "contradicted"
+    assert verdict(subject("sofa"), seen_subjects(dog=0.9, sofa=0.01)) == "unknown"
+
+
 def test_things_that_stand_together_deny_nothing() -> None:
     """A sofa under the dog, and a car beside the tram."""
     assert verdict(subject("dog"), seen_subjects(sofa=0.9)) == "unknown"
-    assert verdict(subject("sofa"), seen_subjects(dog=0.9)) == "unknown"
+    assert verdict(subject("cup"), seen_subjects(banana=0.9)) == "unknown"
+    assert verdict(subject("backpack"), seen_subjects(car=0.9)) == "unknown"
+    assert verdict(subject("sneaker"), seen_subjects(handbag=0.9)) == "unknown"
     assert verdict(subject("car"), seen_subjects(tram=0.9)) == "unknown"

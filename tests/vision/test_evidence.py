@@ -76,6 +76,9 @@ def test_lines_and_subjects_come_with_their_sureness() -> None:
     (line,) = parse_lines(json.loads(json.dumps(facts)))
     assert line.text == "SPRING SALE"
     assert line.score > 0.95
+    banner.seek(0)
+    facts, _ = look_job(banner, {"part": "subjects"}, lambda *_: None)
+    assert parse_subjects(facts) is None
     cat = io.BytesIO((PHOTOGRAPHS / "cat.jpg").read_bytes())
     facts, _ = look_job(cat, {"part": "subjects"}, lambda *_: None)
     subjects = parse_subjects(json.loads(json.dumps(facts)))

@@ -26,6 +26,12 @@ _FINAL_CODES = {
 }
 """Problems after which a person should write the text; another request would end the same way."""
 _GENERIC = "generic: it says nothing that tells this picture from others"
+_CONTRADICTED = {
+    "text_not_in_picture": "the picture has other text than it quotes",
+    "colour_not_in_picture": "the picture lacks a colour that it names",
+    "subject_disputed": "the picture shows something else",
+}
+"""Warnings of a server that holds captions against their picture (its setting VERIFY)."""
 _UNDONE_PREFIX = "a decision was undone: "
 
 
@@ -77,6 +83,8 @@ class OutcomeRules:
         found = list(find_hold_reasons(row, outcome.texts, self.hold_rules))
         if self.hold_rules.generic and any("generic" in t.warnings for t in outcome.result.texts):
             found.append(_GENERIC)
+        warnings = {warning for text in outcome.result.texts for warning in text.warnings}
+        found += [f"{code}: {why}" for code, why in _CONTRADICTED.items() if code in warnings]
         fields = self.options.text_fields()
         for pair, text in outcome.texts.items():
             name = fields.get(pair, "")
