@@ -113,6 +113,7 @@ def test_a_text_can_be_checked_without_a_model(altwright: Altwright) -> None:
         "caption": "Two tabby cats sleep on a red sofa.",
         "hard": [],
         "soft": [],
+        "checks": None,
     }
     bad = altwright.post("/v1/caption/check", {"caption": "IMG_2041.jpg"}).json()
     assert (bad["ok"], bad["hard"]) == (False, ["placeholder"])
