@@ -111,7 +111,7 @@ class TableCatalogue:
             return f"VARCHAR(40) CHECK (alt_source IN ({words}))"
         if column == "alt_reviewed_at":
             return "TIMESTAMP NULL" if "timestamp" in variant else "VARCHAR(40)"
-        return "VARCHAR(2000)"
+        return "VARCHAR(1000)"  # a row of MySQL has at most 65,535 bytes, of four a character
 
 
 def draw_variant(randomness: random.Random) -> str:

@@ -13,7 +13,8 @@ from altwright.backfill.run_config import RunConfig
 from altwright.backfill.targets.file import FileTarget
 from altwright.backfill.types import Outcome, RequestResult, Row, TextResult
 
-TextOf = Callable[[Row], str]
+TextOf = Callable[[Row], str | None]
+"""What the model says of a row; None: the picture is decorative."""
 
 
 def model_text(row: Row) -> str:
@@ -43,7 +44,10 @@ class FileRun:
             result = scan_source(connectors, journal, rules.decide, lambda _: None)
             for pending in list(journal.iter_pending_requests()):
                 self.asked.append(pending.row.image)
-                texts = (TextResult("concise", "en", text_of(pending.row), model="m"),)
+                text = text_of(pending.row)
+                texts = (
+                    TextResult("concise", "en", text or "", decorative=text is None, model="m"),
+                )
                 journal.record_results(
                     [(pending.request_key, RequestResult(texts, attempts=1))], rules.decide
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.types import AltSource, Outcome
@@ -13,6 +13,9 @@ AMBIGUOUS_FIELDS = ("alt_locale", "alt_model", "reasons", "search_text")
 """Audit fields whose names a catalogue may use for something else: a column of such a name is ours
 only if a mark, a journal or the user says so, whatever is in it."""
 
+ROLE_FIELDS = ("alt", "alt_source")
+"""Audit fields whose column a run reads as well; it is shown before anything runs."""
+
 
 def audit_field_names(options: CaptionOptions) -> list[str]:
     """Every audit field of a run, in the order of a new file's columns."""
@@ -21,6 +24,20 @@ def audit_field_names(options: CaptionOptions) -> list[str]:
         "alt", "alt_source", "alt_locale", "alt_model", "alt_reviewed_at",
         *further, "reasons", "search_text",
     ]  # fmt: skip
+
+
+def note_on_shared_columns(name: str, columns: Mapping[str, str]) -> str:
+    """What a user is told before a run that fills blank cells in columns of their own.
+
+    `columns` are audit fields and their columns in the table or file of that name.
+    """
+    field, column = next(iter(columns.items()))
+    listed = ", ".join(columns.values())
+    return (
+        f"{name} has {listed} already: blank cells of the rows that get a text are filled, and "
+        f"what somebody wrote stays. If it is for something else: --column {field}= leaves "
+        f"{column} alone"
+    )
 
 
 def audit_values(outcome: Outcome, options: CaptionOptions) -> dict[str, str]:

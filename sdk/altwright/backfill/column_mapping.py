@@ -72,9 +72,25 @@ class ColumnMapping:
     """Roles that the user has given a column."""
 
     def target_column(self, audit_field: str) -> str:
-        """The target's column for an audit field."""
+        """The target's column for an audit field; '' if the user says that there is none."""
         in_source = {"alt": self.alt, "alt_source": self.alt_source}.get(audit_field)
+        if not in_source and audit_field == "alt_source" and audit_field in self.named:
+            return ""
         return in_source or self.renamed.get(audit_field, audit_field)
+
+    def check_target_columns(self, audit_fields: Iterable[str]) -> None:
+        """Raise UsageError if a field would be written into the column of another one or of a
+        role."""
+        roles = ("image", "key", "visible_text", "tags", "file_name")
+        taken = {getattr(self, role): role for role in roles}
+        for field_name in audit_fields:
+            column = self.target_column(field_name)
+            if column and column in taken:
+                raise UsageError(
+                    f"The column {column!r} is {taken[column]}, and {field_name} would be written "
+                    f"into it: name another one with --column {field_name}=NAME."
+                )
+            taken[column] = field_name
 
     def describe(self) -> list[str]:
         """Lines for people, before anything runs."""
@@ -112,6 +128,11 @@ def guess_columns(
     found |= {role: name for role, name in given.items() if role in KNOWN_COLUMN_NAMES}
     for role in sorted({"alt", "alt_source"} - parsed.keys()):
         _check_one_column(role, columns)
+    if parsed.get("alt") == "" and (found_alt := by_plain_name.get("alt")):
+        raise UsageError(
+            f"--column alt= says that no column has alt texts, and they would be written into the "
+            f"column {found_alt!r}: name it with --column alt={found_alt}, or rename it."
+        )
     if not found["alt"] and "alt" not in parsed:
         _check_no_alt_column(columns, parsed.values())
     if not found["image"]:

@@ -125,9 +125,7 @@ def _open_database(config: RunConfig) -> Connectors:
     if not config.table:
         raise UsageError("A query is written into a file (--to FILE), or back into --table NAME.")
     described = source.set_columns(columns, only_blank=True)
-    target = TableTarget(
-        engine, config.table, columns, config.caption_options, is_read_by_query=bool(config.query)
-    )
+    target = TableTarget(engine, config.table, columns, config.caption_options, source)
     return Connectors(config, source, columns, target, described)
 
 

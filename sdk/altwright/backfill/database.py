@@ -111,21 +111,34 @@ def reflect_table(engine: Engine, name: str) -> Table:
     Raises UsageError if it does not exist or may not be read, SourceError if that may pass.
     """
     import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
 
     schema, _, bare_name = name.rpartition(".")
     try:
         with read_connection(engine) as connection, warnings.catch_warnings():
+            if schema and sa.inspect(connection).has_table(name):
+                schema, bare_name = "", name  # the point is a part of the name
             # A type that SQLAlchemy does not know is read as text.
             warnings.simplefilter("ignore", sa.exc.SAWarning)
-            return sa.Table(
+            table = sa.Table(
                 bare_name, sa.MetaData(), schema=schema or None, autoload_with=connection
             )
     except sa.exc.NoSuchTableError:
+        raise UsageError(_missing_table(engine, name, schema)) from None
+    for column in table.columns:
+        while isinstance(column.type, postgresql.DOMAIN):
+            column.type = column.type.data_type  # its rules are the database's to check
+    return table
+
+
+def _missing_table(engine: Engine, name: str, schema: str) -> str:
+    import sqlalchemy as sa
+
+    existing: list[str] = []
+    with contextlib.suppress(sa.exc.DBAPIError):  # no such schema, or no right to see it
         existing = sa.inspect(engine).get_table_names(schema=schema or None)
-        listed = ", ".join(sorted(existing)[:30]) or "no tables"
-        raise UsageError(
-            f"There is no table {name!r} in {url_without_password(engine)}: it has {listed}."
-        ) from None
+    listed = ", ".join(sorted(existing)[:30]) or "no tables"
+    return f"There is no table {name!r} in {url_without_password(engine)}: it has {listed}."
 
 
 @contextlib.contextmanager

@@ -16,4 +16,7 @@ def main() -> None:
             raise
         sys.stderr.write(f"altwright: packages are missing: {install_command('cli')}\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("altwright: stopped before anything was read or written.\n")
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))

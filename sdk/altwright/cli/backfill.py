@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from altwright._async.client import AsyncAltwright
 from altwright.backfill import database
-from altwright.backfill.audit_fields import audit_field_names
+from altwright.backfill.audit_fields import audit_field_names, note_on_shared_columns
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import guess_columns
 from altwright.backfill.connectors import Connectors, open_connectors
@@ -196,7 +196,7 @@ def _show_plan(connectors: Connectors, journal: str, hold_rules: HoldRules) -> N
 
 def _show_journaled_fields(table: TableTarget) -> None:
     """Which audit fields are not written into the table, and what would change that."""
-    own = table.columns.users_own
+    own, shared = table.columns.users_own, table.columns.shared
     if missing := [field for field in table.missing_fields if field not in own]:
         print_error(
             f"the table has no column {', '.join(missing)}: these stay in the journal alone "
@@ -207,6 +207,8 @@ def _show_journaled_fields(table: TableTarget) -> None:
             f"{table.name} has {', '.join(own)} without the mark of init-db: taken for your own "
             f"and never written. If it is for these texts: --column {own[0]}={own[0]}"
         )
+    if shared:
+        print_error(note_on_shared_columns(table.name, shared))
 
 
 def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:

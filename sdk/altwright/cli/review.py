@@ -17,6 +17,7 @@ import typer
 
 from altwright.backfill.connectors import open_connectors
 from altwright.backfill.database import connect, is_database_url
+from altwright.backfill.errors import TargetChanged
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.review.apply_decisions import (
     ApplyResult,
@@ -232,6 +233,9 @@ def _apply(
         # Its rows may have moved. Rows without an outcome wait: the run's rules are not known here.
         scan_source(connectors, journal, None, lambda _: None)
         return apply_to_file(journal, decisions, target)
+    except TargetChanged as error:
+        print_error(str(error))
+        raise typer.Exit(ExitCode.IO_ERROR) from None
     except OSError as error:
         raise OutputUnwritable(f"{target.display_name}: {error.strerror}") from None
 

@@ -93,7 +93,7 @@ def test_a_text_saved_between_the_comparison_and_the_rename_stays(
     with monkeypatch.context() as patch:
         patch.setattr(OutputFile, "replace", save_first)
         code, _, err = run_command("apply", file)
-    assert code == 2
+    assert code == 74
     assert "was changed while this command worked, and stays as it is" in err
     assert out.read_text() == "mine"
     out.unlink()

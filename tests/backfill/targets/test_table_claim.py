@@ -49,6 +49,18 @@ def test_a_second_run_over_a_table_from_another_folder_is_refused(
     assert calls <= 40
 
 
+def test_a_table_of_sqlite_in_other_letters_is_the_same(
+    command: BackfillCommand, flaky_model: FlakyModelServer, sqlite_url: str
+) -> None:
+    create_products(sqlite_url, flaky_model, 1)
+    target = open_connectors(RunConfig(sqlite_url, table="products")).table
+    assert target is not None
+    with claim_table(target):
+        second = command.run(sqlite_url, "--table", "PRODUCTS")
+    assert second.returncode == 2
+    assert "Another run works with PRODUCTS" in second.stderr
+
+
 on_servers = pytest.mark.parametrize("url", ["postgresql", "mysql"], indirect=True)
 QUEUE = ("--queue", "celery", "--broker", "redis://127.0.0.1:9/0")
 
@@ -142,6 +154,25 @@ def test_a_lock_is_taken_again_after_its_connection_was_lost(
     lock.release()
     wait_for(lambda: lock_holder(url) is None)
     engine.dispose()
+
+
+@on_servers
+def test_a_lock_ends_soon_after_its_machine_is_gone(url: str) -> None:
+    """The server looks after the connection for one to two minutes, whatever its own settings."""
+    engine = sa.create_engine(url)
+    lock = ServerLock(engine, "main", "products")
+    connection = lock._connection
+    assert connection is not None
+    if engine.dialect.name == "postgresql":
+        names = [f"tcp_keepalives_{each}" for each in ("idle", "interval", "count")]
+        shown = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
+        idle_s, interval_s, count = (int(str(each)) for each in shown)
+        silence_s = idle_s + interval_s * count
+    else:
+        silence_s = int(str(connection.exec_driver_sql("SELECT @@wait_timeout").scalar()))
+    lock.release()
+    engine.dispose()
+    assert 60 <= silence_s <= 120
 
 
 @on_servers

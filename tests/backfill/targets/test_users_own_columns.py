@@ -122,3 +122,54 @@ def test_a_mark_is_found_by_whatever_spelling_of_the_tables_name(
     assert command.run("init-db", sqlite_url, *TABLE).returncode == 0
     command.run_json(sqlite_url, "--table", "PRODUCTS")
     assert run_sql(sqlite_url, "SELECT reasons FROM products") == [("caption_uncertain",)]
+
+
+@pytest.mark.parametrize("name", ["seo", "alt_source", "alt_reviewed_at"])
+def test_a_column_is_left_alone_where_its_field_is_given_none(
+    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str, name: str
+) -> None:
+    fill(url, f"{COLUMNS}, {name} varchar(300)", "1, IMAGE, 'row-1', NULL, NULL")
+    completed = command.run(url, *TABLE, "--styles", "concise,seo", "--column", f"{name}=")
+    assert completed.returncode == 0, completed.stderr
+    assert run_sql(url, f"SELECT alt, {name} FROM products") == [(CAPTION, None)]
+
+
+def test_columns_whose_blank_cells_are_filled_are_told_before_the_run(
+    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str
+) -> None:
+    styles = ("--styles", "concise,seo")
+    fill(url, f"{COLUMNS}, seo varchar(300)", "1, IMAGE, 'row-1', NULL, NULL",
+         "2, IMAGE, 'row-2', NULL, 'Mine.'")  # fmt: skip
+    told = command.run(url, *TABLE, *styles, "--estimate").stderr
+    assert "products has seo already: blank cells" in told
+    assert "--column seo= leaves seo alone" in told
+    told = command.run(url, *TABLE, *styles, "--estimate", "--column", "seo=seo").stderr
+    assert "already" not in told
+    command.run_json(url, *TABLE, *styles)
+    found = run_sql(url, "SELECT seo FROM products ORDER BY id")
+    assert found[0][0] not in (None, "")
+    assert found[1][0] == "Mine."
+
+
+def test_columns_of_init_db_need_no_telling(command: BackfillCommand, fill: Fill, url: str) -> None:
+    fill(url, COLUMNS, "1, IMAGE, 'row-1', NULL")
+    assert command.run("init-db", url, *TABLE, "--styles", "concise,seo").returncode == 0
+    assert "already" not in command.run(url, *TABLE, "--styles", "concise,seo", "--estimate").stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("reasons=image_url", "'image_url' is image, and reasons"),
+        ("seo=alt", "'alt' is alt, and seo"),
+    ],
+)
+def test_two_fields_do_not_share_a_column(
+    command: BackfillCommand, fill: Fill, sqlite_url: str, column: str, message: str
+) -> None:
+    fill(sqlite_url, COLUMNS, "1, IMAGE, 'row-1', NULL")
+    arguments = ("--styles", "concise,seo", "--column", column)
+    for kind in ((), ("init-db",)):
+        completed = command.run(*kind, sqlite_url, *TABLE, *arguments)
+        assert completed.returncode == 2
+        assert message in completed.stderr

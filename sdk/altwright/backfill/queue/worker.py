@@ -87,9 +87,8 @@ class RunWorker:
         self._caption_options = config.caption_options
         self._source.set_columns(self._columns, only_blank=False)
         self._target = TableTarget(
-            engine, config.table, self._columns, self._caption_options,
-            is_read_by_query=bool(config.query),
-        )  # fmt: skip
+            engine, config.table, self._columns, self._caption_options, self._source
+        )
         self._rules = OutcomeRules(
             self._caption_options,
             hold_rules_from_settings(identity.settings),

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from altwright.backfill import database
-from altwright.backfill.column_mapping import CONTEXT_CHARS, VALUE_CHARS, ColumnMapping
+from altwright.backfill.column_mapping import (
+    CONTEXT_CHARS,
+    VALUE_CHARS,
+    ColumnMapping,
+    cell_to_text,
+)
 from altwright.backfill.database_errors import as_source_error, error_text, is_row_refused
 from altwright.backfill.key_column import open_key_column
 from altwright.backfill.sources.base import BrokenRecord, Record
@@ -17,7 +22,7 @@ from altwright.backfill.types import REQUESTABLE_SOURCES
 from altwright.errors import UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Engine, FromClause, Select
+    from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select
 
 _FIRST_PAGE_ROWS, _MAX_PAGE_ROWS = 50, 1_000
 """Rows of one SELECT: a few until it is known how large they are."""
@@ -80,6 +85,7 @@ class TableSource:
             )
         key = self._from.columns[columns.key]
         self._key, self._key_name = open_key_column(self._engine, key), columns.key
+        self._image_name = columns.image
         if columns.key != self.primary_key or self._query:
             duplicates = (
                 sa.select(self._key.selected).where(self._key.has_value).group_by(key)
@@ -129,6 +135,15 @@ class TableSource:
         with database.read_connection(self._engine) as connection:
             found = connection.execute(statement).mappings().first()
         return None if found is None else self._record(found).values
+
+    def read_images(self, connection: Connection, keys: Iterable[str]) -> dict[str, str]:
+        """The images of rows as `row_from_record` has them, by key; of those that are found."""
+        import sqlalchemy as sa
+
+        image = selected_cell(self._engine, self._from.columns[self._image_name], {})
+        statement = sa.select(self._key.selected.label("key"), image.label("image"))
+        found = connection.execute(statement.where(self._key.is_one_of(keys))).all()
+        return {self._key.to_text(each.key): cell_to_text(_readable(each.image)) for each in found}
 
     def _with_found_keys(
         self, page: Mapping[Any, Record | BrokenRecord]

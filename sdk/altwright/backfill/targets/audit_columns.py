@@ -38,9 +38,10 @@ def missing_column_statements(
     preparer = engine.dialect.identifier_preparer
     quoted_table = preparer.format_table(table)
     statements: dict[str, list[str]] = {}
+    columns.check_target_columns(audit_field_names(options))
     for field in audit_field_names(options):
         column = columns.target_column(field)
-        if database.find_column(table, column) is not None:
+        if not column or database.find_column(table, column) is not None:
             continue
         column_type = sa.String(_MAX_CHARS[field]) if field in _MAX_CHARS else sa.Text()
         definition = CreateColumn(sa.Column(column, column_type, nullable=True))

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from altwright.backfill.audit_fields import audit_field_names, note_on_shared_columns
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import (
     ColumnMapping,
@@ -96,6 +97,7 @@ class FileTarget:
         self._broken = OutputFile(path.with_name(f"{path.name}.broken"))
         self._format = FILE_FORMATS.get(path.suffix.lower(), "")
         self._check_path()
+        columns.check_target_columns(audit_field_names(options))
         self._cells = FileCells(
             columns,
             options,
@@ -125,11 +127,14 @@ class FileTarget:
     @property
     def notes(self) -> list[str]:
         """What the user should know about columns."""
-        return [
+        notes = [
             f"the column {name!r} of {self._source.display_name} is not this tool's: it stays as "
             "it is, and the journal has what would stand there"
             for name in self._cells.foreign_columns
         ]
+        if shared := self._cells.shared_columns:
+            notes.append(note_on_shared_columns(self._source.display_name, shared))
+        return notes
 
     def check_unchanged(self, journal: Journal) -> None:
         """Raise UsageError if it cannot be written, or is not as this run last wrote it.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from altwright.backfill.audit_fields import (
     AMBIGUOUS_FIELDS,
+    ROLE_FIELDS,
     audit_field_names,
     audit_values,
     clears_further_texts,
@@ -50,12 +51,25 @@ class FileCells:
         ]
 
     @property
+    def shared_columns(self) -> dict[str, str]:
+        """Audit field to a column that was there before: its blank cells alone are filled."""
+        return {
+            field: column
+            for field in audit_field_names(self.options)
+            if self.is_file
+            and field not in (*AMBIGUOUS_FIELDS, *ROLE_FIELDS)
+            and (column := self.columns.target_column(field)) in self.source_columns
+            and column not in self.added_before
+            and field not in self.columns.named
+        }
+
+    @property
     def set_columns(self) -> list[str]:
         """Columns that may be set, in the order of a new file."""
         fields = audit_field_names(self.options)
         names = dict.fromkeys(self.columns.target_column(field) for field in fields)
         foreign = self.foreign_columns
-        return [name for name in names if name not in foreign]
+        return [name for name in names if name and name not in foreign]
 
     @property
     def new_columns(self) -> list[str]:
@@ -64,7 +78,8 @@ class FileCells:
 
     def cells_of_pending(self) -> dict[str, str]:
         """Of a record without an outcome."""
-        return {self.columns.target_column("alt_source"): AltSource.PENDING.value}
+        column = self.columns.target_column("alt_source")
+        return {column: AltSource.PENDING.value} if column else {}
 
     def cells_of_conflict(
         self, key: str, first_line: int, values: Mapping[str, object]
@@ -82,7 +97,7 @@ class FileCells:
         cells: dict[str, str] = {}
         for field, text in audit_values(outcome, self.options).items():
             column = self.columns.target_column(field)
-            if column in foreign:
+            if not column or column in foreign:
                 continue
             is_known = column in self.source_columns and values.get(column) is not None
             if field == "alt":

@@ -115,8 +115,8 @@ def _text_type(pa: Any, found: Any) -> Any:  # noqa: ANN401 - pyarrow has no typ
         # A small index has no room for new texts. In the file both are the same.
         return None if value is None else pa.dictionary(pa.int32(), value, found.ordered)
     is_text = (
-        types.is_string(found) or types.is_large_string(found) or types.is_binary(found)
-        or types.is_large_binary(found)
+        types.is_string(found) or types.is_large_string(found) or types.is_string_view(found)
+        or types.is_binary(found) or types.is_large_binary(found) or types.is_binary_view(found)
     )  # fmt: skip
     return found if is_text else None
 
@@ -127,14 +127,17 @@ def _set_cells(pa: Any, batch: Any, field: Any, cells: Sequence[Mapping[str, str
     is_dictionary = pa.types.is_dictionary(field.type)
     plain = field.type.value_type if is_dictionary else field.type
     texts = [each.get(field.name) for each in cells]
-    new = pa.array([None if t is None else t.encode() for t in texts], pa.binary()).cast(plain)
+    # pyarrow cannot choose between views.
+    is_view = pa.types.is_string_view(plain) or pa.types.is_binary_view(plain)
+    wide = pa.large_binary() if is_view else plain
+    new = pa.array([None if t is None else t.encode() for t in texts], pa.binary()).cast(wide)
     if field.name not in batch.schema.names:
-        return new
+        return new.cast(plain)
     old = batch.column(field.name)
     if is_dictionary:
         old = old.dictionary_decode() if pa.types.is_dictionary(old.type) else old
     is_set = pa.array([text is not None for text in texts], pa.bool_())
-    found = pc.if_else(is_set, new, old.cast(plain))
+    found = pc.if_else(is_set, new, old.cast(wide)).cast(plain)
     return found.dictionary_encode().cast(field.type) if is_dictionary else found
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from altwright.backfill import database
 from altwright.backfill.caption_options import CaptionOptions
-from altwright.backfill.column_mapping import ColumnMapping, cell_to_text, row_from_record
+from altwright.backfill.column_mapping import ColumnMapping, row_from_record
 from altwright.backfill.database_errors import ErrorScope, error_scope, error_text
 from altwright.backfill.sources.base import Record
 from altwright.backfill.sources.table import TableSource
@@ -65,7 +65,7 @@ def check_table(
     )
     try:
         sample = _sample(rows_to_request, find_settled)
-        states = _look_up(target, source, sample, columns)
+        states = target.look_up(sample)
     except sa.exc.StatementError as error:
         if error_scope(error) is ErrorScope.MOMENT:
             return
@@ -94,23 +94,6 @@ def _sample(rows: Iterator[Row], find_settled: FindSettled) -> list[Row]:
         settled = find_settled([row.key for row in page])
         sample += [row for row in page if row.key not in settled]
     return sample
-
-
-def _look_up(
-    target: TableTarget, source: TableSource, sample: list[Row], columns: ColumnMapping
-) -> dict[str, RowState]:
-    """The states of the rows. Images are compared from now on, if they can be."""
-    target.compare_images(enabled=True)
-    states = target.look_up(sample)
-    for row in sample:
-        if states[row.key] is RowState.CHANGED:
-            values = source.read_one(row.key)
-            image = None if values is None else cell_to_text(values.get(columns.image))
-            if image == (row.image_cell or row.image):
-                # A query computes it, or its type has another text in Python.
-                target.compare_images(enabled=False)
-                return target.look_up(sample)
-    return states
 
 
 def _check_labels(target: TableTarget) -> None:

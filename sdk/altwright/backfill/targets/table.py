@@ -13,6 +13,8 @@ from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import ColumnMapping
 from altwright.backfill.key_column import open_key_column
 from altwright.backfill.run_state import GONE, KEPT, WRITTEN
+from altwright.backfill.sources.table import TableSource
+from altwright.backfill.targets.image_check import ImageCheck
 from altwright.backfill.targets.table_columns import TargetColumns
 from altwright.backfill.text_conditions import as_string, equals_exactly
 from altwright.backfill.types import WRITTEN_BY_PEOPLE, AltSource, Outcome, Row
@@ -53,6 +55,15 @@ class RowWrite:
     """The alt text as a trigger has changed it; None if it is as it was written."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """One executed UPDATE."""
+
+    condition: ColumnElement[bool]
+    is_made: bool
+    """Whether the database says that it has changed a row."""
+
+
 class TableTarget:
     """Writes outcomes into a table. Writing the same outcome twice changes nothing."""
 
@@ -62,10 +73,12 @@ class TableTarget:
         name: str,
         columns: ColumnMapping,
         options: CaptionOptions,
-        *,
-        is_read_by_query: bool = False,
+        source: TableSource,
     ) -> None:
-        """Raises UsageError if a column is missing that the alt text needs."""
+        """`source` is what its rows are read from: itself, or a query.
+
+        Raises UsageError if a column is missing that the alt text needs.
+        """
         self.engine = engine
         self.name = name
         self.display_name = f"{database.url_without_password(engine)} {name}"
@@ -78,11 +91,10 @@ class TableTarget:
         self.key = open_key_column(engine, self.table.columns[key_name])
         self.columns = TargetColumns(engine, self.table, columns, options)
         image = database.find_column(self.table, columns.image)
-        self._image_column = (
+        image_column = (
             None if image is None or columns.image == columns.key else self.table.columns[image]
         )
-        # A query may compute the image, or take it from another table.
-        self._image = None if is_read_by_query else self._image_column
+        self._images = ImageCheck(engine, self.key, image_column, source)
 
     @property
     def url(self) -> str:
@@ -112,30 +124,27 @@ class TableTarget:
         """Characters that the column of each audit field takes, if it has a limit."""
         return self.columns.max_chars()
 
-    def compare_images(self, *, enabled: bool) -> None:
-        """Whether a row is written only while its image is the one that was described."""
-        self._image = self._image_column if enabled else None
-
     def look_up(self, rows: Iterable[Row]) -> dict[str, RowState]:
         """The state of rows before their requests, by key."""
         import sqlalchemy as sa
 
         by_key = {row.key: row for row in rows}
-        image = sa.null() if self._image is None else as_string(self._image)
         statement = sa.select(
-            self.key.selected.label("key"), image.label("image"),
+            self.key.selected.label("key"), self._images.cell.label("image"),
             sa.case((self._may_be_set(), 1), else_=0).label("is_open"),
         ).where(self.key.is_one_of(by_key))  # fmt: skip
         states = dict.fromkeys(by_key, RowState.MISSING)
+        open_cells: list[tuple[Row, object]] = []
         with self.engine.connect() as connection:
             database.prepare_to_read(connection)
-            for found in connection.execute(statement).mappings():
+            for found in connection.execute(statement).mappings().all():
                 row = by_key.get(self.key.to_text(found["key"]))
                 if row is not None:
-                    is_same = self._image is None or _is_same_image(row, found["image"])
-                    open_state = RowState.OPEN if is_same else RowState.CHANGED
-                    states[row.key] = open_state if found["is_open"] else RowState.FILLED
-        return states
+                    states[row.key] = RowState.OPEN if found["is_open"] else RowState.FILLED
+                    if found["is_open"]:
+                        open_cells.append((row, found["image"]))
+            changed = self._images.find_changed(connection, open_cells)
+        return states | dict.fromkeys(changed, RowState.CHANGED)
 
     def write(
         self, outcomes: Sequence[tuple[Row, Outcome]], lock_wait_s: float = database.LOCK_WAIT_S
@@ -155,28 +164,42 @@ class TableTarget:
 
         # Always in the same order, so that two writers wait for each other and do not deadlock.
         ordered = sorted(outcomes, key=lambda each: each[0].key)
-        updated: dict[str, bool] = {}
+        changed = self._images.find_changed_elsewhere(connection, [row for row, _ in ordered])
+        written: dict[str, _Update] = {}
         for row, outcome in ordered:
             if values := self.column_values(outcome):
-                # SQLite's ON CONFLICT REPLACE would delete another row for the sake of this one.
-                statement = (
-                    sa.update(self.table)
-                    .prefix_with("OR ABORT", dialect="sqlite")
-                    .where(self.key.is_one_of([row.key]), self._may_be_set(row, outcome))
-                )
-                # Columns that others' conditions name come last: MySQL sets from left to right.
-                last = [self.columns.column(each).name for each in ("alt", "alt_source")
-                        if each in self.columns]  # fmt: skip
-                in_order = sorted(values.items(), key=lambda each: each[0] in last)
-                result = connection.execute(statement.ordered_values(*in_order))
-                updated[row.key] = bool(result.rowcount)
-        stored = self._read_back(connection, [row.key for row, _ in ordered if row.key in updated])
+                image = sa.false() if row.key in changed else self._images.has_image(row)
+                update = self._update(connection, row, values, self._may_be_set(outcome, image))
+                other = None if update.is_made else self._images.has_same_cell(connection, row)
+                if other is not None and row.key not in changed:
+                    update = self._update(connection, row, values, self._may_be_set(outcome, other))
+                written[row.key] = update
+        stored = self._read_back(connection, list(written))
         return {
             row.key: RowWrite(WRITTEN)
-            if row.key not in updated
-            else self._judge(connection, row, outcome, stored.get(row.key), updated[row.key])
+            if row.key not in written
+            else self._judge(connection, outcome, stored.get(row.key), written[row.key])
             for row, outcome in ordered
         }
+
+    def _update(
+        self,
+        connection: Connection,
+        row: Row,
+        values: Mapping[str, Any],
+        may_be_set: ColumnElement[bool],
+    ) -> _Update:
+        import sqlalchemy as sa
+
+        condition = sa.and_(self.key.is_one_of([row.key]), may_be_set)
+        # SQLite's ON CONFLICT REPLACE would delete another row for the sake of this one.
+        statement = sa.update(self.table).prefix_with("OR ABORT", dialect="sqlite").where(condition)
+        # Columns that others' conditions name come last: MySQL sets from left to right.
+        last = [self.columns.column(each).name for each in ("alt", "alt_source")
+                if each in self.columns]  # fmt: skip
+        in_order = sorted(values.items(), key=lambda each: each[0] in last)
+        result = connection.execute(statement.ordered_values(*in_order))
+        return _Update(condition, is_made=bool(result.rowcount))
 
     def _read_back(self, connection: Connection, keys: Sequence[str]) -> dict[str, RowMapping]:
         import sqlalchemy as sa
@@ -190,10 +213,9 @@ class TableTarget:
     def _judge(
         self,
         connection: Connection,
-        row: Row,
         outcome: Outcome,
         stored: RowMapping | None,
-        is_updated: bool,
+        update: _Update,
     ) -> RowWrite:
         """What the table has after an update that it reports to have made, or not."""
         import sqlalchemy as sa
@@ -206,11 +228,9 @@ class TableTarget:
         sets_alt = is_writable(outcome) or outcome.is_decided
         if alt == outcome.alt and has_source:
             # Or an earlier process wrote it, and was killed before the journal stored that.
-            return RowWrite(WRITTEN if sets_alt or is_updated else KEPT)
-        if not is_updated:
-            may_be_set = sa.select(sa.literal(1)).select_from(self.table).where(
-                self.key.is_one_of([row.key]), self._may_be_set(row, outcome)
-            )  # fmt: skip
+            return RowWrite(WRITTEN if sets_alt or update.is_made else KEPT)
+        if not update.is_made:
+            may_be_set = sa.select(sa.literal(1)).select_from(self.table).where(update.condition)
             if connection.execute(may_be_set).first() is None:
                 # Or it is what a trigger made of the text before such a kill.
                 is_own = "alt_source" in stored and has_source and _has_its_words(alt, outcome.alt)
@@ -313,7 +333,7 @@ class TableTarget:
         return equals_exactly(self.engine, column, text)
 
     def _may_be_set(
-        self, row: Row | None = None, outcome: Outcome | None = None
+        self, outcome: Outcome | None = None, image: ColumnElement[bool] | None = None
     ) -> ColumnElement[bool]:
         """The compare of compare-and-set: the row is blank, not a person's, and shows its image.
 
@@ -322,7 +342,6 @@ class TableTarget:
         import sqlalchemy as sa
 
         alt = self.columns.column("alt")
-        has_image = [] if row is None else self._has_image(row)
         seen = outcome.seen_source if outcome is not None and outcome.is_decided else ""
         is_reviewed_as_seen = self.columns.is_reviewed_as_seen(
             outcome.seen_reviewed_at if outcome is not None else ""
@@ -338,17 +357,7 @@ class TableTarget:
                 self._has_text(alt, outcome.draft), self.columns.is_machines({seen})
             )
             may_be_set = sa.or_(may_be_set, is_as_seen)
-        return sa.and_(may_be_set, is_reviewed_as_seen, *has_image)
-
-    def _has_image(self, row: Row) -> list[ColumnElement[bool]]:
-        """Whether the row still shows the image that was described."""
-        if self._image is None or not row.image:
-            return []
-        return [self._has_text(self._image, row.image_cell or row.image)]
-
-
-def _is_same_image(row: Row, image: object) -> bool:
-    return not row.image or str(image or "") == (row.image_cell or row.image)
+        return sa.and_(may_be_set, is_reviewed_as_seen, *([] if image is None else [image]))
 
 
 def _has_its_words(stored: str, text: str) -> bool:

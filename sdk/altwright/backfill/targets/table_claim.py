@@ -43,7 +43,10 @@ class TableClaim:
         """
         schema = target.table.schema or target.engine.dialect.default_schema_name
         what = f"{target.name} in this database"
-        names = [schema, target.table.name, *([run] if run else [])]
+        name = target.table.name
+        if target.engine.dialect.name == "sqlite":  # where a name is the same in any letters
+            schema, name = str(schema).lower(), name.lower()
+        names = [schema, name, *([run] if run else [])]
         self._of_machine = _lock_on_this_machine(target, names, what)
         self._of_server = _lock_on_server(target, names)
         if self.is_lost:

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from altwright.backfill import database
-from altwright.backfill.audit_fields import AMBIGUOUS_FIELDS, audit_field_names
+from altwright.backfill.audit_fields import AMBIGUOUS_FIELDS, ROLE_FIELDS, audit_field_names
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import ColumnMapping
 from altwright.backfill.text_conditions import (
@@ -48,6 +48,7 @@ class TargetColumns:
         self._engine = engine
         self._table = table
         self._options = options
+        columns.check_target_columns(audit_field_names(options))
         found = {
             field: database.find_column(table, columns.target_column(field))
             for field in audit_field_names(options)
@@ -63,6 +64,12 @@ class TargetColumns:
             field for field in AMBIGUOUS_FIELDS if field in self._names and field not in marked
         ]
         """Fields whose columns are taken for the user's own: never written."""
+        self.shared = {
+            field: column
+            for field, column in self._names.items()
+            if field not in (*AMBIGUOUS_FIELDS, *ROLE_FIELDS) and field not in marked
+        }
+        """Fields, and their columns, that only blank cells are filled in: they have no mark."""
         for field in self.users_own:
             del self._names[field]
         # Built once: a run writes thousands of rows with the same conditions.

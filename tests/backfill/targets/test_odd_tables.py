@@ -1,0 +1,47 @@
+"""Tables with odd names and types of columns are filled as others are."""
+
+from testing.catalogue import BackfillCommand
+from testing.products_table import run_sql
+from testing.servers.flaky_model_server import CAPTION, FlakyModelServer
+from tests.backfill.targets.conftest import TABLE, Fill
+
+COLUMNS = "id int PRIMARY KEY, image_url varchar(300), alt varchar(300)"
+
+
+def test_a_table_with_a_point_in_its_name_is_found(
+    command: BackfillCommand, fill: Fill, url: str
+) -> None:
+    quote = "`" if url.startswith("mysql") else '"'
+    name = f"{quote}old.products{quote}"
+    fill(url, COLUMNS, "1, IMAGE, NULL", table=name)
+    assert command.run_json(url, "--table", "old.products")["written"] == 1
+    assert run_sql(url, f"SELECT alt FROM {name}") == [(CAPTION,)]
+
+
+def test_a_schema_that_is_not_there_is_told_in_one_line(
+    command: BackfillCommand, fill: Fill, url: str
+) -> None:
+    fill(url, COLUMNS, "1, IMAGE, NULL")
+    completed = command.run(url, "--table", "elsewhere.products")
+    assert completed.returncode == 2
+    assert len(completed.stderr.strip().splitlines()) == 1
+
+
+def test_a_domain_is_read_as_the_type_below_it(
+    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, postgresql: str
+) -> None:
+    for domain in (
+        "CREATE TYPE origin AS ENUM ('admin', 'person')", "CREATE DOMAIN origins AS origin",
+        "CREATE DOMAIN short AS varchar(30)", "CREATE DOMAIN shorter AS short CHECK (value <> '')",
+    ):  # fmt: skip
+        run_sql(postgresql, domain)
+    fill(postgresql, f"{COLUMNS.replace('alt varchar(300)', 'alt shorter')}, alt_source origins",
+         "1, IMAGE, NULL, NULL")  # fmt: skip
+    completed = command.run(postgresql, *TABLE)
+    assert completed.returncode == 2
+    assert "takes admin, person and not 'ai'" in completed.stderr
+    run_sql(postgresql, "ALTER TABLE products DROP COLUMN alt_source")
+    summary = command.run_json(postgresql, *TABLE)
+    assert summary["outcomes"]["uncertain"] == 1
+    assert run_sql(postgresql, "SELECT alt FROM products") == [(None,)]
+    assert flaky_model.log.calls == 1
