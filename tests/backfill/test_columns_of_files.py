@@ -1,6 +1,5 @@
 """Columns of a file that are a person's, or that a person gives no role."""
 
-import csv
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from altwright.backfill.run_config import RunConfig
 from altwright.backfill.targets.text_splicing import CsvSplicer
 from altwright.errors import UsageError
 
+from testing.catalogue import read_csv
 from tests.backfill.file_runs import FileRun
 
 HEADER = "id,image_url,alt,{}\n"
@@ -110,7 +110,7 @@ def test_a_json_line_with_two_values_of_one_name_is_broken_and_stays(tmp_path: P
 def test_a_decorative_picture_has_an_empty_alt_text_and_is_not_asked_again(tmp_path: Path) -> None:
     run = csv_run(tmp_path, HEADER.format("title") + ROWS.format("Mug"))
     run.run(lambda row: None if row.key == "1" else "A mug.")
-    first, second = csv.DictReader(run.target.open(newline=""))
+    first, second = read_csv(run.target)
     assert (first["alt"], first["alt_source"]) == ("", "decorative")
     assert (second["alt"], second["alt_source"]) == ("A mug.", "ai")
     run.run()

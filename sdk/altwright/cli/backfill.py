@@ -38,6 +38,8 @@ _EPILOG = (
     "77 the key is wrong; 130 and 143 stopped by a signal. "
     "Audit columns of a table: altwright backfill init-db."
 )
+_USUAL_CHARS = 125
+"""What the shortest of the server's own styles aims at."""
 _SHARED_JOURNAL = (
     "altwright_runs, _rows, _answers and _set_aside in the same database, made where missing"
 )
@@ -209,6 +211,13 @@ def _show_journaled_fields(table: TableTarget) -> None:
         )
     if shared:
         print_error(note_on_shared_columns(table.name, shared))
+    limits, texts = table.max_chars(), set(table.text_fields().values())
+    for field in sorted(texts & limits.keys()):
+        if limits[field] < _USUAL_CHARS:
+            print_error(
+                f"{table.name} takes {limits[field]} characters of {field}: longer texts are paid "
+                "for and wait for a person"
+            )
 
 
 def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:

@@ -1,5 +1,7 @@
 """Tables with odd names and types of columns are filled as others are."""
 
+import pytest
+
 from testing.catalogue import BackfillCommand
 from testing.products_table import run_sql
 from testing.servers.flaky_model_server import CAPTION, FlakyModelServer
@@ -41,7 +43,23 @@ def test_a_domain_is_read_as_the_type_below_it(
     assert completed.returncode == 2
     assert "takes admin, person and not 'ai'" in completed.stderr
     run_sql(postgresql, "ALTER TABLE products DROP COLUMN alt_source")
+    told = command.run(postgresql, *TABLE, "--estimate").stderr
+    assert "products takes 30 characters of alt: longer texts are paid for and wait" in told
     summary = command.run_json(postgresql, *TABLE)
     assert summary["outcomes"]["uncertain"] == 1
     assert run_sql(postgresql, "SELECT alt FROM products") == [(None,)]
     assert flaky_model.log.calls == 1
+
+
+@pytest.mark.parametrize("url", ["postgresql", "mysql"], indirect=True)
+def test_a_row_that_leaves_a_view_by_its_text_is_written(
+    command: BackfillCommand, fill: Fill, url: str
+) -> None:
+    fill(url, COLUMNS, "1, IMAGE, NULL", "2, IMAGE, 'Mine.'")
+    run_sql(url, "CREATE VIEW todo AS SELECT * FROM products WHERE alt IS NULL")
+    summary = command.run_json(url, "--table", "todo", "--column", "key=id")
+    assert (summary["written"], summary["calls"]) == (1, 1)
+    found = run_sql(url, "SELECT alt FROM products ORDER BY id")
+    assert found == [(CAPTION,), ("Mine.",)]
+    again = command.run_json(url, "--table", "todo", "--column", "key=id")
+    assert again["calls"] == 0

@@ -43,9 +43,11 @@ def test_pages_are_short_where_images_are_long(sqlite_url: str, image: str, most
 
 
 def test_bytes_are_not_read_and_of_other_texts_the_beginning(fill: Fill, url: str) -> None:
-    blob, text = ("bytea", "text") if url.startswith("postgresql") else ("blob", "longtext")
+    blob, text, photo = "blob", "longtext", "x'ffd8'"
+    if url.startswith("postgresql"):
+        blob, text, photo = "bytea", "text", "decode('ffd8', 'hex')"
     fill(url, f"{COLUMNS}, name {text}, note {text}, photo {blob}",
-         f"1, IMAGE, NULL, '{'n' * 3_000}', '{'t' * 3_000}', 'bytes'")  # fmt: skip
+         f"1, IMAGE, NULL, '{'n' * 3_000}', '{'t' * 3_000}', {photo}")  # fmt: skip
     engine = database.connect(url)
     source = TableSource(engine, name="products")
     source.set_columns(guess_columns(source.columns, primary_key="id"), only_blank=True)
@@ -95,8 +97,11 @@ def test_a_new_journal_knows_what_the_table_says(
     columns = COLUMNS.replace("alt v", "name varchar(99), alt v") + more
     fill(url, columns, *(f"{n}, IMAGE, 'row-{n}', NULL{null}" for n in (1, 2)))
     command.run_json(url, *TABLE, "--journal", "first.journal")
-    command.run_json(url, *TABLE, "--journal", "second.journal")
-    assert flaky_model.log.captioned == {1: 1, 2: 1 if has_source else 2}
+    calls = flaky_model.log.calls
+    second = command.run_json(url, *TABLE, "--journal", "second.journal")
+    assert second["calls"] == (0 if has_source else 1)
+    assert (flaky_model.log.calls > calls) is not has_source
+    assert flaky_model.log.captioned == {1: 1}
 
 
 @pytest.mark.parametrize("kind", ["rebuilt", "view"])
@@ -107,8 +112,21 @@ def test_marks_are_gone_in_a_rebuilt_table_and_in_a_view(
         pytest.skip("a view of SQLite is not written without a trigger")
     fill(url, COLUMNS, "1, IMAGE, NULL")
     assert command.run("init-db", url, *TABLE).returncode == 0
-    what = "TABLE" if kind == "rebuilt" else "VIEW"
-    run_sql(url, f"CREATE {what} others AS SELECT * FROM products")
+    if kind == "view":
+        run_sql(url, "CREATE VIEW others AS SELECT * FROM products")
+    else:
+        found = run_sql(url, "SELECT * FROM products")
+        assert len(found) == 1
+        audit = (
+            "alt_source",
+            "alt_locale",
+            "alt_model",
+            "alt_reviewed_at",
+            "reasons",
+            "search_text",
+        )
+        run_sql(url, f"CREATE TABLE others ({COLUMNS}, {', '.join(f'{a} text' for a in audit)})")
+        run_sql(url, "INSERT INTO others (id, image_url) SELECT id, image_url FROM products")
     told = command.run(url, "--table", "others", "--column", "key=id").stderr
     assert "alt_locale, alt_model, reasons, search_text without the mark of init-db" in told
     found = run_sql(url, "SELECT alt, alt_model FROM others")

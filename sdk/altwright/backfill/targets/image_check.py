@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from altwright.backfill import database
 from altwright.backfill.key_column import KeyColumn
 from altwright.backfill.sources.table import TableSource
 from altwright.backfill.text_conditions import as_string, equals_exactly
@@ -110,6 +111,7 @@ class ImageCheck:
             yield connection
             return
         with self._engine.connect() as another:
+            database.prepare_to_read(another)
             yield another
 
 
