@@ -29,6 +29,17 @@ def test_a_schema_that_is_not_there_is_told_in_one_line(
     assert len(completed.stderr.strip().splitlines()) == 1
 
 
+def test_a_column_that_is_too_short_for_most_texts_is_told(
+    command: BackfillCommand, fill: Fill, url: str
+) -> None:
+    fill(url, COLUMNS.replace("alt varchar(300)", "alt varchar(30)"), "1, IMAGE, NULL")
+    told = command.run(url, *TABLE, "--estimate").stderr
+    assert "products takes 30 characters of alt: longer texts are paid for and wait" in told
+    run_sql(url, "DROP TABLE products")
+    fill(url, COLUMNS, "1, IMAGE, NULL")
+    assert "characters" not in command.run(url, *TABLE, "--estimate").stderr
+
+
 def test_a_domain_is_read_as_the_type_below_it(
     command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, postgresql: str
 ) -> None:
@@ -43,8 +54,6 @@ def test_a_domain_is_read_as_the_type_below_it(
     assert completed.returncode == 2
     assert "takes admin, person and not 'ai'" in completed.stderr
     run_sql(postgresql, "ALTER TABLE products DROP COLUMN alt_source")
-    told = command.run(postgresql, *TABLE, "--estimate").stderr
-    assert "products takes 30 characters of alt: longer texts are paid for and wait" in told
     summary = command.run_json(postgresql, *TABLE)
     assert summary["outcomes"]["uncertain"] == 1
     assert run_sql(postgresql, "SELECT alt FROM products") == [(None,)]
