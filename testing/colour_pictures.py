@@ -277,6 +277,27 @@ def _avifs(chart: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "nclx HLG", _with_code_points(plain, _BT2020, _HLG)
 
 
+def _float_tiff(chart: Image.Image, order: str) -> bytes:
+    """Floats of 32 bits in deflate, in little (<) or big (>) endian."""
+    width, height = chart.size
+    samples = [sample / 255 for sample in chart.tobytes()]
+    packed = zlib.compress(struct.pack(f"{order}{len(samples)}f", *samples))
+    begin, triples = 8 + 2 + 12 * 10 + 4, struct.pack(order + "6H", 32, 32, 32, 3, 3, 3)
+    tags = (
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, begin), (259, 3, 1, 8), (262, 3, 1, 2),
+        (273, 4, 1, begin + 12), (277, 3, 1, 3), (278, 4, 1, height), (279, 4, 1, len(packed)),
+        (339, 3, 3, begin + 6),
+    )  # fmt: skip
+    directory = b"".join(
+        struct.pack(
+            order + ("HHIH2x" if kind == 3 and count == 1 else "HHII"), tag, kind, count, value
+        )
+        for tag, kind, count, value in tags
+    )
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HIH", 42, 8, len(tags))
+    return head + directory + bytes(4) + triples + packed
+
+
 def _tiffs(chart: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "RGB", _encode(chart, "tiff")
     yield "LZW", _encode(chart, "tiff", compression="tiff_lzw")
@@ -287,6 +308,8 @@ def _tiffs(chart: Image.Image) -> Iterator[tuple[str, bytes]]:
             "tiff",
         ),
     )
+    for order in "<>":
+        yield f"floats, {order}", _float_tiff(chart, order)
     yield "CMYK", _encode(chart.convert("CMYK"), "tiff")
     yield "profile P3", _encode(chart, "tiff", icc_profile=_make_p3_profile())
 

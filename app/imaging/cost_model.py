@@ -3,6 +3,7 @@
 from PIL import Image, ImageFile
 
 from app.imaging import resize
+from app.imaging.decoders.deep_tiff import DeepTiff
 from app.imaging.decoders.libvips import OpenedPng, is_webp_scaled_by_filter
 from app.imaging.decoders.workarounds import is_bmp_rle
 from app.imaging.geometry import Size
@@ -63,6 +64,9 @@ _BMP_MS_PER_RUN = 0.0012
 _BIT_FIELDS_MS_PER_MEGAPIXEL, _BMP_MS_PER_ROW = 30.0, 0.0001
 _BIT_FIELDS_STRIP_BYTES, _BIT_FIELDS_STRIP_COPIES = 1024 * 1024, 6
 # Read, masked, scaled, and as a part of the image.
+_DEEP_TIFF_MS_PER_MEGABYTE, _DEEP_TIFF_MS_PER_PIECE = 20.0, 0.1
+_DEEP_TIFF_PIECE_COPIES = 6
+# Unpacked, summed, in the right order, as floats of 32 bits twice, as levels.
 _PNG_MS_PER_SAMPLE_MEGABYTE, _PNG_MS_PER_FILE_MEGABYTE = 2.0, 8.0
 _PNG_MS_PER_ROW = 0.0004
 # A million rows of one pixel took 0.4 s.
@@ -148,6 +152,21 @@ def estimate_bit_fields_work_ms(bmp: BmpBitFields) -> float:
     return (
         _megapixels(bmp.size_px) * _BIT_FIELDS_MS_PER_MEGAPIXEL + bmp.size_px[1] * _BMP_MS_PER_ROW
     )
+
+
+def estimate_deep_tiff_memory_bytes(tiff: DeepTiff, longest_px: int) -> int:
+    """The same for a TIFF with deep samples."""
+    pixels = tiff.size_px[0] * tiff.size_px[1]
+    held = pixels * CANVAS_BYTES_PER_PIXEL + tiff.size_px[1] * _BYTES_PER_ROW
+    if resize.is_filtered_in_full_size(tiff.size_px, longest_px):
+        held += pixels * _FLATTENED_BYTES_PER_PIXEL
+    return held + tiff.piece_bytes * _DEEP_TIFF_PIECE_COPIES
+
+
+def estimate_deep_tiff_work_ms(tiff: DeepTiff) -> float:
+    """Milliseconds of processor time for a TIFF with deep samples."""
+    megabytes = tiff.piece_count * tiff.piece_bytes / 1e6
+    return megabytes * _DEEP_TIFF_MS_PER_MEGABYTE + tiff.piece_count * _DEEP_TIFF_MS_PER_PIECE
 
 
 def estimate_webp_work_ms(size_px: Size, view: memoryview) -> float:

@@ -16,8 +16,10 @@ from app.imaging.normaliser import ImageSettings, Normaliser
 from app.runtime.deadline import Deadline
 from app.types import NormalisedImage, SourceImage
 from app.workers.pool import WorkerPool
+from testing.colour_pictures import make_colour_pictures
 from tests.imaging import image_files
 
+_COLOUR_FORMATS = ("png", "bmp", "avif", "tiff", "heic")
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "800"))
 
 EXIF = Image.Exif()
@@ -39,7 +41,9 @@ def seeds() -> list[tuple[str, bytes]]:
     files.append(("jpeg", image_files.encode(image.convert("CMYK"), "jpeg")))
     files.append(("png", image_files.encode(image.quantize(16), "png", transparency=3)))
     files.append(("tiff", image_files.encode(image.convert("I;16"), "tiff")))
-    return files
+    charts = make_colour_pictures(_COLOUR_FORMATS)
+    # Hypothesis refuses to print longer ones.
+    return files + [(one.image_format, one.data) for one in charts if len(one.data) < 6_000]
 
 
 SEEDS = seeds()

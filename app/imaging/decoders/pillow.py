@@ -2,12 +2,13 @@
 
 from typing import BinaryIO, cast
 
-from PIL import Image, ImageFile, JpegImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from app.imaging import colour, cost_model
 from app.imaging.decoders import workarounds
 from app.imaging.decoders.bmp_bit_fields import decode_bmp_bit_fields
 from app.imaging.decoders.colour_tags import read_colours
+from app.imaging.decoders.deep_tiff import DeepTiff, decode_deep_tiff, read_deep_tiff
 from app.imaging.decoders.joined_input import JoinedInput
 from app.imaging.decoders.jpeg_without_end import load_jpeg_without_end
 from app.imaging.decoders.png_chunks import PngImageChunks
@@ -84,7 +85,12 @@ def decode(job: DecodeJob) -> DecodedImage:
         )
     if image_format == "bmp" and (bit_fields := read_bmp_bit_fields(view)):
         return _decode_bmp_bit_fields(job, bit_fields)
-    image = _open(job)
+    try:
+        image = _open(job)
+    except UnidentifiedImageError:
+        if image_format != "tiff" or (deep := read_deep_tiff(job.data)) is None:
+            raise
+        return _decode_deep_tiff(job, deep)
     job.check_size(image.size)
     if image_format == "tiff" and not workarounds.has_all_strips(image):
         raise JobRefused("corrupt", "strips or tiles are missing")
@@ -117,6 +123,20 @@ def _decode_bmp_bit_fields(job: DecodeJob, bmp: BmpBitFields) -> DecodedImage:
     return DecodedImage(decode_bmp_bit_fields(job.view, bmp), bmp.size_px, 1, colours)
 
 
+def _decode_deep_tiff(job: DecodeJob, tiff: DeepTiff) -> DecodedImage:
+    job.check_size(tiff.size_px)
+    longest_px = job.scaled_longest_px(tiff.size_px, tiff.orientation)
+    colours = colour.Colours(tiff.profile)
+    job.reserve_for(
+        tiff.size_px,
+        cost_model.estimate_deep_tiff_memory_bytes(tiff, longest_px),
+        cost_model.estimate_deep_tiff_work_ms(tiff)
+        + colour.estimate_colours_ms(colours, fit(tiff.size_px, longest_px)),
+        tiff.orientation,
+    )
+    return DecodedImage(decode_deep_tiff(job.view, tiff), tiff.size_px, tiff.orientation, colours)
+
+
 def _open(job: DecodeJob) -> ImageFile.ImageFile:
     file = job.data
     if job.image_format == "png":
@@ -128,6 +148,8 @@ def _open(job: DecodeJob) -> ImageFile.ImageFile:
     image = open_image(file, job.image_format)
     if job.image_format == "tiff" and workarounds.is_16_bit_planar_tiff(image):
         return workarounds.open_with_libtiff(job.data)
+    if job.image_format == "tiff":
+        workarounds.fix_byte_order(image)
     return image
 
 

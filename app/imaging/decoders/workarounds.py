@@ -12,6 +12,7 @@ from app.workers.handler import JobInput
 
 _BITS_TAG, _PLANES_TAG, _COLOUR_MAP_TAG = 258, 284, 320
 _SEPARATE_PLANES = 2
+_NATIVE_RAW_MODES = {"F;32BF": "F;32NF", "I;32BS": "I;32NS", "I;32B": "I;32N"}
 
 
 def load_pixels(image_format: str, image: ImageFile.ImageFile, view: memoryview) -> Image.Image:
@@ -39,6 +40,19 @@ def is_16_bit_planar_tiff(image: ImageFile.ImageFile) -> bool:
     tags = image.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
     bits = tags.get(_BITS_TAG, (8,))
     return bool(tags.get(_PLANES_TAG, 1) == _SEPARATE_PLANES and max(bits) > 8 and len(bits) > 1)
+
+
+def fix_byte_order(image: ImageFile.ImageFile) -> None:
+    """Read what libtiff unpacks as what it is: numbers in the order of this machine.
+
+    Pillow takes 32-bit numbers of a compressed big-endian TIFF for big-endian, which shows black.
+    """
+    image.tile = [
+        tile._replace(args=(_NATIVE_RAW_MODES.get(tile.args[0], tile.args[0]), *tile.args[1:]))
+        if tile.codec_name == "libtiff" and isinstance(tile.args, tuple)
+        else tile
+        for tile in image.tile
+    ]
 
 
 def has_all_strips(image: ImageFile.ImageFile) -> bool:
