@@ -25,13 +25,22 @@ IMAGE_PLACE = re.compile(
     r"!?[\[<](?:img|image|picture|photo|video|media)[ _#-]{0,2}\d{1,3}[\]>]", re.IGNORECASE
 )
 _LINE_END_ESCAPE = re.compile(r"(?:\\{1,4}r)?\\{1,4}n")
+_URL_ENCODED_LINE_END = re.compile(r"(?:%0[Dd])?%0[Aa]")
+# A call or an assignment with one string: `print("...")`, `echo '...';`.
+_CODE_AROUND = re.compile(
+    r"\s{0,9}(?:const |let |var )?(?:[$\w]{1,20}\s{0,2}=\s{0,2}"
+    r"|(?:print|puts|echo|console\.log|return|printf|write)[ (]\s?)?"
+    r"[frb]?(?P<quote>[\"'`])(?P<string>.{2,4000})(?P=quote)\)?;?\s{0,9}",
+    re.DOTALL,
+)
+_MIN_STRING_CHARS = 20
 # Unlike a command of LaTeX: after a sentence, before a capital, or two in a row.
 _IS_ESCAPED = re.compile(r"^\\{1,4}[rn]|\\{1,4}n(?:[^a-z]|$)|[.!?:\"]\\{1,4}n")
 _ESCAPED_SPACE = re.compile(r"\\{1,4}[rt](?![a-z])")
 _ESCAPED_CHARACTER = re.compile(
     r"\\{1,4}u([0-9a-fA-F]{4})(?:\\{1,4}u([dD][c-fC-F][0-9a-fA-F]{2}))?"
 )
-_ESCAPED_SIGN = re.compile(r"\\([\"'/])")
+_ESCAPED_SIGN = re.compile(r"\\([\"'/*_#~])")
 # A name of a program's own, as a tokeniser's rare words are: "addCriterion".
 _IDENTIFIER = r"[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}"
 _IDENTIFIER_LINE = re.compile(
@@ -84,6 +93,7 @@ def has_coordinates(text: str) -> bool:
 
 def unescape(text: str) -> str:
     """The text with escapes of JSON and programs replaced, as `\\n` and `\\u00e9` are."""
+    text = _URL_ENCODED_LINE_END.sub("\n", text) if "%0" in text else text
     if "\\" not in text:
         return text
     if _IS_ESCAPED.search(text):
@@ -92,17 +102,21 @@ def unescape(text: str) -> str:
     return _ESCAPED_SIGN.sub(r"\1", _ESCAPED_CHARACTER.sub(_decode_escape, text))
 
 
+def unwrap_code(text: str) -> str:
+    """The string in code that only prints or assigns it; any other text unchanged."""
+    code = _CODE_AROUND.fullmatch(text)
+    if code is None or text.lstrip().startswith(code["quote"]):
+        return text
+    # print("Hello, World!") is the picture of a program, or none.
+    return code["string"] if len(code["string"]) >= _MIN_STRING_CHARS else text
+
+
 def strip_ends(text: str) -> str:
     """One paragraph without identifiers, half tokens and numbers of missing items at its ends."""
     stripped = _HALF_TOKEN.sub("", IDENTIFIER.sub("", text)).strip()
     text = stripped if any(map(str.isalnum, stripped)) else text
     item = _find_dangling_item(text)
     return text if item is None else text[: item.start()]
-
-
-def ends_in_item(text: str) -> bool:
-    """Whether the number of a missing item is left after the last sentence."""
-    return _find_dangling_item(text) is not None
 
 
 def _find_dangling_item(text: str) -> re.Match[str] | None:

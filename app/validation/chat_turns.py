@@ -13,7 +13,8 @@ MAX_CHARS = 16_000
 # Names of special tokens of Qwen, Kimi-VL, Llama, Gemma, Phi, GLM, InternVL, DeepSeek, SmolVLM,
 # MiniCPM, Molmo. Tokens with one of the first group end a turn or begin one.
 _BOUNDARY_NAMES = (
-    r"im_(?:start|end|sep|middle|user|assistant|system|tool)|(?:start|end)_header_id|e(?:o|n)t_id"
+    r"im_(?:start|end|sep|middle|user|assistant|system|tool)|(?:start|end)_header_id|header_(?:start|end)|(?:start|end)_of_turn_token"
+    r"|(?:chatbot|user|system)_token|e(?:o|n)t_id"
     r"|eom_id|endoftext|(?:begin|end)_of_text|(?:start|end)_of_turn|end_of_utterance"
     r"|(?:begin|end)[_▁]of[_▁]sentence|start_of_role|end_of_role|fim_(?:prefix|middle|suffix)"
 )
@@ -35,7 +36,8 @@ _TOKEN = (
     rf"<[|｜]/?(?P<role_token>{_ROLES}|end|eos|eot|eom|return|start|message|begin|turn|bos)[|｜]>"
     rf"|[<\[(]{{0,2}}[|｜]?/?(?<!\w)(?:im_(?P<role_name>user|assistant|system)|{_BOUNDARY_NAMES})"
     r"(?!\w)[|｜]?[>\])]{0,2}"
-    r"|</?(?:s|eos|bos|turn|answer|final_answer)>|<(?:/?[|｜])?turn[|｜]?>"
+    r"|\[?/?(?-i:(?P<bracket_role>USER|HUMAN|ASSISTANT|SYSTEM))\]"
+    r"|</?(?:s|eos|bos|turn|answer|final_answer)>|<(?:/?[|｜])?turn[|｜]?>|[|｜]turn>"
     r"|\[(?:END FINAL RESPONSE)\]|\[(?P<inst>INST)\]|\[/INST\]|<<(?P<sys>/?SYS)>>"
     r"|<[|｜]end_of_(?:box|solution)[|｜]>"
 )
@@ -58,10 +60,10 @@ _NO_PROSE_FOLLOWS = (
 # The marks between turns; each may say whose turn follows.
 _BOUNDARY = re.compile(
     rf"(?:{_TOKEN}){_AFTER_TOKEN}"
-    rf"|#{{2,4}}[ \t]{{0,4}}(?P<heading>{_ROLES})[ \t]{{0,4}}[:：]"
+    rf"|#{{2,4}}[ \t]{{0,4}}(?P<heading>{_ROLES})[ \t]{{0,4}}(?:[:：]|(?=\n))"
     # A role alone on its line, whatever is around it.
     r"|(?:^|\n)[ \t]{0,4}(?-i:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}[ \t])?"
-    rf"[\[(<*_#|]{{0,3}}[ \t]?(?P<line>{_ROLES})[ \t]?[\])>*_:|]{{0,3}}"
+    rf"[\[(<*_#| \t\"'“„«‘]{{0,6}}(?P<line>{_ROLES})[ \t]?[\])>*_:|]{{0,3}}"
     r"[ \t]{0,4}(?=\n)"
     r"|(?:^|\n)[ \t]{0,4}[*_#]{0,3}[ \t]?(?P<speaker>User|Human|Assistant)[*_]{0,3}[ \t]?"
     r"[:：][*_]{0,2}[ \t]"
@@ -100,14 +102,14 @@ IDENTIFIER_ALONE = re.compile(
 """A role or a program's name for something, which is nobody's turn: "addCriterion"."""
 # Part of every mark: without it nothing else is searched for.
 _HINT = re.compile(
-    rf"{_ROLES}|[a-z][_▁](?:start|end|of|id|sep|user|assistant|middle|tool|prefix|suffix|token|pad)"
+    rf"{_ROLES}|[a-z][_▁](?:start|end|of|token|id|sep|user|assistant|middle|tool|prefix|suffix|token|pad)"
     r"|<\|?/?(?:end|eos|eo[tm]|return|start|message|begin|turn|bos|s>|\|)|turn\|?>|INST\]|<<"
     r"|endoftext|FINAL RESPONSE",
     re.IGNORECASE,
 )
 _ROLE_GROUPS = (
-    "role_after", "role_word", "role_token", "role_name", "heading", "line", "speaker", "capitals",
-    "inline", "behind_mark", "after_end", "inst", "sys",
+    "role_after", "role_word", "bracket_role", "role_token", "role_name", "heading", "line",
+    "speaker", "capitals", "inline", "behind_mark", "after_end", "inst", "sys",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.validation.artefacts import strip_artefacts, strip_ends, unescape
+from app.validation.artefacts import strip_artefacts, strip_ends, unescape, unwrap_code
 from app.validation.caption_paragraph import extract_caption_paragraph
 from app.validation.labels import match_label
 from app.validation.languages import Language, load_languages
@@ -31,6 +31,20 @@ _LENGTH_NOTE = re.compile(
     r"caratteri|znak\w{0,3}|tekens|tecken|tegn|merkkiä|字|文字|자)[^()\[\]]{0,40}[)\]]\s*$",
     re.IGNORECASE,
 )  # fmt: skip
+# "[125/160]", "— 37 characters" after a sentence.
+_COUNT_NOTE = re.compile(
+    r"(?<=[.!?。！？।\"”“’»)）」』\]])\s?(?:\[?\d{1,4}\s?/\s?\d{1,4}\]?"
+    r"|[-–—|]\s\d{1,4} (?:characters|chars|words|tokens))\s*$"
+)
+# The end of a quotation or bracket, and another full stop: "A dog runs.].".
+_SECOND_STOP = re.compile(r"(?<=[.!?。])([\"'”’»)\]]{1,2})[.,;]$")
+# An item of a list without a second one.
+_LIST_ITEM = re.compile(
+    r"(?:[-*•●▪#>→+]+|\[[ xX]\]|\(?(?P<number>\d{1,2})[.)]|\[\d{1,2}\]|\(?(?P<letter>[aA])\)"
+    r"|step (?P<step>1):)\s+(?=\S)",
+    re.IGNORECASE,
+)
+_SECOND_ITEM = re.compile(r"(?<!\w)(?:\(?[2-9][.)]|\(?[bB]\)|step 2)\s", re.IGNORECASE)
 # Microsoft Office appends this to the alt texts that it generates.
 _OFFICE_NOTE = re.compile(
     r"[\s.,]{0,6}(?:AI-generated content may be incorrect|Description (?:automatically )?generated"
@@ -46,6 +60,8 @@ _OFFICE_NOTE = re.compile(
 )
 _ESCAPED_MARKUP = re.compile(r"<[a-zA-Z/!?]|&#?\w{1,32};")
 _UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
+_FORMAT_BEFORE_CAPITAL = re.compile(r"(?<!\w)(?:caption|alt|text|description|answer) [A-Z]")
+_SIGN_OF_CODE = re.compile(r"[{}<>|@=`]|[a-z],[a-z\d]|\w\.\w")
 # "A T-shirt with the text 'Alt text: none'": the colon belongs to quoted text.
 _OPEN_QUOTATION = re.compile(r"\s[\"'“„«‘‚][^\s\"'”“»’][^\"'”“»’]*$")
 # "a brewery and distillery .": some tokenisers put a space before the full stop.
@@ -124,14 +140,13 @@ def _unwrap_answer(text: str) -> str:
     """The answer in JSON, HTML, escapes and turns of a chat, in any order."""
     for _ in range(_MAX_WRAPPERS):
         before = text
-        text = unwrap_json_and_html(text)
-        unescaped = unescape(text)
-        # Only escapes and JSON can hide marks of turns from the first search.
-        text = normalise_text(strip_reasoning(unescaped)) if unescaped != before else text
+        text = strip_artefacts(unwrap_code(unescape(unwrap_json_and_html(text))))
         text = strip_outer_marks(strip_ends(text))
         if text == before:
             break
-    return strip_artefacts(text)
+        # Every layer can hide marks of turns from the first search.
+        text = normalise_text(strip_reasoning(text))
+    return text
 
 
 def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
@@ -139,11 +154,12 @@ def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
     for _ in range(_MAX_WRAPPERS):
         before = text
         text = _strip_at_end(_LENGTH_NOTE, text, _NOTE_MAX_CHARS)
+        text = _SECOND_STOP.sub(r"\1", _strip_at_end(_COUNT_NOTE, text, _NOTE_MAX_CHARS))
         text = _strip_at_end(_OFFICE_NOTE, text, _NOTE_MAX_CHARS).strip()
         text = strip_outer_marks(strip_ends(text))
         text = _strip_preamble(text, languages)
         text = _strip_label(text, languages)
-        text = re.sub(r"^(?:[-*•●▪#>]+|\d{1,2}[.)])\s+", "", text)
+        text = _strip_list_item(text)
         if text == before:
             break
     return _strip_closing_remarks(strip_loose_ends(text), languages)
@@ -167,6 +183,14 @@ def _strip_at_end(pattern: re.Pattern[str], text: str, max_chars: int) -> str:
     return text if match is None else text[: match.start()]
 
 
+def _strip_list_item(text: str) -> str:
+    """The text without the mark of a list at its start, unless it contains the list."""
+    item = _LIST_ITEM.match(text)
+    if item is None or (item.lastgroup and _SECOND_ITEM.search(text, item.end())):
+        return text
+    return text[item.end() :]
+
+
 def _strip_label(text: str, languages: tuple[Language, ...]) -> str:
     label = match_label(MarkupLine("text", text), languages)
     return label.rest if label is not None and label.rest else text
@@ -177,6 +201,8 @@ def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
     head = _UP_TO_COLON.match(text)
     if (
         head is not None
+        and not _SIGN_OF_CODE.search(head.group())
+        and not _FORMAT_BEFORE_CAPITAL.search(head.group())
         and not _OPEN_QUOTATION.search(head.group())
         and is_inline_preamble(head.group(), languages)
     ):

@@ -6,19 +6,24 @@ from collections.abc import Callable
 from app.validation.artefacts import (
     IDENTIFIER,
     IMAGE_PLACE,
-    ends_in_item,
     has_coordinates,
 )
 from app.validation.chat_turns import IDENTIFIER_ALONE, ROLE_LEFT, TOKEN_NAME
 from app.validation.labels import match_label
 from app.validation.language_tags import language_of
-from app.validation.languages import load_languages
+from app.validation.languages import Language, load_languages
+from app.validation.loose_marks import find_loose_mark
 from app.validation.markup import MarkupLine
-from app.validation.outer_marks import is_open_at_end
+from app.validation.outer_marks import is_open_at_end, strip_outer_marks
 from app.validation.preambles import is_preamble
 from app.validation.redundant_openers import has_opener
 from app.validation.rule_input import RuleInput
-from app.validation.sentences import ends_sentence, split_sentences
+from app.validation.sentences import split_sentences
+from app.validation.stray_words import (
+    ends_with_stray_words,
+    has_only_stray_words,
+    starts_with_stray_word,
+)
 
 _SENTINEL_ANSWER = re.compile(r"(?:DECORATIVE|UNCERTAIN)\b")
 _WRAPPING = re.compile(
@@ -28,38 +33,11 @@ _WRAPPING = re.compile(
     r"|product|title)\b[^\[\]]{0,40}\]"
     r"|\[(?:person|object)\d|^(?:#{1,6}|\*{1,3}|[-–])\s|\s#{2,6}\s|[•●▪]|\*\*|```"
 )
-# Signs that begin or end no prose: of brackets, tables and quotations, and a script's name.
-_LOOSE_MARK = re.compile(
-    r"^[<>【|}\])]|[<>【|{`][\"'”]?$|^\(\(|-->|^[\"'“„«‘]{2}.{0,1000}[\"'”’»]{2}$|[\"'”’]\s\*|[.!?。]\s?[»”\"]\s\d{1,2}$|^([\"'“„«‘])\1|([\"'”’»])\2$|\s[\"'’”]$|^[\"'‘“]\s"
-    r"|[.!?。][\"”»)\]\s]{0,3}[<>|*_`]|^[A-Za-z]{1,12}\d{0,6}>(?=[^\d\s])"
-    r"|^[Ii](?:mg|mage)[ _#-]{0,2}\d{1,3}\]"
-    r"|^\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s"
-    r"|^(?:[Jj]son|[Hh]tml|text)\s(?=[A-Z\"“\u0400-\u06ff\u3040-\u9fff])"
-    r"|^\[(?:ASSISTANT|USER|SYSTEM)\]|^-{2,3}\s"
-    r"|[\"”],\s?\d{1,2}\.$|[.!?。]\s\*\s"
-    # Nothing between quotation marks, and signs or a number after the last sentence.
-    r"|“”|„“|«»|\"\"|[.!?。][\"”»’')\]」』]{0,3}\s{0,2}(?![(\"“„«…])[^\w\s.!?…\"”»’')\]」』#]{1,4}"
-    r"\s?\d{0,2}[.)]?[\"'”»]?$|[。！？]\s?[a-z\d]{1,12}[\"'”]?$"
-    r"|[.!?。][(\[]\d{1,4}\s?,|(?<![\w`])`(?!`)|(?<!`)`(?![\w`])"
-    # Hashtags, lengths, labels without a colon, and half tags.
-    r"|[.!?。]\s?#[^\W\d]|^#\w+\s#|\(\d{1,4} (?:characters|chars|words)\)"
-    r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"“])"
-    r"|^(?:Caption|Text|Model|concise|detailed|seo)\s(?=[\u0400-\u06ff\u3040-\u9fff])"
-    r"|^(?:concise|detailed|seo)\s(?=[A-Z\"“])|\b[a-z]{2,12}(?:\d{2,6}>|>(?=\S))"
-    r"|[\"'”]\)[\"'”]$|\s[-–]\s?[\"'’”]$"
-    r"|[.!?。][\"”»)\]]?\s?;\W{0,4}\w{0,2}[.)]?$"
-    r"|^\W{0,3}(?:Caption|Alt text)\s\||\s[\"'”]\s\S{1,2}$"
-)
-_LONE_WORD_CHARS = 15
-_PLAIN_SENTENCE_END = re.compile(
-    r"(?:\b(?!incl|excl|approx|mini|maxi|temp|univ|dept|intl|calif)[^\W\dA-Z_]{3,}|[\d)\]\"”»])[.!?]"
-    r"\s?[\"'”»)\]]{0,2}$"
-)
 _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
     r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
     r"\s?[:：]"
-    r"|[.!?\"”]\s(?:human|user|assistant):",
+    r"|[.!?\"”]\s(?:human|user|assistant):|^Q:\s",
     re.IGNORECASE,
 )
 _THIS_PICTURE = re.compile(
@@ -107,11 +85,11 @@ _MARKUP = re.compile(
     r"<[a-z/!?]|\bon[a-z]{4,20}\s?=|&(?:[a-z]{2,8}|#\d{1,6}|#x[0-9a-f]{1,6});|\]\("
     r"|\\(?:frac|text|begin|boxed|n)\b|\$\$"
     # A call is code; a function name alone ("the fill() page", "console.time()") is not.
-    r"|[{}]|\w\(\"|\w\.\w+\((?!\))|//|=>"
+    r"|[{}]|\w\([\"']|^[\"“'„]{0,3}[frb][\"']|^[\"']?echo\s[\"']|\w\.\w+\((?!\))|//|=>"
     r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bfunction\(|\bconst \w+\s?="
     # A member or an assignment with its string.
     r"|[\"'](?:alt[_ ]?text|alt|caption|description|text|answer)[\"']\s?:|\w_\w{1,20}[\"']\s?:"
-    r"|\w\s?=\s?[\"'`]|\breturn\s[\"']|\[[\"']|[\"']\]"
+    r"|[\"'][a-z_]{2,20}[\"']\s?:\s|\w\s?=\s?[\"'`]|\breturn\s[\"']|\[[\"']|[\"']\]"
     # Escapes and commands that cleaning could not read.
     r"|\\|\]\]|\[\[",
     re.IGNORECASE,
@@ -131,7 +109,10 @@ _EMOJI = re.compile(
     "\u265f\u267e\u2934\u2935\u2b05-\u2b07\u3030\u303d\u3297\u3299]"
 )
 # "Python 3.9+" and "A+" are complete.
-_OPEN_END = re.compile(r"(?<![\dA-F])[+-]$|[,;–—&/]$|[(\[“„«][\"'“„«(\[]?$|\s\"$")
+# “ and « close quotations in German, Czech, Croatian and Slovenian: there they stand at a word.
+_OPEN_END = re.compile(
+    r"(?<![\dA-F])[+-]$|[,;–—&/]$|[(\[„][\"'“„«(\[]?$|(?<!\S)[“«][\"'“„«(\[]?$|\s\"$"
+)
 # English words that end no sentence; in other languages particles may end one. "Vitamin A" and the
 # last word of "based, on, a." are accepted.
 # Without a full stop also those that nothing can end with: people write "where she is from" and
@@ -142,19 +123,6 @@ _OPEN_ENGLISH_END = re.compile(
 )
 
 
-def _ends_in_lone_word(caption: str) -> bool:
-    """Whether one word or number follows the last sentence: the rest of a role or of a list."""
-    head, _, last = caption.rpartition(" ")
-    if not head or len(last) > _LONE_WORD_CHARS or ends_sentence(last) or not last.isascii():
-        return False
-    # "Washington, D.C. USA", "Fiat S.p.A. logo", "price incl. tax" end in abbreviations.
-    if not _PLAIN_SENTENCE_END.search(head):
-        return False
-    # A capital in its place: a lower-case word after a full stop is taken for an abbreviation's.
-    *before, rest = split_sentences(f"{head} Xx")
-    return bool(before) and rest.lstrip("»”\"') ]") == "Xx"
-
-
 _MARKS_OF_WRAPPING: tuple[tuple[Callable[[str], object], str], ...] = (
     (_LABEL_INSIDE.search, "It has labelled parts; answer with the caption alone."),
     (ROLE_LEFT.search, "It names the turns of a chat; answer with the caption alone."),
@@ -163,11 +131,23 @@ _MARKS_OF_WRAPPING: tuple[tuple[Callable[[str], object], str], ...] = (
     (has_coordinates, "It holds coordinates; write plain text."),
     (IMAGE_PLACE.search, "It holds the mark of an image; write plain text."),
     (is_open_at_end, "A bracket has no partner; write plain text."),
-    (_LOOSE_MARK.search, "It holds marks that belong to no sentence; write plain text."),
-    (ends_in_item, "The number of a missing item is left; write plain text."),
-    (_ends_in_lone_word, "A word is left after its last sentence; write plain text."),
+    (find_loose_mark, "It holds marks that belong to no sentence; write plain text."),
+    (ends_with_stray_words, "A word or number is left after its last sentence; write plain text."),
     (_WRAPPING.search, "It holds list marks, headings or tokens; write plain text."),
 )
+
+
+def _begins_with_wrapping(caption: str, languages: tuple[Language, ...]) -> bool:
+    return (
+        match_label(MarkupLine("text", caption), languages) is not None
+        or is_preamble(caption, languages)
+        or starts_with_stray_word(caption, languages)
+    )
+
+
+def _has_outer_marks(given: RuleInput) -> bool:
+    # A ceiling may have cut a quotation, which then has no end.
+    return not given.is_truncated and strip_outer_marks(given.caption) != given.caption
 
 
 def wrapping_left(given: RuleInput) -> str | None:
@@ -177,14 +157,13 @@ def wrapping_left(given: RuleInput) -> str | None:
         return "It is an outline or a list; write plain sentences."
     if _SENTINEL_ANSWER.match(caption):
         return "Answer with DECORATIVE or UNCERTAIN and nothing else, or with a caption."
-    label = match_label(MarkupLine("text", caption), given.languages)
-    if label is not None or is_preamble(caption, given.languages):
-        return "It begins with a label or an announcement; answer with the caption alone."
+    if _begins_with_wrapping(caption, given.languages):
+        return "It begins with a label, a role or an announcement; answer with the caption alone."
     for find_mark, reason in _MARKS_OF_WRAPPING:
         if find_mark(caption):
             return reason
-    if _TABLE.search(given.unquoted):
-        return "It is a table; write plain sentences."
+    if _TABLE.search(given.unquoted) or _has_outer_marks(given):
+        return "It is a table, or marks stand around it; write plain sentences."
     labelled = [bool(_OUTLINE_ITEM.match(part)) for part in split_sentences(caption)]
     if labelled[:1] == [True] and 1 < sum(labelled) >= len(labelled) / 2:
         return "It is an outline with labels; write plain sentences."
@@ -220,6 +199,8 @@ def placeholder(given: RuleInput) -> str | None:
     caption = given.caption
     if caption.casefold().strip(" .!?\"'[]()<>-_:*") in load_languages().placeholders:
         return "It is a placeholder, not a description."
+    if has_only_stray_words(caption):
+        return "It is made of the names of fields, not a description."
     if _NAME_ALONE.fullmatch(caption) or IDENTIFIER_ALONE.fullmatch(caption):
         return "It is a name for machines, not a description."
     if _FILE_NAME.search(caption) if " " not in caption else _FILE_NAME.fullmatch(caption):

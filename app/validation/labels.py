@@ -5,10 +5,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from app.validation.chat_turns import assistant_turn
+from app.validation.chat_turns import IDENTIFIER_ALONE, assistant_turn
 from app.validation.languages import Language
 from app.validation.markup import MarkupLine
 from app.validation.redundant_openers import capitalise
+from app.validation.stray_words import is_stray_word
 
 Section = Literal["caption", "description", "title", "other", "option"]
 """The sections of a structured draft. `option`: one of several alternatives ("Option 1:")."""
@@ -21,6 +22,9 @@ _OPTION = re.compile(
 _LABEL_END = re.compile(
     r"\s{0,2}#?\d{1,2}[:：]\s+|\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—|]\s+"
 )
+
+_BLOCK_SCALAR = re.compile(r"[|>][-+]?(?:$|\s(?=[^|]*$))")
+"""In YAML the text follows on the next line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,14 @@ def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | No
         end = _LABEL_END.match(rest)
         if end is not None:
             rest = rest[end.end() :].strip("* ")
-            if rest.startswith("assistant "):  # before its capital would hide the role
+            if rest.startswith("assistant "):
                 rest = assistant_turn(rest).lstrip()
-            return Label(section, capitalise(rest))
+            rest = _BLOCK_SCALAR.sub("", rest)
+            if IDENTIFIER_ALONE.fullmatch(rest):  # the caption follows on the next line
+                return Label(section, "")
+            # A capital would hide a role from the rules.
+            is_word_of_wrapping = is_stray_word(rest.lstrip("\"'“„«‘([{").partition(" ")[0])
+            return Label(section, rest if is_word_of_wrapping else capitalise(rest))
         # A label without a colon counts where nothing else is on its line.
         if not rest.strip() and (line.kind == "heading" or section != "option"):
             return Label(section, "")

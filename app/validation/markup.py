@@ -33,16 +33,31 @@ _JSON_MEMBER = re.compile(
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"^[ \t]*(?:`{2,6}|~{2,6})[ \t]*[\w+#.-]{0,20}[ \t]*$", re.MULTILINE)
+_SENTENCE_ENDS = (".", "!", "?", "。", "।")
 _FENCE_WORD = r"(?:json|text|txt|plaintext|html|xml|markdown|md|yaml|python)\b"
 _INLINE_FENCE = re.compile(
-    rf"^\s{{0,9}}(?:`{{1,6}}|~{{2,6}})(?:[ \t]?{_FENCE_WORD})?+(?=[^\n])"
+    rf"^\s{{0,9}}(?:`{{1,6}}+|~{{2,6}}+)(?:[ \t]?{_FENCE_WORD})?+(?=[^\n])"
     r"|(?:`{3,6}|~{3,6})\s{0,9}$"
 )
 _FENCE_INSIDE = re.compile(rf"(?:`{{2,6}}|~{{2,6}}){_FENCE_WORD}|`{{3,6}}|~{{3,6}}")
 _ALT = re.compile(
-    r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')", re.IGNORECASE
+    # A quotation within the attribute does not end it.
+    r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')"
+    r"(?=\s{0,9}(?:/?>|[\w-]{1,30}\s?=|$))",
+    re.IGNORECASE,
 )
-_TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9_-]{0,30}(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->")
+_TAG = re.compile(
+    r"</?[a-zA-Z][a-zA-Z0-9_-]{0,30}(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->"
+    r"|<\?xml[^<>]{0,200}\?>|<!\[CDATA\[|\]\]>"
+)
+_PROSE_IN_TAG = re.compile(r"[a-zA-Z][^=\s]{0,20}(?:\s[^=\s]{1,30}){2}[^=]*$")
+_OUTER_TAGS = re.compile(
+    r"^(?:\s{0,9}<(?:p|div|span|b|i|u|em|strong|q|center|figure|figcaption|caption|blockquote|answer"
+    r"|alt|alt_text|h[1-6])(?:\s[^<>]{0,200})?>){1,9}"
+    r"|(?:</(?:p|div|span|b|i|u|em|strong|q|center|figure|figcaption|caption|blockquote|answer|alt"
+    r"|alt_text|h[1-6])>\s{0,9}){1,9}$",
+    re.IGNORECASE,
+)
 # Elements whose content a browser does not show. The content does not begin another one: otherwise
 # each of many opening tags would be searched for its end.
 _INVISIBLE_ELEMENT = re.compile(
@@ -82,7 +97,7 @@ _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
 
 def unwrap_json_and_html(answer: str) -> str:
     """The caption in a JSON answer or in an `alt` attribute; any other answer unchanged."""
-    answer = _INLINE_FENCE.sub("", answer)
+    answer = _INLINE_FENCE.sub("", _OUTER_TAGS.sub("", answer))
     fenced = _fenced_part(answer)
     for candidate in (answer, fenced):
         caption = _caption_from_json(candidate)
@@ -90,6 +105,8 @@ def unwrap_json_and_html(answer: str) -> str:
             return caption
     if fenced != answer:
         before = answer[: answer.find("```")].strip() if "```" in answer else ""
+        if answer.count("```") == 1 and before.endswith(_SENTENCE_ENDS):
+            return before  # the fence is the end of one that was cut
         # The fenced part is the answer only where nothing longer than a preamble precedes it.
         answer = fenced if len(before) < 200 and fenced.strip() else answer
     alt = _ALT.search(answer)
@@ -101,9 +118,15 @@ def unwrap_json_and_html(answer: str) -> str:
 def parse_lines(answer: str) -> list[MarkupLine]:
     """The lines of an answer, each without markup."""
     text = _BLOCK_TAG.sub("\n", _INVISIBLE_ELEMENT.sub(" ", answer))
-    text = _unescape_references(_TAG.sub(" ", text))
+    text = _unescape_references(_TAG.sub(_prose_in_tag, text))
     text = _FENCE.sub("", text)
     return [_parse_line(raw.strip()) for raw in text.splitlines()[:_MAX_LINES]]
+
+
+def _prose_in_tag(tag: re.Match[str]) -> str:
+    """Angle brackets around a sentence are no tag: "<A man's hat lies on a desk.>"."""
+    inner = tag.group()[1:-1]
+    return f" {inner} " if _PROSE_IN_TAG.match(inner) else " "
 
 
 def _unescape_references(text: str) -> str:
@@ -120,6 +143,7 @@ def _parse_line(raw: str) -> MarkupLine:
     row = _TABLE_ROW.fullmatch(raw)
     if row is not None:
         cells = [cell.strip() for cell in raw.strip("|").split("|") if cell.strip()]
+        cells = cells[1:] if len(cells) > 1 and cells[0].isdigit() else cells  # a row's number
         kind: LineKind = "table" if len(cells) > 1 else "text"
         return MarkupLine(kind, _strip_inline_markup(", ".join(cells)))
     heading = _HEADING.fullmatch(raw)

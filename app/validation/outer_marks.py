@@ -5,11 +5,14 @@ Marks around a part of the text are kept, and so is a quotation that may be the 
 
 import re
 
-_BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">", "【": "】", "（": "）", "《": "》"}
+_BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">", "【": "】", "（": "）", "《": "》",
+             "⟨": "⟩"}  # fmt: skip
 _QUOTES = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "”": "”", "‹": "›",
            "‘": "’"}  # fmt: skip
+_PAIRS = _BRACKETS | _QUOTES
 _STRAIGHT = "\"'`*_"
 _CLOSERS = frozenset("".join((*_BRACKETS.values(), *_QUOTES.values()))) - {"“"}
+_MARK = re.compile(f"[{re.escape(''.join((*_PAIRS, *_PAIRS.values())))}]")
 _MAX_LAYERS = 10
 _MAX_MARKS = 60
 """A text with more of one mark is no caption, and would be searched for each of them."""
@@ -17,8 +20,12 @@ _RUN_CHARS = 8
 """Marks in a row that are looked at."""
 _SIGN_CHARS, _SIGN_IN_CAPITALS_CHARS = 8, 40
 """A quotation up to this length may be the text of a sign."""
-_ENDS = (*".!?。！？… \"'”’»)", *_CLOSERS)
+_ENDS = (*".!?。！？…।؟۔ \"'”’»)", *_CLOSERS)
 """What a mark follows at the end of a sentence."""
+_RUN_AROUND = re.compile(
+    r"(?:(?P<run>([\"'`])\2{1,2}+)(?P<inner>[^\"'`].{0,4000})(?P=run)|``(?P<tex>[^`].{0,4000})'')",
+    re.DOTALL,
+)
 _ITEM = re.compile(r"\W\w.$")
 _LOOSE_ENDS = " \n`*|_~"
 
@@ -29,7 +36,7 @@ def strip_outer_marks(text: str) -> str:
         before = text
         if any(text.count(mark) > _MAX_MARKS for mark in {text[:1], text[-1:]} - {""}):
             break
-        text = _strip_layer(_strip_unpaired(text.strip()))
+        text = _strip_layer(_strip_unpaired(_strip_runs(text.strip())))
         if text == before:
             break
     return text
@@ -45,6 +52,12 @@ def is_open_at_end(text: str) -> bool:
     return max(map(text.rfind, "([")) > max(map(text.rfind, ")]"))
 
 
+def _strip_runs(text: str) -> str:
+    """The text without two or three equal straight marks around it."""
+    run = _RUN_AROUND.fullmatch(text)
+    return text if run is None else (run["inner"] or run["tex"]).strip()
+
+
 def _strip_layer(text: str) -> str:
     if len(text) < 3:
         return text
@@ -53,8 +66,7 @@ def _strip_layer(text: str) -> str:
     if opening in _STRAIGHT:
         is_around = end[-1] == opening and _is_around(end[1:-1], opening)
     else:
-        closing = _BRACKETS.get(opening) or _QUOTES.get(opening)
-        is_around = bool(closing) and _partner(end, opening, closing or "") == len(end) - 1
+        is_around = opening in _PAIRS and _match_marks(end).get(0) == len(end) - 1
     inner = end[1:-1]
     if not is_around or not inner.strip():
         return text
@@ -62,21 +74,6 @@ def _strip_layer(text: str) -> str:
     if is_sign and (opening in _QUOTES or opening in "\"'"):
         return text
     return inner.strip()
-
-
-def _partner(text: str, opening: str, closing: str) -> int:
-    """The index of the mark that closes the first one; -1 where none does."""
-    depth = 0
-    for at, char in enumerate(text):
-        # Of "„a“ und „b“" the second mark closes although it opens elsewhere.
-        is_apostrophe = char == "’" and text[at - 1].isalnum() and text[at + 1 : at + 2].isalnum()
-        if char in closing and depth and not is_apostrophe:
-            depth -= 1
-            if depth == 0:
-                return at
-        elif char == opening:
-            depth += 1
-    return -1
 
 
 def _is_around(inner: str, mark: str) -> bool:
@@ -101,7 +98,7 @@ def _marks_in(text: str, mark: str) -> list[int]:
 
 
 def _opens(text: str, at: int) -> bool:
-    before = text[max(0, at - _RUN_CHARS) : at].rstrip("\"'“„«‘`*_([{")
+    before = text[max(0, at - _RUN_CHARS) : at].rstrip("\"'“„«‘`*_([{<【（《「『")
     return not before or (not text[at - 1].isalnum() and text[at + 1 : at + 2].isalnum())
 
 
@@ -113,9 +110,8 @@ def _strip_unpaired_start(text: str) -> str:
     if len(text) < 3:
         return text
     first = text[0]
-    closing = _BRACKETS.get(first) or _QUOTES.get(first)
-    if closing:
-        is_unpaired = _partner(text, first, closing) < 0
+    if first in _BRACKETS or first in _QUOTES:
+        is_unpaired = _is_unpaired(text, 0)
     elif first in "\"'" and text[1] == " ":
         is_unpaired = True
     elif first in _STRAIGHT and not text[1].isdigit():
@@ -130,15 +126,52 @@ def _strip_unpaired_end(text: str) -> str:
     if len(text) < 3:
         return text
     last, before = text[-1], text[-2]
-    if last in _CLOSERS:
-        openings = [
-            mark for mark, ends in (_BRACKETS | _QUOTES).items() if last in ends and mark != last
-        ]
-        is_apostrophe = last == "’" and before not in _ENDS
+    if last in _STRAIGHT:
+        is_unpaired = before in _ENDS and len(_marks_in(text, last)) % 2 == 1
+    elif last in _CLOSERS or (last in _QUOTES and before in _ENDS and before != " "):
         is_smiley = before in ":;-"
         is_item = last in ")]" and _ITEM.search(text, len(text) - 3) is not None
-        is_unpaired = text.count(last) > sum(map(text.count, openings))
-        is_unpaired = is_unpaired and not (is_apostrophe or is_item or is_smiley)
+        is_unpaired = not (is_item or is_smiley) and _is_unpaired(text, len(text) - 1)
     else:
-        is_unpaired = last in _STRAIGHT and before in _ENDS and len(_marks_in(text, last)) % 2 == 1
+        is_unpaired = False
     return text[:-1].rstrip() if is_unpaired else text
+
+
+def _is_unpaired(text: str, at: int) -> bool:
+    pairs = _match_marks(text)
+    return at not in pairs and at not in pairs.values()
+
+
+def _match_marks(text: str) -> dict[int, int]:
+    """Where each bracket and typographic quotation mark is closed, by where it opens.
+
+    Nothing is matched in a text of so many open marks that it is no caption.
+    """
+    pairs: dict[int, int] = {}
+    open_marks: list[int] = []
+    has_single_quotation = "‘" in text
+    for mark in _MARK.finditer(text):
+        at, char = mark.start(), mark.group()
+        follows_word = bool(text[max(0, at - 1) : at].strip())
+        if char == "’" and _is_apostrophe(text, at, has_single_quotation=has_single_quotation):
+            continue
+        partner = next(
+            (index for index in reversed(open_marks) if char in _PAIRS.get(text[index], "")), None
+        )
+        # “ and « behind a space open, even where „ or » is open.
+        if partner is not None and (char not in "“«" or follows_word):
+            while open_marks.pop() != partner:
+                pass
+            pairs[partner] = at
+        elif char in _PAIRS and (char not in "”»›’" or not follows_word):
+            open_marks.append(at)
+            if len(open_marks) > _MAX_MARKS:
+                return {}
+    return pairs
+
+
+def _is_apostrophe(text: str, at: int, *, has_single_quotation: bool) -> bool:
+    """Within a word or after one: "the dogs’ bowl"."""
+    return text[at - 1 : at].isalnum() and (
+        text[at + 1 : at + 2].isalnum() or not has_single_quotation
+    )

@@ -22,6 +22,22 @@ def strip_quoted_text(text: str) -> str:
     return " ".join((*parts, text[kept_from:]))
 
 
+def mask_quoted_text(text: str) -> str:
+    """The text of the same length, with an `x` for each quoted character, its last marks aside.
+
+    They may be the full stop of the sentence around the quotation.
+    """
+    parts: list[str] = []
+    kept_from = 0
+    for start, end in find_quotations(text):
+        kept_to = end - 1
+        while kept_to > start + 1 and not text[kept_to - 1].isalnum():
+            kept_to -= 1
+        parts.append(text[kept_from : start + 1] + "x" * (kept_to - start - 1))
+        kept_from = kept_to
+    return "".join((*parts, text[kept_from:]))
+
+
 def find_quotations(text: str) -> list[tuple[int, int]]:
     """Where each quotation begins and ends, its marks included, in order."""
     found: list[tuple[int, int]] = []
@@ -53,4 +69,6 @@ def _is_quotation(text: str, start: int, end: int) -> bool:
         return False
     # "the dogs' bowl and the cat's": an apostrophe closes nothing.
     following = text[end + 1 : end + 2]
+    if text[start] in "\"'" and text[start - 1 : start] in tuple(".!?…。"):
+        return False  # closes a sentence, and opens none
     return text[start] != "'" or not (following.isalnum() or following == "_")

@@ -35,10 +35,12 @@ _ANSWER_STARTS = _any_of(
     "<final_answer>", "[BEGIN FINAL RESPONSE]",
 )  # fmt: skip
 _SPECIAL_TOKENS = re.compile(
-    r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>"
-    r"|\[(?:IMG|IMG_END)\]",
+    r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁"
+    r"|data:\s?\[DONE\]|<unused\d{1,4}>|\[(?:IMG|IMG_END|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
     re.IGNORECASE,
 )
+_BOX = re.compile(r"[\\@](?:boxed|text|textbf|textit|emph|mathrm|caption)\{")
+_MAX_BOXES = 3
 # First words of reasoning that no token marks. Such a draft contains instructions, doubts and
 # half-finished sentences; no part of it is used as a caption.
 _UNMARKED_REASONING = re.compile(
@@ -82,10 +84,11 @@ def is_unmarked_reasoning(answer: str) -> bool:
 def _unbox(text: str) -> str:
     """The content of a LaTeX box, as models trained on maths write: `\\boxed{\\text{A cup.}}`."""
     boxed = text.strip("$. ")
-    for opening in ("\\boxed{", "\\text{"):
-        if not boxed.startswith(opening) or not boxed.endswith("}"):
+    for _ in range(_MAX_BOXES):
+        opening = _BOX.match(boxed)
+        if opening is None or not boxed.endswith("}"):
             break
-        text = boxed = boxed[len(opening) : -1].strip()
+        text = boxed = boxed[opening.end() : -1].strip()
     return text
 
 

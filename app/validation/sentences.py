@@ -20,7 +20,7 @@ _ABBREVIATIONS_WORDS = """
 st mr mrs ms dr prof no mt ft ave rd jr sr vs etc approx inc ltd co corp dept fig figs vol ed
 e.g i.e cf ca bzw z.b d.h usw nr str hl tel np tzv tj itd npr sv ul čl bl ev öv kl ok
 """
-_ABBREVIATIONS = frozenset(_ABBREVIATIONS_WORDS.split())
+ABBREVIATIONS = frozenset(_ABBREVIATIONS_WORDS.split())
 # "Figure 3. Daily use": a figure number before its legend is not a sentence.
 _FIGURE_NUMBER = re.compile(
     r"(?:fig(?:ure)?|table|abb(?:ildung)?)(?:\.? ?\d{1,3}[a-z]?)?$", re.IGNORECASE
@@ -154,7 +154,7 @@ def _is_sentence_end(text: str, mark_start: int, mark_end: int, mark: str) -> bo
     word = "" if before[-1:].isspace() else before.split()[-1].lstrip("(\"'“„«") if before else ""
     if len(word) == 1 and word.isalpha() and word.isupper():
         return False  # an initial: "J. Smith"
-    return word.casefold() not in _ABBREVIATIONS or word == "no"
+    return word.casefold() not in ABBREVIATIONS or word == "no"
 
 
 def _is_word_boundary(text: str, index: int) -> bool:

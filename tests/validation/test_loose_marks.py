@@ -1,0 +1,81 @@
+"""Each kind of loose mark is found in what wrapping leaves, and in nothing that people write."""
+
+import pytest
+
+from app.validation.loose_marks import LOOSE_MARKS, find_loose_mark
+
+LEFT_BY_WRAPPING = {
+    "closing or doubled bracket first": ["] A dog runs.", "((A dog runs.", "[# A dog runs."],
+    "opening bracket or bar last": ["A dog runs {", "A dog runs <"],
+    "role in brackets first": ["[ASSISTANT] A dog runs."],
+    "quotation mark apart from its text": ['" A dog runs.', "A dog runs. '", "A dog runs ' b)"],
+    "quotation in a quotation": ["“‘A dog runs.’”", '„A dog runs.“"'],
+    "doubled quotation mark": ['""A dog runs.', "A dog runs.''"],
+    "quotation mark of another language": ["»A dog runs."],
+    "full stop after a closing mark": ["A dog runs.].", 'A dog runs.".'],
+    "empty quotation": ["A dog “” runs."],
+    "run of quotation marks": ["A dog runs.”””", 'A dog runs."\'"'],
+    "run of brackets": ["(« 「A dog runs.", "A dog runs.)]}>", "(“A dog runs."],
+    "number in an open quotation": ['"1. A dog runs.', "'2) A dog runs."],
+    "bracket in a quotation's end": ['A dog runs.")"'],
+    "dash or comma before a last mark": ['A dog runs. -"', 'A dog runs.", 2.'],
+    "heading in an open quotation": ['"# A dog runs.', "“* A dog runs."],
+    "dashes first": ["-- A dog runs."],
+    "emphasis after a quotation": ["A “dog” *runs."],
+    "sign of markup after a sentence": ["A dog runs.*", "A dog runs.”|"],
+    "semicolon after a sentence": ['A dog runs.";'],
+    "list of numbers after a sentence": ["A dog runs.[10, 20"],
+    "emphasis at a word": ["__A dog runs.", "A dog_ runs."],
+    "backtick at a word": ["`A dog runs."],
+    "arrow of a comment": ["A dog runs.-->"],
+    "half a tag": ["p>A dog runs.", "emTwo dogs run.", "loc0100> A dog runs.", "0x0A>A dog runs."],
+    "half an image's place": ["img-0] A dog runs."],
+    "names of columns first": ["id,caption 1,A dog runs."],
+    "name of a field": ["alt_text: A dog runs."],
+    "speaker first": ["AI: A dog runs.", "caption Bot: A dog runs."],
+    "answer without its question": ["A: A dog runs."],
+    "percent-encoded sign": ["%0AA dog runs."],
+    "interjection first": ["(Sure! A dog runs."],
+    "file name first": ["caption.py A dog runs."],
+    "label without a colon": ["Caption A dog runs.", "Alt text | A dog runs."],
+    "hashtag": ["A dog runs. #dog", "#dog #beach"],
+    "length of a text": ["A dog runs. (37 characters)", "A dog runs — 37 characters"],
+}
+WRITTEN_BY_PEOPLE = [
+    'A sign that reads "OPEN" in white letters.',
+    "“1. FC Köln” on a red and white scarf",
+    "A man's hat (blue) and the dogs' bowl.",
+    "Eine Tafel mit der Aufschrift »Heute Ruhetag«",
+    "Natpis „Otvoreno“ na vratima, a ispod njega „Dobro došli“",
+    "Un homme lit le journal « Le Monde »",
+    "En skylt med texten ”Stängt”",
+    "A black T-shirt with “<3” printed on the chest.",
+    "A sign with an arrow and the words \"Gate A > B\".",
+    "A chart shows x>5 for every y<3",
+    "A screen with a 24-inch diagonal; beside it a keyboard.",
+    "A 12\" record in a sleeve.",
+    "A plot of f(x) = x² (in red).",
+    "The #5 tram at the stop “Main St.”",
+    "[sic] is tattooed on an arm.",
+    "A: a red cell. B: a blue cell.",
+    "divers in a cave",
+    "Home, 2–1",
+    "A form with a blank line: ____",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in LEFT_BY_WRAPPING.items() for text in texts]
+)
+def test_each_kind_is_found_in_what_wrapping_leaves(name: str, text: str) -> None:
+    assert LOOSE_MARKS[name].search(text)
+    assert find_loose_mark(text) is not None
+
+
+def test_each_kind_has_an_example() -> None:
+    assert LEFT_BY_WRAPPING.keys() == LOOSE_MARKS.keys()
+
+
+@pytest.mark.parametrize("text", WRITTEN_BY_PEOPLE)
+def test_nothing_is_found_in_what_people_write(text: str) -> None:
+    assert find_loose_mark(text) is None
