@@ -32,6 +32,10 @@ MAX_SHADOW_DEPTH = 0.4
 MAX_SHADOW_TINT = 0.02
 MIN_SUBJECT_SHARE = 0.4
 """Of subject and shadow together. Where the subject is smaller, the "shadow" is part of it."""
+FRAME_MIN_FILL, FRAME_MAX_DIFFERENCE = 0.9, 0.03
+"""A picture in a frame has four straight sides, of which this share differs from the frame, and
+margins that differ by this share of the longer side at most. A product has more room above it or
+beside it, or round corners."""
 SPECK_SHARE = 0.0015
 """Components under this share of the image are specks of dust."""
 
@@ -53,7 +57,10 @@ class Background:
 
 
 def find_background(lab: OklabPixels) -> Background | None:
-    """The plain background of an image, or None where its border has more than one colour."""
+    """The plain background of an image, or None where its border has more than one colour.
+
+    A frame around a picture is none.
+    """
     border = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
     colour = np.median(border, axis=0)
     near_border = oklab_distance(border, colour) < BACKGROUND_DISTANCE
@@ -61,6 +68,8 @@ def find_background(lab: OklabPixels) -> Background | None:
         return None
     near = oklab_distance(lab, colour) < BACKGROUND_DISTANCE
     if float(near.mean()) < MIN_BACKGROUND_SHARE:
+        return None
+    if _is_framed(near):
         return None
     subject, parts, has_shadow = _separate_shadow(lab, colour, near)
     if len(parts) == 1:
@@ -72,6 +81,21 @@ def find_background(lab: OklabPixels) -> Background | None:
     has_shadow = has_shadow and not bool(subject[-1].any())
     core = _erode_edge(subject & ~_find_holes(lab, colour, subject))
     return Background(name_colour(colour), colour, subject, core, parts, has_shadow)
+
+
+def _is_framed(near: Mask) -> bool:
+    """Whether the background is an even border around a rectangle."""
+    rows, columns = np.flatnonzero(~near.all(axis=1)), np.flatnonzero(~near.all(axis=0))
+    if not rows.size or min(rows.size, columns.size) < 8:
+        return False
+    top, bottom, left, right = rows[0], rows[-1], columns[0], columns[-1]
+    height, width = near.shape
+    margins = (left, top, width - 1 - right, height - 1 - bottom)
+    if min(margins) < 1 or max(margins) - min(margins) > FRAME_MAX_DIFFERENCE * max(width, height):
+        return False
+    inside = ~near[top + 1 : bottom, left + 1 : right]  # the outermost pixels are blended
+    sides = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
+    return all(float(side.mean()) >= FRAME_MIN_FILL for side in sides)
 
 
 def _separate_shadow(

@@ -1,8 +1,11 @@
 """Plain backgrounds."""
 
+import numpy as np
 from PIL import Image
 
 from app.vision.analyse import analyse
+from app.vision.background import Background, find_background
+from app.vision.oklab import to_oklab
 from tests.vision import drawn
 
 
@@ -12,3 +15,20 @@ def test_a_thin_frame_is_not_a_background():
     image.paste("white", (10, 40, 590, 790))
     image.paste("#1f5fd0", (250, 200, 350, 300))
     assert analyse(drawn.jpeg(image)).background != "black"
+
+
+def framed(margin_px: int, top_px: int) -> Background | None:
+    """The background of a scene inside a white border."""
+    image = Image.new("RGB", (192, 192), "white")
+    scene = drawn.noisy_scene().resize((192 - 2 * margin_px, 192 - margin_px - top_px))
+    image.paste(scene, (margin_px, top_px))
+    return find_background(to_oklab(np.asarray(image)))
+
+
+def test_the_frame_of_a_picture_is_no_background():
+    """What is in it does not stand before a plain wall."""
+    assert framed(16, 16) is None
+
+
+def test_a_box_with_room_above_it_stands_on_a_background():
+    assert framed(16, 60) is not None

@@ -32,6 +32,8 @@ WORN_MIN_RATIO = 1.8
 """To the next colour, which may be that of another garment."""
 HAIR_COLOURS = frozenset({"black", "dark grey", "grey", "light grey", "gold", "yellow", "white"})
 
+GARMENT = "garment"
+"""The concept of everything that is worn."""
 LIGHT_COLOURS = frozenset({"white", "off-white", "light grey"})
 """Of the walls before which shops photograph."""
 
@@ -63,6 +65,8 @@ def find_things(features: Features, request: DraftRequest, phrasebook: Phraseboo
     """The things of an image, or None where nothing was recognised."""
     words, kinds = phrasebook.words, load_concept_kinds()
     seen = _find_nameable(features, words)
+    if features.faces:
+        seen = [concept for concept in seen if concept != GARMENT]  # everybody wears one
     if not seen and not features.faces:
         return None
     places = [concept for concept in seen if kinds[concept].kind == "place"]

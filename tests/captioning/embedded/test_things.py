@@ -293,3 +293,8 @@ def test_where_a_word_lacks_the_more_general_one_is_used(cutout: Features) -> No
     """A "chouette" is no "hibou", and both are birds."""
     assert caption(see(cutout, "owl"), locale="fr") == caption(see(cutout, "bird"), locale="fr")
     assert "owl" in caption(see(cutout, "owl"))
+
+
+def test_a_person_is_not_said_to_wear_a_garment(scene: Features) -> None:
+    """It tells nothing: everybody does."""
+    assert caption(see(scene, "garment", faces=1)) == caption(see(scene, faces=1))
