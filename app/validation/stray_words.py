@@ -56,6 +56,8 @@ _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+")
 _REAL_WORD_LETTERS = 2
 _MANY_SHORT_WORDS = 3
+_END_CHARS = 200
+"""Rests are looked for in so much of the end: every full stop is followed by all of the tail."""
 _IDENTIFIER = re.compile(r"[a-z]{3,}[A-Z][a-z]+")
 _NUMBER_OF_PROSE = re.compile(r"\(\d{4}\)|[€$£¥%]|\d\s?(?:m|g)\b")
 
@@ -94,7 +96,8 @@ def ends_with_stray_words(text: str) -> bool:
     The rest of a role, a list or a token: "A dog runs. b 2.", "A dog runs.assistant b)".
     """
     masked = mask_quoted_text(text)
-    return any(_is_stray_end(masked, end) for end in _SENTENCE_END.finditer(masked))
+    ends = _SENTENCE_END.finditer(masked, max(0, len(masked) - _END_CHARS))
+    return any(_is_stray_end(masked, end) for end in ends)
 
 
 def _begins_sentence(text: str, after: str, languages: tuple[Language, ...]) -> bool:
