@@ -254,8 +254,9 @@ MARKS: dict[str, tuple[_Wrap, ...]] = {
         _around("Okay, the user wants a caption.\n\n"),
     ),
 }  # fmt: skip
-_PROSE = frozenset({"echo", "remark"})
-"""Marks that are sentences: cut, they could be the beginning of anything."""
+PROSE_MARKS = frozenset({"echo", "remark"})
+"""Marks that are sentences: cut, they could be the beginning of anything. Of most drafts with them
+nothing may come out."""
 _HALF_CLOSED_SHARE = 0.3
 _DEPTHS = (1, 1, 1, 2, 2, 3, 4)
 
@@ -267,7 +268,7 @@ def draw_draft(random: Random) -> FuzzedDraft:
     for _ in range(random.choice(_DEPTHS)):
         name = random.choice(tuple(MARKS))
         before, body, after = random.choice(MARKS[name])(text)
-        if name not in _PROSE and random.random() < _HALF_CLOSED_SHARE:
+        if name not in PROSE_MARKS and random.random() < _HALF_CLOSED_SHARE:
             before, after, name = *_cut(random, before, after), f"{name}-"
         text = before + body + after
         names.append(name)

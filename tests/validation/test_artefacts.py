@@ -9,8 +9,9 @@ import pytest
 
 from app.captioning.styles.loader import load_styles
 from app.types import Draft
+from app.validation.reasoning_tokens import MAX_DRAFT_CHARS
 from app.validation.verdict import Verdict, validate_draft, validate_text
-from testing.draft_fuzzer import draw_draft, find_leak, is_sentence_of
+from testing.draft_fuzzer import PROSE_MARKS, draw_draft, find_leak, is_sentence_of
 
 STYLE = load_styles()["concise"]
 DISC = "A red disc lies centred on a plain white table."
@@ -244,18 +245,17 @@ def test_quotations_of_other_languages_are_left_as_they_are(caption: str, locale
 
 
 def test_of_fuzzed_drafts_the_sentence_comes_out_or_nothing() -> None:
-    """A sample; many more: `python -m benchmarks.draft_fuzz`.
-
-    Echoes of instructions and reasoning are among the marks: nothing comes out of these.
-    """
+    """A sample; many more: `python -m benchmarks.draft_fuzz`."""
     source = random.Random(21)
     drafts = [draw_draft(source) for _ in range(1_500)]
     leaks = {draft.text: leak for draft in drafts if (leak := find_leak(draft, STYLE))}
     assert leaks == {}
+    # Of an echo of the instruction or a remark mostly nothing may come out.
+    no_prose = [draft for draft in drafts if PROSE_MARKS.isdisjoint(draft.marks)]
     came_out = sum(
-        is_sentence_of(each, verdict_on(each.text, each.locale).caption) for each in drafts
+        is_sentence_of(each, verdict_on(each.text, each.locale).caption) for each in no_prose
     )
-    assert came_out > 0.68 * len(drafts)
+    assert came_out > 0.75 * len(no_prose) > 0.5 * len(drafts)
 
 
 @pytest.mark.measures
@@ -269,3 +269,21 @@ def test_a_megabyte_of_one_sign_is_judged_in_under_50_ms(sign: str) -> None:
     started_s = time.process_time()
     verdict_on(draft)
     assert time.process_time() - started_s < 0.05
+
+
+@pytest.mark.measures
+@pytest.mark.parametrize(
+    "pattern", ["。a", ". a", "a.", ") ", "“a” ", "1. ", "user ", "[a] ", "| a "]
+)
+def test_the_time_for_a_pattern_grows_with_its_length(pattern: str) -> None:
+    """Four times the text takes four times as long, not sixteen. What is longer is cut before."""
+
+    def took_s(size: int) -> float:
+        draft = pattern * (size // len(pattern))
+        started_s = time.process_time()
+        verdict_on(draft)
+        return time.process_time() - started_s
+
+    took_s(1_000)
+    small_s = min(took_s(MAX_DRAFT_CHARS // 4) for _ in range(3))
+    assert min(took_s(MAX_DRAFT_CHARS) for _ in range(3)) < 8 * small_s + 0.05
