@@ -111,6 +111,19 @@ class RawModelServer:
         self._responses.append(write)
         return self
 
+    def refuse_parameter(self, name: str, error: Mapping[str, Any], text: str) -> "RawModelServer":
+        """Queue a 400 with this error to requests with a parameter, and a completion to others."""
+
+        async def write(writer: asyncio.StreamWriter) -> None:
+            is_refused = name in self.requests[-1]
+            data = json.dumps(error if is_refused else completion(text)).encode()
+            head = f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+            writer.write(f"HTTP/1.1 {400 if is_refused else 200} x\r\n{head}".encode() + data)
+            await writer.drain()
+
+        self._responses.append(write)
+        return self
+
     def complete(self, text: str, **choice: Any) -> "RawModelServer":
         """Queue a chat completion with this text."""
         return self.respond(completion(text, **choice))

@@ -99,9 +99,8 @@ async def test_a_model_that_refuses_all_parameters_is_called_a_bounded_number_of
 async def test_concurrent_drafts_merge_what_they_learn(make_captioner: CaptionerFactory) -> None:
     """Sixteen first drafts at once."""
     async with raw_model_server() as model:
-        for _ in range(16):
-            model.respond(openai_error(MAX_TOKENS_RENAMED, param="max_tokens"), 400)
-        model.complete("A blue disc.")
+        error = openai_error(MAX_TOKENS_RENAMED, param="max_tokens")
+        model.refuse_parameter("max_tokens", error, "A blue disc.")
         captioner = make_captioner(model.base_url)
         await asyncio.gather(*(draft(captioner) for _ in range(16)))
         await draft(captioner)
