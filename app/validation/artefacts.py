@@ -3,6 +3,7 @@
 What is removed here never belongs to prose. What looks like prose as well is left to the rules.
 """
 
+import functools
 import re
 
 _NUMBER = r"-?\d{1,5}(?:\.\d{1,8})?"
@@ -111,6 +112,7 @@ def unwrap_code(text: str) -> str:
     return code["string"] if len(code["string"]) >= _MIN_STRING_CHARS else text
 
 
+@functools.lru_cache(maxsize=4)  # cleaning repeats until nothing changes
 def strip_ends(text: str) -> str:
     """One paragraph without identifiers, half tokens and numbers of missing items at its ends."""
     stripped = _HALF_TOKEN.sub("", IDENTIFIER.sub("", text)).strip()

@@ -9,10 +9,10 @@ import re
 
 from app.validation.chat_turns import assistant_turn
 
-MAX_DRAFT_CHARS = 8_000
-"""A stripped draft is cut to this length: eight times the longest caption."""
+MAX_DRAFT_CHARS = 5_000
+"""A stripped draft is cut to this length: longer than any caption, and than a text to check."""
 
-_END_CHARS = 100_000
+_END_CHARS = 50_000
 """What is read of each end of a draft: an answer stands before or after reasoning."""
 
 

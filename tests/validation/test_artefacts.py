@@ -263,12 +263,16 @@ def test_of_fuzzed_drafts_the_sentence_comes_out_or_nothing() -> None:
     "sign", [*string.printable, *"“”«»…—。、「」|｜<\u200b\u0301é文あ한🐈\ufffd"]
 )
 def test_a_megabyte_of_one_sign_is_judged_in_under_50_ms(sign: str) -> None:
-    """Processor time."""
+    """Processor time, the best of three."""
     draft = sign * (1_000_000 // len(sign.encode()))
     verdict_on(draft[:1000])
-    started_s = time.process_time()
-    verdict_on(draft)
-    assert time.process_time() - started_s < 0.05
+
+    def took_s() -> float:
+        started_s = time.process_time()
+        verdict_on(draft)
+        return time.process_time() - started_s
+
+    assert min(took_s() for _ in range(3)) < 0.05
 
 
 @pytest.mark.measures
