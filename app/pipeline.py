@@ -104,7 +104,7 @@ class Pipeline:
         image = await self._load_image(request, deadline)
         return await self._caption(image, request, deadline)
 
-    async def check(self, text: str, request: CaptionRequest, deadline: Deadline) -> "JudgedDraft":
+    async def check(self, text: str, request: CaptionRequest, deadline: Deadline) -> JudgedDraft:
         """The verdict on a text about an image that a person wrote. No model is called.
 
         Raises only errors of the image, and Overloaded.
@@ -112,7 +112,7 @@ class Pipeline:
         image = await self._load_image(request, deadline)
         return await self._judge(
             image, Draft(text, model=""), self._draft_request(request), request, deadline,
-            is_last=True,
+            is_last=True, is_persons=True,
         )  # fmt: skip
 
     async def captions(
@@ -266,15 +266,12 @@ class Pipeline:
         deadline: Deadline,
         *,
         is_last: bool = False,
-    ) -> "JudgedDraft":
+    ) -> JudgedDraft:
         """The verdict on a captioner's draft, its hard rules counted.
 
         Raises CaptionUncertain, CaptionRefused, or Overloaded at the deadline.
         """
-        judged = await self._judge(
-            image, draft, draft_request, request, deadline,
-            is_last=is_last, max_tokens=request.max_tokens,
-        )  # fmt: skip
+        judged = await self._judge(image, draft, draft_request, request, deadline, is_last=is_last)
         if judged.verdict.outcome == "uncertain":
             raise CaptionUncertain
         if judged.verdict.outcome == "refused":
@@ -292,11 +289,12 @@ class Pipeline:
         deadline: Deadline,
         *,
         is_last: bool,
-        max_tokens: int | None = None,
-    ) -> "JudgedDraft":
+        is_persons: bool = False,
+    ) -> JudgedDraft:
         """Validate, and hold what keeps the rules against the picture.
 
-        `is_last`: no other draft follows.
+        `is_last`: no other draft follows. `is_persons`: a person wrote it, without a limit of
+        tokens, and wants to hear of the picture also where it breaks a rule.
         """
         verdict = await self.validation_pool.validate(
             draft,
@@ -304,13 +302,13 @@ class Pipeline:
             locale=request.locale,
             context=request.context,
             visible_text=request.visible_text,
-            max_tokens=max_tokens,
+            max_tokens=None if is_persons else request.max_tokens,
             is_final=is_last,
             deadline=deadline,
             caller=request.caller,
         )
         is_caption = verdict.outcome == "caption" and verdict.caption
-        is_rejected = bool(verdict.violations) and max_tokens is not None
+        is_rejected = bool(verdict.violations) and not is_persons
         if self.verifier is None or request.verify == "off" or not is_caption or is_rejected:
             return JudgedDraft(verdict)
         known_texts = (request.context, request.visible_text, *request.keywords)
@@ -365,7 +363,7 @@ def _clear_frames(error: BaseException | None) -> None:
 
 
 def _caption_of(
-    image: NormalisedImage, request: CaptionRequest, draft: Draft, judged: "JudgedDraft"
+    image: NormalisedImage, request: CaptionRequest, draft: Draft, judged: JudgedDraft
 ) -> Caption:
     verdict = judged.verdict
     is_decorative = verdict.outcome == "decorative"

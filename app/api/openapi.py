@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.api.errors import MethodNotAllowed, NotFound
 from app.api.problems import documented_responses, problem_schema
-from app.api.schemas import CaptionBody, CaptionsBody, CheckBody
+from app.api.request_schemas import CaptionBody, CaptionsBody, CheckBody
 
 _REF = "#/components/schemas/{model}"
 _BODIES: tuple[type[BaseModel], ...] = (CaptionBody, CaptionsBody, CheckBody)

@@ -18,12 +18,10 @@ from app.api.errors import (
 from app.api.keys import Caller
 from app.api.openapi import request_body
 from app.api.problems import documented_responses
-from app.api.schemas import (
-    CaptionBody,
+from app.api.request_schemas import CaptionBody, CaptionsBody, CheckBody
+from app.api.response_schemas import (
     CaptionResponse,
-    CaptionsBody,
     CaptionsResponse,
-    CheckBody,
     CheckResponse,
     Liveness,
     Readiness,

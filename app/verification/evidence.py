@@ -4,10 +4,10 @@ A part that could not be had in time, or without the models, is None: it is unkn
 """
 
 import asyncio
+import functools
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -23,7 +23,7 @@ from app.vision.evidence import (
     parse_subjects,
 )
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
-from app.workers.fair_queue import FairnessKey
+from app.workers.job_runner import JobRunner
 
 _logger = logging.getLogger(__name__)
 
@@ -37,24 +37,6 @@ _TIME_AFTER_S = 0.5
 """What a request needs after the evidence."""
 
 Part = Literal["text", "colours", "subjects"]
-Facts = dict[str, Any]
-
-
-class MeasurePool(Protocol):
-    """The part of WorkerPool that measures colours: its handler is `measure_job`."""
-
-    async def run(
-        self,
-        handler: str,
-        data: bytes,
-        args: Mapping[str, Any],
-        *,
-        timeout_s: float,
-        deadline: Deadline,
-        fairness_key: FairnessKey = (),
-    ) -> tuple[dict[str, Any], bytes]:
-        """Facts and bytes of one job. Raises ChildDied, ChildTimeout, JobRefused or PoolBusy."""
-        ...
 
 
 class ModelPool(Protocol):
@@ -77,15 +59,28 @@ class Evidence:
     is_complete: bool = True
     """False where a part failed that another try may find."""
 
+    def joined_with(self, other: "Evidence") -> "Evidence":
+        """What both have seen, each of it by one of them."""
+        return Evidence(
+            lines=self.lines if other.lines is None else other.lines,
+            colours=self.colours or other.colours,
+            subjects=self.subjects or other.subjects,
+            is_complete=self.is_complete and other.is_complete,
+        )
+
+
+_FAILED = Evidence(is_complete=False)
+
 
 class EvidenceSource:
     """Looks at pictures in child processes. Both pools belong to the caller."""
 
-    def __init__(self, pool: MeasurePool, ocr_pool: ModelPool | None) -> None:
+    def __init__(self, pool: JobRunner, ocr_pool: ModelPool | None) -> None:
+        """The handler of `pool` is `measure_job`."""
         self._pool = pool
         self._ocr_pool = ocr_pool
-        self._entries: OrderedDict[tuple[bytes, Part], Facts] = OrderedDict()
-        self._in_flight: SingleFlight[tuple[bytes, Part], Facts | None] = SingleFlight(
+        self._entries: OrderedDict[tuple[bytes, Part], Evidence] = OrderedDict()
+        self._in_flight: SingleFlight[tuple[bytes, Part], Evidence] = SingleFlight(
             unshared=(Overloaded,)
         )
 
@@ -99,48 +94,55 @@ class EvidenceSource:
         found = await asyncio.gather(
             *(self._find_part((digest, part), jpeg, sooner, caller) for part in wanted)
         )
-        facts = dict(zip(wanted, found, strict=True))
-        lines, colours, subjects = (facts.get(part) for part in ("text", "colours", "subjects"))
-        try:
-            return Evidence(
-                lines=None if lines is None else parse_lines(lines),
-                colours=None if colours is None else ColourEvidence.from_json(colours),
-                subjects=None if subjects is None else parse_subjects(subjects),
-                is_complete=None not in found,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            _logger.warning("evidence.invalid", extra={"reason": type(error).__name__})
-            return Evidence()
+        return functools.reduce(Evidence.joined_with, found, Evidence())
 
     async def _find_part(
         self, key: tuple[bytes, Part], jpeg: bytes, deadline: Deadline, caller: str
-    ) -> Facts | None:
+    ) -> Evidence:
         if key in self._entries:
             self._entries.move_to_end(key)
             return self._entries[key]
         look = partial(self._look, key[1], jpeg, caller)
         try:
-            facts, _ = await self._in_flight.run(key, deadline, look)
+            evidence, _ = await self._in_flight.run(key, deadline, look)
         except (Overloaded, TimeoutError) as error:
             # A caption is not lost because nobody had time to look: its claims are unknown.
             _logger.warning(
                 "evidence.not_in_time", extra={"part": key[1], "reason": type(error).__name__}
             )
-            return None
-        if facts is not None:
-            self._entries[key] = facts
+            return _FAILED
+        if evidence.is_complete:
+            self._entries[key] = evidence
             if len(self._entries) > MAX_ENTRIES:
                 self._entries.popitem(last=False)
-        return facts
+        return evidence
 
-    async def _look(self, part: Part, jpeg: bytes, caller: str, deadline: Deadline) -> Facts | None:
-        if part != "colours":
-            return (
-                await self._ocr_pool.look(jpeg, part, deadline, caller) if self._ocr_pool else None
+    async def _look(self, part: Part, jpeg: bytes, caller: str, deadline: Deadline) -> Evidence:
+        if part == "colours":
+            facts = await self._measure_colours(jpeg, caller, deadline)
+        else:
+            assert self._ocr_pool is not None  # noqa: S101 - `find` wants these parts with it alone
+            facts = await self._ocr_pool.look(jpeg, part, deadline, caller)
+        if facts is None:
+            return _FAILED
+        try:
+            match part:
+                case "text":
+                    return Evidence(lines=parse_lines(facts))
+                case "colours":
+                    return Evidence(colours=ColourEvidence.from_json(facts))
+                case "subjects":
+                    return Evidence(subjects=parse_subjects(facts))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # A picture may have taken the child process over: nothing that it says is kept.
+            _logger.warning(
+                "evidence.invalid", extra={"part": part, "reason": type(error).__name__}
             )
-        return await self._measure_colours(jpeg, caller, deadline)
+            return _FAILED
 
-    async def _measure_colours(self, jpeg: bytes, caller: str, deadline: Deadline) -> Facts | None:
+    async def _measure_colours(
+        self, jpeg: bytes, caller: str, deadline: Deadline
+    ) -> dict[str, Any] | None:
         try:
             facts, _ = await self._pool.run(
                 HANDLER,

@@ -24,8 +24,8 @@ VERIFICATION_CODES: dict[CheckKind, str] = {
 _INLINE_MAX_CHARS = 400
 """A longer caption is read in a thread."""
 _SHOWN_MAX_CHARS = 120
-_NO_COLOURS = 4
-"""How many colours of the picture the captioner is told."""
+_SHOWN_MAX = 4
+"""How many claims, and colours of the picture, the captioner is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _contradictions(
     for kind, code in VERIFICATION_CODES.items():
         denied = [c.claim for c in checks if c.kind == kind and c.verdict == "contradicted"]
         if denied:
-            quoted = ", ".join(map(_quote, denied[:_NO_COLOURS]))
+            quoted = ", ".join(map(_quote, denied[:_SHOWN_MAX]))
             found.append(Violation(code, f"The picture does not show {quoted}: {says[kind]()}"))
     return tuple(found)
 
@@ -140,7 +140,7 @@ def _say_text(lines: Sequence[SeenLine]) -> str:
 
 def _say_colours(evidence: Evidence) -> str:
     shares = evidence.colours.shares if evidence.colours else {}
-    largest = sorted(shares, key=lambda name: -shares[name])[:_NO_COLOURS]
+    largest = sorted(shares, key=lambda name: -shares[name])[:_SHOWN_MAX]
     return f"its colours are {', '.join(largest)}."
 
 

@@ -12,7 +12,7 @@ from starlette.types import Message
 from app.api.errors import InvalidRequest, RequestTimeout, RequestTooLarge
 from app.api.problems import problem_response
 from app.api.request_body import CALLER_BODIES_MAX_BYTES, MAX_BODY_BYTES, BodyReader
-from app.api.schemas import CaptionBody, CaptionsBody
+from app.api.request_schemas import CaptionBody, CaptionsBody
 from app.errors import Overloaded
 from app.runtime.drain import Drain
 

@@ -1,6 +1,7 @@
 """Bodies become requests for the pipeline; results become responses."""
 
-from app.api.schemas import CaptionResponse, CaptionsBody, CaptionsResponse, FailedResult
+from app.api.request_schemas import CaptionsBody
+from app.api.response_schemas import CaptionResponse, CaptionsResponse, FailedResult
 from app.captioning.errors import CaptionUncertain
 from app.types import Caption, SourceFacts
 

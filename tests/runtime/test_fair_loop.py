@@ -113,24 +113,30 @@ async def work(caller: str, step: Callable[[], None], steps: int) -> None:
         await asyncio.sleep(0)
 
 
+def counting_step(clock: Clock, counted: Counter[str], caller: str) -> Callable[[], None]:
+    """A step of a millisecond that is counted."""
+
+    def step() -> None:
+        clock.now_s += 0.001
+        counted[caller] += 1
+
+    return step
+
+
 def count_steps_beside(loop: asyncio.AbstractEventLoop, clock: Clock) -> int:
     """How many steps of 50 requests of one caller run while another's request makes 20 steps."""
     counted: Counter[str] = Counter()
     beside = 0
 
-    def step(caller: str) -> Callable[[], None]:
-        def one() -> None:
-            clock.now_s += 0.001
-            counted[caller] += 1
-
-        return one
-
     async def main() -> None:
         nonlocal beside
-        many = [asyncio.create_task(work("many", step("many"), 10_000)) for _ in range(50)]
+        many = [
+            asyncio.create_task(work("many", counting_step(clock, counted, "many"), 10_000))
+            for _ in range(50)
+        ]
         await asyncio.sleep(0.01)
         before = counted["many"]
-        await asyncio.create_task(work("one", step("one"), 20))
+        await asyncio.create_task(work("one", counting_step(clock, counted, "one"), 20))
         beside = counted["many"] - before
         for task in many:
             task.cancel()
@@ -239,16 +245,9 @@ def test_bulk_work_of_all_callers_has_the_turns_of_one() -> None:
     counted: Counter[str] = Counter()
     beside = 0
 
-    def step(caller: str) -> Callable[[], None]:
-        def one() -> None:
-            clock.now_s += 0.001
-            counted[caller] += 1
-
-        return one
-
     async def large(caller: str) -> None:
         with bulk_work():
-            await work(caller, step(caller), 10_000)
+            await work(caller, counting_step(clock, counted, caller), 10_000)
 
     async def main() -> None:
         nonlocal beside
@@ -256,7 +255,7 @@ def test_bulk_work_of_all_callers_has_the_turns_of_one() -> None:
         tasks = [asyncio.create_task(large(caller)) for caller in callers]
         await asyncio.sleep(0.01)
         before = counted.total()
-        await asyncio.create_task(work("one", step("one"), 20))
+        await asyncio.create_task(work("one", counting_step(clock, counted, "one"), 20))
         beside = counted.total() - counted["one"] - before
         for task in tasks:
             task.cancel()

@@ -25,13 +25,14 @@ class FixedEyes:
 
     lines: list[tuple[str, float]] = field(default_factory=lambda: [("OPEN DAILY", 0.99)])
     error: Exception | None = None
+    colours: dict[str, object] = field(default_factory=lambda: COLOURS)
     looked_for: list[str] = field(default_factory=list)
 
     async def run(self, handler: str, data: bytes, *args: object, **options: object) -> object:
         self.looked_for.append(handler)
         if self.error:
             raise self.error
-        return COLOURS, b""
+        return self.colours, b""
 
     async def look(self, jpeg: bytes, part: Part, *args: object) -> dict[str, object] | None:
         self.looked_for.append(part)
@@ -173,3 +174,16 @@ async def test_a_caption_of_many_quotations_is_verified() -> None:
     text = " ".join(f'"word {number}"' for number in range(200))
     verification = await verifier.verify(b"jpeg", text, "en", Deadline.after(5))
     assert 0 < len(verification.checks) <= 24
+
+
+async def test_what_a_child_process_says_wrongly_is_unknown_and_not_kept() -> None:
+    """Nor is the rest of the evidence lost, nor the caption cached."""
+    eyes = FixedEyes(colours={**COLOURS, "shares": {"no colour": 1.0}})
+    pipeline = verifying(eyes, LIE, LIE)
+    first = await pipeline.caption(WARN, soon())
+    assert [check.verdict for check in first.checks or ()] == ["unknown", "contradicted"]
+    assert not first.is_complete
+    eyes.colours = COLOURS
+    second = await pipeline.caption(WARN, soon())
+    assert [check.verdict for check in second.checks or ()] == ["confirmed", "contradicted"]
+    assert second.is_complete

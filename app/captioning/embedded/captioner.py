@@ -2,9 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
 
 from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.embedded.phrasebook import Phrasebook, load_phrasebooks
@@ -18,28 +16,11 @@ from app.vision.feature_cache import FeatureCache
 from app.vision.features import Features
 from app.vision.ocr_pool import OcrPool
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
-from app.workers.fair_queue import FairnessKey
+from app.workers.job_runner import JobRunner
 
 HANDLER = "analyse"
 ANALYSIS_TIMEOUT_S = 5.0
 """An analysis takes 0.05 s of processor time; the rest is for a machine under load."""
-
-
-class AnalysisPool(Protocol):
-    """The part of WorkerPool that the captioner uses: its handler `analyse` is `analyse_job`."""
-
-    async def run(
-        self,
-        handler: str,
-        data: bytes,
-        args: Mapping[str, Any],
-        *,
-        timeout_s: float,
-        deadline: Deadline,
-        fairness_key: FairnessKey = (),
-    ) -> tuple[dict[str, Any], bytes]:
-        """Facts and bytes of one job. Raises ChildDied, ChildTimeout, JobRefused or PoolBusy."""
-        ...
 
 
 class EmbeddedCaptioner(Captioner):
@@ -51,7 +32,7 @@ class EmbeddedCaptioner(Captioner):
 
     name = "embedded"
 
-    def __init__(self, pool: AnalysisPool, ocr_pool: OcrPool | None = None) -> None:
+    def __init__(self, pool: JobRunner, ocr_pool: OcrPool | None = None) -> None:
         self._pool = pool
         self._ocr_pool = ocr_pool
         self._features = FeatureCache(self._find_features, unshared=(Overloaded, DeadlineExceeded))

@@ -1,0 +1,224 @@
+"""Schemas of response bodies. The contract made from them is openapi/openapi.json."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+)
+from pydantic.config import JsonDict
+
+from app.api.problems import problem_body
+from app.errors import CaptionError
+from app.types import Caption, CaptionRequest, Check, CheckKind, CheckVerdict
+from app.validation.rules import RULES
+from app.validation.verdict import Verdict
+from app.verification.verifier import VERIFICATION_CODES
+
+_SOFT_CODES = [rule.code for rule in RULES if rule.severity == "soft"]
+# Later versions may add codes, so the lists are open: a client must accept any string.
+SoftCode = Annotated[
+    str,
+    Field(json_schema_extra={"x-extensible-enum": [*_SOFT_CODES, *VERIFICATION_CODES.values()]}),
+]
+WarningCode = Annotated[
+    str,
+    Field(
+        json_schema_extra={
+            "x-extensible-enum": [*_SOFT_CODES, "small_source", *VERIFICATION_CODES.values()]
+        }
+    ),
+]
+_EXAMPLE_RESPONSE: JsonDict = {
+    "caption": "White ceramic mug with a blue rim on a plain white background.",
+    "style": "concise",
+    "locale": "en",
+    "decorative": False,
+    "truncated": False,
+    "warnings": [],
+    "checks": None,
+    "model": "qwen3-vl:8b",
+    "usage": {"input_tokens": 1134, "output_tokens": 15},
+    "image": {
+        "width": 4000,
+        "height": 3000,
+        "format": "jpeg",
+        "bytes": 2914402,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "sent_width": 1000,
+        "sent_height": 750,
+    },
+    "metadata": {"row": "17000"},
+}
+
+
+class CheckResult(BaseModel):
+    """What the picture says to one claim of a caption."""
+
+    kind: CheckKind
+    claim: str = Field(description="The words of the caption; of a quotation its text.")
+    verdict: CheckVerdict = Field(
+        description="`unknown` where the picture neither confirms nor surely denies it."
+    )
+
+    @classmethod
+    def from_checks(cls, checks: Sequence[Check] | None) -> list[Self] | None:
+        """The results in the order of the caption; None where nothing was verified."""
+        if checks is None:
+            return None
+        return [cls(kind=c.kind, claim=c.claim, verdict=c.verdict) for c in checks]
+
+
+_CHECKS_DESCRIPTION = "The claims of the text, each held against the picture; null where none was."
+
+
+class Usage(BaseModel):
+    """Tokens as the model server counted them; null where unknown."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+class ImageFacts(BaseModel):
+    """The source image, upright, and the size of what the model saw of it."""
+
+    width: int = Field(description="Pixels.")
+    height: int = Field(description="Pixels.")
+    format: str
+    bytes: int
+    sha256: str
+    sent_width: int = Field(description="Pixels.")
+    sent_height: int = Field(description="Pixels.")
+
+
+class CaptionResponse(BaseModel):
+    """One caption that obeys every hard rule of its style."""
+
+    caption: str = Field(description='The caption; `""` only where `decorative` is true.')
+    style: str
+    locale: str
+    decorative: bool = Field(description='The image carries no information: write `alt=""`.')
+    truncated: bool = Field(
+        description="`max_tokens` cut the caption off. It ends at a whole sentence or word."
+    )
+    warnings: list[WarningCode] = Field(
+        description="Codes of soft rules that the caption breaks; `generic` where it is a "
+        "placeholder that tells this image from no other, `small_source` where the image was too "
+        "small, too narrow or too tall to be seen well, and the codes of what the picture "
+        "contradicts."
+    )
+    checks: list[CheckResult] | None = Field(description=_CHECKS_DESCRIPTION)
+    model: str = Field(
+        description="The model that wrote it; `embedded` for the embedded captioner."
+    )
+    usage: Usage
+    image: ImageFacts
+    metadata: dict[str, str]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_RESPONSE]})
+
+    @classmethod
+    def from_caption(cls, caption: Caption, metadata: dict[str, str]) -> Self:
+        """The response for a caption."""
+        return cls(
+            caption=caption.text,
+            style=caption.style,
+            locale=caption.locale,
+            decorative=caption.decorative,
+            truncated=caption.truncated,
+            warnings=list(caption.warnings),
+            checks=CheckResult.from_checks(caption.checks),
+            model=caption.model,
+            usage=Usage(input_tokens=caption.input_tokens, output_tokens=caption.output_tokens),
+            image=ImageFacts(
+                width=caption.source.width_px,
+                height=caption.source.height_px,
+                format=caption.source.format,
+                bytes=caption.source.bytes,
+                sha256=caption.source.sha256,
+                sent_width=caption.sent_width_px,
+                sent_height=caption.sent_height_px,
+            ),
+            metadata=metadata,
+        )
+
+
+class FailedResult(BaseModel):
+    """One of several captions that failed. The others are not lost."""
+
+    style: str
+    locale: str
+    problem: dict[str, Any]
+
+    @classmethod
+    def from_error(cls, request: CaptionRequest, error: CaptionError, request_id: str) -> Self:
+        """The result for a caption that failed."""
+        return cls(
+            style=request.style, locale=request.locale, problem=problem_body(error, request_id)
+        )
+
+
+class CaptionsResponse(BaseModel):
+    """The results in the order of the request: styles outer, locales inner."""
+
+    results: list[CaptionResponse | FailedResult]
+
+    @classmethod
+    def from_results(
+        cls,
+        requests: Sequence[CaptionRequest],
+        results: Sequence[Caption | CaptionError],
+        metadata: dict[str, str],
+        request_id: str,
+    ) -> Self:
+        """The response for the results of these requests."""
+        return cls(
+            results=[
+                CaptionResponse.from_caption(result, metadata)
+                if isinstance(result, Caption)
+                else FailedResult.from_error(request, result, request_id)
+                for request, result in zip(requests, results, strict=True)
+            ]
+        )
+
+
+class CheckResponse(BaseModel):
+    """The rules that a text breaks."""
+
+    ok: bool = Field(description="No hard rule is broken.")
+    caption: str = Field(description="The text after cleaning.")
+    hard: list[str] = Field(description="Codes of the hard rules that it breaks.")
+    soft: list[SoftCode] = Field(description="Codes of the soft rules that it breaks.")
+    checks: list[CheckResult] | None = Field(description=_CHECKS_DESCRIPTION)
+
+    @classmethod
+    def from_verdict(cls, verdict: Verdict, checks: Sequence[Check] | None) -> Self:
+        """The response for the verdict on a text."""
+        return cls(
+            ok=verdict.is_valid,
+            caption=verdict.caption,
+            hard=[violation.code for violation in verdict.violations],
+            soft=list(verdict.warnings),
+            checks=CheckResult.from_checks(checks),
+        )
+
+
+class StylesResponse(BaseModel):
+    """Every style that this server accepts."""
+
+    styles: list[dict[str, Any]]
+
+
+class Readiness(BaseModel):
+    """Whether this server should get new captions."""
+
+    status: str
+    captioners: dict[str, str] = Field(description="The state of each captioner's circuit breaker.")
+
+
+class Liveness(BaseModel):
+    """The process responds."""
+
+    status: Literal["ok"]
