@@ -23,7 +23,7 @@ _COORDINATE_ELEMENT = re.compile(
 )
 # "[img-0]", "<image 1>", "[Image #2]": the place of an image in a prompt.
 IMAGE_PLACE = re.compile(
-    r"!?[\[<](?:img|image|picture|photo|video|media)[ _#-]{0,2}\d{1,3}[\]>]", re.IGNORECASE
+    r"(?:!\[|\[|<)(?:img|image|picture|photo|video|media)[ _#-]{0,2}\d{1,3}[\]>]", re.IGNORECASE
 )
 _LINE_END_ESCAPE = re.compile(r"(?:\\{1,4}r)?\\{1,4}n")
 _URL_ENCODED_LINE_END = re.compile(r"(?:%0[Dd])?%0[Aa]")
@@ -51,14 +51,16 @@ _IDENTIFIER_LINE = re.compile(
 _FENCE_WORD_LINE = re.compile(r"^\s{0,9}(?:json|text|txt|html|markdown|md|yaml|python)[ \t]*\n")
 # "airBaltic planes" and "the “new” easyJet" have names; before a capital or a sign, and behind a
 # sentence or a mark, it is none.
-IDENTIFIER = re.compile(
-    rf"^(?:assistant\s)?{_IDENTIFIER}"
+_FIRST_IDENTIFIER = re.compile(
+    rf"(?:assistant\s)?{_IDENTIFIER}"
     rf"(?=\s(?:[A-Z\d]|[^\w\s])|\s?[^\x00-\x7f’]|\s(?:assistant|user|model|{_IDENTIFIER})\b)"
-    rf"|(?:(?<=[^\W_]{{2}}[.!?])|(?<=[.!?][\"”“’'»)\]*`])|(?<=[。！？」』】])|(?<=[\]>|*`]))\s?"
-    rf"{_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
-    rf"|(?<=[\"”“’'»)]){_IDENTIFIER}$"
 )
-"""An identifier before or after a sentence."""
+_IDENTIFIER_BEHIND_SENTENCE = re.compile(
+    rf"(?:(?<=[^\W_]{{2}}[.!?])|(?<=[.!?][\"”“’'»)\]*`])|(?<=[。！？」』】])|(?<=[\]>|*`]))\s?"
+    rf"{_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
+)
+_LAST_IDENTIFIER = re.compile(rf"(?<=[\"”“’'»)]){_IDENTIFIER}$")
+_CAPITAL_INSIDE = re.compile("[a-z][A-Z]")
 _DANGLING_ITEM = re.compile(
     r"(?:(?<=[.!?…\"”'’)\]»“>])\s{1,3}|(?<=[。！？」])\s{0,3})"
     r"(?:(?:\(?\d{1,2}[.)]|\(?[a-h]\)|[-*+•●▪◦‣>#|~–—]{1,4})\s{0,2}){1,3}$"
@@ -70,10 +72,13 @@ _NUMBERED_WORD = re.compile(
     r"|secs?|sect|ed|rev|ver?|pts?|pl|tabs?|eq|eqs|lvl|vs|etc|incl)|str)\.[\"”»)]?$",
     re.IGNORECASE,
 )
-_HALF_TOKEN = re.compile(
-    r"^/?[a-z]{1,12}\d{0,6}>(?=\D)|^(?:img|image)[ _#-]{0,2}\d{1,3}[\])>]|<[|｜]\w{0,20}$"
-    r"|^\w{0,20}[|｜]>|(?<=[.!?\s])[|｜]>|(?<=[.!?。\"”»)\]*])</?[a-z]{0,12}$|[\"']\s?/?>$"
+_HALF_FIRST_TOKEN = re.compile(
+    r"/?[a-z]{1,12}\d{0,6}>(?=\D)|(?:img|image)[ _#-]{0,2}\d{1,3}[\])>]|\w{0,20}[|｜]>"
 )
+_HALF_INNER_TOKEN = re.compile(r"(?<=[.!?\s])[|｜]>")
+_HALF_LAST_TOKEN = re.compile(r"<[|｜]\w{0,20}$|(?<=[.!?。\"”»)\]*])</?[a-z]{0,12}$|[\"']\s?/?>$")
+_END_CHARS = 120
+"""What is at the end of a text is looked for in so much of it."""
 
 
 def strip_artefacts(text: str) -> str:
@@ -115,15 +120,46 @@ def unwrap_code(text: str) -> str:
 @functools.lru_cache(maxsize=4)  # cleaning repeats until nothing changes
 def strip_ends(text: str) -> str:
     """One paragraph without identifiers, half tokens and numbers of missing items at its ends."""
-    stripped = _HALF_TOKEN.sub("", IDENTIFIER.sub("", text)).strip()
+    stripped = _strip_half_tokens(_strip_identifiers(text)).strip()
     text = stripped if any(map(str.isalnum, stripped)) else text
     item = _find_dangling_item(text)
     return text if item is None else text[: item.start()]
 
 
+def has_identifier(text: str) -> bool:
+    """Whether a program's name for something stands before or after a sentence."""
+    return _strip_identifiers(text) != text
+
+
+def _strip_identifiers(text: str) -> str:
+    if not _CAPITAL_INSIDE.search(text):
+        return text
+    text = _IDENTIFIER_BEHIND_SENTENCE.sub("", _cut_start(_FIRST_IDENTIFIER, text))
+    return _cut_end(_LAST_IDENTIFIER, text)
+
+
+def _strip_half_tokens(text: str) -> str:
+    if ">" in text:
+        text = _HALF_INNER_TOKEN.sub("", _cut_start(_HALF_FIRST_TOKEN, text))
+    return _cut_end(_HALF_LAST_TOKEN, text)
+
+
+def _cut_start(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.match(text)
+    return text if found is None else text[found.end() :]
+
+
+def _cut_end(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text, max(0, len(text) - _END_CHARS))
+    return text if found is None else text[: found.start()]
+
+
 def _find_dangling_item(text: str) -> re.Match[str] | None:
     item = _DANGLING_ITEM.search(text, max(0, len(text) - 12))
-    return None if item is None or _NUMBERED_WORD.search(text, 0, item.start()) else item
+    if item is None:
+        return None
+    start = max(0, item.start() - _END_CHARS)
+    return None if _NUMBERED_WORD.search(text, start, item.start()) else item
 
 
 def _are_pixels(coordinates: re.Match[str]) -> bool:

@@ -100,13 +100,11 @@ IDENTIFIER_ALONE = re.compile(
     r"|\s{0,9}(?:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}|[a-z]{2,20}(?:_[a-z]{2,20}){1,4})\s{0,9}"
 )
 """A role or a program's name for something, which is nobody's turn: "addCriterion"."""
-# Part of every mark: without it nothing else is searched for.
-_HINT = re.compile(
-    rf"{_ROLES}|[a-z][_▁](?:start|end|of|token|id|sep|user|assistant|middle|tool|prefix|suffix|token|pad)"
-    r"|<\|?/?(?:end|eos|eo[tm]|return|start|message|begin|turn|bos|s>|\|)|turn\|?>|INST\]|<<"
-    r"|endoftext|FINAL RESPONSE",
-    re.IGNORECASE,
-)
+# One of these is part of every mark: without any nothing else is searched for.
+_HINTS = (
+    *_ROLES.split("|"), "_", "▁", "<s>", "</s>", "bos", "begin", "end", "eom", "eos", "eot", "inst",
+    "message", "return", "start", "sys", "turn",
+)  # fmt: skip
 _ROLE_GROUPS = (
     "role_after", "role_word", "bracket_role", "role_token", "role_name", "heading", "line",
     "speaker", "capitals", "inline", "behind_mark", "after_end", "inst", "sys",
@@ -120,7 +118,8 @@ def assistant_turn(text: str) -> str:
     returned unchanged.
     """
     text = text[:MAX_CHARS]
-    if _HINT.search(text) is None:
+    lower = text.lower()
+    if not any(hint in lower for hint in _HINTS):
         return text
     is_of_user = False
     first = _FIRST_ROLE.match(text)

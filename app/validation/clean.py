@@ -22,9 +22,12 @@ from app.validation.unicode_normalisation import normalise_text
 
 _MAX_WRAPPERS = 5
 _MAX_LAYERS = 4
-_NOTE_MAX_CHARS, _HASHTAGS_MAX_CHARS = 200, 2_000
-"""Notes and hashtags after a caption are looked for in so much of its end."""
-_HASHTAGS = re.compile(r"(?:\s+#[^\W\d]\w{0,60}){1,30}\s*$")
+_NESTED_MAX_CHARS = 2_000
+"""A longer text is no caption in several layers of wrapping, and each layer would be searched."""
+_MAX_HASHTAGS = 30
+_NOTE_MAX_CHARS, _HASHTAG_MAX_CHARS = 200, 80
+"""Notes and a hashtag after a caption are looked for in so much of its end."""
+_LAST_HASHTAG = re.compile(r"\s{1,9}#[^\W\d]\w{0,60}\s{0,9}$")
 _LENGTH_NOTE = re.compile(
     r"\s?[(\[](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"
     r"\d{1,4}\s?(?:characters?|chars?|words?|tokens?|zeichen|wörter|caract[eèé]res|caracteres|"
@@ -106,7 +109,12 @@ def clean(draft: str, locale: str, *, prefers_description: bool = False) -> Clea
         found = _clean_layer(before, languages, prefers_description=prefers_description)
         cleaned = replace(found, is_search_query=found.is_search_query or cleaned.is_search_query)
         # Markup that was escaped is no wrapping: the rules reject it.
-        if cleaned.defect or cleaned.text == before or _ESCAPED_MARKUP.search(cleaned.text):
+        if (
+            cleaned.defect
+            or cleaned.text == before
+            or len(cleaned.text) > _NESTED_MAX_CHARS
+            or _ESCAPED_MARKUP.search(cleaned.text)
+        ):
             break
     return cleaned
 
@@ -167,7 +175,11 @@ def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
 
 def _strip_closing_remarks(text: str, languages: tuple[Language, ...]) -> str:
     """Removes "Let me know if you need anything else!" and hashtags after the caption."""
-    text = _strip_at_end(_HASHTAGS, text, _HASHTAGS_MAX_CHARS)
+    for _ in range(_MAX_HASHTAGS):
+        before = text
+        text = _strip_at_end(_LAST_HASHTAG, text, _HASHTAG_MAX_CHARS)
+        if text == before:
+            break
     parts = split_sentences(text)
     kept = len(parts)
     while kept > 1 and any(

@@ -27,6 +27,7 @@ def check_finished_caption(
         return None
     given = RuleInput(
         caption=caption,
+        length_chars=len(caption),
         uncut=caption,
         unquoted=strip_quoted_text(caption),
         defect="",

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 
 from app.validation.artefacts import (
-    IDENTIFIER,
     IMAGE_PLACE,
     has_coordinates,
+    has_identifier,
 )
 from app.validation.chat_turns import IDENTIFIER_ALONE, ROLE_LEFT, TOKEN_NAME
 from app.validation.labels import match_label
@@ -127,7 +127,7 @@ _MARKS_OF_WRAPPING: tuple[tuple[Callable[[str], object], str], ...] = (
     (_LABEL_INSIDE.search, "It has labelled parts; answer with the caption alone."),
     (ROLE_LEFT.search, "It names the turns of a chat; answer with the caption alone."),
     (TOKEN_NAME.search, "It holds marks of a chat template; answer with the caption alone."),
-    (IDENTIFIER.search, "It holds a word that is no word; write plain text."),
+    (has_identifier, "It holds a word that is no word; write plain text."),
     (has_coordinates, "It holds coordinates; write plain text."),
     (IMAGE_PLACE.search, "It holds the mark of an image; write plain text."),
     (is_open_at_end, "A bracket has no partner; write plain text."),

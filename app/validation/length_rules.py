@@ -31,9 +31,9 @@ def too_short(given: RuleInput) -> str | None:
 
 def too_long(given: RuleInput) -> str | None:
     """Over the style's maximum."""
-    if len(given.caption) <= given.style.max_chars:
+    if given.length_chars <= given.style.max_chars:
         return None
-    return f"It is {len(given.caption)} characters long; {given.style.max_chars} is the most."
+    return f"It is {given.length_chars} characters long; {given.style.max_chars} is the most."
 
 
 def long_for_screen_readers(given: RuleInput) -> str | None:

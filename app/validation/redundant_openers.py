@@ -126,7 +126,7 @@ def strip_openers(text: str, languages: tuple[Language, ...]) -> str:
     """Strips the openers of every sentence, and "in this image" inside the sentences."""
     parts = split_sentences(text)
     stripped = (strip_opener(part, languages) for part in parts[:_MAX_SENTENCES])
-    cleaned = (_INNER_REFERENCE.sub("", part) for part in stripped)
+    cleaned = (_strip_inner_references(part) for part in stripped)
     return join_sentences((*cleaned, *parts[_MAX_SENTENCES:])) or text
 
 
@@ -159,6 +159,12 @@ def capitalise(text: str) -> str:
     if text[:1] in "\"'“„«" and len(text) > 1:
         return text[0] + text[1].upper() + text[2:]
     return text[:1].upper() + text[1:]
+
+
+def _strip_inner_references(sentence: str) -> str:
+    if " in th" not in sentence and " within th" not in sentence:
+        return sentence
+    return _INNER_REFERENCE.sub("", sentence)
 
 
 def _strip_once(text: str, languages: tuple[Language, ...]) -> str | None:

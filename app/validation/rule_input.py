@@ -12,7 +12,9 @@ class RuleInput:
     """A cleaned draft, and what it is checked against."""
 
     caption: str
-    """The text that would be returned."""
+    """The text that would be returned, or the beginning of one that is too long."""
+    length_chars: int
+    """Length of the whole text that would be returned."""
     uncut: str
     """The text before it was cut to length: some rules check the removed part too."""
     unquoted: str

@@ -32,6 +32,8 @@ _REASONING = re.compile(
     r"|\b(?:the|my) (?:instructions?|prompt|hints?) (?:say|says|ask|asks|state|states|require)\b",
     re.IGNORECASE,
 )
+_UNCUT_CHARS = 4_000
+"""So much is read of a text that was cut."""
 _SHINGLE_WORDS = 7
 """A run of this many words from the instructions counts as a repetition of them."""
 
@@ -44,7 +46,7 @@ def about_itself(given: RuleInput) -> str | None:
     """
     if given.defect == "reasoning":
         return "It is a train of thought, not a caption; answer with the caption alone."
-    uncut = strip_quoted_text(given.uncut)
+    uncut = strip_quoted_text(given.uncut[:_UNCUT_CHARS])
     unquoted = given.unquoted
     if (
         any(
@@ -55,20 +57,27 @@ def about_itself(given: RuleInput) -> str | None:
         or _REASONING.search(uncut)
     ):
         return "It speaks of yourself, the task or the request; describe only the picture."
-    if not _shingles_of(given.style.instructions).isdisjoint(_shingles(uncut)):
+    if _repeats_instructions(uncut, given.style.instructions):
         return "It repeats the instructions; describe the picture."
     return None
 
 
+def _repeats_instructions(text: str, instructions: tuple[str, ...]) -> bool:
+    """Whether seven words in a row are those of an instruction (w-shingling)."""
+    shingles = _shingles_of(instructions)
+    first_words = {shingle[0] for shingle in shingles}
+    words = split_words(text)
+    return any(
+        word in first_words and tuple(words[start : start + _SHINGLE_WORDS]) in shingles
+        for start, word in enumerate(words)
+    )
+
+
 @functools.lru_cache(maxsize=64)
 def _shingles_of(instructions: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
-    return frozenset().union(*map(_shingles, instructions))
-
-
-def _shingles(text: str) -> set[tuple[str, ...]]:
-    """Every run of seven words in the text (w-shingling)."""
-    words = split_words(text)
-    return {
+    words_of = map(split_words, instructions)
+    return frozenset(
         tuple(words[start : start + _SHINGLE_WORDS])
+        for words in words_of
         for start in range(len(words) - _SHINGLE_WORDS + 1)
-    }
+    )

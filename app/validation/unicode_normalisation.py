@@ -13,10 +13,12 @@ _INVISIBLE = re.compile(
 )
 # Joiners are part of the spelling in Persian, Urdu and the scripts of India. Elsewhere they occur
 # in emoji only, which a caption must not contain.
+_JOINER = re.compile("[\u200c\u200d]")
 _JOINERS = re.compile(r"(?<![\u0600-\u0dff])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\u0dff])")
 _TRADE_MARKS = re.compile("[™®]")
 """Removed: screen readers spell them out and they add no information."""
-_SPACES = re.compile(r"[^\S\n]+")
+# A single space is left alone: most texts then have nothing to replace.
+_SPACES = re.compile(r"[^\S\n ][^\S\n]*| [^\S\n]+")
 _MAX_MARKS = 30
 """Combining marks on one letter, as in the stream-safe format of UAX 15. Sorting them takes the
 square of their number: 5,000 marks on one letter took 0.2 s."""
@@ -34,9 +36,11 @@ def normalise_text(text: str) -> str:
         text.replace("\u2029", "\n").replace("\x85", "\n").replace("\v", "\n").replace("\f", "\n")
     )
     text = _INVISIBLE.sub("", text)
-    text = _JOINERS.sub("", text)
-    text = _MAYBE_MARKS.sub(lambda run: _drop_surplus_marks(run.group()), text)
-    text = _TRADE_MARKS.sub("", unicodedata.normalize("NFC", text))
+    if not text.isascii():
+        if _JOINER.search(text):
+            text = _JOINERS.sub("", text)
+        text = _MAYBE_MARKS.sub(lambda run: _drop_surplus_marks(run.group()), text)
+        text = _TRADE_MARKS.sub("", unicodedata.normalize("NFC", text))
     return _SPACES.sub(" ", text).strip()
 
 

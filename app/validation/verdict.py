@@ -13,12 +13,15 @@ from app.validation.outcome import Outcome, classify_outcome
 from app.validation.quoted_text import strip_quoted_text
 from app.validation.rule_input import RuleInput
 from app.validation.rules import RULES
+from app.validation.sentences import cut_at_sentence, cut_at_word
 from app.validation.truncation import cut_to_style, cut_to_token_ceiling
 
 _WRONG_LANGUAGE = "wrong_language"
 _RANKS = {rule.code: rank for rank, rule in enumerate(RULES)}
 _DESCRIPTION_MIN_CHARS = 100
 """A style with at least this minimum wants the description of a structured draft."""
+_JUDGED_CHARS = 1_000
+"""The rules read so much of a text that is too long: as much as the longest style allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +103,25 @@ def validate_draft(
     languages = load_languages().for_locale(locale)
     caption, is_truncated = cut_to_token_ceiling(cleaned.text, draft, max_tokens, languages)
     caption = cut_to_style(caption, style, languages, is_final=is_final, is_truncated=is_truncated)
-    return _check_rules(
+    judged = _beginning_of(caption, style)
+    violations, warnings = _check_rules(
         RuleInput(
-            caption=caption,
+            caption=judged,
+            length_chars=len(caption),
             uncut=cleaned.text,
-            unquoted=strip_quoted_text(caption),
+            unquoted=strip_quoted_text(judged),
             defect=cleaned.defect,
             style=style,
             locale=locale,
             languages=languages,
             context=context or "",
             visible_text=visible_text or "",
-            is_truncated=is_truncated,
+            is_truncated=is_truncated or judged != caption,
             is_search_query=cleaned.is_search_query,
         ),
         identifies_language=identifies_language,
     )
+    return Verdict("caption", caption, violations, warnings, is_truncated, cleaned.is_search_query)
 
 
 def check_language(verdict: Verdict, locale: str) -> Verdict:
@@ -131,7 +137,19 @@ def check_language(verdict: Verdict, locale: str) -> Verdict:
     return replace(verdict, violations=tuple(violations))
 
 
-def _check_rules(given: RuleInput, *, identifies_language: bool) -> Verdict:
+def _beginning_of(caption: str, style: Style) -> str:
+    """The caption, or the beginning of one that is too long: what of it the rules read."""
+    limit_chars = max(_JUDGED_CHARS, style.max_chars)
+    if len(caption) <= limit_chars:
+        return caption
+    beginning = cut_at_sentence(caption, limit_chars) or cut_at_word(caption, limit_chars)
+    return beginning or caption[:limit_chars]
+
+
+def _check_rules(
+    given: RuleInput, *, identifies_language: bool
+) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
+    """The hard rules that are broken, and the codes of the soft ones."""
     violations: list[Violation] = []
     warnings: list[str] = []
     for rule in RULES:
@@ -146,11 +164,4 @@ def _check_rules(given: RuleInput, *, identifies_language: bool) -> Verdict:
         violations.append(Violation(rule.code, reason))
         if rule.code == "empty":
             break  # the other rules would only repeat it
-    return Verdict(
-        "caption",
-        given.caption,
-        tuple(violations),
-        tuple(warnings),
-        truncated=given.is_truncated,
-        is_search_query=given.is_search_query,
-    )
+    return tuple(violations), tuple(warnings)

@@ -2,8 +2,6 @@
 
 import json
 import random
-import string
-import time
 
 import pytest
 
@@ -12,6 +10,7 @@ from app.types import Draft
 from app.validation.reasoning_tokens import MAX_DRAFT_CHARS
 from app.validation.verdict import Verdict, validate_draft, validate_text
 from testing.draft_fuzzer import PROSE_MARKS, draw_draft, find_leak, is_sentence_of
+from testing.long_drafts import CAPTION, PATTERNS, SIGNS, judging_took_s, megabyte_of
 
 STYLE = load_styles()["concise"]
 DISC = "A red disc lies centred on a plain white table."
@@ -259,35 +258,17 @@ def test_of_fuzzed_drafts_the_sentence_comes_out_or_nothing() -> None:
 
 
 @pytest.mark.measures
-@pytest.mark.parametrize(
-    "sign", [*string.printable, *"“”«»…—。、「」|｜<\u200b\u0301é文あ한🐈\ufffd"]
-)
-def test_a_megabyte_of_one_sign_is_judged_in_under_50_ms(sign: str) -> None:
-    """Processor time, the best of three."""
-    draft = sign * (1_000_000 // len(sign.encode()))
-    verdict_on(draft[:1000])
-
-    def took_s() -> float:
-        started_s = time.process_time()
-        verdict_on(draft)
-        return time.process_time() - started_s
-
-    assert min(took_s() for _ in range(3)) < 0.05
+@pytest.mark.parametrize("text", [*SIGNS, *PATTERNS])
+def test_a_megabyte_of_one_sign_or_pattern_is_judged_as_fast_as_60_captions(text: str) -> None:
+    """In processor time. Milliseconds: `python -m benchmarks.long_drafts`."""
+    caption_s = judging_took_s(CAPTION, STYLE)
+    assert judging_took_s(megabyte_of(text), STYLE) < 60 * caption_s
 
 
 @pytest.mark.measures
-@pytest.mark.parametrize(
-    "pattern", ["。a", ". a", "a.", ") ", "“a” ", "1. ", "user ", "[a] ", "| a "]
-)
+@pytest.mark.parametrize("pattern", PATTERNS)
 def test_the_time_for_a_pattern_grows_with_its_length(pattern: str) -> None:
     """Four times the text takes four times as long, not sixteen. What is longer is cut before."""
-
-    def took_s(size: int) -> float:
-        draft = pattern * (size // len(pattern))
-        started_s = time.process_time()
-        verdict_on(draft)
-        return time.process_time() - started_s
-
-    took_s(1_000)
-    small_s = min(took_s(MAX_DRAFT_CHARS // 4) for _ in range(3))
-    assert min(took_s(MAX_DRAFT_CHARS) for _ in range(3)) < 8 * small_s + 0.05
+    draft = megabyte_of(pattern)
+    quarter_s = judging_took_s(draft[: MAX_DRAFT_CHARS // 4], STYLE)
+    assert judging_took_s(draft[:MAX_DRAFT_CHARS], STYLE) < 8 * quarter_s

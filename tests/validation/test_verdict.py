@@ -231,3 +231,16 @@ def test_a_sentence_may_end_in_the_word_figure() -> None:
         locale="en",
     )
     assert verdict.caption == "The light falls on the central figure. The wall is red."
+
+
+def test_a_text_that_is_too_long_is_judged_by_its_first_1_000_characters() -> None:
+    """Its length is that of the whole text, and where it is cut it has no broken end."""
+    words = " and ".join(f"a brown dog of street {number} on a beach" for number in range(90))
+    text = f"A beach with {words}, see https://dogs.example/"
+    verdict = validate_text(text, style=CONCISE, locale="en")
+    reasons = {broken.code: broken.reason for broken in verdict.violations}
+    assert (verdict.caption, verdict.truncated) == (text, False)
+    assert f"{len(text)} characters" in reasons["too_long"]
+    assert reasons.keys().isdisjoint({"url_or_markup", "unfinished", "empty"})
+    assert {broken.code for broken in validate_text("a" * 5_000, style=CONCISE, locale="en")
+            .violations} == {"loop", "too_long"}  # fmt: skip
