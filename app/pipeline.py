@@ -180,11 +180,11 @@ class Pipeline:
             outcome = error.code
             raise
         else:
-            model = caption.model
+            model = caption.answering_model
             outcome = "decorative" if caption.decorative else "caption"
             return caption
         finally:
-            self.metrics.captions.labels(request.style, model, outcome).inc()
+            self.metrics.observe_caption(request.style, model, outcome)
 
     async def _get_or_make(
         self,
@@ -384,6 +384,7 @@ def _caption_of(
         sent_height_px=sent_height_px,
         is_complete=draft.is_complete and judged.is_complete,
         checks=judged.checks,
+        served_model=draft.served_model,
     )
 
 

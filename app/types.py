@@ -128,6 +128,8 @@ class Draft:
     """Width and height of what the model saw; None: those of the normalised image."""
     is_complete: bool = True
     """False where a part of the work failed that another try may do: not to be cached."""
+    served_model: str | None = None
+    """The model that its server says has answered; None: `model`, as it is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +164,10 @@ class Caption:
     """As in Draft."""
     checks: tuple[Check, ...] | None = None
     """What the picture says to its claims; None where it was not held against the picture."""
+    served_model: str | None = None
+    """As in Draft."""
+
+    @property
+    def answering_model(self) -> str:
+        """The `model` of the response: an alias is resolved where the server says by which."""
+        return self.served_model or self.model

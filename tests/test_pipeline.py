@@ -233,6 +233,27 @@ async def test_a_rejected_draft_is_asked_for_again_with_the_reasons() -> None:
     assert count(pipeline, "captions_total", style="concise", model="m", outcome="caption") == 1
 
 
+async def test_the_model_that_has_answered_is_told_and_counted() -> None:
+    """Also where the caption comes from the cache, which asks for the configured name."""
+    pipeline = make_pipeline(Draft(GOOD, "m", served_model="m-2026"), cache=MemoryCache())
+    for _ in range(2):
+        caption = await pipeline.caption(REQUEST, soon())
+        assert (caption.model, caption.answering_model) == ("m", "m-2026")
+    served = {"style": "concise", "model": "m-2026", "outcome": "caption"}
+    assert count(pipeline, "captions_total", **served) == 2
+
+
+def test_the_names_of_models_in_the_metrics_are_bounded() -> None:
+    """A server that makes up a name for each response."""
+    metrics = Metrics()
+    for number in range(200):
+        metrics.observe_caption("concise", f"model-{number}", "caption")
+    lines = metrics.exposition().decode().splitlines()
+    counted = [line for line in lines if line.startswith("altwright_captions_total{")]
+    assert len(counted) == 51
+    assert any('model="other"' in line and line.endswith(" 150.0") for line in counted)
+
+
 async def test_the_token_ceiling_is_held_for_each_draft_by_itself() -> None:
     """Two drafts of 60 tokens each are within a ceiling of 64; their sum is not."""
     style = replace(STYLES["concise"], max_chars=400, max_sentences=9, max_word_repeats=None)

@@ -111,7 +111,8 @@ class CaptionResponse(BaseModel):
     )
     checks: list[CheckResult] | None = Field(description=_CHECKS_DESCRIPTION)
     model: str = Field(
-        description="The model that wrote it; `embedded` for the embedded captioner."
+        description="The model that its server says has answered (an alias is resolved), else "
+        "the configured name; `embedded` for the embedded captioner."
     )
     usage: Usage
     image: ImageFacts
@@ -130,7 +131,7 @@ class CaptionResponse(BaseModel):
             truncated=caption.truncated,
             warnings=list(caption.warnings),
             checks=CheckResult.from_checks(caption.checks),
-            model=caption.model,
+            model=caption.answering_model,
             usage=Usage(input_tokens=caption.input_tokens, output_tokens=caption.output_tokens),
             image=ImageFacts(
                 width=caption.source.width_px,

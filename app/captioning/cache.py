@@ -49,7 +49,7 @@ _CHECKED_AT_ONCE_CHARS = 500
 """A longer caption is checked in a thread: a hostile one takes the rules longer."""
 _LOG_PAUSE_S = 60.0
 """Entries that are refused are logged this often."""
-_FORMAT = 5
+_FORMAT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,7 @@ class _StoredCaption(BaseModel):
         max_length=_MAX_WARNINGS
     )
     model: str
+    served_model: str | None = Field(max_length=200)
     sent_px: Annotated[list[int], Field(min_length=2, max_length=2)]
     checks: list[_StoredCheck] | None = Field(max_length=_MAX_CHECKS)
 
@@ -179,6 +180,7 @@ class CaptionCache:
             sent_height_px=stored.sent_px[1],
             cached=True,
             checks=None if stored.checks is None else _to_checks(stored.checks),
+            served_model=stored.served_model,
         )
 
     async def put(self, key: CacheKey, caption: Caption) -> None:
@@ -193,6 +195,7 @@ class CaptionCache:
             truncated=caption.truncated,
             warnings=list(caption.warnings),
             model=caption.model,
+            served_model=caption.served_model,
             sent_px=[caption.sent_width_px, caption.sent_height_px],
             checks=None
             if caption.checks is None

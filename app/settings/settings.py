@@ -16,7 +16,6 @@ from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
 from pydantic import (
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -25,10 +24,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from app.captioning.openai_compat.extra_headers import check_headers
+from app.captioning.openai_compat.extra_params import check_params
 from app.captioning.openai_compat.settings import ModelSettings
+from app.captioning.prices import Price
 from app.captioning.styles.loader import load_styles
 from app.fetching.settings import FetchSettings
 from app.imaging.normaliser import ImageSettings
+from app.settings.json_variable import json_variable
 from app.settings.keys_file import KeysFileError, read_keys_file
 from app.settings.rate_limit import parse_rate_limits
 from app.types import VerifyMode
@@ -41,8 +44,11 @@ _SECRET_SUFFIXES = (
     "RATE_LIMIT_STORE",
     "CACHE_URL",
     "BASE_URL",
+    "MODEL_HEADERS",
 )
 """The values of these variables are never shown: secrets, and URLs that may contain a password."""
+_SECRET_WORDS = ("auth", "bearer", "credential", "header", "key", "passw", "secret", "sk-")
+"""MODEL_PARAMS is shown unless one of these is in it: what was meant as a key is wrong there."""
 _OTHER_PROGRAMS_VARIABLES = {"ALTWRIGHT_URL", "ALTWRIGHT_API_KEY", "ALTWRIGHT_TEST_REQUIRE"}
 """Variables of the SDK and of the tests, which may be set in the same environment."""
 _SHOWN_VALUE_MAX_CHARS = 200
@@ -65,22 +71,6 @@ class UnknownVariable:
         return f"{self.name} is not a setting and has no effect{hint}"
 
 
-def _json_list(example: str) -> BeforeValidator:
-    def parse(value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            parsed = json.loads(value)
-        except ValueError:
-            parsed = None
-        if not isinstance(parsed, list):
-            # pydantic reports a ValueError, and no TypeError, as an error of this field.
-            raise ValueError(f"must be a JSON list, for instance {example}")  # noqa: TRY004
-        return parsed
-
-    return BeforeValidator(parse)
-
-
 class Settings(BaseSettings):
     """All settings. Only `Settings.read()` reads the environment."""
 
@@ -101,7 +91,9 @@ class Settings(BaseSettings):
     """The port to listen on. With 0 the system chooses a free port, and it is printed."""
     workers: int = Field(1, ge=1, le=64)
     """Number of server processes that share the port."""
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode, _json_list('["a-long-secret"]')] = ()
+    api_keys: Annotated[
+        tuple[SecretStr, ...], NoDecode, json_variable(list, '["a-long-secret"]')
+    ] = ()
     """API keys as a JSON list, for small installations."""
     keys_file: Path | None = None
     """A file of hashed keys with name, rate limit and expiry (`python -m app keys`), reread when it
@@ -124,10 +116,24 @@ class Settings(BaseSettings):
     """Low by default, so that equal requests get nearly equal captions."""
     model_retry_wait_max_s: float = Field(10.0, ge=0, le=120)
     """The longest wait in seconds, named by the model server, before a retry is not attempted."""
+    model_params: Annotated[
+        dict[str, Any], NoDecode, json_variable(dict, '{"reasoning_effort": "none"}')
+    ] = Field(default_factory=dict)
+    """A JSON object merged into the body of every call of the model."""
+    model_headers: Annotated[
+        dict[str, SecretStr], NoDecode, json_variable(dict, '{"X-Team": "shop"}')
+    ] = Field(default_factory=dict)
+    """A JSON object of further headers of every call of the model. The values are secrets."""
+    model_price: Annotated[
+        Price | None,
+        NoDecode,
+        json_variable(dict, '{"input": 0.15, "output": 0.60, "currency": "USD"}'),
+    ] = None
+    """What the provider asks for a million tokens."""
     fallbacks: Annotated[
         tuple[ModelSettings, ...],
         NoDecode,
-        _json_list('[{"model": "llava", "base_url": "http://127.0.0.1:11434/v1"}]'),
+        json_variable(list, '[{"model": "llava", "base_url": "http://127.0.0.1:11434/v1"}]'),
     ] = ()
     """Further models as a JSON list of objects with model, base_url and api_key, in order."""
     embedded_fallback: bool = False
@@ -166,6 +172,18 @@ class Settings(BaseSettings):
                     "printable ASCII without spaces; make one with `python -m app keys create`"
                 )
         return keys
+
+    @field_validator("model_params")
+    @classmethod
+    def _validate_model_params(cls, params: dict[str, Any]) -> dict[str, Any]:
+        check_params(params)
+        return params
+
+    @field_validator("model_headers")
+    @classmethod
+    def _validate_model_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        check_headers(headers)
+        return headers
 
     @field_validator("rate_limit")
     @classmethod
@@ -216,7 +234,10 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         if self.model is None:
-            for name in ("fallbacks", "model_base_url"):
+            needs_model = (
+                "fallbacks", "model_base_url", "model_params", "model_headers", "model_price",
+            )  # fmt: skip
+            for name in needs_model:
                 if getattr(self, name):
                     msg = f"{_PREFIX}{name.upper()} is set, but {_PREFIX}MODEL is not: set it too"
                     raise ValueError(msg)
@@ -233,6 +254,17 @@ class Settings(BaseSettings):
                 f"{_PREFIX}MODEL_{first['loc'][0]}".upper() if first["loc"] else _PREFIX + "MODEL"
             )
             raise ValueError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _validate_currencies(self) -> Self:
+        prices = [model.price for model in self.configured_models() if model.price is not None]
+        if len({price.currency for price in prices}) > 1:
+            msg = (
+                f"{_PREFIX}FALLBACKS: the prices of the models are in different currencies, which "
+                "cannot be added up: write them in one"
+            )
+            raise ValueError(msg)
         return self
 
     @classmethod
@@ -262,6 +294,9 @@ class Settings(BaseSettings):
             timeout_s=self.model_timeout_s,
             temperature=self.model_temperature,
             retry_wait_max_s=self.model_retry_wait_max_s,
+            params=self.model_params,
+            headers=self.model_headers,
+            price=self.model_price,
         )
         defaults: dict[str, Any] = {
             "timeout_s": self.model_timeout_s,
@@ -323,7 +358,8 @@ def _describe_invalid(error: ValidationError) -> str:
     if len(path) > 1 and not path[1].isdigit() and path[0] in ("fetch", "image"):
         name += "__" + path[1].upper()
     value = _shown_value(name, _environment_variables().get(name, ""))
-    where = ".".join(path[1:]) if path[0] == "fallbacks" else ""
+    has_parts = path[0] in ("fallbacks", "model_headers", "model_price")
+    where = ".".join(path[1:]) if has_parts else ""
     return _one_line(f"{name}={value}: {where + ': ' if where else ''}{message}")
 
 
@@ -345,6 +381,8 @@ def _describe_unparsable(error: SettingsError) -> str:
 
 def _shown_value(name: str, value: str) -> str:
     if any(name.endswith(suffix) for suffix in _SECRET_SUFFIXES):
+        return "(not shown)"
+    if name.endswith("MODEL_PARAMS") and any(word in value.lower() for word in _SECRET_WORDS):
         return "(not shown)"
     return value[:_SHOWN_VALUE_MAX_CHARS]
 

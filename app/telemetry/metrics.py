@@ -5,6 +5,9 @@ import os
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+_MAX_MODELS = 50
+"""Different values of the label `model` in one process; further ones are counted as `other`."""
+
 
 class Metrics:
     """The metrics of GET /metrics, in a registry of their own.
@@ -15,6 +18,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._models: set[str] = set()
         is_multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         registry = None if is_multiprocess else self._registry
         if is_multiprocess:
@@ -106,6 +110,12 @@ class Metrics:
         """Count a response and its duration."""
         self.requests.labels(route, code).inc()
         self.request_seconds.labels(route).observe(seconds)
+
+    def observe_caption(self, style: str, model: str, outcome: str) -> None:
+        """Count a caption. A server chooses the name of its model: their number is bounded."""
+        if len(self._models) < _MAX_MODELS:
+            self._models.add(model)
+        self.captions.labels(style, model if model in self._models else "other", outcome).inc()
 
     def observe_claim(self, kind: str, verdict: str) -> None:
         """Count a claim of a caption."""

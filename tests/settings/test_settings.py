@@ -107,3 +107,143 @@ def test_the_keys_file_need_not_exist_for_the_command_that_creates_it(
     assert Settings.keys_file_path() is None
     (tmp_path / ".env").write_text("ALTWRIGHT_KEYS_FILE=new.json\n", encoding="utf-8")
     assert Settings.keys_file_path() == Path("new.json")
+
+
+PRICE = '{"input": 0.15, "output": 0.6, "currency": "USD"}'
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"MODEL_PARAMS": '{"temperature": '},
+            (
+                'ALTWRIGHT_MODEL_PARAMS={"temperature": : must be a JSON object, for instance '
+                '{"reasoning_effort": "none"}'
+            ),
+        ),
+        (
+            {"MODEL_PARAMS": '{"messages": []}'},
+            (
+                'ALTWRIGHT_MODEL_PARAMS={"messages": []}: messages cannot be set here: the prompt '
+                "and the image are Altwright's"
+            ),
+        ),
+        (
+            {"MODEL_PARAMS": '{"api_key": "hunter2"}'},
+            (
+                "ALTWRIGHT_MODEL_PARAMS=(not shown): api_key cannot be set here: set "
+                "ALTWRIGHT_MODEL_API_KEY (or api_key in ALTWRIGHT_FALLBACKS)"
+            ),
+        ),
+        (
+            {"MODEL_PARAMS": '{"top_p": 1, "top_p": 0}'},
+            (
+                'ALTWRIGHT_MODEL_PARAMS={"top_p": 1, "top_p": 0}: must be a JSON object, for '
+                'instance {"reasoning_effort": "none"}'
+            ),
+        ),
+        (
+            {"MODEL_HEADERS": '{"Authorization": "hunter2"}'},
+            (
+                "ALTWRIGHT_MODEL_HEADERS=(not shown): authorization cannot be set here: set "
+                "ALTWRIGHT_MODEL_API_KEY (or api_key in ALTWRIGHT_FALLBACKS)"
+            ),
+        ),
+        (
+            {"MODEL_HEADERS": '{"X-A": "hunter2\\nX-B: 1"}'},
+            (
+                "ALTWRIGHT_MODEL_HEADERS=(not shown): the value of x-a has a line break or another "
+                "character that a header cannot carry: write printable ASCII"
+            ),
+        ),
+        (
+            {"MODEL_HEADERS": '{"X-A": 7}'},
+            "ALTWRIGHT_MODEL_HEADERS=(not shown): X-A: Input should be a valid string",
+        ),
+        (
+            {"MODEL_PRICE": '{"input": "cheap", "output": 1, "currency": "USD"}'},
+            (
+                'ALTWRIGHT_MODEL_PRICE={"input": "cheap", "output": 1, "currency": "USD"}: input: '
+                "must be a number from 0 to 1000000, for a million tokens"
+            ),
+        ),
+        (
+            {"MODEL_PRICE": "0.15"},
+            (
+                "ALTWRIGHT_MODEL_PRICE=0.15: must be a JSON object, for instance "
+                '{"input": 0.15, "output": 0.60, "currency": "USD"}'
+            ),
+        ),
+        (
+            {"FALLBACKS": '[{"model": "n", "base_url": "http://h/v1", "params": {"model": "x"}}]'},
+            (
+                "ALTWRIGHT_FALLBACKS=(not shown): 0.params: model cannot be set here: set "
+                "ALTWRIGHT_MODEL (or model in ALTWRIGHT_FALLBACKS)"
+            ),
+        ),
+        (
+            {"FALLBACKS": '[{"model": "n", "base_url": "http://h/v1", "headers": {"X": "é"}}]'},
+            (
+                "ALTWRIGHT_FALLBACKS=(not shown): 0.headers: the value of x has a line break or "
+                "another character that a header cannot carry: write printable ASCII"
+            ),
+        ),
+        (
+            {
+                "MODEL_PRICE": PRICE,
+                "FALLBACKS": json.dumps(
+                    [{"model": "n", "base_url": "http://h/v1",
+                      "price": {"input": 1, "output": 1, "currency": "EUR"}}]
+                ),
+            },
+            (
+                "ALTWRIGHT_FALLBACKS: the prices of the models are in different currencies, which "
+                "cannot be added up: write them in one"
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_parameters_headers_and_prices_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], line: str
+) -> None:
+    """With one line, without a secret."""
+    set_variables(monkeypatch, MODEL="m", MODEL_BASE_URL="http://h/v1", **settings)
+    with pytest.raises(InvalidSettings) as raised:
+        Settings.read()
+    assert str(raised.value) == line
+
+
+def test_parameters_without_a_model_have_no_effect_and_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_variables(monkeypatch, MODEL_PARAMS='{"reasoning_effort": "none"}')
+    with pytest.raises(InvalidSettings, match="ALTWRIGHT_MODEL is not: set it too"):
+        Settings.read()
+
+
+def test_a_fallback_has_its_own_parameters_headers_and_price(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of the first model may be wrong for another provider."""
+    price = json.loads(PRICE)
+    fallback = {"model": "n", "base_url": "http://h/v1", "params": {"top_k": 1}, "price": price}
+    set_variables(
+        monkeypatch,
+        MODEL="m",
+        MODEL_BASE_URL="http://h/v1",
+        MODEL_PARAMS='{"reasoning_effort": "none"}',
+        MODEL_HEADERS='{"X-Team": "shop"}',
+        FALLBACKS=json.dumps([fallback, {"model": "o", "base_url": "http://h/v1"}]),
+    )
+    first, second, third = Settings.read().configured_models()
+    assert (first.params, first.header_values()) == (
+        {"reasoning_effort": "none"},
+        {"X-Team": "shop"},
+    )
+    assert first.price is None
+    assert (second.params, second.header_values()) == ({"top_k": 1}, {})
+    assert second.price is not None
+    assert str(second.price.input) == "0.15"
+    assert (third.params, third.header_values(), third.price) == ({}, {}, None)
+    assert "shop" not in repr(Settings.read())

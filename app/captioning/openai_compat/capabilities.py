@@ -7,10 +7,12 @@ parameters and remembers what its model refused.
 
 import logging
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.captioning.openai_compat.error_body import ErrorBody
+from app.captioning.openai_compat.extra_params import TOKEN_LIMITS
 from app.captioning.openai_compat.failure_kinds import FailureKind
 
 _logger = logging.getLogger(__name__)
@@ -61,13 +63,16 @@ class Capabilities:
         return self.headroom_tokens > 0 or self.max_tokens_parameter is None
 
     def build_sampling_parameters(
-        self, max_tokens: int, temperature: float | None
+        self, max_tokens: int, temperature: float | None, fixed: AbstractSet[str] = frozenset()
     ) -> dict[str, Any]:
-        """Token limit, temperature and `stream` of a call, as far as the model takes them."""
+        """Token limit, temperature and `stream` of a call, as far as the model takes them.
+
+        Without those in `fixed`, which the operator sets.
+        """
         parameters: dict[str, Any] = {}
-        if self.max_tokens_parameter is not None:
+        if self.max_tokens_parameter is not None and not TOKEN_LIMITS & fixed:
             parameters[self.max_tokens_parameter] = max_tokens + self.headroom_tokens
-        if temperature is not None and "temperature" not in self.refused:
+        if temperature is not None and not {"temperature"} & (self.refused | fixed):
             parameters["temperature"] = temperature
         if "stream" not in self.refused:
             # Said although it is the default: some servers stream unless they are told not to.
@@ -128,14 +133,22 @@ class LearnedCapabilities:
 
 
 def learn_from_error(
-    sent: Capabilities, temperature: float | None, error: ErrorBody, kind: FailureKind
+    sent: Capabilities,
+    temperature: float | None,
+    error: ErrorBody,
+    kind: FailureKind,
+    fixed: AbstractSet[str] = frozenset(),
 ) -> Capabilities | None:
     """The capabilities for another call, after an error in response to a call made with `sent`.
 
-    None where the error is not about a parameter that was sent. Each parameter can be refused only
-    once, so the number of further calls is bounded.
+    None where the error is not about a parameter that was sent, or about one in `fixed`, which the
+    operator has set. Each parameter can be refused only once, so the number of further calls is
+    bounded.
     """
+    has_own_limit = bool(TOKEN_LIMITS & fixed)
     if kind is FailureKind.MORE_TOKENS_NEEDED:
+        if has_own_limit:
+            return None
         more = sent.with_more_headroom()
         return more if more != sent else None
     if kind is FailureKind.STREAM_REQUIRED:
@@ -143,18 +156,19 @@ def learn_from_error(
         return replace(sent, must_stream=True) if may_learn else None
     text, param = error.search_text, error.param.lower()
     refused: set[str] = set()
-    name = sent.max_tokens_parameter
+    name = None if has_own_limit else sent.max_tokens_parameter
     names_max_tokens = name is not None and re.search(rf"\b{name}\b", text) is not None
     if name is not None and names_max_tokens and _REFUSED.search(text):
         refused.add(name)
     elif (
         sent.headroom_tokens
+        and not has_own_limit
         and _TOO_MANY_TOKENS.search(text)
         and (names_max_tokens or _CONTEXT_WINDOW.search(text))
     ):
         most = sent.headroom_tokens // 2 if sent.headroom_tokens >= 512 else 0
         return replace(sent, headroom_tokens=most, max_headroom_tokens=most)
-    was_temperature_sent = temperature is not None and "temperature" not in sent.refused
+    was_temperature_sent = temperature is not None and not {"temperature"} & (sent.refused | fixed)
     if was_temperature_sent and re.search(r"\btemperature\b", text):
         refused.add("temperature")
     if "stream" not in sent.refused and re.search(r"\bstream\b", text) and _REFUSED.search(text):

@@ -49,7 +49,9 @@ class OpenAICompatCaptioner(Captioner):
         self._settings = settings
         self._shrink = shrink
         self._sleep = sleep
-        self._endpoint = Endpoint(settings.base_url, settings.resolve_api_key())
+        self._endpoint = Endpoint(
+            settings.base_url, settings.resolve_api_key(), settings.header_values()
+        )
         self._learned = LearnedCapabilities(settings.model)
 
     async def draft(
@@ -75,6 +77,7 @@ class OpenAICompatCaptioner(Captioner):
             image=known_good_image().for_models,
             max_tokens=_PROBE_MAX_TOKENS,
             temperature=self._settings.temperature,
+            params=self._settings.params,
         )
         timeout_s = self._settings.timeout_s
         session = self._create_session(chat_request, _once(timeout_s), Deadline.after(timeout_s))
@@ -94,7 +97,7 @@ class OpenAICompatCaptioner(Captioner):
         """
         base_url = self._endpoint.base_url
         try:
-            caption = await self._caption_known_image()
+            caption, served_model = await self._caption_known_image()
         except ModelError as error:
             reason = f"{error.log_reason} (at {base_url}){await self._describe_model_list()}"
             raise ModelError(log_reason=reason) from None
@@ -104,10 +107,14 @@ class OpenAICompatCaptioner(Captioner):
         except (ModelUnavailable, ModelTimeout) as error:
             reason = f"{error.log_reason} (at {base_url})"
             raise type(error)(log_reason=reason, retry_after_s=error.retry_after_s) from None
-        return f'{self.name} at {base_url} captioned a drawn house: "{caption}"'
+        is_same = served_model in (None, self.name)
+        name = self.name if is_same else f"{self.name} (served as {served_model})"
+        return f'{name} at {base_url} captioned a drawn house: "{caption}"'
 
-    async def _caption_known_image(self) -> str:
-        """The caption, after a second request with the reasons where the first draft broke rules.
+    async def _caption_known_image(self) -> tuple[str, str | None]:
+        """The caption and the model that has answered.
+
+        After a second request with the reasons where the first draft broke rules.
 
         Raises ModelError where no draft is a caption.
         """
@@ -124,12 +131,12 @@ class OpenAICompatCaptioner(Captioner):
                 draft, style=style, locale="en", max_tokens=_CHECK_MAX_TOKENS, is_final=is_last
             )
             if verdict.outcome == "caption" and not verdict.violations:
-                return verdict.caption
+                return verdict.caption, draft.served_model
             reasons = tuple(violation.reason for violation in verdict.violations)
             if verdict.outcome != "caption":
                 reasons = (f"It is no caption but {verdict.outcome}: the picture shows a house.",)
             request = replace(request, rejected=RejectedDraft(draft.text[:_SHOWN_CHARS], reasons))
-        shown = redact_for_terminal(draft.text, (self._endpoint.api_key,))
+        shown = redact_for_terminal(draft.text, self._endpoint.secrets)
         raise ModelError(log_reason=f'{self.name}: no caption, but "{shown}": {" ".join(reasons)}')
 
     def warm_up(self) -> None:
@@ -148,6 +155,7 @@ class OpenAICompatCaptioner(Captioner):
             image=image.for_models,
             max_tokens=request.max_tokens,
             temperature=self._settings.temperature,
+            params=self._settings.params,
         )
 
     def _draft_of(self, response: ModelResponse, had_headroom: bool) -> Draft:
@@ -158,7 +166,14 @@ class OpenAICompatCaptioner(Captioner):
             had_headroom=had_headroom,
             input_tokens=response.input_tokens,
             output_tokens=response.output_tokens,
+            served_model=self._served_model(response.model),
         )
+
+    def _served_model(self, name: str | None) -> str | None:
+        """The name that the server has sent, unless it is or contains a secret."""
+        if name is None or any(secret in name for secret in self._endpoint.secrets):
+            return None
+        return name
 
     def _create_session(
         self, request: ChatRequest, retry_policy: RetryPolicy, deadline: Deadline

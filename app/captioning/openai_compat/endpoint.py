@@ -6,7 +6,7 @@ request; its retries, redirects and parsing are not used.
 
 import asyncio
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -40,15 +40,26 @@ _PLACEHOLDER_KEY = "none-needed"
 class Endpoint:
     """The server behind one base URL. All calls share its connections."""
 
-    def __init__(self, base_url: str | None, api_key: str | None) -> None:
+    def __init__(
+        self,
+        base_url: str | None,
+        api_key: str | None,
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> None:
         """`base_url` None: the openai SDK's default. `api_key` None: a placeholder is sent."""
         self._configured_url = base_url
         self._lock = threading.Lock()
         self._client: openai.AsyncOpenAI | None = None
         self.api_key = api_key or _PLACEHOLDER_KEY
         """Must never be logged."""
+        self._extra_headers = dict(extra_headers or {})
         self.reading = PacedWork()
         """For reading large responses."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The key and the values of the operator's headers: never logged, shown or answered."""
+        return (self.api_key, *self._extra_headers.values())
 
     @property
     def base_url(self) -> str:
@@ -98,7 +109,9 @@ class Endpoint:
         if self._configured_url is not None:
             # The environment's OpenAI account is not disclosed to another server.
             headers |= {name: Omit() for name in _ACCOUNT_HEADERS}
-        return headers
+        set_by_operator = {name.lower() for name in self._extra_headers}
+        headers = {n: value for n, value in headers.items() if n.lower() not in set_by_operator}
+        return headers | self._extra_headers
 
 
 def _create_client(base_url: str | None, api_key: str) -> "openai.AsyncOpenAI":

@@ -18,7 +18,7 @@ _MIN_CUMULATIVE_PIECES = 3
 _DONE = "[DONE]"
 _SSE_STARTS = ("data:", "event:", "id:", "retry:", ":")
 _KEPT_MEMBERS = (
-    "usage", "input_sensitive", "output_sensitive", "base_resp", "prompt_filter_results",
+    "model", "usage", "input_sensitive", "output_sensitive", "base_resp", "prompt_filter_results",
     "promptFeedback", "prompt_feedback",
 )  # fmt: skip
 """Members of a chunk besides its choices; the last value that says something counts."""

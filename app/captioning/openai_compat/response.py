@@ -43,6 +43,8 @@ _ABOUT_THE_TASK = re.compile(
     r"|[Ww]ait|[Oo]kay|[Dd]raft|(?:I|[Ww]e) (?:should|need|must))\b|用户|我们?需要|描述这"
 )
 _REPLACEMENT_CHARACTER = "\ufffd"
+_MAX_MODEL_CHARS = 200
+"""As many as a configured name may have. A cut name would be another model's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class ModelResponse:
     """The model or its content filter refused."""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    model: str | None = None
+    """The model that has answered, as the server says; None where it names none."""
 
     @property
     def is_empty(self) -> bool:
@@ -175,6 +179,7 @@ def _from_choices(
         refused=is_refusal or is_filtered or _REFUSED.search(finish) is not None,
         input_tokens=_token_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
         output_tokens=_token_count(usage.get("completion_tokens", usage.get("output_tokens"))),
+        model=_served_model(value.get("model")),
     )
 
 
@@ -250,6 +255,12 @@ def _reasoning_tokens(usage: Mapping[str, Any]) -> int:
     details = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
     details = details if isinstance(details, Mapping) else {}
     return _token_count(details.get("reasoning_tokens", usage.get("reasoning_tokens"))) or 0
+
+
+def _served_model(value: object) -> str | None:
+    """A name that can be shown; None for anything else."""
+    name = value.strip() if isinstance(value, str) else ""
+    return name if name and len(name) <= _MAX_MODEL_CHARS and name.isprintable() else None
 
 
 def _token_count(value: object) -> int | None:

@@ -10,8 +10,8 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from app.captioning.errors import (
@@ -41,6 +41,7 @@ from app.captioning.openai_compat.error_classifier import (
     classify_transport_error,
 )
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
+from app.captioning.openai_compat.extra_params import TOKEN_LIMITS, merge_params
 from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.request_body import RequestBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
@@ -74,6 +75,11 @@ _FAIR_TIMEOUT_S = 5.0
 less time it is the deadline that was exceeded."""
 
 
+_PARAMS_HINT = (
+    "it had the parameters of ALTWRIGHT_MODEL_PARAMS (or params in ALTWRIGHT_FALLBACKS): check them"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What the model is asked: two texts and an image."""
@@ -85,6 +91,13 @@ class ChatRequest:
     max_tokens: int
     """The ceiling of the caption."""
     temperature: float | None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """The operator's, merged into the body. What they set is not changed by what is learned."""
+
+    @property
+    def has_own_token_limit(self) -> bool:
+        """Whether the operator limits the tokens."""
+        return bool(TOKEN_LIMITS & self.params.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +174,8 @@ class Session:
             self._responses.append(outcome)
             if self._needs_more_headroom(outcome, sent):
                 continue
-            return self._accept(outcome), sent.may_exceed_ceiling()
+            may_exceed = self._request.has_own_token_limit or sent.may_exceed_ceiling()
+            return self._accept(outcome), may_exceed
 
     async def _call(self, sent: Capabilities) -> HttpResponse:
         request, timeout_s = self._request, self._retry_policy.call_timeout_s
@@ -174,8 +188,11 @@ class Session:
             "messages": sent.build_messages(
                 request.system_prompt, request.user_prompt, image_placeholder
             ),
-            **sent.build_sampling_parameters(request.max_tokens, request.temperature),
+            **sent.build_sampling_parameters(
+                request.max_tokens, request.temperature, fixed=request.params.keys()
+            ),
         }
+        parameters = merge_params(parameters, request.params)
         try:
             body = RequestBody(parameters, image_placeholder, request.image.jpeg)
             return await self._endpoint.create_chat_completion(body, call_s)
@@ -205,8 +222,9 @@ class Session:
         if failure.error_body is None or is_rate_limited or not self._parameter_changes_left:
             return False
         learned = learn_from_error(
-            sent, self._request.temperature, failure.error_body, failure.kind
-        )
+            sent, self._request.temperature, failure.error_body, failure.kind,
+            fixed=self._request.params.keys(),
+        )  # fmt: skip
         if learned is None:
             return False
         self._parameter_changes_left -= 1
@@ -257,6 +275,8 @@ class Session:
 
         Later sessions begin with the headroom that was learned here.
         """
+        if self._request.has_own_token_limit:
+            return False
         is_empty = response.is_empty and not response.refused
         if not (response.has_reasoning or (is_empty and response.truncated)):
             return False
@@ -307,6 +327,8 @@ class Session:
         parts = [f"{self._request.model}: {failure.reason}"]
         if failure.status is not None:
             parts.append(f"HTTP {failure.status}")
+        if failure.kind is FailureKind.REQUEST_REJECTED and self._request.params:
+            parts.append(_PARAMS_HINT)
         if failure.error_body is not None:
             codes = loggable_codes(failure.error_body.codes)
             if codes:

@@ -2,9 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+
+from app.captioning.openai_compat.extra_headers import check_headers
+from app.captioning.openai_compat.extra_params import check_params
+from app.captioning.prices import Price
 
 
 class ModelSettings(
@@ -29,6 +34,12 @@ class ModelSettings(
     """None: the model's default."""
     retry_wait_max_s: float = Field(10.0, ge=0, le=600)
     """The longest wait named by the server that is waited out, in seconds."""
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    """Merged into the body of every call, for instance `{"reasoning_effort": "none"}`."""
+    headers: Mapping[str, SecretStr] = Field(default_factory=dict)
+    """Further headers of every call."""
+    price: Price | None = None
+    """What the provider asks; None: no cost is told."""
 
     @model_validator(mode="before")
     @classmethod
@@ -58,6 +69,18 @@ class ModelSettings(
             raise ValueError("remove /chat/completions: it is appended to the base URL")
         return value
 
+    @field_validator("params")
+    @classmethod
+    def _is_the_operators_to_set(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        check_params(value)
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, value: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+        check_headers(value)
+        return value
+
     @field_validator("api_key")
     @classmethod
     def _is_valid_in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
@@ -67,6 +90,10 @@ class ModelSettings(
         if not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError("a key is printable ASCII without spaces; part of it may be missing")
         return SecretStr(text)
+
+    def header_values(self) -> dict[str, str]:
+        """The further headers, to be sent and never to be logged."""
+        return {name: value.get_secret_value() for name, value in self.headers.items()}
 
     def resolve_api_key(self) -> str | None:
         """The key to send; None for a server that may need none.

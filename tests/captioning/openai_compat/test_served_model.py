@@ -1,0 +1,43 @@
+"""`model` in a response is the model that the server says has answered."""
+
+import pytest
+
+from testing.servers.raw_model_server import completion, raw_model_server
+from tests.captioning.conftest import CaptionerFactory
+from tests.captioning.draft_requests import draft
+
+KEY = "sk-test-0123456789abcdef"
+
+
+async def test_an_alias_is_resolved_by_the_server(make_captioner: CaptionerFactory) -> None:
+    """Also in a stream."""
+    async with raw_model_server() as model:
+        model.respond({**completion("A blue disc."), "model": "a-model-2026-09-22"})
+        chunk = '{"model": "a-model-9", "choices": [{"delta": {"content": "A blue disc."}}]}'
+        model.respond(f"data: {chunk}\n\ndata: [DONE]\n\n")
+        captioner = make_captioner(model.base_url)
+        found = await draft(captioner, 30)
+        assert (found.model, found.served_model) == ("a-model", "a-model-2026-09-22")
+        assert (await draft(captioner, 30)).served_model == "a-model-9"
+
+
+@pytest.mark.parametrize(
+    "name", [None, "", " ", 7, ["m"], {"m": 1}, "x" * 201, "a\nb", "a\x1b[31m", "\u202egpt", KEY]
+)
+async def test_a_name_that_cannot_be_shown_is_not_used(
+    make_captioner: CaptionerFactory, name: object
+) -> None:
+    """Nor cut: a cut name would be another model's. The key is no name."""
+    async with raw_model_server() as model:
+        model.respond({**completion("A blue disc."), "model": name})
+        found = await draft(make_captioner(model.base_url, api_key=KEY), 30)
+        assert (found.model, found.served_model) == ("a-model", None)
+
+
+async def test_the_check_says_which_model_has_answered(make_captioner: CaptionerFactory) -> None:
+    """An alias that has moved is seen there."""
+    caption = "A red house with a blue door stands on green grass under a yellow sun."
+    async with raw_model_server() as model:
+        model.respond({**completion(caption), "model": "another-model"})
+        shown = await make_captioner(model.base_url).check()
+        assert shown.startswith("a-model (served as another-model) at http")
