@@ -52,8 +52,8 @@ def test_a_column_stays_the_users_own_when_a_run_has_filled_every_row(stub: Capt
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "csv", "jsonl", "parquet"])
-def test_twenty_histories_lose_no_text(kind: str, stub: CaptionStub) -> None:
-    results = [run_history(seed, kind, stub) for seed in range(2001, 2021)]
+def test_eight_histories_lose_no_text(kind: str, stub: CaptionStub) -> None:
+    results = [run_history(seed, kind, stub) for seed in range(2001, 2009)]
     assert {result.seed: result.faults for result in results if result.faults} == {}
     assert sum(result.kills for result in results) > 0
     steps = [step for result in results for step in result.steps]
@@ -66,7 +66,7 @@ def test_histories_of_a_server_lose_no_text(
     kind: str, stub: CaptionStub, request: pytest.FixtureRequest
 ) -> None:
     url: str = request.getfixturevalue("mysql" if kind == "mariadb" else "postgresql")
-    results = [run_history(seed, kind, stub, url) for seed in range(2001, 2013)]
+    results = [run_history(seed, kind, stub, url) for seed in range(2001, 2006)]
     assert {result.seed: result.faults for result in results if result.faults} == {}
 
 

@@ -28,10 +28,13 @@ class Installed:
     def __init__(self, folder: Path, wheel: Path, extras: str) -> None:
         self.folder = folder
         self.bin = folder / "venv" / "bin"
-        self.run(sys.executable, "-m", "venv", str(folder / "venv"))
-        python = str(self.bin / "python")
+        # A third of the time of an environment with its own pip, all byte-compiled.
+        self.run(sys.executable, "-m", "venv", "--without-pip", str(folder / "venv"))
         what = f"altwright[{extras}] @ {wheel.as_uri()}" if extras else wheel.as_uri()
-        self.run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", what)
+        self.run(
+            sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install", "-q",
+            "--no-compile", "--disable-pip-version-check", what,
+        )  # fmt: skip
 
     @property
     def env(self) -> dict[str, str]:
