@@ -8,6 +8,8 @@ is made from these classes, so that a new error is documented automatically.
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from app.token_use import TokenUse
+
 
 class CaptionError(Exception):
     """A failure that is part of the wire contract.
@@ -36,7 +38,14 @@ class CaptionError(Exception):
         self.log_reason = log_reason
         self.retry_after_s = retry_after_s
         self.extra: Mapping[str, object] = extra or {}
+        self.token_uses: tuple[TokenUse, ...] = ()
+        """Of the drafts that led to it."""
         super().__init__(log_reason or self.detail)
+
+    def take_token_uses(self) -> tuple[TokenUse, ...]:
+        """The tokens that it cost, once: requests that share work share its error."""
+        uses, self.token_uses = self.token_uses, ()
+        return uses
 
     @classmethod
     def retryable(cls) -> bool:

@@ -28,6 +28,7 @@ from app.api.pages.routes import pages_router
 from app.api.rate_limits import CallerRateLimits
 from app.api.request_body import BodyReader
 from app.api.routes import captions_router, service_router
+from app.api.usage_middleware import UsageMiddleware
 from app.captioning.cache import CaptionCache
 from app.captioning.captioner import Captioner
 from app.captioning.embedded.captioner import EmbeddedCaptioner
@@ -44,6 +45,10 @@ from app.runtime.semaphore import WeightedSemaphore
 from app.settings.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.types import ModelImage, SourceImage, Style
+from app.usage.memory_store import MemoryUsageStore
+from app.usage.meter import UsageMeter
+from app.usage.redis_store import RedisUsageStore
+from app.usage.store import UsageStore
 from app.validation.languages import load_languages
 from app.validation.validation_pool import ValidationPool
 from app.validation.verdict import validate_text
@@ -92,13 +97,15 @@ def create_app(
     )
     for router in (captions_router, service_router, pages_router):
         app.include_router(router)
+    caption_paths = frozenset({"/v1/image/caption", "/v1/image/captions", "/v1/caption/check"})
     # The middleware that is added last is the outermost one: load shedding happens inside it, so
     # that a refusal gets a request ID, headers and a log line too, and is done in fair turns.
     app.add_middleware(
         LoadSheddingMiddleware,
-        paths=frozenset({"/v1/image/caption", "/v1/image/captions", "/v1/caption/check"}),
+        paths=caption_paths,
         render_error=render_caption_error,
     )
+    app.add_middleware(UsageMiddleware, paths=caption_paths)
     app.add_middleware(FairTurnsMiddleware)
     app.add_middleware(
         RequestMiddleware,
@@ -118,6 +125,7 @@ class Parts:
     keys: KeyStore
     styles: Mapping[str, Style]
     rate_limits: CallerRateLimits
+    usage_store: UsageStore
     cache: CaptionCache | None
     worker_pool: WorkerPool
     validation_pool: ValidationPool
@@ -159,6 +167,8 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
             on_store_change=metrics.rate_limit_store_up.set,
         )
         stack.callback(rate_limits.close)
+        usage_store = _create_usage_store(settings, metrics)
+        stack.push_async_callback(usage_store.aclose)
         cache = CaptionCache(settings.cache_url) if settings.cache_url else None
         if cache is not None:
             stack.push_async_callback(cache.aclose)
@@ -168,6 +178,7 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
             ),
             styles=load_styles(settings.styles_dir),
             rate_limits=rate_limits,
+            usage_store=usage_store,
             cache=cache,
             worker_pool=worker_pool,
             validation_pool=validation_pool,
@@ -178,6 +189,13 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
             embedded_captioner=embedded,
             captioner=captioner,
         )
+
+
+def _create_usage_store(settings: Settings, metrics: Metrics) -> UsageStore:
+    url = settings.usage_store_url()
+    if url.startswith("memory:"):
+        return MemoryUsageStore()
+    return RedisUsageStore(url, on_change=metrics.usage_store_up.set)
 
 
 def _create_worker_pool(settings: Settings, memory: WeightedSemaphore) -> WorkerPool:
@@ -237,6 +255,8 @@ def _start_services(
         if settings.verify != "off":
             # Text and subjects of captions stay unknown.
             _logger.warning("verification.limited", extra={"extra_to_install": "embedded"})
+    if isinstance(parts.usage_store, RedisUsageStore):
+        parts.usage_store.start()
     starting = asyncio.create_task(_start_child_processes(parts))
     stack.callback(starting.cancel)
     warm_up = asyncio.create_task(asyncio.to_thread(_warm_up, parts))
@@ -266,6 +286,8 @@ def _start_services(
         authenticator=Authenticator(parts.keys, parts.rate_limits),
         admission=Admission(settings.concurrency, settings.queue, drain),
         body_reader=BodyReader(settings.request_timeout_s, drain),
+        meter=UsageMeter(parts.usage_store, metrics.observe_usage),
+        usage_store=parts.usage_store,
         drain=drain,
         metrics=metrics,
         warm_up=warm_up,

@@ -17,6 +17,7 @@ from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
 from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
+    ModelError,
     ModelTimeout,
     ModelUnavailable,
 )
@@ -28,6 +29,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.single_flight import SingleFlight
 from app.telemetry.metrics import Metrics
+from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
 from app.types import Caption, CaptionRequest, Check, Draft, NormalisedImage, Style
 from app.validation.validation_pool import ValidationPool
 from app.validation.verdict import Verdict
@@ -213,15 +215,30 @@ class Pipeline:
         except TimeoutError:
             raise ModelTimeout(log_reason="waited for an equal request in flight") from None
         if is_shared:  # its tokens are counted once
-            return replace(caption, cached=True, input_tokens=0, output_tokens=0)
+            return replace(caption, cached=True, input_tokens=0, output_tokens=0, token_uses=())
         return caption
 
     async def _make(
         self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
     ) -> Caption:
-        """Draft and validate. After a draft that breaks hard rules, one more with the reasons."""
+        """Draft, validate, and tell the tokens of all drafts, also where there is no caption."""
+        uses: list[TokenUse] = []
+        try:
+            return await self._draft_and_judge(image, request, deadline, uses)
+        except CaptionError as error:
+            error.token_uses = tuple(uses)
+            raise
+
+    async def _draft_and_judge(
+        self,
+        image: NormalisedImage,
+        request: CaptionRequest,
+        deadline: Deadline,
+        uses: list[TokenUse],
+    ) -> Caption:
+        """After a draft that breaks hard rules, one more with the reasons."""
         draft_request = self._draft_request(request)
-        draft = await self.captioner.draft(image, draft_request, deadline)
+        draft = await self._draft(image, draft_request, deadline, uses)
         judged = await self._judge_draft(image, draft, draft_request, request, deadline)
         verdict = judged.verdict
         if verdict.violations:
@@ -230,8 +247,8 @@ class Pipeline:
                 tuple(violation.reason for violation in verdict.violations),
             )
             first = draft
-            draft = await self.captioner.draft(
-                image, replace(draft_request, rejected=rejected), deadline
+            draft = await self._draft(
+                image, replace(draft_request, rejected=rejected), deadline, uses
             )
             judged = await self._judge_draft(
                 image, draft, draft_request, request, deadline, is_last=True
@@ -243,7 +260,23 @@ class Pipeline:
                 input_tokens=_sum(first.input_tokens, draft.input_tokens),
                 output_tokens=_sum(first.output_tokens, draft.output_tokens),
             )
-        return _caption_of(image, request, draft, judged)
+        return replace(_caption_of(image, request, draft, judged), token_uses=tuple(uses))
+
+    async def _draft(
+        self,
+        image: NormalisedImage,
+        draft_request: DraftRequest,
+        deadline: Deadline,
+        uses: list[TokenUse],
+    ) -> Draft:
+        """One draft, whose tokens are added to `uses`."""
+        try:
+            draft = await self.captioner.draft(image, draft_request, deadline)
+        except (ModelTimeout, ModelError, CaptionRefused):
+            uses.append(UNKNOWN_TOKEN_USE)  # it was called, and did not say
+            raise
+        uses += draft.token_uses()
+        return draft
 
     def _draft_request(self, request: CaptionRequest) -> DraftRequest:
         return DraftRequest(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.token_use import Price, TokenUse
+
 CheckKind = Literal["text", "colour", "subject"]
 CheckVerdict = Literal["confirmed", "contradicted", "unknown"]
 VerifyMode = Literal["off", "warn", "enforce"]
@@ -130,6 +132,16 @@ class Draft:
     """False where a part of the work failed that another try may do: not to be cached."""
     served_model: str | None = None
     """The model that its server says has answered; None: `model`, as it is configured."""
+    price: Price | None = None
+    """Of the tokens of the model that wrote it; None where the operator named none."""
+    is_free: bool = False
+    """No model was called, so it took no tokens."""
+
+    def token_uses(self) -> tuple[TokenUse, ...]:
+        """The tokens that it took."""
+        if self.is_free:
+            return ()
+        return (TokenUse(self.input_tokens, self.output_tokens, self.price),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +178,8 @@ class Caption:
     """What the picture says to its claims; None where it was not held against the picture."""
     served_model: str | None = None
     """As in Draft."""
+    token_uses: tuple[TokenUse, ...] = ()
+    """Of the drafts that were made for it; none of one that was shared or cached."""
 
     @property
     def answering_model(self) -> str:

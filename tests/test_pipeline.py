@@ -6,6 +6,7 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import pytest
 
@@ -28,6 +29,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.semaphore import WeightedSemaphore
 from app.telemetry.metrics import Metrics
+from app.token_use import UNKNOWN_TOKEN_USE, Price, TokenUse
 from app.types import (
     Caption,
     CaptionRequest,
@@ -55,6 +57,7 @@ SENTENCES = (
 )
 LOOP = "A " + "blue disc " * 25
 STYLES = load_styles()
+PRICE = Price(Decimal("0.15"), Decimal("0.60"), "USD")
 
 
 @dataclass
@@ -113,7 +116,7 @@ class MemoryCache:
 
     async def get(self, key: object, image: NormalisedImage, _style: Style) -> Caption | None:
         found = self.captions.get(key)
-        return found and replace(found, cached=True, input_tokens=0, output_tokens=0)
+        return found and replace(found, cached=True, input_tokens=0, output_tokens=0, token_uses=())
 
     async def put(self, key: object, caption: Caption) -> None:
         self.captions[key] = caption
@@ -187,6 +190,7 @@ async def test_a_draft_that_breaks_no_rule_becomes_the_caption() -> None:
         sent_width_px=160,
         sent_height_px=120,
         cached=None,
+        token_uses=(TokenUse(900, 12),),
     )
     assert pipeline.captioner.requests == [
         DraftRequest(
@@ -271,6 +275,39 @@ async def test_tokens_are_unknown_where_one_drafts_tokens_are() -> None:
     pipeline = make_pipeline(TOO_SHORT, Draft(GOOD, "m", input_tokens=950, output_tokens=12))
     caption = await pipeline.caption(REQUEST, soon())
     assert (caption.input_tokens, caption.output_tokens) == (None, None)
+
+
+async def test_the_tokens_of_all_drafts_are_told_also_where_there_is_no_caption() -> None:
+    first, second = (Draft(TOO_SHORT, "m", input_tokens=n, output_tokens=1) for n in (100, 200))
+    good = Draft(GOOD, "m", input_tokens=300, output_tokens=9, price=PRICE)
+    caption = await make_pipeline(first, good).caption(REQUEST, soon())
+    assert caption.token_uses == (TokenUse(100, 1), TokenUse(300, 9, PRICE))
+    rejected = await failure(make_pipeline(first, second).caption(REQUEST, soon()))
+    assert rejected.take_token_uses() == (TokenUse(100, 1), TokenUse(200, 1))
+    late = await failure(make_pipeline(first, ModelTimeout()).caption(REQUEST, soon()))
+    assert late.take_token_uses() == (TokenUse(100, 1), UNKNOWN_TOKEN_USE)
+    down = await failure(make_pipeline(ModelUnavailable()).caption(REQUEST, soon()))
+    assert down.take_token_uses() == ()
+
+
+async def test_a_draft_without_a_model_takes_no_tokens() -> None:
+    caption = await make_pipeline(Draft(GOOD, "m", is_free=True)).caption(REQUEST, soon())
+    assert (caption.token_uses, caption.input_tokens) == ((), None)
+
+
+async def test_requests_that_share_a_draft_or_a_failure_count_its_tokens_once() -> None:
+    for script in (GOOD, TOO_SHORT):
+        draft = Draft(script, "m", input_tokens=100, output_tokens=1)
+        pipeline = make_pipeline(draft, cache=MemoryCache(), seconds=0.05)
+        results = await asyncio.gather(
+            *(pipeline.caption(REQUEST, soon()) for _ in range(3)), return_exceptions=True
+        )
+        uses = [
+            use
+            for one in results
+            for use in (one.token_uses if isinstance(one, Caption) else one.take_token_uses())
+        ]
+        assert uses == [TokenUse(100, 1)] * len(pipeline.captioner.requests)
 
 
 async def test_two_rejected_drafts_are_an_error_with_the_last_draft_and_its_reasons() -> None:
@@ -486,7 +523,7 @@ async def test_a_cached_caption_asks_no_captioner() -> None:
     made = await pipeline.caption(REQUEST, soon())
     cached = await pipeline.caption(REQUEST, soon())
     assert (made.cached, made.input_tokens, made.output_tokens) == (False, 900, 12)
-    assert cached == replace(made, cached=True, input_tokens=0, output_tokens=0)
+    assert cached == replace(made, cached=True, input_tokens=0, output_tokens=0, token_uses=())
     assert len(pipeline.captioner.requests) == 1
     assert count(pipeline, "captions_total", style="concise", model="m", outcome="caption") == 2
 

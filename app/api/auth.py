@@ -8,6 +8,7 @@ from starlette.responses import Response
 from app.api.errors import RateLimited, Unauthorized
 from app.api.keys import Caller, KeyStore
 from app.api.rate_limits import CallerRateLimits
+from app.usage.request_usage import RequestUsage
 
 
 class Authenticator:
@@ -24,7 +25,7 @@ class Authenticator:
         """
         host = request.client.host if request.client else "unknown"
         if self._keys.allows_anonymous:
-            return Caller(caller_name_of_address(host))
+            return Caller(caller_name_of_address(host), is_anonymous=True)
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         caller = self._keys.find_caller(key.strip() if scheme.lower() == "bearer" else None)
         if caller is None:
@@ -38,14 +39,22 @@ class Authenticator:
         `response` gets the rate-limit headers. Raises Unauthorized or RateLimited.
         """
         caller = self.authenticate(request)
-        usage = await self._rate_limits.count_request(caller.name, caller.rate_limit)
-        headers = usage.headers()
+        if (usage := request_usage(request)) is not None:
+            usage.key_name = caller.usage_name
+        window = await self._rate_limits.count_request(caller.name, caller.rate_limit)
+        headers = window.headers()
         response.headers.update(headers)
         request.state.rate_limit_headers = headers
         request.state.log_fields = {"caller": caller.name}
-        if not usage.is_allowed:
-            raise RateLimited(retry_after_s=usage.reset_s)
+        if not window.is_allowed:
+            raise RateLimited(retry_after_s=window.reset_s)
         return caller
+
+
+def request_usage(request: Request) -> RequestUsage | None:
+    """What this request will be counted as; None on paths that are not counted."""
+    usage: RequestUsage | None = getattr(request.state, "usage", None)
+    return usage
 
 
 def caller_name_of_address(host: str) -> str:

@@ -11,11 +11,15 @@ from app.api.admission import Admission
 from app.api.auth import Authenticator
 from app.api.keys import Caller
 from app.api.request_body import BodyReader
+from app.api.response_schemas import UsageStoreState
 from app.captioning.fallback import FallbackCaptioner
 from app.pipeline import Pipeline
 from app.runtime.drain import Drain
 from app.telemetry.metrics import Metrics
 from app.types import Style, VerifyMode
+from app.usage.meter import UsageMeter
+from app.usage.redis_store import RedisUsageStore
+from app.usage.store import UsageStore
 from app.validation.validation_pool import ValidationPool
 from app.vision.ocr_pool import OcrPool
 from app.workers.pool import WorkerPool
@@ -37,6 +41,8 @@ class Services:
     authenticator: Authenticator
     admission: Admission
     body_reader: BodyReader
+    meter: UsageMeter
+    usage_store: UsageStore
     drain: Drain
     metrics: Metrics
     warm_up: "asyncio.Task[None]"
@@ -54,6 +60,12 @@ class Services:
         if not self.captioner.is_usable():
             return "no captioner"
         return "ready"
+
+    def usage_store_state(self) -> UsageStoreState:
+        """Whether usage is counted in memory, in a store that responds, or in one that does not."""
+        if not isinstance(self.usage_store, RedisUsageStore):
+            return "memory"
+        return "up" if self.usage_store.is_available else "down"
 
     def _is_warm(self) -> bool:
         """Whether the first caption is as quick as the next. Without OCR models it has no text."""

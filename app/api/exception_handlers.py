@@ -5,9 +5,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from app.api.auth import request_usage
 from app.api.errors import MethodNotAllowed, NotFound
 from app.api.problems import problem_response
 from app.errors import CaptionError
+from app.usage.request_usage import CLIENT_GONE
 
 CLIENT_GONE_STATUS = 499
 """nginx's status for a client that disconnected. It appears only in the log."""
@@ -24,6 +26,8 @@ async def render_caption_error(request: Request, error: Exception) -> Response:
     """The problem response of an error. Its code and reason go into the request's log line."""
     assert isinstance(error, CaptionError)  # noqa: S101 - Starlette's signature is wider
     request.state.code = error.code
+    if (usage := request_usage(request)) is not None:
+        usage.add_problem(error.code, error.take_token_uses())
     if error.log_reason:
         fields = getattr(request.state, "log_fields", {})
         request.state.log_fields = {**fields, "reason": error.log_reason}
@@ -43,5 +47,7 @@ async def _render_http_exception(request: Request, error: Exception) -> Response
 
 
 async def _record_client_disconnect(request: Request, _error: Exception) -> Response:
-    request.state.code = "client_gone"
+    request.state.code = CLIENT_GONE
+    if (usage := request_usage(request)) is not None:
+        usage.add_client_gone()
     return Response(status_code=CLIENT_GONE_STATUS)

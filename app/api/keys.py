@@ -11,14 +11,26 @@ from app.settings.keys_file import KeyEntry, KeysFileError, hash_key, read_keys_
 
 _logger = logging.getLogger(__name__)
 
+ANONYMOUS = "anonymous"
+"""The usage of callers without a key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request: the name in logs and rate limits, and the caller's own limit."""
+    """Who sends a request: the name in logs and rate limits, and the caller's own limits."""
 
     name: str
     rate_limit: str | None = None
     """None: RATE_LIMIT applies."""
+    quota: int | None = None
+    """Captions in a month; None: as many as it likes."""
+    is_anonymous: bool = False
+    """No key is configured, and the name is an address."""
+
+    @property
+    def usage_name(self) -> str:
+        """The name under which usage is counted: all callers without a key together."""
+        return ANONYMOUS if self.is_anonymous else self.name
 
 
 class KeyStore:
@@ -60,7 +72,7 @@ class KeyStore:
                 found = entry
         if found is None or (found.expires is not None and found.expires <= datetime.now(UTC)):
             return None
-        return Caller(found.name, found.limit)
+        return Caller(found.name, found.limit, found.quota_captions)
 
     def _reread_if_changed(self) -> None:
         if self._file is None or (version := _read_file_version(self._file)) == self._file_version:

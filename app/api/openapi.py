@@ -103,7 +103,7 @@ def _generate_document(app: FastAPI) -> dict[str, Any]:
 
 
 def _add_headers(operation: dict[str, Any], path: str) -> None:
-    is_limited = path.startswith("/v1/") and path != "/v1/styles"
+    is_limited = path.startswith("/v1/") and path not in ("/v1/styles", "/v1/usage")
     for status, response in operation["responses"].items():
         headers = response.setdefault("headers", {})
         headers["X-Request-ID"] = {

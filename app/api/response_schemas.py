@@ -1,6 +1,7 @@
 """Schemas of response bodies. The contract made from them is openapi/openapi.json."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic.config import JsonDict
 from app.api.problems import problem_body
 from app.errors import CaptionError
 from app.types import Caption, CaptionRequest, Check, CheckKind, CheckVerdict
+from app.usage.report import UsageReport
 from app.validation.rules import RULES
 from app.validation.verdict import Verdict
 from app.verification.verifier import VERIFICATION_CODES
@@ -206,10 +208,88 @@ class CheckResponse(BaseModel):
         )
 
 
+class UsagePeriod(BaseModel):
+    """A calendar month in UTC."""
+
+    start: datetime
+    end: datetime = Field(description="The first moment of the next month.")
+
+
+class Cost(BaseModel):
+    """What tokens cost by the prices that the operator named."""
+
+    currency: str = Field(examples=["USD"])
+    amount: float
+
+
+class Quota(BaseModel):
+    """How many captions the key may get in this month."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime
+
+
+class UnknownUsage(BaseModel):
+    """Captions with a draft of which something is not known, and so in no sum."""
+
+    tokens: int = Field(description="The model's server did not tell its tokens.")
+    cost: int = Field(description="Its tokens are not known, or the operator named no price.")
+
+
+class UsageResponse(BaseModel):
+    """What one key used in one month. No number is an estimate."""
+
+    key: str = Field(description="The name of the key; `anonymous` for callers without one.")
+    period: UsagePeriod
+    requests: int = Field(description="To the caption routes, refused ones included.")
+    captions: dict[str, int] = Field(
+        description="By outcome: `caption`, `decorative`, each code of a problem, and "
+        "`client_gone`.",
+        examples=[{"caption": 8904, "decorative": 120, "image_not_found": 31}],
+    )
+    input_tokens: int
+    output_tokens: int
+    cost: Cost | None = Field(
+        description="null where no tokens with a price were used, or prices have several "
+        "currencies."
+    )
+    quota: Quota | None = Field(
+        description="null where the key has none, and for other months than the current one. "
+        "Delivered captions count, decorative ones included."
+    )
+    unknown: UnknownUsage
+
+    @classmethod
+    def from_report(cls, report: UsageReport, quota: int | None) -> Self:
+        """The response for a report. `quota` is that of the current month, if it has one."""
+        costs = [Cost(currency=name, amount=float(n)) for name, n in report.costs.items()]
+        return cls(
+            key=report.key_name,
+            period=UsagePeriod(start=report.month.start, end=report.month.end),
+            requests=report.requests,
+            captions=dict(report.captions),
+            input_tokens=report.input_tokens,
+            output_tokens=report.output_tokens,
+            cost=costs[0] if len(costs) == 1 else None,
+            quota=None
+            if quota is None
+            else Quota(
+                limit=quota,
+                remaining=max(0, quota - report.delivered),
+                resets_at=report.month.end,
+            ),
+            unknown=UnknownUsage(tokens=report.unknown_tokens, cost=report.unknown_cost),
+        )
+
+
 class StylesResponse(BaseModel):
     """Every style that this server accepts."""
 
     styles: list[dict[str, Any]]
+
+
+UsageStoreState = Literal["memory", "up", "down"]
 
 
 class Readiness(BaseModel):
@@ -217,6 +297,10 @@ class Readiness(BaseModel):
 
     status: str
     captioners: dict[str, str] = Field(description="The state of each captioner's circuit breaker.")
+    usage_store: UsageStoreState = Field(
+        description="`down`: it does not respond, and keys with a quota are refused meanwhile. "
+        "`status` does not depend on it."
+    )
 
 
 class Liveness(BaseModel):

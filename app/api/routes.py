@@ -1,9 +1,9 @@
 """The routes of the API: captions, checks and styles; health and metrics."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from app.api.client_disconnect import run_while_connected
 from app.api.dependencies import AuthenticatedCaller, RateLimitedCaller, Services, ServicesDep
@@ -26,6 +26,7 @@ from app.api.response_schemas import (
     Liveness,
     Readiness,
     StylesResponse,
+    UsageResponse,
 )
 from app.captioning.errors import (
     CaptionRefused,
@@ -48,6 +49,9 @@ from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline
 from app.telemetry.redaction import loggable_url
 from app.types import Caption, Draft
+from app.usage.errors import QuotaExceeded, UsageUnavailable
+from app.usage.months import Month
+from app.usage.request_usage import RequestUsage
 
 _T = TypeVar("_T")
 
@@ -61,6 +65,7 @@ _REQUEST_ERRORS: tuple[type[CaptionError], ...] = (
     Overloaded,
     InternalError,
 )
+_USAGE_RETRY_S = 5.0
 _IMAGE_ERRORS: tuple[type[CaptionError], ...] = (
     ImageUrlForbidden,
     ImageNotFound,
@@ -88,7 +93,7 @@ service_router = APIRouter(tags=["service"])
     "/image/caption",
     summary="One caption of one image",
     response_model=CaptionResponse,
-    responses=documented_responses(*_REQUEST_ERRORS, *_IMAGE_ERRORS, *_MODEL_ERRORS),
+    responses=documented_responses(*_REQUEST_ERRORS, QuotaExceeded, *_IMAGE_ERRORS, *_MODEL_ERRORS),
     openapi_extra=request_body(CaptionBody),
 )
 async def caption_one(
@@ -102,6 +107,7 @@ async def caption_one(
         _require_known_styles(services, [body.style], "style")
         _log_image_url(request, body.image_url)
         caption_request = body.caption_request(caller.name, services.verify)
+        await services.meter.begin_work(request.state.usage, caller.quota, 1)
         caption = await _run_admitted(
             request,
             services,
@@ -109,6 +115,7 @@ async def caption_one(
             lambda deadline, _: services.pipeline.caption(caption_request, deadline),
         )
         _add_cache_header(response, [caption])
+        _count_results(request, [caption])
         return CaptionResponse.from_caption(caption, body.metadata)
 
 
@@ -116,7 +123,7 @@ async def caption_one(
     "/image/captions",
     summary="Several styles and locales of one image",
     response_model=CaptionsResponse,
-    responses=documented_responses(*_REQUEST_ERRORS, *_IMAGE_ERRORS, *_MODEL_ERRORS),
+    responses=documented_responses(*_REQUEST_ERRORS, QuotaExceeded, *_IMAGE_ERRORS, *_MODEL_ERRORS),
     openapi_extra=request_body(CaptionsBody),
 )
 async def caption_several(
@@ -131,6 +138,7 @@ async def caption_several(
         _require_known_styles(services, body.styles, "styles")
         _log_image_url(request, body.image_url)
         requests = body.caption_requests(caller.name, services.verify)
+        await services.meter.begin_work(request.state.usage, caller.quota, len(requests))
         results = await _run_admitted(
             request,
             services,
@@ -141,6 +149,7 @@ async def caption_several(
             wanted=len(requests),
         )
         _add_cache_header(response, [result for result in results if isinstance(result, Caption)])
+        _count_results(request, results)
         return CaptionsResponse.from_results(
             requests, results, body.metadata, request.state.request_id
         )
@@ -193,6 +202,38 @@ async def list_styles(services: ServicesDep, _caller: AuthenticatedCaller) -> St
     return StylesResponse(styles=[describe_style(style) for style in services.styles.values()])
 
 
+@captions_router.get(
+    "/usage",
+    summary="What the caller's key used in a month",
+    response_model=UsageResponse,
+    responses=documented_responses(Unauthorized, InvalidRequest, Overloaded, InternalError),
+)
+async def read_usage(
+    services: ServicesDep,
+    caller: AuthenticatedCaller,
+    month: Annotated[
+        str | None,
+        Query(description="`YYYY-MM` in UTC; without it the current month.", examples=["2026-11"]),
+    ] = None,
+) -> UsageResponse:
+    """Requests, captions by outcome, tokens, cost and quota, over all replicas."""
+    meter = services.meter
+    current = meter.current_month()
+    try:
+        wanted = current if month is None else Month.parse(month)
+    except ValueError as error:
+        raise InvalidRequest([("month", str(error))]) from None
+    try:
+        report = await meter.report(caller.usage_name, wanted)
+    except UsageUnavailable:
+        raise Overloaded(
+            "Usage cannot be read at the moment. Try again after the time in Retry-After.",
+            log_reason="usage store does not respond",
+            retry_after_s=_USAGE_RETRY_S,
+        ) from None
+    return UsageResponse.from_report(report, caller.quota if wanted == current else None)
+
+
 @service_router.get("/healthz", summary="Is the process alive?", response_model=Liveness)
 async def healthz() -> Liveness:
     """200 as long as the process responds."""
@@ -215,7 +256,11 @@ async def readyz(response: Response, services: ServicesDep) -> Readiness:
     status = services.readiness()
     if status != "ready":
         response.status_code = 503
-    return Readiness(status=status, captioners=dict(services.captioner.circuit_states()))
+    return Readiness(
+        status=status,
+        captioners=dict(services.captioner.circuit_states()),
+        usage_store=services.usage_store_state(),
+    )
 
 
 @service_router.head("/healthz", include_in_schema=False)
@@ -276,6 +321,15 @@ def _add_cache_header(response: Response, captions: Sequence[Caption]) -> None:
     """X-Cache, where a cache is configured: `hit` if every caption came from it."""
     if any(caption.cached is not None for caption in captions):
         response.headers["X-Cache"] = "hit" if all(c.cached for c in captions) else "miss"
+
+
+def _count_results(request: Request, results: Sequence[Caption | CaptionError]) -> None:
+    usage: RequestUsage = request.state.usage
+    for result in results:
+        if isinstance(result, Caption):
+            usage.add_caption(result.token_uses, is_decorative=result.decorative)
+        else:
+            usage.add_problem(result.code, result.take_token_uses())
 
 
 def _log_image_url(request: Request, image_url: str) -> None:

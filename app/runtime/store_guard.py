@@ -28,14 +28,19 @@ class StoreGuard:
     """
 
     def __init__(
-        self, probe: Callable[[], Awaitable[object]], on_change: Callable[[str | None], None]
+        self,
+        probe: Callable[[], Awaitable[object]],
+        on_change: Callable[[str | None], None],
+        *,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """`probe` asks the store for something, within a timeout of its own.
 
         `on_change` is called with the reason of a failure, and with None when the store responds
-        again.
+        again. `patience_s` is how long a request waits.
         """
         self._probe = probe
+        self._patience_s = patience_s
         self._on_change = on_change
         self._tasks: set[asyncio.Future[Any]] = set()
         """The probe, and commands whose requests no longer wait. They end at their own timeout."""
@@ -48,7 +53,7 @@ class StoreGuard:
             raise StoreUnavailable
         asking = asyncio.ensure_future(command())
         try:
-            await asyncio.wait({asking}, timeout=PATIENCE_S)
+            await asyncio.wait({asking}, timeout=self._patience_s)
             if not asking.done():
                 # Where the event loop was late, the reply may have arrived with the end of the
                 # time, and its task is next.
@@ -85,7 +90,7 @@ class StoreGuard:
             await asyncio.sleep(pause_s)
             pause_s = min(MAX_PAUSE_S, 2 * pause_s)
             try:
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(self._patience_s):
                     await self._probe()
             except Exception:  # noqa: BLE001, S112 - whatever it is, the store does not respond
                 continue

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.runtime.regular_file import UnreadableFile, read_regular_file
+from app.settings.quota import parse_quota
 from app.settings.rate_limit import parse_rate_limits
 
 _MAX_BYTES = 4 * 1024 * 1024
@@ -28,7 +29,14 @@ class KeyEntry(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     limit: str | None = None
     """For instance `60/minute;5000/day`. None: RATE_LIMIT applies."""
+    quota: str | None = None
+    """Captions in a calendar month, for instance `10000/month`. None: no quota."""
     expires: AwareDatetime | None = None
+
+    @property
+    def quota_captions(self) -> int | None:
+        """The number that `quota` names."""
+        return None if self.quota is None else parse_quota(self.quota)
 
     @field_validator("name")
     @classmethod
@@ -42,6 +50,13 @@ class KeyEntry(BaseModel):
     def _validate_limit(cls, value: str | None) -> str | None:
         if value is not None:
             parse_rate_limits(value)
+        return value
+
+    @field_validator("quota")
+    @classmethod
+    def _validate_quota(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_quota(value)
         return value
 
 

@@ -42,6 +42,7 @@ _SECRET_SUFFIXES = (
     "API_KEYS",
     "FALLBACKS",
     "RATE_LIMIT_STORE",
+    "USAGE_STORE",
     "CACHE_URL",
     "BASE_URL",
     "MODEL_HEADERS",
@@ -104,6 +105,8 @@ class Settings(BaseSettings):
     """Requests per key, over all caption routes together. Several limits are joined by `;`."""
     rate_limit_store: str = "memory://"
     """`memory://` counts in each process, `redis://host:6379/0` over all replicas together."""
+    usage_store: str | None = None
+    """Where the usage of each key is counted, in the form of RATE_LIMIT_STORE. Unset: there."""
     model: str | None = None
     """The model's name at its server. Unset: the embedded captioner."""
     model_base_url: str | None = None
@@ -191,10 +194,12 @@ class Settings(BaseSettings):
         parse_rate_limits(value)
         return value
 
-    @field_validator("rate_limit_store")
+    @field_validator("rate_limit_store", "usage_store")
     @classmethod
-    def _validate_rate_limit_store(cls, value: str) -> str:
-        if not value.startswith(("memory://", "redis://", "rediss://", "unix://")):
+    def _validate_store(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(
+            ("memory://", "redis://", "rediss://", "unix://")
+        ):
             raise ValueError("must be memory:// or redis://host:port/db")
         return value
 
@@ -282,6 +287,10 @@ class Settings(BaseSettings):
         """The value of KEYS_FILE. The file may not exist yet: `keys create` creates it."""
         value = _environment_variables().get(_PREFIX + "KEYS_FILE")
         return Path(value) if value else None
+
+    def usage_store_url(self) -> str:
+        """USAGE_STORE, or RATE_LIMIT_STORE where it is unset."""
+        return self.usage_store or self.rate_limit_store
 
     def configured_models(self) -> tuple[ModelSettings, ...]:
         """MODEL and its FALLBACKS, in the order in which they are called."""

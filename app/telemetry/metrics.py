@@ -1,12 +1,56 @@
 """The server's Prometheus metrics."""
 
 import os
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _MAX_MODELS = 50
 """Different values of the label `model` in one process; further ones are counted as `other`."""
+_MAX_KEY_LABELS = 200
+_OTHER_KEYS = "(other)"
+
+
+class KeyMetrics:
+    """Usage by the name of the key; of more than 200 keys the rest has one name together."""
+
+    def __init__(self, registry: CollectorRegistry | None) -> None:
+        self._names: set[str] = set()
+        self._requests = Counter(
+            "altwright_key_requests_total",
+            "Requests by key.",
+            ["key"],
+            registry=registry,
+        )
+        self._captions = Counter(
+            "altwright_key_captions_total",
+            "Captions and problems by key and outcome.",
+            ["key", "outcome"],
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "altwright_key_tokens_total",
+            "Tokens that models' servers counted, by key and direction.",
+            ["key", "direction"],
+            registry=registry,
+        )
+
+    def observe(self, key_name: str, counts: Mapping[str, int]) -> None:
+        """Add the counts of one request, by field."""
+        if key_name not in self._names:
+            if len(self._names) < _MAX_KEY_LABELS:
+                self._names.add(key_name)
+            else:
+                key_name = _OTHER_KEYS
+        for field, count in counts.items():
+            kind, _, outcome = field.partition(" ")
+            if field == "requests":
+                self._requests.labels(key_name).inc(count)
+            elif kind == "captions":
+                self._captions.labels(key_name, outcome).inc(count)
+            elif field in ("input_tokens", "output_tokens"):
+                self._tokens.labels(key_name, field.removesuffix("_tokens")).inc(count)
 
 
 class Metrics:
@@ -105,6 +149,15 @@ class Metrics:
             multiprocess_mode="min",
         )
         self.rate_limit_store_up.set(1)
+        self._key_metrics = KeyMetrics(registry)
+        self.usage_store_up = Gauge(
+            "altwright_usage_store_up",
+            "1 while usage is stored, 0 while it is kept in memory and keys with a quota are "
+            "refused.",
+            registry=registry,
+            multiprocess_mode="min",
+        )
+        self.usage_store_up.set(1)
 
     def observe_request(self, route: str, code: str, seconds: float) -> None:
         """Count a response and its duration."""
@@ -120,6 +173,10 @@ class Metrics:
     def observe_claim(self, kind: str, verdict: str) -> None:
         """Count a claim of a caption."""
         self.claims.labels(kind, verdict).inc()
+
+    def observe_usage(self, key_name: str, counts: Mapping[str, int]) -> None:
+        """Count what a key used, as the usage store does."""
+        self._key_metrics.observe(key_name, counts)
 
     def exposition(self) -> bytes:
         """The metrics in the Prometheus text format."""

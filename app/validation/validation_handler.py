@@ -6,7 +6,7 @@ of what comes back (`verdict.check_language`).
 
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, BinaryIO
 
 from app.types import Draft, Style
@@ -54,7 +54,7 @@ _OUTCOMES: dict[str, Outcome] = {
 
 def encode_job(draft: Draft, style: Style, options: dict[str, JsonValue]) -> bytes:
     """The input of one job. `options` are further arguments of `validate_draft`."""
-    job = {"draft": asdict(draft), "style": asdict(style), "options": options}
+    job = {"draft": asdict(replace(draft, price=None)), "style": asdict(style), "options": options}
     # A draft may have lone surrogates, which JSON can escape and UTF-8 cannot encode.
     return json.dumps(job).encode("ascii")
 

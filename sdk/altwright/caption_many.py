@@ -155,6 +155,10 @@ class CaptionManyScheduler(Scheduler[CaptionItem[AnItem]]):
     ) -> float | None:
         """When to try again; None if that is useless, or too late."""
         if error.status in _NO_CAPACITY:
+            if error.retry_after is not None and error.retry_after > self._patience_s:
+                # A used-up quota: waiting for it would hold up every other item in silence.
+                self.throttle.record_refused(work.started_s, None, now_s, jitter)
+                return None
             self.throttle.record_refused(work.started_s, error.retry_after, now_s, jitter)
             return self._within_patience(work, max(now_s, self.throttle.paused_until_s), now_s)
         if isinstance(error, ConnectionFailed) and self._had_response:

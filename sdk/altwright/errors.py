@@ -16,7 +16,8 @@
         ├── CaptionProblem          there is an image but no caption: a person should write it
         │   └── CaptionUncertain, CaptionRefused, CaptionRejected
         └── ServerProblem           a failure of the server or its model, not of the request
-            └── RateLimited, Overloaded, ModelUnavailable, ModelError, ModelTimeout, Internal
+            ├── RateLimited, QuotaExceeded, Overloaded, ModelUnavailable, ModelError,
+            └── ModelTimeout, Internal
 
 Each has `retryable`, which follows the HTTP status: 408, 429 and 5xx may succeed later, other 4xx
 will not. No message contains an API key or the query of a URL.
@@ -295,6 +296,12 @@ class RateLimited(ServerProblem):
     """Your own rate limit is used up; wait for `retry_after` seconds."""
 
     code, expected_status = "rate_limited", 429
+
+
+class QuotaExceeded(ServerProblem):
+    """The key's captions of this month are used up; `retry_after` says when they start anew."""
+
+    code, expected_status = "quota_exceeded", 429
 
 
 class Overloaded(ServerProblem):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from altwright import markup
@@ -189,3 +190,58 @@ class Style:
 
     def __str__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePeriod:
+    """A calendar month in UTC."""
+
+    start: datetime
+    end: datetime
+    """The first moment of the next month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What tokens cost by the prices that the server's operator named."""
+
+    currency: str
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many captions a key may get in the current month."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownUsage:
+    """Captions whose tokens or cost are not known, and so in no sum."""
+
+    tokens: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """What one key used in one month; `str()` is the name of the key."""
+
+    key: str
+    period: UsagePeriod
+    requests: int
+    captions: Mapping[str, int]
+    """By outcome: `caption`, `decorative`, each code of a problem, and `client_gone`."""
+    input_tokens: int
+    output_tokens: int
+    cost: Cost | None
+    """None if no tokens with a price were used, or prices have several currencies."""
+    quota: Quota | None
+    """None if the key has none, and for other months than the current one."""
+    unknown: UnknownUsage
+
+    def __str__(self) -> str:
+        return self.key

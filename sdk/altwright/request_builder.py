@@ -6,15 +6,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 from altwright.errors import UsageError
 from altwright.image_input import PreparedImage
-from altwright.models import Caption, CaptionResult, Role, Style, Verdict
+from altwright.models import Caption, CaptionResult, Role, Style, UsageReport, Verdict
 from altwright.response_parser import (
     Response,
     parse_caption,
     parse_captions,
     parse_styles,
+    parse_usage,
     parse_verdict,
 )
 
@@ -128,6 +130,12 @@ def build_check(
 def build_styles() -> Request[list[Style]]:
     """GET /v1/styles."""
     return Request("GET", "/v1/styles", None, parse_styles)
+
+
+def build_usage(month: str | None = None) -> Request[UsageReport]:
+    """GET /v1/usage."""
+    query = "" if month is None else "?" + urlencode({"month": month})
+    return Request("GET", f"/v1/usage{query}", None, parse_usage)
 
 
 def _encode_body(**fields: object) -> bytes:

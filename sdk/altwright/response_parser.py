@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 from altwright.errors import (
@@ -20,12 +21,17 @@ from altwright.models import (
     Caption,
     CaptionResult,
     Check,
+    Cost,
     FailedCaption,
     ImageFacts,
+    Quota,
     Style,
     StyleLimits,
     StyleRule,
+    UnknownUsage,
     Usage,
+    UsagePeriod,
+    UsageReport,
     Verdict,
 )
 from altwright.retry import parse_retry_after
@@ -136,6 +142,24 @@ def parse_styles(data: Mapping[str, Any], _response: Response) -> list[Style]:
     return [_style(each) for each in data["styles"]]
 
 
+def parse_usage(data: Mapping[str, Any], _response: Response) -> UsageReport:
+    """What a key used in a month."""
+    period, cost, quota, unknown = (data[name] for name in ("period", "cost", "quota", "unknown"))
+    return UsageReport(
+        key=_checked(str, data["key"]),
+        period=UsagePeriod(_moment(period["start"]), _moment(period["end"])),
+        requests=_checked(int, data["requests"]),
+        captions={name: _checked(int, count) for name, count in data["captions"].items()},
+        input_tokens=_checked(int, data["input_tokens"]),
+        output_tokens=_checked(int, data["output_tokens"]),
+        cost=None if cost is None else Cost(cost["currency"], float(cost["amount"])),
+        quota=None
+        if quota is None
+        else Quota(quota["limit"], quota["remaining"], _moment(quota["resets_at"])),
+        unknown=UnknownUsage(unknown["tokens"], unknown["cost"]),
+    )
+
+
 def parse_problem(data: Mapping[str, Any], response: Response) -> Problem:
     """The error for an error body; of class Problem itself if its code is unknown.
 
@@ -214,6 +238,10 @@ def _checks(data: Mapping[str, Any]) -> tuple[Check, ...] | None:
         Check(**{name: _checked(str, each[name]) for name in Check.__dataclass_fields__})
         for each in checks
     )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _checked(kind: type[T], value: object) -> T:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.api.keys import KeyStore
+from app.api.keys import Caller, KeyStore
 from app.settings.keys_file import KeyEntry, KeysFile, hash_key, write_keys_file
 
 
@@ -44,11 +44,13 @@ def test_an_expired_key_finds_no_caller(tmp_path: Path) -> None:
 
 def test_a_changed_file_is_reread_and_an_invalid_one_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
-    write_keys_file(path, KeysFile(keys=[create_entry("a", "a", limit="5/minute")]))
+    write_keys_file(
+        path, KeysFile(keys=[create_entry("a", "a", limit="5/minute", quota="9/month")])
+    )
     store = KeyStore([], path)
     found = store.find_caller("a")
     assert found is not None
-    assert (found.name, found.rate_limit) == ("a", "5/minute")
+    assert (found.name, found.rate_limit, found.quota) == ("a", "5/minute", 9)
 
     write_keys_file(path, KeysFile(keys=[create_entry("b", "b")]))
     assert store.find_caller("a") is None
@@ -57,3 +59,20 @@ def test_a_changed_file_is_reread_and_an_invalid_one_is_ignored(tmp_path: Path) 
     path.write_text("{half", encoding="utf-8")
     assert store.find_caller("b") is not None
     assert store.find_caller("a") is None
+
+
+def test_a_half_written_file_takes_no_quota_away(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    write_keys_file(path, KeysFile(keys=[create_entry("a", "a", quota="0/month")]))
+    store = KeyStore([], path)
+    whole = path.read_text(encoding="utf-8")
+    for length in range(0, len(whole) - 2, 7):
+        path.write_text(whole[:length], encoding="utf-8")
+        found = store.find_caller("a")
+        assert found is not None
+        assert found.quota == 0
+
+
+def test_callers_without_a_key_have_one_usage_and_a_key_has_its_own() -> None:
+    assert Caller("address:192.0.2.1", is_anonymous=True).usage_name == "anonymous"
+    assert Caller("address:192.0.2.1").usage_name == "address:192.0.2.1"

@@ -19,10 +19,12 @@ from altwright import (
     CaptionUncertain,
     FailedCaption,
     Job,
+    QuotaExceeded,
     RateLimited,
     Role,
     Style,
     Unauthorized,
+    UsageReport,
     Verdict,
 )
 from PIL import Image
@@ -76,6 +78,14 @@ def check_text(client: Altwright) -> str:
     return f"{verdict.ok} {verdict.hard} {verdict.soft} {verdict} {styles[0].name} {longest}"
 
 
+def read_usage(client: Altwright) -> str:
+    """What the key used in this month."""
+    usage: UsageReport = client.usage()
+    left: int | None = None if usage.quota is None else usage.quota.remaining
+    cost: float = 0.0 if usage.cost is None else usage.cost.amount
+    return f"{usage} {usage.requests} {usage.captions['caption']} {left} {cost} {usage.period.end}"
+
+
 def handle_errors(client: Altwright, url: str) -> str:
     """What to do after each error."""
     try:
@@ -86,6 +96,8 @@ def handle_errors(client: Altwright, url: str) -> str:
         return "a person should write this one"
     except Unauthorized:
         return "stop: the key is wrong"
+    except QuotaExceeded as exceeded:
+        return f"next month, in {exceeded.retry_after} s"
     except RateLimited as limited:
         return f"again in {limited.retry_after} s"
     except AltwrightError as error:
@@ -126,6 +138,7 @@ def main(url: str, image_path: Path) -> None:
         patient = client.with_options(timeout=60, max_retries=4)
         print(caption_one(patient, image_path))
         print(*caption_several(client, image_path), check_text(client), sep="\n")
+        print(read_usage(client))
         print(handle_errors(client, "http://10.0.0.1/a.jpg"))
         print(client.caption_or("http://10.0.0.1/a.jpg", "no caption"))
         print(caption_all(client, image_path))

@@ -108,6 +108,28 @@ def test_styles_have_a_purpose_limits_and_rules(
     assert {rule.severity for rule in styles["concise"].rules} <= {"hard", "soft"}
 
 
+def test_usage_is_that_of_the_key_in_a_month(altwright: Altwright, make_client: MakeClient) -> None:
+    client = make_client(base_url=altwright.url)
+    client.caption(data_url(jpeg()))
+    usage = client.usage()
+    assert str(usage) == usage.key == "anonymous"
+    assert usage.captions["caption"] >= 1
+    assert (usage.quota, usage.cost) == (None, None)
+    assert 28 <= (usage.period.end - usage.period.start).days <= 31
+    assert client.usage(month="2020-02").requests == 0
+    with pytest.raises(sdk.InvalidRequest, match="2026-11"):
+        client.usage(month="2026-13&month=2026-11")
+
+
+def test_a_used_up_quota_is_raised_at_once_with_the_time_to_wait(
+    proxy: FaultProxy, make_client: MakeClient
+) -> None:
+    proxy.always(problem(429, "quota_exceeded", retry_after="864000"))
+    with pytest.raises(sdk.QuotaExceeded) as raised:
+        make_client(base_url=proxy.url).caption("https://example.com/a.jpg")
+    assert (raised.value.retry_after, raised.value.retryable) == (864_000, True)
+
+
 @pytest.mark.slow
 def test_a_wrong_key_raises_unauthorized_and_appears_in_no_text(make_client: MakeClient) -> None:
     with Altwright(API_KEYS=json.dumps([KEY])) as server:

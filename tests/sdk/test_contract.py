@@ -11,7 +11,13 @@ import pytest
 from altwright import errors, models
 from altwright.caption_many import Job
 from altwright.image_input import PreparedImage
-from altwright.request_builder import build_caption, build_captions, build_check, build_styles
+from altwright.request_builder import (
+    build_caption,
+    build_captions,
+    build_check,
+    build_styles,
+    build_usage,
+)
 from altwright.response_parser import Response, parse_response
 
 from testing.servers.altwright import Altwright
@@ -42,6 +48,11 @@ def parameters(function: Any) -> set[str]:
         (sdk.Check, "CheckResult"),
         (sdk.Verdict, "CheckResponse"),
         (sdk.FailedCaption, "FailedResult"),
+        (sdk.UsageReport, "UsageResponse"),
+        (sdk.UsagePeriod, "UsagePeriod"),
+        (sdk.Cost, "Cost"),
+        (sdk.Quota, "Quota"),
+        (sdk.UnknownUsage, "UnknownUsage"),
     ],
 )
 def test_a_model_has_the_fields_of_its_schema(model: type, schema: str) -> None:
@@ -107,6 +118,7 @@ def test_every_endpoint_has_a_request_builder() -> None:
         build_captions(PreparedImage("https://example.com/a.jpg"), styles=["seo"]),
         build_check("a"),
         build_styles(),
+        build_usage(),
     ]
     documented = {
         (method.upper(), path)

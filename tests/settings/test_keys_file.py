@@ -35,6 +35,7 @@ def test_the_file_never_holds_a_key_and_only_its_owner_can_read_it(tmp_path: Pat
         json.dumps({"keys": [{"name": "a"}]}),
         json.dumps({"keys": [{"name": "a", "sha256": "short"}]}),
         json.dumps({"keys": [{"name": "a", "sha256": "0" * 64, "limit": "often"}]}),
+        json.dumps({"keys": [{"name": "a", "sha256": "0" * 64, "quota": "10000"}]}),
         json.dumps({"keys": [{"name": "a", "sha256": "0" * 64, "expires": "2027-01-01T00:00:00"}]}),
     ],
 )

@@ -47,6 +47,10 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
             "ALTWRIGHT_RATE_LIMIT_STORE=(not shown): must be memory:// or redis://host:port/db",
         ),
         (
+            {"USAGE_STORE": "mysql://u:hunter2@h"},
+            "ALTWRIGHT_USAGE_STORE=(not shown): must be memory:// or redis://host:port/db",
+        ),
+        (
             {"KEYS_FILE": "nothing.json"},
             (
                 "ALTWRIGHT_KEYS_FILE=nothing.json: cannot be used: nothing.json: cannot be read "
@@ -88,6 +92,16 @@ def test_a_fallback_takes_from_the_first_model_what_it_does_not_set(
     first, second = Settings.read().configured_models()
     assert (first.model, first.timeout_s, first.temperature) == ("first", 7, 0.2)
     assert (second.model, second.timeout_s, second.temperature) == ("second", 7, 1)
+
+
+def test_usage_is_counted_where_rate_limits_are_unless_another_store_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings.read().usage_store_url() == "memory://"
+    set_variables(monkeypatch, RATE_LIMIT_STORE="redis://a/0")
+    assert Settings.read().usage_store_url() == "redis://a/0"
+    set_variables(monkeypatch, USAGE_STORE="memory://")
+    assert Settings.read().usage_store_url() == "memory://"
 
 
 def test_an_unknown_variable_is_reported_with_the_most_similar_setting(

@@ -53,10 +53,12 @@ class EmbeddedCaptioner(Captioner):
             raise DeadlineExceeded(log_reason="waited for an equal image's analysis") from None
         is_complete = features.is_complete
         if features.triage != "describable":
-            return Draft(features.triage.upper(), self.name, is_complete=is_complete)
+            return Draft(features.triage.upper(), self.name, is_complete=is_complete, is_free=True)
         # In a thread: validating the quotations takes 5 ms, too long for the event loop.
         wording = await asyncio.to_thread(realise, features, request, phrasebook)
-        return Draft(wording.text, self.name, cut=wording.is_cut, is_complete=is_complete)
+        return Draft(
+            wording.text, self.name, cut=wording.is_cut, is_complete=is_complete, is_free=True
+        )
 
     async def check(self) -> str:
         """Analyses a sample image; returns the locales, and what it reads and names."""

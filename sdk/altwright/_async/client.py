@@ -16,7 +16,7 @@ from altwright.client_options import UNSET, ClientOptions, Unset
 from altwright.errors import AltwrightError
 from altwright.image_input import ImageInput
 from altwright.log_events import log_default_used, log_retry
-from altwright.models import Caption, CaptionResult, Role, Style, Verdict
+from altwright.models import Caption, CaptionResult, Role, Style, UsageReport, Verdict
 from altwright.request_builder import Request
 from altwright.response_parser import parse_response
 from altwright.retry import RetryState
@@ -277,6 +277,13 @@ class AsyncAltwright:
     async def styles(self) -> list[Style]:
         """The styles that the server offers."""
         return await self._call(request_builder.build_styles())
+
+    async def usage(self, *, month: str | None = None) -> UsageReport:
+        """What your key used in the current month, or in another (`YYYY-MM`, UTC).
+
+        Requests, captions by outcome, tokens, cost and quota, over all replicas of the server.
+        """
+        return await self._call(request_builder.build_usage(month))
 
     async def aclose(self) -> None:
         """Close the connections, but not an `http_client` of yours."""

@@ -23,7 +23,7 @@ from altwright.scheduler import WorkItem
 
 MAX_RESULTS = 12
 """The API's limit for one request: styles times locales."""
-NO_CAPACITY = ("rate_limited", "overloaded", "model_unavailable")
+NO_CAPACITY = ("rate_limited", "quota_exceeded", "overloaded", "model_unavailable")
 """Codes that say nothing about the image: no request would be served now."""
 _CODES: Mapping[type[AltwrightError], str] = {
     UsageError: "wrong_use",

@@ -1,0 +1,102 @@
+"""The Lua scripts of the usage store: each runs in Redis as one step.
+
+A key's counts of a month are one hash, so that they are lost together or not at all:
+- `=FIELD`: the total over all server processes, and
+- `WRITER FIELD`: what one server process has counted since its start.
+
+A process sends its own counts, which only grow, and never increments. So a script may run twice, or
+late, or on a Redis that was restored from an older copy: it adds what the totals lack, and nothing
+twice.
+"""
+
+_FUNCTIONS = """
+local function keep_type(key, kind)
+  local found = redis.call('TYPE', key).ok
+  if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
+end
+
+local function count_at(key, field)
+  local text = redis.call('HGET', key, field)
+  if text and #text < 16 and string.match(text, '^%d+$') then return tonumber(text) end
+  return 0
+end
+
+local function add(totals, reservations, writer, entry)
+  keep_type(totals, 'hash')
+  keep_type(reservations, 'zset')
+  local was_here = redis.call('HEXISTS', totals, writer .. ' requests')
+  for field, count in pairs(entry.counts) do
+    local own = writer .. ' ' .. field
+    local more = count - count_at(totals, own)
+    if more > 0 then
+      local total = count_at(totals, '=' .. field) + more
+      redis.call('HSET', totals, own, string.format('%.0f', count),
+                 '=' .. field, string.format('%.0f', total))
+    end
+  end
+  for _, id in ipairs(entry.ended) do redis.call('ZREM', reservations, id) end
+  return was_here
+end
+"""
+
+ADD = (
+    _FUNCTIONS
+    + """
+-- KEYS: the set of names, then totals and reservations of each entry.
+-- ARGV: JSON {writer, keep_s, entries: [{name, counts: {FIELD: n}, ended: [RESERVATION]}]}
+local told = cjson.decode(ARGV[1])
+keep_type(KEYS[1], 'set')
+local reply = redis.call('TIME')
+for index, entry in ipairs(told.entries) do
+  local totals = KEYS[2 * index]
+  table.insert(reply, add(totals, KEYS[2 * index + 1], told.writer, entry))
+  redis.call('SADD', KEYS[1], entry.name)
+  redis.call('EXPIRE', totals, told.keep_s)
+end
+redis.call('EXPIRE', KEYS[1], told.keep_s)
+return reply
+"""
+)
+"""Replies the time, then for each entry whether this process's counts were there."""
+
+RESERVE = (
+    _FUNCTIONS
+    + """
+-- KEYS: totals, reservations.
+-- ARGV: JSON {writer, entry: {counts, ended}, limit, amount, id, hold_s, used_at_least}
+local told = cjson.decode(ARGV[1])
+local totals, reservations = KEYS[1], KEYS[2]
+add(totals, reservations, told.writer, told.entry)
+local time = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', reservations, '-inf', time[1])
+local used = count_at(totals, '=captions caption') + count_at(totals, '=captions decorative')
+if used < told.used_at_least then used = told.used_at_least end
+local held = 0
+for _, id in ipairs(redis.call('ZRANGE', reservations, 0, -1)) do
+  if id ~= told.id then held = held + (tonumber(string.match(id, ':(%d+)$') or '0') or 0) end
+end
+local is_allowed = 0
+if used + held + told.amount <= told.limit then
+  is_allowed = 1
+  redis.call('ZADD', reservations, time[1] + told.hold_s, told.id)
+  redis.call('EXPIRE', reservations, 2 * told.hold_s)
+end
+return {time[1], time[2], is_allowed, used, held}
+"""
+)
+"""Replies the time, whether the captions are reserved, and what is used and held by others."""
+
+READ = """
+-- KEYS: totals. Replies fields and totals in turn.
+local reply = {}
+if redis.call('TYPE', KEYS[1]).ok == 'hash' then
+  local all = redis.call('HGETALL', KEYS[1])
+  for index = 1, #all, 2 do
+    if string.sub(all[index], 1, 1) == '=' then
+      table.insert(reply, string.sub(all[index], 2))
+      table.insert(reply, all[index + 1])
+    end
+  end
+end
+return reply
+"""
