@@ -14,6 +14,7 @@ from app.runtime.deadline import Deadline
 from app.settings.settings import Settings, unknown_variables
 from app.telemetry.metrics import Metrics
 from app.types import SourceImage
+from app.usage.redis_store import RedisUsageStore
 
 Check = Callable[[], Awaitable[str]]
 """Tests one part: returns what it saw, or raises an error that says what is wrong."""
@@ -68,6 +69,8 @@ def _list_checks(settings: Settings, parts: Parts) -> list[tuple[str, Check]]:
     ]
     if parts.rate_limits.is_shared:
         checks.append(("rate limit store", lambda: _check_redis(parts.rate_limits.check)))
+    if isinstance(usage_store := parts.usage_store, RedisUsageStore):
+        checks.append(("usage store", lambda: _check_redis(usage_store.check)))
     if (cache := parts.cache) is not None:
         checks.append(("cache", lambda: _check_redis(cache.check)))
     checks += [(f"model {captioner.name}", captioner.check) for captioner in parts.model_captioners]

@@ -1,8 +1,11 @@
-"""`python -m app keys`: creates, lists and revokes API keys in a keys file."""
+"""`python -m app keys`: creates, lists, rotates and revokes API keys in a keys file."""
 
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from app.cli import exit_codes
 from app.settings.keys_file import (
@@ -14,42 +17,90 @@ from app.settings.keys_file import (
     read_keys_file,
     write_keys_file,
 )
-from app.settings.rate_limit import parse_rate_limits
 from app.settings.settings import InvalidSettings, Settings
 
 
-def create_key(file: Path | None, name: str, limit: str | None, days: int | None) -> int:
+@dataclass(frozen=True, slots=True)
+class KeyOptions:
+    """What the holder of a key may do, and for how long."""
+
+    limit: str | None
+    """None: RATE_LIMIT."""
+    quota: str | None
+    """None: any number of captions."""
+    days: int | None
+    """None: for ever."""
+
+
+def create_key(file: Path | None, name: str, options: KeyOptions) -> int:
     """Add a key to the file, which is created where it does not exist, and print the key once."""
     path = _choose_path(file)
     content = _read(path) if path.exists() else KeysFile(keys=[])
     if any(entry.name == name for entry in content.keys):
-        raise InvalidSettings(f"{path}: there is already a key named {name!r}; revoke it first")
-    if limit is not None:
-        try:
-            parse_rate_limits(limit)
-        except ValueError as error:
-            raise InvalidSettings(str(error)) from None
-    expires = None
-    if days is not None:
-        expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+        hint = f"revoke it first, or replace it with `keys rotate {name}`"
+        raise InvalidSettings(f"{path}: there is already a key named {name!r}; {hint}")
+    expires = None if options.days is None else _now() + timedelta(days=options.days)
     key = generate_key()
-    entry = KeyEntry(name=name, sha256=hash_key(key), limit=limit, expires=expires)
+    try:
+        entry = KeyEntry(
+            name=name,
+            sha256=hash_key(key),
+            limit=options.limit,
+            quota=options.quota,
+            expires=expires,
+        )
+    except ValidationError as error:
+        message = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise InvalidSettings(message.removeprefix("Value error, ")) from None
     write_keys_file(path, KeysFile(keys=[*content.keys, entry]))
-    print(key)
-    print(f"the hash is written to {path}; the key is shown only this once", file=sys.stderr)
+    _print_key(key, path)
     return exit_codes.OK
 
 
 def list_keys(file: Path | None) -> int:
-    """Print name, limit and expiry of every key."""
+    """Print name, limit, quota and expiry of every key."""
     for entry in _read(_choose_path(file)).keys:
         expires = entry.expires.isoformat() if entry.expires else "never"
-        print(f"{entry.name}\tlimit {entry.limit or 'RATE_LIMIT'}\texpires {expires}")
+        print(
+            f"{entry.name}\tlimit {entry.limit or 'RATE_LIMIT'}\tquota {entry.quota or 'none'}\t"
+            f"expires {expires}"
+        )
+    return exit_codes.OK
+
+
+def rotate_key(file: Path | None, name: str, overlap: timedelta) -> int:
+    """Add a second key of this name, and let the present one expire after `overlap`.
+
+    Limit, quota and expiry stay, and both keys are counted under one name.
+    """
+    path = _choose_path(file)
+    content = _read(path)
+    now = _now()
+    until = now + overlap
+    valid = [
+        entry
+        for entry in content.keys
+        if entry.name == name and (entry.expires is None or entry.expires > now)
+    ]
+    if not valid:
+        raise InvalidSettings(f"{path}: there is no valid key named {name!r}; create one")
+    key = generate_key()
+    rotated = valid[-1].model_copy(update={"sha256": hash_key(key)})
+    others = [entry for entry in content.keys if entry.name != name]
+    ending = [
+        entry.model_copy(update={"expires": until})
+        if entry.expires is None or entry.expires > until
+        else entry
+        for entry in valid
+    ]
+    write_keys_file(path, KeysFile(keys=[*others, *ending, rotated]))
+    _print_key(key, path)
+    print(f"the old key of {name} is valid until {until.isoformat()}", file=sys.stderr)
     return exit_codes.OK
 
 
 def revoke_key(file: Path | None, name: str) -> int:
-    """Delete a key from the file."""
+    """Delete a key from the file; of a rotated one both keys."""
     path = _choose_path(file)
     content = _read(path)
     kept = [entry for entry in content.keys if entry.name != name]
@@ -58,6 +109,15 @@ def revoke_key(file: Path | None, name: str) -> int:
     write_keys_file(path, KeysFile(keys=kept))
     print(f"{name} is revoked", file=sys.stderr)
     return exit_codes.OK
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _print_key(key: str, path: Path) -> None:
+    print(key)
+    print(f"the hash is written to {path}; the key is shown only this once", file=sys.stderr)
 
 
 def _choose_path(file: Path | None) -> Path:

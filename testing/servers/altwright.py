@@ -48,14 +48,7 @@ class Altwright:
         self.http = httpx.Client(timeout=60, trust_env=False)
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve"],
-            cwd=_TOP,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._log_file,
-        )
+        self.start()
         self._wait_until(self._is_listening, "listen")
         self._wait_until(lambda: self.get("/readyz").status_code == 200, "get ready")
         return self
@@ -77,6 +70,17 @@ class Altwright:
                 self.process.wait()
         self._final_log = self._read_log()
         self._log_file.close()
+
+    def start(self) -> None:
+        """Start the process, also again after it was killed, and do not wait for anything."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "app", "serve"],
+            cwd=_TOP,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log_file,
+        )
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

@@ -27,7 +27,7 @@ def test_a_created_key_is_printed_once_listed_and_revoked(
     assert (entry.name, entry.sha256, entry.limit) == ("shop", hash_key(key), "2/minute")
 
     assert main(["keys", "list", "--file", str(file)]) == exit_codes.OK
-    assert capsys.readouterr().out == "shop\tlimit 2/minute\texpires never\n"
+    assert capsys.readouterr().out == "shop\tlimit 2/minute\tquota none\texpires never\n"
 
     assert main(["keys", "revoke", "shop", "--file", str(file)]) == exit_codes.OK
     assert read_keys_file(file).keys == []
