@@ -10,6 +10,7 @@ from app.cli import exit_codes
 from app.main import create_app
 from app.runtime.server import Application, listen
 from app.runtime.server import serve as run_server
+from app.settings.keys_file import KeysFileError, read_keys_file
 from app.settings.settings import Settings, unknown_variables
 from app.telemetry.logging import configure_logging
 
@@ -74,3 +75,20 @@ def _log_warnings(settings: Settings) -> None:
                 "hint": "set ALTWRIGHT_RATE_LIMIT_STORE to a redis:// URL for one limit over all",
             },
         )
+    if settings.usage_store_url().startswith("memory:") and _has_quotas(settings):
+        _logger.warning(
+            "usage_store.in_memory",
+            extra={
+                "hint": "each server process counts quotas by itself and begins at 0 when it "
+                "starts: set ALTWRIGHT_USAGE_STORE to a redis:// URL",
+            },
+        )
+
+
+def _has_quotas(settings: Settings) -> bool:
+    if settings.keys_file is None:
+        return False
+    try:
+        return any(entry.quota is not None for entry in read_keys_file(settings.keys_file).keys)
+    except KeysFileError:
+        return False  # changed since the settings were read; the server says so itself

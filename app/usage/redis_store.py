@@ -11,15 +11,14 @@ import json
 import logging
 import secrets
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from app.runtime.store_guard import StoreGuard, StoreUnavailable
 from app.usage.errors import UsageUnavailable
+from app.usage.local_counts import LocalCounts
 from app.usage.months import Month
 from app.usage.redis_scripts import ADD, READ, RESERVE
 from app.usage.store import (
@@ -34,6 +33,8 @@ from app.usage.store import (
 _logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+_Ask = Callable[[Callable[[], Awaitable[list[bool]]]], Awaitable[list[bool]]]
+"""Runs a command of Redis and returns what it returns."""
 
 _PREFIX = "altwright:usage"
 _SOCKET_TIMEOUT_S = 0.5
@@ -50,34 +51,6 @@ _CLOSE_TIMEOUT_S = 2.0
 _MAX_CLOCK_DIFFERENCE_S = 300.0
 _MAX_COUNT = 10**15
 _QUOTA_FIELDS = (CAPTION_FIELD, DECORATIVE_FIELD)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What this process has counted of one key in one month, and what of it Redis knows."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    unstored: set[str] = field(default_factory=set)
-    """Fields whose count Redis may not know."""
-    ended: list[str] = field(default_factory=list)
-    """Reservations that ended, which Redis may still hold."""
-    is_stored: bool = False
-    """Redis has had counts of this process."""
-    used_at_least: int = 0
-    """Captions that Redis once said were delivered: a Redis that lost them opens no quota."""
-
-    def to_json(self, fields: Iterable[str]) -> dict[str, Any]:
-        """What the scripts read of an entry."""
-        return {"counts": {name: self.counts[name] for name in fields}, "ended": list(self.ended)}
-
-    def forget_stored(self, sent: Mapping[str, Any]) -> bool:
-        """Redis has what `to_json` returned. Whether it lacks nothing of this entry now."""
-        for name, count in sent["counts"].items():
-            if self.counts[name] == count:
-                self.unstored.discard(name)
-        del self.ended[: len(sent["ended"])]
-        self.is_stored = self.is_stored or bool(sent["counts"])
-        return not self.unstored and not self.ended
 
 
 class _Scripts:
@@ -113,8 +86,8 @@ class RedisUsageStore(UsageStore):
         """Redis' clock minus this process's monotonic one: no jump of a clock here moves it."""
         self._on_change = on_change or (lambda _responds: None)
         self._guard = StoreGuard(self.check, self._record_change, patience_s=_PATIENCE_S)
-        self._entries: dict[KeyMonth, _Entry] = {}
-        self._unstored: dict[KeyMonth, _Entry] = {}
+        self._entries: dict[KeyMonth, LocalCounts] = {}
+        self._unstored: dict[KeyMonth, LocalCounts] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self._storing: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -189,7 +162,7 @@ class RedisUsageStore(UsageStore):
             is_allowed, used, held = await self._ask(partial(self._run_reserve, key_month, told))
         except BaseException:
             # Redis may have reserved them, or may do so yet.
-            self._note(key_month, {}, reservation)
+            self.add_later(key_month, {}, reservation)
             raise
         entry.used_at_least = max(entry.used_at_least, used)
         return QuotaState(reservation if is_allowed else None, used, held)
@@ -212,6 +185,10 @@ class RedisUsageStore(UsageStore):
         for task in (self._starting, self._storing):
             if task is not None:
                 task.cancel()
+        # Redis may be back without having been probed.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._store_months(list(self._unstored), _ask_at_once)
         for key_month, entry in self._unstored.items():
             lost = {name: entry.counts[name] for name in sorted(entry.unstored)}
             if lost:
@@ -223,10 +200,10 @@ class RedisUsageStore(UsageStore):
         with contextlib.suppress(UsageUnavailable):
             await self.check_available()
 
-    def _entry(self, key_month: KeyMonth) -> _Entry:
+    def _entry(self, key_month: KeyMonth) -> LocalCounts:
         entry = self._entries.get(key_month)
         if entry is None:
-            entry = self._entries[key_month] = _Entry()
+            entry = self._entries[key_month] = LocalCounts()
             self._forget_old_months()
         return entry
 
@@ -272,7 +249,7 @@ class RedisUsageStore(UsageStore):
             while self._unstored and self._guard.is_usable:
                 waiters, self._waiters = self._waiters, []
                 try:
-                    await self._store_months(list(self._unstored))
+                    await self._store_months(list(self._unstored), self._ask)
                 finally:
                     _release(waiters)
         except UsageUnavailable:
@@ -281,16 +258,16 @@ class RedisUsageStore(UsageStore):
             waiters, self._waiters = self._waiters, []
             _release(waiters)
 
-    async def _store_months(self, key_months: Sequence[KeyMonth]) -> None:
+    async def _store_months(self, key_months: Sequence[KeyMonth], ask: _Ask) -> None:
         for month in sorted({key_month.month for key_month in key_months}):
             of_month = [key_month for key_month in key_months if key_month.month == month]
             for first in range(0, len(of_month), _BATCH_ENTRIES):
-                await self._store_batch(month, of_month[first : first + _BATCH_ENTRIES])
+                await self._store_batch(month, of_month[first : first + _BATCH_ENTRIES], ask)
 
-    async def _store_batch(self, month: Month, key_months: Sequence[KeyMonth]) -> None:
+    async def _store_batch(self, month: Month, key_months: Sequence[KeyMonth], ask: _Ask) -> None:
         entries = [self._entries[key_month] for key_month in key_months]
         sent = [entry.to_json(sorted(entry.unstored)) for entry in entries]
-        was_here = await self._ask(partial(self._run_add, month, key_months, sent))
+        was_here = await ask(partial(self._run_add, month, key_months, sent))
         has_lost = any(
             entry.is_stored and not found for entry, found in zip(entries, was_here, strict=True)
         )
@@ -377,6 +354,10 @@ class RedisUsageStore(UsageStore):
         else:
             hint = "keys with a quota are refused, others are counted and added later"
             _logger.warning("usage_store.failed", extra={"reason": reason, "hint": hint})
+
+
+async def _ask_at_once(command: Callable[[], Awaitable[list[bool]]]) -> list[bool]:
+    return await command()
 
 
 def _totals_key(key_month: KeyMonth) -> str:

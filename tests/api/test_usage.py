@@ -120,6 +120,10 @@ def test_another_month_has_its_own_counts_and_no_quota(server: Altwright) -> Non
     assert body["period"] == {"start": "2020-02-01T00:00:00Z", "end": "2020-03-01T00:00:00Z"}
 
 
+def test_a_server_that_counts_quotas_in_its_memory_says_so_at_its_start(server: Altwright) -> None:
+    assert any("usage_store.in_memory" in line for line in server.log)
+
+
 def test_usage_needs_a_key(server: Altwright) -> None:
     assert server.get("/v1/usage").status_code == 401
 

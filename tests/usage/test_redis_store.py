@@ -188,6 +188,19 @@ async def test_what_cannot_be_stored_before_the_end_is_logged_with_its_numbers(
     assert json.dumps(lost.__dict__["counts"]) == '{"captions caption": 2, "requests": 3}'
 
 
+async def test_a_server_that_stops_stores_what_waited_for_redis(redis_server: RedisServer) -> None:
+    """Redis has just come back, and no probe has noticed yet."""
+    store = RedisUsageStore(redis_server.url)
+    redis_server.stop()
+    await store.add(SHOP, {"requests": 3})
+    assert not store.is_available
+    redis_server.start()
+    await store.aclose()
+    again = RedisUsageStore(redis_server.url)
+    assert await again.read(SHOP) == {"requests": 3}
+    await again.aclose()
+
+
 async def test_the_clock_is_that_of_redis_whatever_this_machine_says(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,34 @@
+"""What one server process has counted of one key in one month."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class LocalCounts:
+    """What this process has counted of one key in one month, and what of it Redis knows."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    unstored: set[str] = field(default_factory=set)
+    """Fields whose count Redis may not know."""
+    ended: list[str] = field(default_factory=list)
+    """Reservations that ended, which Redis may still hold."""
+    is_stored: bool = False
+    """Redis has had counts of this process."""
+    used_at_least: int = 0
+    """Captions that Redis once said were delivered: a Redis that lost them opens no quota."""
+
+    def to_json(self, fields: Iterable[str]) -> dict[str, Any]:
+        """What the scripts read of an entry."""
+        return {"counts": {name: self.counts[name] for name in fields}, "ended": list(self.ended)}
+
+    def forget_stored(self, sent: Mapping[str, Any]) -> bool:
+        """Redis has what `to_json` returned. Whether it lacks nothing of this entry now."""
+        for name, count in sent["counts"].items():
+            if self.counts[name] == count:
+                self.unstored.discard(name)
+        del self.ended[: len(sent["ended"])]
+        self.is_stored = self.is_stored or bool(sent["counts"])
+        return not self.unstored and not self.ended
