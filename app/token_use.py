@@ -5,7 +5,7 @@ from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class TokenPrice:
     """What a million tokens of a model cost."""
 
     input: Decimal
@@ -20,7 +20,7 @@ class TokenUse:
 
     input_tokens: int | None
     output_tokens: int | None
-    price: Price | None = None
+    price: TokenPrice | None = None
     """None where the operator named none for the model that wrote the draft."""
 
 

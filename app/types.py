@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.token_use import Price, TokenUse
+from app.token_use import TokenPrice, TokenUse
 
 CheckKind = Literal["text", "colour", "subject"]
 CheckVerdict = Literal["confirmed", "contradicted", "unknown"]
@@ -132,7 +132,7 @@ class Draft:
     """False where a part of the work failed that another try may do: not to be cached."""
     served_model: str | None = None
     """The model that its server says has answered; None: `model`, as it is configured."""
-    price: Price | None = None
+    price: TokenPrice | None = None
     """Of the tokens of the model that wrote it; None where the operator named none."""
     is_free: bool = False
     """No model was called, so it took no tokens."""

@@ -29,7 +29,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.semaphore import WeightedSemaphore
 from app.telemetry.metrics import Metrics
-from app.token_use import UNKNOWN_TOKEN_USE, Price, TokenUse
+from app.token_use import UNKNOWN_TOKEN_USE, TokenPrice, TokenUse
 from app.types import (
     Caption,
     CaptionRequest,
@@ -57,7 +57,7 @@ SENTENCES = (
 )
 LOOP = "A " + "blue disc " * 25
 STYLES = load_styles()
-PRICE = Price(Decimal("0.15"), Decimal("0.60"), "USD")
+PRICE = TokenPrice(Decimal("0.15"), Decimal("0.60"), "USD")
 
 
 @dataclass

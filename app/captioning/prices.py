@@ -1,13 +1,13 @@
-"""What a model's tokens cost: the price that an operator sets (MODEL_PRICE), and sums of money."""
+"""What a model's tokens cost: the price that an operator sets (MODEL_PRICE)."""
 
 import math
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-_MILLION = 1_000_000
+from app.token_use import TokenPrice
+
 _MAX_PRICE = 1_000_000
 """No currency has a model for more: a price for one token was written by mistake."""
 _EXAMPLE = '{"input": 0.15, "output": 0.60, "currency": "USD"}'
@@ -22,15 +22,6 @@ def _number(value: object) -> Decimal:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_number)]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """A sum of money."""
-
-    amount: Decimal
-    currency: str
-    """Three capital letters (ISO 4217)."""
 
 
 class Price(BaseModel):
@@ -51,9 +42,6 @@ class Price(BaseModel):
             raise ValueError(f"must have input, output and currency, for instance {_EXAMPLE}")
         return values
 
-    def cost(self, input_tokens: int | None, output_tokens: int | None) -> Cost | None:
-        """What these tokens cost; None where a number is unknown: nothing is guessed."""
-        if input_tokens is None or output_tokens is None:
-            return None
-        amount = (self.input * input_tokens + self.output * output_tokens) / _MILLION
-        return Cost(amount, self.currency)
+    def token_price(self) -> TokenPrice:
+        """The price as drafts carry it."""
+        return TokenPrice(self.input, self.output, self.currency)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Self
 
-from app.token_use import Price
+from app.token_use import TokenPrice
 from app.usage.months import Month
 from app.usage.store import CAPTION_FIELD, DECORATIVE_FIELD, KeyMonth
 
@@ -15,7 +15,7 @@ _CAPTIONS = "captions "
 _PRICE_PARTS = 5
 
 
-def price_field(price: Price, direction: str) -> str:
+def price_field(price: TokenPrice, direction: str) -> str:
     """The field of tokens that cost this price: `price USD 0.15 0.6 input`.
 
     Tokens are counted by price and not as money, so that sums are exact, and replicas with

@@ -12,6 +12,7 @@ from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.origin import Origin
 from testing.servers.redis import RedisServer
+from testing.servers.stub_upstreams import stub_model_settings, stub_upstreams
 
 IMAGE_URL = data_url(jpeg((64, 64)))
 KEYS = {"shop": None, "small": "3/month", "none": "0/month"}
@@ -152,9 +153,10 @@ def test_a_key_with_a_quota_is_refused_while_redis_is_away_and_others_are_counte
         "KEYS_FILE": str(tmp_path / "keys.json"),
         "RATE_LIMIT": "1000/minute",
         "USAGE_STORE": redis_server.url,
+        "MODEL_PRICE": '{"input": 0.15, "output": 0.60, "currency": "USD"}',
     }
     body = {"image_url": IMAGE_URL}
-    with Altwright(**settings) as server:
+    with stub_upstreams() as model, Altwright(**settings, **stub_model_settings(model)) as server:
         server.post("/v1/image/caption", body, headers=authorization("small"))
         redis_server.pause()
         try:
@@ -172,7 +174,9 @@ def test_a_key_with_a_quota_is_refused_while_redis_is_away_and_others_are_counte
         server._wait_until(
             lambda: server.get("/readyz").json()["usage_store"] == "up", "find Redis again"
         )
-        assert usage(server, "shop")["requests"] == 1
+        found = usage(server, "shop")
+        assert (found["requests"], found["input_tokens"], found["output_tokens"]) == (1, 900, 18)
+        assert found["cost"] == {"currency": "USD", "amount": 0.0001458}
         assert usage(server, "small")["captions"] == {"caption": 1, "overloaded": 1}
         server.process.kill()
         server.process.wait()

@@ -5,20 +5,13 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from app.captioning.prices import Cost, Price
-
-PRICE = Price.model_validate({"input": 0.15, "output": 0.60, "currency": "USD"})
-
-
-def test_tokens_cost_what_their_price_says_to_the_last_digit() -> None:
-    """Sums of floats would not: a tenth is no binary fraction."""
-    assert PRICE.cost(1_000_000, 0) == Cost(Decimal("0.15"), "USD")
-    assert PRICE.cost(1_021, 17) == Cost(Decimal("0.00016335"), "USD")
+from app.captioning.prices import Price
+from app.token_use import TokenPrice
 
 
-def test_no_cost_is_guessed_where_tokens_are_unknown() -> None:
-    assert PRICE.cost(None, 17) is None
-    assert PRICE.cost(1_021, None) is None
+def test_a_price_is_what_was_written_and_not_the_float_next_to_it() -> None:
+    price = Price.model_validate({"input": 0.15, "output": 0.60, "currency": "USD"})
+    assert price.token_price() == TokenPrice(Decimal("0.15"), Decimal("0.6"), "USD")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from decimal import Decimal
 
-from app.token_use import UNKNOWN_TOKEN_USE, Price, TokenUse
+from app.token_use import UNKNOWN_TOKEN_USE, TokenPrice, TokenUse
 from app.usage.months import Month
 from app.usage.report import UsageReport
 from app.usage.request_usage import RequestUsage
 from app.usage.store import KeyMonth
 
 NOVEMBER = Month(2026, 11)
-CHEAP = Price(Decimal("0.15"), Decimal("0.60"), "USD")
+CHEAP = TokenPrice(Decimal("0.15"), Decimal("0.60"), "USD")
 
 
 def report_of(*requests: RequestUsage) -> UsageReport:
@@ -45,8 +45,8 @@ def test_a_check_of_a_text_is_a_request_without_captions() -> None:
 
 def test_a_cost_is_exact_and_each_price_counts_for_its_own_tokens() -> None:
     """Two replicas may have different prices, and one its price in another notation."""
-    dear = Price(Decimal(3), Decimal(15), "USD")
-    same = Price(Decimal("0.150"), Decimal("0.6"), "USD")
+    dear = TokenPrice(Decimal(3), Decimal(15), "USD")
+    same = TokenPrice(Decimal("0.150"), Decimal("0.6"), "USD")
     report = report_of(
         caption(TokenUse(1_000_001, 7, CHEAP), TokenUse(1, 0, same)),
         caption(TokenUse(100, 10, dear)),
@@ -64,7 +64,7 @@ def test_a_cost_is_exact_and_each_price_counts_for_its_own_tokens() -> None:
 def test_prices_in_two_currencies_are_not_added() -> None:
     report = report_of(
         caption(TokenUse(1_000_000, 0, CHEAP)),
-        caption(TokenUse(1_000_000, 0, Price(Decimal(1), Decimal(1), "EUR"))),
+        caption(TokenUse(1_000_000, 0, TokenPrice(Decimal(1), Decimal(1), "EUR"))),
     )
     assert report.costs == {"EUR": Decimal(1), "USD": Decimal("0.15")}
 

@@ -53,6 +53,7 @@ class OpenAICompatCaptioner(Captioner):
             settings.base_url, settings.resolve_api_key(), settings.header_values()
         )
         self._learned = LearnedCapabilities(settings.model)
+        self._price = None if settings.price is None else settings.price.token_price()
 
     async def draft(
         self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
@@ -167,6 +168,7 @@ class OpenAICompatCaptioner(Captioner):
             input_tokens=response.input_tokens,
             output_tokens=response.output_tokens,
             served_model=self._served_model(response.model),
+            price=self._price,
         )
 
     def _served_model(self, name: str | None) -> str | None:
