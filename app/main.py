@@ -7,6 +7,8 @@ uses as well.
 import asyncio
 import gc
 import logging
+import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +46,7 @@ from app.runtime.drain import Drain
 from app.runtime.semaphore import WeightedSemaphore
 from app.settings.settings import Settings
 from app.telemetry.metrics import Metrics
+from app.telemetry.tracing import open_tracer
 from app.types import ModelImage, SourceImage, Style
 from app.usage.memory_store import MemoryUsageStore
 from app.usage.meter import UsageMeter
@@ -234,12 +237,25 @@ def _create_lifespan(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         async with open_parts(settings, metrics) as parts, AsyncExitStack() as stack:
+            tracer = open_tracer(os.environ, __version__)
+            if tracer is not None:
+                stack.push_async_callback(tracer.aclose)
             services = _start_services(settings, drain, metrics, parts, stack)
-            while listens_when_ready and services.readiness() == "starting":  # noqa: ASYNC110 - no event
-                await asyncio.sleep(_READINESS_POLL_S)
-            yield {"services": services}
+            starting = asyncio.create_task(_wait_until_started(services))
+            stack.callback(starting.cancel)
+            if listens_when_ready:
+                await starting
+            yield {"services": services, "tracer": tracer}
 
     return lifespan
+
+
+async def _wait_until_started(services: Services) -> None:
+    began_s = time.monotonic()
+    while services.readiness() == "starting":  # noqa: ASYNC110 - no event
+        await asyncio.sleep(_READINESS_POLL_S)
+    took_s = round(time.monotonic() - began_s, 1)
+    _logger.info("server.ready", extra={"pid": os.getpid(), "took_s": took_s})
 
 
 def _start_services(

@@ -28,6 +28,7 @@ from app.imaging.normaliser import Normaliser
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.single_flight import SingleFlight
+from app.telemetry import request_context
 from app.telemetry.metrics import Metrics
 from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
 from app.types import Caption, CaptionRequest, Check, Draft, NormalisedImage, Style
@@ -78,7 +79,8 @@ class JudgedDraft:
     """False where a part of the evidence failed that another try may find."""
 
 
-def _new_single_flight() -> SingleFlight[CacheKey, Caption]:
+def _new_single_flight() -> SingleFlight[CacheKey, tuple[Caption, str]]:
+    """Of captions, each with the ID of the request that began to make it."""
     # These depend on the deadline of the request that met them, or on a queue at that moment.
     return SingleFlight(unshared=(Overloaded, ModelTimeout, ModelUnavailable))
 
@@ -97,7 +99,7 @@ class Pipeline:
     cache: CaptionCache | None = None
     verifier: Verifier | None = None
     """None where no caption is held against its picture."""
-    _in_flight: SingleFlight[CacheKey, Caption] = field(
+    _in_flight: SingleFlight[CacheKey, tuple[Caption, str]] = field(
         default_factory=_new_single_flight, init=False
     )
 
@@ -187,6 +189,7 @@ class Pipeline:
             return caption
         finally:
             self.metrics.observe_caption(request.style, model, outcome)
+            request_context.record_caption(model, outcome)
 
     async def _get_or_make(
         self,
@@ -202,19 +205,20 @@ class Pipeline:
         if cached is not None:
             return cached
 
-        async def make_and_put(deadline: Deadline) -> Caption:
+        async def make_and_put(deadline: Deadline) -> tuple[Caption, str]:
             made = await self._make(image, request, deadline)
             # A fallback's caption must not outlive the fallback, nor one without its text the
             # failure of OCR.
             if made.model == key.model and made.is_complete:
                 await cache.put(key, made)
-            return replace(made, cached=False)
+            return replace(made, cached=False), request_context.current_request_id()
 
         try:
-            caption, is_shared = await self._in_flight.run(key, deadline, make_and_put)
+            (caption, made_by), is_shared = await self._in_flight.run(key, deadline, make_and_put)
         except TimeoutError:
             raise ModelTimeout(log_reason="waited for an equal request in flight") from None
         if is_shared:  # its tokens are counted once
+            request_context.set_log_fields(shared_with=made_by)
             return replace(caption, cached=True, input_tokens=0, output_tokens=0, token_uses=())
         return caption
 
@@ -378,7 +382,9 @@ class Pipeline:
                 raise
             raise on_timeout() from None
         finally:
-            self.metrics.stage_seconds.labels(name).observe(time.monotonic() - began_s)
+            took_s = time.monotonic() - began_s
+            self.metrics.stage_seconds.labels(name).observe(took_s)
+            request_context.record_time(name, took_s)
 
 
 def _no_time_to_normalise() -> Overloaded:

@@ -28,6 +28,7 @@ from app.pipeline import CaptionRejected, Pipeline
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.semaphore import WeightedSemaphore
+from app.telemetry import request_context
 from app.telemetry.metrics import Metrics
 from app.token_use import UNKNOWN_TOKEN_USE, TokenPrice, TokenUse
 from app.types import (
@@ -745,3 +746,26 @@ async def test_a_real_image_is_fetched_normalised_and_shown_to_the_captioner() -
     assert caption.text == GOOD
     assert (caption.source.width_px, caption.source.format) == (320, "jpeg")
     assert pipeline.captioner.images[0].jpeg.startswith(b"\xff\xd8")
+
+
+async def test_work_that_requests_share_is_logged_under_the_id_of_the_one_that_began_it() -> None:
+    """And the others name it, so that an operator finds the lines."""
+    pipeline = make_pipeline(GOOD, cache=MemoryCache(), seconds=0.05)
+    seen: list[str] = []
+    draft = pipeline.captioner.draft
+
+    async def note_id_and_draft(*arguments: object) -> Draft:
+        seen.append(request_context.current_request_id())
+        return await draft(*arguments)
+
+    pipeline.captioner.draft = note_id_and_draft
+
+    async def caption(request: request_context.RequestContext) -> None:
+        with request_context.work_for(request):
+            await pipeline.caption(REQUEST, soon())
+
+    first, second = (request_context.RequestContext(name) for name in ("r-1", "r-2"))
+    await asyncio.gather(caption(first), caption(second))
+    assert seen == ["r-1"]
+    assert "shared_with" not in first.last_fields()
+    assert second.last_fields()["shared_with"] == "r-1"

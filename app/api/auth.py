@@ -8,6 +8,7 @@ from starlette.responses import Response
 from app.api.errors import RateLimited, Unauthorized
 from app.api.keys import Caller, KeyStore
 from app.api.rate_limits import CallerRateLimits
+from app.telemetry.request_context import set_log_fields
 from app.usage.request_usage import RequestUsage
 
 
@@ -45,7 +46,7 @@ class Authenticator:
         headers = window.headers()
         response.headers.update(headers)
         request.state.rate_limit_headers = headers
-        request.state.log_fields = {"caller": caller.name}
+        set_log_fields(caller=caller.name)
         if not window.is_allowed:
             raise RateLimited(retry_after_s=window.reset_s)
         return caller

@@ -9,6 +9,7 @@ from app.api.auth import request_usage
 from app.api.errors import MethodNotAllowed, NotFound
 from app.api.problems import problem_response
 from app.errors import CaptionError
+from app.telemetry.request_context import set_log_fields
 from app.usage.request_usage import CLIENT_GONE
 
 CLIENT_GONE_STATUS = 499
@@ -29,8 +30,7 @@ async def render_caption_error(request: Request, error: Exception) -> Response:
     if (usage := request_usage(request)) is not None:
         usage.add_problem(error.code, error.take_token_uses())
     if error.log_reason:
-        fields = getattr(request.state, "log_fields", {})
-        request.state.log_fields = {**fields, "reason": error.log_reason}
+        set_log_fields(reason=error.log_reason)
     response = problem_response(error, request.state.request_id)
     if error.status == 429:
         response.headers.update(getattr(request.state, "rate_limit_headers", {}))

@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import malformed_request_response, problem_response
 from app.errors import InternalError
+from app.telemetry.request_context import RequestContext, work_for
+from app.telemetry.trace_context import TraceContext
+from app.telemetry.tracing import Span, request_span
 
 _logger = logging.getLogger(__name__)
 
@@ -18,6 +21,7 @@ _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/+=@-]{0,127}")
 """Text that needs no quoting in a log line or a header."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _UNLOGGED_ROUTES = ("/healthz", "/readyz", "/metrics")
+"""Nor are they traced: probes would be most of all lines and traces."""
 
 ObserveRequest = Callable[[str, str, float], None]
 """Called with the route, the code of the response and the seconds that it took."""
@@ -39,8 +43,19 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id = _choose_request_id(headers.get("x-request-id"))
-        scope.setdefault("state", {})["request_id"] = request_id
+        request = RequestContext(
+            _choose_request_id(headers.get("x-request-id")), TraceContext.from_headers(headers)
+        )
+        state = scope.setdefault("state", {})
+        state["request_id"] = request.request_id
+        tracer = None if scope["path"] in _UNLOGGED_ROUTES else state.get("tracer")
+        with work_for(request), request_span(tracer, _method(scope), request) as span:
+            await self._run(scope, receive, send, request, span)
+
+    async def _run(
+        self, scope: Scope, receive: Receive, send: Send, request: RequestContext, span: Span
+    ) -> None:
+        headers, request_id = Headers(scope=scope), request.request_id
         began_s = time.monotonic()
         status = 0
         # With two lengths for one body, a proxy before us may have ended the request elsewhere. So
@@ -60,34 +75,49 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
-            _logger.exception("request.failed", extra={"request_id": request_id})
+            _logger.exception("request.failed")
             scope["state"]["code"] = InternalError.code
             if status == 0:
                 response = problem_response(InternalError(), request_id)
                 await response(scope, receive, send_with_headers)
         finally:
-            self._record(scope, status, time.monotonic() - began_s)
+            self._record(scope, status, time.monotonic() - began_s, request, span)
 
-    def _record(self, scope: Scope, status: int, took_s: float) -> None:
+    def _record(
+        self, scope: Scope, status: int, took_s: float, request: RequestContext, span: Span
+    ) -> None:
         state = scope["state"]
         route = state.get("route") or getattr(scope.get("route"), "path", "(none)")
         code = state.get("code", "ok" if status else "client_gone")
         self._observe(route, code, took_s)
         if route in _UNLOGGED_ROUTES:
             return
+        method = _method(scope)
         _logger.info(
             "request.finished",
             extra={
-                "request_id": state["request_id"],
                 # No text of the caller: a key or a context may stand in a wrong path.
-                "method": scope["method"] if scope["method"] in _METHODS else "(other)",
+                "method": method,
                 "path": route,
                 "status": status,
                 "code": code,
                 "ms": round(took_s * 1000),
-                **state.get("log_fields", {}),
+                **request.last_fields(code),
             },
         )
+        span.set_name(method if route == "(none)" else f"{method} {route}")
+        span.set_attributes(
+            {
+                "http.request.method": method,
+                "http.route": None if route == "(none)" else route,
+                "http.response.status_code": status or None,
+                "altwright.request_id": request.request_id,
+                "altwright.code": code,
+                **request.span_attributes(code),
+            }
+        )
+        if status >= 500 or not status:
+            span.set_error(code)
 
 
 def render_malformed_request() -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -97,6 +127,10 @@ def render_malformed_request() -> tuple[list[tuple[bytes, bytes]], bytes]:
     _add_headers(MutableHeaders(raw=response.raw_headers), request_id)
     headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
     return headers, bytes(response.body)
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "(other)"
 
 
 def _add_headers(headers: MutableHeaders, request_id: str) -> None:

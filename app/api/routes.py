@@ -1,5 +1,6 @@
 """The routes of the API: captions, checks and styles; health and metrics."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeVar
 
@@ -48,10 +49,12 @@ from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline
 from app.telemetry.redaction import loggable_url
+from app.telemetry.request_context import record_time, set_log_fields
 from app.types import Caption, Draft
 from app.usage.errors import QuotaExceeded, UsageUnavailable
 from app.usage.months import Month
 from app.usage.request_usage import RequestUsage
+from app.validation.language_tags import registered_part
 
 _T = TypeVar("_T")
 
@@ -105,7 +108,7 @@ async def caption_one(
     """
     async with services.body_reader.read(request, CaptionBody, caller.name) as body:
         _require_known_styles(services, [body.style], "style")
-        _log_image_url(request, body.image_url)
+        _log_request(body.image_url, [body.style], [body.locale])
         caption_request = body.caption_request(caller.name, services.verify)
         await services.meter.begin_work(request.state.usage, caller.quota, 1)
         caption = await _run_admitted(
@@ -136,7 +139,7 @@ async def caption_several(
     """
     async with services.body_reader.read(request, CaptionsBody, caller.name) as body:
         _require_known_styles(services, body.styles, "styles")
-        _log_image_url(request, body.image_url)
+        _log_request(body.image_url, body.styles, body.locales or [body.locale])
         requests = body.caption_requests(caller.name, services.verify)
         await services.meter.begin_work(request.state.usage, caller.quota, len(requests))
         results = await _run_admitted(
@@ -171,6 +174,7 @@ async def check_caption(
     """
     async with services.body_reader.read(request, CheckBody, caller.name) as body:
         _require_known_styles(services, [body.style], "style")
+        _log_request(body.image_url, [body.style], [body.locale])
         if body.image_url is not None:
             return await _check_against_picture(request, services, caller, body, body.image_url)
         verdict = await _run_admitted(
@@ -296,7 +300,6 @@ async def metrics(services: ServicesDep) -> Response:
 async def _check_against_picture(
     request: Request, services: Services, caller: Caller, body: CheckBody, image_url: str
 ) -> CheckResponse:
-    _log_image_url(request, image_url)
     check_request = body.check_request(image_url, caller.name, services.verify)
     judged = await _run_admitted(
         request,
@@ -332,8 +335,14 @@ def _count_results(request: Request, results: Sequence[Caption | CaptionError]) 
             usage.add_problem(result.code, result.take_token_uses())
 
 
-def _log_image_url(request: Request, image_url: str) -> None:
-    request.state.log_fields["image"] = loggable_url(image_url)
+def _log_request(
+    image_url: str | None, styles: Sequence[str], locales: Sequence[str] | None
+) -> None:
+    """What the last log line tells of the request. Of a locale no words of the caller's own."""
+    tags = [registered_part(locale) or "(private)" for locale in locales or ()]
+    set_log_fields(style=",".join(styles), locale=",".join(tags))
+    if image_url is not None:
+        set_log_fields(image=loggable_url(image_url))
 
 
 async def _run_admitted(
@@ -351,8 +360,10 @@ async def _run_admitted(
     deadline = Deadline.after(services.drain.shorten(services.request_timeout_s))
 
     async def wait_and_work() -> _T:
+        began_s = time.monotonic()
         admitted = services.admission.admit(deadline, caller=caller.name, wanted=wanted)
         async with admitted as places:
+            record_time("wait", time.monotonic() - began_s)
             return await work(deadline, places)
 
     return await run_while_connected(request, wait_and_work)

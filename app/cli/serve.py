@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import os
 import socket
 import sys
 
+from app import __version__
 from app.api.middleware import render_malformed_request
 from app.cli import exit_codes
 from app.main import create_app
@@ -13,6 +15,7 @@ from app.runtime.server import serve as run_server
 from app.settings.keys_file import KeysFileError, read_keys_file
 from app.settings.settings import Settings, unknown_variables
 from app.telemetry.logging import configure_logging
+from app.telemetry.tracing import find_obstacle
 
 _logger = logging.getLogger(__name__)
 _ABOUT_PLACEHOLDERS = (
@@ -28,7 +31,7 @@ def serve(*, listen_fd: int | None = None, listens_when_ready: bool = False) -> 
     `listens_when_ready` it accepts no connection before it is ready.
     """
     settings = Settings.read()
-    configure_logging()
+    configure_logging(settings.log_format, settings.log_level)
     application = Application(
         create=lambda drain: create_app(
             settings, drain=drain, listens_when_ready=listens_when_ready
@@ -50,15 +53,29 @@ def serve(*, listen_fd: int | None = None, listens_when_ready: bool = False) -> 
         return exit_codes.FAILED
     host, port = sock.getsockname()[:2]
     shown_host = f"[{host}]" if ":" in host else host
+    _announce(settings, f"http://{shown_host}:{port}")
+    return run_server(application, sock, processes=settings.workers)
+
+
+def _announce(settings: Settings, url: str) -> None:
+    """Say where the server listens, at every log level: a program may have let the system choose.
+
+    In text it is a sentence for a person at a terminal, in JSON an event.
+    """
     captioner = settings.model or "the embedded captioner"
-    # For a person at a terminal, and for programs that let the system choose the port. A closed
-    # pipe behind standard error must not stop the server.
+    sentence = f"listening on {url} with {captioner}"
+    if settings.log_format == "json":
+        fields = {"text": sentence, "url": url, "version": __version__}
+        record = _logger.makeRecord(
+            _logger.name, logging.INFO, "", 0, "server.listening", (), None, extra=fields
+        )
+        _logger.handle(record)  # whatever the level
+        return
+    # A closed pipe behind standard error must not stop the server.
     with contextlib.suppress(OSError):
-        line = f"altwright: listening on http://{shown_host}:{port} with {captioner}"
-        print(line, file=sys.stderr)
+        print(f"altwright: {sentence}", file=sys.stderr)
         if settings.model is None:
             print(_ABOUT_PLACEHOLDERS, file=sys.stderr)
-    return run_server(application, sock, processes=settings.workers)
 
 
 def _log_warnings(settings: Settings) -> None:
@@ -67,6 +84,8 @@ def _log_warnings(settings: Settings) -> None:
             "settings.unknown_variable",
             extra={"variable": variable.name, "did_you_mean": variable.suggestion},
         )
+    if (obstacle := find_obstacle(os.environ)) is not None:
+        _logger.warning("tracing.not_started", extra={"reason": obstacle})
     if settings.workers > 1 and settings.rate_limit_store.startswith("memory:"):
         _logger.warning(
             "rate_limit_store.per_process",

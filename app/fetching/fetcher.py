@@ -31,6 +31,7 @@ from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
 from app.runtime.fair_loop import reads_in_turns
 from app.runtime.semaphore import WeightedSemaphore
+from app.telemetry.tracing import Span, step_span
 from app.types import SourceImage
 
 _logger = logging.getLogger(__name__)
@@ -79,10 +80,12 @@ class Fetcher:
         and Overloaded where there was no room for its bytes in time.
         """
         async with ByteLease(self._semaphore) as lease:
-            yield await self._fetch_in_time(image_url, deadline, lease)
+            with step_span("image.fetch") as span:
+                source = await self._fetch_in_time(image_url, deadline, lease, span)
+            yield source
 
     async def _fetch_in_time(
-        self, image_url: str, deadline: Deadline, lease: ByteLease
+        self, image_url: str, deadline: Deadline, lease: ByteLease, span: Span
     ) -> SourceImage:
         deadline_s = asyncio.get_running_loop().time() + deadline.left_s()
         began_s = time.monotonic()
@@ -98,7 +101,13 @@ class Fetcher:
         except CaptionError as error:
             _log_failure(error, progress, began_s)
             raise
+        finally:
+            # Of the last URL the host alone: a path may have a secret.
+            span.set_attributes(
+                {"server.address": progress.host or None, "altwright.redirects": progress.redirects}
+            )
         _log_success(source, progress, began_s)
+        span.set_attributes({"altwright.image.bytes": len(source.data)})
         return source
 
     async def _fetch(self, image_url: str, progress: FetchProgress) -> SourceImage:
@@ -106,7 +115,7 @@ class Fetcher:
             progress.loggable_url = "data:"
             return await self._read_data_url(image_url, progress)
         url = parse_image_url(image_url)
-        progress.loggable_url = url.loggable
+        progress.loggable_url, progress.host = url.loggable, url.host
         progress.begin_download(self._settings.timeout_s)
         with reads_in_turns():
             return await self._download(url, progress)
@@ -121,7 +130,8 @@ class Fetcher:
         """Follow redirects to the image. Each URL is parsed, checked and connected to anew."""
         while True:
             progress.visited.add(url)
-            progress.loggable_url, progress.is_connected = url.loggable, False
+            progress.loggable_url, progress.host = url.loggable, url.host
+            progress.is_connected = False
             try:
                 response = await self._send(url, progress)
                 try:

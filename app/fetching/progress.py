@@ -22,6 +22,8 @@ class FetchProgress:
     """The request's own deadline."""
     lease: ByteLease
     loggable_url: str = ""
+    host: str = ""
+    """Of the last URL; empty for a data: URL."""
     redirects: int = 0
     visited: set[ImageUrl] = field(default_factory=set)
     opened_connection: bool = False

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from app.errors import Overloaded
 from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
 from app.runtime.deadline import Deadline
+from app.telemetry.tracing import step_span
 from app.types import ModelImage, NormalisedImage, SourceFacts, SourceImage
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, PoolBusy
 from app.workers.handler import JsonValue
@@ -63,6 +64,19 @@ class Normaliser:
         """
         if len(source.data) > self._pool.input_max_bytes:
             raise ImageTooLarge(log_reason="more bytes than a child process accepts")
+        with step_span("image.decode", {"altwright.image.format": source.format}) as span:
+            image = await self._normalise(source, deadline, caller)
+            span.set_attributes(
+                {
+                    "altwright.image.width": image.source.width_px,
+                    "altwright.image.height": image.source.height_px,
+                }
+            )
+        return image
+
+    async def _normalise(
+        self, source: SourceImage, deadline: Deadline, caller: str
+    ) -> NormalisedImage:
         args: dict[str, JsonValue] = {
             "format": source.format,
             "longest_edge_px": self._settings.longest_edge_px,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,8 @@ from app.runtime.http_protocol import (
     raise_descriptor_limit,
 )
 from app.runtime.supervisor import run_processes
+
+_logger = logging.getLogger(__name__)
 
 REFUSAL_S = 1.5
 """How long the listener stays open after the notice. A caller that still comes gets a 503 with
@@ -55,6 +58,7 @@ class Application:
 class _Schedule:
     """The moments of a drain, on the monotonic clock in seconds."""
 
+    notice_s: float
     refuse_at_s: float
     close_at_s: float
     """When the listener is closed."""
@@ -70,6 +74,7 @@ class DrainingServer(uvicorn.Server):
         self._drain = drain
         self._notice_s = notice_s
         self._schedule: _Schedule | None = None
+        self._has_logged_drain = False
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,8 +98,10 @@ class DrainingServer(uvicorn.Server):
             now_s = time.monotonic()
             # Ctrl+C comes from a terminal, where no load balancer needs a notice.
             is_terminal = sig == signal.SIGINT
-            refuse_at_s = now_s + (0.0 if is_terminal else self._notice_s)
+            notice_s = 0.0 if is_terminal else self._notice_s
+            refuse_at_s = now_s + notice_s
             self._schedule = _Schedule(
+                notice_s=notice_s,
                 refuse_at_s=refuse_at_s,
                 close_at_s=refuse_at_s + (0.0 if is_terminal else REFUSAL_S),
                 force_at_s=now_s + FORCED_CLOSE_S,
@@ -103,6 +110,9 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: shorten timeouts, refuse and stop listening when it is time."""
         if self._schedule is not None:
+            if not self._has_logged_drain:  # not in the signal handler: it may interrupt a log call
+                self._has_logged_drain = True
+                _logger.info("server.draining", extra={"notice_s": self._schedule.notice_s})
             self._drain.shorten_timeouts(DRAIN_TIMEOUT_S)
             now_s = time.monotonic()
             if now_s >= self._schedule.refuse_at_s:
@@ -194,4 +204,8 @@ def _run_process(application: Application, sock: socket.socket) -> int:
     )
     server = DrainingServer(config, drain, application.drain_notice_s)
     server.run([sock])
-    return 0 if server.started else 1
+    if not server.started:
+        _logger.error("server.start_failed", extra={"pid": os.getpid()})
+        return 1
+    _logger.info("server.stopped", extra={"pid": os.getpid()})
+    return 0

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
 from pydantic import (
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -34,6 +35,7 @@ from app.imaging.normaliser import ImageSettings
 from app.settings.json_variable import json_variable
 from app.settings.keys_file import KeysFileError, read_keys_file
 from app.settings.rate_limit import parse_rate_limits
+from app.telemetry.logging import LogFormat, LogLevel
 from app.types import VerifyMode
 
 _PREFIX = "ALTWRIGHT_"
@@ -70,6 +72,10 @@ class UnknownVariable:
     def __str__(self) -> str:
         hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
         return f"{self.name} is not a setting and has no effect{hint}"
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -159,6 +165,10 @@ class Settings(BaseSettings):
     """A folder with further styles, one TOML file each."""
     cache_url: str | None = None
     """`redis://...`: equal requests for equal image bytes share one caption."""
+    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = "text"
+    """`text`, or `json` for collectors: one object a line."""
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = "info"
+    """The least severe events that are logged: `debug`, `info`, `warning` or `error`."""
     fetch: FetchSettings = FetchSettings()
     image: ImageSettings = ImageSettings()
 

@@ -11,6 +11,7 @@ from functools import partial
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
+from app.telemetry.tracing import Span, step_span
 from app.types import Draft, Style
 from app.validation.validation_handler import HANDLER, decode_verdict, encode_job
 from app.validation.verdict import Verdict, check_language, validate_draft
@@ -83,6 +84,25 @@ class ValidationPool:
 
         Raises Overloaded where a long text was not validated before the deadline.
         """
+        with step_span("draft.validate") as span:
+            verdict = await self._validate(
+                draft, style, locale, deadline, context, visible_text, max_tokens, is_final, caller
+            )
+            _record(verdict, span)
+        return verdict
+
+    async def _validate(
+        self,
+        draft: Draft,
+        style: Style,
+        locale: str,
+        deadline: Deadline,
+        context: str | None,
+        visible_text: str | None,
+        max_tokens: int | None,
+        is_final: bool,
+        caller: str,
+    ) -> Verdict:
         validate_here = partial(
             validate_draft,
             draft,
@@ -125,3 +145,23 @@ class ValidationPool:
             _logger.exception("validation.failed", extra={"chars": len(draft.text)})
             return await asyncio.to_thread(validate_here)
         return check_language(verdict, locale)
+
+
+def _record(verdict: Verdict, span: Span) -> None:
+    """The codes alone: a text is nobody's business but its caller's."""
+    hard = [violation.code for violation in verdict.violations]
+    _logger.info(
+        "draft.validated",
+        extra={
+            "outcome": verdict.outcome,
+            "hard": ",".join(hard),
+            "soft": ",".join(verdict.warnings),
+        },
+    )
+    span.set_attributes(
+        {
+            "altwright.outcome": verdict.outcome,
+            "altwright.hard_rules": hard or None,
+            "altwright.soft_rules": verdict.warnings or None,
+        }
+    )

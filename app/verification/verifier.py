@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.runtime.deadline import Deadline
+from app.telemetry.tracing import step_span
 from app.types import Check, CheckKind, CheckVerdict
 from app.validation.verdict import Violation
 from app.verification.claims import Claims, SubjectClaim
@@ -14,6 +17,8 @@ from app.verification.extraction import find_claims
 from app.verification.text_matching import SURE_SCORE, judge_text
 from app.verification.verdicts import judge_colour, judge_subject, seen_instead
 from app.vision.evidence import SeenLine
+
+_logger = logging.getLogger(__name__)
 
 VERIFICATION_CODES: dict[CheckKind, str] = {
     "text": "text_not_in_picture",
@@ -68,6 +73,22 @@ class Verifier:
         `known_texts`: what the caller said about the picture; quotations from there are not
         contradicted. Never fails for want of evidence: then claims are unknown.
         """
+        with step_span("caption.verify") as span:
+            verification = await self._verify(jpeg, caption, locale, deadline, known_texts, caller)
+            counts = Counter[str](check.verdict for check in verification.checks)
+            _logger.info("caption.verified", extra=dict(counts))
+            span.set_attributes({f"altwright.claims.{name}": n for name, n in counts.items()})
+        return verification
+
+    async def _verify(
+        self,
+        jpeg: bytes,
+        caption: str,
+        locale: str,
+        deadline: Deadline,
+        known_texts: Sequence[str],
+        caller: str,
+    ) -> Verification:
         if len(caption) <= _INLINE_MAX_CHARS:
             claims = find_claims(caption, locale)
         else:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,11 +28,12 @@ class Altwright:
     The defaults suit tests: a free port, loopback may be fetched from, a very high rate limit.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, /, **settings: str) -> None:
+        """`environment` has variables of other prefixes."""
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("ALTWRIGHT_", "OPENAI_"))
+            if not name.startswith(("ALTWRIGHT_", "OPENAI_", "OTEL_"))
         }
         self._env = {
             **inherited,
@@ -40,6 +41,7 @@ class Altwright:
             "ALTWRIGHT_RATE_LIMIT": "10000000/minute",
             "ALTWRIGHT_FETCH__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
             **{f"ALTWRIGHT_{name}": value for name, value in settings.items()},
+            **(environment or {}),
         }
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None

@@ -13,12 +13,15 @@ class ChatCompletionsServer(ABC):
     """Serves on a free port of loopback while the `with` block runs."""
 
     def __init__(self) -> None:
+        self.headers: list[Mapping[str, str]] = []
+        """Of each request, with names in lower case."""
         chat = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                chat.headers.append({name.lower(): text for name, text in self.headers.items()})
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 status, data = chat._respond(body)
                 head = (

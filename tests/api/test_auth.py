@@ -8,6 +8,7 @@ from app.api.auth import Authenticator, caller_name_of_address
 from app.api.errors import RateLimited, Unauthorized
 from app.api.keys import KeyStore
 from app.api.rate_limits import CallerRateLimits
+from app.telemetry.request_context import RequestContext, work_for
 
 
 def create_authenticator(*keys: str, limit: str = "60/minute") -> Authenticator:
@@ -47,9 +48,10 @@ async def test_a_refused_key_does_not_count_and_an_accepted_one_does() -> None:
     for _ in range(3):
         with pytest.raises(Unauthorized):
             await authenticator.authenticate_and_count(create_request("Bearer wrong"), Response())
-    request, response = create_request("Bearer right"), Response()
-    assert (await authenticator.authenticate_and_count(request, response)).name == "key-1"
+    request, response, context = create_request("Bearer right"), Response(), RequestContext("r-1")
+    with work_for(context):
+        assert (await authenticator.authenticate_and_count(request, response)).name == "key-1"
     assert response.headers["x-ratelimit-remaining"] == "0"
-    assert request.state.log_fields == {"caller": "key-1"}
+    assert context.last_fields() == {"caller": "key-1"}
     with pytest.raises(RateLimited):
         await authenticator.authenticate_and_count(create_request("Bearer right"), Response())

@@ -10,6 +10,7 @@ from app.captioning.embedded.realise import realise
 from app.captioning.errors import CaptionUncertain, DeadlineExceeded, RequestSpecificError
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
+from app.telemetry.tracing import step_span
 from app.types import Draft, NormalisedImage
 from app.validation.language_tags import language_of
 from app.vision.feature_cache import FeatureCache
@@ -48,7 +49,8 @@ class EmbeddedCaptioner(Captioner):
         """
         phrasebook = self._phrasebook_for(request.locale)
         try:
-            features = await self._features.get(image.jpeg, deadline, request.caller)
+            with step_span("image.analyse"):
+                features = await self._features.get(image.jpeg, deadline, request.caller)
         except TimeoutError:
             raise DeadlineExceeded(log_reason="waited for an equal image's analysis") from None
         is_complete = features.is_complete

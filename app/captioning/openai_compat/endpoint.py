@@ -14,6 +14,7 @@ import httpx2
 from app.captioning.openai_compat.bounded_transport import BoundedTransport, HttpResponse, received
 from app.captioning.openai_compat.request_body import RequestBody
 from app.runtime.paced_work import PacedWork
+from app.telemetry.tracing import outgoing_trace_headers
 
 if TYPE_CHECKING:
     import openai
@@ -66,6 +67,12 @@ class Endpoint:
         """URL of the server's API."""
         return str(self._get_client().base_url)
 
+    @property
+    def server(self) -> tuple[str, int | None]:
+        """Host and port of the server; None for the scheme's own port."""
+        url = self._get_client().base_url
+        return url.host, url.port
+
     def warm_up(self) -> None:
         """Import the SDK, which takes half a second, and create its client; in any thread."""
         self._get_client()
@@ -73,6 +80,7 @@ class Endpoint:
     async def create_chat_completion(self, body: RequestBody, timeout_s: float) -> HttpResponse:
         """POST /chat/completions. Raises TransportError or TimeoutError."""
         headers = self._headers() | {"Content-Length": str(body.length_bytes)}
+        headers |= outgoing_trace_headers()
         call = self._get_client().post(
             "/chat/completions",
             cast_to=httpx2.Response,

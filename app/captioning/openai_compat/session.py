@@ -28,6 +28,11 @@ from app.captioning.errors import (
     ServerFailed,
 )
 from app.captioning.openai_compat.bounded_transport import HttpResponse
+from app.captioning.openai_compat.call_telemetry import (
+    ModelCall,
+    log_operators_fault,
+    observe_call,
+)
 from app.captioning.openai_compat.capabilities import (
     Capabilities,
     LearnedCapabilities,
@@ -164,10 +169,7 @@ class Session:
     async def _run(self) -> tuple[ModelResponse, bool]:
         while True:
             sent = self._learned.current
-            try:
-                outcome = await self._read(await self._call(sent))
-            except TransportError as error:
-                outcome = classify_transport_error(error)
+            outcome = await self._attempt(sent)
             if isinstance(outcome, Failure):
                 await self._prepare_retry(outcome, sent)
                 continue
@@ -177,7 +179,16 @@ class Session:
             may_exceed = self._request.has_own_token_limit or sent.may_exceed_ceiling()
             return self._accept(outcome), may_exceed
 
-    async def _call(self, sent: Capabilities) -> HttpResponse:
+    async def _attempt(self, sent: Capabilities) -> ModelResponse | Failure:
+        with observe_call(self._request.model, self._endpoint.server) as call:
+            try:
+                outcome = await self._read(await self._call(sent, call))
+            except TransportError as error:
+                outcome = classify_transport_error(error)
+            call.end(outcome)
+        return outcome
+
+    async def _call(self, sent: Capabilities, call: ModelCall) -> HttpResponse:
         request, timeout_s = self._request, self._retry_policy.call_timeout_s
         call_s = min(timeout_s, self._deadline.left_s())
         if call_s <= 0:
@@ -193,6 +204,7 @@ class Session:
             ),
         }
         parameters = merge_params(parameters, request.params)
+        call.set_parameters(parameters)
         try:
             body = RequestBody(parameters, image_placeholder, request.image.jpeg)
             return await self._endpoint.create_chat_completion(body, call_s)
@@ -304,6 +316,7 @@ class Session:
     def _raise(self, failure: Failure) -> NoReturn:
         """Raise the caption error for a failure that is not retried."""
         reason, wait_s = self._log_reason(failure), failure.retry_after_s
+        log_operators_fault(self._request.model, failure, reason)
         match failure.kind:
             case FailureKind.CONTENT_FILTERED:
                 raise CaptionRefused(log_reason=reason)
