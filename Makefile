@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
-SERVER := pyproject.toml --extra heic --extra embedded
+SERVER := pyproject.toml --extra heic --extra embedded --extra otel
 SDK := sdk/pyproject.toml $(addprefix --extra ,cli images backfill postgresql mysql queue verify)
 
 .DEFAULT_GOAL := help
