@@ -74,8 +74,7 @@ class UnknownVariable:
         return f"{self.name} is not a setting and has no effect{hint}"
 
 
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
+_InAnyCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 
 class Settings(BaseSettings):
@@ -165,9 +164,9 @@ class Settings(BaseSettings):
     """A folder with further styles, one TOML file each."""
     cache_url: str | None = None
     """`redis://...`: equal requests for equal image bytes share one caption."""
-    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = "text"
+    log_format: Annotated[LogFormat, _InAnyCase] = "text"
     """`text`, or `json` for collectors: one object a line."""
-    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = "info"
+    log_level: Annotated[LogLevel, _InAnyCase] = "info"
     """The least severe events that are logged: `debug`, `info`, `warning` or `error`."""
     fetch: FetchSettings = FetchSettings()
     image: ImageSettings = ImageSettings()
