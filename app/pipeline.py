@@ -17,7 +17,6 @@ from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
 from app.captioning.errors import (
     CaptionRefused,
     CaptionUncertain,
-    ModelError,
     ModelTimeout,
     ModelUnavailable,
 )
@@ -30,7 +29,7 @@ from app.runtime.drain import Drain
 from app.runtime.single_flight import SingleFlight
 from app.telemetry import request_context
 from app.telemetry.metrics import Metrics
-from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
+from app.token_use import TokenUse
 from app.types import Caption, CaptionRequest, Check, Draft, NormalisedImage, Style
 from app.validation.validation_pool import ValidationPool
 from app.validation.verdict import Verdict
@@ -276,8 +275,8 @@ class Pipeline:
         """One draft, whose tokens are added to `uses`."""
         try:
             draft = await self.captioner.draft(image, draft_request, deadline)
-        except (ModelTimeout, ModelError, CaptionRefused):
-            uses.append(UNKNOWN_TOKEN_USE)  # it was called, and did not say
+        except CaptionError as error:
+            uses += error.take_token_uses()
             raise
         uses += draft.token_uses()
         return draft

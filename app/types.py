@@ -136,12 +136,14 @@ class Draft:
     """Of the tokens of the model that wrote it; None where the operator named none."""
     is_free: bool = False
     """No model was called, so it took no tokens."""
+    earlier_uses: tuple[TokenUse, ...] = ()
+    """Of calls to other models before, which gave no draft that was taken."""
 
     def token_uses(self) -> tuple[TokenUse, ...]:
-        """The tokens that it took."""
+        """The tokens that it and the calls before it took."""
         if self.is_free:
-            return ()
-        return (TokenUse(self.input_tokens, self.output_tokens, self.price),)
+            return self.earlier_uses
+        return (*self.earlier_uses, TokenUse(self.input_tokens, self.output_tokens, self.price))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from testing.servers.stub_upstreams import stub_model_settings, stub_upstreams
 
 _KEYS, _REPLICAS, _WORKERS, _CONNECTIONS = 20, 3, 8, 4
 _PICTURES = 50
-_CHECKS = 0.5
+_CHECKS = 0.7
 """Share of the requests that check a text: they are counted, and cost a third of a caption."""
 _SETTLE_TIMEOUT_S = 30.0
 _STORED_AFTER_S = 1.0

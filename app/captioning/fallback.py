@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.circuit_breaker import (
@@ -23,6 +24,7 @@ from app.captioning.errors import (
 from app.captioning.guarded_captioner import GuardedCaptioner
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
+from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
 from app.types import Draft, NormalisedImage
 
 _logger = logging.getLogger(__name__)
@@ -80,6 +82,7 @@ class FallbackCaptioner(Captioner):
         any was too slow, else ModelError, else ImageNotAccepted.
         """
         failures: list[_Failure] = []
+        uses: list[TokenUse] = []
         for index, guarded in enumerate(self._guarded):
             has_fallback = any(later.is_usable() for later in self._guarded[index + 1 :])
             left_s = deadline.left_s()
@@ -92,18 +95,24 @@ class FallbackCaptioner(Captioner):
                 draft = await guarded.draft(image, request, own_deadline)
             except (ModelUnavailable, ModelTimeout, ModelError, ImageNotAccepted) as error:
                 failures.append(error)
+                uses += _uncounted_uses(error)
                 if index + 1 < len(self._guarded):  # the last reason is in the error raised
                     _log_failure(guarded, error)
             except (CaptionRefused, CaptionUncertain) as error:
+                uses += _uncounted_uses(error)
                 if not _may_caption_later(failures):
+                    error.token_uses = tuple(uses)
                     raise
                 _log_failure(guarded, error)
                 break
             else:
                 if draft.text.strip() == "UNCERTAIN" and _may_caption_later(failures):
+                    uses += draft.token_uses()
                     break
-                return draft
-        raise _combine(failures) from None
+                return replace(draft, earlier_uses=tuple(uses)) if uses else draft
+        combined = _combine(failures)
+        combined.token_uses = tuple(uses)
+        raise combined from None
 
 
 def _log_failure(guarded: GuardedCaptioner, error: CaptionError) -> None:
@@ -114,6 +123,15 @@ def _log_failure(guarded: GuardedCaptioner, error: CaptionError) -> None:
 def _may_caption_later(failures: Sequence[_Failure]) -> bool:
     """Whether a captioner before this one failed for another reason than the image."""
     return any(not isinstance(error, ImageNotAccepted) for error in failures)
+
+
+def _uncounted_uses(error: CaptionError) -> tuple[TokenUse, ...]:
+    """Of a call that may have used tokens, without saying how many.
+
+    A server that is down, limited or not called uses none.
+    """
+    may_cost = isinstance(error, (ModelTimeout, ModelError, CaptionRefused))
+    return (UNKNOWN_TOKEN_USE,) if may_cost else ()
 
 
 def _combine(failures: Sequence[_Failure]) -> _Failure:

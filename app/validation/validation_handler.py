@@ -54,7 +54,11 @@ _OUTCOMES: dict[str, Outcome] = {
 
 def encode_job(draft: Draft, style: Style, options: dict[str, JsonValue]) -> bytes:
     """The input of one job. `options` are further arguments of `validate_draft`."""
-    job = {"draft": asdict(replace(draft, price=None)), "style": asdict(style), "options": options}
+    job = {
+        "draft": asdict(replace(draft, price=None, earlier_uses=())),
+        "style": asdict(style),
+        "options": options,
+    }
     # A draft may have lone surrogates, which JSON can escape and UTF-8 cannot encode.
     return json.dumps(job).encode("ascii")
 

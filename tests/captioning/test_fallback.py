@@ -24,6 +24,7 @@ from app.captioning.fallback import FallbackCaptioner
 from app.errors import CaptionError, Overloaded
 from app.runtime import deadline as deadline_module
 from app.runtime.deadline import Deadline
+from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
 from app.types import Draft, NormalisedImage
 from testing.servers.llmock_model_server import LlmockModelServer
 from testing.servers.raw_model_server import raw_model_server
@@ -67,7 +68,35 @@ class ScriptedCaptioner(Captioner):
 async def test_the_next_captioner_is_called_where_one_fails(error: CaptionError) -> None:
     """The draft has its name."""
     first, second = ScriptedCaptioner("first", error), ScriptedCaptioner("second", "A mug.")
-    assert await draft(FallbackCaptioner([first, second])) == Draft("A mug.", "second")
+    made = await draft(FallbackCaptioner([first, second]))
+    assert (made.text, made.model) == ("A mug.", "second")
+
+
+@pytest.mark.parametrize(
+    ("error", "uses"),
+    [
+        (ModelTimeout(), (UNKNOWN_TOKEN_USE,)),
+        (ModelError(), (UNKNOWN_TOKEN_USE,)),
+        (ImageNotAccepted(), (UNKNOWN_TOKEN_USE,)),
+        (ModelUnavailable(), ()),
+    ],
+)
+async def test_tokens_of_a_call_that_failed_are_unknown_unless_the_server_was_away(
+    error: CaptionError, uses: tuple[TokenUse, ...]
+) -> None:
+    """Whether a fallback answers or all fail."""
+    first, second = ScriptedCaptioner("first", error), ScriptedCaptioner("second", "A mug.")
+    made = await draft(FallbackCaptioner([first, second]))
+    assert made.token_uses() == (*uses, TokenUse(None, None))
+    failed = await failed_draft(FallbackCaptioner([first, ScriptedCaptioner("third", error)]))
+    assert failed.take_token_uses() == uses * 2
+
+
+async def test_a_draft_that_is_not_taken_has_its_tokens_counted() -> None:
+    """UNCERTAIN of a fallback, where the model may caption the image later."""
+    first = ScriptedCaptioner("first", ModelUnavailable())
+    failed = await failed_draft(FallbackCaptioner([first, ScriptedCaptioner("b", "UNCERTAIN")]))
+    assert failed.take_token_uses() == (TokenUse(None, None),)
 
 
 @pytest.mark.parametrize("error", [CaptionRefused(), CaptionUncertain(), Overloaded()])
