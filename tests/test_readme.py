@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -92,7 +92,7 @@ def list_settings() -> Iterator[tuple[str, object]]:
     for name, field in Settings.model_fields.items():
         group = getattr(field.annotation, "model_fields", None)
         if group is None:
-            yield name.upper(), field.default
+            yield name.upper(), field.get_default(call_default_factory=True)
         else:
             for nested, nested_field in group.items():
                 yield f"{name}__{nested}".upper(), nested_field.default
@@ -132,6 +132,8 @@ def accepted_notations(name: str, default: object) -> set[str]:
         if name.endswith("_BYTES"):
             notations.add(f"{default / 2**20:g} MiB")
         return notations
+    if isinstance(default, Mapping):
+        return {json.dumps(default)}
     if isinstance(default, tuple | frozenset):
         items = sorted(default)
         return {
