@@ -154,6 +154,9 @@ class Check:
     claim: str
     """The words of the caption."""
     verdict: CheckVerdict
+    seen: str | None = None
+    """What was surely seen of this kind: the text that was read, colours with their shares, names
+    of things. None where nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,13 +64,17 @@ class CheckResult(BaseModel):
     verdict: CheckVerdict = Field(
         description="`unknown` where the picture neither confirms nor surely denies it."
     )
+    seen: str | None = Field(
+        description="What was surely seen of this kind: the text that was read; the largest "
+        "colours, each as `name #rrggbb share %`; English names of things. Null where nothing was."
+    )
 
     @classmethod
     def from_checks(cls, checks: Sequence[Check] | None) -> list[Self] | None:
         """The results in the order of the caption; None where nothing was verified."""
         if checks is None:
             return None
-        return [cls(kind=c.kind, claim=c.claim, verdict=c.verdict) for c in checks]
+        return [cls(kind=c.kind, claim=c.claim, verdict=c.verdict, seen=c.seen) for c in checks]
 
 
 _CHECKS_DESCRIPTION = "The claims of the text, each held against the picture; null where none was."

@@ -114,6 +114,7 @@ class _StoredCheck(BaseModel):
     kind: CheckKind
     claim: str = Field(max_length=200)
     verdict: CheckVerdict
+    seen: str | None = Field(max_length=200)
 
 
 class _StoredCaption(BaseModel):
@@ -202,6 +203,8 @@ class CaptionCache:
             else [_StoredCheck(**dataclasses.asdict(check)) for check in caption.checks],
         )
         value = stored.model_dump_json().encode()
+        if len(value) > _MAX_VALUE_BYTES:  # of many long claims: `get` would refuse it
+            return
         await self._command(lambda: self._redis.set(name, value, ex=_TTL_S))
 
     async def check(self) -> None:
@@ -248,7 +251,7 @@ class CaptionCache:
 
 
 def _to_checks(stored: Iterable[_StoredCheck]) -> tuple[Check, ...]:
-    return tuple(Check(check.kind, check.claim, check.verdict) for check in stored)
+    return tuple(Check(check.kind, check.claim, check.verdict, check.seen) for check in stored)
 
 
 def _log_change(reason: str | None) -> None:

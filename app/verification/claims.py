@@ -8,8 +8,10 @@ language the text and the numbers are claims. Extraction is linear in the length
 from dataclasses import dataclass
 from typing import Literal
 
-TextForm = Literal["quoted", "labelled", "amount"]
-"""quoted: in quotation marks. labelled: "reads STOP", "number 23". amount: "40%", "$5"."""
+TextForm = Literal["quoted", "phrase", "labelled", "amount"]
+"""quoted: in quotation marks. phrase: in quotation marks and small letters, where nothing says that
+it can be read (the "blue hour"): often a way of speaking. labelled: "reads STOP", "number 23".
+amount: "40%", "$5"."""
 Place = Literal["subject", "background", "elsewhere"]
 """subject: of the thing that the caption begins with. elsewhere: of anything in the picture."""
 

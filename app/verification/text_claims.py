@@ -13,6 +13,8 @@ MAX_CHARS = 150
 """Of one claim: what comes later in a quotation is not compared."""
 _MAX_OF_A_FORM = 24
 _LABELLED_MAX_WORDS = 12
+_LABEL_NEAR = 4
+"""A word like "reads" this many words before a quotation says that it can be read."""
 _AMOUNT = re.compile(
     r"(?<![\w.,])(?:[$€£¥] ?\d{1,12}(?:[.,]\d{1,6}){0,4}"
     r"|\d{1,12}(?:[.,]\d{1,6}){0,4} ?(?:%|[$€£¥](?!\d)))(?![\w%])"
@@ -56,8 +58,12 @@ def _find_quoted(
         is_measure = start > 0 and caption[start] == '"' and caption[start - 1].isdigit()
         before = bisect_right(starts, start) - 1
         is_name = known is not None and before >= 0 and words[before].key in known.naming
-        if any(map(str.isalnum, text)) and not is_measure and not is_name:
-            yield TextClaim(text, start, end, "quoted")
+        if not any(map(str.isalnum, text)) or is_measure or is_name:
+            continue
+        label = words[max(0, before + 1 - _LABEL_NEAR) : before + 1]
+        is_labelled = known is not None and any(word.key in known.text_labels for word in label)
+        is_phrase = text.islower() and not any(map(str.isdigit, text)) and not is_labelled
+        yield TextClaim(text, start, end, "phrase" if is_phrase else "quoted")
 
 
 def _find_labelled(caption: str, words: Sequence[Word], known: ClaimWords) -> Iterator[TextClaim]:

@@ -9,10 +9,11 @@ libraries align one window of its length only.
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app.types import CheckVerdict
 from app.verification.claims import TextClaim
-from app.vision.evidence import SeenLine
+from app.vision.evidence import MAX_LINES, SeenLine
 
 SURE_SCORE, SURER_SCORE = 0.95, 0.98
 """Of a line that is surely text, and of one whose single letters are trusted."""
@@ -25,7 +26,8 @@ FAR_SHARE, NEAR_SHARE = 0.34, 0.2
 from two letters on, it is not the same text misread."""
 HIDDEN_SHARE = 0.6
 """A line that was not read surely may be the claim unless this share of its letters differs."""
-MAX_TEXT_CHARS = 2_000
+MAX_TEXT_LETTERS = 2_000
+"""With more, a page, nothing is denied: a caption sums up, and comparing takes long."""
 MAX_AMOUNTS = 3
 """Of one unit. A picture with more is a chart or a price list, where a caption may sum up."""
 
@@ -35,37 +37,64 @@ _DIGIT = re.compile(r"\d")
 _AMOUNT = re.compile(r"([$€£¥]) ?(\d[\d.,]{0,15})|(\d[\d.,]{0,15}) ?([%$€£¥])")
 
 
-def judge_text(
-    claim: TextClaim, lines: Sequence[SeenLine], known_texts: Sequence[str] = ()
-) -> CheckVerdict:
-    """Whether the text can be read in the picture.
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """A line that was found, as it is compared."""
 
-    `lines`: all lines that were found, in reading order. `known_texts`: what the caller said about
-    the picture; a quotation from there need not be visible.
-    """
+    text: str
+    score: float
+    folded: str
+    """Letters and digits without what OCR confuses; empty where nothing was read."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is surely text, and this one."""
+        return self.score >= SURE_SCORE and len(self.folded) >= MIN_LETTERS
+
+
+class ReadText:
+    """What was read in a picture, folded once for all claims of a caption."""
+
+    def __init__(self, lines: Sequence[SeenLine], known_texts: Sequence[str] = ()) -> None:
+        """`lines`: all that were found, in reading order. `known_texts`: what the caller said about
+        the picture; a quotation from there need not be visible."""
+        read = [ReadLine(line.text, line.score, _fold(line.text)) for line in lines]
+        readable = [line for line in read if line.score >= READABLE_SCORE and line.text]
+        self.letters = _fold_letters(" ".join(line.text for line in readable))
+        self.folded = self.letters.translate(_CONFUSED)
+        self.sure = [line for line in readable if line.is_sure]
+        self.doubtful = [line for line in read if not line.is_sure]
+        self.known = [_fold_letters(text) for text in known_texts]
+        sure_letters = _fold_letters(" ".join(line.text for line in self.sure))
+        is_whole = len(lines) < MAX_LINES and len(self.letters) <= MAX_TEXT_LETTERS
+        self.is_sure = is_whole and bool(self.sure) and _is_latin(sure_letters)
+        """Whether a text that is not there can be denied."""
+
+    def shown(self) -> str:
+        """The text that was read surely."""
+        return " ".join(line.text for line in self.sure)
+
+
+def judge_text(claim: TextClaim, read: ReadText) -> CheckVerdict:
+    """Whether the text can be read in the picture."""
     letters = _fold_letters(claim.text)
     wanted = letters.translate(_CONFUSED)
     if not wanted:
         return "unknown"
-    readable = [line for line in lines if line.score >= READABLE_SCORE and line.text]
-    text = _fold_letters(" ".join(line.text for line in readable))[:MAX_TEXT_CHARS]
-    folded = text.translate(_CONFUSED)
-    words = [_fold_letters(word).translate(_CONFUSED) for word in claim.text.split()]
-    if wanted in folded or all(word in folded for word in words):
+    words = [_fold(word) for word in claim.text.split()]
+    if wanted in read.folded or all(word in read.folded for word in words):
         return "confirmed" if len(wanted) >= MIN_LETTERS else "unknown"
     if len(wanted) < MIN_LETTERS or not _is_latin(letters):
         return "unknown"
-    if any(letters in _fold_letters(known) for known in known_texts):
+    if claim.form == "phrase" or not read.is_sure:
         return "unknown"
-    sure = [line for line in readable if line.score >= SURE_SCORE and _is_text(line)]
-    if not sure or not _is_latin(_fold_letters(" ".join(line.text for line in sure))):
+    if any(letters in known for known in read.known):
         return "unknown"
-    doubtful = [line for line in lines if line not in sure]
-    if any(_may_hide(wanted, line) for line in doubtful):
+    if any(_may_hide(wanted, line) for line in read.doubtful):
         return "unknown"
     if claim.form == "amount":
-        return "contradicted" if _has_other_amount(claim.text, sure) else "unknown"
-    return "contradicted" if _is_other_text(letters, wanted, words, text, sure) else "unknown"
+        return "contradicted" if _has_other_amount(claim.text, read.sure) else "unknown"
+    return "contradicted" if _is_other_text(letters, wanted, words, read) else "unknown"
 
 
 def distance_within(pattern: str, text: str) -> int:
@@ -102,18 +131,19 @@ def _fold_letters(text: str) -> str:
     return "".join(filter(str.isalnum, decomposed))
 
 
+def _fold(text: str) -> str:
+    """The same without what OCR confuses."""
+    return _fold_letters(text).translate(_CONFUSED)
+
+
 def _is_latin(text: str) -> bool:
     """Whether most letters are those that the reader knows well."""
     return 2 * sum(char.isascii() for char in text) > len(text)
 
 
-def _is_text(line: SeenLine) -> bool:
-    return len(_fold_letters(line.text)) >= MIN_LETTERS
-
-
-def _may_hide(wanted: str, line: SeenLine) -> bool:
+def _may_hide(wanted: str, line: ReadLine) -> bool:
     """Whether a line that was not read surely may say what is wanted, or a part of it."""
-    text = _fold_letters(line.text).translate(_CONFUSED)
+    text = line.folded
     if line.score < READABLE_SCORE or not text:
         return True
     if len(text) < len(wanted):
@@ -121,29 +151,29 @@ def _may_hide(wanted: str, line: SeenLine) -> bool:
     return distance_within(wanted, text) <= HIDDEN_SHARE * len(wanted)
 
 
-def _is_other_text(
-    letters: str, wanted: str, words: Sequence[str], text: str, sure: Sequence[SeenLine]
-) -> bool:
+def _is_other_text(letters: str, wanted: str, words: Sequence[str], read: ReadText) -> bool:
     """Whether what was read is surely another text."""
-    folded = text.translate(_CONFUSED)
-    by_words = sum(distance_within(word, folded) for word in words)
-    distance = min(distance_within(wanted, folded), by_words)
-    is_far = distance >= FAR_SHARE * len(wanted)
+    far = FAR_SHARE * len(wanted)
+    distance = distance_within(wanted, read.folded)
+    by_words = 0
+    for word in words:  # in another order of the lines
+        if by_words >= min(distance, far):
+            break
+        by_words += distance_within(word, read.folded)
+    distance = min(distance, by_words)
+    is_far = distance >= far
     if is_far and len(wanted) > SHORT_LETTERS:
         return True
-    nearest = min(
-        sure,
-        key=lambda line: distance_within(wanted, _fold_letters(line.text).translate(_CONFUSED)),
-    )
+    nearest = min(read.sure, key=lambda line: distance_within(wanted, line.folded))
     if is_far or nearest.score < SURER_SCORE:
         return nearest.score >= SURER_SCORE
     # The same words with other digits: "SAVE 40%" for "SAVE 50%".
-    if _DIGIT.search(letters) and _DIGIT.sub("#", letters) in _DIGIT.sub("#", text):
+    if _DIGIT.search(letters) and _DIGIT.sub("#", letters) in _DIGIT.sub("#", read.letters):
         return True
     return distance >= MIN_LETTERS and distance >= NEAR_SHARE * len(wanted)
 
 
-def _has_other_amount(claimed: str, sure: Sequence[SeenLine]) -> bool:
+def _has_other_amount(claimed: str, sure: Sequence[ReadLine]) -> bool:
     """Whether the picture has a few amounts of this unit, and all are others."""
     (unit, wanted), *_ = _find_amounts(claimed) or [("", "")]
     read = [amount for line in sure for amount in _find_amounts(line.text)]

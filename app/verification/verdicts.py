@@ -3,17 +3,17 @@
 Unknown is the default. A claim is contradicted only by something that was surely seen in its place.
 """
 
+from collections.abc import Mapping
+
 from app.types import CheckVerdict
 from app.verification.claims import ColourClaim, SubjectClaim
 from app.verification.colour_families import COLOUR_FAMILIES, NEIGHBOURS, SIMILAR
 from app.vision.concepts import load_concepts
 from app.vision.evidence import ColourEvidence, SubjectEvidence
 
-ABSENT_MAX_SHARE, SUBJECT_ABSENT_MAX_SHARE = 0.001, 0.03
-"""Of the image, and of a single subject on a plain background, from colours of the family: less is
-noise, a highlight or a shadow."""
-DRAWN_ABSENT_MAX_SHARE = 0.0003
-"""The same in a drawing, where every pixel has the colour that was meant: a few dozen pixels."""
+ABSENT_MAX_SHARE, SUBJECT_ABSENT_MAX_SHARE = 0.0003, 0.03
+"""Of the image: a few dozen pixels at 512 px, a flower in a street. And of a single subject on a
+plain background, where less is noise, a highlight or a shadow."""
 NEIGHBOURS_MAX_SHARE = 0.1
 """Of a photograph: from this much of what the colour can look like on, it may be there."""
 SEEN_MIN_SHARE, SUBJECT_SEEN_MIN_SHARE = 0.02, 0.1
@@ -52,16 +52,21 @@ def judge_colour(claim: ColourClaim, evidence: ColourEvidence) -> CheckVerdict:
             return "confirmed"
         return "unknown" if evidence.background in possible else "contradicted"
     is_subject = claim.place == "subject" and evidence.subject is not None
-    shares = evidence.subject if is_subject and evidence.subject else evidence.shares
+    shares = considered_shares(claim, evidence)
     share = sum(shares.get(name, 0.0) for name in family)
     beside = sum(shares.get(name, 0.0) for name in possible - family)
     if share >= (SUBJECT_SEEN_MIN_SHARE if is_subject else SEEN_MIN_SHARE):
         return "confirmed"
     absent = SUBJECT_ABSENT_MAX_SHARE if is_subject else ABSENT_MAX_SHARE
     if evidence.is_flat:
-        absent = absent if is_subject else DRAWN_ABSENT_MAX_SHARE
         return "contradicted" if share + beside < absent else "unknown"
     return "contradicted" if share < absent and beside < NEIGHBOURS_MAX_SHARE else "unknown"
+
+
+def considered_shares(claim: ColourClaim, evidence: ColourEvidence) -> Mapping[str, float]:
+    """The colours that decide about a claim: of the single subject if it is about that one."""
+    is_subject = claim.place == "subject" and evidence.subject
+    return evidence.subject if is_subject and evidence.subject else evidence.shares
 
 
 def judge_subject(

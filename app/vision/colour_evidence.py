@@ -14,6 +14,7 @@ from app.vision.background import find_background
 from app.vision.colour_names import COLOUR_NAMES
 from app.vision.colour_naming import ColourIndices, classify_colours
 from app.vision.evidence import ColourEvidence
+from app.vision.oklab import OklabPixels, to_hex_codes
 from app.vision.pixel_statistics import FLAT_EDGE
 from app.vision.reduced_image import ReducedImage, reduce_image
 from app.workers.errors import JobRefused
@@ -38,11 +39,13 @@ def measure(encoded: bytes) -> ColourEvidence:
         background = find_background(image.coarse)
         if background is not None and background.subject_core.mean() >= SUBJECT_MIN_SHARE:
             subject = _shares(classify_colours(image.coarse)[background.subject_core])
+    names = classify_colours(image.fine)
     return ColourEvidence(
-        shares=_shares(classify_colours(image.fine)),
+        shares=_shares(names),
         subject=subject,
         background=features.background,
         is_flat=_is_flat(image),
+        tones=_tones(image.fine, names),
     )
 
 
@@ -61,6 +64,18 @@ def _shares(indices: ColourIndices) -> dict[str, float]:
     counts = np.bincount(indices.ravel(), minlength=len(COLOUR_NAMES))
     total = max(1, indices.size)
     return {COLOUR_NAMES[i]: int(n) / total for i, n in enumerate(counts) if n}
+
+
+def _tones(pixels: OklabPixels, names: ColourIndices) -> dict[str, str]:
+    """The mean colour of the pixels with each name."""
+    counts = np.bincount(names.ravel(), minlength=len(COLOUR_NAMES))
+    sums = [
+        np.bincount(names.ravel(), weights=pixels[..., axis].ravel(), minlength=len(COLOUR_NAMES))
+        for axis in range(3)
+    ]
+    present = np.flatnonzero(counts)
+    means = np.stack(sums, axis=-1)[present] / counts[present, None]
+    return dict(zip((COLOUR_NAMES[i] for i in present), to_hex_codes(means), strict=True))
 
 
 def _is_flat(image: ReducedImage) -> bool:

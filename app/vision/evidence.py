@@ -3,7 +3,8 @@
 `colour_evidence` and `model_evidence` gather it. Without Pillow, which only they import.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.vision.colour_names import COLOUR_NAMES
@@ -11,6 +12,7 @@ from app.vision.concepts import load_concepts
 from app.vision.features import Sighting
 
 LINE_MAX_CHARS, MAX_LINES = 300, 200
+_HEX_CODE = re.compile(r"#[0-9a-f]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class ColourEvidence:
     """The colour of a plain background, if there is one."""
     is_flat: bool
     """Drawn in a few flat colours, so that each name is certain."""
+    tones: dict[str, str] = field(default_factory=dict)
+    """What each name looks like in the image: the mean of its pixels, `#rrggbb`."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ColourEvidence":
@@ -38,6 +42,7 @@ class ColourEvidence:
             subject=None if subject is None else _parse_shares(subject),
             background=background,
             is_flat=bool(data["is_flat"]),
+            tones=_parse_tones(data["tones"]),
         )
 
 
@@ -86,3 +91,10 @@ def _parse_shares(data: dict[str, Any]) -> dict[str, float]:
     if not data.keys() <= set(COLOUR_NAMES):
         raise ValueError("not colour names")
     return {name: float(share) for name, share in data.items()}
+
+
+def _parse_tones(data: dict[str, Any]) -> dict[str, str]:
+    codes = {name: str(code) for name, code in data.items()}
+    if not codes.keys() <= set(COLOUR_NAMES) or not all(map(_HEX_CODE.fullmatch, codes.values())):
+        raise ValueError("not hex codes of colour names")
+    return codes

@@ -3,6 +3,8 @@
 Björn Ottosson, 2020, https://bottosson.github.io/posts/oklab/
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +38,16 @@ def to_oklab(rgb: NDArray[np.uint8]) -> OklabPixels:
     planes = [light[np.ascontiguousarray(rgb[..., channel])] for channel in range(3)]
     roots = [np.cbrt(plane) for plane in _multiply(_RGB_TO_LMS, planes)]
     return np.moveaxis(np.stack(_multiply(_LMS_TO_LAB, roots)), 0, -1)
+
+
+def to_hex_codes(lab: NDArray[np.floating[Any]]) -> list[str]:
+    """The nearest sRGB colours of OKLab colours (n x 3), each as `#rrggbb`."""
+    roots = lab @ np.linalg.inv(_LMS_TO_LAB).T
+    linear = np.clip(roots**3 @ np.linalg.inv(_RGB_TO_LMS).T, 0.0, 1.0)
+    levels = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return [
+        f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in np.rint(levels * 255).astype(int)
+    ]
 
 
 def oklab_distance(lab: OklabPixels, colour: OklabPixels) -> NDArray[np.float32]:

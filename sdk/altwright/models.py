@@ -52,6 +52,9 @@ class Check:
     """The words of the text."""
     verdict: str
     """`confirmed`, `contradicted`, or `unknown`, which is the default and no doubt."""
+    seen: str | None = None
+    """What was surely seen of this kind: the text that was read, colours as `name #rrggbb share %`,
+    English names of things. None if nothing was, or if the server is an older one."""
 
     def __str__(self) -> str:
         return self.claim

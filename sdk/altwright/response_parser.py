@@ -235,7 +235,12 @@ def _checks(data: Mapping[str, Any]) -> tuple[Check, ...] | None:
     if checks is None:
         return None
     return tuple(
-        Check(**{name: _checked(str, each[name]) for name in Check.__dataclass_fields__})
+        Check(
+            kind=_checked(str, each["kind"]),
+            claim=_checked(str, each["claim"]),
+            verdict=_checked(str, each["verdict"]),
+            seen=None if each.get("seen") is None else _checked(str, each["seen"]),
+        )
         for each in checks
     )
 

@@ -1,7 +1,9 @@
 """Captions and texts held against their picture by the real server."""
 
 import io
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -22,10 +24,10 @@ def sign(text: str = "OPEN DAILY", colour: str = "#1f5fd0") -> str:
     return data_url(file.getvalue(), "image/png")
 
 
-def check(server: Altwright, caption: str, **fields: object) -> dict[str, object]:
+def check(server: Altwright, caption: str, **fields: object) -> dict[str, Any]:
     response = server.post("/v1/caption/check", {"caption": caption, **fields})
     assert response.status_code == 200, response.text
-    body: dict[str, object] = response.json()
+    body: dict[str, Any] = response.json()
     return body
 
 
@@ -40,11 +42,15 @@ def test_a_text_is_held_against_its_picture(embedded: Altwright) -> None:
     """Text and colours; without a picture there are no checks."""
     true = check(embedded, 'A blue sign that reads "Open daily" on white.', image_url=sign())
     assert true["soft"] == []
-    assert true["checks"] == [
-        {"kind": "colour", "claim": "blue", "verdict": "confirmed"},
-        {"kind": "text", "claim": "Open daily", "verdict": "confirmed"},
-        {"kind": "colour", "claim": "white", "verdict": "confirmed"},
+    assert [(each["kind"], each["claim"], each["verdict"]) for each in true["checks"]] == [
+        ("colour", "blue", "confirmed"),
+        ("text", "Open daily", "confirmed"),
+        ("colour", "white", "confirmed"),
     ]
+    assert true["checks"][1]["seen"] == "OPEN DAILY"
+    assert re.fullmatch(
+        r"blue #[0-9a-f]{6} \d+ %(, [a-z -]+ #[0-9a-f]{6} \d+ %)*", true["checks"][0]["seen"]
+    )
     lie = check(embedded, 'A green sign that reads "Closed today" on white.', image_url=sign())
     assert lie["soft"] == ["text_not_in_picture", "colour_not_in_picture"]
     assert lie["ok"] is True

@@ -327,9 +327,12 @@ def test_a_text_is_held_against_its_image(
     text = "A purple cup on a plain white background."
     code, out, said = command("check", mug, text)
     assert (code, out) == (0, f"{text}\n")
+    _, out, _ = command("check", mug, text, "--json")
+    seen = json.loads(out)["checks"][0]["seen"]
+    assert seen.startswith("teal #")
     assert [line.removeprefix("altwright: ") for line in said.splitlines()] == [
         "soft: colour_not_in_picture",
-        "contradicted: colour purple",
+        f"contradicted: colour purple (seen: {seen})",
         "confirmed: subject cup",
         "confirmed: colour white",
     ]

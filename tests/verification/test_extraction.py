@@ -44,6 +44,25 @@ def test_quoted_and_labelled_text_and_numbers_are_claims(
 
 
 @pytest.mark.parametrize(
+    ("locale", "caption", "form"),
+    [
+        ("en", 'A harbour in the "blue hour" before sunrise', "phrase"),
+        ("de", "Ein Hafen zur „blauen stunde“", "phrase"),
+        ("pl", "Port o „niebieskiej godzinie”", "phrase"),
+        ("en", 'A door with a sign that says "please knock"', "quoted"),
+        ("de", "Ein Schild mit der Aufschrift „bitte klopfen“", "quoted"),
+        ("en", 'A door with "Please knock" on it', "quoted"),
+        ("en", 'A bus with "route 12" on it', "quoted"),
+    ],
+)
+def test_a_quotation_in_small_letters_that_nothing_announces_is_a_phrase(
+    locale: str, caption: str, form: str
+) -> None:
+    """Most are a way of speaking."""
+    assert [claim.form for claim in find_claims(caption, locale).texts] == [form]
+
+
+@pytest.mark.parametrize(
     "caption",
     [
         'A poster called "Starry Night"',

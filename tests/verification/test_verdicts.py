@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.verification.claims import ColourClaim, SubjectClaim, TextClaim
-from app.verification.text_matching import distance_within, judge_text
+from app.verification.text_matching import ReadText, distance_within, judge_text
 from app.verification.verdicts import judge_colour, judge_subject
 from app.vision.concepts import load_concepts
 from app.vision.evidence import ColourEvidence, SeenLine, SubjectEvidence
@@ -17,7 +17,7 @@ def judge(
     claimed: str, *lines: str | SeenLine, form: str = "quoted", known: Sequence[str] = ()
 ) -> str:
     seen = [line if isinstance(line, SeenLine) else SeenLine(line, 0.99) for line in lines]
-    return judge_text(TextClaim(claimed, 0, 1, form), seen, known)
+    return judge_text(TextClaim(claimed, 0, 1, form), ReadText(seen, known))
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,26 @@ def test_a_quotation_from_the_context_is_never_contradicted() -> None:
     assert judge("Starry Night", "MUSEUM SHOP", known=["Poster: Starry Night"]) == "unknown"
 
 
+def test_a_phrase_is_confirmed_and_never_contradicted() -> None:
+    """In small letters, and nothing says that it can be read: often a way of speaking."""
+    assert judge("blue hour", "HARBOUR CAFE", form="phrase") == "unknown"
+    assert judge("blue hour", "THE BLUE HOUR", form="phrase") == "confirmed"
+
+
 def test_an_amount_is_contradicted_by_a_few_others_of_its_unit() -> None:
     """Many are a chart or a price list, and another unit says nothing."""
     assert judge("50%", "40% off everything", form="amount") == "contradicted"
     assert judge("50%", "Now €40 only", form="amount") == "unknown"
     assert judge("35%", "10%", "20%", "30%", "40%", form="amount") == "unknown"
+
+
+def test_a_page_of_text_denies_nothing_and_confirms_all_of_it() -> None:
+    """Its end is compared as well as its beginning."""
+    page = [f"Line {number} of a long page of text." for number in range(120)]
+    assert judge("CLOSED TODAY", *page[:20]) == "contradicted"
+    assert judge("CLOSED TODAY", *page) == "unknown"
+    assert judge("Line 119 of a long page", *page) == "confirmed"
+    assert judge("CLOSED TODAY", *["STOP"] * 200) == "unknown"  # more lines may have been found
 
 
 def test_an_instruction_in_the_picture_is_text_like_any_other() -> None:

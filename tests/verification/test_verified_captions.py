@@ -16,6 +16,7 @@ from tests.test_pipeline import REQUEST, MemoryCache, count, failure, make_pipel
 LIE = 'A black sign on a door that reads "CLOSED TODAY".'
 TRUE = 'A black sign on a door that reads "OPEN DAILY".'
 COLOURS = {"shares": {"black": 0.5, "white": 0.5}, "subject": None, "background": None,
+           "tones": {"black": "#101010", "white": "#fafafa"},
            "is_flat": True}  # fmt: skip
 
 
@@ -63,8 +64,8 @@ async def test_a_contradicted_quotation_is_a_warning() -> None:
     caption = await pipeline.caption(WARN, soon())
     assert caption.warnings == ("text_not_in_picture",)
     assert caption.checks == (
-        Check("colour", "black", "confirmed"),
-        Check("text", "CLOSED TODAY", "contradicted"),
+        Check("colour", "black", "confirmed", "black #101010 50 %, white #fafafa 50 %"),
+        Check("text", "CLOSED TODAY", "contradicted", "OPEN DAILY"),
     )
     labels = {"kind": "text", "verdict": "contradicted"}
     assert count(pipeline, "claims_total", **labels) == 1
@@ -93,13 +94,26 @@ async def test_enforced_a_contradiction_is_told_to_the_captioner() -> None:
     rejected = pipeline.captioner.requests[1].rejected
     assert '"OPEN DAILY"' in rejected.reasons[0]
     assert '"CLOSED TODAY"' in rejected.reasons[0]
+    assert rejected.disputed == ("CLOSED TODAY",)
 
 
 async def test_enforced_a_second_contradiction_rejects_the_caption() -> None:
     """With its code as the reason."""
-    error = await failure(verifying(FixedEyes(), LIE).caption(ENFORCE, soon()))
+    other = LIE.replace("TODAY", "NOW")
+    error = await failure(verifying(FixedEyes(), LIE, other).caption(ENFORCE, soon()))
     assert isinstance(error, CaptionRejected)
+    assert error.extra["draft"] == other
     assert error.extra["reasons"][0]["code"] == "text_not_in_picture"
+
+
+async def test_enforced_the_same_draft_again_is_rejected_without_another_look() -> None:
+    """As from a captioner without chance in it."""
+    pipeline = verifying(FixedEyes(), LIE)
+    error = await failure(pipeline.caption(ENFORCE, soon()))
+    assert isinstance(error, CaptionRejected)
+    assert error.extra["draft"] == LIE
+    labels = {"kind": "text", "verdict": "contradicted"}
+    assert count(pipeline, "claims_total", **labels) == 1
 
 
 @pytest.mark.parametrize("error", [Overloaded(log_reason="busy"), ChildDied("gone"), PoolBusy()])

@@ -32,6 +32,18 @@ def test_small_spots_of_a_colour_are_measured() -> None:
     assert evidence.shares["red"] == pytest.approx(900 / 480_000, rel=0.3)
     assert evidence.is_flat
     assert evidence.background == "white"
+    assert evidence.tones.keys() == evidence.shares.keys()
+    assert evidence.tones["white"] == "#ffffff"
+    shown = bytes.fromhex(evidence.tones["blue"][1:])
+    assert all(abs(a - b) < 8 for a, b in zip(shown, bytes.fromhex("1f5fd0"), strict=True))
+
+
+@pytest.mark.parametrize("tones", [{"mauve": "#112233"}, {"red": "red"}, {"red": "#1122334"}])
+def test_a_tone_that_is_no_hex_code_of_a_colour_name_is_refused(tones: dict[str, str]) -> None:
+    """A picture may have taken the child process over."""
+    facts = {"shares": {}, "subject": None, "background": None, "is_flat": True, "tones": tones}
+    with pytest.raises(ValueError, match="hex codes"):
+        ColourEvidence.from_json(facts)
 
 
 def test_the_subject_on_a_plain_background_is_measured_by_itself() -> None:

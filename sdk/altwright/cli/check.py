@@ -67,5 +67,7 @@ def check(
             for code in codes:
                 print_error(f"{severity}: {code}")
         for each in verdict.checks or ():
-            print_error(f"{each.verdict}: {each.kind} {to_one_line(each.claim)}")
+            instead = each.seen if each.verdict == "contradicted" else None
+            seen = f" (seen: {to_one_line(instead)})" if instead else ""
+            print_error(f"{each.verdict}: {each.kind} {to_one_line(each.claim)}{seen}")
     raise typer.Exit(ExitCode.OK if verdict.ok else ExitCode.FAILED)
