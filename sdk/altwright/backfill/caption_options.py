@@ -1,4 +1,4 @@
-"""Caption options of a run: styles, locales and a token limit, equal for every image."""
+"""Caption options of a run: styles, locales, a token limit; equal for every image."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class CaptionOptions:
     styles: tuple[str, ...] = ("concise",)
     locales: tuple[str, ...] = ("en",)
     max_tokens: int | None = None
+    verify: bool | None = None
+    """Whether captions are held against their image; None leaves it to the server."""
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.rules.outcome_rules import CONTRADICTIONS
 from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.types import RequestResult, TextResult
 from altwright.errors import (
     AltwrightError,
     CaptionProblem,
     ConnectionFailed,
+    Reason,
     TimedOut,
     UnexpectedResponse,
     UnreadableImage,
@@ -177,6 +179,7 @@ def _to_text_result(result: Caption | FailedCaption) -> TextResult:
             model=result.model,
             input_tokens=result.usage.input_tokens or 0,
             output_tokens=result.usage.output_tokens or 0,
+            checks=result.checks or (),
         )
     problem = result.problem
     return TextResult(
@@ -186,5 +189,10 @@ def _to_text_result(result: Caption | FailedCaption) -> TextResult:
         message=str(problem),
         retryable=problem.retryable,
         draft=problem.draft or "",
-        reasons=tuple(reason.code for reason in problem.reasons),
+        reasons=tuple(map(_describe, problem.reasons)),
     )
+
+
+def _describe(reason: Reason) -> str:
+    """Its code; with what was seen if the picture contradicts the draft."""
+    return f"{reason.code}: {reason.reason}" if reason.code in CONTRADICTIONS else reason.code

@@ -38,7 +38,7 @@ PROBE_TEXT = "A mug."
 _MAX_REFUSED_BEFORE_SUCCESS = 50
 """So many rows may be refused by something in front of the server (a proxy's 403) while no row has
 been accepted yet. More of them say that the path is blocked, and the run stops."""
-_SHARED_FIELDS = ("style", "styles", "locale", "locales", "max_tokens")
+_SHARED_FIELDS = ("style", "styles", "locale", "locales", "max_tokens", "verify")
 """Fields that are the same in all requests of a run: an error in one is an error in all."""
 
 CallOutcome = Sequence[Caption | FailedCaption] | AltwrightError

@@ -31,11 +31,13 @@ class RunConfig:
     styles: tuple[str, ...] = ("concise",)
     locales: tuple[str, ...] = ("en",)
     max_tokens: int | None = None
+    verify: bool | None = None
+    """None leaves it to the server. Left out of journals then, as in older ones."""
 
     @property
     def caption_options(self) -> CaptionOptions:
         """What is requested for each image."""
-        return CaptionOptions(self.styles, self.locales, self.max_tokens)
+        return CaptionOptions(self.styles, self.locales, self.max_tokens, self.verify)
 
     @property
     def default_journal(self) -> Path:
@@ -48,7 +50,10 @@ class RunConfig:
 
     def to_settings(self) -> dict[str, Any]:
         """As a journal stores it."""
-        return {_STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
+        settings = {_STORED_NAMES.get(name, name): each for name, each in asdict(self).items()}
+        if self.verify is None:
+            del settings["verify"]
+        return settings
 
     @classmethod
     def from_identity(cls, identity: RunIdentity, *, database_url: str = "") -> RunConfig:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from altwright.models import Check
+
 
 class AltSource(StrEnum):
     """Where a row's alt text comes from, or why it has none: values of the column `alt_source`."""
@@ -118,7 +120,10 @@ class TextResult:
     retryable: bool = False
     draft: str = ""
     reasons: tuple[str, ...] = ()
-    """Codes of the hard rules that the draft breaks."""
+    """Codes of the hard rules that the draft breaks; of what its picture contradicts with a colon
+    and what was seen."""
+    checks: tuple[Check, ...] = ()
+    """What the picture says to the claims of the text; empty if it was not verified."""
 
     @property
     def is_retryable_failure(self) -> bool:

@@ -76,6 +76,13 @@ class BackfillOptions:
         int | None,
         typer.Option("--max-tokens", min=32, max=256, help="Token limit of a caption."),
     ] = None
+    verify: Annotated[
+        bool | None,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Hold captions against their image, and contradicted ones for review.",
+        ),
+    ] = None
     hold: Annotated[
         str,
         typer.Option(
@@ -185,6 +192,7 @@ class BackfillOptions:
             styles=styles,
             locales=parse_list(self.locales, "--locales"),
             max_tokens=self.max_tokens or default_max_tokens,
+            verify=self.verify,
         )
 
     def hold_rules(self) -> HoldRules:

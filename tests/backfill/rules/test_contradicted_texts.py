@@ -5,6 +5,7 @@ from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.rules.hold_rules import HoldRules
 from altwright.backfill.rules.outcome_rules import OutcomeRules
 from altwright.backfill.types import AltSource, RequestResult, Row, TextResult
+from altwright.models import Check
 
 ROW = Row("1", "https://images.example.com/1.jpg")
 
@@ -24,3 +25,17 @@ def test_a_contradicted_text_is_held_and_its_draft_kept(code: str) -> None:
         assert outcome.is_held
         assert outcome.draft == texts[0].text
         assert outcome.reasons[0].startswith(f"held: {code}: the picture ")
+
+
+def test_the_reason_names_the_contradicted_claims() -> None:
+    """Those of this kind, shortened; a rejected draft's reason says what was seen."""
+    checks = (
+        Check("text", "CLOSED", "contradicted", "OPEN"),
+        Check("text", "OPEN", "confirmed", "OPEN"),
+        Check("colour", "red", "contradicted"),
+    )
+    lie = TextResult("concise", "en", "A sign.", warnings=("text_not_in_picture",), checks=checks)
+    outcome = OutcomeRules(CaptionOptions()).decide(ROW, RequestResult((lie,)))
+    assert outcome.reasons == (
+        "held: text_not_in_picture: the picture has other text than it quotes (“CLOSED”)",
+    )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row, TextResult
+from altwright.models import Check
 
 _STORED_ROW_NAMES = {"line_number": "place", "content_hash": "content"}
 """Fields of a row that are stored under another name."""
@@ -32,7 +33,7 @@ def row_from_json(text: str) -> Row:
 
 def result_to_json(result: RequestResult) -> str:
     """For the column `answer`."""
-    texts = [_non_empty_fields(text) for text in result.texts]
+    texts = [_text_fields(text) for text in result.texts]
     return _dump({**_non_empty_fields(result), "texts": texts})
 
 
@@ -64,10 +65,18 @@ def outcome_from_json(text: str) -> Outcome:
 def _text_of(stored: dict[str, Any]) -> TextResult:
     for name in ("warnings", "reasons"):
         stored[name] = tuple(stored.get(name, ()))
-    return TextResult(**stored)
+    checks = tuple(Check(**check) for check in stored.get("checks", ()))
+    return TextResult(**{**stored, "checks": checks})
 
 
-def _non_empty_fields(value: Row | RequestResult | Outcome | TextResult) -> dict[str, Any]:
+def _text_fields(text: TextResult) -> dict[str, Any]:
+    fields = _non_empty_fields(text)
+    if text.checks:
+        fields["checks"] = [_non_empty_fields(check) for check in text.checks]
+    return fields
+
+
+def _non_empty_fields(value: Row | RequestResult | Outcome | TextResult | Check) -> dict[str, Any]:
     fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
     return {name: each for name, each in fields.items() if each not in ("", (), {}, 0, None, False)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from altwright.backfill.audit_fields import is_writable
@@ -26,12 +26,18 @@ _FINAL_CODES = {
 }
 """Problems after which a person should write the text; another request would end the same way."""
 _GENERIC = "generic: it says nothing that tells this picture from others"
-_CONTRADICTED = {
+CONTRADICTIONS = {
     "text_not_in_picture": "the picture has other text than it quotes",
     "colour_not_in_picture": "the picture lacks a colour that it names",
     "subject_disputed": "the picture shows something else",
 }
-"""Warnings of a server that holds captions against their picture (its setting VERIFY)."""
+"""Warnings of a server that holds captions against their picture, and what they say."""
+_KINDS = {
+    "text_not_in_picture": "text",
+    "colour_not_in_picture": "colour",
+    "subject_disputed": "subject",
+}
+_SHOWN_CLAIMS, _SHOWN_CHARS = 3, 60
 _UNDONE_PREFIX = "a decision was undone: "
 
 
@@ -83,8 +89,7 @@ class OutcomeRules:
         found = list(find_hold_reasons(row, outcome.texts, self.hold_rules))
         if self.hold_rules.generic and any("generic" in t.warnings for t in outcome.result.texts):
             found.append(_GENERIC)
-        warnings = {warning for text in outcome.result.texts for warning in text.warnings}
-        found += [f"{code}: {why}" for code, why in _CONTRADICTED.items() if code in warnings]
+        found += _contradictions(outcome.result.texts)
         fields = self.options.text_fields()
         for pair, text in outcome.texts.items():
             name = fields.get(pair, "")
@@ -156,6 +161,17 @@ def _described_elsewhere(first: TextResult, texts: tuple[TextResult, ...]) -> li
     if not first.decorative:
         return []
     return [text.locale for text in texts if text.style == first.style and text.text.strip()]
+
+
+def _contradictions(texts: tuple[TextResult, ...]) -> Iterator[str]:
+    """A reason for each kind of claim that a picture contradicts, with the claims if known."""
+    for code, why in CONTRADICTIONS.items():
+        if not any(code in text.warnings for text in texts):
+            continue
+        checks = [check for text in texts for check in text.checks if check.kind == _KINDS[code]]
+        denied = dict.fromkeys(c.claim for c in checks if c.verdict == "contradicted")
+        claims = ", ".join(f"“{claim[:_SHOWN_CHARS]}”" for claim in list(denied)[:_SHOWN_CLAIMS])
+        yield f"{code}: {why}{f' ({claims})' if claims else ''}"
 
 
 def _problem_reasons(texts: tuple[TextResult, ...]) -> list[str]:

@@ -26,6 +26,7 @@ def build_caption_request(
     """
     options: dict[str, Any] = {
         "max_tokens": caption_options.max_tokens,
+        "verify": caption_options.verify,
         "context": row.context or None,
         "visible_text": row.visible_text or None,
         "keywords": row.tags[:_MAX_KEYWORDS] if "seo" in requested.styles and row.tags else None,
