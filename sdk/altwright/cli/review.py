@@ -26,7 +26,12 @@ from altwright.backfill.review.apply_decisions import (
     plan_decisions,
 )
 from altwright.backfill.review.decisions import DecisionsFile, read_decisions
-from altwright.backfill.review.page import PAGE_MARKS, PageHeader, render_page
+from altwright.backfill.review.page import (
+    PAGE_MARKS,
+    PageHeader,
+    describe_spot_check,
+    render_page,
+)
 from altwright.backfill.review.review_item import (
     HELD_LABEL,
     REVIEWED_LABEL,
@@ -90,8 +95,16 @@ class ReviewOptions:
     )
     sample: Annotated[
         int | None,
-        typer.Option("--sample", min=0, help="Size of a random sample of the model's texts."),
+        typer.Option(
+            "--sample",
+            min=0,
+            metavar="N",
+            help="Spot check: N of the model's texts, the most doubtful and a random part.",
+        ),
     ] = None
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Another number draws another random part.")
+    ] = 0
     no_web: Annotated[
         bool, typer.Option("--no-web-pictures", help="Show no images from the web.")
     ] = False
@@ -143,19 +156,27 @@ def _write_page(options: ReviewOptions) -> None:
     labels = [each.strip() for each in options.outcome.split(",") if each.strip()]
     with _open_journal(options.journal, options.run) as journal:
         pairs = RunConfig.from_identity(journal.identity).caption_options.pairs
-        selection = select_rows(journal, labels=labels, limit=options.limit, sample=options.sample)
+        selection = select_rows(
+            journal,
+            labels=labels,
+            limit=options.limit,
+            sample=options.sample,
+            seed=options.seed,
+        )
         header = PageHeader(
             run_id=run_id(journal.identity),
             source=journal.identity.source,
             created_at=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
             outcomes=_count_labels(journal.read_counts()),
             left_out=selection.left_out,
+            spot_check=selection.spot_check,
         )
     thumbnails = make_thumbnails(
         (row.image for row, _ in selection.rows), with_web=not options.no_web
     )
+    drawn = selection.spot_check.drawn if selection.spot_check else frozenset()
     items = [
-        make_review_item(number, row, outcome, thumbnail, pairs)
+        make_review_item(number, row, outcome, thumbnail, pairs, is_drawn=row.key in drawn)
         for number, ((row, outcome), thumbnail) in enumerate(
             zip(selection.rows, thumbnails, strict=True), 1
         )
@@ -170,6 +191,8 @@ def _write_page(options: ReviewOptions) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     left_out = f", {selection.left_out:,} more are not on it" if selection.left_out else ""
     print_line(f"{path}: {len(items):,} picture{'' if len(items) == 1 else 's'}{left_out}")
+    if selection.spot_check is not None:
+        print_line(describe_spot_check(selection.spot_check))
 
 
 @takes_options(ApplyOptions)

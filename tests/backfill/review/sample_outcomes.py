@@ -3,6 +3,7 @@
 import dataclasses
 
 from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, RequestResult, Row, TextResult
+from altwright.models import Check
 
 MUG = "A white mug on a wooden table."
 
@@ -19,13 +20,14 @@ def make_pair(
     held: str = "",
     reasons: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
+    checks: tuple[Check, ...] = (),
 ) -> tuple[Row, Outcome]:
     """One row with its outcome. `text` is written if the source is `ai`, else it is a draft."""
     address = image or f"https://images.invalid/{key}.jpg"
     row = Row(key, address, context, file_name=file_name or f"IMG_{key}.jpg")
     is_written = alt_source is AltSource.AI
     result = RequestResult(
-        (TextResult("concise", locale, text, model="test-model"),), sha256=address
+        (TextResult("concise", locale, text, model="test-model", checks=checks),), sha256=address
     )
     return row, Outcome(
         key,
@@ -45,6 +47,24 @@ def with_further_texts(row: Row, outcome: Outcome) -> tuple[Row, Outcome]:
     further = (TextResult("seo", "en", "A mug for tea."), TextResult("concise", "ar", "كوب أبيض."))
     result = dataclasses.replace(outcome.result, texts=(*outcome.result.texts, *further))
     return row, dataclasses.replace(outcome, result=result)
+
+
+def contradicted(key: str) -> tuple[Row, Outcome]:
+    """A row whose text its picture contradicts, with the evidence."""
+    colours = "green #2b9a40 61 %, off-white #f6f0e4 39 %"
+    return make_pair(
+        key,
+        AltSource.UNCERTAIN,
+        text='A red sign that reads "CLOSED TODAY" beside the number 12.',
+        held="text_not_in_picture: the picture has other text than it quotes",
+        warnings=("text_not_in_picture", "colour_not_in_picture"),
+        checks=(
+            Check("colour", "red", "contradicted", colours),
+            Check("subject", "sign", "unknown"),
+            Check("text", "CLOSED TODAY", "contradicted", "OPEN DAILY 12"),
+            Check("text", "12", "confirmed", "OPEN DAILY 12"),
+        ),
+    )
 
 
 def one_of_each() -> list[tuple[Row, Outcome]]:

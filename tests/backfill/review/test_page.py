@@ -13,13 +13,20 @@ from typing import Any
 import pytest
 from altwright.backfill.review.page import PageHeader, render_page
 from altwright.backfill.review.review_item import ReviewItem, make_review_item, outcome_label
-from altwright.backfill.review.selection import select_rows
+from altwright.backfill.review.selection import Selection, select_rows
 from altwright.backfill.review.thumbnails import make_thumbnails
 from altwright.backfill.types import AltSource, Outcome, Row
+from altwright.models import Check
 from PIL import Image
 
 from testing.servers.browser import Browser, Page
-from tests.backfill.review.sample_outcomes import MUG, make_pair, one_of_each, with_further_texts
+from tests.backfill.review.sample_outcomes import (
+    MUG,
+    contradicted,
+    make_pair,
+    one_of_each,
+    with_further_texts,
+)
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 Pairs = Sequence[tuple[Row, Outcome]]
@@ -38,12 +45,13 @@ class FakeJournal:
         return (pair for pair in self.pairs if pair[1].alt_source in states)
 
 
-def make_items(pairs: Pairs) -> list[ReviewItem]:
+def make_items(selection: Selection) -> list[ReviewItem]:
     """The items that the command makes of them."""
-    ordered = select_rows(FakeJournal(pairs)).rows
+    ordered = selection.rows
+    drawn = selection.spot_check.drawn if selection.spot_check else frozenset()
     small = make_thumbnails((row.image for row, _ in ordered), with_web=True)
     return [
-        make_review_item(number, row, outcome, thumb)
+        make_review_item(number, row, outcome, thumb, is_drawn=row.key in drawn)
         for number, ((row, outcome), thumb) in enumerate(zip(ordered, small, strict=True), 1)
     ]
 
@@ -52,13 +60,18 @@ def make_items(pairs: Pairs) -> list[ReviewItem]:
 def open_page(browser: Browser, tmp_path: Path) -> Open:
     """Writes a page, opens it from the disk, and lets it save files in the same folder."""
 
-    def opened(pairs: Pairs | None = None, journal: str = "", before: str = "") -> Page:
+    def opened(
+        pairs: Pairs | None = None, journal: str = "", before: str = "", sample: int | None = None
+    ) -> Page:
         shown = one_of_each() if pairs is None else pairs
         name = journal or f"journal{next(_journals)}"
         counts = Counter(outcome_label(outcome) for _, outcome in shown)
-        run = PageHeader(name, "catalogue.csv", "25 November 2026", counts)
+        selection = select_rows(FakeJournal(shown), sample=sample)
+        run = PageHeader(
+            name, "catalogue.csv", "25 November 2026", counts, spot_check=selection.spot_check
+        )
         path = tmp_path / "review.html"
-        path.write_bytes(render_page(run, make_items(shown)).encode())
+        path.write_bytes(render_page(run, make_items(selection)).encode())
         tab = browser.page()
         tab.downloads(tmp_path)
         if before:
@@ -103,12 +116,54 @@ def save_decisions(page: Page, folder: Path) -> dict[str, Any]:
 def test_waiting_rows_come_first_with_their_reasons(open_page: Open) -> None:
     tab = open_page()
     names = tab.run("[...document.querySelectorAll('.card h3')].map(h => h.innerText)")
-    assert [name.split("_")[1] for name in names[:4]] == ["2.jpg", "3.jpg", "4.jpg", "1.jpg"]
+    assert [name.split("_")[1] for name in names[:4]] == ["2.jpg", "3.jpg", "4.jpg", "9.jpg"]
     assert text(tab, "#card-1-flags").split("\n") == ["caption_rejected", "opener"]
     assert text(tab, "#card-3-flags") == "people: Ana Kovač"
     assert "held by a rule" in text(tab, "#card-3 .facts")
     assert text(tab, "#progress") == "0 of 9 decided"
     assert console_errors(tab) == []
+
+
+def test_the_evidence_stands_beside_the_text(open_page: Open) -> None:
+    """Each claim with its verdict, what was read, and the colours of the picture as swatches."""
+    tab = open_page([make_pair("1"), contradicted("2")])
+    assert text(tab, "#card-1 h3") == "1. IMG_2.jpg"
+    assert [line for line in text(tab, "#card-1 .evidence").split("\n") if line] == [
+        "What the picture says",
+        "Colour red: contradicted",
+        "green 61 %",
+        "off-white 39 %",
+        "Text “CLOSED TODAY”: contradicted",
+        "Text “12”: confirmed",
+        "Read in the picture: “OPEN DAILY 12”",
+        "Thing sign: unknown",
+        "Nothing of this was seen surely.",
+    ]
+    swatch = "getComputedStyle(document.querySelectorAll('.swatch')[1]).backgroundColor"
+    assert tab.run(swatch) == "rgb(246, 240, 228)"
+    assert tab.run("document.querySelectorAll('#card-2 .evidence').length") == 0
+    press(tab, "j", "e")
+    tab.type("x")
+    assert text(tab, "#card-1 .evidence-title").endswith("to the text before it was edited")
+    assert console_errors(tab) == []
+
+
+def test_the_parts_of_a_spot_check_are_told_and_the_random_one_is_counted(open_page: Open) -> None:
+    """What was changed of the random part tells how good all the others are."""
+    rows = [make_pair(str(n), warnings=("short",) if n < 3 else ()) for n in range(20)]
+    tab = open_page(rows, sample=4)
+    assert (
+        "Spot check of 4 of 20 that a model has written: the 2 (50%) most doubtful, which have "
+        "warnings, and 2 (50%) drawn at random (seed 0), 11.1% of the 18 others."
+    ) in text(tab, "header")
+    assert text(tab, "#drawn").startswith("Drawn at random: 0 of 2 decided")
+    assert tab.run("document.querySelectorAll('.card').length") == 4
+    tab.run("[...document.querySelectorAll('.card')].at(-1).focus()")
+    press(tab, "r")
+    assert text(tab, "#drawn") == (
+        "Drawn at random: 1 of 2 decided, 1 of them not approved as they stood (100 %)."
+    )
+    assert "drawn at random" in text(tab, "#card-4 .facts")
 
 
 def test_everything_can_be_decided_and_saved_with_the_keyboard(
@@ -127,10 +182,10 @@ def test_everything_can_be_decided_and_saved_with_the_keyboard(
     assert "no text to approve" in text(tab, "#status")
     assert tab.run("document.activeElement.id") == "card-2-text"
     tab.press("Escape")
-    press(tab, "r", "a", "d")  # row 3 blank, row 4 as it is, row 1 decorative
+    press(tab, "r", "a", "d")  # row 3 blank, row 4 as it is, row 9 decorative
     assert text(tab, "#progress") == "4 of 9 decided"
     tab.press("u")
-    assert text(tab, "#status") == "Undone: IMG_1.jpg."
+    assert text(tab, "#status") == "Undone: IMG_9.jpg."
     assert tab.run("document.activeElement.id") == "card-4"
     file = save_decisions(tab, tmp_path)
     assert (file["version"], file["journal"]) == (1, "keyboard")
@@ -282,6 +337,7 @@ def test_filters_and_search_find_matching_pictures(open_page: Open) -> None:
     assert count("flag", "repeated") == 2
     assert count("flag", "long") == 1
     assert count("flag", "blank") == 3
+    assert count("flag", "contradicted") == 0
     assert count("search", "holztisch") == 1
     assert count("search", "nobody wrote this") == 0
     press(tab, "j", "r")
@@ -308,7 +364,8 @@ def test_a_text_shared_with_other_images_is_flagged_until_it_is_edited(open_page
 
 def test_axe_core_finds_no_violation_light_dark_and_narrow(open_page: Open) -> None:
     """Every rule, best practices included, with all sections open and one row decided."""
-    tab = open_page([*one_of_each(), with_further_texts(*make_pair("10"))])
+    rows = [*one_of_each(), with_further_texts(*make_pair("10")), contradicted("11")]
+    tab = open_page(rows, sample=4)
     tab.run("document.querySelectorAll('details').forEach((each) => (each.open = true))")
     press(tab, "j", "a")
     tab.run(f"{AXE}; 0")
@@ -351,6 +408,11 @@ def test_hostile_captions_keys_and_file_names_execute_nothing(
         make_pair(
             hostile, AltSource.REJECTED, text=hostile, context=hostile, file_name=hostile,
             reasons=(hostile,), warnings=(hostile,), locale=hostile,
+            checks=(
+                Check("text", hostile, "contradicted", hostile),
+                Check("colour", hostile, hostile, f"red #ff0000 9 %, {hostile} url(x) 9 %"),
+                Check(hostile, hostile, hostile, hostile),
+            ),
         )
         for hostile in HOSTILE
     ]  # fmt: skip

@@ -13,6 +13,8 @@ const OUTCOME_LABELS = {
   failed: "failed",
   pending: "not asked yet",
 };
+const KIND_LABELS = { text: "Text", colour: "Colour", subject: "Thing" };
+const VERDICT_LABELS = { contradicted: "contradicted", confirmed: "confirmed", unknown: "unknown" };
 const DECISION_LABELS = { approve: "Approved", edit: "Approved as edited", decorative: "Decorative", blank: "Left blank" };
 
 // Create an element. Strings become text nodes, never markup.
@@ -52,6 +54,7 @@ function flagsOf(item) {
 }
 
 function isFlagged(item, kind) {
+  if (kind === "contradicted") return item.evidence.some((group) => group.claims[0][1] === "contradicted");
   if (kind === "repeated") return countRepeats(item) > 0;
   if (kind === "long") return textOf(item).length > LONG_CHARS;
   if (kind === "blank") return !textOf(item).trim();
@@ -75,6 +78,7 @@ function createCard(item) {
       element("h3", { id: `${id}-name`, textContent: `${item.number}. ${item.name}` }),
       createFacts(item),
       element("ul", { id: `${id}-flags`, className: "flags" }),
+      createEvidence(item),
       element("label", { htmlFor: field.id, textContent: "Alt text" }),
       field,
       element("p", { id: `${id}-length`, className: "length" }),
@@ -129,7 +133,7 @@ function createThumbnail(item) {
 
 function createFacts(item) {
   const line = element("p", { className: "facts" }, element("span", { textContent: OUTCOME_LABELS[item.outcome] ?? item.outcome }));
-  for (const text of [item.locale, item.model]) {
+  for (const text of [item.locale, item.model, item.is_drawn ? "drawn at random" : ""]) {
     if (text) line.append(element("span", { textContent: text }));
   }
   if (item.link) {
@@ -138,6 +142,43 @@ function createFacts(item) {
     line.append(link);
   }
   return line;
+}
+
+// What the picture says to the claims of the texts: a verdict for each, and what was seen.
+function createEvidence(item) {
+  if (!item.evidence.length) return null;
+  const id = `${idOf(item)}-evidence`;
+  const box = element("div", { className: "evidence" }, element("p", { id, className: "evidence-title" }));
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-labelledby", id);
+  for (const group of item.evidence) {
+    const claims = group.claims.map(([claim, verdict]) => createClaim(item, group, claim, verdict));
+    box.append(element("ul", {}, ...claims), createSeen(group));
+  }
+  return box;
+}
+
+function createClaim(item, group, claim, verdict) {
+  const kind = group.of ? `${KIND_LABELS[group.kind] ?? group.kind} (${group.of})` : (KIND_LABELS[group.kind] ?? group.kind);
+  const said = element("span", { textContent: group.kind === "text" ? `“${claim}”` : claim, lang: item.locale, dir: "auto" });
+  const known = Object.hasOwn(VERDICT_LABELS, verdict) ? verdict : "unknown";
+  return element("li", { className: `claim ${known}` }, `${kind} `, said, element("strong", { textContent: `: ${VERDICT_LABELS[known]}` }));
+}
+
+function createSeen(group) {
+  if (group.swatches.length) {
+    const colours = group.swatches.map(([name, code, percent]) => {
+      const swatch = element("span", { className: "swatch" });
+      swatch.style.backgroundColor = code;
+      return element("li", {}, swatch, `${name} ${percent} %`);
+    });
+    const list = element("ul", { className: "swatches" }, ...colours);
+    list.setAttribute("aria-label", "Colours of the picture");
+    return list;
+  }
+  if (!group.seen) return element("p", { className: "seen", textContent: "Nothing of this was seen surely." });
+  const label = group.kind === "text" ? "Read in the picture: " : "Seen in the picture: ";
+  return element("p", { className: "seen" }, label, element("q", { textContent: group.seen, dir: "auto" }));
 }
 
 // Texts that were typed and are in no field now: each can be put back.
@@ -173,6 +214,8 @@ function refresh(item, card = document.getElementById(idOf(item))) {
     ),
   );
   refreshKept(item, card.querySelector(".kept"));
+  const title = card.querySelector(".evidence-title");
+  if (title) title.textContent = `What the picture says${text === item.text ? "" : " to the text before it was edited"}`;
   const isUnapproved = isTyped(item);
   const kind = decision && !isUnapproved ? decision.decision : null;
   card.classList.toggle("decided", Boolean(kind));

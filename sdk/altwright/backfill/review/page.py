@@ -12,6 +12,7 @@ from importlib.resources import files
 
 from altwright.backfill.review.charts import count_lengths, render_bar_chart
 from altwright.backfill.review.review_item import HELD_LABEL, REVIEWED_LABEL, ReviewItem
+from altwright.backfill.review.selection import SpotCheck
 from altwright.markup import json_in_script
 
 PAGE_MARKS = (b"trusted-types 'none'", b"<title>Review of alt texts</title>")
@@ -40,6 +41,7 @@ class PageHeader:
     """Label to number of rows, of the whole run."""
     left_out: int = 0
     """Texts that are not on the page because they did not fit."""
+    spot_check: SpotCheck | None = None
 
 
 def render_page(header: PageHeader, items: Sequence[ReviewItem]) -> str:
@@ -53,6 +55,7 @@ def render_page(header: PageHeader, items: Sequence[ReviewItem]) -> str:
         "policy": _content_security_policy(script, style),
         "title": "Review of alt texts",
         "summary": escape(_summarise(header, items)),
+        "spot_check": escape(describe_spot_check(header.spot_check)),
         "charts": _render_charts(header, items),
         "style": style,
         "script": script,
@@ -90,6 +93,27 @@ def _summarise(header: PageHeader, items: Sequence[ReviewItem]) -> str:
     count = f"{len(items):,} picture{'' if len(items) == 1 else 's'}"
     left_out = f" {header.left_out:,} more are not on this page." if header.left_out else ""
     return f"{count} of {header.source}, as of {header.created_at}.{left_out}"
+
+
+def describe_spot_check(spot_check: SpotCheck | None) -> str:
+    """The parts of a spot check, and the share of each; empty if there is none."""
+    if spot_check is None:
+        return ""
+    drawn = len(spot_check.drawn)
+    count = spot_check.doubtful + drawn
+    if not count:
+        return "Spot check: a model has written no text yet."
+    doubtful = f"{spot_check.doubtful:,} ({spot_check.doubtful / count:.0%})"
+    return (
+        f"Spot check of {count:,} of {spot_check.doubtful + spot_check.drawn_from:,} that a model "
+        f"has written: the {doubtful} most doubtful, which have warnings, and {drawn:,} "
+        f"({drawn / count:.0%}) drawn at random (seed {spot_check.seed}), "
+        f"{_format_share(drawn, spot_check.drawn_from)} of the {spot_check.drawn_from:,} others."
+    )
+
+
+def _format_share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "0%"
 
 
 def _render_charts(header: PageHeader, items: Sequence[ReviewItem]) -> str:

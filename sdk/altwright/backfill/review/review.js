@@ -169,7 +169,21 @@ function go(step) {
 function showProgress() {
   byId("progress").textContent = `${decisions.size} of ${items.length} decided`;
   byId("undo").setAttribute("aria-disabled", String(undoStack.length === 0));
+  showDrawn();
 }
+
+// Of those that were drawn at random, the share that was changed tells how good the others are.
+function showDrawn() {
+  const drawn = items.filter((item) => item.is_drawn);
+  const decided = drawn.filter((item) => decisions.has(item.key));
+  const changed = decided.filter((item) => !keepsText(item, decisionOf(item)));
+  byId("drawn").hidden = !drawn.length;
+  const share = decided.length ? ` (${Math.round((100 * changed.length) / decided.length)} %)` : "";
+  byId("drawn").textContent = `Drawn at random: ${decided.length} of ${drawn.length} decided, ${changed.length} of them not approved as they stood${share}.`;
+}
+
+const keepsText = (item, { decision }) =>
+  decision === "approve" || (decision === "decorative" && item.outcome === "decorative");
 
 function announce(text) {
   byId("status").textContent = text;

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from altwright.backfill.review.evidence import EvidenceGroup, group_evidence
 from altwright.backfill.run_state import RunIdentity
 from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, Row, TextResult
 
@@ -48,6 +49,10 @@ class ReviewItem:
     """Thumbnail: a small data: URL, an http(s) URL, or empty."""
     link: str
     """An http(s) URL that may be opened, or empty."""
+    evidence: tuple[EvidenceGroup, ...]
+    """What the picture says to the claims of the texts; empty if they were not verified."""
+    is_drawn: bool
+    """Drawn at random for a spot check."""
 
 
 def make_review_item(
@@ -56,6 +61,8 @@ def make_review_item(
     outcome: Outcome,
     thumbnail: str,
     pairs: Sequence[tuple[str, str]] = (),
+    *,
+    is_drawn: bool = False,
 ) -> ReviewItem:
     """The item of a row. `pairs` are style and locale of every text of the run."""
     return ReviewItem(
@@ -74,6 +81,8 @@ def make_review_item(
         others=tuple(_further_texts(outcome, pairs)),
         thumb=thumbnail,
         link=row.image if is_web_url(row.image) else "",
+        evidence=group_evidence(outcome.result.texts),
+        is_drawn=is_drawn,
     )
 
 
