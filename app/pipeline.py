@@ -77,6 +77,11 @@ class JudgedDraft:
     is_complete: bool = True
     """False where a part of the evidence failed that another try may find."""
 
+    @property
+    def disputed(self) -> tuple[str, ...]:
+        """The claims that the picture contradicts."""
+        return tuple(c.claim for c in self.checks or () if c.verdict == "contradicted")
+
 
 def _new_single_flight() -> SingleFlight[CacheKey, tuple[Caption, str]]:
     """Of captions, each with the ID of the request that began to make it."""
@@ -248,14 +253,17 @@ class Pipeline:
             rejected = RejectedDraft(
                 draft.text[:_REJECTED_DRAFT_MAX_CHARS],
                 tuple(violation.reason for violation in verdict.violations),
+                judged.disputed,
             )
             first = draft
             draft = await self._draft(
                 image, replace(draft_request, rejected=rejected), deadline, uses
             )
-            judged = await self._judge_draft(
-                image, draft, draft_request, request, deadline, is_last=True
-            )
+            # What the picture contradicts in a text, it contradicts in the same text again.
+            if draft.text != first.text or not judged.disputed:
+                judged = await self._judge_draft(
+                    image, draft, draft_request, request, deadline, is_last=True
+                )
             if judged.verdict.violations:
                 raise CaptionRejected(judged.verdict.caption or draft.text, judged.verdict)
             draft = replace(

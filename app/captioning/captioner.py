@@ -14,6 +14,8 @@ class RejectedDraft:
     draft: str
     reasons: tuple[str, ...]
     """One sentence each, for the captioner ("It is 212 characters long; 160 is the most")."""
+    disputed: tuple[str, ...] = ()
+    """Words of the draft that the picture contradicts: a text it quotes, a colour, a thing."""
 
 
 @dataclass(frozen=True, slots=True)

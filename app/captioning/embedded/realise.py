@@ -81,12 +81,18 @@ def _compose(
                 continue
             if _repeats_words(opening.sentence, request.style):
                 continue
+            if _is_disputed(opening.sentence, request):
+                continue
             text = _extend(opening, request, max_chars)
             # The text beside the image is a stranger's too: any sentence may repeat it.
             is_own = not (opening.needs_validation or request.visible_text)
             if text != rejected and (is_own or _is_valid(text, request)):
                 return text
-    return min((opening.sentence for opening in openings if not opening.needs_validation), key=len)
+    own = [opening.sentence for opening in openings if not opening.needs_validation]
+    undisputed = [sentence for sentence in own if not _is_disputed(sentence, request)]
+    if rejected is not None and not undisputed:
+        return rejected  # nothing else is to be said
+    return min(undisputed or own, key=len)
 
 
 def _is_valid(text: str, request: DraftRequest) -> bool:
@@ -284,6 +290,8 @@ def _extend(opening: _Opening, request: DraftRequest, max_chars: int) -> str:
         is_complete = len(text) >= wanted_chars and count >= style.min_sentences
         if is_complete or count >= style.max_sentences:
             continue
+        if _is_disputed(sentence, request):
+            continue
         longer = f"{text} {sentence}"
         if len(longer) <= max_chars and not _repeats_words(longer, style):
             text, count = longer, count + 1
@@ -310,6 +318,13 @@ def _has_keyword(sentence: str, request: DraftRequest) -> bool:
     return request.style.uses_keywords and any(
         _pad_words(keyword) in words for keyword in request.keywords
     )
+
+
+def _is_disputed(sentence: str, request: DraftRequest) -> bool:
+    """Whether it says what the picture was found to contradict in the rejected draft."""
+    words = _pad_words(sentence)
+    disputed = request.rejected.disputed if request.rejected else ()
+    return any(_pad_words(claim) in words for claim in disputed)
 
 
 def _pad_words(text: str) -> str:

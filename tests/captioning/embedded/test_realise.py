@@ -12,6 +12,7 @@ from app.captioning.embedded.realise import realise
 from app.captioning.styles.loader import load_styles
 from app.types import Draft, Style
 from app.validation.verdict import validate_draft
+from app.verification.extraction import find_claims
 from app.vision.analyse import analyse
 from app.vision.colour_names import COLOUR_NAMES
 from app.vision.features import Features
@@ -197,6 +198,24 @@ def test_a_rejected_draft_is_not_repeated(drawn_features):
             )
             assert again != first, name
             assert len(again) >= CONCISE.min_chars
+
+
+@pytest.mark.parametrize("locale", PHRASEBOOKS)
+def test_what_the_picture_contradicts_is_left_out_of_the_second_draft(drawn_features, locale):
+    """Or the first one is given again, where nothing else is to be said."""
+    changed = 0
+    for name, features in drawn_features.items():
+        first = caption_of(features, locale=locale)
+        colours = find_claims(first, locale).colours
+        disputed = tuple(claim.text for claim in colours[:1])
+        again = caption_of(
+            features, locale=locale, rejected=RejectedDraft(first, ("no",), disputed)
+        )
+        if disputed and again != first:
+            words = re.findall(r"[\w-]+", again.casefold())
+            assert disputed[0].casefold() not in words, name
+            changed += 1
+    assert changed > 5
 
 
 def test_keywords_choose_among_true_sentences(drawn_features):
