@@ -265,12 +265,7 @@ def _start_services(
 
     The port is usually open meanwhile: /healthz responds, and /readyz says `starting`.
     """
-    if parts.ocr_pool is None:
-        if parts.embedded_captioner is not None:
-            _logger.warning("ocr.not_installed", extra={"extra_to_install": "embedded"})
-        if settings.verify != "off":
-            # Text and subjects of captions stay unknown.
-            _logger.warning("verification.limited", extra={"extra_to_install": "embedded"})
+    log_missing_extra(settings, parts)
     if isinstance(parts.usage_store, RedisUsageStore):
         parts.usage_store.start()
     starting = asyncio.create_task(_start_child_processes(parts))
@@ -310,6 +305,17 @@ def _start_services(
         request_timeout_s=settings.request_timeout_s,
         verify=settings.verify,
     )
+
+
+def log_missing_extra(settings: Settings, parts: Parts) -> None:
+    """What is not done because the packages of the extra `embedded` are missing."""
+    if parts.ocr_pool is not None:
+        return
+    if parts.embedded_captioner is not None:
+        _logger.warning("ocr.not_installed", extra={"extra_to_install": "embedded"})
+    if settings.verify != "off":
+        # Text and subjects of captions stay unknown.
+        _logger.warning("verification.limited", extra={"extra_to_install": "embedded"})
 
 
 def _warm_up(parts: Parts) -> None:

@@ -6,15 +6,17 @@ The parts are those that `serve` makes, so a check that passes is a server that 
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from app.cli import exit_codes
 from app.main import Parts, open_parts
 from app.runtime.deadline import Deadline
 from app.settings.settings import Settings, unknown_variables
 from app.telemetry.metrics import Metrics
-from app.types import SourceImage
+from app.types import SourceImage, VerifyMode
 from app.usage.redis_store import RedisUsageStore
+from app.vision.ocr_pool import OcrPool, is_ocr_installed
 
 Check = Callable[[], Awaitable[str]]
 """Tests one part: returns what it saw, or raises an error that says what is wrong."""
@@ -76,6 +78,7 @@ def _list_checks(settings: Settings, parts: Parts) -> list[tuple[str, Check]]:
     checks += [(f"model {captioner.name}", captioner.check) for captioner in parts.model_captioners]
     if parts.embedded_captioner is not None:
         checks.append(("model embedded", lambda: _check_embedded_captioner(parts)))
+    checks.append(("verification", lambda: _check_verification(settings.verify, parts.ocr_pool)))
     return checks
 
 
@@ -102,9 +105,31 @@ async def _check_embedded_captioner(parts: Parts) -> str:
     assert captioner is not None  # noqa: S101 - only then this check is in the list
     if ocr_pool is None:
         return f"{await captioner.check()} (install the extra `embedded` for that)"
+    async with _loading(ocr_pool):
+        return await captioner.check()
+
+
+async def _check_verification(mode: VerifyMode, ocr_pool: OcrPool | None) -> str:
+    """What captions are held against. Without the models that is less, and no failure."""
+    which = "requests that ask" if mode == "off" else "every caption"
+    said = f"VERIFY={mode}: {which}"
+    if ocr_pool is None:
+        if not is_ocr_installed():
+            return f"{said}, colours only (install the extra `embedded` for text and subjects)"
+        return f"{said}, colours only (VERIFY=warn loads the models for text and subjects)"
+    async with _loading(ocr_pool):
+        seen = ["colours"]
+        seen += ["text"] if await ocr_pool.is_ready() else []
+        seen += ["subjects"] if await ocr_pool.recognises() else []
+        return f"{said}, {', '.join(seen)}"
+
+
+@asynccontextmanager
+async def _loading(ocr_pool: OcrPool) -> AsyncIterator[None]:
+    """Its models are loaded in the background, unless they are there."""
     starting = asyncio.create_task(ocr_pool.start())
     try:
-        return await captioner.check()
+        yield
     finally:
         starting.cancel()
 

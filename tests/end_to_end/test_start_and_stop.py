@@ -108,6 +108,8 @@ def test_check_reports_for_every_part_whether_it_works(llmock_server: LLMockServ
     assert working.returncode == 0, working.stdout
     assert "ok    decoding" in working.stdout
     assert "ok    model gpt-4o-mini" in working.stdout
+    colours = "ok    verification: VERIFY=off: requests that ask, colours only (VERIFY=warn loads"
+    assert colours in working.stdout
     failing = run(
         "check",
         MODEL="m",
