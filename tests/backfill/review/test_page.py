@@ -135,7 +135,7 @@ def test_the_evidence_stands_beside_the_text(open_page: Open) -> None:
         "off-white 39 %",
         "Text “CLOSED TODAY”: contradicted",
         "Text “12”: confirmed",
-        "Read in the picture: “OPEN DAILY 12”",
+        "Read in the picture: OPEN DAILY 12",
         "Thing sign: unknown",
         "Nothing of this was seen surely.",
     ]
