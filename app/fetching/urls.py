@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import quote, urljoin
 
-import idna
-
 from app.fetching.errors import ImageUrlForbidden
+from app.fetching.host_names import to_ascii_name
 from app.telemetry.redaction import loggable_url
 
 MAX_CHARS = 8192
@@ -22,8 +21,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _AUTHORITY_END = re.compile(r"[/?#]")
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
-"""RFC 1123, and the underscore, which some buckets and hosts have in their names."""
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.ASCII)
+"""RFC 1123, with the underscores and the hyphens at an end that buckets, users and hosts have in
+their names, and browsers accept."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _NAME_MAX_CHARS = 253
 # C0 controls, space, DEL and backslash: line breaks split requests; parsers drop or replace others.
@@ -100,7 +100,7 @@ class ImageUrl:
 
 
 def parse_image_url(url: str) -> ImageUrl:
-    """Parse an http(s) URL (RFC 3986, host names by IDNA 2008).
+    """Parse an http(s) URL (RFC 3986, host names by UTS 46, as in browsers).
 
     Raises ImageUrlForbidden for any other scheme, for user names, spaces and control characters,
     and for a host in any spelling but the canonical one. Does not check the address.
@@ -155,26 +155,15 @@ def _canonical_host(host: str) -> str:
         raise ImageUrlForbidden(None if is_number else _FINAL_DOT, log_reason="final dot")
     if len(host) > _NAME_MAX_CHARS:
         raise ImageUrlForbidden(_BAD_NAME, log_reason="host name too long")
-    name = _ascii_name(host)
+    try:
+        name = to_ascii_name(host)
+    except ValueError:
+        raise ImageUrlForbidden(_BAD_NAME, log_reason="invalid IDNA name") from None
     labels = name.split(".")
     if _NUMBER.fullmatch(labels[-1]):
         return _canonical_ipv4(name, host)
     if len(name) > _NAME_MAX_CHARS or not all(_LABEL.fullmatch(label) for label in labels):
         raise ImageUrlForbidden(_BAD_NAME, log_reason="invalid host name")
-    return name
-
-
-def _ascii_name(host: str) -> str:
-    """The name in lower-case ASCII. Raises ImageUrlForbidden for an invalid IDNA name."""
-    try:
-        if not host.isascii():
-            return idna.encode(host, uts46=True).decode("ascii")
-        name = host.lower()
-        for label in name.split("."):
-            if label.startswith("xn--"):
-                idna.ulabel(label)
-    except (idna.IDNAError, UnicodeError):
-        raise ImageUrlForbidden(_BAD_NAME, log_reason="invalid IDNA name") from None
     return name
 
 

@@ -68,8 +68,8 @@ FORBIDDEN = [
     *("http://::1/", "http://[]/", "http://[v1.x]/", "http://[127.0.0.1]/", "http://[::1]x/"),
     *("http://x[::1]/", "http://[[::1]]/", "http://[::1]:x/", "http://[a.b]/", "http://[::g]/"),
     *("http://xn--/", "http://xn--a/", "http://xn--999999999.com/", "http://xn--ñ.com/"),
-    *("http://xn--zzzzzzzzzzzz.com", "http://xn--a-.com/", "http://a.xn--.b/", "http://-a.b/"),
-    *("http://a-.b/", "http://a,b.c/", "http://a!b.c/", "http://a*b.c/", "http://a'b.c/"),
+    *("http://xn--zzzzzzzzzzzz.com", "http://xn--a-.com/", "http://a.xn--.b/", "http://xn--.b/"),
+    *("http://a;b.c/", "http://a,b.c/", "http://a!b.c/", "http://a*b.c/", "http://a'b.c/"),
     *(
         "http://" + "a" * 64 + ".com/",
         "http://" + "a." * 127 + "com/",
