@@ -199,6 +199,11 @@ def _png_colours(chart: Image.Image, grey: Image.Image) -> Iterator[tuple[str, b
     yield "cICP PQ, cLLI 400", _png(chart, code_points(_BT2020, _PQ), level)
     yield "cICP HLG", _png(chart, code_points(_BT2020, _HLG))
     yield "cICP HLG, P3", _png(chart, code_points(_P3, _HLG))
+    alpha = _with_alpha(chart)
+    yield "alpha, gAMA 1.0", _png(alpha, linear)
+    yield "alpha, iCCP", _png(alpha, profile)
+    yield "alpha, cICP P3", _png(alpha, code_points(_P3, _SRGB_CURVE))
+    yield "alpha, cICP PQ, grey", _png(alpha.convert("LA"), code_points(_BT2020, _PQ))
 
 
 def _gifs(chart: Image.Image) -> Iterator[tuple[str, bytes]]:
@@ -218,6 +223,10 @@ def _webps(chart: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "lossless", _encode(chart, "webp", lossless=True)
     yield "alpha", _encode(_with_alpha(chart), "webp", lossless=True)
     yield "profile P3", _encode(chart, "webp", lossless=True, icc_profile=_make_p3_profile())
+    yield (
+        "alpha, profile P3",
+        _encode(_with_alpha(chart), "webp", lossless=True, icc_profile=_make_p3_profile()),
+    )
 
 
 def _bmp(
@@ -246,7 +255,48 @@ def _bmp(
     return file_header + info + pixels + profile
 
 
+def _palette_bmp(palette: Image.Image, bits: int, compression: int, pixels: bytes) -> bytes:
+    """A BMP with the first colours of a palette."""
+    colours = palette.getpalette("RGBX") or []
+    table = b"".join(bytes((b, g, r, 0)) for r, g, b, _ in zip(*[iter(colours)] * 4, strict=True))
+    table = table[: 4 << bits].ljust(4 << bits, b"\0")
+    info = struct.pack(
+        "<IiiHHIIiiII", 40, *SIZE, 1, bits, compression, len(pixels), 2835, 2835, 1 << bits, 0
+    )
+    at = 14 + len(info) + len(table)
+    return b"BM" + struct.pack("<IHHI", at + len(pixels), 0, 0, at) + info + table + pixels
+
+
+def _rle_bmp(palette: Image.Image) -> bytes:
+    """Run-length encoded, without the pixels of two colours: by deltas, and by ends of lines."""
+    indices, width = palette.tobytes(), SIZE[0]
+    left_out = {indices[width // 2], indices[width - 1]}
+    packed = bytearray()
+    for y in reversed(range(SIZE[1])):
+        for x in range(0, width, PATCH_PX):
+            index = indices[y * width + x]
+            is_last = x + PATCH_PX == width
+            if index not in left_out:
+                packed += bytes((PATCH_PX, index))
+            elif not is_last:
+                packed += bytes((0, 2, PATCH_PX, 0))
+        packed += b"\0\0"
+    return _palette_bmp(palette, 8, 1, bytes(packed + b"\0\1"))
+
+
+def _two_bit_bmp(palette: Image.Image) -> bytes:
+    """Four colours of the chart."""
+    indices = palette.transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes()
+    pixels = bytes(
+        sum((indices[at + place] & 3) << (6 - 2 * place) for place in range(4))
+        for at in range(0, len(indices), 4)
+    )
+    return _palette_bmp(palette, 2, 0, pixels)
+
+
 def _bmps(chart: Image.Image) -> Iterator[tuple[str, bytes]]:
+    yield "2 bits", _two_bit_bmp(chart.quantize(24))
+    yield "run lengths, left out", _rle_bmp(chart.quantize(24))
     yield "24 bits", _encode(chart, "bmp")
     yield "palette", _encode(chart.quantize(24), "bmp")
     yield "16 bits, 565", _bmp(chart, 16, (0xF800, 0x7E0, 0x1F), 40)
@@ -275,6 +325,9 @@ def _avifs(chart: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "nclx BT.709 curve", _with_code_points(plain, _SRGB, 1)
     yield "nclx PQ", _with_code_points(plain, _BT2020, _PQ)
     yield "nclx HLG", _with_code_points(plain, _BT2020, _HLG)
+    alpha = _encode(_with_alpha(chart), "avif", **options)
+    yield "alpha, nclx P3", _with_code_points(alpha, _P3, _SRGB_CURVE)
+    yield "alpha, nclx PQ", _with_code_points(alpha, _BT2020, _PQ)
 
 
 def _float_tiff(chart: Image.Image, order: str) -> bytes:

@@ -1,16 +1,15 @@
 """Colours as a browser shows them: opaque on white, with 8-bit samples, in sRGB."""
 
 import io
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image, ImageCms
 
 from app.imaging.geometry import Size
 from app.imaging.hdr import MS_PER_MEGAPIXEL, HdrSignal, convert_hdr_to_srgb
-from app.workers.errors import JobRefused
 
 WHITE = (255, 255, 255)
 
@@ -44,6 +43,10 @@ class Colours:
     hdr: HdrSignal | None = None
     """Set instead of a profile for high dynamic range."""
 
+    def change_something(self) -> bool:
+        """Whether an image must be converted, as far as the name of a profile tells."""
+        return self.hdr is not None or not _is_srgb_or_none(self.profile)
+
 
 def estimate_colours_ms(colours: Colours, scaled_px: Size) -> float:
     """Processor time that converting an image scaled to this size takes."""
@@ -66,14 +69,41 @@ def choose_flatten(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     whatever its colour is, and edges get no dark fringe.
     """
     mode = image.mode
-    if mode.startswith("I") or mode == "F":
+    if mode.startswith("I"):
         scale, offset = _value_range(image)
         return lambda strip: _composite_on_white(_convert_to_8_bits(strip, scale, offset))
     return _composite_on_white
 
 
+def has_alpha(image: Image.Image) -> bool:
+    """Whether pixels may be transparent."""
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+
+
+def extract_alpha(strip: Image.Image) -> Image.Image:
+    """Alpha of an image with 8-bit samples, in mode L."""
+    if strip.mode == "La":
+        strip = strip.convert("LA")
+    return strip.convert("RGBA").getchannel("A")
+
+
+def drop_alpha(image: Image.Image) -> Image.Image:
+    """The colours of an image with 8-bit samples, transparent ones too, in mode L or RGB."""
+    if image.mode in ("LA", "La"):
+        return image.convert("LA").getchannel("L")
+    return image.convert("RGBA").convert("RGB")
+
+
+def remove_white(flat: Image.Image, alpha: Image.Image) -> Image.Image:
+    """The colours of an image that was composited on white, as far as it is opaque."""
+    opacity = np.asarray(alpha, np.float32)[..., None] / 255
+    on_white = np.asarray(flat.convert("RGB"), np.float32)
+    colours = 255 - (255 - on_white) / np.maximum(opacity, 1 / 255)
+    return Image.fromarray(np.clip(colours + 0.5, 0, 255).astype(np.uint8))
+
+
 def _composite_on_white(strip: Image.Image) -> Image.Image:
-    if strip.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in strip.info:
+    if has_alpha(strip):
         if strip.mode == "La":  # Pillow cannot convert it to RGBA directly
             strip = strip.convert("LA")
         rgba = strip.convert("RGBA")
@@ -88,41 +118,35 @@ def _composite_on_white(strip: Image.Image) -> Image.Image:
 
 
 def _value_range(image: Image.Image) -> tuple[float, float]:
-    """Scale and offset that bring the values of a grey image with deep samples to 0..255."""
-    if image.mode.startswith("I;16"):
-        tags = getattr(image, "tag_v2", {})  # a TIFF may have 12 bits
-        scale = 255 / (2 ** tags.get(_BITS_TAG, (16,))[0] - 1)
-        is_inverted = tags.get(_PHOTOMETRIC_TAG) == 0
-        return (-scale, 255.0) if is_inverted else (scale, 0.0)
-    low, high = image.getextrema()
-    if not isinstance(low, int | float) or not isinstance(high, int | float):
-        return 1.0, 0.0
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise JobRefused("unsupported", "its lowest or highest value is not a finite number")
-    if image.mode == "F" and low >= 0 and high <= 1:
-        return 255.0, 0.0
-    if low >= 0 and high <= 255:
-        return 1.0, 0.0
-    if image.mode == "I" and low >= 0 and high <= 65_535:
-        return 1 / 257, 0.0
-    # Measurements rather than an image: viewers stretch them, browsers do not show them.
-    scale = 255 / (high - low) if high > low else 0.0
-    return scale, -low * scale
+    """Scale and offset that bring the values of a grey image with 16 bits to 0..255."""
+    tags = getattr(image, "tag_v2", {})  # a TIFF may have 12 bits
+    scale = 255 / (2 ** tags.get(_BITS_TAG, (16,))[0] - 1)
+    is_inverted = tags.get(_PHOTOMETRIC_TAG) == 0
+    return (-scale, 255.0) if is_inverted else (scale, 0.0)
 
 
 def _convert_to_8_bits(strip: Image.Image, scale: float, offset: float) -> Image.Image:
     key = strip.info.get("transparency")
-    deep = strip if strip.mode == "F" else strip.convert("I")
+    deep = strip.convert("I")
     grey = deep.point(lambda value: value * scale + (offset + 0.5)).convert("L")
-    if isinstance(key, int) and deep.mode == "I":
+    if isinstance(key, int):
         # Compared before the conversion, which makes one grey of 257 different values.
         opaque = deep.point([255 * (value != key) for value in range(65_536)], "L")
         return Image.merge("LA", (grey, opaque))
     return grey
 
 
-def convert_to_srgb(image: Image.Image, colours: Colours) -> Image.Image:
-    """The image in mode RGB and sRGB. A profile that is invalid or for another mode is ignored."""
+def convert_to_srgb(
+    image: Image.Image, colours: Colours, alpha: Image.Image | None = None
+) -> Image.Image:
+    """The image in mode RGB and sRGB. A profile that is invalid or for another mode is ignored.
+
+    With `alpha` the colours are then composited on white: in sRGB, as browsers do.
+    """
+    if alpha is not None:
+        canvas = Image.new("RGB", image.size, WHITE)
+        canvas.paste(convert_to_srgb(image, colours), mask=alpha)
+        return canvas
     if image.mode == "LAB":
         lab = ImageCms.createProfile("LAB")
         return _transform(image, ImageCms.ImageCmsProfile(lab)) or image.convert("RGB")
@@ -147,11 +171,24 @@ def _convert_by_profile(image: Image.Image, profile: bytes) -> Image.Image | Non
         if space != _SPACES.get(image.mode):
             return None
         # Most photographs have the profile of sRGB itself: nothing to do, which saves 10 ms.
-        if image.mode == "RGB" and _IS_SRGB.fullmatch(opened.profile.profile_description or ""):
+        if image.mode == "RGB" and _has_name_of_srgb(opened):
             return image
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
         return None
     return _transform(image, opened)
+
+
+def _is_srgb_or_none(profile: bytes | None) -> bool:
+    if not profile or len(profile) > _PROFILE_MAX_BYTES:
+        return True
+    try:
+        return _has_name_of_srgb(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
+        return True
+
+
+def _has_name_of_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    return _IS_SRGB.fullmatch(profile.profile.profile_description or "") is not None
 
 
 def _transform(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image | None:

@@ -3,15 +3,16 @@
 from PIL import Image, ImageFile
 
 from app.imaging import resize
-from app.imaging.decoders.deep_tiff import DeepTiff
 from app.imaging.decoders.libvips import OpenedPng, is_webp_scaled_by_filter
+from app.imaging.decoders.tiff_samples import BLOCK_BYTES
 from app.imaging.decoders.workarounds import is_bmp_rle
 from app.imaging.geometry import Size
-from app.imaging.metadata.bmp import BmpBitFields
+from app.imaging.metadata.bmp import BmpBitFields, BmpTwoBits
 from app.imaging.metadata.iso_media import is_high_bit_depth_avif
 from app.imaging.metadata.iso_structure import IsoStructure
 from app.imaging.metadata.jpeg import JpegHeader
 from app.imaging.metadata.tiff import TiffStructure
+from app.imaging.metadata.tiff_samples import TiffSamples
 from app.imaging.metadata.webp import WebpHeader, read_webp_image_bytes
 
 CANVAS_BYTES_PER_PIXEL = 4
@@ -24,9 +25,9 @@ _BYTES_PER_ROW = 16
 # A pointer, and the allocator's rounding up, which matter for images one pixel wide.
 
 # Bytes for each pixel, with 8 bits for each sample and with more. Measured on 12 megapixels: AVIF
-# with 8 bits 9.3 (4:2:0) to 11.7 (with alpha), with 10 and 12 bits up to 25. HEIC with 8 bits 8 to
-# 9; planes of twice the depth and their conversion come on top of that.
-_AVIF_BYTES_PER_PIXEL = (12, 26)
+# with 8 bits 9.3 (4:2:0) to 11.7 (with alpha), with 10 and 12 bits up to 25, and 2 for alpha as it
+# is shown. HEIC with 8 bits 8 to 9; planes of twice the depth and their conversion come on top.
+_AVIF_BYTES_PER_PIXEL = (14, 28)
 _HEIC_BYTES_PER_PIXEL = (10, 20)
 
 _PILLOW_WEBP_BYTES_PER_PIXEL = 16
@@ -61,12 +62,14 @@ _ISO_MS_PER_ITEM, _EXIF_MS_PER_MEGABYTE = 0.1, 400.0
 # Each tile of an AVIF has a decoder of its own. Pillow parses the tags of EXIF.
 _BMP_MS_PER_RUN = 0.0012
 # A run takes two bytes at least.
+_BMP_RLE_BYTES_PER_PIXEL = 11
+# Pixels, which of them there are, and both as images; in colour, and on white.
 _BIT_FIELDS_MS_PER_MEGAPIXEL, _BMP_MS_PER_ROW = 30.0, 0.0001
 _BIT_FIELDS_STRIP_BYTES, _BIT_FIELDS_STRIP_COPIES = 1024 * 1024, 6
 # Read, masked, scaled, and as a part of the image.
-_DEEP_TIFF_MS_PER_MEGABYTE, _DEEP_TIFF_MS_PER_PIECE = 20.0, 0.1
-_DEEP_TIFF_PIECE_COPIES = 6
-# Unpacked, summed, in the right order, as floats of 32 bits twice, as levels.
+_TIFF_MS_PER_SAMPLE_MEGABYTE, _TIFF_MS_PER_PIECE = 12.0, 0.4
+_TIFF_PIECE_COPIES, _TIFF_BLOCK_COPIES = 4, 24
+# A piece in libtiff, in Pillow and as bytes. Blocks of bits are bytes for each of 16 bits.
 _PNG_MS_PER_SAMPLE_MEGABYTE, _PNG_MS_PER_FILE_MEGABYTE = 2.0, 8.0
 _PNG_MS_PER_ROW = 0.0004
 # A million rows of one pixel took 0.4 s.
@@ -101,7 +104,7 @@ def estimate_memory_bytes(
                 held += 2 * pixels * CANVAS_BYTES_PER_PIXEL  # see decoders/workarounds.py
             return held + pixels + copies  # the frame, and its place on the canvas
         case "bmp" if is_bmp_rle(image):
-            return held + pixels + copies
+            return held + pixels * _BMP_RLE_BYTES_PER_PIXEL + copies
         case _:
             return held + copies
 
@@ -138,8 +141,8 @@ def estimate_libvips_webp_memory_bytes(header: WebpHeader, to_px: Size) -> int:
     return _LIBVIPS_BASE_BYTES
 
 
-def estimate_bit_fields_memory_bytes(bmp: BmpBitFields, longest_px: int) -> int:
-    """The same for a BMP with bit fields."""
+def estimate_bmp_memory_bytes(bmp: BmpBitFields | BmpTwoBits, longest_px: int) -> int:
+    """The same for a BMP with bit fields or 2 bits."""
     pixels = bmp.size_px[0] * bmp.size_px[1]
     held = pixels * CANVAS_BYTES_PER_PIXEL + bmp.size_px[1] * _BYTES_PER_ROW
     if resize.is_filtered_in_full_size(bmp.size_px, longest_px):
@@ -147,26 +150,30 @@ def estimate_bit_fields_memory_bytes(bmp: BmpBitFields, longest_px: int) -> int:
     return held + _BIT_FIELDS_STRIP_COPIES * (_BIT_FIELDS_STRIP_BYTES + bmp.row_bytes)
 
 
-def estimate_bit_fields_work_ms(bmp: BmpBitFields) -> float:
-    """Milliseconds of processor time for a BMP with bit fields."""
+def estimate_bmp_work_ms(bmp: BmpBitFields | BmpTwoBits) -> float:
+    """Milliseconds of processor time for a BMP with bit fields or 2 bits."""
     return (
         _megapixels(bmp.size_px) * _BIT_FIELDS_MS_PER_MEGAPIXEL + bmp.size_px[1] * _BMP_MS_PER_ROW
     )
 
 
-def estimate_deep_tiff_memory_bytes(tiff: DeepTiff, longest_px: int) -> int:
-    """The same for a TIFF with deep samples."""
+def estimate_tiff_samples_memory_bytes(tiff: TiffSamples, longest_px: int) -> int:
+    """The same for a TIFF whose samples are read one by one."""
     pixels = tiff.size_px[0] * tiff.size_px[1]
     held = pixels * CANVAS_BYTES_PER_PIXEL + tiff.size_px[1] * _BYTES_PER_ROW
     if resize.is_filtered_in_full_size(tiff.size_px, longest_px):
         held += pixels * _FLATTENED_BYTES_PER_PIXEL
-    return held + tiff.piece_bytes * _DEEP_TIFF_PIECE_COPIES
+    planes = len(tiff.shown_samples) if tiff.is_planar else 1
+    pieces = planes * (tiff.piece_bytes * _TIFF_PIECE_COPIES + 2 * tiff.longest_piece_bytes)
+    return held + pieces + (BLOCK_BYTES + tiff.row_bytes) * _TIFF_BLOCK_COPIES
 
 
-def estimate_deep_tiff_work_ms(tiff: DeepTiff) -> float:
-    """Milliseconds of processor time for a TIFF with deep samples."""
-    megabytes = tiff.piece_count * tiff.piece_bytes / 1e6
-    return megabytes * _DEEP_TIFF_MS_PER_MEGABYTE + tiff.piece_count * _DEEP_TIFF_MS_PER_PIECE
+def estimate_tiff_samples_work_ms(tiff: TiffSamples) -> float:
+    """Milliseconds of processor time for a TIFF whose samples are read one by one."""
+    pieces = tiff.piece_count * (len(tiff.shown_samples) if tiff.is_planar else 1)
+    pieces *= 2 if tiff.is_read_twice else 1
+    megabytes = pieces * tiff.piece_bytes / 1e6
+    return megabytes * _TIFF_MS_PER_SAMPLE_MEGABYTE + pieces * _TIFF_MS_PER_PIECE
 
 
 def estimate_webp_work_ms(size_px: Size, view: memoryview) -> float:

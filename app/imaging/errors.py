@@ -13,9 +13,9 @@ class ImageUnsupported(CaptionError):
     )
 
     @classmethod
-    def for_kind(cls, kind: str, advice: str) -> "ImageUnsupported":
+    def for_kind(cls, kind: str, advice: str, *, log_reason: str = "") -> "ImageUnsupported":
         """The error that names what the file is instead, and what to do."""
-        return cls(f"This is {kind}, which is not supported. {advice}")
+        return cls(f"This is {kind}, which is not supported. {advice}", log_reason=log_reason)
 
 
 class ImageCorrupt(CaptionError):

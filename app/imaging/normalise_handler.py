@@ -54,8 +54,8 @@ def normalise_job(
     `args` are format (as sniffed), longest_edge_px and max_pixels. Returns width and height of the
     upright source, sent_width and sent_height, is_small_source, and the JPEG. Where models would
     refuse that image, the bytes of a second JPEG for them follow those of the first, and the facts
-    have its model_width and model_height, and jpeg_bytes of the first. Raises JobRefused with the
-    code too_large, corrupt, too_expensive or unsupported.
+    have its model_width and model_height, and jpeg_bytes of the first. Raises JobRefused with a
+    code of `decode`.
     """
     longest_px = int(args["longest_edge_px"])
     decoded = decode.decode(
@@ -102,8 +102,8 @@ def _finish(decoded: DecodedImage, longest_px: int) -> Image.Image:
     image = decoded.image
     upright_px = turn_upright(decoded.size_px, decoded.orientation)
     to_px = choose_scaled_longest(upright_px, longest_px)
-    small = resize.shrink(image, to_px, colour.choose_flatten(image))
-    rgb = colour.convert_to_srgb(small, decoded.colours)
+    small, alpha = _shrink(image, to_px, decoded.colours)
+    rgb = colour.convert_to_srgb(small, decoded.colours, alpha)
     transpose = _TRANSPOSE.get(decoded.orientation)
     if transpose is not None:
         rgb = rgb.transpose(transpose)
@@ -112,3 +112,16 @@ def _finish(decoded: DecodedImage, longest_px: int) -> Image.Image:
         rgb = image.copy()  # saving an image that was opened from a file uses that file
     rgb.info = {}  # comment, profile and resolution would be written to the JPEG
     return rgb
+
+
+def _shrink(
+    image: Image.Image, to_px: int, colours: colour.Colours
+) -> tuple[Image.Image, Image.Image | None]:
+    """The image scaled down; its alpha too, where its colours must be converted before white."""
+    flatten = colour.choose_flatten(image)
+    if not (colour.has_alpha(image) and colours.change_something()) or image.mode.startswith("I"):
+        return resize.shrink(image, to_px, flatten), None
+    alpha = resize.shrink(image, to_px, colour.extract_alpha)
+    if alpha.size == image.size:
+        return colour.drop_alpha(image), alpha
+    return colour.remove_white(resize.shrink(image, to_px, flatten), alpha), alpha

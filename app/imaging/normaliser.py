@@ -33,6 +33,16 @@ _TOO_EXPENSIVE = (
 )
 
 
+_VARIANTS = {
+    "jpeg": "a JPEG of a rare kind (12 bits, hierarchical or JPEG-LS)",
+    "bmp": "a BMP with a compression of OS/2 or of printers",
+    "tiff": "a TIFF with a compression, a colour model or numbers (NaN, complex) of a rare kind",
+    "avif": "an AVIF file without an AV1 image",
+    "heic": "a HEIF file without an HEVC image",
+}
+_SAVE_AS_USUAL = "The file is not damaged: save it as PNG or as ordinary JPEG, and send that."
+
+
 class ImageSettings(BaseModel, frozen=True, use_attribute_docstrings=True):
     """How images are decoded, and what the model sees of them."""
 
@@ -121,6 +131,9 @@ class Normaliser:
                 )
             case "unsupported":
                 return ImageUnsupported(log_reason=reason)
+            case "unsupported_variant" if source.format in _VARIANTS:
+                kind = _VARIANTS[source.format]
+                return ImageUnsupported.for_kind(kind, _SAVE_AS_USUAL, log_reason=reason)
             case "too_expensive" | "memory":
                 return ImageCorrupt(_TOO_EXPENSIVE, log_reason=reason)
             case _:

@@ -80,7 +80,7 @@ FORBIDDEN = [
         "http://a.b/\ud800",
         "http://a.b/" + "c" * 8192,
         "http://a\u2028.b/",
-        "http://☃\ufe0f\u20e3/",
+        "http://\u20e3☃/",
     ),
 ]
 

@@ -87,7 +87,7 @@ def test_float_samples_that_are_not_finite_are_unsupported(value):
     image.putpixel((0, 0), value)
     with pytest.raises(JobRefused) as caught:
         normalise(image_files.encode(image, "tiff"), "tiff")
-    assert caught.value.code == "unsupported"
+    assert caught.value.code == "unsupported_variant"
 
 
 def test_lab_is_converted_to_rgb():
@@ -134,7 +134,7 @@ def test_grey_with_associated_alpha_is_shown_on_white():
     data = bytearray(image_files.encode(solid("LA", (64, 128)), "tiff"))
     at = data.index(struct.pack("<HHI", 338, 3, 1)) + 8
     data[at] = 1
-    assert is_close(normalised_colour(bytes(data), "tiff"), (191, 191, 191))
+    assert is_close(normalised_colour(bytes(data), "tiff"), (194, 194, 194))
 
 
 @pytest.mark.parametrize("image_format", ["webp", "avif"])
@@ -226,3 +226,28 @@ def test_only_the_profile_of_srgb_itself_is_skipped():
         "sRGB-elle-V2-g10.icc",
     ):
         assert not colour_module._IS_SRGB.fullmatch(name), name
+
+
+@pytest.mark.parametrize("image_format", ["png", "webp", "tiff", "avif"])
+@pytest.mark.parametrize("longest", [1200, 100])
+def test_transparent_pictures_are_converted_before_they_are_put_on_white(image_format, longest):
+    """As browsers do, also where the picture is scaled down."""
+    options = {"lossless": True} if image_format == "webp" else {}
+    data = image_files.encode(
+        solid("RGBA", (200, 100, 50, 128), (400, 300)),
+        image_format,
+        icc_profile=image_files.make_p3_profile(),
+        **options,
+    )
+    image, _ = normalise(data, image_format, longest=longest)
+    opaque = p3_in_srgb((200, 100, 50))
+    expected = [round(255 + (level - 255) * 128 / 255) for level in opaque]
+    assert is_close(image.getpixel((50, 40)), expected, by=6)
+
+
+def test_grey_with_alpha_is_converted_as_grey():
+    """Half of it, and half white."""
+    linear = image_files.png_chunk(b"gAMA", struct.pack(">I", 100_000))
+    row = b"\0" + bytes((60, 128)) * 40
+    data = image_files.make_png((40, 40), 8, 4, row * 40, [linear])
+    assert is_close(normalised_colour(data, "png"), (194, 194, 194))

@@ -150,6 +150,17 @@ async def test_a_format_without_a_decoder_is_unsupported():
         assert isinstance(await outcome(normaliser, b"8BPS" + bytes(99), "psd"), ImageUnsupported)
 
 
+async def test_an_intact_file_of_a_rare_kind_is_unsupported_and_says_what_to_do():
+    """LERC in a TIFF, as geographers use it."""
+    tiff = image_files.encode(image_files.draw_quadrants(), "tiff")
+    async with running_normaliser() as normaliser:
+        error = await outcome(normaliser, image_files.with_tag(tiff, 259, 34_887), "tiff")
+    assert isinstance(error, ImageUnsupported)
+    assert "TIFF" in error.detail
+    assert "not damaged" in error.detail
+    assert "34887" in error.log_reason
+
+
 async def test_files_of_other_formats_are_not_decoded_under_a_supported_name():
     """An icon, a PPM, a JPEG 2000, a TGA and a PCX are corrupt under every supported name."""
     others = [

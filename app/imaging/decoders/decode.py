@@ -18,6 +18,7 @@ from app.imaging.decoders.colour_tags import read_colours
 from app.imaging.decoders.png_chunks import PngImageChunks, is_damaged
 from app.imaging.decoders.structure import announce_structure
 from app.imaging.decoders.types import DecodedImage, DecodeJob
+from app.imaging.decoders.variants import is_unsupported_variant
 from app.imaging.geometry import choose_draft_scale, choose_eighths, fit
 from app.imaging.metadata.apng import HiddenDefault, read_hidden_default
 from app.imaging.metadata.exif import read_orientation
@@ -61,7 +62,8 @@ def is_heic_installed() -> bool:
 def decode(job: DecodeJob) -> DecodedImage:
     """Decode the first frame, scaled down where the decoder can do that while decoding.
 
-    Raises JobRefused with the code too_large, corrupt, too_expensive or unsupported.
+    Raises JobRefused with the code too_large, corrupt, too_expensive, unsupported (no decoder) or
+    unsupported_variant (of the format).
     """
     try:
         _check_early_size(job)
@@ -74,8 +76,10 @@ def decode(job: DecodeJob) -> DecodedImage:
         raise JobRefused("too_large", str(error)) from error
     except Exception as error:
         # Decoders raise whatever their arithmetic runs into (struct.error, KeyError,
-        # ZeroDivisionError and others): in each case the file is not a valid image.
-        raise JobRefused("corrupt", f"{type(error).__name__}: {error}") from error
+        # ZeroDivisionError and others): the file is damaged, unless it is of a rare kind.
+        is_variant = is_unsupported_variant(job.image_format, job.view, error)
+        code = "unsupported_variant" if is_variant else "corrupt"
+        raise JobRefused(code, f"{type(error).__name__}: {error}") from error
 
 
 def _check_early_size(job: DecodeJob) -> None:
@@ -117,9 +121,16 @@ def _decode_still(job: DecodeJob) -> DecodedImage:
         return _decode_png(job)
     if libvips.is_installed() and job.image_format == "webp":
         header = read_webp_header(job.view)
-        if header is not None and header.size_px[0] * header.size_px[1] > _PILLOW_WEBP_MAX_PX:
+        if header is not None and _is_better_in_libvips(header):
             return _decode_webp(job, header)
     return pillow.decode(job)
+
+
+def _is_better_in_libvips(header: WebpHeader) -> bool:
+    """It composites on white, which must follow the conversion of colours."""
+    is_large = header.size_px[0] * header.size_px[1] > _PILLOW_WEBP_MAX_PX
+    colours = Colours(header.profile)
+    return is_large and not (header.has_alpha and colours.change_something())
 
 
 def _decode_first_frame(job: DecodeJob, hidden: HiddenDefault) -> DecodedImage:
@@ -147,7 +158,7 @@ def _decode_first_frame(job: DecodeJob, hidden: HiddenDefault) -> DecodedImage:
 def _decode_jpeg(job: DecodeJob) -> DecodedImage:
     header = read_jpeg_header(job.view)
     if header is None:
-        raise JobRefused("corrupt", "no frame or no scan")
+        raise ValueError("no frame or no scan")
     job.check_size(header.size_px)
     _check_scans(header)
     orientation = read_orientation(header.exif)
@@ -188,6 +199,8 @@ def _decode_png(job: DecodeJob) -> DecodedImage:
     except libvips.LibvipsError:
         # libpng refuses some files that look fine, with a thousand comments or a damaged one.
         return pillow.decode(job)
+    if colour.has_alpha(opened) and colours.change_something():
+        return pillow.decode(job)  # libvips composites on white, which must follow the conversion
     job.reserve_for(
         opened.size,
         cost_model.estimate_libvips_png_memory_bytes(png, to_px),

@@ -2,24 +2,32 @@
 
 from typing import BinaryIO, cast
 
-from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin
 
 from app.imaging import colour, cost_model
 from app.imaging.decoders import workarounds
 from app.imaging.decoders.bmp_bit_fields import decode_bmp_bit_fields
+from app.imaging.decoders.bmp_two_bits import decode_bmp_two_bits
 from app.imaging.decoders.colour_tags import read_colours
-from app.imaging.decoders.deep_tiff import DeepTiff, decode_deep_tiff, read_deep_tiff
 from app.imaging.decoders.joined_input import JoinedInput
 from app.imaging.decoders.jpeg_without_end import load_jpeg_without_end
 from app.imaging.decoders.png_chunks import PngImageChunks
 from app.imaging.decoders.structure import open_gif
+from app.imaging.decoders.tiff_samples import decode_tiff_samples
 from app.imaging.decoders.types import DecodedImage, DecodeJob
 from app.imaging.geometry import fit
-from app.imaging.metadata.bmp import BmpBitFields, read_bmp_bit_fields
+from app.imaging.metadata.bmp import (
+    BmpBitFields,
+    BmpTwoBits,
+    find_usual_header,
+    read_bmp_bit_fields,
+    read_bmp_two_bits,
+)
 from app.imaging.metadata.exif import read_orientation
 from app.imaging.metadata.iso_media import find_repeated_associations
 from app.imaging.metadata.jpeg import JpegHeader
 from app.imaging.metadata.png import read_png_exif
+from app.imaging.metadata.tiff_samples import UnsupportedTiff, read_tiff_samples
 from app.imaging.metadata.webp import read_webp_header, read_webp_size
 from app.workers.errors import JobRefused
 from app.workers.handler import JobInput
@@ -34,6 +42,8 @@ _PLUGINS = {
     "heic": "HEIF",
 }
 """Names of Pillow's decoders. JPEG has functions of its own below."""
+_BIG_ENDIAN_BIGTIFF = b"MM\0+"
+"""Pillow does not read it."""
 
 
 def open_image(file: JobInput, image_format: str) -> ImageFile.ImageFile:
@@ -72,8 +82,6 @@ def decode(job: DecodeJob) -> DecodedImage:
     image_format, view = job.image_format, job.view
     if _PLUGINS.get(image_format) not in Image.OPEN:
         raise JobRefused("unsupported", f"no decoder for {image_format}")
-    if bytes(view[:4]) == b"MM\0+":
-        raise JobRefused("unsupported", "BigTIFF in big-endian order, which Pillow does not read")
     if image_format == "webp":  # before it is opened, because opening it takes the memory
         size = read_webp_size(view) or (0, 0)
         header = read_webp_header(view)
@@ -83,14 +91,11 @@ def decode(job: DecodeJob) -> DecodedImage:
             cost_model.estimate_webp_work_ms(size, view),
             1 if header is None else read_orientation(header.exif),
         )
-    if image_format == "bmp" and (bit_fields := read_bmp_bit_fields(view)):
-        return _decode_bmp_bit_fields(job, bit_fields)
-    try:
-        image = _open(job)
-    except UnidentifiedImageError:
-        if image_format != "tiff" or (deep := read_deep_tiff(job.data)) is None:
-            raise
-        return _decode_deep_tiff(job, deep)
+    if image_format == "bmp" and (bmp := read_bmp_bit_fields(view) or read_bmp_two_bits(view)):
+        return _decode_bmp(job, bmp)
+    image = _open_with_pillow(job)
+    if image is None:
+        return _decode_tiff_samples(job)
     job.check_size(image.size)
     if image_format == "tiff" and not workarounds.has_all_strips(image):
         raise JobRefused("corrupt", "strips or tiles are missing")
@@ -110,31 +115,53 @@ def decode(job: DecodeJob) -> DecodedImage:
     return load(job, image)
 
 
-def _decode_bmp_bit_fields(job: DecodeJob, bmp: BmpBitFields) -> DecodedImage:
+def _open_with_pillow(job: DecodeJob) -> ImageFile.ImageFile | None:
+    """None for a TIFF that Pillow does not read, or would show wrongly."""
+    if job.image_format != "tiff":
+        return _open(job)
+    if bytes(job.view[:4]) == _BIG_ENDIAN_BIGTIFF:
+        return None
+    try:
+        image = _open(job)
+    except (OSError, KeyError):  # KeyError: a compression that Pillow does not know
+        return None
+    return None if workarounds.is_tiff_misread(image) else image
+
+
+def _decode_bmp(job: DecodeJob, bmp: BmpBitFields | BmpTwoBits) -> DecodedImage:
     job.check_size(bmp.size_px)
     longest_px = job.scaled_longest_px(bmp.size_px)
     colours = read_colours("bmp", {}, job.view)
     job.reserve_for(
         bmp.size_px,
-        cost_model.estimate_bit_fields_memory_bytes(bmp, longest_px),
-        cost_model.estimate_bit_fields_work_ms(bmp)
+        cost_model.estimate_bmp_memory_bytes(bmp, longest_px),
+        cost_model.estimate_bmp_work_ms(bmp)
         + colour.estimate_colours_ms(colours, fit(bmp.size_px, longest_px)),
     )
-    return DecodedImage(decode_bmp_bit_fields(job.view, bmp), bmp.size_px, 1, colours)
+    if isinstance(bmp, BmpBitFields):
+        image = decode_bmp_bit_fields(job.view, bmp)
+    else:
+        image = decode_bmp_two_bits(job.view, bmp)
+    return DecodedImage(image, bmp.size_px, 1, colours)
 
 
-def _decode_deep_tiff(job: DecodeJob, tiff: DeepTiff) -> DecodedImage:
+def _decode_tiff_samples(job: DecodeJob) -> DecodedImage:
+    try:
+        tiff = read_tiff_samples(job.view)
+    except UnsupportedTiff as error:
+        raise JobRefused("unsupported_variant", str(error)) from error
     job.check_size(tiff.size_px)
     longest_px = job.scaled_longest_px(tiff.size_px, tiff.orientation)
     colours = colour.Colours(tiff.profile)
     job.reserve_for(
         tiff.size_px,
-        cost_model.estimate_deep_tiff_memory_bytes(tiff, longest_px),
-        cost_model.estimate_deep_tiff_work_ms(tiff)
+        cost_model.estimate_tiff_samples_memory_bytes(tiff, longest_px),
+        cost_model.estimate_tiff_samples_work_ms(tiff)
         + colour.estimate_colours_ms(colours, fit(tiff.size_px, longest_px)),
         tiff.orientation,
     )
-    return DecodedImage(decode_deep_tiff(job.view, tiff), tiff.size_px, tiff.orientation, colours)
+    image = decode_tiff_samples(job.view, tiff)
+    return DecodedImage(image, tiff.size_px, tiff.orientation, colours)
 
 
 def _open(job: DecodeJob) -> ImageFile.ImageFile:
@@ -143,14 +170,11 @@ def _open(job: DecodeJob) -> ImageFile.ImageFile:
         file = PngImageChunks(job.view)
     elif job.image_format == "gif":
         file = open_gif(job)
+    elif job.image_format == "bmp":
+        file = JoinedInput(find_usual_header(job.view))
     elif job.image_format == "avif" and (offsets := find_repeated_associations(job.view)):
         file = workarounds.AvifWithDistinctAssociations(job.data, offsets)
-    image = open_image(file, job.image_format)
-    if job.image_format == "tiff" and workarounds.is_16_bit_planar_tiff(image):
-        return workarounds.open_with_libtiff(job.data)
-    if job.image_format == "tiff":
-        workarounds.fix_byte_order(image)
-    return image
+    return open_image(file, job.image_format)
 
 
 def load(job: DecodeJob, opened: ImageFile.ImageFile) -> DecodedImage:

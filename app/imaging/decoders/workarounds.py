@@ -1,8 +1,8 @@
 """Workarounds for files that Pillow reads wrongly and browsers show well."""
 
-from typing import BinaryIO, cast
+from typing import cast
 
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile
 
 from app.imaging.colour import WHITE
 from app.imaging.decoders.bmp_rle import decode_bmp_rle
@@ -10,9 +10,12 @@ from app.imaging.metadata.png import read_png_bit_depth
 from app.imaging.metadata.webp import read_first_frame_box
 from app.workers.handler import JobInput
 
-_BITS_TAG, _PLANES_TAG, _COLOUR_MAP_TAG = 258, 284, 320
-_SEPARATE_PLANES = 2
-_NATIVE_RAW_MODES = {"F;32BF": "F;32NF", "I;32BS": "I;32NS", "I;32B": "I;32N"}
+_BITS_TAG, _PLANES_TAG, _COLOUR_MAP_TAG, _SAMPLE_FORMAT_TAG = 258, 284, 320, 339
+_SEPARATE_PLANES, _SIGNED = 2, 2
+
+_AVIF_ALPHA = [min(255, max(0, round((alpha - 16) * 255 / 219))) for alpha in range(256)]
+"""What Chromium makes of alpha in an AVIF: a video signal, which is 16 at its lowest and 235 at its
+highest, whatever the file states."""
 
 
 def load_pixels(image_format: str, image: ImageFile.ImageFile, view: memoryview) -> Image.Image:
@@ -27,6 +30,8 @@ def load_pixels(image_format: str, image: ImageFile.ImageFile, view: memoryview)
         _scale_colour_key(image, read_png_bit_depth(view))
     if image_format == "tiff":
         _fix_8_bit_palette(image)
+    if image_format == "avif" and image.mode == "RGBA":
+        image.putalpha(image.getchannel("A").point(_AVIF_ALPHA))
     return _clear_outside_frame(image, frame_box) if frame_box else image
 
 
@@ -35,24 +40,21 @@ def is_bmp_rle(image: ImageFile.ImageFile) -> bool:
     return bool(image.tile) and image.tile[0].codec_name == "bmp_rle"
 
 
-def is_16_bit_planar_tiff(image: ImageFile.ImageFile) -> bool:
-    """Whether a TIFF has 16-bit samples in planes, which Pillow's own decoder reads as bytes."""
-    tags = image.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
-    bits = tags.get(_BITS_TAG, (8,))
-    return bool(tags.get(_PLANES_TAG, 1) == _SEPARATE_PLANES and max(bits) > 8 and len(bits) > 1)
+def is_tiff_misread(image: ImageFile.ImageFile) -> bool:
+    """Whether Pillow would show other numbers than a TIFF has.
 
-
-def fix_byte_order(image: ImageFile.ImageFile) -> None:
-    """Read what libtiff unpacks as what it is: numbers in the order of this machine.
-
-    Pillow takes 32-bit numbers of a compressed big-endian TIFF for big-endian, which shows black.
+    It knows no unsigned numbers of 32 bits and no white for signed ones, inverts no floats, and
+    takes planes for pixels, except red, green and blue of 8 bits.
     """
-    image.tile = [
-        tile._replace(args=(_NATIVE_RAW_MODES.get(tile.args[0], tile.args[0]), *tile.args[1:]))
-        if tile.codec_name == "libtiff" and isinstance(tile.args, tuple)
-        else tile
-        for tile in image.tile
-    ]
+    tags = image.tag_v2  # type: ignore[attr-defined]  # every TiffImageFile has it
+    bits = tags.get(_BITS_TAG, (1,))
+    is_planar = tags.get(_PLANES_TAG, 1) == _SEPARATE_PLANES and len(bits) > 1
+    is_signed = _SIGNED in tags.get(_SAMPLE_FORMAT_TAG, ())
+    return (
+        image.mode in ("I", "F")
+        or (is_signed and image.mode != "LAB")
+        or (is_planar and (image.mode != "RGB" or max(bits) > 8))
+    )
 
 
 def has_all_strips(image: ImageFile.ImageFile) -> bool:
@@ -61,16 +63,6 @@ def has_all_strips(image: ImageFile.ImageFile) -> bool:
     boxes = [tile[1] or (0, 0, width, height) for tile in image.tile]
     covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
     return covered >= width * height
-
-
-def open_with_libtiff(data: JobInput) -> ImageFile.ImageFile:
-    """Open a TIFF for libtiff's decoder, whatever its compression."""
-    data.seek(0)
-    TiffImagePlugin.READ_LIBTIFF = True
-    try:
-        return Image.open(cast("BinaryIO", data), formats=("TIFF",))
-    finally:
-        TiffImagePlugin.READ_LIBTIFF = False
 
 
 class AvifWithDistinctAssociations(JobInput):
@@ -92,14 +84,19 @@ class AvifWithDistinctAssociations(JobInput):
 def _load_bmp_rle(image: ImageFile.ImageFile, view: memoryview) -> Image.Image:
     tile = image.tile[0]
     _, is_rle4, order = cast("tuple[str, bool, int]", tile.args)
-    rows = decode_bmp_rle(view[tile.offset :], *image.size, is_rle4=is_rle4)
+    rows, is_there = decode_bmp_rle(view[tile.offset :], *image.size, is_rle4=is_rle4)
     mode = "P" if image.palette else "L"
     decoded = Image.frombytes(mode, image.size, rows, "raw", mode, 0, order)
     if image.palette:
         decoded.putpalette(image.palette.palette, image.palette.rawmode or "RGB")
     elif image.mode == "1":
-        return decoded.point(lambda value: value * 255)
-    return decoded
+        decoded = decoded.point(lambda value: value * 255)
+    if is_there is None:
+        return decoded
+    mask = Image.frombytes("L", image.size, is_there, "raw", "L", 0, order)
+    canvas = Image.new("RGB", image.size)  # black, as Chromium has it
+    canvas.paste(decoded.convert("RGB"), mask=mask)
+    return canvas
 
 
 def _scale_colour_key(image: Image.Image, bit_depth: int) -> None:

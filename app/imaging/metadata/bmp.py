@@ -1,4 +1,4 @@
-"""Header of a BMP: where the samples of each pixel are (bit fields), and its profile.
+"""Header of a BMP: where the samples of each pixel are (bit fields), its palette and its profile.
 
 Read as in the headers BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER of Windows.
 """
@@ -14,6 +14,10 @@ _MASKS_AT = _FILE_HEADER_BYTES + _INFO_BYTES
 _RGB, _BIT_FIELDS, _ALPHA_BIT_FIELDS = 0, 3, 6
 _PLAIN_MASKS = {16: (0x7C00, 0x3E0, 0x1F), 32: (0xFF0000, 0xFF00, 0xFF)}
 _PROFILE_EMBEDDED = b"DEBM"
+_SHORT_OS2_BYTES = 16
+"""Of OS/2's header, what must be there: size, planes and bits."""
+_COLOURS_AT = _FILE_HEADER_BYTES + 32
+_MAX_COLOURS = 256
 _COLOUR_SPACE_AT, _PROFILE_AT = _FILE_HEADER_BYTES + 56, _FILE_HEADER_BYTES + 112
 
 
@@ -34,6 +38,57 @@ class BmpBitFields:
     def row_bytes(self) -> int:
         """With the padding to 32 bits."""
         return (self.size_px[0] * self.bits + 31) // 32 * 4
+
+
+@dataclass(frozen=True, slots=True)
+class BmpTwoBits:
+    """An uncompressed BMP with a palette of four colours."""
+
+    size_px: Size
+    is_top_down: bool
+    palette: bytes
+    """Blue, green, red and a byte without meaning, for each of the four."""
+    pixels_at: int
+
+    @property
+    def row_bytes(self) -> int:
+        """With the padding to 32 bits."""
+        return (self.size_px[0] + 15) // 16 * 4
+
+
+def read_bmp_two_bits(view: memoryview) -> BmpTwoBits | None:
+    """None for a BMP of another kind."""
+    if len(view) < _MASKS_AT:
+        return None
+    pixels_at, header_bytes = struct.unpack_from("<II", view, 10)
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", view, 18)
+    if bits != 2 or compression != _RGB or width <= 0 or height == 0 or header_bytes < _INFO_BYTES:
+        return None
+    begin = _FILE_HEADER_BYTES + header_bytes
+    palette = bytes(view[begin : min(begin + 16, pixels_at)])
+    return BmpTwoBits((width, abs(height)), height < 0, palette.ljust(16, b"\0"), pixels_at)
+
+
+def find_usual_header(view: memoryview) -> list[bytes | memoryview]:
+    """The parts of the same BMP with a header that decoders know.
+
+    OS/2's may end after the fields that must be there. Where more than 256 colours are stated, the
+    others are never used.
+    """
+    if len(view) < _MASKS_AT:
+        return [view]
+    pixels_at, header_bytes = struct.unpack_from("<II", view, 10)
+    end = _FILE_HEADER_BYTES + _SHORT_OS2_BYTES
+    if header_bytes == _SHORT_OS2_BYTES:
+        info = struct.pack("<I", _INFO_BYTES) + bytes(view[18:end])
+        moved_to = pixels_at + _INFO_BYTES - _SHORT_OS2_BYTES
+        head = bytes(view[:10]) + struct.pack("<I", moved_to & 0xFFFFFFFF)
+        return [head, info.ljust(_INFO_BYTES, b"\0"), view[end:]]
+    (colours,) = struct.unpack_from("<I", view, _COLOURS_AT)
+    if header_bytes >= _INFO_BYTES and colours > _MAX_COLOURS:
+        stated = struct.pack("<I", _MAX_COLOURS)
+        return [view[:_COLOURS_AT], stated, view[_COLOURS_AT + 4 :]]
+    return [view]
 
 
 def read_bmp_bit_fields(view: memoryview) -> BmpBitFields | None:

@@ -29,6 +29,12 @@ class IsoMediaColours:
     """The brightest light in an HDR image, or on the screen that it was made on."""
 
 
+def has_other_items_only(view: memoryview, item_type: bytes) -> bool:
+    """Whether a file states what is in it, and nothing is of this type (ISO 14496-12, 8.11.6)."""
+    metadata = [bytes(view[start:end]) for start, end in _find_boxes(view, b"meta")]
+    return bool(metadata) and not any(item_type in one for one in metadata)
+
+
 def is_high_bit_depth_avif(view: memoryview) -> bool:
     """Whether any image in an AVIF states more than 8 bits for each sample (av1C)."""
     return any(

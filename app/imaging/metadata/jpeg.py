@@ -24,6 +24,9 @@ _IGNORED = frozenset({0x01, *range(0xD0, 0xD8), *range(_APP1, _ADOBE), 0xEF, _CO
 """Before the first scan, decoders skip these. JFIF's APP0 and Adobe's APP14 tell the colours."""
 _UNKNOWN = frozenset({0xC8, 0xDE, 0xDF, *range(0x02, 0xC0), *range(0xF0, 0xFE)})
 """Reserved markers, and those of hierarchical JPEG: no decoder reads a file with one."""
+_HIERARCHICAL_SOF = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
+_UNCOMMON = frozenset({0xF7, 0xDE})
+"""Start of frame of JPEG-LS (ITU-T T.87), and of a hierarchical JPEG."""
 _EXIF, _PROFILE = b"Exif\0\0", b"ICC_PROFILE\0"
 
 _MAX_SEGMENTS = 4_096
@@ -125,6 +128,23 @@ def read_jpeg_header(view: memoryview) -> JpegHeader | None:
             segments.spans.append((at - 2, at + length))
         at += length
     return None
+
+
+def is_uncommon_jpeg(view: memoryview) -> bool:
+    """Whether the first frame is of a kind that decoders lack: 12 bits, hierarchical, JPEG-LS."""
+    at = 2
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(view, at)
+        if found is None or found.end() + 3 > len(view):
+            return False
+        marker, at = view[found.start() + 1], found.end()
+        if marker in _SOF:
+            return marker in _HIERARCHICAL_SOF or view[at + 2] != 8
+        if marker in _UNCOMMON or marker in (_EOI, _SOS):
+            return marker in _UNCOMMON
+        if marker not in _WITHOUT_LENGTH:
+            at += max(2, view[at] << 8 | view[at + 1])
+    return False
 
 
 def _read_frame(marker: int, body: bytes) -> _Frame | None:

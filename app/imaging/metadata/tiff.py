@@ -1,11 +1,12 @@
-"""Structure of a TIFF (TIFF 6.0, BigTIFF): how many tags, strips and tiles it has.
+"""Structure of a TIFF (TIFF 6.0, BigTIFF): how many tags, strips and tiles it has, and its numbers.
 
 Decoders read every tag and strip in Python, before they know the size of the image.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 _STRIP_OFFSETS, _TILE_OFFSETS, _COMPRESSION = 273, 324, 259
 _OTHER_DIRECTORIES = frozenset({34665, 34853, 40965})
@@ -13,6 +14,8 @@ _OTHER_DIRECTORIES = frozenset({34665, 34853, 40965})
 _NOT_COMPRESSED = 1
 _BYTE_TYPES = frozenset({1, 2, 6, 7})
 """Bytes, texts and what is not defined: they are read in one piece."""
+_NUMBER_FORMATS = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+"""Types of whole numbers, as `struct` spells them."""
 
 MAX_TAGS = 4096
 """In all directories together. Scanners and editors write under a hundred."""
@@ -49,17 +52,9 @@ class _Layout:
 
 def read_tiff_structure(view: memoryview) -> TiffStructure:
     """Count the parts of the first image. What cannot be read counts as none."""
-    order = "<" if bytes(view[:2]) == b"II" else ">"
-    is_big = len(view) > 16 and 43 in (view[2], view[3])
-    layout = _Layout(
-        struct.Struct(order + ("Q" if is_big else "H")),
-        struct.Struct(order + ("HHQ8s" if is_big else "HHI4s")),
-        struct.Struct(order + ("Q" if is_big else "I")),
-    )
-    header_bytes = 8 if is_big else 4
-    if len(view) < header_bytes + layout.pointer.size:
+    layout, first = _find_directory(view)
+    if first is None:
         return TiffStructure(0, 0, 0, is_compressed=False)
-    (first,) = layout.pointer.unpack_from(view, header_bytes)
     tags = _count_tags(view, first, layout)
     strips, values, compression, others = 0, 0, _NOT_COMPRESSED, []
     for tag, kind, count, value in _iterate_tags(view, first, layout):
@@ -68,11 +63,52 @@ def read_tiff_structure(view: memoryview) -> TiffStructure:
         if tag in (_STRIP_OFFSETS, _TILE_OFFSETS):
             strips = max(strips, count)
         elif tag == _COMPRESSION:
-            (compression,) = struct.unpack_from(order + "H", value)
+            (compression,) = struct.unpack_from(tiff_byte_order(view) + "H", value)
         elif tag in _OTHER_DIRECTORIES:
             others.append(layout.pointer.unpack_from(value)[0])
     tags += sum(_count_tags(view, other, layout) for other in others)
     return TiffStructure(tags, strips, values, is_compressed=compression != _NOT_COMPRESSED)
+
+
+def tiff_byte_order(view: memoryview) -> Literal["<", ">"]:
+    """The order of bytes in a number, as `struct` spells it."""
+    return "<" if bytes(view[:2]) == b"II" else ">"
+
+
+def read_tiff_tags(view: memoryview, wanted: Collection[int]) -> dict[int, Sequence[int]]:
+    """Whole numbers in these tags of the first image; bytes as bytes. Others are left out."""
+    layout, first = _find_directory(view)
+    tags: dict[int, Sequence[int]] = {}
+    if first is None:
+        return tags
+    for tag, kind, count, value in _iterate_tags(view, first, layout):
+        letter = "s" if kind in _BYTE_TYPES else _NUMBER_FORMATS.get(kind)
+        if tag not in wanted or tag in tags or letter is None:
+            continue
+        if count > (len(view) if letter == "s" else MAX_STRIPS):
+            continue
+        form = struct.Struct(f"{tiff_byte_order(view)}{count}{letter}")
+        at = 0 if form.size <= len(value) else layout.pointer.unpack(value)[0]
+        data = value if form.size <= len(value) else view
+        if at + form.size <= len(data):
+            numbers = form.unpack_from(data, at)
+            tags[tag] = numbers[0] if letter == "s" else numbers
+    return tags
+
+
+def _find_directory(view: memoryview) -> tuple[_Layout, int | None]:
+    """The form of the directories, and the offset of the first; None where there is none."""
+    order = tiff_byte_order(view)
+    is_big = len(view) > 16 and 43 in (view[2], view[3])
+    layout = _Layout(
+        struct.Struct(order + ("Q" if is_big else "H")),
+        struct.Struct(order + ("HHQ8s" if is_big else "HHI4s")),
+        struct.Struct(order + ("Q" if is_big else "I")),
+    )
+    header_bytes = 8 if is_big else 4
+    if len(view) < header_bytes + layout.pointer.size:
+        return layout, None
+    return layout, layout.pointer.unpack_from(view, header_bytes)[0]
 
 
 def _count_tags(view: memoryview, at: int, layout: _Layout) -> int:

@@ -24,12 +24,15 @@ def make_bmp_rle(size, packed: bytes, palette: bytes, *, is_rle4: bool = False) 
     return head + header + palette + packed
 
 
+DELTA = "01 05 00 02 01 01 02 06 00 01"
+
+
 @pytest.mark.parametrize(
     ("is_rle4", "packed", "rows"),
     [
         (False, "04 07 00 00 02 01 02 02 00 01", "07070707 01010202"),
         (False, "00 03 01 02 03 00 01 04 00 00 04 09", "01020304 09090909"),  # padded to words
-        (False, "01 05 00 02 01 01 02 06 00 01", "05000000 00000606"),  # a delta
+        (False, DELTA, "05000000 00000606"),
         (False, "09 03 00 00 04 01", "03030303 01010101"),  # over the edge
         (False, "04 03 00 00 04 01", "03030303 01010101"),  # no end mark
         (True, "04 12 00 00 03 34 01 50 00 01", "01020102 03040305"),
@@ -39,7 +42,27 @@ def make_bmp_rle(size, packed: bytes, palette: bytes, *, is_rle4: bool = False) 
 def test_each_kind_of_run(is_rle4, packed, rows):
     """Runs, absolute pixels, deltas and line ends."""
     data = memoryview(bytes.fromhex(packed))
-    assert decode_bmp_rle(data, 4, 2, is_rle4=is_rle4) == bytes.fromhex(rows)
+    pixels, is_there = decode_bmp_rle(data, 4, 2, is_rle4=is_rle4)
+    assert pixels == bytes.fromhex(rows)
+    assert (is_there is None) == (packed != DELTA)
+    if is_there:
+        assert is_there == bytes.fromhex("ff000000 0000ffff")
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"\x40\1\0\0" * 32 + b"\0\1",  # the image ends early
+        b"\x40\1\0\0" * 32 + b"\0\0" * 31 + b"\0\1",  # empty lines
+        b"\x40\1\0\0" * 32 + b"\0\2\x20\x10" + b"\1\1\0\1",  # a delta
+    ],
+)
+def test_pixels_that_are_left_out_are_black(packed):
+    """As in Chromium, whatever the first colour of the palette is."""
+    palette = bytes((20, 20, 200, 0, 20, 200, 20, 0))
+    data = make_bmp_rle((64, 64), packed, palette)
+    assert is_close(normalised_colour(data, "bmp", (0.5, 0.1)), (0, 0, 0), by=8)
+    assert is_close(normalised_colour(data, "bmp", (0.5, 0.9)), (20, 200, 20), by=8)
 
 
 @pytest.mark.parametrize("packed", ["", "04", "04 07", "04 07 00 00 02 01", "00 05 01 02"])
