@@ -36,7 +36,9 @@ from app.captioning.captioner import Captioner
 from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.captioning.fallback import FallbackCaptioner
 from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
+from app.captioning.openai_compat.session import ShrinkImage
 from app.captioning.precheck import PrecheckingCaptioner
+from app.captioning.providers.registry import load_providers
 from app.captioning.styles.loader import load_styles
 from app.fetching.fetcher import Fetcher
 from app.imaging.normaliser import Normaliser
@@ -75,6 +77,9 @@ _WARM_UP_DRAFT = "A brown wooden bench beside a gravel path in a park with tall 
 _RETRY_EDGE_PX = 640
 """Longest edge of the image for a model that refused the first one as too large: about a quarter
 of the pixels."""
+_REENCODED_FRACTION = 0.9
+"""Of IMAGE__LONGEST_EDGE_PX, for the image of a model that could not read the first one: every byte
+is another, and what could be read in it still can be."""
 
 _Lifespan = Callable[[FastAPI], Any]
 
@@ -218,16 +223,27 @@ def _create_model_captioners(
     settings: Settings, worker_pool: WorkerPool
 ) -> tuple[OpenAICompatCaptioner, ...]:
     """MODEL and its FALLBACKS, in order."""
-    small_images = settings.image.model_copy(update={"longest_edge_px": _RETRY_EDGE_PX})
-    normaliser = Normaliser(small_images, worker_pool)
 
-    async def shrink(jpeg: bytes) -> ModelImage:
-        source = SourceImage(data=jpeg, format="jpeg")
-        image = await normaliser.normalise(source, Deadline.after(settings.image.decode_timeout_s))
-        return image.for_models
+    def encode_anew(longest_edge_px: int) -> ShrinkImage:
+        image_settings = settings.image.model_copy(update={"longest_edge_px": longest_edge_px})
+        normaliser = Normaliser(image_settings, worker_pool)
 
+        async def encode(jpeg: bytes) -> ModelImage:
+            source = SourceImage(data=jpeg, format="jpeg")
+            deadline = Deadline.after(settings.image.decode_timeout_s)
+            return (await normaliser.normalise(source, deadline)).for_models
+
+        return encode
+
+    providers = load_providers(settings.providers_dir)
     return tuple(
-        OpenAICompatCaptioner(model, shrink=shrink) for model in settings.configured_models()
+        OpenAICompatCaptioner(
+            model,
+            shrink=encode_anew(_RETRY_EDGE_PX),
+            reencode=encode_anew(int(settings.image.longest_edge_px * _REENCODED_FRACTION)),
+            provider=model.find_provider(providers),
+        )
+        for model in settings.configured_models()
     )
 
 

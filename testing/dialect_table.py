@@ -14,6 +14,7 @@ REFUSED = "`caption_refused` 422"
 OUTCOMES: dict[FailureKind, tuple[str, int]] = {
     FailureKind.CONTENT_FILTERED: (REFUSED, 1),
     FailureKind.IMAGE_REFUSED: (REFUSED, 1),
+    FailureKind.IMAGE_UNREADABLE: (REFUSED, 2),
     FailureKind.RUNNER_CRASHED: (REFUSED, 3),
     FailureKind.IMAGE_TOO_LARGE: ("a caption", 2),
     FailureKind.NO_IMAGE_INPUT: ("`model_error` 502", 1),

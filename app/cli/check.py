@@ -49,6 +49,10 @@ async def _run_checks(settings: Settings) -> int:
     async with open_parts(settings, Metrics()) as parts:
         for name, part_check in _list_checks(settings, parts):
             failures += not await _run_check(name, part_check)
+        longest_px = settings.image.longest_edge_px
+        for captioner in parts.model_captioners:
+            for note in captioner.describe((longest_px, longest_px * 3 // 4)):
+                print(f"note  model {captioner.name}: {note}")
     return failures
 
 

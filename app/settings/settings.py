@@ -29,6 +29,7 @@ from app.captioning.openai_compat.extra_headers import check_headers
 from app.captioning.openai_compat.extra_params import check_params
 from app.captioning.openai_compat.settings import ModelSettings
 from app.captioning.prices import Price
+from app.captioning.providers.registry import load_providers
 from app.captioning.styles.loader import load_styles
 from app.fetching.settings import FetchSettings
 from app.imaging.normaliser import ImageSettings
@@ -132,6 +133,10 @@ class Settings(BaseSettings):
         dict[str, SecretStr], NoDecode, json_variable(dict, '{"X-Team": "shop"}')
     ] = Field(default_factory=dict)
     """A JSON object of further headers of every call of the model. The values are secrets."""
+    model_provider: str | None = None
+    """Whose documents hold for MODEL_BASE_URL, for instance `vllm`. Unset: the URL tells it."""
+    providers_dir: Path | None = None
+    """A folder with files of further providers, or of other facts about a known one."""
     model_price: Annotated[
         Price | None,
         NoDecode,
@@ -227,6 +232,14 @@ class Settings(BaseSettings):
         load_styles(value)  # a StyleFileError names the file and the key
         return value
 
+    @field_validator("providers_dir")
+    @classmethod
+    def _validate_providers_dir(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            raise ValueError("is not a folder; create it, or unset the variable")
+        load_providers(value)  # a ProviderFileError names the file and the member
+        return value
+
     @field_validator("keys_file")
     @classmethod
     def _validate_keys_file(cls, value: Path | None) -> Path | None:
@@ -250,6 +263,7 @@ class Settings(BaseSettings):
         if self.model is None:
             needs_model = (
                 "fallbacks", "model_base_url", "model_params", "model_headers", "model_price",
+                "model_provider",
             )  # fmt: skip
             for name in needs_model:
                 if getattr(self, name):
@@ -260,8 +274,14 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _validate_models(self) -> Self:
         try:
-            for model in self.configured_models():
+            providers = load_providers(self.providers_dir)
+            for number, model in enumerate(self.configured_models()):
                 model.resolve_api_key()
+                try:
+                    model.find_provider(providers)
+                except ValueError as error:
+                    name = "MODEL_PROVIDER" if not number else "FALLBACKS: provider"
+                    raise ValueError(f"{_PREFIX}{name}: {error}") from None
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             name = (
@@ -315,6 +335,7 @@ class Settings(BaseSettings):
             params=self.model_params,
             headers=self.model_headers,
             price=self.model_price,
+            provider=self.model_provider,
         )
         defaults: dict[str, Any] = {
             "timeout_s": self.model_timeout_s,

@@ -7,6 +7,7 @@ import pytest
 from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
 from app.captioning.openai_compat.session import ShrinkImage
 from app.captioning.openai_compat.settings import ModelSettings
+from app.captioning.providers.provider import Provider
 
 
 class RecordedSleep:
@@ -31,12 +32,18 @@ class CaptionerFactory:
         base_url: str | None = None,
         *,
         shrink: ShrinkImage | None = None,
+        reencode: ShrinkImage | None = None,
+        provider: Provider | None = None,
         sleep: Callable[[float], Awaitable[None]] | None = None,
         **settings: object,
     ) -> OpenAICompatCaptioner:
         values = {"model": "a-model", "base_url": base_url, "timeout_s": 10.0, **settings}
         captioner = OpenAICompatCaptioner(
-            ModelSettings.model_validate(values), shrink=shrink, sleep=sleep or self.sleep
+            ModelSettings.model_validate(values),
+            shrink=shrink,
+            reencode=reencode,
+            provider=provider,
+            sleep=sleep or self.sleep,
         )
         self.made.append(captioner)
         return captioner

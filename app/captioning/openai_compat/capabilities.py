@@ -7,6 +7,7 @@ parameters and remembers what its model refused.
 
 import logging
 import re
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +15,16 @@ from typing import Any
 from app.captioning.openai_compat.error_body import ErrorBody
 from app.captioning.openai_compat.extra_params import TOKEN_LIMITS
 from app.captioning.openai_compat.failure_kinds import FailureKind
+from app.captioning.providers.provider import Provider
 
 _logger = logging.getLogger(__name__)
 
-FIRST_HEADROOM_TOKENS, MAX_HEADROOM_TOKENS = 1_024, 4_096
+FIRST_HEADROOM_TOKENS, MAX_HEADROOM_TOKENS = 2_048, 16_384
 """Tokens for reasoning besides the caption's: tried first and at most. Vision models spend some
-hundred to two thousand tokens on reasoning about one image."""
+hundred to two thousand tokens on reasoning about one image, some of them nine thousand."""
+_HEADROOM_FACTOR = 8
+"""A limit costs nothing, a call that ends at its limit does: the second step is the largest."""
+_LEAST_HEADROOM_TOKENS = 512
 
 _REFUSED = re.compile(
     r"unsupported|not support|n['’]t support|unrecogni[sz]ed|unknown|unexpected|not permitted"
@@ -30,6 +35,10 @@ _TOO_MANY_TOKENS = re.compile(
     r"too large|too high|at most|less than|exceed|greater than|maximum value|must be in|above"
     r"|out of range|range of|maximum context"
 )
+_FEWER_TOKENS = re.compile(
+    r"fewer max_tokens|can only afford|tokens per minute\b.{0,200}\brequested"
+)
+"""OpenRouter asks for credit for the whole limit, Groq counts it against the minute's tokens."""
 _CONTEXT_WINDOW = re.compile(r"context.{0,10}(?:length|window|size)")
 _SYSTEM_ROLE_REFUSED = re.compile(
     r"system (?:role|message|prompt|instruction)s?\b.{0,80}(?:not|unsupported|incompatible)"
@@ -96,10 +105,16 @@ class Capabilities:
         return [*system, {"role": "user", "content": [image, text]}]
 
     def with_more_headroom(self) -> "Capabilities":
-        """Twice the tokens for reasoning, up to the maximum."""
-        wanted = self.headroom_tokens * 2 or FIRST_HEADROOM_TOKENS
+        """The next number of tokens for reasoning, up to the maximum."""
+        wanted = self.headroom_tokens * _HEADROOM_FACTOR or FIRST_HEADROOM_TOKENS
         headroom = max(self.headroom_tokens, min(wanted, self.max_headroom_tokens))
         return replace(self, headroom_tokens=headroom)
+
+    def with_less_headroom(self) -> "Capabilities":
+        """Half the tokens for reasoning, and never more again."""
+        half = self.headroom_tokens // 2
+        most = half if half * 2 >= _LEAST_HEADROOM_TOKENS else 0
+        return replace(self, headroom_tokens=most, max_headroom_tokens=most)
 
     def merge(self, other: "Capabilities") -> "Capabilities":
         """What both calls learned, where two of them learned at the same time."""
@@ -112,9 +127,10 @@ class Capabilities:
 class LearnedCapabilities:
     """What a captioner has learned about its model, in the memory of this process only."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, documented: Capabilities | None = None) -> None:
+        """`documented` is what is known before the first call."""
         self._model = model
-        self.current = Capabilities()
+        self.current = documented or Capabilities()
 
     def learn(self, capabilities: Capabilities) -> None:
         """Merge them into what other calls have learned meanwhile."""
@@ -130,6 +146,25 @@ class LearnedCapabilities:
                     "must_stream": merged.must_stream,
                 },
             )
+
+
+def documented_capabilities(
+    provider: Provider | None, model: str, params: Mapping[str, Any]
+) -> Capabilities:
+    """What the provider documents: a known model is asked rightly at the first call."""
+    if provider is None:
+        return Capabilities()
+    headroom = FIRST_HEADROOM_TOKENS if provider.thinks(model, params) else 0
+    return Capabilities(provider.refused_by(model), headroom_tokens=headroom)
+
+
+def learn_fewer_tokens(sent: Capabilities, error: ErrorBody) -> Capabilities | None:
+    """Less headroom where the server counts a token limit as if it were used up.
+
+    The image then is not too large, and the credit is not used up.
+    """
+    is_about_limit = sent.headroom_tokens and _FEWER_TOKENS.search(error.search_text)
+    return sent.with_less_headroom() if is_about_limit else None
 
 
 def learn_from_error(
@@ -166,8 +201,7 @@ def learn_from_error(
         and _TOO_MANY_TOKENS.search(text)
         and (names_max_tokens or _CONTEXT_WINDOW.search(text))
     ):
-        most = sent.headroom_tokens // 2 if sent.headroom_tokens >= 512 else 0
-        return replace(sent, headroom_tokens=most, max_headroom_tokens=most)
+        return sent.with_less_headroom()
     was_temperature_sent = temperature is not None and not {"temperature"} & (sent.refused | fixed)
     if was_temperature_sent and re.search(r"\btemperature\b", text):
         refused.add("temperature")

@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
 from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
+from app.captioning.image_tokens import Size
 from app.captioning.openai_compat.bounded_json import load_json
 from app.captioning.openai_compat.bounded_transport import HttpResponse
-from app.captioning.openai_compat.capabilities import LearnedCapabilities
+from app.captioning.openai_compat.capabilities import (
+    LearnedCapabilities,
+    documented_capabilities,
+)
 from app.captioning.openai_compat.endpoint import Endpoint
 from app.captioning.openai_compat.error_body import redact_for_terminal
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
@@ -18,6 +22,8 @@ from app.captioning.openai_compat.response import ModelResponse
 from app.captioning.openai_compat.session import ChatRequest, RetryPolicy, Session, ShrinkImage
 from app.captioning.openai_compat.settings import ModelSettings
 from app.captioning.prompt import system_prompt, user_prompt
+from app.captioning.providers.notes import describe_model
+from app.captioning.providers.provider import ErrorStatement, Provider
 from app.captioning.styles.loader import load_styles
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
@@ -31,6 +37,12 @@ _SHOWN_CHARS = 200
 _LIST_MODELS_TIMEOUT_S = 5.0
 
 
+class _CommonParts(TypedDict):
+    params: Mapping[str, Any]
+    errors: tuple[ErrorStatement, ...]
+    total_has_thinking: bool
+
+
 class OpenAICompatCaptioner(Captioner):
     """One model. All draft requests share its connections and learned capabilities."""
 
@@ -39,20 +51,29 @@ class OpenAICompatCaptioner(Captioner):
         settings: ModelSettings,
         *,
         shrink: ShrinkImage | None = None,
+        reencode: ShrinkImage | None = None,
+        provider: Provider | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`shrink` is called where the model refuses an image as too large.
+
+        `reencode` is called where the model cannot read it. `provider` is what its provider
+        documents.
 
         Raises ValueError where OpenAI itself would be called without a key.
         """
         self.name = settings.model
         self._settings = settings
         self._shrink = shrink
+        self._reencode = reencode
+        self.provider = provider
         self._sleep = sleep
         self._endpoint = Endpoint(
             settings.base_url, settings.resolve_api_key(), settings.header_values()
         )
-        self._learned = LearnedCapabilities(settings.model)
+        self._learned = LearnedCapabilities(
+            settings.model, documented_capabilities(provider, settings.model, settings.params)
+        )
         self._price = None if settings.price is None else settings.price.token_price()
 
     async def draft(
@@ -78,7 +99,7 @@ class OpenAICompatCaptioner(Captioner):
             image=known_good_image().for_models,
             max_tokens=_PROBE_MAX_TOKENS,
             temperature=self._settings.temperature,
-            params=self._settings.params,
+            **self._common,
         )
         timeout_s = self._settings.timeout_s
         session = self._create_session(chat_request, _once(timeout_s), Deadline.after(timeout_s))
@@ -140,6 +161,12 @@ class OpenAICompatCaptioner(Captioner):
         shown = redact_for_terminal(draft.text, self._endpoint.secrets)
         raise ModelError(log_reason=f'{self.name}: no caption, but "{shown}": {" ".join(reasons)}')
 
+    def describe(self, size: Size) -> list[str]:
+        """What its provider documents about it, and what a picture of this size takes."""
+        if self.provider is None:
+            return []
+        return describe_model(self.provider, self.name, self._settings.params, size)
+
     def warm_up(self) -> None:
         """Import the openai SDK, which takes half a second; in any thread."""
         self._endpoint.warm_up()
@@ -156,8 +183,19 @@ class OpenAICompatCaptioner(Captioner):
             image=image.for_models,
             max_tokens=request.max_tokens,
             temperature=self._settings.temperature,
-            params=self._settings.params,
+            **self._common,
         )
+
+    @property
+    def _common(self) -> "_CommonParts":
+        """What is the same in all requests."""
+        provider = self.provider
+        return {
+            "params": self._settings.params,
+            "errors": provider.errors if provider is not None else (),
+            "total_has_thinking": "gemini" in self.name.lower()
+            or (provider is not None and provider.total_has_thinking),
+        }
 
     def _draft_of(self, response: ModelResponse, had_headroom: bool) -> Draft:
         return Draft(
@@ -187,6 +225,7 @@ class OpenAICompatCaptioner(Captioner):
             endpoint=self._endpoint,
             learned=self._learned,
             shrink=self._shrink,
+            reencode=self._reencode,
             sleep=self._sleep,
         )
 

@@ -5,7 +5,7 @@ and last the words that most servers have in common.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.captioning.openai_compat.error_body import ErrorBody
@@ -18,6 +18,7 @@ from app.captioning.openai_compat.errors import (
 from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.provider_dialects import kind_of_codes, kind_of_words
 from app.captioning.openai_compat.retry_after import find_retry_after_in_body_s, find_retry_after_s
+from app.captioning.providers.provider import ErrorStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ _NOT_FOUND_REASON = (
 _REASONS = {
     FailureKind.CONTENT_FILTERED: "the model's content filter refused the request",
     FailureKind.IMAGE_REFUSED: "the model cannot take this image",
+    FailureKind.IMAGE_UNREADABLE: "the model cannot read this image, also encoded anew",
     FailureKind.IMAGE_TOO_LARGE: (
         "the image is too large for the model's context or its server's limits"
     ),
@@ -216,16 +218,21 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str], frozenset[int]], ...] = (
 
 
 def classify_error_response(
-    status: int, headers: Mapping[str, str], error: ErrorBody, now_s: float
+    status: int,
+    headers: Mapping[str, str],
+    error: ErrorBody,
+    now_s: float,
+    documented: Sequence[ErrorStatement] = (),
 ) -> Failure:
     """The failure that an error response stands for, with the wait that it names.
 
     `status` 2xx means that the error was in the body of a success; the status is then derived from
     the body. `headers` have lower-case names; `now_s` is the wall clock, for waits given as times.
+    `documented` is what the provider's own file says of its errors, which counts first.
     """
     if 200 <= status < 300:
         status = error.status or _status_from_text(error.search_text)
-    kind, reason = _kind_and_reason(status, error)
+    kind, reason = _kind_and_reason(status, error, documented)
     retry_after_s = find_retry_after_s(headers, error.raw, now_s)
     return Failure(
         kind, reason, retry_after_s, error, status, is_unexplained=_is_unexplained(kind, status)
@@ -254,8 +261,13 @@ def _is_unexplained(kind: FailureKind, status: int) -> bool:
     )
 
 
-def _kind_and_reason(status: int, error: ErrorBody) -> tuple[FailureKind, str]:
-    kind = _kind(status, error)
+def _kind_and_reason(
+    status: int, error: ErrorBody, documented: Sequence[ErrorStatement]
+) -> tuple[FailureKind, str]:
+    kind = next(
+        (one.kind for one in documented if one.is_said_by(status, error.codes, error.search_text)),
+        None,
+    ) or _kind(status, error)
     if kind is not FailureKind.MISCONFIGURED:
         return kind, _REASONS[kind]
     if status in _AUTHENTICATION_STATUSES or _INVALID_KEY.search(error.search_text):

@@ -10,6 +10,8 @@ class FailureKind(StrEnum):
     """A content filter refused the image or the text."""
     IMAGE_REFUSED = "image_refused"
     """The model cannot take this image: too small, too narrow, not decodable for it."""
+    IMAGE_UNREADABLE = "image_unreadable"
+    """The model could not read the file; the same picture, encoded anew, may pass."""
     IMAGE_TOO_LARGE = "image_too_large"
     """The image has too many pixels, bytes or tokens for the model; a smaller one may pass."""
     RUNNER_CRASHED = "runner_crashed"

@@ -60,6 +60,8 @@ class ModelResponse:
     """The model or its content filter refused."""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    uncounted_tokens: int = 0
+    """Tokens of the total that are neither input nor output: with Gemini those of its thinking."""
     model: str | None = None
     """The model that has answered, as the server says; None where it names none."""
 
@@ -162,23 +164,26 @@ def _from_choices(
         return InvalidResponse(
             "the model called a tool, although none was offered", is_wrong_server=False
         )
-    # What a gateway's provider said, where the gateway itself says `stop` (OpenRouter).
-    native_finish = str(choice.get("native_finish_reason") or "").lower()
+    native_finish = _native_finish_reason(choice)
     is_filtered = not text.strip() and (
         _is_filter_result(choice.get("content_filter_results"))
         or _REFUSED.search(native_finish) is not None
     )
+    is_truncated = finish in _TRUNCATED or native_finish in _TRUNCATED
+    counts = _TokenCounts.of(usage)
     return ModelResponse(
         text=text,
-        truncated=finish in _TRUNCATED,
+        truncated=is_truncated,
         has_reasoning=has_reasoning
         or _reasoning_tokens(usage) > 0
+        or counts.uncounted > 0
         or _contains_reasoning(text)
         # The wording alone is a guess: it counts only where it would explain a missing end.
-        or (finish in _TRUNCATED and is_unmarked_reasoning(text)),
+        or (is_truncated and is_unmarked_reasoning(text)),
         refused=is_refusal or is_filtered or _REFUSED.search(finish) is not None,
-        input_tokens=_token_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-        output_tokens=_token_count(usage.get("completion_tokens", usage.get("output_tokens"))),
+        input_tokens=counts.input,
+        output_tokens=counts.output,
+        uncounted_tokens=counts.uncounted,
         model=_served_model(value.get("model")),
     )
 
@@ -241,6 +246,17 @@ def _is_filter_result(results: object) -> bool:
     )
 
 
+def _native_finish_reason(choice: Mapping[str, Any]) -> str:
+    """What a gateway's provider said, where the gateway itself says `stop`.
+
+    OpenRouter has it in the choice, LiteLLM among the choice's `provider_specific_fields`.
+    """
+    fields = choice.get("provider_specific_fields")
+    fields = fields if isinstance(fields, Mapping) else {}
+    reason = choice.get("native_finish_reason") or fields.get("native_finish_reason")
+    return str(reason or "").lower()
+
+
 def _has_tool_calls(message: Mapping[str, Any]) -> bool:
     return bool(message.get("tool_calls") or message.get("function_call"))
 
@@ -249,6 +265,25 @@ def _contains_reasoning(text: str) -> bool:
     """Whether reasoning is part of the text: what is stripped is more than template tokens."""
     stripped = len(strip_reasoning(text))
     return stripped + _MAX_TEMPLATE_CHARS < min(len(text.strip()), MAX_DRAFT_CHARS)
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenCounts:
+    input: int | None
+    output: int | None
+    uncounted: int
+
+    @classmethod
+    def of(cls, usage: Mapping[str, Any]) -> "_TokenCounts":
+        sent = _token_count(usage.get("prompt_tokens", usage.get("input_tokens")))
+        written = _token_count(usage.get("completion_tokens", usage.get("output_tokens")))
+        total = _token_count(usage.get("total_tokens"))
+        if sent is None or written is None or total is None or total <= sent + written:
+            return cls(sent, written, 0)
+        rest = total - sent - written
+        # xAI counts reasoning beside the completion, and says how much it was.
+        is_explained = rest == _reasoning_tokens(usage)
+        return cls(sent, written + rest, 0) if is_explained else cls(sent, written, rest)
 
 
 def _reasoning_tokens(usage: Mapping[str, Any]) -> int:

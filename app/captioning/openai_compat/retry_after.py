@@ -64,6 +64,9 @@ _REMAINING_MEMBER = re.compile(
     re.IGNORECASE,
 )
 
+_PASSED_ON = "llm_provider-"
+"""LiteLLM passes the headers of the provider behind it on with this prefix, and some of them so
+alone (https://github.com/BerriAI/litellm/issues/21553)."""
 _RESET_HEADER = re.compile(r"(?:[a-z-]*-)?ratelimit-(?:(?P<a>.+)-)?reset(?:-(?P<b>.+))?")
 # The RateLimit header of draft-ietf-httpapi-ratelimit-headers, in its older and its newer form:
 # `limit=9, remaining=0, reset=17` and `"default";r=0;t=22`. Only with nothing remaining.
@@ -82,6 +85,12 @@ def find_retry_after_s(headers: Mapping[str, str], body: str, now_s: float) -> f
     x-ratelimit-reset-* headers count only where nothing else names a wait: they say when a limit
     is full again, not when this request is accepted.
     """
+    passed_on = {
+        name.removeprefix(_PASSED_ON): value
+        for name, value in headers.items()
+        if name.startswith(_PASSED_ON)
+    }
+    headers = {**passed_on, **headers}
     now_s = _server_time_s(headers, now_s)
     body = body[:_MAX_SEARCHED_CHARS]
     retry_times = (found["time"] for found in _RETRY_AT.finditer(body))

@@ -36,6 +36,7 @@ from app.captioning.openai_compat.call_telemetry import (
 from app.captioning.openai_compat.capabilities import (
     Capabilities,
     LearnedCapabilities,
+    learn_fewer_tokens,
     learn_from_error,
 )
 from app.captioning.openai_compat.endpoint import Endpoint
@@ -51,6 +52,7 @@ from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.request_body import RequestBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
 from app.captioning.openai_compat.server_text import loggable_codes, loggable_message
+from app.captioning.providers.provider import ErrorStatement
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import ModelImage
@@ -58,12 +60,14 @@ from app.types import ModelImage
 _logger = logging.getLogger(__name__)
 
 ShrinkImage = Callable[[bytes], Awaitable[ModelImage]]
-"""Returns the JPEG with fewer pixels."""
+"""Returns the JPEG with fewer pixels, or encoded anew."""
 
 _READ_AT_ONCE_BYTES = 16 * 1024
 """A larger response is read in a thread, with rests: two megabytes of events take 0.2 s."""
 _READ_ERROR_AT_ONCE_BYTES = 2 * 1024
 """The words of an error are searched: 4,096 hostile characters take 20 ms."""
+_MAX_HEADROOM_STEPS = 2
+"""Repetitions with more tokens in one session: to the largest headroom in two."""
 _MAX_PARAMETER_CHANGES = 3
 """One for each parameter that a model may refuse, on average."""
 _FINAL_KINDS = frozenset({
@@ -98,6 +102,10 @@ class ChatRequest:
     temperature: float | None
     params: Mapping[str, Any] = field(default_factory=dict)
     """The operator's, merged into the body. What they set is not changed by what is learned."""
+    errors: tuple[ErrorStatement, ...] = ()
+    """What the provider documents about its errors."""
+    total_has_thinking: bool = False
+    """Whether thinking is counted in the total alone."""
 
     @property
     def has_own_token_limit(self) -> bool:
@@ -130,6 +138,7 @@ class Session:
         endpoint: Endpoint,
         learned: LearnedCapabilities,
         shrink: ShrinkImage | None = None,
+        reencode: ShrinkImage | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._request = request
@@ -138,11 +147,12 @@ class Session:
         self._endpoint = endpoint
         self._learned = learned
         self._shrink = shrink
+        self._reencode = reencode
         self._sleep = sleep
         self._retries_left = retry_policy.max_retries
         self._rate_limit_waits_left = retry_policy.max_rate_limit_waits
         self._parameter_changes_left = _MAX_PARAMETER_CHANGES
-        self._had_more_headroom = False
+        self._headroom_steps_left = _MAX_HEADROOM_STEPS
         self._responses: list[ModelResponse] = []
 
     @property
@@ -216,8 +226,14 @@ class Session:
 
     async def _prepare_retry(self, failure: Failure, sent: Capabilities) -> None:
         """Change what the next call sends, or wait. Raises where another call is not worth it."""
+        if self._learn_fewer_tokens(failure, sent):
+            return
         if failure.kind in _FINAL_KINDS:
             self._raise(failure)
+        if failure.kind is FailureKind.IMAGE_UNREADABLE and self._reencode is not None:
+            reencode, self._reencode = self._reencode, None  # once
+            self._request = replace(self._request, image=await reencode(self._request.image.jpeg))
+            return
         if self._learn_from(failure, sent):
             return
         if failure.kind is FailureKind.IMAGE_TOO_LARGE and self._shrink is not None:
@@ -227,6 +243,16 @@ class Session:
         if failure.kind not in (FailureKind.RATE_LIMITED, FailureKind.SERVER_UNAVAILABLE):
             self._raise(failure)
         await self._wait_before_retry(failure)
+
+    def _learn_fewer_tokens(self, failure: Failure, sent: Capabilities) -> bool:
+        if failure.error_body is None or not self._parameter_changes_left:
+            return False
+        learned = learn_fewer_tokens(sent, failure.error_body)
+        if learned is None:
+            return False
+        self._parameter_changes_left -= 1
+        self._learned.learn(learned)
+        return True
 
     def _learn_from(self, failure: Failure, sent: Capabilities) -> bool:
         """Whether the failure is about a parameter that the next call can omit or rename."""
@@ -275,15 +301,16 @@ class Session:
         try:
             is_success = 200 <= response.status < 300
             at_once_bytes = _READ_AT_ONCE_BYTES if is_success else _READ_ERROR_AT_ONCE_BYTES
+            received = _Received(response, self._request)
             if len(response.body) <= at_once_bytes:
-                return _parse(response)
-            return await self._endpoint.reading.run_in_thread(_parse, response)
+                return _parse(received)
+            return await self._endpoint.reading.run_in_thread(_parse, received)
         except RecursionError:
             reason = "the response is nested too deeply"
             return Failure(FailureKind.RESPONSE_INVALID, reason, status=response.status)
 
     def _needs_more_headroom(self, response: ModelResponse, sent: Capabilities) -> bool:
-        """Whether reasoning used up the tokens and a call with more may help: once a session.
+        """Whether reasoning used up the tokens and a call with more may help: twice a session.
 
         Later sessions begin with the headroom that was learned here.
         """
@@ -295,9 +322,9 @@ class Session:
         is_incomplete = is_empty or response.truncated
         more = sent.with_more_headroom() if is_incomplete or not sent.headroom_tokens else sent
         self._learned.learn(more)
-        if not is_incomplete or response.refused or self._had_more_headroom or more == sent:
+        if not is_incomplete or response.refused or not self._headroom_steps_left or more == sent:
             return False
-        self._had_more_headroom = True
+        self._headroom_steps_left -= 1
         return True
 
     def _accept(self, response: ModelResponse) -> ModelResponse:
@@ -320,7 +347,11 @@ class Session:
         match failure.kind:
             case FailureKind.CONTENT_FILTERED:
                 raise CaptionRefused(log_reason=reason)
-            case FailureKind.IMAGE_REFUSED | FailureKind.IMAGE_TOO_LARGE:
+            case (
+                FailureKind.IMAGE_REFUSED
+                | FailureKind.IMAGE_TOO_LARGE
+                | FailureKind.IMAGE_UNREADABLE
+            ):
                 raise ImageNotAccepted(log_reason=reason)
             case FailureKind.RUNNER_CRASHED:
                 raise ModelCrashed(log_reason=reason)
@@ -352,19 +383,31 @@ class Session:
         return "; ".join(parts)
 
 
-def _parse(response: HttpResponse) -> ModelResponse | Failure:
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """A response, and the request that tells how it is meant."""
+
+    response: HttpResponse
+    request: ChatRequest
+
+
+def _parse(received: _Received) -> ModelResponse | Failure:
+    response, request = received.response, received.request
     status, headers = response.status, response.headers
     if not 200 <= status < 300:
         error = parse_error_body(response.body)
-        return classify_error_response(status, headers, error, time.time())
+        return classify_error_response(status, headers, error, time.time(), request.errors)
     parsed = parse_response(response.body)
     if isinstance(parsed, ErrorBody):
-        return classify_error_response(200, headers, parsed, time.time())
+        return classify_error_response(200, headers, parsed, time.time(), request.errors)
     if isinstance(parsed, InvalidResponse):
         is_wrong_server = parsed.is_wrong_server
         kind = FailureKind.MISCONFIGURED if is_wrong_server else FailureKind.RESPONSE_INVALID
         # The known good image tells whether this image, or one caller's text, makes it respond so.
         return Failure(kind, parsed.reason, status=status, is_unexplained=is_wrong_server)
+    if request.total_has_thinking and parsed.output_tokens is not None:
+        output_tokens = parsed.output_tokens + parsed.uncounted_tokens
+        return replace(parsed, output_tokens=output_tokens, uncounted_tokens=0)
     return parsed
 
 

@@ -10,6 +10,11 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from app.captioning.openai_compat.extra_headers import check_headers
 from app.captioning.openai_compat.extra_params import check_params
 from app.captioning.prices import Price
+from app.captioning.providers.provider import Provider
+from app.captioning.providers.registry import find_provider
+
+_OPENAI_URL = "https://api.openai.com/v1"
+"""The openai SDK's own default."""
 
 
 class ModelSettings(
@@ -38,6 +43,8 @@ class ModelSettings(
     """Merged into the body of every call, for instance `{"reasoning_effort": "none"}`."""
     headers: Mapping[str, SecretStr] = Field(default_factory=dict)
     """Further headers of every call."""
+    provider: str | None = None
+    """Whose documents hold for the server; None: the provider whose base URL it is."""
     price: Price | None = None
     """What the provider asks; None: no cost is told."""
 
@@ -90,6 +97,19 @@ class ModelSettings(
         if not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError("a key is printable ASCII without spaces; part of it may be missing")
         return SecretStr(text)
+
+    def find_provider(self, providers: Mapping[str, Provider]) -> Provider | None:
+        """The provider that is named, else the one of the base URL; None where none is known.
+
+        Raises ValueError where the one that is named is not known.
+        """
+        if self.provider is None:
+            base_url = self.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI_URL
+            return find_provider(base_url, providers)
+        if self.provider not in providers:
+            known = ", ".join(sorted(providers))
+            raise ValueError(f"{self.provider!r} is no provider; there are {known}")
+        return providers[self.provider]
 
     def header_values(self) -> dict[str, str]:
         """The further headers, to be sent and never to be logged."""

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.captioning.errors import ModelError
+from app.captioning.providers.registry import load_providers
 from testing.servers.aimock_model_server import AimockModelServer
 from testing.servers.raw_model_server import completion, openai_error, raw_model_server
 from tests.captioning.conftest import CaptionerFactory
@@ -121,7 +122,7 @@ def with_reasoning(
 async def test_an_empty_response_at_the_token_limit_is_repeated_with_headroom(
     make_captioner: CaptionerFactory,
 ) -> None:
-    """64, then 1,088 tokens; the next draft begins with those. Usage is the sum of all calls."""
+    """64, then 2,112 tokens; the next draft begins with those. Usage is the sum of all calls."""
     async with raw_model_server() as model:
         model.respond(with_reasoning(None)).complete("A blue disc.").complete("A blue disc.")
         captioner = make_captioner(model.base_url)
@@ -129,7 +130,7 @@ async def test_an_empty_response_at_the_token_limit_is_repeated_with_headroom(
         assert (found.text, found.cut, found.had_headroom) == ("A blue disc.", False, True)
         assert (found.input_tokens, found.output_tokens) == (600, 84)
         assert (await draft(captioner)).had_headroom
-        assert [request["max_tokens"] for request in model.requests] == [64, 1088, 1088]
+        assert [request["max_tokens"] for request in model.requests] == [64, 2112, 2112]
 
 
 @pytest.mark.parametrize(
@@ -165,27 +166,30 @@ async def test_a_complete_response_with_reasoning_gives_headroom_to_the_next_dra
         captioner = make_captioner(model.base_url)
         assert not (await draft(captioner)).had_headroom
         assert (await draft(captioner)).had_headroom
-        assert [request["max_tokens"] for request in model.requests] == [64, 1088]
+        assert [request["max_tokens"] for request in model.requests] == [64, 2112]
 
 
 async def test_headroom_for_reasoning_is_bounded(make_captioner: CaptionerFactory) -> None:
-    """At most two calls a draft, and at most 4,096 tokens; then an empty response is an error."""
+    """At most three calls a draft, and at most 16,384 tokens; then an empty response is an error.
+
+    The largest number is reached in the first draft: a model that needs 9,000 is not asked in vain.
+    """
     async with raw_model_server() as model:
         model.respond(with_reasoning(None))
         captioner = make_captioner(model.base_url)
-        for _ in range(4):
+        for _ in range(3):
             with pytest.raises(ModelError) as caught:
                 await draft(captioner)
             assert "reasoning" in caught.value.log_reason
         headroom = [request["max_tokens"] - 64 for request in model.requests]
-        assert headroom == [0, 1024, 2048, 4096, 4096, 4096]
+        assert headroom == [0, 2048, 16384, 16384, 16384]
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        "max_tokens is too large: 1088. This model supports at most 600 completion tokens.",
-        "This model's maximum context length is 2048 tokens. However, you requested 2400 tokens",
+        "max_tokens is too large: 2112. This model supports at most 1200 completion tokens.",
+        "This model's maximum context length is 2048 tokens. However, you requested 3400 tokens",
     ],
 )
 async def test_headroom_is_halved_where_the_server_refuses_so_many_tokens(
@@ -196,7 +200,7 @@ async def test_headroom_is_halved_where_the_server_refuses_so_many_tokens(
         model.respond(with_reasoning(None)).respond(openai_error(message), 400)
         model.complete("A blue disc.")
         assert (await draft(make_captioner(model.base_url))).text == "A blue disc."
-        assert [request["max_tokens"] for request in model.requests] == [64, 1088, 576]
+        assert [request["max_tokens"] for request in model.requests] == [64, 2112, 1088]
 
 
 async def test_a_response_cut_at_the_token_limit_without_reasoning_is_a_cut_draft(
@@ -222,4 +226,56 @@ async def test_a_reasoning_model_as_aimock_simulates_it_gets_headroom(
     aimock.respond_always({"content": "A blue disc on white."})
     found = await draft(make_captioner(aimock.base_url))
     assert (found.text, found.had_headroom) == ("A blue disc on white.", True)
-    assert [call["max_tokens"] for call in aimock.calls()] == [64, 1088]
+    assert [call["max_tokens"] for call in aimock.calls()] == [64, 2112]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (402, ("This request requires more credits, or fewer max_tokens. You requested up to 2112 "
+              "tokens, but can only afford 1200.")),
+        (413, ("Request too large for model `m` in organization `o` service tier `on_demand` on "
+              "tokens per minute (TPM): Limit 2000, Requested 2999, please reduce your message "
+              "size and try again.")),
+    ],
+)  # fmt: skip
+async def test_headroom_that_is_counted_as_if_it_were_used_is_halved(
+    make_captioner: CaptionerFactory, status: int, message: str
+) -> None:
+    """OpenRouter and Groq: the image is not too large, nor is the credit used up."""
+    async with raw_model_server() as model:
+        model.respond(with_reasoning(None)).respond(openai_error(message), status)
+        model.complete("A blue disc.")
+        assert (await draft(make_captioner(model.base_url), 30)).text == "A blue disc."
+        assert [request["max_tokens"] for request in model.requests] == [64, 2112, 1088]
+
+
+async def test_a_known_model_is_asked_rightly_at_the_first_call(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """By what its provider documents: the name of the limit, no temperature, headroom."""
+    openai, gemini = load_providers()["openai"], load_providers()["gemini"]
+    async with raw_model_server() as model:
+        model.complete("A blue disc.")
+        await draft(make_captioner(model.base_url, model="gpt-6-luna", provider=openai), 30)
+        await draft(make_captioner(model.base_url, model="gpt-4o", provider=openai), 30)
+        await draft(make_captioner(model.base_url, model="gemini-2.5-flash", provider=gemini), 30)
+        first, second, third = model.requests
+        assert (first["max_completion_tokens"], "temperature" in first) == (2112, False)
+        assert (second["max_tokens"], second["temperature"]) == (64, 0.2)
+        assert third["max_tokens"] == 2112
+
+
+async def test_a_known_model_whose_thinking_is_off_gets_no_headroom(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """The operator's parameters have what its provider documents for that."""
+    openai = load_providers()["openai"]
+    async with raw_model_server() as model:
+        model.complete("A blue disc.")
+        params = {"reasoning_effort": "none", "seed": 7}
+        captioner = make_captioner(
+            model.base_url, model="gpt-6-luna", provider=openai, params=params
+        )
+        await draft(captioner, 30)
+        assert model.requests[0]["max_completion_tokens"] == 64

@@ -48,7 +48,7 @@ async def test_what_a_provider_says_is_understood(
     """What the caller gets, its wait, and the number of calls; then a good image is captioned."""
     server.example = dialect.example
     server.calls.clear()
-    captioner = FallbackCaptioner([make_captioner(server.base_url, shrink=shrink)])
+    captioner = FallbackCaptioner([make_captioner(server.base_url, shrink=shrink, reencode=shrink)])
     expected, calls = expected_outcome(dialect)
     outcome, retry_after_s = "a caption", None
     try:

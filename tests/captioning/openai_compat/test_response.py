@@ -225,3 +225,47 @@ def test_reasoning_is_detected(value: object, has_reasoning: bool) -> None:
     found = read(value)
     assert isinstance(found, ModelResponse)
     assert found.has_reasoning == has_reasoning
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 28}, (20, 8, 0)),
+        ({"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 433}, (20, 8, 405)),
+        ({"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 433,
+          "completion_tokens_details": {"reasoning_tokens": 405}}, (20, 413, 0)),
+        ({"prompt_tokens": 20, "completion_tokens": 408, "total_tokens": 428,
+          "completion_tokens_details": {"reasoning_tokens": 400}}, (20, 408, 0)),
+        ({"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 3}, (20, 8, 0)),
+        ({"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": "many"}, (20, 8, 0)),
+        ({"completion_tokens": 8, "total_tokens": 433}, (None, 8, 0)),
+    ],
+)  # fmt: skip
+def test_tokens_in_the_total_alone_are_told_apart(
+    usage: dict[str, Any], counts: tuple[int | None, int | None, int]
+) -> None:
+    """Those of reasoning that is counted beside the completion (xAI) are output."""
+    found = read({**message(content="A mug."), "usage": usage})
+    assert isinstance(found, ModelResponse)
+    assert (found.input_tokens, found.output_tokens, found.uncounted_tokens) == counts
+    assert found.has_reasoning == (counts[2] > 0 or "completion_tokens_details" in usage)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"native_finish_reason": "MAX_TOKENS"},
+        {"provider_specific_fields": {"native_finish_reason": "max_tokens"}},
+    ],
+)
+def test_a_gateways_native_finish_reason_is_read(members: dict[str, Any]) -> None:
+    """OpenRouter and LiteLLM say `stop` beside it."""
+    choice = {"message": {"content": "A mug on a"}, "finish_reason": "stop", **members}
+    found = read({"choices": [choice]})
+    assert isinstance(found, ModelResponse)
+    assert found.truncated
+    filtered = {"message": {"content": ""}, "finish_reason": "stop",
+                "provider_specific_fields": {"native_finish_reason": "SAFETY"}}  # fmt: skip
+    refused = read({"choices": [filtered]})
+    assert isinstance(refused, ModelResponse)
+    assert refused.refused

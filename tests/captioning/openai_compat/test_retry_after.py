@@ -235,3 +235,15 @@ def test_the_ratelimit_header_of_the_ietf_draft_is_parsed_where_nothing_remains(
 ) -> None:
     """Its older and its newer form."""
     assert retry_after_s(ratelimit=value) == seconds
+
+
+def test_the_wait_of_the_provider_behind_litellm_is_found() -> None:
+    """Its own headers count first where both are there."""
+    headers = {"llm_provider-retry-after": "7"}
+    assert find_retry_after_s(headers, "", NOW_S) == 7
+    assert find_retry_after_s({**headers, "retry-after": "3"}, "", NOW_S) == 3
+    limits = {
+        "llm_provider-x-ratelimit-reset-tokens": "12s",
+        "llm_provider-x-ratelimit-remaining-tokens": "0",
+    }
+    assert find_retry_after_s(limits, "", NOW_S) == 12

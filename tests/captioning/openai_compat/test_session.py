@@ -17,8 +17,14 @@ from app.captioning.errors import (
 from app.captioning.fallback import FallbackCaptioner
 from app.runtime.deadline import Deadline
 from app.types import ModelImage
+from testing.images import jpeg
 from testing.servers.llmock_model_server import LlmockModelServer
-from testing.servers.raw_model_server import openai_error, raw_model_server
+from testing.servers.raw_model_server import (
+    completion,
+    openai_error,
+    raw_model_server,
+    sent_image,
+)
 from tests.captioning.conftest import CaptionerFactory
 from tests.captioning.draft_requests import draft, draft_request, failed_draft, normalised_image
 
@@ -252,3 +258,39 @@ async def test_unusable_responses_to_some_images_do_not_close_the_model_to_other
                 await captioner.draft(image, draft_request(), Deadline.after(10))
         assert set(captioner.circuit_states().values()) == {"closed"}
         assert (await draft(captioner)).text == "A blue disc."
+
+
+async def test_an_image_that_the_model_could_not_read_is_sent_once_more_encoded_anew(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """Not unchanged, and not again after that."""
+    anew = ModelImage(jpeg((288, 216)), 288, 216)
+
+    async def reencode(_jpeg: bytes) -> ModelImage:
+        return anew
+
+    async with raw_model_server() as model:
+        model.respond(openai_error("Could not process image"), 400).complete("A blue disc.")
+        found = await draft(make_captioner(model.base_url, reencode=reencode), 30)
+        assert (found.text, found.sent_px) == ("A blue disc.", (288, 216))
+        assert [sent_image(request).size for request in model.requests] == [(320, 240), (288, 216)]
+        model.clear().respond(openai_error("Could not process image"), 400)
+        error = await failed_draft(make_captioner(model.base_url, reencode=reencode))
+        assert isinstance(error, ImageNotAccepted)
+        assert len(model.requests) == 4
+
+
+async def test_thinking_that_is_in_the_total_alone_is_paid_and_gets_room(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """A half sentence of Gemini is asked for again; what both calls cost is counted."""
+    cut = completion("A blue disc on a", finish_reason="length")
+    cut["usage"] = {"prompt_tokens": 300, "completion_tokens": 4, "total_tokens": 364}
+    whole = completion("A blue disc on white.")
+    whole["usage"] = {"prompt_tokens": 300, "completion_tokens": 8, "total_tokens": 9_308}
+    async with raw_model_server() as model:
+        model.respond(cut).respond(whole)
+        found = await draft(make_captioner(model.base_url, model="gemini-2.5-pro"), 30)
+        assert (found.text, found.cut) == ("A blue disc on white.", False)
+        assert (found.input_tokens, found.output_tokens) == (600, 64 + 9_008)
+        assert [request["max_tokens"] for request in model.requests] == [64, 2112]
