@@ -40,6 +40,7 @@ from app.captioning.openai_compat.session import ShrinkImage
 from app.captioning.precheck import PrecheckingCaptioner
 from app.captioning.providers.registry import load_providers
 from app.captioning.styles.loader import load_styles
+from app.drafting import Drafting
 from app.fetching.fetcher import Fetcher
 from app.imaging.normaliser import Normaliser
 from app.pipeline import Pipeline
@@ -295,15 +296,18 @@ def _start_services(
         pipeline=Pipeline(
             fetcher=parts.fetcher,
             normaliser=parts.normaliser,
-            captioner=captioner,
-            validation_pool=parts.validation_pool,
-            styles=parts.styles,
+            drafting=Drafting(
+                captioner=captioner,
+                validation_pool=parts.validation_pool,
+                styles=parts.styles,
+                metrics=metrics,
+                verifier=Verifier(
+                    EvidenceSource(parts.worker_pool, parts.ocr_pool), metrics.observe_claim
+                ),
+            ),
             drain=drain,
             metrics=metrics,
             cache=parts.cache,
-            verifier=Verifier(
-                EvidenceSource(parts.worker_pool, parts.ocr_pool), metrics.observe_claim
-            ),
         ),
         captioner=parts.captioner,
         worker_pool=parts.worker_pool,

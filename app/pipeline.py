@@ -1,4 +1,4 @@
-"""Caption pipeline: fetch, normalise, caption, validate, verify.
+"""Caption pipeline: fetch, normalise, draft and judge (drafting.py).
 
 Every step gets the request's deadline and keeps it itself: at the deadline it raises the error that
 says what it waited for. The pipeline stops a step that does not, and every step when the server
@@ -8,18 +8,13 @@ drains.
 import asyncio
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from app.captioning.cache import CacheKey, CaptionCache
-from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
-from app.captioning.errors import (
-    CaptionRefused,
-    CaptionUncertain,
-    ModelTimeout,
-    ModelUnavailable,
-)
+from app.captioning.errors import ModelTimeout, ModelUnavailable
+from app.drafting import Drafting, JudgedDraft
 from app.errors import CaptionError, Overloaded
 from app.fetching.errors import ImageTimeout
 from app.fetching.fetcher import Fetcher
@@ -29,58 +24,14 @@ from app.runtime.drain import Drain
 from app.runtime.single_flight import SingleFlight
 from app.telemetry import request_context
 from app.telemetry.metrics import Metrics
-from app.token_use import TokenUse
-from app.types import Caption, CaptionRequest, Check, Draft, NormalisedImage, Style
-from app.validation.validation_pool import ValidationPool
-from app.validation.verdict import Verdict
-from app.verification.verifier import Verifier
+from app.types import Caption, CaptionRequest, NormalisedImage
 
-_REJECTED_DRAFT_MAX_CHARS = 2_000
-"""How much of a rejected draft a reviewer and the captioner are shown."""
-_SMALL_SOURCE = "small_source"
-"""Warning: the image was enlarged, cropped or too narrow, so that little of it could be seen."""
 _ALL_AT_ONCE = 1_000
 _ROUNDS_MAX = 3
 """In how many rounds the captions of one request are made where other callers need the places."""
 _OVERRUN_S = 1.0
 """How long after the deadline a step is stopped that has not ended by itself. At the deadline
 itself two timers would race, and the caller's error would depend on which fires first."""
-
-
-class CaptionRejected(CaptionError):
-    """Two drafts broke hard rules. `draft` and `reasons` are in the problem for a reviewer."""
-
-    code, status = "caption_rejected", 422
-    title = "Both drafts were rejected"
-    public = "Two drafts broke the rules of this style. A person should write or correct this text."
-
-    def __init__(self, draft: str, verdict: Verdict) -> None:
-        super().__init__(
-            log_reason="hard rules: " + ", ".join(each.code for each in verdict.violations),
-            extra={
-                "draft": draft[:_REJECTED_DRAFT_MAX_CHARS],
-                "reasons": [
-                    {"code": each.code, "reason": each.reason} for each in verdict.violations
-                ],
-            },
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedDraft:
-    """A draft with the verdict of the rules and of the picture."""
-
-    verdict: Verdict
-    """With the codes of what the picture contradicts."""
-    checks: tuple[Check, ...] | None = None
-    """None where it was not held against the picture."""
-    is_complete: bool = True
-    """False where a part of the evidence failed that another try may find."""
-
-    @property
-    def disputed(self) -> tuple[str, ...]:
-        """The claims that the picture contradicts."""
-        return tuple(c.claim for c in self.checks or () if c.verdict == "contradicted")
 
 
 def _new_single_flight() -> SingleFlight[CacheKey, tuple[Caption, str]]:
@@ -95,14 +46,10 @@ class Pipeline:
 
     fetcher: Fetcher
     normaliser: Normaliser
-    captioner: Captioner
-    validation_pool: ValidationPool
-    styles: Mapping[str, Style]
+    drafting: Drafting
     drain: Drain
     metrics: Metrics
     cache: CaptionCache | None = None
-    verifier: Verifier | None = None
-    """None where no caption is held against its picture."""
     _in_flight: SingleFlight[CacheKey, tuple[Caption, str]] = field(
         default_factory=_new_single_flight, init=False
     )
@@ -118,10 +65,7 @@ class Pipeline:
         Raises only errors of the image, and Overloaded.
         """
         image = await self._load_image(request, deadline)
-        return await self._judge(
-            image, Draft(text, model=""), self._draft_request(request), request, deadline,
-            is_last=True, is_persons=True,
-        )  # fmt: skip
+        return await self.drafting.judge_text(image, text, request, deadline)
 
     async def captions(
         self,
@@ -177,11 +121,11 @@ class Pipeline:
     ) -> Caption:
         """Caption and validate, and count the outcome."""
         outcome = "failed"
-        model = self.captioner.name
+        model = self.drafting.captioner.name
         try:
             async with self._step("caption", deadline, ModelTimeout):
                 if self.cache is None:
-                    caption = await self._make(image, request, deadline)
+                    caption = await self.drafting.caption(image, request, deadline)
                 else:
                     caption = await self._get_or_make(self.cache, image, request, deadline)
         except CaptionError as error:
@@ -203,14 +147,14 @@ class Pipeline:
         deadline: Deadline,
     ) -> Caption:
         """The caption from the cache, from an equal request in flight, or a new one."""
-        style = self.styles[request.style]
-        key = CacheKey.of(request, image, style, self.captioner.name)
+        style = self.drafting.styles[request.style]
+        key = CacheKey.of(request, image, style, self.drafting.captioner.name)
         cached = await cache.get(key, image, style)
         if cached is not None:
             return cached
 
         async def make_and_put(deadline: Deadline) -> tuple[Caption, str]:
-            made = await self._make(image, request, deadline)
+            made = await self.drafting.caption(image, request, deadline)
             # A fallback's caption must not outlive the fallback, nor one without its text the
             # failure of OCR.
             if made.model == key.model and made.is_complete:
@@ -225,152 +169,6 @@ class Pipeline:
             request_context.set_log_fields(shared_with=made_by)
             return replace(caption, cached=True, input_tokens=0, output_tokens=0, token_uses=())
         return caption
-
-    async def _make(
-        self, image: NormalisedImage, request: CaptionRequest, deadline: Deadline
-    ) -> Caption:
-        """Draft, validate, and tell the tokens of all drafts, also where there is no caption."""
-        uses: list[TokenUse] = []
-        try:
-            return await self._draft_and_judge(image, request, deadline, uses)
-        except CaptionError as error:
-            error.token_uses = tuple(uses)
-            raise
-
-    async def _draft_and_judge(
-        self,
-        image: NormalisedImage,
-        request: CaptionRequest,
-        deadline: Deadline,
-        uses: list[TokenUse],
-    ) -> Caption:
-        """After a draft that breaks hard rules, one more with the reasons."""
-        draft_request = self._draft_request(request)
-        draft = await self._draft(image, draft_request, deadline, uses)
-        judged = await self._judge_draft(image, draft, draft_request, request, deadline)
-        verdict = judged.verdict
-        if verdict.violations:
-            rejected = RejectedDraft(
-                draft.text[:_REJECTED_DRAFT_MAX_CHARS],
-                tuple(violation.reason for violation in verdict.violations),
-                judged.disputed,
-            )
-            first = draft
-            draft = await self._draft(
-                image, replace(draft_request, rejected=rejected), deadline, uses
-            )
-            # What the picture contradicts in a text, it contradicts in the same text again.
-            if draft.text != first.text or not judged.disputed:
-                judged = await self._judge_draft(
-                    image, draft, draft_request, request, deadline, is_last=True
-                )
-            if judged.verdict.violations:
-                raise CaptionRejected(judged.verdict.caption or draft.text, judged.verdict)
-            draft = replace(
-                draft,
-                input_tokens=_sum(first.input_tokens, draft.input_tokens),
-                output_tokens=_sum(first.output_tokens, draft.output_tokens),
-            )
-        return replace(_caption_of(image, request, draft, judged), token_uses=tuple(uses))
-
-    async def _draft(
-        self,
-        image: NormalisedImage,
-        draft_request: DraftRequest,
-        deadline: Deadline,
-        uses: list[TokenUse],
-    ) -> Draft:
-        """One draft, whose tokens are added to `uses`."""
-        try:
-            draft = await self.captioner.draft(image, draft_request, deadline)
-        except CaptionError as error:
-            uses += error.take_token_uses()
-            raise
-        uses += draft.token_uses()
-        return draft
-
-    def _draft_request(self, request: CaptionRequest) -> DraftRequest:
-        return DraftRequest(
-            style=self.styles[request.style],
-            locale=request.locale,
-            max_tokens=request.max_tokens,
-            context=request.context,
-            role=request.role,
-            keywords=request.keywords,
-            visible_text=request.visible_text,
-            caller=request.caller,
-        )
-
-    async def _judge_draft(
-        self,
-        image: NormalisedImage,
-        draft: Draft,
-        draft_request: DraftRequest,
-        request: CaptionRequest,
-        deadline: Deadline,
-        *,
-        is_last: bool = False,
-    ) -> JudgedDraft:
-        """The verdict on a captioner's draft, its hard rules counted.
-
-        Raises CaptionUncertain, CaptionRefused, or Overloaded at the deadline.
-        """
-        judged = await self._judge(image, draft, draft_request, request, deadline, is_last=is_last)
-        if judged.verdict.outcome == "uncertain":
-            raise CaptionUncertain
-        if judged.verdict.outcome == "refused":
-            raise CaptionRefused
-        for violation in judged.verdict.violations:
-            self.metrics.rejected_drafts.labels(violation.code).inc()
-        return judged
-
-    async def _judge(
-        self,
-        image: NormalisedImage,
-        draft: Draft,
-        draft_request: DraftRequest,
-        request: CaptionRequest,
-        deadline: Deadline,
-        *,
-        is_last: bool,
-        is_persons: bool = False,
-    ) -> JudgedDraft:
-        """Validate, and hold what keeps the rules against the picture.
-
-        `is_last`: no other draft follows. `is_persons`: a person wrote it, without a limit of
-        tokens, and wants to hear of the picture also where it breaks a rule.
-        """
-        verdict = await self.validation_pool.validate(
-            draft,
-            style=draft_request.style,
-            locale=request.locale,
-            context=request.context,
-            visible_text=request.visible_text,
-            max_tokens=None if is_persons else request.max_tokens,
-            is_final=is_last,
-            deadline=deadline,
-            caller=request.caller,
-        )
-        is_caption = verdict.outcome == "caption" and verdict.caption
-        is_rejected = bool(verdict.violations) and not is_persons
-        if self.verifier is None or request.verify == "off" or not is_caption or is_rejected:
-            return JudgedDraft(verdict)
-        known_texts = (request.context, request.visible_text, *request.keywords)
-        with self.metrics.stage_seconds.labels("verify").time():
-            verification = await self.verifier.verify(
-                image.jpeg,
-                verdict.caption,
-                request.locale,
-                deadline,
-                known_texts=tuple(text for text in known_texts if text),
-                caller=request.caller,
-            )
-        if request.verify == "enforce":
-            violations = (*verdict.violations, *verification.contradictions)
-            verdict = replace(verdict, violations=violations)
-        else:
-            verdict = replace(verdict, warnings=(*verdict.warnings, *verification.codes))
-        return JudgedDraft(verdict, verification.checks, verification.is_complete)
 
     @asynccontextmanager
     async def _step(
@@ -406,34 +204,3 @@ def _clear_frames(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
-
-
-def _caption_of(
-    image: NormalisedImage, request: CaptionRequest, draft: Draft, judged: JudgedDraft
-) -> Caption:
-    verdict = judged.verdict
-    is_decorative = verdict.outcome == "decorative"
-    is_small = image.is_small_source and not is_decorative
-    sent_width_px, sent_height_px = draft.sent_px or (image.width_px, image.height_px)
-    return Caption(
-        text=verdict.caption,
-        style=request.style,
-        locale=request.locale,
-        decorative=is_decorative,
-        truncated=verdict.truncated,
-        warnings=(*verdict.warnings, _SMALL_SOURCE) if is_small else verdict.warnings,
-        model=draft.model,
-        input_tokens=draft.input_tokens,
-        output_tokens=draft.output_tokens,
-        source=image.source,
-        sent_width_px=sent_width_px,
-        sent_height_px=sent_height_px,
-        is_complete=draft.is_complete and judged.is_complete,
-        checks=judged.checks,
-        served_model=draft.served_model,
-    )
-
-
-def _sum(first: int | None, second: int | None) -> int | None:
-    """Tokens of both drafts; unknown where either is."""
-    return None if first is None or second is None else first + second

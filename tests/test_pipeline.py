@@ -19,12 +19,13 @@ from app.captioning.errors import (
     ModelUnavailable,
 )
 from app.captioning.styles.loader import load_styles
+from app.drafting import CaptionRejected, Drafting
 from app.errors import CaptionError, Overloaded
 from app.fetching.errors import ImageTimeout
 from app.fetching.fetcher import Fetcher, FetchSettings
 from app.imaging.errors import ImageCorrupt
 from app.imaging.normaliser import ImageSettings, Normaliser
-from app.pipeline import CaptionRejected, Pipeline
+from app.pipeline import Pipeline
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.semaphore import WeightedSemaphore
@@ -127,15 +128,21 @@ def make_pipeline(*script: str | Draft | CaptionError, **parts: object) -> Pipel
     """A pipeline over real parts, but for the captioner and for what needs child processes."""
     seconds = parts.pop("seconds", 0.0)
     budget = parts.pop("budget", None) or WeightedSemaphore(1 << 28)
+    metrics = parts.pop("metrics", None) or Metrics()
+    drafting = {
+        "captioner": ScriptedCaptioner(list(script), seconds),
+        "validation_pool": ValidationPool(),
+        "styles": STYLES,
+        "metrics": metrics,
+    }
+    drafting |= {name: parts.pop(name) for name in list(parts) if name in drafting}
     return Pipeline(
         **{
             "fetcher": Fetcher(FetchSettings(), budget),
             "normaliser": FixedNormaliser(),
-            "captioner": ScriptedCaptioner(list(script), seconds),
-            "validation_pool": ValidationPool(),
-            "styles": STYLES,
+            "drafting": Drafting(**drafting),
             "drain": Drain(),
-            "metrics": Metrics(),
+            "metrics": metrics,
             **parts,
         }
     )
@@ -193,7 +200,7 @@ async def test_a_draft_that_breaks_no_rule_becomes_the_caption() -> None:
         cached=None,
         token_uses=(TokenUse(900, 12),),
     )
-    assert pipeline.captioner.requests == [
+    assert pipeline.drafting.captioner.requests == [
         DraftRequest(
             STYLES["concise"],
             "en-GB",
@@ -229,7 +236,7 @@ async def test_a_rejected_draft_is_asked_for_again_with_the_reasons() -> None:
     )
     caption = await pipeline.caption(REQUEST, soon())
     assert (caption.text, caption.input_tokens, caption.output_tokens) == (GOOD, 1850, 14)
-    first, second = pipeline.captioner.requests
+    first, second = pipeline.drafting.captioner.requests
     assert first.rejected is None
     assert second == replace(first, rejected=second.rejected)
     assert second.rejected.draft == TOO_SHORT
@@ -309,7 +316,7 @@ async def test_requests_that_share_a_draft_or_a_failure_count_its_tokens_once() 
             for one in results
             for use in (one.token_uses if isinstance(one, Caption) else one.take_token_uses())
         ]
-        assert uses == [TokenUse(100, 1)] * len(pipeline.captioner.requests)
+        assert uses == [TokenUse(100, 1)] * len(pipeline.drafting.captioner.requests)
 
 
 async def test_two_rejected_drafts_are_an_error_with_the_last_draft_and_its_reasons() -> None:
@@ -318,7 +325,7 @@ async def test_two_rejected_drafts_are_an_error_with_the_last_draft_and_its_reas
     assert isinstance(error, CaptionRejected)
     assert error.extra["draft"] == LOOP.strip()
     assert [reason["code"] for reason in error.extra["reasons"]] == ["loop", "too_long"]
-    assert len(pipeline.captioner.requests) == 2
+    assert len(pipeline.drafting.captioner.requests) == 2
     for rule, drafts in (("too_short", 1), ("loop", 1), ("too_long", 1)):
         assert count(pipeline, "rejected_drafts_total", rule=rule) == drafts
 
@@ -328,7 +335,7 @@ async def test_a_long_rejected_draft_is_shown_in_part(validation_pool: Validatio
     pipeline = make_pipeline(drafts, validation_pool=validation_pool)
     error = await failure(pipeline.caption(replace(REQUEST, max_tokens=256), soon()))
     assert len(error.extra["draft"]) == 2_000
-    assert len(pipeline.captioner.requests[1].rejected.draft) == 2_000
+    assert len(pipeline.drafting.captioner.requests[1].rejected.draft) == 2_000
 
 
 async def test_a_long_draft_is_validated_in_a_child_process(
@@ -373,7 +380,7 @@ async def test_uncertain_and_refused_drafts_are_errors(
     """They are final: no draft follows."""
     pipeline = make_pipeline(*drafts)
     assert type(await failure(pipeline.caption(REQUEST, soon()))) is error
-    assert len(pipeline.captioner.requests) == len(drafts)
+    assert len(pipeline.drafting.captioner.requests) == len(drafts)
     outcome = {"style": "concise", "model": "m", "outcome": error.code}
     assert count(pipeline, "captions_total", **outcome) == 1
 
@@ -390,7 +397,7 @@ async def test_one_failing_caption_does_not_lose_the_others() -> None:
     assert isinstance(second, ModelError)
     assert (third.style, third.text) == ("seo", GOOD)
     assert pipeline.normaliser.sources == ["anna"]
-    assert [request.style.name for request in pipeline.captioner.requests] == [
+    assert [request.style.name for request in pipeline.drafting.captioner.requests] == [
         "concise",
         "detailed",
         "seo",
@@ -428,7 +435,7 @@ async def test_a_failing_image_is_the_whole_outcome() -> None:
     pipeline = make_pipeline(GOOD, normaliser=FixedNormaliser(ImageCorrupt()))
     error = await failure(pipeline.captions([REQUEST, REQUEST], soon()))
     assert isinstance(error, ImageCorrupt)
-    assert not pipeline.captioner.requests
+    assert not pipeline.drafting.captioner.requests
 
 
 # Deadlines
@@ -526,7 +533,7 @@ async def test_a_cached_caption_asks_no_captioner() -> None:
     cached = await pipeline.caption(REQUEST, soon())
     assert (made.cached, made.input_tokens, made.output_tokens) == (False, 900, 12)
     assert cached == replace(made, cached=True, input_tokens=0, output_tokens=0, token_uses=())
-    assert len(pipeline.captioner.requests) == 1
+    assert len(pipeline.drafting.captioner.requests) == 1
     assert count(pipeline, "captions_total", style="concise", model="m", outcome="caption") == 2
 
 
@@ -565,7 +572,7 @@ async def test_equal_requests_in_flight_are_drafted_once() -> None:
         Draft(GOOD, "m", False, False, 900, 12), seconds=1, cache=MemoryCache()
     )
     captions = await asyncio.gather(*(pipeline.caption(REQUEST, soon()) for _ in range(10)))
-    assert len(pipeline.captioner.requests) == 1
+    assert len(pipeline.drafting.captioner.requests) == 1
     assert [caption.text for caption in captions] == [GOOD] * 10
     assert sorted((caption.cached, caption.input_tokens) for caption in captions) == [
         (False, 900),
@@ -578,7 +585,7 @@ async def test_equal_requests_in_flight_are_drafted_once() -> None:
 async def test_without_a_cache_equal_requests_are_made_apart() -> None:
     pipeline = make_pipeline(GOOD, seconds=1)
     captions = await asyncio.gather(*(pipeline.caption(REQUEST, soon()) for _ in range(2)))
-    assert len(pipeline.captioner.requests) == 2
+    assert len(pipeline.drafting.captioner.requests) == 2
     assert [caption.cached for caption in captions] == [None, None]
 
 
@@ -615,7 +622,7 @@ async def test_equal_requests_share_a_final_failure(error: type[CaptionError]) -
     await asyncio.sleep(0.5)
     second = asyncio.create_task(failure(pipeline.caption(REQUEST, Deadline.after(20))))
     assert [type(await first), type(await second)] == [error, error]
-    assert len(pipeline.captioner.requests) == 1
+    assert len(pipeline.drafting.captioner.requests) == 1
 
 
 @pytest.mark.usefixtures("virtual_time")
@@ -628,7 +635,7 @@ async def test_a_request_with_less_time_leaves_an_equal_one_at_its_own_deadline(
     assert isinstance(error, ModelTimeout)
     assert asyncio.get_running_loop().time() - began_s == pytest.approx(2)
     assert (await first).text == GOOD
-    assert len(pipeline.captioner.requests) == 1
+    assert len(pipeline.drafting.captioner.requests) == 1
 
 
 @pytest.mark.usefixtures("virtual_time")
@@ -639,10 +646,10 @@ async def test_a_draft_goes_on_until_the_last_caller_that_waits_for_it_leaves() 
     for caller in callers[:2]:
         caller.cancel()
     await asyncio.sleep(1)
-    assert pipeline.captioner.cancelled == 0
+    assert pipeline.drafting.captioner.cancelled == 0
     callers[2].cancel()
     await asyncio.wait(callers)
-    assert pipeline.captioner.cancelled == 1
+    assert pipeline.drafting.captioner.cancelled == 1
 
 
 # The source's bytes
@@ -746,20 +753,20 @@ async def test_a_real_image_is_fetched_normalised_and_shown_to_the_captioner() -
         caption = await pipeline.caption(REQUEST, soon())
     assert caption.text == GOOD
     assert (caption.source.width_px, caption.source.format) == (320, "jpeg")
-    assert pipeline.captioner.images[0].jpeg.startswith(b"\xff\xd8")
+    assert pipeline.drafting.captioner.images[0].jpeg.startswith(b"\xff\xd8")
 
 
 async def test_work_that_requests_share_is_logged_under_the_id_of_the_one_that_began_it() -> None:
     """And the others name it, so that an operator finds the lines."""
     pipeline = make_pipeline(GOOD, cache=MemoryCache(), seconds=0.05)
     seen: list[str] = []
-    draft = pipeline.captioner.draft
+    draft = pipeline.drafting.captioner.draft
 
     async def note_id_and_draft(*arguments: object) -> Draft:
         seen.append(request_context.current_request_id())
         return await draft(*arguments)
 
-    pipeline.captioner.draft = note_id_and_draft
+    pipeline.drafting.captioner.draft = note_id_and_draft
 
     async def caption(request: request_context.RequestContext) -> None:
         with request_context.work_for(request):

@@ -37,6 +37,7 @@ from app.captioning.errors import (
     ModelUnavailable,
 )
 from app.captioning.styles.listing import describe_style
+from app.drafting import CaptionRejected
 from app.errors import CaptionError, InternalError, Overloaded
 from app.fetching.errors import (
     ImageDenied,
@@ -46,7 +47,6 @@ from app.fetching.errors import (
     ImageUrlForbidden,
 )
 from app.imaging.errors import ImageCorrupt, ImageTooLarge, ImageUnsupported
-from app.pipeline import CaptionRejected
 from app.runtime.deadline import Deadline
 from app.telemetry.redaction import loggable_url
 from app.telemetry.request_context import record_time, set_log_fields

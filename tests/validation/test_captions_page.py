@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from app.captioning.styles.loader import load_styles
+from app.drafting import CaptionRejected
 from app.errors import public_error_classes
-from app.pipeline import CaptionRejected
 from app.validation.languages import load_languages
 from app.validation.rules import RULES
 

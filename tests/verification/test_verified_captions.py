@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from app.drafting import CaptionRejected
 from app.errors import Overloaded
-from app.pipeline import CaptionRejected, Pipeline
+from app.pipeline import Pipeline
 from app.runtime.deadline import Deadline
 from app.types import Check
 from app.verification.evidence import HANDLER, EvidenceSource, Part
@@ -45,7 +46,7 @@ class FixedEyes:
 def verifying(eyes: FixedEyes, *script: str, **parts: object) -> Pipeline:
     pipeline = make_pipeline(*script, **parts)
     verifier = Verifier(EvidenceSource(eyes, eyes), pipeline.metrics.observe_claim)
-    return replace(pipeline, verifier=verifier)
+    return replace(pipeline, drafting=replace(pipeline.drafting, verifier=verifier))
 
 
 WARN, ENFORCE = replace(REQUEST, verify="warn"), replace(REQUEST, verify="enforce")
@@ -91,7 +92,7 @@ async def test_enforced_a_contradiction_is_told_to_the_captioner() -> None:
     assert caption.text == TRUE
     assert caption.checks is not None
     assert {check.verdict for check in caption.checks} == {"confirmed"}
-    rejected = pipeline.captioner.requests[1].rejected
+    rejected = pipeline.drafting.captioner.requests[1].rejected
     assert '"OPEN DAILY"' in rejected.reasons[0]
     assert '"CLOSED TODAY"' in rejected.reasons[0]
     assert rejected.disputed == ("CLOSED TODAY",)
@@ -157,7 +158,7 @@ async def test_a_text_that_a_person_wrote_is_held_against_its_picture() -> None:
     judged = await pipeline.check(LIE, WARN, soon())
     assert judged.verdict.warnings == ("text_not_in_picture",)
     assert (await pipeline.check(LIE, ENFORCE, soon())).verdict.violations
-    assert pipeline.captioner.requests == []
+    assert pipeline.drafting.captioner.requests == []
 
 
 async def test_an_instruction_in_a_caption_or_a_picture_changes_nothing() -> None:
