@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from app.cli import exit_codes
-from app.settings.settings import InvalidSettings
+from app.settings.invalid_settings import InvalidSettings
 
 _UNITS = {
     "s": timedelta(seconds=1),

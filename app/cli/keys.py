@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from app.cli import exit_codes
+from app.settings.invalid_settings import InvalidSettings
 from app.settings.keys_file import (
     KeyEntry,
     KeysFile,
@@ -17,7 +18,7 @@ from app.settings.keys_file import (
     read_keys_file,
     write_keys_file,
 )
-from app.settings.settings import InvalidSettings, Settings
+from app.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Literal
 
 from app.api.response_schemas import UsageResponse
 from app.cli import exit_codes
+from app.settings.invalid_settings import InvalidSettings
 from app.settings.keys_file import KeysFileError, read_keys_file
-from app.settings.settings import InvalidSettings, Settings
+from app.settings.settings import Settings
 from app.usage.errors import UsageUnavailable
 from app.usage.meter import UsageMeter
 from app.usage.months import Month

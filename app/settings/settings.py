@@ -1,20 +1,15 @@
 """The server's settings: environment variables with prefix ALTWRIGHT_, or a .env file.
 
 The settings of a part stand beside its code (`FetchSettings`, `ImageSettings`, `ModelSettings`).
-This module joins them, checks them against each other, and reports the first wrong value in one
-line.
+This module joins them and checks them against each other.
 """
 
 import difflib
 import ipaddress
-import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from dotenv import dotenv_values
 from pydantic import (
     BeforeValidator,
     Field,
@@ -33,33 +28,20 @@ from app.captioning.providers.registry import load_providers
 from app.captioning.styles.loader import load_styles
 from app.fetching.settings import FetchSettings
 from app.imaging.normaliser import ImageSettings
+from app.settings.environment import PREFIX, environment_variables
+from app.settings.invalid_settings import (
+    InvalidSettings,
+    describe_invalid,
+    describe_unparsable,
+)
 from app.settings.json_variable import json_variable
 from app.settings.keys_file import KeysFileError, read_keys_file
 from app.settings.rate_limit import parse_rate_limits
 from app.telemetry.logging import LogFormat, LogLevel
 from app.types import VerifyMode
 
-_PREFIX = "ALTWRIGHT_"
-_SECRET_SUFFIXES = (
-    "API_KEY",
-    "API_KEYS",
-    "FALLBACKS",
-    "RATE_LIMIT_STORE",
-    "USAGE_STORE",
-    "CACHE_URL",
-    "BASE_URL",
-    "MODEL_HEADERS",
-)
-"""The values of these variables are never shown: secrets, and URLs that may contain a password."""
-_SECRET_WORDS = ("auth", "bearer", "credential", "header", "key", "passw", "secret", "sk-")
-"""MODEL_PARAMS is shown unless one of these is in it: what was meant as a key is wrong there."""
 _OTHER_PROGRAMS_VARIABLES = {"ALTWRIGHT_URL", "ALTWRIGHT_API_KEY", "ALTWRIGHT_TEST_REQUIRE"}
 """Variables of the SDK and of the tests, which may be set in the same environment."""
-_SHOWN_VALUE_MAX_CHARS = 200
-
-
-class InvalidSettings(ValueError):
-    """A setting is wrong. The message is one line: variable, value (unless secret), correction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +64,7 @@ class Settings(BaseSettings):
     """All settings. Only `Settings.read()` reads the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         env_file=".env",
         env_ignore_empty=True,
@@ -256,8 +238,8 @@ class Settings(BaseSettings):
         has_keys = bool(self.api_keys) or self.keys_file is not None
         if not has_keys and not self.allow_anonymous and not _is_loopback(self.host):
             msg = (
-                f"{_PREFIX}HOST={self.host} can be reached by others and no key is configured: "
-                f"set {_PREFIX}API_KEYS or {_PREFIX}KEYS_FILE, or {_PREFIX}ALLOW_ANONYMOUS=true"
+                f"{PREFIX}HOST={self.host} can be reached by others and no key is configured: "
+                f"set {PREFIX}API_KEYS or {PREFIX}KEYS_FILE, or {PREFIX}ALLOW_ANONYMOUS=true"
             )
             raise ValueError(msg)
         if self.model is None:
@@ -267,7 +249,7 @@ class Settings(BaseSettings):
             )  # fmt: skip
             for name in needs_model:
                 if getattr(self, name):
-                    msg = f"{_PREFIX}{name.upper()} is set, but {_PREFIX}MODEL is not: set it too"
+                    msg = f"{PREFIX}{name.upper()} is set, but {PREFIX}MODEL is not: set it too"
                     raise ValueError(msg)
         return self
 
@@ -281,12 +263,10 @@ class Settings(BaseSettings):
                     model.find_provider(providers)
                 except ValueError as error:
                     name = "MODEL_PROVIDER" if not number else "FALLBACKS: provider"
-                    raise ValueError(f"{_PREFIX}{name}: {error}") from None
+                    raise ValueError(f"{PREFIX}{name}: {error}") from None
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
-            name = (
-                f"{_PREFIX}MODEL_{first['loc'][0]}".upper() if first["loc"] else _PREFIX + "MODEL"
-            )
+            name = f"{PREFIX}MODEL_{first['loc'][0]}".upper() if first["loc"] else PREFIX + "MODEL"
             raise ValueError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
         return self
 
@@ -295,7 +275,7 @@ class Settings(BaseSettings):
         prices = [model.price for model in self.configured_models() if model.price is not None]
         if len({price.currency for price in prices}) > 1:
             msg = (
-                f"{_PREFIX}FALLBACKS: the prices of the models are in different currencies, which "
+                f"{PREFIX}FALLBACKS: the prices of the models are in different currencies, which "
                 "cannot be added up: write them in one"
             )
             raise ValueError(msg)
@@ -307,14 +287,14 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            raise InvalidSettings(_describe_invalid(error)) from None
+            raise InvalidSettings(describe_invalid(error)) from None
         except SettingsError as error:
-            raise InvalidSettings(_describe_unparsable(error)) from None
+            raise InvalidSettings(describe_unparsable(error)) from None
 
     @staticmethod
     def keys_file_path() -> Path | None:
         """The value of KEYS_FILE. The file may not exist yet: `keys create` creates it."""
-        value = _environment_variables().get(_PREFIX + "KEYS_FILE")
+        value = environment_variables().get(PREFIX + "KEYS_FILE")
         return Path(value) if value else None
 
     def usage_store_url(self) -> str:
@@ -356,25 +336,15 @@ def unknown_variables() -> list[UnknownVariable]:
     """The ALTWRIGHT_ variables of this environment that are no settings."""
     known = set(_OTHER_PROGRAMS_VARIABLES)
     for name, field in Settings.model_fields.items():
-        known.add(_PREFIX + name.upper())
+        known.add(PREFIX + name.upper())
         nested_fields = getattr(field.annotation, "model_fields", {})
-        known |= {f"{_PREFIX}{name.upper()}__{nested.upper()}" for nested in nested_fields}
+        known |= {f"{PREFIX}{name.upper()}__{nested.upper()}" for nested in nested_fields}
     unknown = []
-    for name in sorted(_environment_variables()):
+    for name in sorted(environment_variables()):
         if name not in known:
             similar = difflib.get_close_matches(name, known, n=1)
             unknown.append(UnknownVariable(name, similar[0] if similar else None))
     return unknown
-
-
-def _environment_variables() -> Mapping[str, str]:
-    """Every ALTWRIGHT_ variable of the environment and of the .env file."""
-    merged = {**dotenv_values(".env"), **os.environ}
-    return {
-        name.upper(): value or ""
-        for name, value in merged.items()
-        if name.upper().startswith(_PREFIX)
-    }
 
 
 def _is_loopback(host: str) -> bool:
@@ -384,47 +354,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _describe_invalid(error: ValidationError) -> str:
-    """One line about the first wrong setting."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    path = [str(part) for part in first["loc"]]
-    if not path:
-        return _one_line(message)
-    name = _PREFIX + path[0].upper()
-    if len(path) > 1 and not path[1].isdigit() and path[0] in ("fetch", "image"):
-        name += "__" + path[1].upper()
-    value = _shown_value(name, _environment_variables().get(name, ""))
-    has_parts = path[0] in ("fallbacks", "model_headers", "model_price")
-    where = ".".join(path[1:]) if has_parts else ""
-    return _one_line(f"{name}={value}: {where + ': ' if where else ''}{message}")
-
-
-def _describe_unparsable(error: SettingsError) -> str:
-    """One line about a nested value that is no JSON; pydantic's message names only its group."""
-    for name, value in sorted(_environment_variables().items()):
-        if "__" in name or name in (_PREFIX + "FETCH", _PREFIX + "IMAGE"):
-            try:
-                json.loads(value)
-            except ValueError:
-                if value[:1] in "[{" or name.endswith(("PORTS", "NETWORKS", "FETCH", "IMAGE")):
-                    example = '["10.0.0.0/8"]' if name.endswith("NETWORKS") else "[80, 443]"
-                    return _one_line(
-                        f"{name}={_shown_value(name, value)}: must be a JSON list, "
-                        f"for instance {example}"
-                    )
-    return _one_line(str(error))
-
-
-def _shown_value(name: str, value: str) -> str:
-    if any(name.endswith(suffix) for suffix in _SECRET_SUFFIXES):
-        return "(not shown)"
-    if name.endswith("MODEL_PARAMS") and any(word in value.lower() for word in _SECRET_WORDS):
-        return "(not shown)"
-    return value[:_SHOWN_VALUE_MAX_CHARS]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

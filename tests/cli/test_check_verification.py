@@ -65,7 +65,8 @@ async def test_the_start_says_once_that_verification_is_limited(
 ) -> None:
     """Where the extra is missing and captions are held against their picture."""
     monkeypatch.setattr(main, "is_ocr_installed", lambda: False)
-    settings = Settings(verify=verify, model=model)  # type: ignore[arg-type]
+    base_url = "http://127.0.0.1:9/v1" if model else None
+    settings = Settings(verify=verify, model=model, model_base_url=base_url)  # type: ignore[arg-type]
     parts: Parts
     async with main.open_parts(settings, main.Metrics()) as parts:
         assert parts.ocr_pool is None

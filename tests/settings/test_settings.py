@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings.settings import InvalidSettings, Settings, unknown_variables
+from app.settings.invalid_settings import InvalidSettings
+from app.settings.settings import Settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
