@@ -5,6 +5,7 @@ What is removed here never belongs to prose. What looks like prose as well is le
 
 import functools
 import re
+from urllib.parse import unquote
 
 _NUMBER = r"-?\d{1,5}(?:\.\d{1,8})?"
 _PAIR = rf"[(\[]\s?{_NUMBER}\s?,\s?{_NUMBER}\s?[)\]]"
@@ -27,6 +28,8 @@ IMAGE_PLACE = re.compile(
 )
 _LINE_END_ESCAPE = re.compile(r"(?:\\{1,4}r)?\\{1,4}n")
 _URL_ENCODED_LINE_END = re.compile(r"(?:%0[Dd])?%0[Aa]")
+# Beside a sentence: inside, "50%20" may be a share and a number, and a file name stays one.
+_URL_ENCODED_SIGNS = re.compile(r"^(?:%2[0-9A-Fa-f]){1,9}|(?<=[.!?。\"”])(?:%2[0-9A-Fa-f]){1,9}")
 # A call or an assignment with one string: `print("...")`, `echo '...';`.
 _CODE_AROUND = re.compile(
     r"\s{0,9}(?:const |let |var )?(?:[$\w]{1,20}\s{0,2}=\s{0,2}"
@@ -53,7 +56,7 @@ _FENCE_WORD_LINE = re.compile(r"^\s{0,9}(?:json|text|txt|html|markdown|md|yaml|p
 # sentence or a mark, it is none.
 _FIRST_IDENTIFIER = re.compile(
     rf"(?:assistant\s)?{_IDENTIFIER}"
-    rf"(?=\s(?:[A-Z\d]|[^\w\s])|\s?[^\x00-\x7f’]|\s(?:assistant|user|model|{_IDENTIFIER})\b)"
+    rf"(?=\s(?:[^\W_a-z]|[^\w\s])|[^\x00-\u024f’]|\s(?:assistant|user|model|{_IDENTIFIER})\b)"
 )
 _IDENTIFIER_BEHIND_SENTENCE = re.compile(
     rf"(?:(?<=[^\W_]{{2}}[.!?])|(?<=[.!?][\"”“’'»)\]*`])|(?<=[。！？」』】])|(?<=[\]>|*`]))\s?"
@@ -100,6 +103,8 @@ def has_coordinates(text: str) -> bool:
 def unescape(text: str) -> str:
     """The text with escapes of JSON and programs replaced, as `\\n` and `\\u00e9` are."""
     text = _URL_ENCODED_LINE_END.sub("\n", text) if "%0" in text else text
+    if "%2" in text:
+        text = _URL_ENCODED_SIGNS.sub(lambda signs: unquote(signs.group()), text)
     if "\\" not in text:
         return text
     if _IS_ESCAPED.search(text):

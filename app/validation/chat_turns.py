@@ -29,7 +29,19 @@ TOKEN_NAME = re.compile(rf"(?<!\w)(?:{_BOUNDARY_NAMES}|{_INLINE_NAMES})(?!\w)", 
 _USER_ROLES = r"user|human|system|tool|instruction|input|observation|question"
 _MODEL_ROLES = r"assistant|model|gpt|chatgpt|bot|ai|response|output|answer"
 _ROLES = rf"{_USER_ROLES}|{_MODEL_ROLES}"
-_IS_USER_ROLE = re.compile(rf"{_USER_ROLES}|inst|s|/?sys", re.IGNORECASE)
+# Speakers in other languages, which only a colon makes a role.
+_OTHER_USERS = (
+    "benutzer|nutzer|utilisateur|utilisatrice|usuario|usuaria|usuário|utente|gebruiker|użytkownik"
+    "|uživatel|korisnik|uporabnik|användare|bruger|bruker|käyttäjä|felhasználó|kullanıcı"
+    "|пользователь|користувач|корисник|ユーザー|用户|사용자|المستخدم|उपयोगकर्ता"
+)
+_OTHER_ASSISTANTS = (
+    "assistent|asistente|assistente|asystent|asistent|avustaja|asszisztens|asistan|ассистент"
+    "|асистент|помощник|помічник|アシスタント|助手|助理|어시스턴트|المساعد|सहायक"
+)
+_SPEAKERS = rf"user|human|assistant|{_OTHER_USERS}|{_OTHER_ASSISTANTS}"
+_SPEAKERS_TITLE = "|".join(speaker.title() for speaker in _SPEAKERS.split("|"))
+_IS_USER_ROLE = re.compile(rf"{_USER_ROLES}|{_OTHER_USERS}|inst|s|/?sys", re.IGNORECASE)
 
 _TOKEN = (
     # Whole tokens of roles and ends, and known names with any part of their brackets.
@@ -57,22 +69,24 @@ _NO_PROSE_FOLLOWS = (
     r"(?!\w)(?-i:(?=\s{0,4}$|\s{0,4}\n|\s{0,4}[:：]|\s(?:[A-Z\d]|[^\w\s.,;’']|user|assistant)"
     r"|\s?[^\x00-\x7f’]|[\"“<(\[*`|]))"
 )
-# The marks between turns; each may say whose turn follows.
-_BOUNDARY = re.compile(
-    rf"(?:{_TOKEN}){_AFTER_TOKEN}"
-    rf"|#{{2,4}}[ \t]{{0,4}}(?P<heading>{_ROLES})[ \t]{{0,4}}(?:[:：]|(?=\n))"
+# What begins a turn; each may say in a group whose turn it is.
+_TURN_STARTS = {
+    "token": rf"(?:{_TOKEN}){_AFTER_TOKEN}",
+    "heading": rf"#{{2,4}}[ \t]{{0,4}}(?P<heading>{_ROLES})[ \t]{{0,4}}(?:[:：]|(?=\n))",
     # A role alone on its line, whatever is around it.
-    r"|(?:^|\n)[ \t]{0,4}(?-i:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}[ \t])?"
-    rf"[\[(<*_#| \t\"'“„«‘]{{0,6}}(?P<line>{_ROLES})[ \t]?[\])>*_:|]{{0,3}}"
-    r"[ \t]{0,4}(?=\n)"
-    r"|(?:^|\n)[ \t]{0,4}[*_#]{0,3}[ \t]?(?P<speaker>User|Human|Assistant)[*_]{0,3}[ \t]?"
-    r"[:：][*_]{0,2}[ \t]"
-    r"|(?:^|\n|(?<=[.!?。]\s))(?-i:(?P<capitals>USER|HUMAN|ASSISTANT|SYSTEM|GPT))[ \t]?[:：]\s"
-    rf"|{_AFTER_SENTENCE}\s?(?-i:(?P<inline>(?:{_INLINE_ROLES}){{1,3}})){_NO_PROSE_FOLLOWS}"
-    rf"|(?<=[\]>|*`»」』])\s?(?-i:(?P<behind_mark>(?:user|assistant){{1,3}})){_NO_PROSE_FOLLOWS}"
-    r"|(?<=[.!?]\s)(?P<after_end>User|Human|Assistant)[:：]\s",
-    re.IGNORECASE,
-)
+    "line": r"(?:^|\n)[ \t]{0,4}(?-i:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}[ \t])?"
+    rf"[\[(<*_#| \t\"'“„«‘]{{0,6}}(?P<line>{_ROLES})[ \t]?[\])>*_:|]{{0,3}}[ \t]{{0,4}}(?=\n)",
+    "speaker": rf"(?:^|\n)[ \t]{{0,4}}[*_#]{{0,3}}[ \t]?(?P<speaker>{_SPEAKERS})[*_]{{0,3}}[ \t]?"
+    r"(?::[*_]{0,2}[ \t]|：)",
+    "capitals": r"(?:^|\n|(?<=[.!?。]\s))(?-i:(?P<capitals>USER|HUMAN|ASSISTANT|SYSTEM|GPT))[ \t]?"
+    r"[:：]\s",
+    "inside": rf"{_AFTER_SENTENCE}\s?(?-i:(?P<inline>(?:{_INLINE_ROLES}){{1,3}}))"
+    rf"{_NO_PROSE_FOLLOWS}",
+    "behind a mark": r"(?<=[\]>|*`»」』])\s?(?-i:(?P<behind_mark>(?:user|assistant){1,3}))"
+    rf"{_NO_PROSE_FOLLOWS}",
+    "after a sentence": rf"(?:(?<=[.!?]\s)|(?<=[。！？]))(?P<after_end>{_SPEAKERS})\s?(?::\s|：)",
+}
+_BOUNDARY = re.compile("|".join(_TURN_STARTS.values()), re.IGNORECASE)
 # "user Describe it. assistant A dog": the first word of a draft, without its token.
 _FIRST_ROLE = re.compile(
     r"\s{0,20}(?:<[^<>]{1,60}>\s?){0,3}(?:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}\s)?(?P<first>user|human|system|assistant|model|gpt|bot)"
@@ -81,20 +95,33 @@ _FIRST_ROLE = re.compile(
     r"|(?<=model)\s(?=[\u0400-\u06ff\u3040-\u9fff])|(?<=assistant)\s(?=[A-Z\d\"“'*(#\[<{|`-]|[^\x00-\x7f])"
     r"|\s(?=[A-Z\"“*#<](?s:.{0,4000})(?:\b|\n)assistant(?:\b|\n)))"
 )
-_SPEAKER_LABEL = re.compile(r"\s*(?:assistant|model|gpt|ai|bot)\s*(?::|\n)\s*", re.IGNORECASE)
+_SPEAKER_LABEL = re.compile(
+    rf"\s*(?:(?:assistant|model|gpt|ai|bot)\s*(?::|\n)|(?:{_OTHER_ASSISTANTS})\s?[:：])\s*",
+    re.IGNORECASE,
+)
 _ASSISTANT_INSIDE = re.compile(
     r"(?<!\w)(?:(?:assistant|model)[:：]?|(?:ASSISTANT|Assistant)[:：])\s(?=[A-Z\"“<`*]|[^\x00-\x7f])"
 )
+_WIDE = r"\u0400-\u06ff\u3040-\u9fff"
+_ARTICLES = "An?|The|One|Two|Three|Several|In|On|Une?|Eine?|Una|Le|La|El|Der|Die|Das"
 # Roles that cleaning could not place: at the end, or between sentences.
-ROLE_LEFT = re.compile(
-    r"^assistant\s(?=[A-Z\d]|[^\w\s]|[^\x00-\x7f])|^(?:assistant|model)\s(?:assistant|model)\b"
-    r"|^user\s(?=[A-Z\"“])|^(?:model|human|system)\s(?:An?|The|One|Two|Three|Several)\s"
-    r"|^Assistant\s(?:(?:An?|The|One|Two|Three|Several|In|On|Une?|Eine?|Una|Le|La|El|Der|Die|Das)\s|(?=[\"“«„\u0400-\u06ff\u3040-\u9fff]))"
-    r"|(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)\]|^(?:USER|HUMAN|ASSISTANT|SYSTEM)[:：]"
-    r"|[.!?。]\s?\S{1,3}\s(?:user|assistant)$"
-    rf"|{_AFTER_SENTENCE}\s?(?:{_INLINE_ROLES}){{1,3}}{_NO_PROSE_FOLLOWS}"
-    rf"|(?<=[\]>|*`»」』])\s?(?:user|assistant){{1,3}}{_NO_PROSE_FOLLOWS}"
-)
+ROLES_LEFT = {
+    "assistant first": r"^assistant\s(?=[A-Z\d]|[^\w\s]|[^\x00-\x7f])",
+    "two roles first": r"^(?:assistant|model)\s(?:assistant|model)\b",
+    "user first": r"^user\s(?=[A-Z\"“])",
+    "role before an article": r"^(?:model|human|system)\s(?:An?|The|One|Two|Three|Several)\s",
+    "capitalised role first": rf"^Assistant\s(?:(?:{_ARTICLES})\s|(?=[\"“«„{_WIDE}]))",
+    "role in capitals": r"(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)\]"
+    r"|^(?:USER|HUMAN|ASSISTANT|SYSTEM)[:：]",
+    "speaker first": rf"^(?:{_SPEAKERS_TITLE})\s?[:：]",
+    "role last": r"[.!?。]\s?\S{1,3}\s(?:user|assistant)$",
+    "role between sentences": rf"{_AFTER_SENTENCE}\s?(?:{_INLINE_ROLES}){{1,3}}{_NO_PROSE_FOLLOWS}",
+    "speaker between sentences": rf"[.!?。]\s?(?:{_SPEAKERS_TITLE})\s?[:：]",
+    "role behind a mark": r"(?<=[\]>|*`»」』])\s?(?:user|assistant){1,3}"
+    rf"{_NO_PROSE_FOLLOWS}",
+}
+"""The name of each place of a role, and what finds it there."""
+ROLE_LEFT = re.compile("|".join(ROLES_LEFT.values()))
 IDENTIFIER_ALONE = re.compile(
     rf"\W{{0,6}}(?i:{_ROLES})\W{{0,6}}"
     r"|\s{0,9}(?:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}|[a-z]{2,20}(?:_[a-z]{2,20}){1,4})\s{0,9}"
@@ -102,8 +129,8 @@ IDENTIFIER_ALONE = re.compile(
 """A role or a program's name for something, which is nobody's turn: "addCriterion"."""
 # One of these is part of every mark: without any nothing else is searched for.
 _HINTS = (
-    *_ROLES.split("|"), "_", "▁", "<s>", "</s>", "bos", "begin", "end", "eom", "eos", "eot", "inst",
-    "message", "return", "start", "sys", "turn",
+    *_ROLES.split("|"), *_SPEAKERS.split("|"), "_", "▁", "<s>", "</s>", "bos", "begin", "end",
+    "eom", "eos", "eot", "inst", "message", "return", "start", "sys", "turn",
 )  # fmt: skip
 _ROLE_GROUPS = (
     "role_after", "role_word", "bracket_role", "role_token", "role_name", "heading", "line",

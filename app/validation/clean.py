@@ -63,8 +63,10 @@ _OFFICE_NOTE = re.compile(
 )
 _ESCAPED_MARKUP = re.compile(r"<[a-zA-Z/!?]|&#?\w{1,32};")
 _UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
-_FORMAT_BEFORE_CAPITAL = re.compile(r"(?<!\w)(?:caption|alt|text|description|answer) [A-Z]")
-_SIGN_OF_CODE = re.compile(r"[{}<>|@=`]|[a-z],[a-z\d]|\w\.\w")
+_FORMAT_BEFORE_CAPITAL = re.compile(
+    r"(?<!\w)(?:caption|alt|text|description|answer) (?:[^\w\s]{1,3}\s?)?[A-Z]"
+)
+_SIGN_OF_CODE = re.compile(r"[{}<>|@=`#]|/\*|\*/|--|[a-z],[a-z\d]|\w\.\w|(?<!\w)'\s")
 # "A T-shirt with the text 'Alt text: none'": the colon belongs to quoted text.
 _OPEN_QUOTATION = re.compile(r"\s[\"'“„«‘‚][^\s\"'”“»’][^\"'”“»’]*$")
 # "a brewery and distillery .": some tokenisers put a space before the full stop.
@@ -208,6 +210,10 @@ def _strip_label(text: str, languages: tuple[Language, ...]) -> str:
     return label.rest if label is not None and label.rest else text
 
 
+def _has_closed_quotations(text: str) -> bool:
+    return text.count('"') % 2 == 0 and sum(map(text.count, "“„«»”")) % 2 == 0
+
+
 def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
     text = _PROMPT_ECHO.sub("", text, count=1) if _PROMPT_ECHO.match(text) else text
     head = _UP_TO_COLON.match(text)
@@ -216,6 +222,7 @@ def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
         and not _SIGN_OF_CODE.search(head.group())
         and not _FORMAT_BEFORE_CAPITAL.search(head.group())
         and not _OPEN_QUOTATION.search(head.group())
+        and _has_closed_quotations(head.group())
         and is_inline_preamble(head.group(), languages)
     ):
         return text[head.end() :]

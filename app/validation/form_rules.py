@@ -8,6 +8,7 @@ from app.validation.artefacts import (
     has_coordinates,
     has_identifier,
 )
+from app.validation.caption_edges import find_edge
 from app.validation.chat_turns import IDENTIFIER_ALONE, ROLE_LEFT, TOKEN_NAME
 from app.validation.labels import match_label
 from app.validation.language_tags import language_of
@@ -37,7 +38,7 @@ _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
     r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
     r"\s?[:：]"
-    r"|[.!?\"”]\s(?:human|user|assistant):|^Q:\s",
+    r"|[.!?\"”]\s(?:human|user|assistant):|(?:^|[.!?]\s)Q:\s|\?\s?A:\s",
     re.IGNORECASE,
 )
 _THIS_PICTURE = re.compile(
@@ -85,11 +86,11 @@ _MARKUP = re.compile(
     r"<[a-z/!?]|\bon[a-z]{4,20}\s?=|&(?:[a-z]{2,8}|#\d{1,6}|#x[0-9a-f]{1,6});|\]\("
     r"|\\(?:frac|text|begin|boxed|n)\b|\$\$"
     # A call is code; a function name alone ("the fill() page", "console.time()") is not.
-    r"|[{}]|\w\([\"']|^[\"“'„]{0,3}[frb][\"']|^[\"']?echo\s[\"']|\w\.\w+\((?!\))|//|=>"
+    r"|[{}]|\w\([\"']|^[\"“'„]{0,3}[frbu][\"']|^[\"']?echo\s[\"']|\w\.\w+\((?!\))|//|=>"
     r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bfunction\(|\bconst \w+\s?="
     # A member or an assignment with its string.
     r"|[\"'](?:alt[_ ]?text|alt|caption|description|text|answer)[\"']\s?:|\w_\w{1,20}[\"']\s?:"
-    r"|[\"'][a-z_]{2,20}[\"']\s?:\s|\w\s?=\s?[\"'`]|\breturn\s[\"']|\[[\"']|[\"']\]"
+    r"|[\"'][a-z_]{1,20}[\"']\s?:\s|[\"'],[\"']|\w\s?=\s?[\"'`]|\breturn\s[\"']|\[[\"']|[\"']\]"
     # Escapes and commands that cleaning could not read.
     r"|\\|\]\]|\[\[",
     re.IGNORECASE,
@@ -131,6 +132,7 @@ _MARKS_OF_WRAPPING: tuple[tuple[Callable[[str], object], str], ...] = (
     (has_coordinates, "It holds coordinates; write plain text."),
     (IMAGE_PLACE.search, "It holds the mark of an image; write plain text."),
     (is_open_at_end, "A bracket has no partner; write plain text."),
+    (find_edge, "It begins or ends with what is no sentence; write plain text."),
     (find_loose_mark, "It holds marks that belong to no sentence; write plain text."),
     (ends_with_stray_words, "A word or number is left after its last sentence; write plain text."),
     (_WRAPPING.search, "It holds list marks, headings or tokens; write plain text."),

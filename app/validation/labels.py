@@ -23,7 +23,7 @@ _LABEL_END = re.compile(
     r"\s{0,2}#?\d{1,2}[:：]\s+|\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—|]\s+"
 )
 
-_BLOCK_SCALAR = re.compile(r"[|>][-+]?(?:$|\s(?=[^|]*$))")
+_BLOCK_SCALAR = re.compile(r"^[|>][-+]?(?:$|\s(?=[^|]*$))")
 """In YAML the text follows on the next line."""
 
 
@@ -53,9 +53,11 @@ def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | No
             rest = _BLOCK_SCALAR.sub("", rest)
             if IDENTIFIER_ALONE.fullmatch(rest):  # the caption follows on the next line
                 return Label(section, "")
-            # A capital would hide a role from the rules.
-            is_word_of_wrapping = is_stray_word(rest.lstrip("\"'“„«‘([{").partition(" ")[0])
-            return Label(section, rest if is_word_of_wrapping else capitalise(rest))
+            # A capital would hide a role, a token or the letter of an item from the rules.
+            first_word = rest.lstrip("\"'“„«‘([{").partition(" ")[0]
+            is_word = first_word.replace("-", "").isalpha() or len(first_word) == 1
+            is_kept = is_stray_word(first_word) or not (is_word or first_word[-1:] in ",;’")
+            return Label(section, rest if is_kept else capitalise(rest))
         # A label without a colon counts where nothing else is on its line.
         if not rest.strip() and (line.kind == "heading" or section != "option"):
             return Label(section, "")

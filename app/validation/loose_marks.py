@@ -6,7 +6,9 @@ Each pattern has a name for its test. None looks at what a wrapping was: only at
 import re
 from collections.abc import Mapping
 
-_SENTENCE_END = r"[.!?。]"
+from app.validation.sentences import SENTENCE_ENDS
+
+_SENTENCE_END = rf"[{SENTENCE_ENDS}]"
 _QUOTE = "\"'”’"
 _ANY_QUOTE = '"“”„«»‘’'
 _BRACKETS = r"()\[\]{}<>【】「」『』（）"
@@ -19,16 +21,17 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "opening bracket or bar last": rf"[<>【|{{`][{_QUOTE}]?$",
         "role in brackets first": r"^\[(?:ASSISTANT|USER|SYSTEM)\]",
         "quotation mark apart from its text": rf"^[\"'‘“]\s|\s[{_QUOTE}](?:\s\S{{1,2}})?$",
-        "quotation in a quotation": r"^[\"'“„«‘].{0,1000}[.!?。][\"'“”’»]{2}$"
+        "quotation in a quotation": rf"^[\"'“„«‘].{{0,1000}}{_SENTENCE_END}[\"'“”’»]{{2}}$"
         r"|^[\"'“„«‘]{2}.{0,1000}[\"'”’»]{2}$",
         "doubled quotation mark": r"^([\"'“”„«‘])\1|([\"'”’»])\2$",
         "quotation mark of another language": r"^»(?!.{0,300}\S«)",
         "full stop after a closing mark": rf"{_SENTENCE_END}[\"”’»)\]]{{1,2}}[.,;][\"'”’»]?$",
-        "empty quotation": r"“”|„“|«»|\"\"",
+        "empty quotation": r"“\s?”|„\s?“|«\s?»|\"\"",
+        "closing mark before a word": r"“.{0,1000}\s”(?=\w)",
         "run of quotation marks": rf"[{_ANY_QUOTE}]{{3}}|\"'\"|'\"'",
         "run of brackets": rf"^(?:[{_ANY_QUOTE}{_BRACKETS}']\s?){{3}}"
         rf"|[{_ANY_QUOTE}{_BRACKETS}]{{4}}|^[(\[{{<][\"'“„«‘]",
-        "number in an open quotation": r"^[\"'“„«‘(]\d{1,2}[.)]\s"
+        "number in an open quotation": r"^(?:[\"'“„«‘(]\s?\d{1,2}|[\"'“„«‘]\s?[a-hA-H])[.)]\s"
         r"(?=\w)(?![^\"”“’»]{1,80}[\"”“’»]\s)",
         "bracket in a quotation's end": rf"[{_QUOTE}]\)[\"'”]$",
         "dash or comma before a last mark": rf"\s[-–]\s?[{_QUOTE}]$|[\"”],\s?\d{{1,2}}\.$",
@@ -36,22 +39,23 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "heading in an open quotation": r"^[\"'“”„«‘]\s?[#>*|]\s",
         "dashes first": r"^-{2,3}\s",
         "emphasis after a quotation": r"[\"'”’]\s\*",
-        "sign of markup after a sentence": rf"{_SENTENCE_END}(?:[\"”»)\]\s]{{0,3}}[<>|*_`]|\s\*\s)",
+        "sign of markup after a sentence": rf"{_SENTENCE_END}(?:[\"”»)\]\s]{{0,3}}[<>|*_`]|\s[*#]\s"
+        r"|/n?(?:\s|$)|\s?[/\\]$)",
         "semicolon after a sentence": rf"{_SENTENCE_END}[\"”»)\]]?\s?;\W{{0,4}}\w{{0,2}}[.)]?$",
         "list of numbers after a sentence": rf"{_SENTENCE_END}[(\[]\d{{1,4}}\s?,",
         "emphasis at a word": r"(?<!\w)_{1,3}(?=[^\W_])|(?<=[^\W_])_{1,3}(?!\w)|[.!?]_",
-        "backtick at a word": r"(?<![\w`])`(?!`)|(?<!`)`(?![\w`])",
+        "backtick at a word": r"(?<![\w`])`(?!`)|(?<!`)`(?![\w`])|``(?![^`]{1,300}'')",
         # Tags
         "arrow of a comment": r"-->",
         "half a tag": r"^[A-Za-z]{1,12}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
         r"|^[A-Za-z]{2,12}\d{2,6}>"
-        r"|^(?:em|strong|div|span|br|li|td|figcaption|figure|caption|alt)(?=[A-Z][a-z])"
+        r"|^(?:em|strong|div|span|br|li|td|figcaption|figure|caption|alt|p|b|q|h[1-6])(?=[A-Z][a-z])"
         r"|^0x[0-9A-Fa-f]{2}>"
         r"|\b[a-z]{2,12}(?:\d{2,6}>|>(?=\S))",
         "half an image's place": r"^[Ii](?:mg|mage)[ _#-]{0,2}\d{1,3}\]",
         # Words
         "names of columns first": r"\b[A-Za-z_]{1,20},[a-z_]{1,20}\s\d{1,2},",
-        "name of a field": r"(?<!\w)[a-z]{2,20}_[a-z]{2,20}:",
+        "name of a field": r"(?<!\w)[a-z]{2,20}_[a-z]{2,20}:|(?<!\w):[a-z_]{2,20}:|\w::",
         "speaker first": r"^\W{0,3}(?:\w+ )?(?:AI|Bot|GPT|ChatGPT)[:：]\s",
         "answer without its question": r"^A:\s(?!.{0,1000}\bB\b)",
         "percent-encoded sign": r"%0[ADad]",

@@ -71,6 +71,7 @@ _MAX_LINES = 200
 _MEMBER_END = re.compile(r"[\"']?\s{0,9}(?:[,}\])\n`<]|$)")
 _MEMBER_MAX_START = 2_000
 """A JSON member is looked for so far from the start of an answer."""
+_LIST_ITEM_TAG = re.compile(r"<li\b[^<>]{0,200}>\s{0,9}", re.IGNORECASE)
 _BLOCK_TAG = re.compile(
     r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|table|section|figure|figcaption)\b[^<>]{0,200}>",
     re.IGNORECASE,
@@ -117,8 +118,8 @@ def unwrap_json_and_html(answer: str) -> str:
 
 def parse_lines(answer: str) -> list[MarkupLine]:
     """The lines of an answer, each without markup."""
-    text = _BLOCK_TAG.sub("\n", _INVISIBLE_ELEMENT.sub(" ", answer))
-    text = _unescape_references(_TAG.sub(_prose_in_tag, text))
+    text = _LIST_ITEM_TAG.sub("\n- ", _INVISIBLE_ELEMENT.sub(" ", answer))
+    text = _unescape_references(_TAG.sub(_prose_in_tag, _BLOCK_TAG.sub("\n", text)))
     text = _FENCE.sub("", text)
     return [_parse_line(raw.strip()) for raw in text.splitlines()[:_MAX_LINES]]
 
@@ -189,7 +190,8 @@ def _caption_from_json(text: str) -> str | None:
     is_string = len(text) > 1 and text[0] == text[-1] == '"' and "\\" in text
     if text[:1] in ("{", "[") or is_string:
         try:
-            return _find_caption(json.loads(text), _MAX_DEPTH)
+            value = json.loads(text, object_pairs_hook=_first_of_equal_keys)
+            return _find_caption(value, _MAX_DEPTH)
         except (ValueError, RecursionError):
             pass
     member = _JSON_MEMBER.search(text[:_MEMBER_MAX_START])
@@ -198,6 +200,14 @@ def _caption_from_json(text: str) -> str | None:
     if member is None or not _MEMBER_END.match(text, member.end()):
         return None
     return _unescape(member["double"] or member["single"])
+
+
+def _first_of_equal_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of several alternatives the first."""
+    members: dict[str, object] = {}
+    for key, value in pairs:
+        members.setdefault(key, value)
+    return members
 
 
 def _find_caption(value: object, depth: int) -> str | None:

@@ -6,9 +6,9 @@ Marks around a part of the text are kept, and so is a quotation that may be the 
 import re
 
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">", "【": "】", "（": "）", "《": "》",
-             "⟨": "⟩"}  # fmt: skip
+             "⟨": "⟩", "⟦": "⟧", "〈": "〉", "〔": "〕"}  # fmt: skip
 _QUOTES = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "”": "”", "‹": "›",
-           "‘": "’"}  # fmt: skip
+           "‘": "’", "‚": "‘’", "｢": "｣", "〝": "〞", "‟": "”"}  # fmt: skip
 _PAIRS = _BRACKETS | _QUOTES
 _STRAIGHT = "\"'`*_"
 _CLOSERS = frozenset("".join((*_BRACKETS.values(), *_QUOTES.values()))) - {"“"}
@@ -70,7 +70,10 @@ def _strip_layer(text: str) -> str:
     inner = end[1:-1]
     if not is_around or not inner.strip():
         return text
-    is_sign = len(inner) < _SIGN_CHARS or (inner.isupper() and len(inner) < _SIGN_IN_CAPITALS_CHARS)
+    is_sign = len(inner) < _SIGN_CHARS or (
+        len(inner) < _SIGN_IN_CAPITALS_CHARS
+        and sum(map(str.isupper, inner)) > sum(map(str.isalpha, inner)) / 2
+    )
     if is_sign and (opening in _QUOTES or opening in "\"'"):
         return text
     return inner.strip()

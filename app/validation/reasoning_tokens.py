@@ -32,10 +32,12 @@ _REASONING_ENDS = _any_of(
 )  # fmt: skip
 _ANSWER_STARTS = _any_of(
     "<|channel|>final<|message|>", "<|begin_of_box|>", "<|begin_of_solution|>", "<answer>",
-    "<final_answer>", "[BEGIN FINAL RESPONSE]",
+    "<final_answer>", "[BEGIN FINAL RESPONSE]", "assistantfinal",
 )  # fmt: skip
 _SPECIAL_TOKENS = re.compile(
-    r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁"
+    r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁|⁇"
+    # A space and a line end in the vocabulary of byte-level tokenisers; letters of Maltese, too.
+    r"|(?-i:(?<!\w)Ġ(?=[A-Z\u0370-\uffff][^A-Z])|(?<=[^\w\s])Ċ{1,3}(?!\w))"
     r"|data:\s?\[DONE\]|<unused\d{1,4}>|\[(?:IMG|IMG_END|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
     re.IGNORECASE,
 )

@@ -8,21 +8,30 @@ from app.validation.rule_input import RuleInput
 from app.validation.sentences import split_words
 
 # Instructions from a prompt: "1-2 factual sentences covering the subject", "Use only the metadata".
-_INSTRUCTION = re.compile(
+_LENGTH_ASKED = (
     r"\b\d{1,3}\s?(?:[-–—]|to|or)\s?\d{1,3}[ -](?:[a-z-]+ ){0,3}"
     r"(?:words?|sentences?|characters?|keywords?|terms?)\b"
-    r"|^if (?:the (?:image|photo|picture|context)|you|unsure|unclear|nothing)\b"
     r"|\b\d{1,4} (?:words|sentences|characters|keywords|terms) (?:or (?:less|fewer|more)"
     r"|max(?:imum)?|at most|remaining)\b"
     r"|\b(?:under|within|below|at most|up to|max(?:imum)?(?: of)?|no more than|exceed) \d{1,4}"
     r" (?:words|characters|chars|tokens|sentences)\b"
-    r"|(?:^|[.!?:]\s|[。！？]\s?)(?:(?:please|always|only) )?"
-    r"(?:be (?:specific|concise|factual|brief|sure)|make sure|focus on"
+)
+_CONDITION = r"^if (?:the (?:image|photo|picture|context)|you|unsure|unclear|nothing)\b"
+_IMPERATIVE = (
+    r"(?:^|[.!?:]\s|[。！？]\s?)(?:(?:please|always|only) )?"
+    r"(?:be (?:specific|concise|factual|brief|sure)|make sure|focus on|remember (?:to|that|not)"
+    r"|(?:answer|respond|reply) (?:with|in|only|using)"
     r"|(?:avoid|ensure|omit|mention|include|limit|return|output|provide|write|describe)"
     r" (?:only|just|exactly|an?|the|this|no|one|two|any|all|each|your|what|that|in|\d+)"
     r"|use (?:only|just|an?|the|this|these|that|plain|British)"
-    r"|do not|don['’]t|keep (?:it|the (?:title|caption|description|text)))\b(?! (?-i:[A-Z]))",
-    re.IGNORECASE,
+    r"|do not|don['’]t|keep (?:it|the (?:title|caption|description|text)))\b(?! (?-i:[A-Z]))"
+)
+_DEMAND = (
+    r"(?:^|[.!?]\s|[。！？]\s?)(?:it|this|the (?:answer|caption|description|text|output))"
+    r" (?:should|must) (?:not )?(?:be|have|contain|use|include|mention|fit)\b"
+)
+_INSTRUCTION = re.compile(
+    "|".join((_LENGTH_ASKED, _CONDITION, _IMPERATIVE, _DEMAND)), re.IGNORECASE
 )
 # Reasoning on the way to a caption.
 _REASONING = re.compile(

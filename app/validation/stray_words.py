@@ -16,7 +16,7 @@ _ROLES = frozenset({
 _SPEAKERS = frozenset({"user", "assistant"})
 _FORMATS_TEXT = """
 json html xml yaml txt text plaintext markdown md csv python javascript js css output response
-answer result caption alt alt_text data concise detailed seo inst sys end
+answer result caption alt alt_text data tags keywords hashtags concise detailed seo inst sys end
 """
 _STRAY_WORDS = _ROLES.union(_FORMATS_TEXT.split())
 _BEFORE_NAMES = frozenset({"model", "human", "system"})
@@ -26,7 +26,19 @@ _FIELDS = frozenset({"style", "id", "field", "value", "key", "name", "type", "ro
 _MAX_WORDS = 4
 """So many stray words are looked for at the start."""
 
-_FIRST_WORD = re.compile(r"[^\w\s]{0,3}([A-Za-z_]{2,40}|\d{1,2})[^\w\s'’]{0,3}\s+(?=\S)")
+_FIRST_WORD = re.compile(
+    r"[^\w\s]{0,3}([A-Za-z_]{2,40}|\d{1,3}(?:[.:]\d{1,4})?%?)[^\w\s'’]{0,3}\s+(?=\S)"
+)
+# "a. A dog runs", "II. A dog runs".
+_LETTER_OF_ITEM = re.compile(r"\(?(?:[a-hivx]|[ivx]{1,4}|(?P<capital>[A-HIVX]|[IVX]{1,4}))[.)]\s+")
+_SECOND_LETTER_OF_ITEM = re.compile(r"(?<!\w)\(?(?:[bB]|ii|II)[.)]\s")
+_LOWER_WORD = re.compile(r"[a-z]{2,20}\s+")
+_BEFORE_LETTER_A = frozenset({
+    "class", "exhibit", "figure", "grade", "group", "hepatitis", "level", "line", "model", "option",
+    "panel", "part", "plan", "section", "track", "type", "version", "vitamin",
+})  # fmt: skip
+"""Words that the letter A follows: "vitamin A tablets"."""
+_MIN_WORDS_OF_SENTENCE = 5
 _SIGN_OF_MARKUP = re.compile(r"[<>|{}\[\]`]")
 _LABEL_OR_SIGN = re.compile(
     r"=\s|(?:sure|certainly|okay)[!,]|[frb][\"']|[a-h\d]\)\s|(?:user|human|assistant|system|output|caption|answer|response|alt_text)\s?[:=]",
@@ -35,17 +47,17 @@ _LABEL_OR_SIGN = re.compile(
 _MARK_OF_PROSE = re.compile(r"[-–—&+/]\s|\([a-z\d]")
 # Behind a full stop; “ and « close quotations in German and Croatian.
 _CLOSING = r"[\"'”“’»«›)\]」』*_`]{0,4}"
-# The end of a sentence whose last word has three letters, so that it is no initial ("U.S."). A
+# The end of a sentence whose last word has two letters, so that it is no initial ("U.S."). A
 # number with a full stop may be an ordinal ("am 3. Mai"): one word may follow it.
 _SENTENCE_END = re.compile(
-    rf"(?:(?<=[^\W\d_]{{3}})|(?<=[\u0600-\uffff]{{2}})|(?<=(?P<number>\d))|(?<=[)\]\"”“»«’'%]))"
+    rf"(?:(?<=[^\W\d_]{{2}})|(?<=[\u0600-\uffff]{{2}})|(?<=(?P<number>\d))|(?<=[)\]\"”“»«’'%]))"
     rf"[.!?…]{{1,3}}(?!\d){_CLOSING}(?:[.!?…]{_CLOSING})?|(?P<wide>[。！？؟۔।]){_CLOSING}"
 )
 _LAST_WORD = re.compile(r"[^\W\d_]{1,20}$")
 # Abbreviations before a number or one more word, besides those that end no sentence anyway.
 _SHORTENED_TEXT = """
 incl excl approx mini maxi temp univ dept intl calif nos nr vol vols fig figs pp chs chap arts art
-apt bldg ste sec secs sect rev ver pts tab tabs eqs lvl opp abb núm pág
+al apt bd bldg eds op ste sec secs sect rev ver pts tab tabs eqs lvl opp abb núm pág
 """
 _SHORTENED = ABBREVIATIONS.union(_SHORTENED_TEXT.split())
 _STREET = "str"
@@ -54,6 +66,7 @@ _LAST_LATIN_LETTER = "\u024f"
 _CAPITALISED = re.compile(r"[^\W\d_][a-z\u00df-\u024f]+ [a-z]")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+")
+_WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+")
 _REAL_WORD_LETTERS = 2
 _MANY_SHORT_WORDS = 3
 _END_CHARS = 200
@@ -69,6 +82,8 @@ def is_stray_word(word: str) -> bool:
 
 def starts_with_stray_word(text: str, languages: tuple[Language, ...]) -> bool:
     """Whether a role or a format stands before the first sentence: "json A dog runs"."""
+    if _is_item_of_list(text, languages) or _is_word_before_sentence(text, languages):
+        return True
     rest = text
     for found in range(_MAX_WORDS):
         if found and _SIGN_OF_MARKUP.search(rest.split(maxsplit=1)[0]):
@@ -76,6 +91,8 @@ def starts_with_stray_word(text: str, languages: tuple[Language, ...]) -> bool:
         first = _FIRST_WORD.match(rest)
         if first is None or not _may_be_stray(first[1]):
             return False
+        if found and first[1].casefold() in _ROLES and ":" in first.group():
+            return True
         rest = rest[first.end() :]
         if _LABEL_OR_SIGN.match(rest) and not first[1].isdigit():
             return True
@@ -86,8 +103,12 @@ def starts_with_stray_word(text: str, languages: tuple[Language, ...]) -> bool:
 
 def has_only_stray_words(text: str) -> bool:
     """Whether two or more words are all names of fields: "Style Caption", "id,caption"."""
-    words = _WORD.findall(text.casefold())
-    return len(words) > 1 and all(word in _STRAY_WORDS or word in _FIELDS for word in words)
+    words = _WORD_OR_NUMBER.findall(text.casefold())
+    return (
+        len(words) > 1
+        and not words[0].isdigit()
+        and all(word.isdigit() or word in _STRAY_WORDS or word in _FIELDS for word in words)
+    )
 
 
 def ends_with_stray_words(text: str) -> bool:
@@ -106,6 +127,9 @@ def _begins_sentence(text: str, after: str, languages: tuple[Language, ...]) -> 
         return False
     letter = _LETTER.search(text)
     is_foreign = letter is not None and letter.group() > _LAST_LATIN_LETTER
+    is_long = ends_sentence(text) and len(text.split()) >= _MIN_WORDS_OF_SENTENCE
+    if not after.isdigit() and after[0].isdigit():  # "0.93 A dog runs", "07:00 A dog runs"
+        return not text[0].islower() and (is_foreign or is_long)
     if after.isdigit():  # "1 The cat sleeps", but not "2 Tesla cars"
         is_item = after == "1" and not text[0].islower()
         return _begins_with_article(text, languages) or (
@@ -129,15 +153,44 @@ def _begins_sentence(text: str, after: str, languages: tuple[Language, ...]) -> 
         and len(words) > 1
         and (
             after not in _BEFORE_NAMES
+            or is_long
             or not any(_is_function_word(words[1], one) for one in languages)
         )
         and (words[1].islower() or any(one.capitalises_nouns for one in languages))
     )
 
 
+def _is_item_of_list(text: str, languages: tuple[Language, ...]) -> bool:
+    letter = _LETTER_OF_ITEM.match(text)
+    if letter is None:
+        return False
+    rest = text[letter.end() :]
+    if not rest or _SECOND_LETTER_OF_ITEM.search(rest):
+        return False
+    if rest[0] > _LAST_LATIN_LETTER or _begins_with_article(rest, languages):
+        return True
+    # "I. Newton sits under a tree."
+    return not letter["capital"] and _CAPITALISED.match(rest) is not None
+
+
+def _is_word_before_sentence(text: str, languages: tuple[Language, ...]) -> bool:
+    """Whether a word in lower case stands before a sentence with an article: "cat A dog runs"."""
+    word = _LOWER_WORD.match(text)
+    if word is None or not text[word.end() :]:
+        return False
+    first = word.group().strip()
+    return (
+        first not in _BEFORE_LETTER_A
+        and not any(_is_function_word(first, language) for language in languages)
+        and _begins_with_article(text[word.end() :], languages)
+    )
+
+
 def _may_be_stray(word: str) -> bool:
     return (
-        word.isdigit() or word.casefold() in _STRAY_WORDS or _IDENTIFIER.fullmatch(word) is not None
+        word[0].isdigit()
+        or word.casefold() in _STRAY_WORDS
+        or _IDENTIFIER.fullmatch(word) is not None
     )
 
 

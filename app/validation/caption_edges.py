@@ -1,0 +1,129 @@
+"""Edges of a caption: what no prose begins or ends with, whatever wrapping it is the rest of.
+
+Each pattern has a name for its test. Signs inside a text are the job of `loose_marks`, words of
+roles and formats that of `stray_words`.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from app.validation.sentences import SENTENCE_ENDS
+
+_END = rf"[{SENTENCE_ENDS}]"
+_CLOSERS = "\"'”“’»«›)\\]」』】）"
+_AFTER_END = rf"{_END}[{_CLOSERS}]{{0,3}}"
+_CAPITAL = "A-Z\u00c0-\u00de\u0400-\u042f\u0600-\u06ff\u0900-\u097f\u3040-\u9fff\uac00-\ud7af"
+# No space follows a full-width mark.
+_GAP = r"(?:\s|(?<=[。！？]))"
+_MODELS = (
+    "chatgpt|claude|copilot|gemini|gemma|gpt|internvl|llama|llava|minicpm|mistral|moondream|phi"
+    "|pixtral|qwen|smolvlm"
+)
+
+FIRST: Mapping[str, re.Pattern[str]] = {
+    name: re.compile(pattern)
+    for name, pattern in {
+        "remark in brackets": r"\[(?!sic\b)[^\[\]]{1,80}\]\s?\S"
+        r"|\((?i:image|photo|picture|caption|alt text|assistant|user|ai|bot|model)\)\s",
+        "sign glued to a word": r"#{2,6}\w|~\s|[-–—~+$€^%*=](?=[^\W\d_])"
+        r"|#(?=[^\W\d_][a-z]*\s[a-z]|[\u0600-\uffff])",
+        "number glued to a word": r"\(?\d{1,2}[.)](?=[^\W\d_])",
+        "number and a dash": r"\(?\d{1,2}\)?\s?[-–—]\s(?=[^\W\d_])"
+        r"(?!.{1,1000}\b\d{1,2}\)?\s?[-–—]\s)",
+        "fields in quotation marks": r"[\"“„]?\w{0,20}[\"”],\s?[\"“„]",
+        "two quotations of sentences": rf"[\"“„«][^\"”“»]{{20,1000}}{_END}[\"”“»]\s[\"“„«]",
+        "value of a program": r"(?:None|null|nil|undefined|NaN|[Tt]rue|[Ff]alse)(?:,\s|\s[\"'“])",
+        "statement with a string": r"(?:(?:caption|alt|text|code|python|js|php|sql|bash)\s)?"
+        r"(?:SELECT|INSERT|RETURN|echo|print|puts|return)(?:\s[\"'`]|$)",
+        "prompt of a program": r"(?:In|Out)\s?\[|>>|[$%]=?\s|\w{1,20}>\s",
+        "assignment": r"[a-z_]{2,20}=[a-z]",
+        "word and dots": r"(?i:processing|loading|thinking|analy[sz]ing|generating|describing|hmm+)"
+        r"(?:\.{2,3}|…)\s|(?:Done|Finished|Ready)[!.]\s",
+        "entry of a log": r"(?:INFO|DEBUG|TRACE|LOG)\s?[:|-]\s",
+        "name of a model": rf"(?i:{_MODELS})(?i:[\w.-]{{0,20}})\s?[:：>]\s",
+        "who said it": rf"(?i:assistant|user|ai|bot|model|{_MODELS})\s"
+        r"(?:said|says|answered|replied|responded|wrote)\s?[:,]",
+        "role of a kind": r"(?i:ai assistant|ai model|vision model|human|speaker \d|agent)"
+        r"\s?[:：]\s",
+        "token glued to a word": rf"[A-Za-z][a-z]{{0,11}}\d{{2,6}}(?=[{_CAPITAL}])",
+        "field glued to a word": r"(?:\d{1,3}|[a-z_]{2,20})[,;](?=[^\W\d_\"“])",
+        "words before another script": r"[A-Z][\w ]{1,30}:\s[\x20-\x7e]{1,40}\s[\u3040-\u9fff]",
+        "role glued to a word": r"(?:user|assistant|system|analysis|commentary)"
+        rf"(?:final)?(?=[{_CAPITAL}])|assistantfinal\b",
+        "number of a draft": r"(?i:(?:(?:first|second|final|revised|improved|new|last|my|short|one"
+        r"|best|alternative|single)\s)?(?:draft|attempt|version|revision|final|sentence|candidate"
+        r"|iteration|sample)\s?\d{0,2}\s?[:：]\s)",
+        "name of a part of a prompt": r"(?i:instructions?|task|prompt|rules|requirements"
+        r"|constraints|(?:output |response )?format|guidelines|query|request)\s?[:：]\s",
+        "metric": r"(?i:score|confidence|probability|status|tokens)\s?[:=]\s",
+    }.items()
+}
+"""The name of each kind of beginning, and what matches it."""
+
+LAST: Mapping[str, re.Pattern[str]] = {
+    name: re.compile(pattern)
+    for name, pattern in {
+        "remark in brackets": rf"{_AFTER_END}\s?\^?\[[^\[\]]{{0,80}}\]?$",
+        "metric": rf"{_AFTER_END}\s?(?i:(?:score|confidence|probability)\s?[:=]\s?"
+        r"(?:[01]?[.,]\d+|\d{1,3}\s?%|high|medium|low)|(?:model|tokens(?: used)?|characters|chars"
+        r"|words|length|time|status)\s?[:=]\s?\S{1,30}(?:\s\S{1,12})?)$",
+        "percentage": rf"{_AFTER_END},?{_GAP}\d{{1,3}}(?:[.,]\d{{1,4}})?\s?%[.]?$",
+        "length": rf"{_AFTER_END}\W{{0,5}}\d{{1,4}}\s?(?:characters|chars|words|tokens)\W{{0,3}}$",
+        "number of a footnote": rf"{_AFTER_END}\s?[\u00b9\u00b2\u00b3\u2070-\u2089]$",
+        "Roman number": rf"{_AFTER_END}{_GAP}[IVX]{{2,5}}[.)]?$",
+        "remark": rf"{_AFTER_END}\s?(?i:the end|thank you(?: very much)?|thanks|done|cheers|enjoy"
+        r"|finished|hope (?:that|this|it) helps|end of \w+)[.! ]{0,3}$",
+        "percent-encoded sign": r"%[0-7][0-9A-F]$(?<!\d%..)",
+        "comment": rf"{_AFTER_END}\s?(?:#|//|--)(?:\s.{{0,80}})?$",
+    }.items()
+}
+"""The name of each kind of end, and what is found there."""
+
+_END_CHARS = 200
+_KNOWN_MARKS = frozenset("\"'()[]“”„«»‘’‚‹›「」『』（）【】《》")
+_NO_FIRST_SIGNS = frozenset("=|\\_^`´%<>{}*;:,!?)]/")
+_NO_LAST_SIGNS = frozenset("=|\\_^`´~<>{}@([")
+_QUOTES = "\"'“”„«»‘’"
+_RUN_OF_CLOSERS = re.compile(rf"(?<={_END})[{_QUOTES}]{{2,6}}[.,;]?$")
+_RUN_CHARS = 8
+_APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
+_UNUSUAL_MARKS = frozenset({"Ps", "Pe", "Pi", "Pf", "Sk"})
+"""Categories of brackets, quotation marks and accents without a letter."""
+_DOLLAR_BEHIND_WORD = re.compile(r"[^\s\d][$€#]$(?<![A-Za-z]#)|\s#$")
+
+
+def find_edge(text: str) -> str | None:
+    """The name of what stands at an edge of the text and is no prose, or None."""
+    for name, pattern in FIRST.items():
+        if pattern.match(text):
+            return f"{name} first"
+    start = max(0, len(text) - _END_CHARS)
+    for name, pattern in LAST.items():
+        if pattern.search(text, start):
+            return f"{name} last"
+    return "sign at an edge" if _has_sign_at_edge(text) else None
+
+
+def _has_sign_at_edge(text: str) -> bool:
+    first, last = text[:1], text[-1:]
+    return (
+        _has_closers_without_openers(text)
+        or first in _NO_FIRST_SIGNS
+        or last in _NO_LAST_SIGNS
+        or any(map(_is_unusual_mark, (first, last)))
+        or _DOLLAR_BEHIND_WORD.search(text, max(0, len(text) - 3)) is not None
+    )
+
+
+def _has_closers_without_openers(text: str) -> bool:
+    """Whether more quotations are closed at the end than are opened before: "A dog runs.“'"."""
+    run = _RUN_OF_CLOSERS.search(text, max(0, len(text) - _RUN_CHARS))
+    if run is None:
+        return False
+    before = _APOSTROPHE.sub("", text[: run.start()])
+    return sum(map(before.count, _QUOTES)) < len(run.group().rstrip(".,;"))
+
+
+def _is_unusual_mark(sign: str) -> bool:
+    return bool(sign) and sign not in _KNOWN_MARKS and unicodedata.category(sign) in _UNUSUAL_MARKS

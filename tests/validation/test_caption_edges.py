@@ -1,0 +1,107 @@
+"""Each kind of edge is found in what wrapping leaves, and in nothing that people write."""
+
+import pytest
+
+from app.validation.caption_edges import FIRST, LAST, find_edge
+
+LEFT_FIRST = {
+    "remark in brackets": ["[image: cat.png] A dog runs.", "[07:00] A dog.", "(image) A dog."],
+    "sign glued to a word": ["##A dog runs.", "#A dog runs.", "-A dog runs.", "#犬が走る。"],
+    "number glued to a word": ["1.A dog runs.", "(1)A dog runs."],
+    "number and a dash": ["1 - A dog runs."],
+    "fields in quotation marks": ['"id","caption" "1","A dog runs."'],
+    "two quotations of sentences": ['"A dog runs on a beach." "A dog sits."'],
+    "value of a program": ['None, "A dog runs."', "null 'A dog runs.'"],
+    "statement with a string": ["SELECT 'A dog runs.'", "caption echo 'A dog runs.'"],
+    "prompt of a program": ["Out[1]: 'A dog runs.'", "$ A dog runs.", "llava> A dog runs."],
+    "assignment": ["role=assistant A dog runs."],
+    "word and dots": ["Processing... A dog runs.", "Done! A dog runs."],
+    "entry of a log": ["INFO: A dog runs."],
+    "name of a model": ["GPT-4: A dog runs.", "Llava-1.5: A dog runs."],
+    "who said it": ["Assistant said: A dog runs.", "ChatGPT said: 犬"],
+    "role of a kind": ["AI Assistant: A dog runs.", "Speaker 1: A dog runs."],
+    "token glued to a word": ["loc0100A dog runs.", "Loc0100犬が走る。"],
+    "field glued to a word": ["caption,A dog runs.", "1;A dog runs."],
+    "words before another script": ["Status: all ok 犬が走る。"],
+    "role glued to a word": ["userDescribe it.", "assistantfinal A dog runs."],
+    "number of a draft": ["Draft 1: A dog runs.", "One sentence: A dog runs."],
+    "name of a part of a prompt": ["Rules: no emoji. A dog runs.", "Task: describe it."],
+    "metric": ["score: 0.93 A dog runs."],
+}
+LEFT_LAST = {
+    "remark in brackets": ["A dog runs. [end of caption]", "A dog runs.[^1]"],
+    "metric": ["A dog runs. confidence: 0.9", "A dog runs. Model: llava-13b"],
+    "percentage": ["A dog runs. 93%", "犬が走る。93%"],
+    "length": ["A dog runs. ~56 chars"],
+    "number of a footnote": ["A dog runs. ²"],
+    "Roman number": ["A dog runs. II."],
+    "remark": ["A dog runs. Thank you.", "A dog runs. The end."],
+    "percent-encoded sign": ["A dog runs.%20"],
+    "comment": ["A dog runs. # noqa", "A dog runs. //"],
+}
+SIGNS_AT_EDGES = [
+    "^A dog runs.^", "A dog runs.´´", "⟬A dog runs.⟭", "$A dog runs.$", "A dog runs. #", "%22A dog",
+    "A dog runs.“'", "A dog runs on a beach.''\".",
+]  # fmt: skip
+WRITTEN_BY_PEOPLE = [
+    "[sic] is tattooed on an arm.",
+    "(a) A red cell, (b) a blue cell.",
+    "#1 Dad is printed on a mug.",
+    "#MeToo on a banner.",
+    "-5 °C on a thermometer",
+    "+1 and -1 on two buttons",
+    "$5 lies on a table.",
+    "~50 people in a hall",
+    "1. FC Köln on a scarf",
+    "0,5 Liter Wasser in einer Flasche",
+    "10 - 20 people wait at a stop.",
+    "“Stop.” and “Go.” on two signs",
+    "None of the chairs is taken.",
+    "Print of a wave in blue",
+    "INFORMATION: a desk at an airport",
+    "Final score on a board: 3-2",
+    "Formats of paper from A0 to A6",
+    "User interface of a phone",
+    "A pie chart of 4.93%",
+    "A jar of honey, 93%",
+    "A portrait of Elizabeth II.",
+    "The musical note C#",
+    "A book by A. C. Clarke (1953)",
+    "A cup that says ‘We say “stop.”’",
+    "A child holds a sign: “Thank you.”",
+    "E=mc² on a blackboard",
+    "He says “we say ‘stop.’”",
+    "iPhone15 on a table",
+    "The price is 5 $",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in LEFT_FIRST.items() for text in texts]
+)
+def test_each_kind_is_found_at_the_start(name: str, text: str) -> None:
+    assert FIRST[name].match(text)
+    assert find_edge(text) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in LEFT_LAST.items() for text in texts]
+)
+def test_each_kind_is_found_at_the_end(name: str, text: str) -> None:
+    assert LAST[name].search(text)
+    assert find_edge(text) is not None
+
+
+def test_each_kind_has_an_example() -> None:
+    assert LEFT_FIRST.keys() == FIRST.keys()
+    assert LEFT_LAST.keys() == LAST.keys()
+
+
+@pytest.mark.parametrize("text", SIGNS_AT_EDGES)
+def test_no_sentence_begins_or_ends_with_such_a_sign(text: str) -> None:
+    assert find_edge(text) is not None
+
+
+@pytest.mark.parametrize("text", WRITTEN_BY_PEOPLE)
+def test_nothing_is_found_in_what_people_write(text: str) -> None:
+    assert find_edge(text) is None
