@@ -33,6 +33,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"(?!.{1,1000}\b\d{1,2}\)?\s?[-–—]\s)",
         "fields in quotation marks": r"[\"“„]?\w{0,20}[\"”],\s?[\"“„]",
         "two quotations of sentences": rf"[\"“„«][^\"”“»]{{20,1000}}{_END}[\"”“»]\s[\"“„«]",
+        "quotation before a sentence": rf"[\"“„«][^\"”“»]{{8,300}}{_END}[\"”“»]\s?[-–—]\s?"
+        rf"(?:(?:\S{{1,40}}\s){{4}}|[\u3040-\u9fff]{{8}}).{{0,1000}}{_END}$",
         "value of a program": r"(?:None|null|nil|undefined|NaN|[Tt]rue|[Ff]alse)(?:,\s|\s[\"'“])",
         "statement with a string": r"(?:(?:caption|alt|text|code|python|js|php|sql|bash)\s)?"
         r"(?:SELECT|INSERT|RETURN|echo|print|puts|return)(?:\s[\"'`]|$)",

@@ -27,13 +27,17 @@ from app.validation.stray_words import (
 )
 
 _SENTINEL_ANSWER = re.compile(r"(?:DECORATIVE|UNCERTAIN)\b")
-_WRAPPING = re.compile(
-    r"<[|｜/]|[|｜]>|\[/?(?:INST|THINK|IMG)\]|</?(?:think|s|bos|eos|pad|unk|image)\b|[◁▷▁]|�"
-    # Placeholders of a template: "[person3] is serving".
-    r"|\[(?i:person|object|name|insert|redacted|your|location|brand|text|city|state|date|place"
-    r"|product|title)\b[^\[\]]{0,40}\]"
-    r"|\[(?:person|object)\d|^(?:#{1,6}|\*{1,3}|[-–])\s|\s#{2,6}\s|[•●▪]|\*\*|```"
-)
+_WRAPPINGS = {
+    "token": r"<[|｜/]|[|｜]>|\[/?(?:INST|THINK|IMG)\]|</?(?:think|s|bos|eos|pad|unk|image)\b"
+    r"|[◁▷▁]|�",
+    # As in "[person3] is serving".
+    "placeholder of a template": r"\[(?i:person|object|name|insert|redacted|your|location|brand"
+    r"|text|city|state|date|place|product|title)\b[^\[\]]{0,40}\]|\[(?:person|object)\d",
+    "heading": r"^#{1,6}\s|\s#{2,6}\s",
+    "bullet": r"^(?:\*{1,3}|[-–])\s|[•●▪]",
+    "emphasis or fence": r"\*\*|```|~~",
+}
+_WRAPPING = re.compile("|".join(_WRAPPINGS.values()))
 _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
     r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
@@ -81,20 +85,22 @@ _DOMAIN = re.compile(
     r"\w[\w-]\.(?:com|org|net|io|edu|gov|info|biz|co\.uk|de|fr|it|es|nl|pl|ru|jp|cn|app|dev)\b(?!\.\w)",
     re.IGNORECASE,
 )
-_MARKUP = re.compile(
+_MARKUPS = {
     # Markup for a browser (HTML, 13.2.5.6), closed or not: "<svg/onload=...", "<!--".
-    r"<[a-z/!?]|\bon[a-z]{4,20}\s?=|&(?:[a-z]{2,8}|#\d{1,6}|#x[0-9a-f]{1,6});|\]\("
-    r"|\\(?:frac|text|begin|boxed|n)\b|\$\$"
+    "tag": r"<[a-z/!?]|\bon[a-z]{4,20}\s?=|\b(?:class|src|href|alt|style)=",
+    "character reference": r"&(?:[a-z]{2,8}|#\d{1,6}|#x[0-9a-f]{1,6});",
+    "link": r"\]\(|//",
+    "brace or bracket of code": r"[{}]|\[[\"']|[\"']\]|\]\]|\[\[|\$\$",
     # A call is code; a function name alone ("the fill() page", "console.time()") is not.
-    r"|[{}]|\w\([\"']|^[\"“'„]{0,3}[frbu][\"']|^[\"']?echo\s[\"']|\w\.\w+\((?!\))|//|=>"
-    r"|\b(?:class|src|href|alt|style)=|\bdef \w+\(|\bfunction\(|\bconst \w+\s?="
-    # A member or an assignment with its string.
-    r"|[\"'](?:alt[_ ]?text|alt|caption|description|text|answer)[\"']\s?:|\w_\w{1,20}[\"']\s?:"
-    r"|[\"'][a-z_]{1,20}[\"']\s?:\s|[\"'],[\"']|\w\s?=\s?[\"'`]|\breturn\s[\"']|\[[\"']|[\"']\]"
+    "call": r"\w\([\"']|\w\.\w+\((?!\))|\bdef \w+\(|\bfunction\(|=>",
+    "string": r"^[\"“'„]{0,3}[frbu][\"']|^[\"']?echo\s[\"']|\breturn\s[\"']|[\"'],[\"']",
+    "assignment": r"\bconst \w+\s?=|\w\s?=\s?[\"'`]",
+    "member of JSON": r"[\"'](?:alt[_ ]?text|alt|caption|description|text|answer)[\"']\s?:"
+    r"|\w_\w{1,20}[\"']\s?:|[\"'][a-z_]{1,20}[\"']\s?:\s",
     # Escapes and commands that cleaning could not read.
-    r"|\\|\]\]|\[\[",
-    re.IGNORECASE,
-)
+    "backslash": r"\\",
+}
+_MARKUP = re.compile("|".join(_MARKUPS.values()), re.IGNORECASE)
 # Unicode's emoji, including those with a text form. Other arrows and rating stars are excluded: the
 # "→" key of a keyboard is text. U+FE0F makes any character before it an emoji.
 _EMOJI = re.compile(

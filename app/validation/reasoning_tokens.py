@@ -72,8 +72,10 @@ def strip_reasoning(draft: str) -> str:
     """
     if len(draft) > 2 * _END_CHARS:
         draft = f"{draft[:_END_CHARS]}\n{draft[-_END_CHARS:]}"
-    answer = _TokenText(draft)
-    answer = answer.after_last(_ANSWER_STARTS) or _drop_reasoning(answer)
+    whole = _TokenText(draft)
+    answer = whole.after_last(_ANSWER_STARTS) or whole
+    if answer is whole or answer.before_first(_REASONING_STARTS) is not None:
+        answer = _drop_reasoning(answer)
     text = _SPECIAL_TOKENS.sub(" ", assistant_turn(str(answer))[: MAX_DRAFT_CHARS + 1_000])
     return _unbox(text.strip())[:MAX_DRAFT_CHARS]
 

@@ -102,10 +102,10 @@ def starts_with_stray_word(text: str, languages: tuple[Language, ...]) -> bool:
 
 
 def has_only_stray_words(text: str) -> bool:
-    """Whether two or more words are all names of fields: "Style Caption", "id,caption"."""
+    """Whether all words are names of fields: "Style Caption", "id,caption", "markdown"."""
     words = _WORD_OR_NUMBER.findall(text.casefold())
     return (
-        len(words) > 1
+        (len(words) > 1 or (len(words) == 1 and text.islower()))
         and not words[0].isdigit()
         and all(word.isdigit() or word in _STRAY_WORDS or word in _FIELDS for word in words)
     )
@@ -148,8 +148,10 @@ def _begins_sentence(text: str, after: str, languages: tuple[Language, ...]) -> 
     if not first.isupper() or not words[0][1:].islower():
         return False
     # "model Brązowy pies", but not "model Naomi in a red dress", "Text Messages".
+    # "Assistant" is a word of English: "Assistant Street".
+    is_foreign_role = after.casefold() in _SPEAKERS and languages[0].code != "en"
     return (
-        is_lower
+        (is_lower or (is_long and is_foreign_role))
         and len(words) > 1
         and (
             after not in _BEFORE_NAMES

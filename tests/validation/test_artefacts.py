@@ -9,6 +9,7 @@ from app.captioning.styles.loader import load_styles
 from app.types import Draft
 from app.validation.reasoning_tokens import MAX_DRAFT_CHARS
 from app.validation.verdict import Verdict, validate_draft, validate_text
+from testing.attack_drafts import TOLD_FROM_PROSE_BY_AN_ARTICLE, attack_drafts
 from testing.draft_fuzzer import PROSE_MARKS, draw_draft, find_leak, is_sentence_of
 from testing.long_drafts import CAPTION, PATTERNS, SIGNS, judging_took_s, megabyte_of
 
@@ -255,6 +256,16 @@ def test_of_fuzzed_drafts_the_sentence_comes_out_or_nothing() -> None:
         is_sentence_of(each, verdict_on(each.text, each.locale).caption) for each in no_prose
     )
     assert came_out > 0.75 * len(no_prose) > 0.5 * len(drafts)
+
+
+def test_of_attack_drafts_the_sentence_comes_out_or_nothing() -> None:
+    """Each template in one language; all: `python -m benchmarks.draft_fuzz`."""
+    drafts = [draft for at, draft in enumerate(attack_drafts()) if at % 7 == 0]
+    leaks = [leak for draft in drafts if (leak := find_leak(draft, STYLE))]
+    assert [leak for leak in leaks if not leak.startswith(TOLD_FROM_PROSE_BY_AN_ARTICLE)] == []
+    captions = [verdict_on(each.text, each.locale).caption for each in drafts]
+    came_out = sum(map(is_sentence_of, drafts, captions))
+    assert came_out > 0.55 * len(drafts)
 
 
 @pytest.mark.measures
