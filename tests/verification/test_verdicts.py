@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.verification.claims import ColourClaim, SubjectClaim, TextClaim
 from app.verification.text_matching import ReadText, distance_within, judge_text
@@ -77,6 +79,21 @@ def test_a_quotation_from_the_context_is_never_contradicted() -> None:
     """A title need not be visible."""
     assert judge("Starry Night", "MUSEUM SHOP") == "contradicted"
     assert judge("Starry Night", "MUSEUM SHOP", known=["Poster: Starry Night"]) == "unknown"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.text(max_size=60), st.floats(0, 1)), max_size=8),
+    st.text(min_size=1, max_size=60),
+    st.sampled_from(["quoted", "phrase", "labelled", "amount"]),
+)
+def test_any_text_of_a_picture_and_of_a_caption_gets_a_verdict(
+    lines: list[tuple[str, float]], claimed: str, form: str
+) -> None:
+    """And no text is contradicted by a picture that has it."""
+    seen = [SeenLine(text, score) for text, score in lines]
+    assert judge(claimed, *seen, form=form) in ("confirmed", "contradicted", "unknown")
+    assert judge(claimed, *seen, SeenLine(claimed, 0.99), form=form) != "contradicted"
 
 
 def test_a_phrase_is_confirmed_and_never_contradicted() -> None:
