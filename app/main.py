@@ -316,7 +316,7 @@ def _start_services(
         styles=parts.styles,
         authenticator=Authenticator(parts.keys, parts.rate_limits),
         admission=Admission(settings.concurrency, settings.queue, drain),
-        body_reader=BodyReader(settings.request_timeout_s, drain),
+        body_reader=BodyReader(settings.request_timeout_s, drain, parts.fetcher.uploads),
         meter=UsageMeter(parts.usage_store, metrics.observe_usage),
         usage_store=parts.usage_store,
         drain=drain,

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -44,11 +45,16 @@ class Style:
     """The sentences that the prompt has for every image; a draft must not repeat one."""
 
 
+UploadedImage = AbstractAsyncContextManager["SourceImage"]
+"""A file that came with the request. It is opened once, and its memory freed at the block's end."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaptionRequest:
     """One caption that a caller asked for. Validated: the style exists, the locale is a tag."""
 
     image_url: str
+    """Only a stand-in where there is an `upload`."""
     style: str
     max_tokens: int = 64
     locale: str = "en"
@@ -62,6 +68,7 @@ class CaptionRequest:
     """Whether the caption is held against the picture."""
     caller: str = ""
     """The caller's name, for fair queueing."""
+    upload: UploadedImage | None = None
 
 
 @dataclass(frozen=True, slots=True)

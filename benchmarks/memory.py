@@ -4,9 +4,9 @@
 
 Starts the real server with its defaults, first with the embedded captioner that reads text, then
 with a slow model. Clients with different addresses send, side by side: images at the limits of
-bytes and pixels, bodies at the limit with an image inside, pages full of text, and twelve captions
-of one image. Prints the memory of each process at the peak; exit code 1 where the limit that
-docs/security.md names was exceeded.
+bytes and pixels, bodies at the limit with an image inside, 64 uploads of 40 MB, pages full of
+text, and twelve captions of one image. Prints the memory of each process at the peak; exit code 1
+where the limit that docs/security.md names was exceeded.
 """
 
 import argparse
@@ -76,7 +76,9 @@ async def attack(
             },
         )
         large = ("rgb.png", "rgba16.png", "progressive.jpg", "large.webp")
+        upload = load.form_request("/v1/image/caption", bombs.jpeg_start() + bytes(40_000_000))
         messages_and_clients = [
+            ([upload], 64),
             ([load.caption_request(f"{origin_url}/sixty-megabytes.jpg")], 24),
             ([load.caption_request(f"{origin_url}/{name}") for name in large], 12),
             ([large_body_request()], 24),

@@ -61,6 +61,18 @@ def caption_request(image_url: str, **fields: object) -> bytes:
     return http_request("POST", "/v1/image/caption", {"image_url": image_url, **fields})
 
 
+def form_request(
+    path: str, data: bytes, fields: Sequence[tuple[str, str]] = (), **headers: str
+) -> bytes:
+    """The bytes of a request with `data` as the file of a form, and its other fields."""
+    start = b"--form\r\nContent-Disposition: form-data; name="
+    parts = [b'%b"%b"\r\n\r\n%b\r\n' % (start, n.encode(), v.encode()) for n, v in fields]
+    parts += [b'%b"image"; filename="a"\r\n\r\n' % start, data, b"\r\n--form--\r\n"]
+    body = b"".join(parts)
+    more = {"Content_Type": "multipart/form-data; boundary=form", "Content_Length": str(len(body))}
+    return http_request("POST", path, **headers, **more) + body
+
+
 class Connection:
     """One kept-alive connection. It is opened again where the server closed it."""
 

@@ -34,6 +34,15 @@ class Authenticator:
             raise Unauthorized(log_reason=f"no valid key from {host}")
         return caller
 
+    def is_on_this_machine(self, request: Request) -> bool:
+        """Whether the caller is on this machine and needs no key, so that it may be the operator.
+
+        What came through a proxy is from elsewhere.
+        """
+        forwarded = any(name in request.headers for name in ("x-forwarded-for", "forwarded", "via"))
+        host = request.client.host if request.client else ""
+        return self._keys.allows_anonymous and not forwarded and _is_loopback(host)
+
     async def authenticate_and_count(self, request: Request, response: Response) -> Caller:
         """The caller, with one request counted against its rate limit.
 
@@ -56,6 +65,13 @@ def request_usage(request: Request) -> RequestUsage | None:
     """What this request will be counted as; None on paths that are not counted."""
     usage: RequestUsage | None = getattr(request.state, "usage", None)
     return usage
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def caller_name_of_address(host: str) -> str:

@@ -19,7 +19,8 @@ class RequestTooLarge(CaptionError):
     code, status = "request_too_large", 413
     title = "The request body is too large"
     public = (
-        "The request body is over the limit of 8 MiB. Send the image's URL, or a smaller image."
+        "The request body is over the limit of 8 MiB. Send the image's URL, or its file in a form "
+        "(`multipart/form-data`, part `image`)."
     )
 
 
@@ -40,11 +41,30 @@ class MethodNotAllowed(CaptionError):
 
 
 class UnsupportedMediaType(CaptionError):
-    """The body is not declared as plain JSON."""
+    """The body is neither declared as JSON nor as a form with a file, or is compressed."""
 
     code, status = "unsupported_media_type", 415
-    title = "The body must be JSON"
-    public = "Send the body as JSON, uncompressed, with `Content-Type: application/json`."
+    title = "The body must be JSON or a form"
+    public = (
+        "Send JSON with `Content-Type: application/json`, or a form with the image file "
+        "(`multipart/form-data`; with curl: `-F image=@FILE`)."
+    )
+
+    @classmethod
+    def for_media_type(cls, media_type: str) -> "UnsupportedMediaType":
+        """The error that says what the sender of another media type may have meant."""
+        if media_type == "application/x-www-form-urlencoded":
+            return cls(
+                "This is what `curl -d` sends by default. Add `-H 'Content-Type: "
+                "application/json'` for JSON, or send a form with `-F image=@FILE` or "
+                "`-F image_url=URL`."
+            )
+        if media_type.startswith(("image/", "application/octet-stream", "video/")):
+            return cls(
+                "Send the image file in a form (`multipart/form-data`, part `image`; with curl: "
+                "`-F image=@FILE`), or its URL as JSON."
+            )
+        return cls()
 
 
 class InvalidRequest(CaptionError):

@@ -9,6 +9,7 @@ from app.api.auth import request_usage
 from app.api.errors import MethodNotAllowed, NotFound
 from app.api.problems import problem_response
 from app.errors import CaptionError
+from app.fetching.errors import ImageUrlForbidden
 from app.telemetry.request_context import set_log_fields
 from app.usage.request_usage import CLIENT_GONE
 
@@ -29,6 +30,10 @@ async def render_caption_error(request: Request, error: Exception) -> Response:
     request.state.code = error.code
     if (usage := request_usage(request)) is not None:
         usage.add_problem(error.code, error.take_token_uses())
+    if isinstance(error, ImageUrlForbidden) and error.is_own_network:
+        authenticator = request.state.services.authenticator
+        if authenticator.is_on_this_machine(request):
+            error.detail = error.own_network
     if error.log_reason:
         set_log_fields(reason=error.log_reason)
     response = problem_response(error, request.state.request_id)

@@ -8,10 +8,12 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
-from app.api.errors import InvalidRequest, Unauthorized
+from app.api.errors import InvalidRequest, Unauthorized, UnsupportedMediaType
 from app.errors import CaptionError, public_error_classes
 
 MEDIA_TYPE = "application/problem+json"
+ACCEPTED_MEDIA_TYPES = "application/json, multipart/form-data"
+"""Of request bodies."""
 _TYPE_BASE = "/docs#problem-"
 
 
@@ -41,6 +43,8 @@ def problem_response(error: CaptionError, request_id: str) -> Response:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="altwright"'
+    if isinstance(error, UnsupportedMediaType):
+        headers["Accept"] = ACCEPTED_MEDIA_TYPES  # RFC 9110, 15.5.16
     return response
 
 
@@ -150,4 +154,6 @@ def _header_schemas(classes: Iterable[type[CaptionError]]) -> dict[str, Any]:
             }
         if error is Unauthorized:
             headers["WWW-Authenticate"] = {"schema": {"type": "string"}}
+        if error is UnsupportedMediaType:
+            headers["Accept"] = {"schema": {"type": "string", "const": ACCEPTED_MEDIA_TYPES}}
     return headers

@@ -1,5 +1,6 @@
 """Schemas of request bodies. The contract made from them is openapi/openapi.json."""
 
+import re
 from typing import Annotated, Self
 
 from pydantic import (
@@ -12,13 +13,21 @@ from pydantic import (
     model_validator,
 )
 
-from app.types import CaptionRequest, Role, VerifyMode
+from app.types import CaptionRequest, Role, UploadedImage, VerifyMode
 from app.validation.language_tags import parse_locale
 
+UPLOADED = "upload:"
+"""Stands in `image_url` for the file of a form. Sent by a caller it is a URL of a wrong scheme."""
 MAX_URL_CHARS = 8_192
 """Signed URLs are long. 8 KiB is the usual limit of a request line, so no CDN signs longer ones."""
 _URL_WHITE_SPACE = " \t\n\f\r"
 """At the ends it is no part of a URL (WHATWG). It comes with lines of files and cells of tables."""
+_BASE64_OF_IMAGES = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "AAAA", "Qk")
+"""How files of JPEG, PNG, GIF, WebP, TIFF, AVIF and BMP begin in base64."""
+_BARE_BASE64_MIN_CHARS = {True: 40, False: 400}
+"""Shorter ones may be a path without its scheme, the more so where they begin as no image does."""
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=_\s-]", re.ASCII)
+_MEDIA_TYPE_WITH_BASE64 = re.compile(r"(?:image/[a-z0-9.+-]{1,60})?;?base64,", re.IGNORECASE)
 MAX_RESULTS = 12
 """Styles times locales of one request."""
 _VISIBLE_TEXT_MAX_CHARS = 500
@@ -45,12 +54,25 @@ Locale = Annotated[
 
 def _parse_image_url(value: str) -> str:
     value = value.strip(_URL_WHITE_SPACE)
+    if _is_bare_base64(value):
+        raise ValueError(
+            "is base64 and no URL: write data:image/jpeg;base64, before it, or send the file in a "
+            "form (multipart/form-data, part `image`)"
+        )
     if value[:5].lower() != "data:" and len(value) > MAX_URL_CHARS:
         msg = f"A URL may have up to {MAX_URL_CHARS:,} characters; this one has {len(value):,}"
         raise ValueError(msg)
     if not value:
         raise ValueError("is empty; send an http(s):// URL or a data: URL")
     return value
+
+
+def _is_bare_base64(value: str) -> bool:
+    """Whether it is the base64 of a file without `data:...;base64,`, or without `data:`."""
+    if _MEDIA_TYPE_WITH_BASE64.match(value[:200]):
+        return True
+    is_image = value.startswith(_BASE64_OF_IMAGES)
+    return len(value) >= _BARE_BASE64_MIN_CHARS[is_image] and not _NO_BASE64.search(value)
 
 
 def _verify_mode(asked: bool | None, setting: VerifyMode) -> VerifyMode:
@@ -137,10 +159,11 @@ class _ImageBody(_RequestBody):
         return _parse_image_url(value)
 
     def _caption_request(
-        self, style: str, locale: str, caller: str, verify: VerifyMode
+        self, style: str, locale: str, caller: str, verify: VerifyMode, upload: UploadedImage | None
     ) -> CaptionRequest:
         return CaptionRequest(
             image_url=self.image_url,
+            upload=upload,
             style=style,
             max_tokens=self.max_tokens,
             locale=locale,
@@ -182,9 +205,11 @@ class CaptionBody(_ImageBody):
         }
     )
 
-    def caption_request(self, caller: str, verify: VerifyMode = "off") -> CaptionRequest:
+    def caption_request(
+        self, caller: str, verify: VerifyMode = "off", upload: UploadedImage | None = None
+    ) -> CaptionRequest:
         """The request for the pipeline. `verify` is the server's setting."""
-        return self._caption_request(self.style, self.locale, caller, verify)
+        return self._caption_request(self.style, self.locale, caller, verify, upload)
 
 
 class CaptionsBody(_ImageBody):
@@ -225,10 +250,12 @@ class CaptionsBody(_ImageBody):
             raise ValueError(msg)
         return self
 
-    def caption_requests(self, caller: str, verify: VerifyMode = "off") -> list[CaptionRequest]:
+    def caption_requests(
+        self, caller: str, verify: VerifyMode = "off", upload: UploadedImage | None = None
+    ) -> list[CaptionRequest]:
         """One request for each result, styles outer, locales inner. `verify` as above."""
         return [
-            self._caption_request(style, locale, caller, verify)
+            self._caption_request(style, locale, caller, verify, upload)
             for style in self.styles
             for locale in self.locales or [self.locale]
         ]
@@ -261,10 +288,17 @@ class CheckBody(_RequestBody):
     def _validate_image_url(cls, value: str | None) -> str | None:
         return None if value is None else _parse_image_url(value)
 
-    def check_request(self, image_url: str, caller: str, verify: VerifyMode) -> CaptionRequest:
+    def check_request(
+        self,
+        image_url: str,
+        caller: str,
+        verify: VerifyMode,
+        upload: UploadedImage | None = None,
+    ) -> CaptionRequest:
         """The request for the pipeline, where there is a picture."""
         return CaptionRequest(
             image_url=image_url,
+            upload=upload,
             style=self.style,
             locale=self.locale,
             context=self.context,

@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.api.admission import Places
 from app.api.client_disconnect import run_while_connected
 from app.api.dependencies import AuthenticatedCaller, RateLimitedCaller, Services, ServicesDep
 from app.api.errors import (
@@ -16,10 +17,9 @@ from app.api.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from app.api.keys import Caller
 from app.api.openapi import request_body
 from app.api.problems import documented_responses
-from app.api.request_schemas import CaptionBody, CaptionsBody, CheckBody
+from app.api.request_schemas import UPLOADED, CaptionBody, CaptionsBody, CheckBody
 from app.api.response_schemas import (
     CaptionResponse,
     CaptionsResponse,
@@ -106,15 +106,19 @@ async def caption_one(
 
     The caption obeys every hard rule, so it can be stored without being read.
     """
-    async with services.body_reader.read(request, CaptionBody, caller.name) as body:
+    async with (
+        services.admission.places(caller.name) as places,
+        services.body_reader.read(request, CaptionBody, places) as received,
+    ):
+        body = received.fields
         _require_known_styles(services, [body.style], "style")
         _log_request(body.image_url, [body.style], [body.locale])
-        caption_request = body.caption_request(caller.name, services.verify)
+        caption_request = body.caption_request(caller.name, services.verify, received.upload)
         await services.meter.begin_work(request.state.usage, caller.quota, 1)
         caption = await _run_admitted(
             request,
             services,
-            caller,
+            places,
             lambda deadline, _: services.pipeline.caption(caption_request, deadline),
         )
         _add_cache_header(response, [caption])
@@ -137,17 +141,21 @@ async def caption_several(
     Where a caption fails, its result is a problem. Where the image fails, the whole response is
     that problem.
     """
-    async with services.body_reader.read(request, CaptionsBody, caller.name) as body:
+    async with (
+        services.admission.places(caller.name) as places,
+        services.body_reader.read(request, CaptionsBody, places) as received,
+    ):
+        body = received.fields
         _require_known_styles(services, body.styles, "styles")
         _log_request(body.image_url, body.styles, body.locales or [body.locale])
-        requests = body.caption_requests(caller.name, services.verify)
+        requests = body.caption_requests(caller.name, services.verify, received.upload)
         await services.meter.begin_work(request.state.usage, caller.quota, len(requests))
         results = await _run_admitted(
             request,
             services,
-            caller,
-            lambda deadline, places: services.pipeline.captions(
-                requests, deadline, side_by_side=places
+            places,
+            lambda deadline, count: services.pipeline.captions(
+                requests, deadline, side_by_side=count
             ),
             wanted=len(requests),
         )
@@ -170,17 +178,30 @@ async def check_caption(
 ) -> CheckResponse:
     """The rules that the text breaks, and the text after cleaning. No model is called.
 
-    With `image_url` the text is held against the picture as well.
+    With `image_url` or a file the text is held against the picture as well.
     """
-    async with services.body_reader.read(request, CheckBody, caller.name) as body:
+    async with (
+        services.admission.places(caller.name) as places,
+        services.body_reader.read(request, CheckBody, places) as received,
+    ):
+        body = received.fields
         _require_known_styles(services, [body.style], "style")
         _log_request(body.image_url, [body.style], [body.locale])
         if body.image_url is not None:
-            return await _check_against_picture(request, services, caller, body, body.image_url)
+            check_request = body.check_request(
+                body.image_url, caller.name, services.verify, received.upload
+            )
+            judged = await _run_admitted(
+                request,
+                services,
+                places,
+                lambda deadline, _: services.pipeline.check(body.caption, check_request, deadline),
+            )
+            return CheckResponse.from_verdict(judged.verdict, judged.checks)
         verdict = await _run_admitted(
             request,
             services,
-            caller,
+            places,
             lambda deadline, _: services.validation_pool.validate(
                 Draft(body.caption, model=""),
                 style=services.styles[body.style],
@@ -297,19 +318,6 @@ async def metrics(services: ServicesDep) -> Response:
     return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
-async def _check_against_picture(
-    request: Request, services: Services, caller: Caller, body: CheckBody, image_url: str
-) -> CheckResponse:
-    check_request = body.check_request(image_url, caller.name, services.verify)
-    judged = await _run_admitted(
-        request,
-        services,
-        caller,
-        lambda deadline, _: services.pipeline.check(body.caption, check_request, deadline),
-    )
-    return CheckResponse.from_verdict(judged.verdict, judged.checks)
-
-
 def _require_known_styles(services: Services, styles: Sequence[str], field: str) -> None:
     unknown = [style for style in styles if style not in services.styles]
     if unknown:
@@ -342,13 +350,13 @@ def _log_request(
     tags = [registered_part(locale) or "(private)" for locale in locales or ()]
     set_log_fields(style=",".join(styles), locale=",".join(tags))
     if image_url is not None:
-        set_log_fields(image=loggable_url(image_url))
+        set_log_fields(image="upload" if image_url == UPLOADED else loggable_url(image_url))
 
 
 async def _run_admitted(
     request: Request,
     services: Services,
-    caller: Caller,
+    places: Places,
     work: Callable[[Deadline, int], Awaitable[_T]],
     *,
     wanted: int = 1,
@@ -361,9 +369,8 @@ async def _run_admitted(
 
     async def wait_and_work() -> _T:
         began_s = time.monotonic()
-        admitted = services.admission.admit(deadline, caller=caller.name, wanted=wanted)
-        async with admitted as places:
-            record_time("wait", time.monotonic() - began_s)
-            return await work(deadline, places)
+        count = await places.take(deadline, wanted=wanted)
+        record_time("wait", time.monotonic() - began_s)
+        return await work(deadline, count)
 
     return await run_while_connected(request, wait_and_work)

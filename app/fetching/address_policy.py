@@ -171,6 +171,18 @@ def check_host_name(name: str, policy: AddressPolicy) -> str | None:
     return None
 
 
+def is_own_address(ip: Address) -> bool:
+    """Whether an operator may have reason to permit it: special, and not a cloud's metadata."""
+    if _is_metadata(ip):
+        return False
+    return bool(_special_v4(ip) if isinstance(ip, IPv4Address) else _special_v6(ip))
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a local name may be of the operator's own network: it is not a cloud's metadata."""
+    return name not in _METADATA_NAMES
+
+
 def embedded_ipv4(ip: Address) -> Iterator[tuple[str, IPv4Address]]:
     """Every IPv4 address that an IPv6 address contains, with the name of the format."""
     if isinstance(ip, IPv4Address):

@@ -65,9 +65,14 @@ class ByteLease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.release()
+
+    async def release(self) -> None:
+        """Free the buffers and release all bytes."""
         try:
             await self._free_buffers()
         finally:
+            self._buffers.clear()
             self.shrink_to(0)
 
     async def _free_buffers(self) -> None:

@@ -14,8 +14,22 @@ class ImageUrlForbidden(CaptionError):
     title = "The image URL is not allowed"
     public = (
         "The image URL must lead to a public address, on an allowed port (usually 80 or 443). "
-        "Private, local and reserved addresses are not fetched: send such an image as a data: URL."
+        "Private, local and reserved addresses are not fetched: send such an image as a file."
     )
+    own_network = (
+        f"{public} Or start the server so that it may fetch from your own network, for instance "
+        """with ALTWRIGHT_FETCH__ALLOWED_NETWORKS='["127.0.0.0/8"]'."""
+    )
+    """The `detail` for the operator, who calls from the same machine without a key."""
+
+    def __init__(
+        self, detail: str | None = None, *, log_reason: str = "", is_own_network: bool = False
+    ) -> None:
+        """`is_own_network`: the operator's setting FETCH__ALLOWED_NETWORKS would permit it."""
+        self.is_own_network = is_own_network
+        if is_own_network:
+            log_reason += "; FETCH__ALLOWED_NETWORKS permits networks of your own"
+        super().__init__(detail, log_reason=log_reason)
 
 
 class ImageNotFound(CaptionError):

@@ -23,6 +23,7 @@ from app.fetching.resolver import Resolver
 from app.fetching.response_policy import check_head, partial_image, redirect_location
 from app.fetching.settings import FetchSettings
 from app.fetching.transport import GuardedTransport
+from app.fetching.upload import UploadReceiver
 from app.fetching.urls import ImageUrl, parse_image_url
 from app.imaging.data_url import is_data_url, max_decoded_bytes, read_data_url
 from app.imaging.errors import ImageUnsupported
@@ -62,6 +63,8 @@ class Fetcher:
         self._settings = settings
         self._semaphore = semaphore
         self._bandwidth = BandwidthLimiter(settings.max_bytes)
+        self.uploads = UploadReceiver(settings, semaphore, self._bandwidth)
+        """Files that callers send instead of a URL; they share the limits of downloads."""
         self._resolver = resolver or Resolver()
         policy = AddressPolicy(settings.allowed_ports, settings.allowed_networks)
         self.transport = GuardedTransport(GuardedBackend(policy, self._resolver), ssl_context)

@@ -16,7 +16,14 @@ from itertools import chain, zip_longest
 import httpcore
 
 from app.errors import Overloaded
-from app.fetching.address_policy import Address, AddressPolicy, check_address, check_host_name
+from app.fetching.address_policy import (
+    Address,
+    AddressPolicy,
+    check_address,
+    check_host_name,
+    is_own_address,
+    is_own_name,
+)
 from app.fetching.errors import ImageUnreachable, ImageUrlForbidden, NameNotResolved
 from app.fetching.resolver import Resolver
 from app.imaging.errors import ImageTooLarge
@@ -111,7 +118,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         for address in addresses:
             reason = check_address(address, port, self._policy)
             if reason:
-                raise ImageUrlForbidden(log_reason=reason)
+                raise ImageUrlForbidden(log_reason=reason, is_own_network=is_own_address(address))
         return list(addresses)
 
     async def _resolve(self, name: str, port: int) -> tuple[Address, ...]:
@@ -119,7 +126,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             raise ImageUrlForbidden(log_reason=f"port {port} is not allowed")
         reason = check_host_name(name, self._policy)
         if reason:
-            raise ImageUrlForbidden(log_reason=reason)
+            raise ImageUrlForbidden(log_reason=reason, is_own_network=is_own_name(name))
         try:
             return await self._resolver.resolve(name)
         except NameNotResolved as error:

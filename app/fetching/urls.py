@@ -34,7 +34,10 @@ _OTHER_DOTS = "\u3002\uff0e\uff61"
 # target as it was written, so it is not rewritten more than HTTP requires.
 _TARGET_SAFE = "!#$%&'()*+,-./:;=?@[]^_|~"
 
-_NO_SCHEME = "The image URL must begin with http:// or https://, or be a data: URL."
+_NO_SCHEME = (
+    "The image URL must begin with http:// or https://, or be a data: URL. Send a file in a form "
+    "(multipart/form-data, part `image`)."
+)
 _USERINFO = "The image URL must not carry a user name or password. Use a signed URL instead."
 _CONTROLS = (
     "The image URL contains a space, a backslash or a control character. "

@@ -13,7 +13,7 @@ SNIFF_BYTES = 4096
 
 _USE_SUPPORTED_FORMAT = "Send it as JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
 _SAVE_AS_PNG = "Xcode has rewritten it; browsers do not show it. Send the original PNG."
-_LINK_TO_IMAGE = "The URL must lead to the image file itself."
+_SEND_IMAGE_FILE = "Send the image file itself, or a URL that leads to it."
 _SEND_STILL_IMAGE = "Send a still image of it as JPEG, PNG or WebP."
 
 _SUPPORTED: tuple[tuple[bytes, str], ...] = (
@@ -59,25 +59,25 @@ _REFUSED: tuple[tuple[bytes, str, str], ...] = (
     (b"/* XPM */", "XPM", _USE_SUPPORTED_FORMAT),
     (b"IIRO", "a camera raw file", _USE_SUPPORTED_FORMAT),
     (b"IIU\x00", "a camera raw file", _USE_SUPPORTED_FORMAT),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document", _LINK_TO_IMAGE),
-    (b"{\\rtf", "a text document (RTF)", _LINK_TO_IMAGE),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document", _SEND_IMAGE_FILE),
+    (b"{\\rtf", "a text document (RTF)", _SEND_IMAGE_FILE),
     (b"\x1aE\xdf\xa3", "a video (WebM or Matroska)", _SEND_STILL_IMAGE),
     (b"FLV\x01", "a video (Flash)", _SEND_STILL_IMAGE),
     (b"\x00\x00\x01\xba", "a video (MPEG)", _SEND_STILL_IMAGE),
     (b"\x00\x00\x01\xb3", "a video (MPEG)", _SEND_STILL_IMAGE),
     (b"0&\xb2u\x8ef\xcf\x11", "a video (Windows Media)", _SEND_STILL_IMAGE),
     (b"OggS", "an Ogg video or sound file", _SEND_STILL_IMAGE),
-    (b"ID3", "a sound file (MP3)", _LINK_TO_IMAGE),
-    (b"\xff\xfb", "a sound file (MP3)", _LINK_TO_IMAGE),
-    (b"fLaC", "a sound file (FLAC)", _LINK_TO_IMAGE),
-    (b"PK\x03\x04", "a ZIP archive or office document", _LINK_TO_IMAGE),
-    (b"Rar!\x1a", "a RAR archive", _LINK_TO_IMAGE),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _LINK_TO_IMAGE),
+    (b"ID3", "a sound file (MP3)", _SEND_IMAGE_FILE),
+    (b"\xff\xfb", "a sound file (MP3)", _SEND_IMAGE_FILE),
+    (b"fLaC", "a sound file (FLAC)", _SEND_IMAGE_FILE),
+    (b"PK\x03\x04", "a ZIP archive or office document", _SEND_IMAGE_FILE),
+    (b"Rar!\x1a", "a RAR archive", _SEND_IMAGE_FILE),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _SEND_IMAGE_FILE),
     (b"\x1f\x8b", "gzip-compressed data", "Send the image itself, uncompressed."),
     (b"BZh", "bzip2-compressed data", "Send the image itself, uncompressed."),
     (b"\xfd7zXZ\x00", "xz-compressed data", "Send the image itself, uncompressed."),
     (b"\x28\xb5\x2f\xfd", "zstd-compressed data", "Send the image itself, uncompressed."),
-    (b"version https://git-lfs.github.com/spec", "a Git LFS pointer", _LINK_TO_IMAGE),
+    (b"version https://git-lfs.github.com/spec", "a Git LFS pointer", _SEND_IMAGE_FILE),
 )
 
 _NETPBM = re.compile(rb"P[1-7][\s#]")
@@ -109,7 +109,7 @@ def sniff(head: bytes) -> str:
     Raises ImageUnsupported, which names the format that it has instead, and says what to do.
     """
     if not head:
-        raise ImageUnsupported("The image is empty: it has no bytes. " + _LINK_TO_IMAGE)
+        raise ImageUnsupported("The image is empty: it has no bytes. " + _SEND_IMAGE_FILE)
     for magic, image_format in _SUPPORTED:
         if head.startswith(magic):
             _refuse_variant(head, image_format)
@@ -157,7 +157,7 @@ def _sniff_riff(head: bytes) -> str:
     if kind == b"WEBP":
         return "webp"
     if kind == b"WAVE":
-        raise ImageUnsupported.for_kind("a sound file (WAV)", _LINK_TO_IMAGE)
+        raise ImageUnsupported.for_kind("a sound file (WAV)", _SEND_IMAGE_FILE)
     if kind == b"AVI ":
         raise ImageUnsupported.for_kind("a video (AVI)", _SEND_STILL_IMAGE)
     raise ImageUnsupported.for_kind("a RIFF file other than WebP", _USE_SUPPORTED_FORMAT)
@@ -181,7 +181,7 @@ def _sniff_iso_media(head: bytes) -> str:
     if major == b"crx ":
         raise ImageUnsupported.for_kind("a camera raw file (CR3)", _USE_SUPPORTED_FORMAT)
     if major in (b"M4A ", b"M4B "):
-        raise ImageUnsupported.for_kind("a sound file (M4A)", _LINK_TO_IMAGE)
+        raise ImageUnsupported.for_kind("a sound file (M4A)", _SEND_IMAGE_FILE)
     if major == b"qt  ":
         raise ImageUnsupported.for_kind("a video (QuickTime)", _SEND_STILL_IMAGE)
     raise ImageUnsupported.for_kind("a video (MP4)", _SEND_STILL_IMAGE)
@@ -203,13 +203,13 @@ def _error_for_text(head: bytes) -> ImageUnsupported:
     if found and found[1].lower() == b"svg":
         return svg_unsupported()
     if is_html(head):
-        return ImageUnsupported.for_kind("an HTML page", _LINK_TO_IMAGE)
+        return ImageUnsupported.for_kind("an HTML page", _SEND_IMAGE_FILE)
     if text.startswith(b"<?xml"):
-        return ImageUnsupported.for_kind("an XML document", _LINK_TO_IMAGE)
+        return ImageUnsupported.for_kind("an XML document", _SEND_IMAGE_FILE)
     if text.startswith((b"{", b"[")):
-        return ImageUnsupported.for_kind("JSON", _LINK_TO_IMAGE)
+        return ImageUnsupported.for_kind("JSON", _SEND_IMAGE_FILE)
     if _is_text(head):
-        return ImageUnsupported.for_kind("text", _LINK_TO_IMAGE)
+        return ImageUnsupported.for_kind("text", _SEND_IMAGE_FILE)
     return ImageUnsupported(
         "The bytes are not an image of a known format. " + _USE_SUPPORTED_FORMAT
     )

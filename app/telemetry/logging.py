@@ -115,6 +115,8 @@ def configure_logging(log_format: LogFormat = "text", level: LogLevel = "info") 
     root.handlers[:] = [handler]
     root.setLevel(max(threshold, logging.WARNING))
     logging.getLogger(_OURS).setLevel(threshold)
+    # Its warnings are about what callers sent, and each is answered with a 422.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").addFilter(OncePerSecondFilter())
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught

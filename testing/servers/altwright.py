@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 _TOP = Path(__file__).parents[2]
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 25.0
 """The server promises to exit within 20 s of a SIGTERM."""
 _LISTENING = re.compile(r"listening on (http://\S+)")

@@ -55,3 +55,22 @@ async def test_a_refused_key_does_not_count_and_an_accepted_one_does() -> None:
     assert context.last_fields() == {"caller": "key-1"}
     with pytest.raises(RateLimited):
         await authenticator.authenticate_and_count(create_request("Bearer right"), Response())
+
+
+@pytest.mark.parametrize(
+    ("keys", "host", "headers", "is_on_this_machine"),
+    [
+        ((), "127.0.0.1", [], True),
+        ((), "::1", [], True),
+        ((), "192.0.2.1", [], False),
+        ((), "unknown", [], False),
+        ((), "127.0.0.1", [(b"x-forwarded-for", b"203.0.113.7")], False),
+        (("right",), "127.0.0.1", [], False),
+    ],
+)
+def test_only_a_caller_on_this_machine_without_a_key_may_be_the_operator(
+    keys: tuple[str, ...], host: str, headers: list[tuple[bytes, bytes]], is_on_this_machine: bool
+) -> None:
+    """A proxy on this machine speaks for callers from elsewhere."""
+    request = Request({"type": "http", "headers": headers, "client": (host, 1), "state": {}})
+    assert create_authenticator(*keys).is_on_this_machine(request) is is_on_this_machine

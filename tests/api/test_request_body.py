@@ -9,12 +9,18 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
+from app.api.admission import Admission
+from app.api.body_budget import CALLER_BODIES_MAX_BYTES
 from app.api.errors import InvalidRequest, RequestTimeout, RequestTooLarge
 from app.api.problems import problem_response
-from app.api.request_body import CALLER_BODIES_MAX_BYTES, MAX_BODY_BYTES, BodyReader
+from app.api.request_body import MAX_BODY_BYTES, BodyReader
 from app.api.request_schemas import CaptionBody, CaptionsBody
 from app.errors import Overloaded
+from app.fetching.settings import FetchSettings
+from app.fetching.upload import UploadReceiver
+from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.drain import Drain
+from app.runtime.semaphore import WeightedSemaphore
 
 VALID = {"image_url": "https://example.com/a.jpg"}
 
@@ -46,16 +52,25 @@ def create_unfinished_request(size: int, **headers: str) -> Request:
     return Request(create_request([], **headers).scope, receive)
 
 
+def make_reader(timeout_s: float, drain: Drain | None = None) -> BodyReader:
+    uploads = UploadReceiver(FetchSettings(), WeightedSemaphore(1 << 26), BandwidthLimiter(1 << 26))
+    return BodyReader(timeout_s, drain or Drain(), uploads)
+
+
 async def read(
     reader: BodyReader, request: Request, model: type = CaptionBody, caller: str = "caller"
 ) -> object:
-    async with reader.read(request, model, caller) as body:
-        return body
+    admission = Admission(64, 64, Drain())
+    async with (
+        admission.places(caller) as places,
+        reader.read(request, model, places) as received,
+    ):
+        return received.fields
 
 
 async def test_a_valid_body_is_read_whole() -> None:
     raw = json.dumps(VALID).encode()
-    body = await read(BodyReader(5, Drain()), create_request([raw[:5], raw[5:]]))
+    body = await read(make_reader(5), create_request([raw[:5], raw[5:]]))
     assert isinstance(body, CaptionBody)
     assert body.image_url == VALID["image_url"]
 
@@ -78,7 +93,7 @@ async def test_a_million_wrong_items_are_one_error(name: str) -> None:
     raw = json.dumps(BODIES_WITH_A_MILLION_ITEMS[name]).encode()
     tracemalloc.start()
     with pytest.raises(InvalidRequest) as raised:
-        await read(BodyReader(60, Drain()), create_request([raw]), CaptionsBody)
+        await read(make_reader(60), create_request([raw]), CaptionsBody)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(raised.value.extra["errors"]) == 1  # type: ignore[arg-type]
@@ -96,7 +111,7 @@ async def test_refusing_a_million_wrong_items_takes_about_as_long_as_parsing_the
     parsing_s = time.process_time() - began_s
     began_s = time.process_time()
     with pytest.raises(InvalidRequest):
-        await read(BodyReader(60, Drain()), create_request([raw]), CaptionsBody)
+        await read(make_reader(60), create_request([raw]), CaptionsBody)
     assert time.process_time() - began_s < 20 * parsing_s
 
 
@@ -107,7 +122,7 @@ async def test_a_field_name_of_megabytes_is_not_repeated_in_the_error(
     """A response that a client does not read is held for half a minute."""
     raw = json.dumps({**VALID, **body}).encode()
     with pytest.raises(InvalidRequest) as raised:
-        await read(BodyReader(5, Drain()), create_request([raw]))
+        await read(make_reader(5), create_request([raw]))
     assert len(problem_response(raised.value, "id").body) < 1_000
 
 
@@ -115,11 +130,11 @@ async def test_a_content_length_beside_chunks_does_not_hide_a_large_body() -> No
     chunks = [b"x" * 1_000_000] * 10
     request = create_request(chunks, content_length="2", transfer_encoding="chunked")
     with pytest.raises(RequestTooLarge):
-        await read(BodyReader(5, Drain()), request)
+        await read(make_reader(5), request)
 
 
 async def test_bodies_that_arrive_slowly_hold_next_to_nothing() -> None:
-    reader = BodyReader(60, Drain())
+    reader = make_reader(60)
     announced = str(MAX_BODY_BYTES)
     slow = [
         asyncio.create_task(read(reader, create_unfinished_request(1, content_length=announced)))
@@ -133,7 +148,7 @@ async def test_bodies_that_arrive_slowly_hold_next_to_nothing() -> None:
 
 
 async def test_large_bodies_of_one_caller_leave_room_for_those_of_others() -> None:
-    reader = BodyReader(60, Drain())
+    reader = make_reader(60)
     size = MAX_BODY_BYTES - 1000
     holding = [
         asyncio.create_task(read(reader, create_unfinished_request(size)))
@@ -151,7 +166,7 @@ async def test_large_bodies_of_one_caller_leave_room_for_those_of_others() -> No
 
 async def test_a_drain_ends_the_wait_for_a_body() -> None:
     drain = Drain()
-    waiting = asyncio.create_task(read(BodyReader(60, drain), create_unfinished_request(10)))
+    waiting = asyncio.create_task(read(make_reader(60, drain), create_unfinished_request(10)))
     await let_tasks_run()
     drain.shorten_timeouts(0.05)
     with pytest.raises(RequestTimeout):

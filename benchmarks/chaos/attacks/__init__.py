@@ -9,12 +9,13 @@ from benchmarks.chaos.attacks import (
     pictures,
     redis_servers,
     texts,
+    uploads,
 )
 
 ATTACKS: dict[str, Attack] = {
     attack.name: attack
     for module in (
-        texts, pictures, origins, model_servers, redis_servers, http_edge, callers,
+        texts, pictures, origins, model_servers, redis_servers, http_edge, callers, uploads,
     )
     for attack in module.ATTACKS
 }  # fmt: skip
