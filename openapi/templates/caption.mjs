@@ -35,7 +35,7 @@ export class NoCaption extends Error {
 /**
  * Request one caption.
  *
- * @param {string | Uint8Array} image a URL, or the bytes of a file (up to 5.5 MiB)
+ * @param {string | Uint8Array} image a URL, or the bytes of a file (up to 64 MiB)
  * @param {Record<string, unknown>} [fields] style, locale, context, role, keywords, max_tokens, metadata
  * @param {{ url?: string, key?: string, timeoutMs?: number, retries?: number }} [options]
  *   `timeoutMs` is for the whole call, retries and waits included
@@ -46,14 +46,10 @@ export async function caption(image, fields = {}, options = {}) {
   const server = options.url ?? process.env.ALTWRIGHT_URL ?? 'http://127.0.0.1:8000'
   const key = options.key ?? process.env.ALTWRIGHT_API_KEY
   const deadline = Date.now() + (options.timeoutMs ?? 30_000)
-  const headers = { 'Content-Type': 'application/json' }
+  const isUrl = typeof image === 'string'
+  const headers = isUrl ? { 'Content-Type': 'application/json' } : {}
   if (key) headers.Authorization = `Bearer ${key}`
-  // The server detects the type from the bytes; the type given here need not be right.
-  const imageUrl =
-    typeof image === 'string'
-      ? image
-      : `data:image/jpeg;base64,${Buffer.from(image).toString('base64')}`
-  const body = JSON.stringify({ image_url: imageUrl, ...fields })
+  const body = isUrl ? JSON.stringify({ image_url: image, ...fields }) : createForm(image, fields)
   for (let left = options.retries ?? 2, waitMs = 500; ; left -= 1, waitMs *= 2) {
     try {
       return await request(`${server}/v1/image/caption`, headers, body, deadline - Date.now())
@@ -69,6 +65,20 @@ export async function caption(image, fields = {}, options = {}) {
       await new Promise((resolve) => setTimeout(resolve, delayMs))
     }
   }
+}
+
+/** Lists are repeated fields; all but text is JSON. `fetch` writes the Content-Type itself. */
+function createForm(file, fields) {
+  const form = new FormData()
+  for (const [name, value] of Object.entries(fields)) {
+    for (const each of [value].flat()) {
+      if (each !== undefined && each !== null) {
+        form.append(name, typeof each === 'string' ? each : JSON.stringify(each))
+      }
+    }
+  }
+  form.append('image', new Blob([file]), 'image')
+  return form
 }
 
 async function request(url, headers, body, leftMs) {
@@ -87,7 +97,11 @@ async function request(url, headers, body, leftMs) {
   try {
     data = JSON.parse(text)
   } catch {
-    data = { detail: `The response (${response.status}) is not from Altwright: check the URL.` }
+    const why =
+      response.status === 413
+        ? 'a proxy before it takes no request of this size (nginx: client_max_body_size)'
+        : 'check the URL'
+    data = { detail: `The response (${response.status}) is not from Altwright: ${why}.` }
   }
   if (response.status === 200 && typeof data.caption === 'string') return data
   const retryAfterS = Number.parseFloat(response.headers.get('retry-after') ?? '')

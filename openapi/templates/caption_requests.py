@@ -7,7 +7,7 @@ The package `altwright` does this and more, such as shrinking large images; this
 that cannot install it. Exit code 75: the same command may succeed later; 1: it will not.
 """
 
-import base64
+import json
 import os
 import sys
 from pathlib import Path
@@ -51,11 +51,14 @@ def create_session() -> requests.Session:
 
 def caption(session: requests.Session, image: str | Path, **fields: object) -> dict[str, Any]:
     """Request a caption for a URL or a file. Raises NoCaption, or an error of requests."""
+    url = f"{SERVER}/v1/image/caption"
     if isinstance(image, Path):
-        # The server detects the type from the bytes; the type given here need not be right.
-        image = "data:image/jpeg;base64," + base64.b64encode(image.read_bytes()).decode()
-    body: dict[str, Any] = {"image_url": image, **fields}
-    response = session.post(f"{SERVER}/v1/image/caption", json=body, timeout=35)
+        form = {name: form_value(value) for name, value in fields.items()}
+        files = {"image": image.read_bytes()}
+        response = session.post(url, files=files, data=form, timeout=35)
+    else:
+        body: dict[str, Any] = {"image_url": image, **fields}
+        response = session.post(url, json=body, timeout=35)
     try:
         data = response.json()
     except requests.JSONDecodeError:
@@ -64,6 +67,11 @@ def caption(session: requests.Session, image: str | Path, **fields: object) -> d
         raise NoCaption(data | {"retryable": response.status_code in RETRYABLE_STATUSES})
     result: dict[str, Any] = data
     return result
+
+
+def form_value(value: object) -> object:
+    """Text is sent as it is, a list as repeated fields, and everything else as JSON."""
+    return value if isinstance(value, str | list) else json.dumps(value)
 
 
 def main(image: str, style: str = "concise") -> int:

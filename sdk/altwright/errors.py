@@ -122,10 +122,12 @@ class UnexpectedResponse(AltwrightError):
 
 
 class Problem(AltwrightError):
-    """The server responded with an error body (RFC 9457). `str()` is its `detail`."""
+    """The server responded with an error body (RFC 9457). `str()` begins with its `detail`."""
 
     expected_status: ClassVar[int | None] = None
     """The HTTP status that the API documents for the code of this class."""
+    advice: ClassVar[str] = ""
+    """What a Python program can do, in addition to what the server says."""
 
     def __init__(
         self,
@@ -142,7 +144,7 @@ class Problem(AltwrightError):
         draft: str | None = None,
         reasons: Sequence[Reason] = (),
     ) -> None:
-        super().__init__(detail, request_id=request_id)
+        super().__init__(f"{detail} {self.advice}".strip(), request_id=request_id)
         self.detail = detail
         self.status = status
         self.code = code or self.code
@@ -203,7 +205,7 @@ class RequestTooLarge(RequestProblem):
 
 
 class UnsupportedMediaType(RequestProblem):
-    """The server did not receive JSON: a proxy may have changed the request."""
+    """The server received neither JSON nor a form: a proxy may have changed the request."""
 
     code, expected_status = "unsupported_media_type", 415
 
@@ -222,6 +224,7 @@ class ImageUrlForbidden(ImageProblem):
     """The URL leads to a private address, or its scheme, port or user part is not allowed."""
 
     code, expected_status = "image_url_forbidden", 422
+    advice = "From Python, send the file itself: pathlib.Path(...), bytes or an open file."
 
 
 class ImageNotFound(ImageProblem):

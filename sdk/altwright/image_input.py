@@ -1,12 +1,11 @@
-"""Convert the images that callers pass into what the API takes: a URL, or a data: URL.
+"""Convert the images that callers pass into what the API takes: a URL, or a file.
 
 URLs are passed on. Local images are resized with Pillow if it is installed (extra `images`);
-otherwise the file is sent unchanged if it is small enough.
+otherwise the file is sent unchanged.
 """
 
 from __future__ import annotations
 
-import base64
 import os
 import stat
 import sys
@@ -15,11 +14,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, Union
 
 from altwright.errors import UnreadableImage, UsageError
-from altwright.extras import install_command
 from altwright.image_resize import (
     OriginalFacts,
     ResizedImage,
-    is_pillow_installed,
     resize_file,
     resize_pillow,
 )
@@ -31,14 +28,7 @@ ImageInput = Union[str, os.PathLike[str], bytes, bytearray, memoryview, IO[bytes
 """A URL (a string is never a path), a path, a file's bytes, an open file, or a Pillow image."""
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
-"""The server's default limit for downloads, and the most that is read into memory here."""
-MAX_UPLOAD_BYTES = 5_632 * 1024
-"""7.3 MiB in base64: the server accepts bodies of 8 MiB, and other fields need room too."""
-_SIGNATURES = (
-    (0, b"\xff\xd8\xff", "jpeg"), (0, b"\x89PNG\r\n\x1a\n", "png"), (0, b"GIF8", "gif"),
-    (8, b"WEBP", "webp"), (0, b"BM", "bmp"), (0, b"II*\0", "tiff"), (0, b"MM\0*", "tiff"),
-    (4, b"ftypavi", "avif"), (4, b"ftyphe", "heic"), (4, b"ftypmif1", "heic"),
-)  # fmt: skip
+"""The server's default limit for files, and the most that is read into memory here."""
 
 
 class ReadableFile(Protocol):
@@ -49,20 +39,22 @@ class ReadableFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """An image that is ready to be sent."""
+    """An image that is ready to be sent: a URL or a file."""
 
-    image_url: str
+    image_url: str | None = None
+    file: bytes | None = None
     local: OriginalFacts | None = None
     """The facts of a file that was resized: the server sees only the smaller one."""
 
     @property
     def url(self) -> str | None:
         """The http(s) URL; None for a local image."""
-        return None if self.image_url[:5].lower() == "data:" else self.image_url
+        is_local = self.image_url is None or self.image_url[:5].lower() == "data:"
+        return None if is_local else self.image_url
 
 
 def prepare_image(image: ImageInput) -> PreparedImage:
-    """Read, resize and encode an image. Blocks, except for a URL.
+    """Read and resize an image. Blocks, except for a URL.
 
     Raises UnreadableImage, or UsageError for a value that is not an image or a string that is not
     a URL.
@@ -135,9 +127,7 @@ def _from_bytes(data: bytes, shown: str) -> PreparedImage:
     resized = resize_file(data)
     if resized is not None:
         return _from_resized(resized)
-    if len(data) > MAX_UPLOAD_BYTES:
-        raise _too_large_unresized(data, shown)
-    return PreparedImage(_data_url(data, sniff_format(data) or "unknown"))
+    return PreparedImage(file=data)
 
 
 def _from_pillow(image: PillowImage) -> PreparedImage:
@@ -149,19 +139,7 @@ def _from_pillow(image: PillowImage) -> PreparedImage:
 
 
 def _from_resized(resized: ResizedImage) -> PreparedImage:
-    return PreparedImage(_data_url(resized.jpeg, "jpeg"), resized.original)
-
-
-def sniff_format(data: bytes) -> str | None:
-    """The image format according to the first bytes of a file; None if unknown."""
-    for offset, magic, name in _SIGNATURES:
-        if data[offset : offset + len(magic)] == magic:
-            return name
-    return "svg+xml" if b"<svg" in data[:1024] else None
-
-
-def _data_url(data: bytes, image_format: str) -> str:
-    return f"data:image/{image_format};base64,{base64.b64encode(data).decode('ascii')}"
+    return PreparedImage(file=resized.jpeg, local=resized.original)
 
 
 def _is_pillow(image: object) -> bool:
@@ -175,16 +153,6 @@ def _too_large(shown: str, size_bytes: int) -> UnreadableImage:
     # A pipe or device is read up to this size only.
     has = f"more than {most}" if size_bytes == MAX_FILE_BYTES + 1 else _mib(size_bytes)
     return UnreadableImage(f"{shown} has {has}; the limit is {most}.")
-
-
-def _too_large_unresized(data: bytes, shown: str) -> UnreadableImage:
-    limit = f"{shown} has {_mib(len(data))}; without resizing the limit is {_mib(MAX_UPLOAD_BYTES)}"
-    if not is_pillow_installed():
-        command = install_command("images")
-        return UnreadableImage(f"{limit}. To resize it, install Pillow: {command}")
-    known = sniff_format(data)
-    reason = f"Pillow cannot read its format ({known})" if known else "it is not an image"
-    return UnreadableImage(f"{limit}, and {reason}.")
 
 
 def _mib(size_bytes: int) -> str:

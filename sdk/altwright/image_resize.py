@@ -21,9 +21,9 @@ _TALL_WIDTH_PX = 600
 _TALL_MAX_PIXELS = 2_880_000
 # A page that is taller than this in widths keeps this width, up to so many pixels: the server crops
 # it to a part that can be read.
-_KEEP_BELOW_BYTES = 1024 * 1024
+_KEEP_BELOW_BYTES = 700 * 1024
 """A file up to this size and the longest edge is sent unchanged: encoding again would only lose
-quality."""
+quality. nginx passes bodies of 1 MB by default; this leaves room for the other fields."""
 _JPEG_QUALITY = 88
 """The server encodes once more (quality 80); at 88 the double loss is not visible."""
 _EXIF_ORIENTATION = 0x0112
@@ -79,15 +79,6 @@ def resize_pillow(image: PillowImage) -> ResizedImage:
     image_format = (image.format or "jpeg").lower()
     digest = hashlib.sha256(jpeg).hexdigest()
     return ResizedImage(jpeg, OriginalFacts(width, height, image_format, len(jpeg), digest))
-
-
-def is_pillow_installed() -> bool:
-    """Whether images can be resized here."""
-    try:
-        import PIL  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def _upright_size(image: PillowImage) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -24,12 +25,20 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a request, which is the same for every retry."""
+
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
     """One HTTP request, and how to parse the body of its response."""
 
     method: str
     path: str
-    body: bytes | None
+    body: Body | None
     parse_body: Callable[[Any, Response], T]
     """Takes the decoded JSON; see `response_parser.parse_response`."""
 
@@ -49,7 +58,7 @@ def build_caption(
 ) -> Request[Caption]:
     """POST /v1/image/caption. Fields that are None are left to the server's defaults."""
     body = _encode_body(
-        image_url=image.image_url,
+        image,
         style=style,
         max_tokens=max_tokens,
         locale=locale,
@@ -84,7 +93,7 @@ def build_captions(
 ) -> Request[list[CaptionResult]]:
     """POST /v1/image/captions: several styles and locales of one image."""
     body = _encode_body(
-        image_url=image.image_url,
+        image,
         styles=_checked_list("styles", styles),
         max_tokens=max_tokens,
         locale=locale,
@@ -116,8 +125,8 @@ def build_check(
 ) -> Request[Verdict]:
     """POST /v1/caption/check."""
     body = _encode_body(
+        image,
         caption=text,
-        image_url=None if image is None else image.image_url,
         style=style,
         locale=locale,
         context=context,
@@ -138,12 +147,40 @@ def build_usage(month: str | None = None) -> Request[UsageReport]:
     return Request("GET", f"/v1/usage{query}", None, parse_usage)
 
 
-def _encode_body(**fields: object) -> bytes:
+def _encode_body(image: PreparedImage | None, **fields: object) -> Body:
+    """The fields that are given, as JSON, or as a form with the file."""
     given = {name: value for name, value in fields.items() if value is not None}
     try:
-        return json.dumps(given, allow_nan=False).encode("ascii")
+        if image is not None and image.file is not None:
+            return _encode_form(image.file, given)
+        if image is not None:
+            given = {"image_url": image.image_url, **given}
+        return Body("application/json", json.dumps(given, allow_nan=False).encode("ascii"))
     except (TypeError, ValueError) as error:
-        raise UsageError(f"The request cannot be encoded as JSON: {error}.") from None
+        raise UsageError(f"The request cannot be encoded: {error}.") from None
+
+
+def _encode_form(file: bytes, fields: Mapping[str, object]) -> Body:
+    """A form (RFC 7578) with a file, a part for each item of a list, and objects as JSON."""
+    boundary = secrets.token_hex(16)  # no text of another person may contain it
+    parts = [
+        _part(boundary, f'name="{name}"', _encode_text(each))
+        for name, value in fields.items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
+    parts.append(_part(boundary, 'name="image"; filename="image"', file))
+    data = b"".join([*parts, f"--{boundary}--\r\n".encode()])
+    return Body(f"multipart/form-data; boundary={boundary}", data)
+
+
+def _part(boundary: str, names: str, data: bytes) -> bytes:
+    head = f"--{boundary}\r\nContent-Disposition: form-data; {names}\r\n\r\n"
+    return b"".join([head.encode("ascii"), data, b"\r\n"])
+
+
+def _encode_text(value: object) -> bytes:
+    text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+    return text.encode()
 
 
 def _checked_list(name: str, values: Sequence[str] | None) -> list[str] | None:

@@ -200,6 +200,11 @@ def _unexpected(response: Response, reason: str) -> UnexpectedResponse:
         sentence += ": it redirects, and the API key is not sent elsewhere. Correct base_url"
     elif response.status in (200, 404):
         sentence += ": base_url points to another program, or a proxy responds in its place"
+    elif response.status == 413:
+        sentence += (
+            ": a proxy before the server takes no request of this size. Let it take more (nginx: "
+            "client_max_body_size), or send a smaller image"
+        )
     return UnexpectedResponse(
         f"{sentence}.",
         status=response.status,

@@ -50,14 +50,14 @@ def request_arguments(
         "X-Request-ID": request_id,
     }
     if request.body is not None:
-        headers["Content-Type"] = "application/json"
+        headers["Content-Type"] = request.body.content_type
     if options.api_key is not None:
         headers["Authorization"] = f"Bearer {options.api_key}"
     connect_s = CONNECT_TIMEOUT_S if timeout_s is None else min(CONNECT_TIMEOUT_S, timeout_s)
     return {
         "method": request.method,
         "url": options.base_url + request.path,
-        "content": request.body,
+        "content": None if request.body is None else request.body.data,
         "headers": headers,
         "timeout": httpx.Timeout(timeout_s, connect=connect_s),
         # A redirect would send the key and the image to another address.

@@ -9,7 +9,8 @@ from typing import Any
 
 import altwright as sdk
 import pytest
-from altwright.image_input import MAX_FILE_BYTES, MAX_UPLOAD_BYTES, PreparedImage, prepare_image
+from altwright.image_input import PreparedImage, prepare_image
+from altwright.request_builder import build_caption
 from PIL import Image, ImageCms
 
 from testing.images import jpeg, photograph_like
@@ -23,8 +24,10 @@ def sent(prepared: PreparedImage) -> Image.Image:
 
 
 def data_of(prepared: PreparedImage) -> bytes:
-    """The bytes inside the data: URL."""
-    return base64.b64decode(prepared.image_url.partition(",")[2], validate=True)
+    """The bytes of the file that is sent."""
+    assert prepared.image_url is None
+    assert prepared.file is not None
+    return prepared.file
 
 
 def encoded(image: Image.Image, kind: str, **more: Any) -> bytes:
@@ -66,7 +69,6 @@ def test_a_small_image_is_sent_unchanged() -> None:
     data = encoded(Image.new("P", (300, 200)), "PNG")
     prepared = prepare_image(data)
     assert data_of(prepared) == data
-    assert prepared.image_url.startswith("data:image/png;base64,")
     assert prepared.local is None
 
 
@@ -163,7 +165,6 @@ def test_a_format_that_pillow_does_not_know_is_sent_unchanged(
         client.caption(b"this is a text")
     heic = b"\0\0\0\x18ftypheic" + bytes(2000)
     assert data_of(prepare_image(heic)) == heic
-    assert prepare_image(heic).image_url.startswith("data:image/heic;")
 
 
 def test_a_corrupt_image_is_sent_unchanged(altwright: Altwright, make_client: MakeClient) -> None:
@@ -180,7 +181,6 @@ def test_a_corrupt_image_is_sent_unchanged(altwright: Altwright, make_client: Ma
         (lambda folder: folder / "huge.jpg", "200.0 MiB; the limit is 64.0 MiB"),
         (lambda folder: folder / "nul\0.jpg", "cannot be read"),
         (lambda folder: b"", "is empty"),
-        (lambda folder: bytes(MAX_UPLOAD_BYTES + 1), "not an image"),
         (lambda folder: Path("/dev/zero"), "more than 64.0 MiB; the limit is 64.0 MiB"),
     ],
 )
@@ -220,26 +220,45 @@ def test_a_string_is_never_read_as_a_file_name(tmp_path: Path) -> None:
         prepare_image(str(path))
 
 
-def test_without_pillow_small_files_are_sent_and_large_ones_name_the_package_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    data = jpeg((2000, 1000))
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    assert data_of(prepare_image(data)) == data
-    with pytest.raises(sdk.UnreadableImage, match=r"pip install '\./sdk\[images\]'"):
-        prepare_image(data + bytes(MAX_UPLOAD_BYTES))
-
-
-def test_the_largest_upload_with_all_fields_is_within_the_servers_limit(
+def test_without_pillow_a_large_file_is_sent_unchanged(
     altwright: Altwright, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = jpeg()
-    data += bytes(MAX_UPLOAD_BYTES - len(data))
+    """More than fits into JSON, beside the longest fields that there are."""
+    data = jpeg((2000, 1000)) + bytes(9_000_000)
     monkeypatch.setitem(sys.modules, "PIL", None)
     caption = make_client(base_url=altwright.url).caption(
         data, context="ü" * 2000, metadata={str(n): "ü" * 2000 for n in range(30)}
     )
-    assert caption.image.bytes == MAX_UPLOAD_BYTES < MAX_FILE_BYTES
+    assert caption.image.bytes == len(data)
+    assert caption.metadata["7"] == "ü" * 2000
+
+
+def test_what_is_sent_passes_a_proxy_that_takes_one_megabyte() -> None:
+    """As nginx does. Noise is the largest that an image comes to when it is resized."""
+    noise = encoded(Image.effect_noise((1000, 900), 100), "PNG")
+    assert 700 * 1024 < len(noise) < 1024 * 1024
+    for data in (noise, photograph_like((4000, 3000))):
+        request = build_caption(
+            prepare_image(data), context="ü" * 2000, keywords=["ü" * 100] * 10, style="seo"
+        )
+        assert request.body is not None
+        assert len(request.body.data) < 1_000_000
+
+
+def test_every_field_arrives_with_a_file_as_it_does_with_a_url(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
+    client = make_client(base_url=altwright.url)
+    data = encoded(Image.new("RGB", (320, 240), "navy"), "PNG")
+    url = "data:image/png;base64," + base64.b64encode(data).decode()
+    options: dict[str, Any] = {
+        "styles": ["concise", "seo"], "locales": ["en", "de"], "max_tokens": 96, "role": "product",
+        "context": 'a "quoted"\r\n--text', "visible_text": "Kachel", "keywords": ["navy", "a, b"],
+        "verify": False, "metadata": {"row": "17", "ä": "ü"},
+    }  # fmt: skip
+    assert client.captions(data, **options) == client.captions(url, **options)
+    text = "A navy square on a plain navy background."
+    assert client.check(text, image=data) == client.check(text, image=url)
 
 
 def test_a_closed_file_raises_unreadable_image() -> None:

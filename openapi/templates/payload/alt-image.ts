@@ -7,8 +7,8 @@ import { createLocalReq, type Payload, type SanitizedCollectionConfig } from 'pa
 
 import type { StoredDocument } from './alt-documents'
 
-const MAX_BYTES = 5_632 * 1024 // 7.3 MiB in base64; the server accepts bodies of 8 MiB
-const SHRINK_FROM_BYTES = 1024 * 1024
+const MAX_BYTES = 64 * 1024 * 1024 // what the server takes by default
+const SHRINK_FROM_BYTES = 700 * 1024 // proxies such as nginx take bodies of 1 MB by default
 const LONGEST_EDGE_PX = 1200 // the server shows the model no larger image
 
 /** Payload's image library, as far as it is needed. */
