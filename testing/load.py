@@ -4,6 +4,7 @@ It shares the machine's processors with the server, so it parses no more than it
 """
 
 import asyncio
+import contextlib
 import json
 import math
 import time
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+_PIECE_BYTES = 256 * 1024
 CONNECTION_LOST = 0
 """The status of a response that never came: the connection ended before it."""
 
@@ -111,8 +113,12 @@ class Connection:
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._address, local_addr=self._source)
         reader, writer = self._streams
-        writer.write(message)
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        reading = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
+        try:
+            await _write(writer, message, reading)
+            head = (await reading).lower()
+        finally:
+            reading.cancel()
         at = head.find(b"content-length:")
         length = int(head[at + 15 : head.index(b"\r", at)]) if at >= 0 else 0
         body = await reader.readexactly(length) if length else b""
@@ -135,6 +141,25 @@ class Connection:
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+async def _write(
+    writer: asyncio.StreamWriter, message: bytes, response: "asyncio.Future[bytes]"
+) -> None:
+    """Write a message, a large one in pieces: a transport would copy all of it.
+
+    A server may respond before it has read the whole message, and close.
+    """
+    if len(message) <= _PIECE_BYTES:
+        writer.write(message)
+        return
+    with contextlib.suppress(ConnectionError):
+        view = memoryview(message)
+        for at in range(0, len(view), _PIECE_BYTES):
+            if response.done():
+                return
+            writer.write(view[at : at + _PIECE_BYTES])
+            await writer.drain()
 
 
 @dataclass(slots=True)
