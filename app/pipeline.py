@@ -98,7 +98,8 @@ class Pipeline:
         async with AsyncExitStack() as held:
             async with self._step("fetch", deadline, ImageTimeout):
                 source = await held.enter_async_context(
-                    request.upload or self.fetcher.fetch(request.image_url, deadline)
+                    request.upload
+                    or self.fetcher.fetch(request.image_url, deadline, caller=request.caller)
                 )
             try:
                 async with self._step("normalise", deadline, _no_time_to_normalise):

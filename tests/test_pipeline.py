@@ -445,7 +445,9 @@ class HangingFetcher:
     """Never fetches anything, whatever the deadline is."""
 
     @asynccontextmanager
-    async def fetch(self, image_url: str, deadline: Deadline) -> AsyncIterator[SourceImage]:
+    async def fetch(
+        self, image_url: str, deadline: Deadline, *, caller: str = ""
+    ) -> AsyncIterator[SourceImage]:
         await asyncio.sleep(10_000)
         yield SourceImage(b"", "jpeg")
 
@@ -663,7 +665,9 @@ class WatchedFetcher:
         self.is_leased = False
 
     @asynccontextmanager
-    async def fetch(self, image_url: str, deadline: Deadline) -> AsyncIterator[SourceImage]:
+    async def fetch(
+        self, image_url: str, deadline: Deadline, *, caller: str = ""
+    ) -> AsyncIterator[SourceImage]:
         data = memoryview(bytearray(SOURCE))
         self.data = weakref.ref(data)
         source = SourceImage(data, "jpeg")

@@ -128,7 +128,7 @@ class FormReader:
                 raise InvalidRequest([(FILE_FIELD, "is there twice; send one file")])
             if self._has_url():
                 raise InvalidRequest([(FILE_FIELD, _BOTH)])
-            self._form.upload = self._uploads.open(self._expected_bytes, timer)
+            self._form.upload = self._uploads.open(self._expected_bytes, timer, self._places.caller)
         elif part.name in self._fields:
             self._text = bytearray()
         elif part.filename is not None:

@@ -22,8 +22,9 @@ class ByteLease:
     so that no two fetches can wait for each other.
     """
 
-    def __init__(self, semaphore: WeightedSemaphore) -> None:
+    def __init__(self, semaphore: WeightedSemaphore, caller: str = "") -> None:
         self._semaphore = semaphore
+        self._caller = caller
         self._buffers: list[mmap.mmap] = []
         self.held_bytes = 0
 
@@ -35,7 +36,7 @@ class ByteLease:
         """Wait until `size_bytes` are leased, or the whole semaphore where they are more."""
         more = self._chargeable(size_bytes) - self.held_bytes
         if more > 0:
-            await self._semaphore.acquire(more)
+            await self._semaphore.acquire(more, self._caller)
             self.held_bytes += more
 
     def shrink_to(self, size_bytes: int) -> None:
@@ -43,7 +44,7 @@ class ByteLease:
         spare = self.held_bytes - self._chargeable(size_bytes)
         if spare > 0:
             self.held_bytes -= spare
-            self._semaphore.release(spare)
+            self._semaphore.release(spare, self._caller)
 
     def allocate(self, size_bytes: int) -> mmap.mmap:
         """A buffer for a body, of which the system provides a page when it is first written to.

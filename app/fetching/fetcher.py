@@ -75,14 +75,17 @@ class Fetcher:
         await self._resolver.aclose()
 
     @asynccontextmanager
-    async def fetch(self, image_url: str, deadline: Deadline) -> AsyncIterator[SourceImage]:
+    async def fetch(
+        self, image_url: str, deadline: Deadline, *, caller: str = ""
+    ) -> AsyncIterator[SourceImage]:
         """The image behind an http(s) or data: URL, before the deadline.
 
-        Its bytes are leased until the block ends. Raises ImageUrlForbidden, ImageNotFound,
-        ImageDenied, ImageUnreachable, ImageTimeout, ImageTooLarge, ImageUnsupported, ImageCorrupt,
-        and Overloaded where there was no room for its bytes in time.
+        Its bytes are leased until the block ends; callers get room for large images in turns.
+        Raises ImageUrlForbidden, ImageNotFound, ImageDenied, ImageUnreachable, ImageTimeout,
+        ImageTooLarge, ImageUnsupported, ImageCorrupt, and Overloaded where there was no room for
+        its bytes in time.
         """
-        async with ByteLease(self._semaphore) as lease:
+        async with ByteLease(self._semaphore, caller) as lease:
             with step_span("image.fetch") as span:
                 source = await self._fetch_in_time(image_url, deadline, lease, span)
             yield source

@@ -33,10 +33,10 @@ class UploadReceiver:
         self._semaphore = semaphore
         self._bandwidth = bandwidth
 
-    def open(self, expected_bytes: int | None, timer: asyncio.Timeout) -> "Upload":
+    def open(self, expected_bytes: int | None, timer: asyncio.Timeout, caller: str) -> "Upload":
         """A file of at most `expected_bytes`, if that is known. `timer` ends its reception."""
         return Upload(
-            self._semaphore, self._bandwidth, timer,
+            self._semaphore, self._bandwidth, timer, caller,
             expected_bytes=None if expected_bytes is None else min(expected_bytes, self.max_bytes),
             max_bytes=self.max_bytes, timeout_s=self._timeout_s,
         )  # fmt: skip
@@ -53,6 +53,7 @@ class Upload:
         semaphore: WeightedSemaphore,
         bandwidth: BandwidthLimiter,
         timer: asyncio.Timeout,
+        caller: str,
         *,
         expected_bytes: int | None,
         max_bytes: int,
@@ -63,7 +64,7 @@ class Upload:
         self._semaphore = semaphore
         self._timer = timer
         self._timeout_s = timeout_s
-        self._lease = ByteLease(semaphore)
+        self._lease = ByteLease(semaphore, caller)
         self._buffer = ImageBuffer(
             self._lease, self._lease_bytes, bandwidth,
             max_bytes=max_bytes, expected_bytes=expected_bytes,

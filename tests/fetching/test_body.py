@@ -24,9 +24,9 @@ async def test_a_content_length_beside_chunks_is_ignored() -> None:
     leased: list[int] = []
 
     class RecordingSemaphore(WeightedSemaphore):
-        async def acquire(self, amount: int) -> None:
+        async def acquire(self, amount: int, caller: str = "") -> None:
             leased.append(amount)
-            await super().acquire(amount)
+            await super().acquire(amount, caller)
 
     head = OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
     fetcher = make_fetcher(RecordingSemaphore(1 << 23), max_bytes=1 << 23)

@@ -82,3 +82,36 @@ async def test_a_block_that_raises_gives_back() -> None:
     with pytest.raises(RuntimeError):
         await fail()
     assert semaphore.used == 0
+
+
+async def test_callers_are_served_in_turns_whoever_has_the_most_requests() -> None:
+    """Who holds the least is next; requests of one caller keep their order."""
+    semaphore = WeightedSemaphore(10)
+    await semaphore.acquire(10, "anna")
+    order: list[str] = []
+
+    async def take(caller: str, name: str) -> None:
+        async with semaphore.hold(6, caller):
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(5):
+            group.create_task(take("anna", str(number)))
+        await asyncio.sleep(0)
+        group.create_task(take("bob", "bob"))
+        await asyncio.sleep(0)
+        semaphore.release(10, "anna")
+    assert order == ["bob", "0", "1", "2", "3", "4"]
+    assert (semaphore.used, semaphore.waiting) == (0, 0)
+
+
+async def test_nothing_is_remembered_of_callers_who_are_gone() -> None:
+    semaphore = WeightedSemaphore(10)
+    for number in range(100):
+        async with semaphore.hold(10, str(number)):
+            waiting = asyncio.create_task(semaphore.acquire(5, f"waiting-{number}"))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+    assert (semaphore._held, semaphore._waiting, semaphore._last_served) == ({}, {}, {})
