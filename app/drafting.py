@@ -16,7 +16,7 @@ from app.verification.verifier import Verifier
 
 _REJECTED_DRAFT_MAX_CHARS = 2_000
 """How much of a rejected draft a reviewer and the captioner are shown."""
-_SMALL_SOURCE = "small_source"
+SMALL_SOURCE = "small_source"
 """Warning: the image was enlarged, cropped or too narrow, so that little of it could be seen."""
 
 
@@ -239,7 +239,7 @@ def _caption_of(
         locale=request.locale,
         decorative=is_decorative,
         truncated=verdict.truncated,
-        warnings=(*verdict.warnings, _SMALL_SOURCE) if is_small else verdict.warnings,
+        warnings=(*verdict.warnings, SMALL_SOURCE) if is_small else verdict.warnings,
         model=draft.model,
         input_tokens=draft.input_tokens,
         output_tokens=draft.output_tokens,

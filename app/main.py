@@ -19,16 +19,19 @@ from fastapi import FastAPI
 from app import __version__
 from app.api.admission import Admission
 from app.api.auth import Authenticator
+from app.api.cors import CorsMiddleware
 from app.api.dependencies import Services
 from app.api.exception_handlers import add_exception_handlers, render_caption_error
 from app.api.fair_turns import FairTurnsMiddleware
 from app.api.keys import KeyStore
 from app.api.load_shedding import LoadSheddingMiddleware
-from app.api.middleware import RequestMiddleware
+from app.api.methods import MethodsMiddleware
+from app.api.middleware import InternalErrorMiddleware, RequestMiddleware
 from app.api.openapi import add_document_route, cached_document
 from app.api.pages.routes import pages_router
 from app.api.rate_limits import CallerRateLimits
 from app.api.request_body import BodyReader
+from app.api.root_path import RootPathMiddleware
 from app.api.routes import captions_router, service_router
 from app.api.usage_middleware import UsageMiddleware
 from app.captioning.cache import CaptionCache
@@ -100,6 +103,7 @@ def create_app(
         openapi_url=None,  # add_document_route
         docs_url=None,
         redoc_url=None,
+        root_path=settings.root_path,
         redirect_slashes=False,  # the redirect's address would come from the caller's Host header
         generate_unique_id_function=lambda route: route.name,
         lifespan=_create_lifespan(settings, drain, metrics, listens_when_ready),
@@ -109,6 +113,7 @@ def create_app(
     caption_paths = frozenset({"/v1/image/caption", "/v1/image/captions", "/v1/caption/check"})
     # The middleware that is added last is the outermost one: load shedding happens inside it, so
     # that a refusal gets a request ID, headers and a log line too, and is done in fair turns.
+    app.add_middleware(MethodsMiddleware)
     app.add_middleware(
         LoadSheddingMiddleware,
         paths=caption_paths,
@@ -116,6 +121,11 @@ def create_app(
     )
     app.add_middleware(UsageMiddleware, paths=caption_paths)
     app.add_middleware(FairTurnsMiddleware)
+    if settings.root_path:
+        app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
+    app.add_middleware(InternalErrorMiddleware)
+    if settings.cors_origins:
+        app.add_middleware(CorsMiddleware, origins=settings.cors_origins)
     app.add_middleware(
         RequestMiddleware,
         observe=metrics.observe_request,
@@ -171,7 +181,7 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
         embedded = EmbeddedCaptioner(worker_pool, ocr_pool) if uses_embedded else None
         captioner = FallbackCaptioner([*model_captioners, *([embedded] if embedded else [])])
         rate_limits = CallerRateLimits(
-            settings.rate_limit,
+            settings.default_rate_limit(),
             settings.rate_limit_store,
             on_store_change=metrics.rate_limit_store_up.set,
         )

@@ -26,6 +26,8 @@ from app.telemetry import request_context
 from app.telemetry.metrics import Metrics
 from app.types import Caption, CaptionRequest, NormalisedImage
 
+KEYWORDS_UNUSED = "keywords_unused"
+"""Warning: keywords were sent, and no style that was asked for has a use for them."""
 _ALL_AT_ONCE = 1_000
 _ROUNDS_MAX = 3
 """In how many rounds the captions of one request are made where other callers need the places."""
@@ -57,7 +59,8 @@ class Pipeline:
     async def caption(self, request: CaptionRequest, deadline: Deadline) -> Caption:
         """One caption. Raises the CaptionError that says why there is none."""
         image = await self._load_image(request, deadline)
-        return await self._caption(image, request, deadline)
+        caption = await self._caption(image, request, deadline)
+        return self._warn_of_keywords(caption, [request])
 
     async def check(self, text: str, request: CaptionRequest, deadline: Deadline) -> JudgedDraft:
         """The verdict on a text about an image that a person wrote. No model is called.
@@ -91,7 +94,16 @@ class Pipeline:
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(caption_in_turn(request)) for request in requests]
-        return [task.result() for task in tasks]
+        return [
+            self._warn_of_keywords(result, requests) if isinstance(result, Caption) else result
+            for result in (task.result() for task in tasks)
+        ]
+
+    def _warn_of_keywords(self, caption: Caption, requests: Sequence[CaptionRequest]) -> Caption:
+        """Add a warning where keywords were sent and none of the styles uses them."""
+        if not requests[0].keywords or any(self.drafting.styles[r.style].uses_keywords for r in requests):
+            return caption
+        return replace(caption, warnings=(*caption.warnings, KEYWORDS_UNUSED))
 
     async def _load_image(self, request: CaptionRequest, deadline: Deadline) -> NormalisedImage:
         """Fetch and normalise. The source's bytes are held until it is normalised, not longer."""

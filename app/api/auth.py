@@ -46,16 +46,18 @@ class Authenticator:
     async def authenticate_and_count(self, request: Request, response: Response) -> Caller:
         """The caller, with one request counted against its rate limit.
 
-        `response` gets the rate-limit headers. Raises Unauthorized or RateLimited.
+        `response` gets the rate-limit headers, where a limit applies. Raises Unauthorized or RateLimited.
         """
         caller = self.authenticate(request)
         if (usage := request_usage(request)) is not None:
             usage.key_name = caller.usage_name
         window = await self._rate_limits.count_request(caller.name, caller.rate_limit)
+        set_log_fields(caller=caller.name)
+        if window is None:
+            return caller
         headers = window.headers()
         response.headers.update(headers)
         request.state.rate_limit_headers = headers
-        set_log_fields(caller=caller.name)
         if not window.is_allowed:
             raise RateLimited(retry_after_s=window.reset_s)
         return caller

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from app.api.unknown_fields import choose_detail
 from app.errors import CaptionError
 
 
@@ -77,9 +78,7 @@ class InvalidRequest(CaptionError):
     def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
         """`errors` are pairs of a field name (empty for the whole body) and a sentence."""
         items = [{"field": field, "message": message} for field, message in errors]
-        first = items[0]
-        where = f"{first['field']}: " if first["field"] else ""
-        super().__init__(f"{where}{first['message']}", extra={"errors": items})
+        super().__init__(choose_detail(items), extra={"errors": items})
 
 
 class RequestTimeout(CaptionError):

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from app.api.auth import request_usage
 from app.api.errors import MethodNotAllowed, NotFound
+from app.api.methods import allowed_methods
 from app.api.problems import problem_response
 from app.errors import CaptionError
 from app.fetching.errors import ImageUrlForbidden
@@ -36,7 +37,8 @@ async def render_caption_error(request: Request, error: Exception) -> Response:
             error.detail = error.own_network
     if error.log_reason:
         set_log_fields(reason=error.log_reason)
-    response = problem_response(error, request.state.request_id)
+    root_path = request.scope.get("root_path", "")
+    response = problem_response(error, request.state.request_id, root_path)
     if error.status == 429:
         response.headers.update(getattr(request.state, "rate_limit_headers", {}))
     return response
@@ -47,7 +49,8 @@ async def _render_http_exception(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's signature is wider
     problem = MethodNotAllowed() if error.status_code == 405 else NotFound()
     response = await render_caption_error(request, problem)
-    response.headers.update(error.headers or {})  # Allow, for 405
+    if problem.status == 405:
+        response.headers["Allow"] = allowed_methods(request.scope)
     return response
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.dependencies import Services
+from app.api.root_path import route_path
 from app.errors import CaptionError, Overloaded
 
 _BODY_WAIT_S = 0.25
@@ -44,7 +45,7 @@ class LoadSheddingMiddleware:
             services is None
             or scope["type"] != "http"
             or scope["method"] != "POST"
-            or scope["path"] not in self._paths
+            or route_path(scope) not in self._paths
             or not services.admission.may_overload()
         ):
             await self._app(scope, receive, send)
@@ -61,7 +62,7 @@ class LoadSheddingMiddleware:
         if not has_arrived or (overload := _overload_error(request, services)) is None:
             await self._app(scope, _receive_again(first, receive), send)
             return
-        scope["state"]["route"] = scope["path"]
+        scope["state"]["route"] = route_path(scope)
         error = await _choose_error(request, services, overload)
         response = await self._render_error(request, error)
         await response(scope, receive, send)

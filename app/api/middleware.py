@@ -38,7 +38,7 @@ class RequestMiddleware:
         self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the request. An unexpected error becomes the problem `internal`."""
+        """Run the request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -74,12 +74,6 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, receive, send_with_headers)
-        except Exception:
-            _logger.exception("request.failed")
-            scope["state"]["code"] = InternalError.code
-            if status == 0:
-                response = problem_response(InternalError(), request_id)
-                await response(scope, receive, send_with_headers)
         finally:
             self._record(scope, status, time.monotonic() - began_s, request, span)
 
@@ -118,6 +112,35 @@ class RequestMiddleware:
         )
         if status >= 500 or not status:
             span.set_error(code)
+
+
+class InternalErrorMiddleware:
+    """Makes an unexpected error the problem `internal`, which says nothing of the inside."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the request."""
+        has_begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception:
+            if scope["type"] != "http":
+                raise
+            state = scope["state"]
+            _logger.exception("request.failed")
+            state["code"] = InternalError.code
+            if not has_begun:
+                root_path = scope.get("root_path", "")
+                response = problem_response(InternalError(), state["request_id"], root_path)
+                await response(scope, receive, send)
 
 
 def render_malformed_request() -> tuple[list[tuple[bytes, bytes]], bytes]:

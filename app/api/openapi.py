@@ -86,7 +86,10 @@ def add_document_route(app: FastAPI) -> None:
 
     @functools.cache
     def encoded() -> bytes:
-        return bytes(JSONResponse(app.openapi()).body)
+        document = app.openapi()
+        if app.root_path:
+            document = {**document, "servers": [{"url": app.root_path}]}
+        return bytes(JSONResponse(document).body)
 
     async def openapi(_request: Request) -> Response:
         return Response(encoded(), media_type="application/json")

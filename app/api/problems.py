@@ -17,10 +17,10 @@ ACCEPTED_MEDIA_TYPES = "application/json, multipart/form-data"
 _TYPE_BASE = "/docs#problem-"
 
 
-def problem_body(error: CaptionError, request_id: str) -> dict[str, Any]:
-    """The problem as a JSON object."""
+def problem_body(error: CaptionError, request_id: str, root_path: str = "") -> dict[str, Any]:
+    """The problem as a JSON object. `root_path` is that of the request."""
     return {
-        "type": _TYPE_BASE + error.code,
+        "type": root_path + _TYPE_BASE + error.code,
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
@@ -31,10 +31,12 @@ def problem_body(error: CaptionError, request_id: str) -> dict[str, Any]:
     }
 
 
-def problem_response(error: CaptionError, request_id: str) -> Response:
+def problem_response(error: CaptionError, request_id: str, root_path: str = "") -> Response:
     """The problem as a response, with Retry-After and WWW-Authenticate where they apply."""
     response = Response(
-        json.dumps(problem_body(error, request_id), ensure_ascii=False).encode("utf-8", "replace"),
+        json.dumps(problem_body(error, request_id, root_path), ensure_ascii=False).encode(
+            "utf-8", "replace"
+        ),
         status_code=error.status,
         media_type=MEDIA_TYPE,
     )

@@ -25,7 +25,7 @@ from slowapi.util import get_remote_address
 
 from app.api.rate_limit_store import STORE_URL
 from app.runtime.store_guard import StoreGuard, StoreUnavailable
-from app.settings.rate_limit import parse_rate_limits
+from app.settings.rate_limit import DEFAULT_LIMIT, parse_rate_limits
 
 _logger = logging.getLogger(__name__)
 
@@ -64,13 +64,13 @@ class CallerRateLimits:
 
     def __init__(
         self,
-        default: str,
+        default: str | None,
         store_url: str,
         *,
         on_store_change: Callable[[bool], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`default` is the limit of callers without their own.
+        """`default` is the limit of callers without their own; None: they have none.
 
         `on_store_change` is called with whether the shared store responds when that changes;
         `clock` (seconds) is that of the windows in memory.
@@ -99,12 +99,15 @@ class CallerRateLimits:
     async def check(self) -> None:
         """Read from the shared store. Raises its error where it does not respond."""
         if self._shared is not None:
-            [limit, *_] = self._parse(self._default)
+            [limit, *_] = self._parse(self._default or DEFAULT_LIMIT)
             await self._run_in_thread(self._shared.limiter.test, limit, "check", _SCOPE)
 
-    async def count_request(self, caller: str, limit: str | None = None) -> RateLimitResult:
-        """Count one request of `caller` against `limit`, or against the default."""
-        limits = self._parse(limit or self._default)
+    async def count_request(self, caller: str, limit: str | None = None) -> RateLimitResult | None:
+        """Count one request of `caller` against `limit`, or the default; None where none applies."""
+        limit = limit or self._default
+        if limit is None:
+            return None
+        limits = self._parse(limit)
         if self._shared is not None:
             # Bytes that are not of Redis' protocol make redis-py and `limits` raise any error,
             # which the guard takes for a store that does not respond.

@@ -3,7 +3,7 @@
 Each wrong field has an error of its own.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
@@ -20,6 +20,7 @@ from app.api.errors import InvalidRequest, RequestTimeout, RequestTooLarge, Unsu
 from app.api.form_body import Form, FormReader
 from app.api.form_fields import FILE_FIELD, parse_fields
 from app.api.request_schemas import UPLOADED
+from app.api.unknown_fields import describe_unknown_field
 from app.errors import CaptionError
 from app.fetching.upload import Upload, UploadReceiver
 from app.runtime.deadline import Deadline
@@ -183,19 +184,22 @@ def _parse_json(raw: bytearray, model: type[_Body]) -> _Body:
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        raise _invalid_request(error, is_form=False) from None
+        raise _invalid_request(error, model, is_form=False) from None
 
 
 def _validate_form(values: Mapping[str, Any], model: type[_Body]) -> _Body:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _invalid_request(error, is_form=True) from None
+        raise _invalid_request(error, model, is_form=True) from None
 
 
-def _invalid_request(error: ValidationError, *, is_form: bool) -> InvalidRequest:
+def _invalid_request(
+    error: ValidationError, model: type[BaseModel], *, is_form: bool
+) -> InvalidRequest:
+    known = [*model.model_fields, *([FILE_FIELD] if is_form else [])]
     return InvalidRequest(
-        (_field_name(item["loc"]), _describe(item, is_form=is_form))
+        (_field_name(item["loc"]), _describe(item, known, is_form=is_form))
         for item in error.errors(include_input=False, include_url=False)
     )
 
@@ -204,12 +208,12 @@ def _field_name(path: tuple[int | str, ...]) -> str:
     return ".".join(str(part)[:_FIELD_NAME_MAX_CHARS] for part in path)
 
 
-def _describe(item: ErrorDetails, *, is_form: bool) -> str:
+def _describe(item: ErrorDetails, known: Sequence[str], *, is_form: bool) -> str:
     message = item["msg"]
     if item["type"] == "extra_forbidden":
         if item["loc"] == (FILE_FIELD,) and not is_form:
             return _FILE_IN_JSON
-        return "There is no such field; check its spelling"
+        return describe_unknown_field(str(item["loc"][-1]), known)
     if item["type"] == "json_invalid":
         return f"The body is not valid JSON ({message.removeprefix('Invalid JSON: ')})"
     return message.removeprefix("Value error, ")

@@ -160,11 +160,12 @@ class FailedResult(BaseModel):
     problem: dict[str, Any]
 
     @classmethod
-    def from_error(cls, request: CaptionRequest, error: CaptionError, request_id: str) -> Self:
+    def from_error(
+        cls, request: CaptionRequest, error: CaptionError, request_id: str, root_path: str
+    ) -> Self:
         """The result for a caption that failed."""
-        return cls(
-            style=request.style, locale=request.locale, problem=problem_body(error, request_id)
-        )
+        problem = problem_body(error, request_id, root_path)
+        return cls(style=request.style, locale=request.locale, problem=problem)
 
 
 class CaptionsResponse(BaseModel):
@@ -179,13 +180,14 @@ class CaptionsResponse(BaseModel):
         results: Sequence[Caption | CaptionError],
         metadata: dict[str, str],
         request_id: str,
+        root_path: str,
     ) -> Self:
         """The response for the results of these requests."""
         return cls(
             results=[
                 CaptionResponse.from_caption(result, metadata)
                 if isinstance(result, Caption)
-                else FailedResult.from_error(request, result, request_id)
+                else FailedResult.from_error(request, result, request_id, root_path)
                 for request, result in zip(requests, results, strict=True)
             ]
         )

@@ -162,7 +162,11 @@ async def caption_several(
         _add_cache_header(response, [result for result in results if isinstance(result, Caption)])
         _count_results(request, results)
         return CaptionsResponse.from_results(
-            requests, results, body.metadata, request.state.request_id
+            requests,
+            results,
+            body.metadata,
+            request.state.request_id,
+            request.scope.get("root_path", ""),
         )
 
 
@@ -286,18 +290,6 @@ async def readyz(response: Response, services: ServicesDep) -> Readiness:
         captioners=dict(services.captioner.circuit_states()),
         usage_store=services.usage_store_state(),
     )
-
-
-@service_router.head("/healthz", include_in_schema=False)
-async def healthz_head() -> Response:
-    """As GET, for load balancers that probe with HEAD."""
-    return Response()
-
-
-@service_router.head("/readyz", include_in_schema=False)
-async def readyz_head(services: ServicesDep) -> Response:
-    """As GET, for load balancers that probe with HEAD."""
-    return Response(status_code=200 if services.readiness() == "ready" else 503)
 
 
 @service_router.get(

@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.dependencies import Services
+from app.api.root_path import route_path
 from app.errors import InternalError
 
 _CAPTION_PATHS = "/v1/image/"
@@ -23,12 +24,12 @@ class UsageMiddleware:
             services is None
             or scope["type"] != "http"
             or scope["method"] != "POST"
-            or scope["path"] not in self._paths
+            or route_path(scope) not in self._paths
         ):
             await self._app(scope, receive, send)
             return
         meter = services.meter
-        usage = meter.begin(makes_captions=scope["path"].startswith(_CAPTION_PATHS))
+        usage = meter.begin(makes_captions=route_path(scope).startswith(_CAPTION_PATHS))
         scope["state"]["usage"] = usage
 
         async def count_and_send(message: Message) -> None:

@@ -63,7 +63,7 @@ def _announce(settings: Settings, url: str) -> None:
     In text it is a sentence for a person at a terminal, in JSON an event.
     """
     captioner = settings.model or "the embedded captioner"
-    sentence = f"listening on {url} with {captioner}"
+    sentence = f"listening on {url} with {captioner}; {_describe_access(settings)}"
     if settings.log_format == "json":
         fields = {"text": sentence, "url": url, "version": __version__}
         record = _logger.makeRecord(
@@ -76,6 +76,14 @@ def _announce(settings: Settings, url: str) -> None:
         print(f"altwright: {sentence}", file=sys.stderr)
         if settings.model is None:
             print(_ABOUT_PLACEHOLDERS, file=sys.stderr)
+
+
+def _describe_access(settings: Settings) -> str:
+    """Who may call, and how often."""
+    limit = settings.default_rate_limit()
+    per = "key" if settings.has_keys else "address"
+    key = "a key is needed" if settings.has_keys else "no key is needed"
+    return f"{key}, {f'{limit} per {per}' if limit else 'no rate limit'}"
 
 
 def _log_warnings(settings: Settings) -> None:

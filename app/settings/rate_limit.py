@@ -2,6 +2,10 @@
 
 from limits import RateLimitItem, parse_many
 
+NO_LIMIT = "none"
+DEFAULT_LIMIT = "60/minute"
+"""Where RATE_LIMIT is not set and callers are not only on this machine."""
+
 
 def parse_rate_limits(text: str) -> list[RateLimitItem]:
     """The limits that `text` names. Raises ValueError with a sentence for the operator."""

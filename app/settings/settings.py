@@ -36,7 +36,8 @@ from app.settings.invalid_settings import (
 )
 from app.settings.json_variable import json_variable
 from app.settings.keys_file import KeysFileError, read_keys_file
-from app.settings.rate_limit import parse_rate_limits
+from app.settings.rate_limit import DEFAULT_LIMIT, NO_LIMIT, parse_rate_limits
+from app.settings.web_paths import check_origin, check_root_path
 from app.telemetry.logging import LogFormat, LogLevel
 from app.types import VerifyMode
 
@@ -89,8 +90,9 @@ class Settings(BaseSettings):
     changes."""
     allow_anonymous: bool = False
     """Serve callers without a key on an address that is not loopback."""
-    rate_limit: str = "60/minute"
-    """Requests per key, over all caption routes together. Several limits are joined by `;`."""
+    rate_limit: str | None = None
+    """Requests per key, over all caption routes together. Several limits are joined by `;`; `none`
+    is no limit. Unset: `60/minute`, and no limit on loopback without keys."""
     rate_limit_store: str = "memory://"
     """`memory://` counts in each process, `redis://host:6379/0` over all replicas together."""
     usage_store: str | None = None
@@ -155,6 +157,12 @@ class Settings(BaseSettings):
     """`text`, or `json` for collectors: one object a line."""
     log_level: Annotated[LogLevel, _InAnyCase] = "info"
     """The least severe events that are logged: `debug`, `info`, `warning` or `error`."""
+    cors_origins: Annotated[
+        tuple[str, ...], NoDecode, json_variable(list, '["https://www.example.com"]')
+    ] = ()
+    """Origins of web pages that may call the API from a browser, as a JSON list."""
+    root_path: str = ""
+    """The path under which a proxy serves the API, for instance `/altwright`."""
     fetch: FetchSettings = FetchSettings()
     image: ImageSettings = ImageSettings()
 
@@ -186,8 +194,22 @@ class Settings(BaseSettings):
 
     @field_validator("rate_limit")
     @classmethod
-    def _validate_rate_limit(cls, value: str) -> str:
-        parse_rate_limits(value)
+    def _validate_rate_limit(cls, value: str | None) -> str | None:
+        if value is not None and value != NO_LIMIT:
+            parse_rate_limits(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _validate_cors_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            check_origin(origin)
+        return origins
+
+    @field_validator("root_path")
+    @classmethod
+    def _validate_root_path(cls, value: str) -> str:
+        check_root_path(value)
         return value
 
     @field_validator("rate_limit_store", "usage_store")
@@ -235,8 +257,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _validate_combinations(self) -> Self:
-        has_keys = bool(self.api_keys) or self.keys_file is not None
-        if not has_keys and not self.allow_anonymous and not _is_loopback(self.host):
+        if not self.has_keys and not self.allow_anonymous and not _is_loopback(self.host):
             msg = (
                 f"{PREFIX}HOST={self.host} can be reached by others and no key is configured: "
                 f"set {PREFIX}API_KEYS or {PREFIX}KEYS_FILE, or {PREFIX}ALLOW_ANONYMOUS=true"
@@ -300,6 +321,17 @@ class Settings(BaseSettings):
     def usage_store_url(self) -> str:
         """USAGE_STORE, or RATE_LIMIT_STORE where it is unset."""
         return self.usage_store or self.rate_limit_store
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether callers need a key."""
+        return bool(self.api_keys) or self.keys_file is not None
+
+    def default_rate_limit(self) -> str | None:
+        """The limit of callers without their own; None: no limit."""
+        if self.rate_limit is None:
+            return DEFAULT_LIMIT if self.has_keys or not _is_loopback(self.host) else None
+        return None if self.rate_limit == NO_LIMIT else self.rate_limit
 
     def configured_models(self) -> tuple[ModelSettings, ...]:
         """MODEL and its FALLBACKS, in the order in which they are called."""

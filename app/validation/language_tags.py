@@ -162,6 +162,19 @@ def _has_duplicates(subtags: list[str]) -> bool:
 
 
 def _invalid_tag(tag: str) -> ValueError:
+    suggestion = _suggest(tag)
     return ValueError(
-        f"The locale {tag!r} is not a BCP 47 language tag; write one like en or pt-BR."
+        f"The locale {tag!r} is not a BCP 47 language tag; write "
+        + (f"{suggestion}." if suggestion else "one like en or pt-BR.")
     )
+
+
+def _suggest(tag: str) -> str | None:
+    """The tag that a locale of POSIX, Java or Windows means: `de-DE` of `de_DE.UTF-8@euro`."""
+    usual = re.split(r"[.@]", tag.strip())[0].replace("_", "-").strip("-")
+    if usual == tag:
+        return None
+    try:
+        return parse_locale(usual)
+    except ValueError:
+        return None

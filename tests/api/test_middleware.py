@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.api.middleware import RequestMiddleware
+from app.api.middleware import InternalErrorMiddleware, RequestMiddleware
 
 SECRET = "postgres://u:hunter2@10.0.0.7/db and /srv/app/secret.py"
 
@@ -26,7 +26,7 @@ async def test_an_unexpected_error_is_logged_and_not_shown_to_the_caller(
 ) -> None:
     observed: list[tuple[str, str]] = []
     app = RequestMiddleware(
-        failing_app,
+        InternalErrorMiddleware(failing_app),
         observe=lambda route, code, _s: observed.append((route, code)),
         is_draining=bool,
     )
@@ -42,13 +42,17 @@ async def test_an_unexpected_error_is_logged_and_not_shown_to_the_caller(
 
 
 async def test_a_draining_server_closes_its_connections() -> None:
-    app = RequestMiddleware(failing_app, observe=lambda *_: None, is_draining=lambda: True)
+    app = RequestMiddleware(
+        InternalErrorMiddleware(failing_app), observe=lambda *_: None, is_draining=lambda: True
+    )
     assert (await get(app)).headers["connection"] == "close"
 
 
 @pytest.mark.parametrize("sent", ["a b", "x" * 129, '"<script>"', ""])
 async def test_an_invalid_request_id_is_replaced(sent: str) -> None:
-    app = RequestMiddleware(failing_app, observe=lambda *_: None, is_draining=bool)
+    app = RequestMiddleware(
+        InternalErrorMiddleware(failing_app), observe=lambda *_: None, is_draining=bool
+    )
     kept = await get(app, **{"X-Request-ID": "job-17:a"})
     assert kept.headers["x-request-id"] == "job-17:a"
     replaced = await get(app, **{"X-Request-ID": sent})

@@ -28,9 +28,28 @@ def test_every_bcp_47_tag_is_accepted(tag: str, canonical: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tag", "meant"),
+    [
+        ("de_DE", "de-DE"),
+        ("de_DE.UTF-8", "de-DE"),
+        ("pt_br@euro", "pt-BR"),
+        ("zh_Hant_TW", "zh-Hant-TW"),
+        ("en_US_POSIX", "en-US-posix"),
+        ("en-", "en"),
+        (" de-DE\n", "de-DE"),
+    ],
+)
+def test_the_locale_of_an_operating_system_is_refused_with_the_tag_that_it_means(
+    tag: str, meant: str
+) -> None:
+    with pytest.raises(ValueError, match=f"write {meant}[.]$"):
+        parse_locale(tag)
+
+
+@pytest.mark.parametrize(
     "tag",
-    ["", "e", "en_US", "english", "xx", "en-", "-en", "en--US", "en-US-US-US-x", "de-1996-1996",
-     "en-a-bb-a-cc", "дe", "en US", "en\n", "e" * 500],
+    ["", "e", "english", "xx", "en--US", "xx_YY", "de_Deutschland_x", "en-US-US-US-x",
+     "de-1996-1996", "en-a-bb-a-cc", "дe", "en US", "e" * 500],
 )  # fmt: skip
 def test_an_invalid_tag_is_refused(tag: str) -> None:
     """The message contains the tag and valid examples."""

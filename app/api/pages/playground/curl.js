@@ -8,7 +8,7 @@ function quoteForShell(text) {
 // itself.
 export function buildCurlCommand(path, body, file, hasKey) {
   const curl = [
-    `curl ${quoteForShell(location.origin + path)}`,
+    `curl ${quoteForShell(new URL(path, document.baseURI).href)}`,
     "-H 'Content-Type: application/json'",
   ];
   if (hasKey) curl.push('-H "Authorization: Bearer $ALTWRIGHT_KEY"');

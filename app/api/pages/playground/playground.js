@@ -44,7 +44,7 @@ async function loadStyles() {
   let styles = DEFAULT_STYLES;
   let note = "Several styles need only one download.";
   try {
-    const response = await fetch("/v1/styles", { headers: addAuthorization() });
+    const response = await fetch("v1/styles", { headers: addAuthorization() });
     const body = await response.json();
     if (response.ok) {
       styles = body.styles;
@@ -165,7 +165,7 @@ async function sendForm(event) {
   if (mistake) return;
   storeKey();
   const body = buildRequestBody();
-  const path = body.styles ? "/v1/image/captions" : "/v1/image/caption";
+  const path = body.styles ? "v1/image/captions" : "v1/image/caption";
   showCurlCommand(path, body);
   setRunning(true);
   const startedMs = performance.now();

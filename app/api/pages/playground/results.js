@@ -6,6 +6,7 @@ const WARNINGS = {
   long_for_screen_readers: "Long for a screen reader: 125 characters are comfortable.",
   unverified_name: "It contains a name that the text around the image does not confirm.",
   generic: "A placeholder: it says nothing that tells this image from others.",
+  keywords_unused: "Keywords were sent, and this style has no use for them: seo has.",
   small_source: "The image is too small, too narrow or too tall to be seen well.",
 };
 
