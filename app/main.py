@@ -103,7 +103,6 @@ def create_app(
         openapi_url=None,  # add_document_route
         docs_url=None,
         redoc_url=None,
-        root_path=settings.root_path,
         redirect_slashes=False,  # the redirect's address would come from the caller's Host header
         generate_unique_id_function=lambda route: route.name,
         lifespan=_create_lifespan(settings, drain, metrics, listens_when_ready),
@@ -121,18 +120,18 @@ def create_app(
     )
     app.add_middleware(UsageMiddleware, paths=caption_paths)
     app.add_middleware(FairTurnsMiddleware)
-    if settings.root_path:
-        app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
     app.add_middleware(InternalErrorMiddleware)
     if settings.cors_origins:
         app.add_middleware(CorsMiddleware, origins=settings.cors_origins)
+    if settings.root_path:
+        app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
     app.add_middleware(
         RequestMiddleware,
         observe=metrics.observe_request,
         is_draining=lambda: drain.is_draining,
     )
     add_exception_handlers(app)
-    add_document_route(app)
+    add_document_route(app, settings.root_path)
     app.openapi = cached_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

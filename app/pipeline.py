@@ -101,7 +101,9 @@ class Pipeline:
 
     def _warn_of_keywords(self, caption: Caption, requests: Sequence[CaptionRequest]) -> Caption:
         """Add a warning where keywords were sent and none of the styles uses them."""
-        if not requests[0].keywords or any(self.drafting.styles[r.style].uses_keywords for r in requests):
+        if not requests[0].keywords or any(
+            self.drafting.styles[r.style].uses_keywords for r in requests
+        ):
             return caption
         return replace(caption, warnings=(*caption.warnings, KEYWORDS_UNUSED))
 

@@ -46,7 +46,8 @@ class Authenticator:
     async def authenticate_and_count(self, request: Request, response: Response) -> Caller:
         """The caller, with one request counted against its rate limit.
 
-        `response` gets the rate-limit headers, where a limit applies. Raises Unauthorized or RateLimited.
+        `response` gets the rate-limit headers, where there is a limit. Raises Unauthorized or
+        RateLimited.
         """
         caller = self.authenticate(request)
         if (usage := request_usage(request)) is not None:

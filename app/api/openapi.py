@@ -81,14 +81,14 @@ def cached_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
     return openapi
 
 
-def add_document_route(app: FastAPI) -> None:
+def add_document_route(app: FastAPI, root_path: str = "") -> None:
     """GET /openapi.json. Encoding the document takes milliseconds, and is done once."""
 
     @functools.cache
     def encoded() -> bytes:
         document = app.openapi()
-        if app.root_path:
-            document = {**document, "servers": [{"url": app.root_path}]}
+        if root_path:
+            document = {**document, "servers": [{"url": root_path}]}
         return bytes(JSONResponse(document).body)
 
     async def openapi(_request: Request) -> Response:
@@ -157,7 +157,10 @@ def _add_headers(operation: dict[str, Any], path: str) -> None:
             }
         if is_limited and status in ("200", "429"):
             for name, meaning in (
-                ("Limit", "Requests that the tightest limit allows."),
+                (
+                    "Limit",
+                    "Requests that the tightest limit allows; without a limit there is no header.",
+                ),
                 ("Remaining", "Requests that are left of this limit now."),
                 ("Reset", "Seconds until one more is allowed, rounded up."),
             ):

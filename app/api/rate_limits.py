@@ -103,7 +103,7 @@ class CallerRateLimits:
             await self._run_in_thread(self._shared.limiter.test, limit, "check", _SCOPE)
 
     async def count_request(self, caller: str, limit: str | None = None) -> RateLimitResult | None:
-        """Count one request of `caller` against `limit`, or the default; None where none applies."""
+        """Count one request of `caller` against `limit`, or the default; None where neither is."""
         limit = limit or self._default
         if limit is None:
             return None

@@ -12,7 +12,9 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from app.api.problems import problem_body
+from app.drafting import SMALL_SOURCE
 from app.errors import CaptionError
+from app.pipeline import KEYWORDS_UNUSED
 from app.types import Caption, CaptionRequest, Check, CheckKind, CheckVerdict
 from app.usage.report import UsageReport
 from app.validation.rules import RULES
@@ -29,7 +31,12 @@ WarningCode = Annotated[
     str,
     Field(
         json_schema_extra={
-            "x-extensible-enum": [*_SOFT_CODES, "small_source", *VERIFICATION_CODES.values()]
+            "x-extensible-enum": [
+                *_SOFT_CODES,
+                SMALL_SOURCE,
+                KEYWORDS_UNUSED,
+                *VERIFICATION_CODES.values(),
+            ]
         }
     ),
 ]
@@ -112,7 +119,8 @@ class CaptionResponse(BaseModel):
     warnings: list[WarningCode] = Field(
         description="Codes of soft rules that the caption breaks; `generic` where it is a "
         "placeholder that tells this image from no other, `small_source` where the image was too "
-        "small, too narrow or too tall to be seen well, and the codes of what the picture "
+        "small, too narrow or too tall to be seen well, `keywords_unused` where keywords were sent "
+        "and no style of the request uses them, and the codes of what the picture "
         "contradicts."
     )
     checks: list[CheckResult] | None = Field(description=_CHECKS_DESCRIPTION)
@@ -180,7 +188,7 @@ class CaptionsResponse(BaseModel):
         results: Sequence[Caption | CaptionError],
         metadata: dict[str, str],
         request_id: str,
-        root_path: str,
+        root_path: str = "",
     ) -> Self:
         """The response for the results of these requests."""
         return cls(

@@ -12,7 +12,10 @@ def route_path(scope: Scope) -> str:
 
 
 class RootPathMiddleware:
-    """Leads from the bare prefix to the playground, whose links are relative to its folder."""
+    """Tells routes and pages of the prefix (`root_path` in ASGI).
+
+    The bare prefix leads to the playground, whose links are relative to its folder.
+    """
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self._app = app
@@ -20,7 +23,9 @@ class RootPathMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Redirect, or pass on."""
-        if scope["type"] == "http" and scope["path"] == self._root_path:
-            await RedirectResponse(self._root_path + "/", 308)(scope, receive, send)
-            return
+        if scope["type"] == "http":
+            scope["root_path"] = self._root_path
+            if scope["path"] == self._root_path:
+                await RedirectResponse(self._root_path + "/", 308)(scope, receive, send)
+                return
         await self._app(scope, receive, send)

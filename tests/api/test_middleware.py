@@ -6,6 +6,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from app.api.cors import CorsMiddleware
 from app.api.middleware import InternalErrorMiddleware, RequestMiddleware
 
 SECRET = "postgres://u:hunter2@10.0.0.7/db and /srv/app/secret.py"
@@ -57,3 +58,26 @@ async def test_an_invalid_request_id_is_replaced(sent: str) -> None:
     assert kept.headers["x-request-id"] == "job-17:a"
     replaced = await get(app, **{"X-Request-ID": sent})
     assert replaced.headers["x-request-id"] not in ("", sent)
+
+
+async def test_a_page_of_another_origin_can_read_an_unexpected_error() -> None:
+    """Without these headers its browser would only say that the request failed."""
+    app = RequestMiddleware(
+        CorsMiddleware(InternalErrorMiddleware(failing_app), ["https://shop.example"]),
+        observe=lambda *_: None,
+        is_draining=bool,
+    )
+    response = await get(app, Origin="https://shop.example")
+    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert response.headers["access-control-allow-origin"] == "https://shop.example"
+    assert response.headers["x-request-id"] == response.json()["request_id"]
+
+
+async def test_any_origin_may_be_allowed() -> None:
+    app = RequestMiddleware(
+        CorsMiddleware(InternalErrorMiddleware(failing_app), ["*"]),
+        observe=lambda *_: None,
+        is_draining=bool,
+    )
+    response = await get(app, Origin="https://anyone.example")
+    assert response.headers["access-control-allow-origin"] == "*"

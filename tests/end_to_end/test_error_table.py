@@ -106,7 +106,7 @@ def test_an_unknown_path_and_an_unknown_method_have_different_codes(server: Altw
     assert_problem(server.get("/v1/nothing"), 404, "not_found")
     response = server.get("/v1/image/caption")
     assert_problem(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", None])

@@ -32,6 +32,27 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
                 "write for instance 60/minute or 10/second;5000/day"
             ),
         ),
+        (
+            {"CORS_ORIGINS": '["https://a.example", "https://b.example/"]'},
+            (
+                'ALTWRIGHT_CORS_ORIGINS=["https://a.example", "https://b.example/"]: '
+                "'https://b.example/' is not an origin as browsers send it; write https://b.example"
+            ),
+        ),
+        (
+            {"CORS_ORIGINS": "https://a.example"},
+            (
+                "ALTWRIGHT_CORS_ORIGINS=https://a.example: must be a JSON list, "
+                'for instance ["https://www.example.com"]'
+            ),
+        ),
+        (
+            {"ROOT_PATH": "altwright/"},
+            (
+                "ALTWRIGHT_ROOT_PATH=altwright/: must begin with / and not end with one, of "
+                "letters, digits and . _ ~ -, for instance /altwright"
+            ),
+        ),
         *(
             (
                 {"API_KEYS": json.dumps(["good-key", key])},
@@ -262,3 +283,22 @@ def test_a_fallback_has_its_own_parameters_headers_and_price(
     assert str(second.price.input) == "0.15"
     assert (third.params, third.header_values(), third.price) == ({}, {}, None)
     assert "shop" not in repr(Settings.read())
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [
+        ({}, None),
+        ({"HOST": "::1"}, None),
+        ({"HOST": "0.0.0.0", "ALLOW_ANONYMOUS": "true"}, "60/minute"),
+        ({"API_KEYS": '["a-long-secret"]'}, "60/minute"),
+        ({"RATE_LIMIT": "5/minute"}, "5/minute"),
+        ({"API_KEYS": '["a-long-secret"]', "RATE_LIMIT": "5/minute;9/day"}, "5/minute;9/day"),
+        ({"API_KEYS": '["a-long-secret"]', "RATE_LIMIT": "none"}, None),
+    ],
+)
+def test_there_is_a_rate_limit_unless_only_this_machine_can_call(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], limit: str | None
+) -> None:
+    set_variables(monkeypatch, **settings)
+    assert Settings.read().default_rate_limit() == limit
