@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from app.imaging.geometry import Size
 from app.imaging.hdr import MS_PER_MEGAPIXEL, HdrSignal, convert_hdr_to_srgb
+from app.imaging.lab import convert_d65_lab_to_srgb
 
 WHITE = (255, 255, 255)
 
@@ -42,6 +43,8 @@ class Colours:
     """An ICC profile, of the file or made from what it states."""
     hdr: HdrSignal | None = None
     """Set instead of a profile for high dynamic range."""
+    has_d65_lab: bool = False
+    """Lab of a screen's white."""
 
     def change_something(self) -> bool:
         """Whether an image must be converted, as far as the name of a profile tells."""
@@ -147,6 +150,8 @@ def convert_to_srgb(
         canvas = Image.new("RGB", image.size, WHITE)
         canvas.paste(convert_to_srgb(image, colours), mask=alpha)
         return canvas
+    if image.mode == "LAB" and colours.has_d65_lab:
+        return convert_d65_lab_to_srgb(image)
     if image.mode == "LAB":
         lab = ImageCms.createProfile("LAB")
         return _transform(image, ImageCms.ImageCmsProfile(lab)) or image.convert("RGB")

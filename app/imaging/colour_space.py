@@ -57,6 +57,17 @@ def srgb_light(signal: float) -> float:
     return signal / 12.92 if signal <= 0.04045 else float(((signal + 0.055) / 1.055) ** 2.4)
 
 
+def _build_srgb_levels() -> NDArray[np.uint8]:
+    light = np.linspace(0, 1, 65_536)
+    signal = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    levels: NDArray[np.uint8] = np.rint(255 * signal).astype(np.uint8)
+    return levels
+
+
+SRGB_LEVELS = _build_srgb_levels()
+"""Levels of linear light, which is stated in parts of 65,535."""
+
+
 def build_icc_profile(primaries: Primaries, curve: Curve) -> bytes | None:
     """An ICC profile (v2, matrix and curve); None where the primaries span no space."""
     columns = primaries.to_xyz()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from app.imaging.cicp import PQ
-from app.imaging.colour_space import BT709, BT2020, Matrix, Primaries
+from app.imaging.colour_space import BT709, BT2020, SRGB_LEVELS, Matrix, Primaries
 
 Samples = NDArray[np.float32]
 
@@ -58,16 +58,8 @@ def _hlg_scene_light(signal: float) -> float:
     return (math.exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12
 
 
-def _build_srgb_levels() -> NDArray[np.uint8]:
-    light = np.linspace(0, 1, 65_536)
-    signal = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    levels: NDArray[np.uint8] = np.rint(255 * signal).astype(np.uint8)
-    return levels
-
-
 _PQ_LIGHT = np.array([_pq_nits(code / 255) / WHITE_NITS for code in range(256)], np.float32)
 _HLG_LIGHT = np.array([_hlg_scene_light(code / 255) for code in range(256)], np.float32)
-_SRGB_LEVELS = _build_srgb_levels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +113,7 @@ def _convert_strip(
         light = [band * gain for band in light]
     gain = _find_gain(np.maximum(np.maximum(light[0], light[1]), light[2]), peak)
     srgb = _multiply(_BT2020_TO_BT709 * 65_535, [band * gain for band in light])
-    return [_SRGB_LEVELS[np.clip(band + 0.5, 0, 65_535).astype(np.uint16)] for band in srgb]
+    return [SRGB_LEVELS[np.clip(band + 0.5, 0, 65_535).astype(np.uint16)] for band in srgb]
 
 
 def _multiply(matrix: Matrix, bands: list[Samples]) -> list[Samples]:

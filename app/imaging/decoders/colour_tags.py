@@ -6,9 +6,12 @@ from app.imaging.cicp import HDR_TRANSFERS, CodePoints
 from app.imaging.colour import Colours
 from app.imaging.colour_space import BT709, build_icc_profile
 from app.imaging.hdr import DEFAULT_PEAK_NITS, HdrSignal
+from app.imaging.lab import is_d65
 from app.imaging.metadata.bmp import read_bmp_profile
 from app.imaging.metadata.iso_media import read_avif_colours
 from app.imaging.metadata.png import PngColourChunks, read_png_colour_chunks
+from app.imaging.metadata.tiff import read_tiff_tags
+from app.imaging.metadata.tiff_samples import WHITE_POINT
 
 _GAMMA_OF_SRGB = 1 / 2.2
 _SAME_GAMMA = 0.05
@@ -29,6 +32,8 @@ def read_colours(image_format: str, info: dict[Any, Any], view: memoryview) -> C
             if stated is not None:
                 peak_nits = stated.peak_nits or DEFAULT_PEAK_NITS
                 return _from_code_points(stated.code_points.as_in_video(), peak_nits)
+        case "tiff":
+            return Colours(profile, has_d65_lab=_has_d65_white(view))
         case "bmp":
             return Colours(read_bmp_profile(view))
         case "heic" if not profile and (nclx := info.get("nclx_profile")):
@@ -55,6 +60,14 @@ def _choose_png_colours(chunks: PngColourChunks, profile: bytes | None) -> Colou
     return Colours(
         build_icc_profile(chunks.primaries or BT709, lambda signal: float(signal**exponent))
     )
+
+
+def _has_d65_white(view: memoryview) -> bool:
+    """Whether a TIFF states the white of a screen (WhitePoint, two rational numbers)."""
+    stated = read_tiff_tags(view, {WHITE_POINT}).get(WHITE_POINT, ())
+    if len(stated) != 4 or not stated[1] or not stated[3]:
+        return False
+    return is_d65((stated[0] / stated[1], stated[2] / stated[3]))
 
 
 def _from_code_points(code_points: CodePoints, peak_nits: float | None) -> Colours:

@@ -152,7 +152,7 @@ def _decode_tiff_samples(job: DecodeJob) -> DecodedImage:
         raise JobRefused("unsupported_variant", str(error)) from error
     job.check_size(tiff.size_px)
     longest_px = job.scaled_longest_px(tiff.size_px, tiff.orientation)
-    colours = colour.Colours(tiff.profile)
+    colours = read_colours("tiff", {"icc_profile": tiff.profile}, job.view)
     job.reserve_for(
         tiff.size_px,
         cost_model.estimate_tiff_samples_memory_bytes(tiff, longest_px),

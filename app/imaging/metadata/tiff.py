@@ -14,8 +14,19 @@ _OTHER_DIRECTORIES = frozenset({34665, 34853, 40965})
 _NOT_COMPRESSED = 1
 _BYTE_TYPES = frozenset({1, 2, 6, 7})
 """Bytes, texts and what is not defined: they are read in one piece."""
-_NUMBER_FORMATS = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
-"""Types of whole numbers, as `struct` spells them."""
+_RATIONAL = 5
+_NUMBER_FORMATS = {
+    _RATIONAL: "II",
+    3: "H",
+    4: "I",
+    8: "h",
+    9: "i",
+    13: "I",
+    16: "Q",
+    17: "q",
+    18: "Q",
+}
+"""Types of whole numbers, as `struct` spells them; a rational number is two."""
 
 MAX_TAGS = 4096
 """In all directories together. Scanners and editors write under a hundred."""
@@ -87,7 +98,7 @@ def read_tiff_tags(view: memoryview, wanted: Collection[int]) -> dict[int, Seque
             continue
         if count > (len(view) if letter == "s" else MAX_STRIPS):
             continue
-        form = struct.Struct(f"{tiff_byte_order(view)}{count}{letter}")
+        form = struct.Struct(tiff_byte_order(view) + f"{count * len(letter)}{letter[0]}")
         at = 0 if form.size <= len(value) else layout.pointer.unpack(value)[0]
         data = value if form.size <= len(value) else view
         if at + form.size <= len(data):

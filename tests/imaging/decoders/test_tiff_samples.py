@@ -100,7 +100,7 @@ def make(
 
 
 def assemble(tags, pieces, places, order, *, big=False):
-    formats = {3: "H", 4: "I", 7: "B"}
+    formats = {3: "H", 4: "I", 5: "I", 7: "B"}
     inline, pointer = (8, "Q") if big else (4, "I")
     begin = 16 + 8 + 20 * len(tags) + 8 if big else 8 + 2 + 12 * len(tags) + 4
     sizes = {tag: struct.calcsize(formats[kind]) * len(vs) for tag, (kind, vs) in tags.items()}
@@ -118,7 +118,8 @@ def assemble(tags, pieces, places, order, *, big=False):
             place = struct.pack(order + pointer, begin + len(tail))
             tail += body + b"\0" * (len(body) % 2)
             body = place
-        entry = struct.pack(order + "HH" + pointer, tag, kind, len(values))
+        count = len(values) // 2 if kind == 5 else len(values)
+        entry = struct.pack(order + "HH" + pointer, tag, kind, count)
         directory += entry + body.ljust(inline, b"\0")
     head = struct.pack(order + "HHHQ", 43, 8, 0, 16) if big else struct.pack(order + "HI", 42, 8)
     count = struct.pack(order + ("Q" if big else "H"), len(tags))
@@ -231,6 +232,20 @@ def test_inks_and_lab_of_16_bits(order, planar):
     assert is_close(normalised_colour(make(lab, order, 8, planar=planar), "tiff"), (255, 0, 0), 8)
     lab[...] = 65_280 * 54 // 100, (128 + 81) * 256, (128 + 70) * 256
     assert is_close(normalised_colour(make(lab, order, 9, planar=planar), "tiff"), (255, 0, 0), 8)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_lab_may_mean_the_white_of_a_screen(order, dtype):
+    """As ImageMagick writes it, with the tag WhitePoint. L, a and b of sRGB's blue at D65."""
+    white = (5, [3127, 10_000, 3290, 10_000])
+    top, unit = (255, 1) if dtype == "u1" else (65_535, 256)
+    lab = np.zeros((SIDE, SIDE, 3), dtype)
+    lab[...] = 32.3 * top / 100, 79 * unit, (256 - 108) * unit
+    assert is_close(normalised_colour(make(lab, order, 8, t318=white), "tiff"), (0, 0, 255), 8)
+    assert not is_close(normalised_colour(make(lab, order, 8), "tiff"), (0, 0, 255), 40)
+    nonsense = (5, [3127, 0, 3290, 10_000])
+    normalise(make(lab, order, 8, t318=nonsense), "tiff")
 
 
 def test_a_palette_in_a_big_endian_bigtiff():
