@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
 from app.api.admission import Admission
@@ -85,6 +86,15 @@ _REENCODED_FRACTION = 0.9
 """Of IMAGE__LONGEST_EDGE_PX, for the image of a model that could not read the first one: every byte
 is another, and what could be read in it still can be."""
 
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would record paths, and the texts of errors. Ours: app/telemetry/tracing.py."""
+
 _Lifespan = Callable[[FastAPI], Any]
 
 
@@ -105,6 +115,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # the redirect's address would come from the caller's Host header
         generate_unique_id_function=lambda route: route.name,
+        telemetry=_NO_TELEMETRY,
         lifespan=_create_lifespan(settings, drain, metrics, listens_when_ready),
     )
     for router in (captions_router, service_router, pages_router):

@@ -53,6 +53,9 @@ class KeyMetrics:
                 self._tokens.labels(key_name, field.removesuffix("_tokens")).inc(count)
 
 
+_CAPTION_ROUTES = ("/v1/image/caption", "/v1/image/captions", "/v1/caption/check")
+
+
 class Metrics:
     """The metrics of GET /metrics, in a registry of their own.
 
@@ -149,6 +152,8 @@ class Metrics:
             multiprocess_mode="min",
         )
         self.rate_limit_store_up.set(1)
+        for route in _CAPTION_ROUTES:  # Prometheus sees no increase where a series begins with 1
+            self.requests.labels(route, "internal")
         self._key_metrics = KeyMetrics(registry)
         self.usage_store_up = Gauge(
             "altwright_usage_store_up",

@@ -100,9 +100,9 @@ class Span:
     def set_attributes(self, attributes: Attributes) -> None:
         """Set attributes; those that are None are left out."""
         if self._recorded is not None:
-            for name, value in attributes.items():
-                if value is not None:
-                    self._recorded.set_attribute(name, value)
+            self._recorded.set_attributes(
+                {name: value for name, value in attributes.items() if value is not None}
+            )
 
     def set_error(self, error_type: str) -> None:
         """Mark the step as failed."""
@@ -137,7 +137,8 @@ def step_span(
         yield Span()
         return
     with tracer.span(name, kind) as span:
-        span.set_attributes(attributes or {})
+        if attributes:
+            span.set_attributes(attributes)
         try:
             yield span
         except BaseException as error:

@@ -98,6 +98,7 @@ def run() -> Iterator[Run]:
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20collector-t0ken",
+            "FASTAPI_OTEL_AUTO_CONFIGURE": "true",  # its own spans have paths and errors' texts
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         }
         with Altwright(

@@ -39,12 +39,13 @@ def test_nothing_is_traced_where_no_variable_asks_for_it(environment: dict[str, 
     assert open_tracer(environment, "1") is None
 
 
-def test_where_nothing_is_traced_opentelemetry_is_not_imported() -> None:
+def test_where_nothing_is_traced_opentelemetrys_sdk_is_not_imported() -> None:
+    """Its API is: FastAPI imports it."""
     program = (
         "import sys, app.main, app.cli.serve\n"
         "from app.telemetry.tracing import find_obstacle, open_tracer\n"
         "assert find_obstacle({}) is open_tracer({}, '1') is None\n"
-        "sys.exit(any(name.startswith(('opentelemetry', 'google')) for name in sys.modules))\n"
+        "sys.exit(bool({'opentelemetry.sdk', 'google.protobuf', 'requests'} & set(sys.modules)))\n"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
@@ -74,7 +75,10 @@ def test_a_protocol_that_is_not_supported_is_named() -> None:
 def test_a_value_that_cannot_be_used_costs_the_traces_and_not_the_start(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "s3cret")
+    def refuse(*_: object) -> None:
+        raise ValueError("s3cret")
+
+    monkeypatch.setattr("app.telemetry.otel.OTLPSpanExporter", refuse)
     assert open_tracer(ENDPOINT, "1") is None
     [record] = caplog.records
     assert record.getMessage() == "tracing.not_started"
