@@ -1,15 +1,15 @@
-"""Rolling restarts: two replicas behind nginx or HAProxy, restarted in turn under constant load.
+"""Rolling restarts: two replicas behind a balancer, restarted in turn under constant load.
 
     .venv/bin/python -m benchmarks.rolling_restart --balancer haproxy --times 20
 
 The load generator sends each request once. Every response must be a caption, and every replica must
-exit with 0. The balancer runs with the file that docs/operate.md recommends (deploy/nginx.conf,
-deploy/haproxy.cfg), on free ports of 127.0.0.1. The model server is a stub, so that the machine is
-not the limit.
+exit with 0. The balancer runs with the file that docs/operate.md recommends, on free ports of
+127.0.0.1. The model server is a stub, so that the machine is not the limit.
 """
 
 import argparse
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -28,7 +28,14 @@ from testing.servers.altwright import Altwright
 from testing.servers.stub_upstreams import stub_model_settings, stub_upstreams
 
 _DEPLOY = Path(__file__).parents[1] / "deploy"
-_LISTEN, _REPLICAS = "127.0.0.1:8080", ("127.0.0.1:8001", "127.0.0.1:8002")
+_FILES = {
+    "nginx": "nginx.conf",
+    "haproxy": "haproxy.cfg",
+    "caddy": "Caddyfile",
+    "traefik": "traefik/altwright.yaml",
+}
+_TRAEFIK_MAIN = "traefik/traefik.yaml"
+_LISTEN, _REPLICAS = ":8080", ("127.0.0.1:8001", "127.0.0.1:8002")
 """The addresses in the balancers' files."""
 _EXIT_TIMEOUT_S = 25.0
 _START_TIMEOUT_S = 10.0
@@ -67,7 +74,7 @@ class _Stop:
 def main() -> None:
     """Restart as often as asked; exit code 1 where a request was lost or an exit code was not 0."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--balancer", choices=("nginx", "haproxy"), required=True)
+    parser.add_argument("--balancer", choices=list(_FILES), required=True)
     parser.add_argument("--times", type=int, default=20, help="rolling restarts of both replicas")
     parser.add_argument("--per-second", type=float, default=50.0)
     parser.add_argument("--model-delay", type=float, default=0.3, help="seconds of a model call")
@@ -120,32 +127,43 @@ class _Replica:
 
 @contextmanager
 def _run_balancer(name: str, ports: Sequence[int]) -> Iterator[str]:
-    """Run nginx or HAProxy before these ports; yields its address."""
-    program = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    """Run a balancer before these ports; yields its address."""
+    program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if program is None:
         raise SystemExit(f"{name} is not installed")
     port = free_port()
-    listen = f"127.0.0.1:{port}"
-    source = _DEPLOY / ("nginx.conf" if name == "nginx" else "haproxy.cfg")
-    config = source.read_text(encoding="utf-8").replace(_LISTEN, listen)
-    for documented, replica in zip(_REPLICAS, ports, strict=True):
-        config = config.replace(documented, f"127.0.0.1:{replica}")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # nginx's workers run as another user
-        balancer_file, main_file = Path(folder, "balancer.conf"), Path(folder, "main.conf")
-        balancer_file.write_text(config, encoding="utf-8")
-        main_file.write_text(_NGINX_MAIN.format(folder=folder), encoding="utf-8")
-        command = (
-            [program, "-p", folder, "-c", str(main_file), "-g", "daemon off;"]
-            if name == "nginx"
-            else [program, "-db", "-q", "-f", str(balancer_file)]
-        )
+        command = [program, *_write_configuration(name, Path(folder), f":{port}", ports)]
         with subprocess.Popen(command) as process:
             try:
                 _wait_until_listening(port)
-                yield f"http://{listen}"
+                yield f"http://127.0.0.1:{port}"
             finally:
                 process.terminate()
+
+
+def _write_configuration(
+    name: str, folder: Path, listen: str, ports: Sequence[int]
+) -> Sequence[str]:
+    """Write the documented file with these addresses; returns the arguments that name it."""
+    text = (_DEPLOY / _FILES[name]).read_text(encoding="utf-8").replace(_LISTEN, listen)
+    for documented, replica in zip(_REPLICAS, ports, strict=True):
+        text = text.replace(documented, f"127.0.0.1:{replica}")
+    file, main_file = folder / Path(_FILES[name]).name, folder / "main.yaml"
+    if name == "nginx":
+        file = folder / "balancer.conf"  # as _NGINX_MAIN includes it
+        main_file.write_text(_NGINX_MAIN.format(folder=folder), encoding="utf-8")
+    elif name == "traefik":
+        main = (_DEPLOY / _TRAEFIK_MAIN).read_text(encoding="utf-8").replace(_LISTEN, listen)
+        main_file.write_text(main.replace(file.name, str(file)), encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    return {
+        "nginx": ["-p", str(folder), "-c", str(main_file), "-g", "daemon off;"],
+        "haproxy": ["-db", "-q", "-f", str(file)],
+        "caddy": ["run", "--adapter", "caddyfile", "--config", str(file)],
+        "traefik": [f"--configFile={main_file}"],
+    }[name]
 
 
 def _wait_until_listening(port: int) -> None:
@@ -181,7 +199,8 @@ async def _restart_under_load(
     finished.set()
     await loading
     codes = responses.codes()
-    lost = len(responses) - codes["ok"]
+    captions = sum(b'"caption"' in response.body for response in responses.items)
+    lost = len(responses) - captions
     slowest_ms = responses.percentile_ms(1.0)
     print(
         f"{times} rolling restarts: {len(responses)} requests, {lost} lost {dict(codes)}; "
