@@ -36,6 +36,7 @@ from app.api.root_path import RootPathMiddleware
 from app.api.routes import captions_router, service_router
 from app.api.usage_middleware import UsageMiddleware
 from app.captioning.cache import CaptionCache
+from app.captioning.capability_store import CapabilityStore
 from app.captioning.captioner import Captioner
 from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.captioning.fallback import FallbackCaptioner
@@ -186,8 +187,14 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
         fetcher = Fetcher(settings.fetch, WeightedSemaphore(settings.fetch.max_bytes))
         stack.push_async_callback(fetcher.aclose)
         model_captioners = _create_model_captioners(settings, worker_pool)
+        location = settings.capabilities_store_location() if model_captioners else None
+        store = CapabilityStore(location) if location is not None else None
+        if store is not None:
+            stack.push_async_callback(store.aclose)
         for model_captioner in model_captioners:
             stack.push_async_callback(model_captioner.aclose)
+            if store is not None:
+                await model_captioner.recall(store)
         embedded = EmbeddedCaptioner(worker_pool, ocr_pool) if uses_embedded else None
         captioner = FallbackCaptioner([*model_captioners, *([embedded] if embedded else [])])
         rate_limits = CallerRateLimits(
@@ -307,6 +314,8 @@ def _start_services(
         parts.usage_store.start()
     starting = asyncio.create_task(_start_child_processes(parts))
     stack.callback(starting.cancel)
+    listing = asyncio.create_task(_warn_of_models_not_listed(parts))
+    stack.callback(listing.cancel)
     warm_up = asyncio.create_task(asyncio.to_thread(_warm_up, parts))
     stack.callback(warm_up.cancel)
     captioner: Captioner = parts.captioner
@@ -375,6 +384,13 @@ def _warm_up(parts: Parts) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+
+
+async def _warn_of_models_not_listed(parts: Parts) -> None:
+    """For known providers: the list of another server may be a part of what it serves."""
+    for captioner in parts.model_captioners:
+        if captioner.provider is not None:
+            await captioner.warn_where_not_listed()
 
 
 async def _start_child_processes(parts: Parts) -> None:

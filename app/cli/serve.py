@@ -9,6 +9,7 @@ import sys
 from app import __version__
 from app.api.middleware import render_malformed_request
 from app.cli import exit_codes
+from app.cli.ollama_hint import find_ollama_hint
 from app.main import create_app
 from app.runtime.server import Application, listen
 from app.runtime.server import serve as run_server
@@ -76,6 +77,8 @@ def _announce(settings: Settings, url: str) -> None:
         print(f"altwright: {sentence}", file=sys.stderr)
         if settings.model is None:
             print(_ABOUT_PLACEHOLDERS, file=sys.stderr)
+            if (hint := find_ollama_hint()) is not None:
+                print(hint, file=sys.stderr)
 
 
 def _describe_access(settings: Settings) -> str:

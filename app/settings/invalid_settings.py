@@ -16,6 +16,7 @@ _SECRET_SUFFIXES = (
     "CACHE_URL",
     "BASE_URL",
     "MODEL_HEADERS",
+    "CAPABILITIES_STORE",
 )
 """The values of these variables are never shown: secrets, and URLs that may contain a password."""
 _SECRET_WORDS = ("auth", "bearer", "credential", "header", "key", "passw", "secret", "sk-")

@@ -6,6 +6,7 @@ This module joins them and checks them against each other.
 
 import difflib
 import ipaddress
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -119,6 +120,9 @@ class Settings(BaseSettings):
     """A JSON object of further headers of every call of the model. The values are secrets."""
     model_provider: str | None = None
     """Whose documents hold for MODEL_BASE_URL, for instance `vllm`. Unset: the URL tells it."""
+    capabilities_store: str | None = None
+    """A file or `redis://...`, where what is learned about models outlives a restart. Unset:
+    RATE_LIMIT_STORE where that is Redis, else nothing is kept."""
     providers_dir: Path | None = None
     """A folder with files of further providers, or of other facts about a known one."""
     model_price: Annotated[
@@ -236,6 +240,18 @@ class Settings(BaseSettings):
         load_styles(value)  # a StyleFileError names the file and the key
         return value
 
+    @field_validator("capabilities_store")
+    @classmethod
+    def _validate_capabilities_store(cls, value: str | None) -> str | None:
+        if value is None or value.startswith(("redis://", "rediss://", "unix://")):
+            return value
+        path = Path(value)
+        if "://" in value or path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise ValueError(
+                "must be a file in a folder that can be written to, or redis://host:port/db"
+            )
+        return value
+
     @field_validator("providers_dir")
     @classmethod
     def _validate_providers_dir(cls, value: Path | None) -> Path | None:
@@ -332,6 +348,12 @@ class Settings(BaseSettings):
         if self.rate_limit is None:
             return DEFAULT_LIMIT if self.has_keys or not _is_loopback(self.host) else None
         return None if self.rate_limit == NO_LIMIT else self.rate_limit
+
+    def capabilities_store_location(self) -> str | None:
+        """The file or URL where what is learned about models is kept."""
+        if self.capabilities_store is None and self.rate_limit_store.startswith("memory:"):
+            return None
+        return self.capabilities_store or self.rate_limit_store
 
     def configured_models(self) -> tuple[ModelSettings, ...]:
         """MODEL and its FALLBACKS, in the order in which they are called."""

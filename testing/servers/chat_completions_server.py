@@ -24,9 +24,10 @@ class ChatCompletionsServer(ABC):
                 chat.headers.append({name.lower(): text for name, text in self.headers.items()})
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 status, data = chat._respond(body)
+                fields = "".join(f"{name}: {text}\r\n" for name, text in chat._headers().items())
                 head = (
                     f"HTTP/1.1 {status} x\r\ncontent-type: application/json\r\n"
-                    f"content-length: {len(data)}\r\n\r\n"
+                    f"content-length: {len(data)}\r\n{fields}\r\n"
                 )
                 self.wfile.write(head.encode() + data)
 
@@ -59,6 +60,10 @@ class ChatCompletionsServer(ABC):
     def _respond(self, body: dict[str, Any]) -> tuple[int, bytes]:
         """Status and body of the response; called in a new thread each time."""
         return 200, json.dumps(self._complete(body)).encode()
+
+    def _headers(self) -> Mapping[str, str]:
+        """Further headers of every response."""
+        return {}
 
     @abstractmethod
     def _complete(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ parameters and remembers what its model refused.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
@@ -125,18 +125,29 @@ class Capabilities:
 
 
 class LearnedCapabilities:
-    """What a captioner has learned about its model, in the memory of this process only."""
+    """What a captioner has learned about its model."""
 
-    def __init__(self, model: str, documented: Capabilities | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        documented: Capabilities | None = None,
+        on_change: Callable[[Capabilities], None] = lambda _learned: None,
+    ) -> None:
         """`documented` is what is known before the first call."""
         self._model = model
         self.current = documented or Capabilities()
+        self._on_change = on_change
+
+    def recall(self, stored: Capabilities) -> None:
+        """Merge what an earlier process has learned."""
+        self.current = self.current.merge(stored)
 
     def learn(self, capabilities: Capabilities) -> None:
         """Merge them into what other calls have learned meanwhile."""
         merged = self.current.merge(capabilities)
         if merged != self.current:
             self.current = merged
+            self._on_change(merged)
             _logger.info(
                 "model.capabilities_learned",
                 extra={

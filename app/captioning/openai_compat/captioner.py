@@ -1,25 +1,29 @@
 """Captioner that calls a vision model behind an OpenAI-compatible server."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
 
+from app.captioning.capability_store import CapabilityStore, capability_key
 from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
 from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
 from app.captioning.image_tokens import Size
 from app.captioning.openai_compat.bounded_json import load_json
 from app.captioning.openai_compat.bounded_transport import HttpResponse
 from app.captioning.openai_compat.capabilities import (
+    Capabilities,
     LearnedCapabilities,
     documented_capabilities,
 )
+from app.captioning.openai_compat.chat_request import ChatRequest, RetryPolicy
 from app.captioning.openai_compat.endpoint import Endpoint
 from app.captioning.openai_compat.error_body import redact_for_terminal
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
 from app.captioning.openai_compat.known_good_image import known_good_image
 from app.captioning.openai_compat.response import ModelResponse
-from app.captioning.openai_compat.session import ChatRequest, RetryPolicy, Session, ShrinkImage
+from app.captioning.openai_compat.session import Session, ShrinkImage
 from app.captioning.openai_compat.settings import ModelSettings
 from app.captioning.prompt import system_prompt, user_prompt
 from app.captioning.providers.notes import describe_model
@@ -28,6 +32,8 @@ from app.captioning.styles.loader import load_styles
 from app.runtime.deadline import Deadline
 from app.types import Draft, NormalisedImage
 from app.validation.verdict import validate_draft
+
+_logger = logging.getLogger(__name__)
 
 _PROBE_MAX_TOKENS = 16
 _CHECK_MAX_TOKENS = 64
@@ -72,8 +78,12 @@ class OpenAICompatCaptioner(Captioner):
             settings.base_url, settings.resolve_api_key(), settings.header_values()
         )
         self._learned = LearnedCapabilities(
-            settings.model, documented_capabilities(provider, settings.model, settings.params)
+            settings.model,
+            documented_capabilities(provider, settings.model, settings.params),
+            on_change=self._keep,
         )
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._store: CapabilityStore | None = None
         self._price = None if settings.price is None else settings.price.token_price()
 
     async def draft(
@@ -131,7 +141,9 @@ class OpenAICompatCaptioner(Captioner):
             raise type(error)(log_reason=reason, retry_after_s=error.retry_after_s) from None
         is_same = served_model in (None, self.name)
         name = self.name if is_same else f"{self.name} (served as {served_model})"
-        return f'{name} at {base_url} captioned a drawn house: "{caption}"'
+        listed = await self._find_other_models()
+        hint = "" if listed is None else f"; but its server does not list it, but: {listed}"
+        return f'{name} at {base_url} captioned a drawn house: "{caption}"{hint}'
 
     async def _caption_known_image(self) -> tuple[str, str | None]:
         """The caption and the model that has answered.
@@ -167,12 +179,35 @@ class OpenAICompatCaptioner(Captioner):
             return []
         return describe_model(self.provider, self.name, self._settings.params, size)
 
+    async def recall(self, store: CapabilityStore) -> None:
+        """Know what an earlier process has learned, and keep there what this one learns."""
+        self._store = store
+        stored = await store.load(self._store_key)
+        if stored is not None:
+            self._learned.recall(stored)
+
+    def _keep(self, learned: Capabilities) -> None:
+        if self._store is not None:
+            task = asyncio.create_task(self._store.save(self._store_key, learned))
+            self._keeping.add(task)
+            task.add_done_callback(self._keeping.discard)
+
+    @property
+    def _store_key(self) -> str:
+        return capability_key(self._settings.known_base_url(), self.name, self._settings.params)
+
+    async def warn_where_not_listed(self) -> None:
+        """Log a warning where the server's list of models lacks this one."""
+        if (listed := await self._find_other_models()) is not None:
+            _logger.warning("model.not_listed", extra={"model": self.name, "listed": listed})
+
     def warm_up(self) -> None:
         """Import the openai SDK, which takes half a second; in any thread."""
         self._endpoint.warm_up()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, once what was learned is kept."""
+        await asyncio.gather(*self._keeping)
         await self._endpoint.aclose()
 
     def _chat_request(self, image: NormalisedImage, request: DraftRequest) -> ChatRequest:
@@ -231,17 +266,37 @@ class OpenAICompatCaptioner(Captioner):
 
     async def _describe_model_list(self) -> str:
         """Whether the server lists this model, for a failed check; empty where it lists none."""
-        timeout_s = min(self._settings.timeout_s, _LIST_MODELS_TIMEOUT_S)
-        try:
-            names = _model_names(await self._endpoint.list_models(timeout_s))
-        except (TransportError, TimeoutError):
-            return ""
+        names = await self._list_models()
         if not names:
             return ""
-        if any(name.removesuffix(":latest") == self.name.removesuffix(":latest") for name in names):
+        if self._is_in(names):
             return "; the server lists this model"
-        shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-        return f"; the server does not list this model, but: {shown}"
+        return f"; the server does not list this model, but: {_shorten(names)}"
+
+    async def _find_other_models(self) -> str | None:
+        """The models that the server lists, where this one is not among them."""
+        names = await self._list_models()
+        return _shorten(names) if names and not self._is_in(names) else None
+
+    async def _list_models(self) -> list[str]:
+        timeout_s = min(self._settings.timeout_s, _LIST_MODELS_TIMEOUT_S)
+        try:
+            return _model_names(await self._endpoint.list_models(timeout_s))
+        except (TransportError, TimeoutError):
+            return []
+
+    def _is_in(self, names: list[str]) -> bool:
+        """Gemini lists `models/NAME`, Ollama `NAME:latest`."""
+        own = _bare_name(self.name)
+        return any(_bare_name(name) == own for name in names)
+
+
+def _bare_name(name: str) -> str:
+    return name.removeprefix("models/").removesuffix(":latest")
+
+
+def _shorten(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
 
 
 def _model_names(response: HttpResponse) -> list[str]:

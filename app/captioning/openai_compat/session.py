@@ -10,8 +10,8 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from app.captioning.errors import (
@@ -39,6 +39,7 @@ from app.captioning.openai_compat.capabilities import (
     learn_fewer_tokens,
     learn_from_error,
 )
+from app.captioning.openai_compat.chat_request import ChatRequest, RetryPolicy
 from app.captioning.openai_compat.endpoint import Endpoint
 from app.captioning.openai_compat.error_body import ErrorBody, parse_error_body
 from app.captioning.openai_compat.error_classifier import (
@@ -47,12 +48,11 @@ from app.captioning.openai_compat.error_classifier import (
     classify_transport_error,
 )
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
-from app.captioning.openai_compat.extra_params import TOKEN_LIMITS, merge_params
+from app.captioning.openai_compat.extra_params import merge_params
 from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.request_body import RequestBody
 from app.captioning.openai_compat.response import InvalidResponse, ModelResponse, parse_response
 from app.captioning.openai_compat.server_text import loggable_codes, loggable_message
-from app.captioning.providers.provider import ErrorStatement
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import ModelImage
@@ -87,43 +87,6 @@ less time it is the deadline that was exceeded."""
 _PARAMS_HINT = (
     "it had the parameters of ALTWRIGHT_MODEL_PARAMS (or params in ALTWRIGHT_FALLBACKS): check them"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """What the model is asked: two texts and an image."""
-
-    model: str
-    system_prompt: str
-    user_prompt: str
-    image: ModelImage
-    max_tokens: int
-    """The ceiling of the caption."""
-    temperature: float | None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    """The operator's, merged into the body. What they set is not changed by what is learned."""
-    errors: tuple[ErrorStatement, ...] = ()
-    """What the provider documents about its errors."""
-    total_has_thinking: bool = False
-    """Whether thinking is counted in the total alone."""
-
-    @property
-    def has_own_token_limit(self) -> bool:
-        """Whether the operator limits the tokens."""
-        return bool(TOKEN_LIMITS & self.params.keys())
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How long a call may take, and how often and how long a session waits to repeat it."""
-
-    call_timeout_s: float
-    max_wait_s: float
-    """A longer wait named by the server is not waited out."""
-    max_retries: int = 2
-    """After a 5xx, a failed connection, or a 429 that names no wait."""
-    max_rate_limit_waits: int = 4
-    """After a 429 that names a wait: under load the next call may exceed the limit again."""
 
 
 class Session:

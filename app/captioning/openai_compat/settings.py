@@ -98,14 +98,17 @@ class ModelSettings(
             raise ValueError("a key is printable ASCII without spaces; part of it may be missing")
         return SecretStr(text)
 
+    def known_base_url(self) -> str:
+        """The base URL that calls go to, also where the openai SDK chooses it."""
+        return self.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI_URL
+
     def find_provider(self, providers: Mapping[str, Provider]) -> Provider | None:
         """The provider that is named, else the one of the base URL; None where none is known.
 
         Raises ValueError where the one that is named is not known.
         """
         if self.provider is None:
-            base_url = self.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI_URL
-            return find_provider(base_url, providers)
+            return find_provider(self.known_base_url(), providers)
         if self.provider not in providers:
             known = ", ".join(sorted(providers))
             raise ValueError(f"{self.provider!r} is no provider; there are {known}")

@@ -41,3 +41,45 @@ async def test_the_check_says_which_model_has_answered(make_captioner: Captioner
         model.respond({**completion(caption), "model": "another-model"})
         shown = await make_captioner(model.base_url).check()
         assert shown.startswith("a-model (served as another-model) at http")
+
+
+HOUSE = "A red house with a blue door stands on green grass under a yellow sun."
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_missing"),
+    [
+        (["a-model", "b"], False),
+        (["models/a-model"], False),
+        (["a-model:latest"], False),
+        (["a-model-2", "b"], True),
+        ([], False),
+    ],
+)
+async def test_a_model_that_its_server_does_not_list_is_told(
+    make_captioner: CaptionerFactory,
+    caplog: pytest.LogCaptureFixture,
+    listed: list[str],
+    is_missing: bool,
+) -> None:
+    """By the check, and by the start as a warning. A server without a list says nothing."""
+    models = {"object": "list", "data": [{"id": name} for name in listed]}
+    async with raw_model_server() as model:
+        model.complete(HOUSE).respond(models)
+        captioner = make_captioner(model.base_url)
+        hint = f"its server does not list it, but: {', '.join(listed)}"
+        assert (hint in await captioner.check()) == is_missing
+        await captioner.warn_where_not_listed()
+        assert ("model.not_listed" in caplog.text) == is_missing
+
+
+async def test_a_server_without_a_list_of_models_is_no_warning(
+    make_captioner: CaptionerFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error, a page, or no answer."""
+    async with raw_model_server() as model:
+        model.respond("<html>", 404).respond("[1, 2]").reset_connection()
+        captioner = make_captioner(model.base_url)
+        for _ in range(3):
+            await captioner.warn_where_not_listed()
+        assert "model.not_listed" not in caplog.text
