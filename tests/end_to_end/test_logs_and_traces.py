@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from testing.images import jpeg
+from testing.images import data_url, jpeg
+from testing.ports import free_port
 from testing.servers.altwright import Altwright
 from testing.servers.chat_completions_server import (
     ChatCompletionsServer,
@@ -224,3 +225,21 @@ def test_requests_without_a_traceparent_have_traces_of_their_own_and_probes_have
         "r-key", "r-missing", "r-rejected", "r-several", "r-traced",
     ]  # fmt: skip
     assert len({root.trace_id for root in roots}) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_down", [False, True], ids=["hangs", "is down"])
+def test_a_collector_that_hangs_or_is_down_delays_neither_captions_nor_the_stop(
+    is_down: bool,
+) -> None:
+    with OtlpCollector(hangs=True) as collector:
+        endpoint = f"http://127.0.0.1:{free_port()}" if is_down else collector.endpoint
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        with Altwright(variables, LOG_LEVEL="warning") as server:
+            image = data_url(jpeg())
+            assert all(server.caption(image).status_code == 200 for _ in range(20))
+            assert is_down or collector.requests
+            server.process.send_signal(signal.SIGINT)
+            # It may wait a second for the collector. The SDK alone would wait for thirty.
+            assert server.process.wait(15) == 0
+            assert not is_down or any("tracing.export_failed" in line for line in server.log)
