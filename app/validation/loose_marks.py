@@ -23,13 +23,13 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "quotation mark apart from its text": rf"^[\"'‘“]\s|\s[{_QUOTE}](?:\s\S{{1,2}})?$",
         "quotation in a quotation": rf"^[\"'“„«‘].{{0,1000}}{_SENTENCE_END}[\"'“”’»]{{2}}$"
         r"|^[\"'“„«‘]{2}.{0,1000}[\"'”’»]{2}$",
-        "doubled quotation mark": r"^([\"'“”„«‘])\1|([\"'”’»])\2$",
+        "doubled quotation mark": r"^([\"'“”„«‘])\1|([\"'“”’»])\2$",
         "quotation mark of another language": r"^»(?!.{0,300}\S«)",
         "full stop after a closing mark": rf"{_SENTENCE_END}[\"”’»«)\]]{{1,2}}[.,;][\"'”’»]?$",
         "empty quotation": r"“\s?”|„\s?“|«\s?»|\"\"",
         "closing mark before a word": r"“.{0,1000}\s”(?=\w)|[^\W\d]\"(?!s\b)[^\W\d]",
         "run of quotation marks": rf"[{_ANY_QUOTE}]{{3}}|\"'\"|'\"'",
-        "run of brackets": rf"^(?:[{_ANY_QUOTE}{_BRACKETS}']\s?){{3}}"
+        "run of brackets": rf"^(?:[{_ANY_QUOTE}{_BRACKETS}'|`]\s?){{3}}"
         rf"|[{_ANY_QUOTE}{_BRACKETS}]{{4}}|^[(\[{{<][\"'“„«‘]",
         "number in an open quotation": r"^(?:[\"'“„«‘(]\s?\d{1,2}|[\"'“„«‘]\s?[a-hA-H])[.)]\s"
         r"(?=\w)(?![^\"”“’»]{1,80}[\"”“’»]\s)",

@@ -35,10 +35,9 @@ _JSON_MEMBER = re.compile(
 _FENCE = re.compile(r"^[ \t]*(?:`{2,6}|~{2,6})[ \t]*[\w+#.-]{0,20}[ \t]*$", re.MULTILINE)
 _SENTENCE_ENDS = (".", "!", "?", "。", "।")
 _FENCE_WORD = r"(?:json|text|txt|plaintext|html|xml|markdown|md|yaml|python)\b"
-_INLINE_FENCE = re.compile(
-    rf"^\s{{0,9}}(?:`{{1,6}}+|~{{2,6}}+)(?:[ \t]?{_FENCE_WORD})?+(?=[^\n])"
-    r"|(?:`{3,6}|~{3,6})\s{0,9}$"
-)
+_FENCE_FIRST = re.compile(rf"\s{{0,9}}(?:`{{1,6}}+|~{{2,6}}+)(?:[ \t]?{_FENCE_WORD})?+(?=[^\n])")
+_FENCE_LAST = re.compile(r"(?:`{3,6}|~{3,6})\s{0,9}$")
+_FENCE_CHARS = 16
 _FENCE_INSIDE = re.compile(rf"(?:`{{2,6}}|~{{2,6}}){_FENCE_WORD}|`{{3,6}}|~{{3,6}}")
 _ALT = re.compile(
     # A quotation within the attribute does not end it.
@@ -98,7 +97,7 @@ _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
 
 def unwrap_json_and_html(answer: str) -> str:
     """The caption in a JSON answer or in an `alt` attribute; any other answer unchanged."""
-    answer = _INLINE_FENCE.sub("", _OUTER_TAGS.sub("", answer))
+    answer = _strip_inline_fences(_OUTER_TAGS.sub("", answer))
     fenced = _fenced_part(answer)
     for candidate in (answer, fenced):
         caption = _caption_from_json(candidate)
@@ -114,6 +113,14 @@ def unwrap_json_and_html(answer: str) -> str:
     if alt is not None:
         return _unescape_references(alt.group(1) or alt.group(2))
     return answer
+
+
+def _strip_inline_fences(answer: str) -> str:
+    """The answer without a fence on the line of its first or last words."""
+    first = _FENCE_FIRST.match(answer)
+    answer = answer if first is None else answer[first.end() :]
+    last = _FENCE_LAST.search(answer, max(0, len(answer) - _FENCE_CHARS))
+    return answer if last is None else answer[: last.start()]
 
 
 def parse_lines(answer: str) -> list[MarkupLine]:

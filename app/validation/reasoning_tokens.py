@@ -36,11 +36,11 @@ _ANSWER_STARTS = _any_of(
 )  # fmt: skip
 _SPECIAL_TOKENS = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁|⁇"
-    # A space and a line end in the vocabulary of byte-level tokenisers; letters of Maltese, too.
-    r"|(?-i:(?<!\w)Ġ(?=[A-Z\u0370-\uffff][^A-Z])|(?<=[^\w\s])Ċ{1,3}(?!\w))"
     r"|data:\s?\[DONE\]|<unused\d{1,4}>|\[(?:IMG|IMG_END|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
     re.IGNORECASE,
 )
+# A space and a line end in the vocabulary of byte-level tokenisers; letters of Maltese, too.
+_BYTE_LEVEL_TOKENS = re.compile(r"(?<!\w)Ġ(?=[A-Z\u0370-\uffff][^A-Z])|(?<=[^\w\s])Ċ{1,3}(?!\w)")
 _BOX = re.compile(r"[\\@](?:boxed|text|textbf|textit|emph|mathrm|caption)\{")
 _MAX_BOXES = 3
 # First words of reasoning that no token marks. Such a draft contains instructions, doubts and
@@ -77,6 +77,8 @@ def strip_reasoning(draft: str) -> str:
     if answer is whole or answer.before_first(_REASONING_STARTS) is not None:
         answer = _drop_reasoning(answer)
     text = _SPECIAL_TOKENS.sub(" ", assistant_turn(str(answer))[: MAX_DRAFT_CHARS + 1_000])
+    if "Ġ" in text or "Ċ" in text:
+        text = _BYTE_LEVEL_TOKENS.sub(" ", text)
     return _unbox(text.strip())[:MAX_DRAFT_CHARS]
 
 

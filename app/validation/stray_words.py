@@ -102,10 +102,10 @@ def starts_with_stray_word(text: str, languages: tuple[Language, ...]) -> bool:
 
 
 def has_only_stray_words(text: str) -> bool:
-    """Whether all words are names of fields: "Style Caption", "id,caption", "markdown"."""
+    """Whether all words are names of fields: "Style Caption", "id,caption", "END"."""
     words = _WORD_OR_NUMBER.findall(text.casefold())
     return (
-        (len(words) > 1 or (len(words) == 1 and text.islower()))
+        bool(words)
         and not words[0].isdigit()
         and all(word.isdigit() or word in _STRAY_WORDS or word in _FIELDS for word in words)
     )

@@ -81,6 +81,16 @@ def verdict_on(draft: str, locale: str = "en") -> Verdict:
         f"%0A{DISC}",
         f"a) {DISC}",
         f"{DISC}\n```\nTags: disc, table",
+        f'{{"caption": "{DISC}",\n"caption": "A cat."}}',
+        f"<ul><li>{DISC}</li><li>A cat sits on a mat.</li></ul>",
+        f"<answer><reasoning>short</reasoning>{DISC}</answer>",
+        f"<think>short<answer>{DISC}</answer></think>",
+        f"analysisIt is simple.assistantfinal{DISC}",
+        f"%22{DISC}%22",
+        f"‚{DISC}‘",
+        f"⁇ {DISC}",
+        f"Benutzer: Beschreibe dieses Bild.\nAssistent: {DISC}",
+        f"Utilisateur : Décris cette image. Assistant : {DISC}",
     ],
 )
 def test_a_good_sentence_comes_out_of_marks(draft: str) -> None:

@@ -13,7 +13,7 @@ LEFT_BY_WRAPPING = {
     "doubled quotation mark": ['""A dog runs.', "A dog runs.''"],
     "quotation mark of another language": ["»A dog runs."],
     "full stop after a closing mark": ["A dog runs.].", 'A dog runs.".'],
-    "empty quotation": ["A dog “” runs."],
+    "empty quotation": ["A dog “” runs.", "« »A dog runs."],
     "closing mark before a word": ["“A cat. ”A dog runs.", '"A cat. f"A dog runs.'],
     "run of quotation marks": ["A dog runs.”””", 'A dog runs."\'"'],
     "run of brackets": ["(« 「A dog runs.", "A dog runs.)]}>", "(“A dog runs."],

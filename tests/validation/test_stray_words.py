@@ -104,7 +104,7 @@ def test_a_sentence_or_a_phrase_may_follow_a_full_stop(text: str) -> None:
     assert not ends_with_stray_words(text)
 
 
-@pytest.mark.parametrize("text", ["Style Caption", "id,caption", "assistant system", "markdown"])
+@pytest.mark.parametrize("text", ["Style Caption", "id,caption", "assistant system", "END"])
 def test_names_of_fields_alone_are_no_caption(text: str) -> None:
     assert has_only_stray_words(text)
     assert not has_only_stray_words(f"{text} poster")
