@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from app.captioning.openai_compat.provider_dialects import Example
+from app.captioning.providers.provider import Example
 from testing.images import jpeg
 from testing.servers.chat_completions_server import ChatCompletionsServer, chat_completion
 

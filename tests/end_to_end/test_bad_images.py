@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from app.captioning.openai_compat.failure_kinds import FailureKind
-from app.captioning.openai_compat.provider_dialects import Dialect, Example, load_dialects
+from app.captioning.openai_compat.provider_dialects import Dialect, load_dialects
+from app.captioning.providers.provider import Example
 from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.dialect_model_server import CAPTION, DialectModelServer, bad_image
 
 IMAGE_KINDS = {
-    FailureKind.CONTENT_FILTERED, FailureKind.IMAGE_REFUSED, FailureKind.RUNNER_CRASHED,
+    FailureKind.CONTENT_FILTERED, FailureKind.IMAGE_REFUSED, FailureKind.IMAGE_UNREADABLE,
+    FailureKind.RUNNER_CRASHED,
 }  # fmt: skip
 DIALECTS = [row for row in load_dialects() if row.kind in IMAGE_KINDS]
 TOO_LARGE = [row for row in load_dialects() if row.kind is FailureKind.IMAGE_TOO_LARGE]

@@ -141,9 +141,7 @@ class OpenAICompatCaptioner(Captioner):
             raise type(error)(log_reason=reason, retry_after_s=error.retry_after_s) from None
         is_same = served_model in (None, self.name)
         name = self.name if is_same else f"{self.name} (served as {served_model})"
-        listed = await self._find_other_models()
-        hint = "" if listed is None else f"; but its server does not list it, but: {listed}"
-        return f'{name} at {base_url} captioned a drawn house: "{caption}"{hint}'
+        return f'{name} at {base_url} captioned a drawn house: "{caption}"'
 
     async def _caption_known_image(self) -> tuple[str, str | None]:
         """The caption and the model that has answered.
@@ -198,7 +196,7 @@ class OpenAICompatCaptioner(Captioner):
 
     async def warn_where_not_listed(self) -> None:
         """Log a warning where the server's list of models lacks this one."""
-        if (listed := await self._find_other_models()) is not None:
+        if (listed := await self.find_other_models()) is not None:
             _logger.warning("model.not_listed", extra={"model": self.name, "listed": listed})
 
     def warm_up(self) -> None:
@@ -273,7 +271,7 @@ class OpenAICompatCaptioner(Captioner):
             return "; the server lists this model"
         return f"; the server does not list this model, but: {_shorten(names)}"
 
-    async def _find_other_models(self) -> str | None:
+    async def find_other_models(self) -> str | None:
         """The models that the server lists, where this one is not among them."""
         names = await self._list_models()
         return _shorten(names) if names and not self._is_in(names) else None

@@ -18,7 +18,7 @@ from app.captioning.openai_compat.errors import (
 from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.openai_compat.provider_dialects import kind_of_codes, kind_of_words
 from app.captioning.openai_compat.retry_after import find_retry_after_in_body_s, find_retry_after_s
-from app.captioning.providers.provider import ErrorStatement
+from app.captioning.providers.provider import PLAIN_STATUSES, ErrorStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ def _kind(status: int, error: ErrorBody) -> FailureKind:
     kind = kind_of_codes(status, error.codes)
     if kind is None and status == 402:
         kind = FailureKind.QUOTA_EXHAUSTED
-    if kind is None and status not in (401, 404, 407, 429):
+    if kind is None and status not in PLAIN_STATUSES:
         kind = kind_of_words(status, text)
     if kind is None and _is_quota_exhausted(status, error):
         kind = FailureKind.QUOTA_EXHAUSTED

@@ -1,4 +1,7 @@
-"""What model servers say, as data: codes and words, each row with its source."""
+"""What model servers say, as data: codes and words, each row with its source.
+
+Rows of providers with a file of their own come from there.
+"""
 
 import datetime as dt
 import functools
@@ -9,21 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from app.captioning.openai_compat.failure_kinds import FailureKind
+from app.captioning.providers.provider import ErrorStatement, Example
+from app.captioning.providers.registry import load_providers
 
 _FILE = Path(__file__).with_name("provider_dialects.toml")
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One response of that provider, which a fake server plays in the tests."""
-
-    status: int
-    body: str
-    when: str = "always"
-    """Which requests get it: `always`, `small_image`, `large_image`, `few_tokens`, `not_streamed`.
-    The others get a caption."""
-    retry_after_s: int | None = None
-    """The wait that it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +45,17 @@ class Dialect:
 
 @functools.cache
 def load_dialects() -> tuple[Dialect, ...]:
-    """All rows, in the order of the file. Reading them takes some milliseconds, once."""
+    """All rows, by kind. Reading them takes some milliseconds, once."""
     rows = tomllib.loads(_FILE.read_text(encoding="utf-8"))["dialect"]
-    return tuple(_dialect(row) for row in rows)
+    others = [_dialect(row) for row in rows]
+    documented = [
+        _documented(provider.name, error, error.example)
+        for provider in load_providers().values()
+        for error in provider.errors
+        if error.example is not None
+    ]
+    order = list(FailureKind)
+    return tuple(sorted([*documented, *others], key=lambda row: order.index(row.kind)))
 
 
 def kind_of_codes(status: int, codes: Iterable[str]) -> FailureKind | None:
@@ -81,6 +81,20 @@ def kind_of_words(status: int, message: str) -> FailureKind | None:
             and any(words in message for words in row.words)
         ),
         None,
+    )
+
+
+def _documented(name: str, error: ErrorStatement, example: Example) -> Dialect:
+    return Dialect(
+        provider=error.said_by or name,
+        says=error.says,
+        kind=error.kind,
+        source=error.source,
+        date=error.read,
+        example=example,
+        codes=error.codes,
+        words=error.words,
+        statuses=error.statuses,
     )
 
 

@@ -7,6 +7,7 @@ files, or replace one by a file of the same name (PROVIDERS_DIR).
 import datetime as dt
 import fnmatch
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,9 @@ from app.captioning.image_tokens import ImageTokenRule, Size
 from app.captioning.openai_compat.extra_params import TOKEN_LIMITS
 from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.prices import Price
+
+PLAIN_STATUSES = frozenset({401, 404, 407, 429})
+"""Statuses that leave no doubt: words beside them are not searched."""
 
 Parameter = Literal["max_tokens", "max_completion_tokens", "temperature", "stream", "system"]
 
@@ -86,21 +90,40 @@ class ListedPrice(Statement):
         return self.price.input * tokens / 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One response of a provider, which a fake server plays in the tests."""
+
+    status: int
+    body: str
+    when: str = "always"
+    """Which requests get it: `always`, `small_image`, `large_image`, `few_tokens`, `not_streamed`.
+    The others get a caption."""
+    retry_after_s: int | None = None
+    """The wait that it names."""
+
+
 class ErrorStatement(Statement):
     """What an error of the provider means. Codes and words in lower case."""
 
+    said_by: str | None = None
+    """Who says so, where it is not the provider alone."""
     kind: FailureKind
     codes: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
     """Parts of a message."""
     statuses: frozenset[int] = frozenset()
-    """Empty: any."""
+    """Empty: any, and for words any but those whose status says enough."""
+    example: Example | None = None
 
     def is_said_by(self, status: int, codes: frozenset[str], text: str) -> bool:
         """Whether an error says this; `text` is in lower case."""
         if self.statuses and status not in self.statuses:
             return False
-        return bool(self.codes & codes) or any(words in text for words in self.words)
+        if self.codes & codes:
+            return True
+        is_plain = not self.statuses and status in PLAIN_STATUSES
+        return not is_plain and any(words in text for words in self.words)
 
 
 class Usage(Statement):
