@@ -67,7 +67,7 @@ _BMP_RLE_BYTES_PER_PIXEL = 11
 _BIT_FIELDS_MS_PER_MEGAPIXEL, _BMP_MS_PER_ROW = 30.0, 0.0001
 _BIT_FIELDS_STRIP_BYTES, _BIT_FIELDS_STRIP_COPIES = 1024 * 1024, 6
 # Read, masked, scaled, and as a part of the image.
-_TIFF_MS_PER_SAMPLE_MEGABYTE, _TIFF_MS_PER_PIECE = 12.0, 0.4
+_TIFF_MS_PER_SAMPLE_MEGABYTE, _TIFF_MS_PER_BITS_MEGABYTE, _TIFF_MS_PER_PIECE = 12.0, 40.0, 0.4
 _TIFF_PIECE_COPIES, _TIFF_BLOCK_COPIES = 4, 24
 # A piece in libtiff, in Pillow and as bytes. Blocks of bits are bytes for each of 16 bits.
 _PNG_MS_PER_SAMPLE_MEGABYTE, _PNG_MS_PER_FILE_MEGABYTE = 2.0, 8.0
@@ -173,7 +173,8 @@ def estimate_tiff_samples_work_ms(tiff: TiffSamples) -> float:
     pieces = tiff.piece_count * (len(tiff.shown_samples) if tiff.is_planar else 1)
     pieces *= 2 if tiff.is_read_twice else 1
     megabytes = pieces * tiff.piece_bytes / 1e6
-    return megabytes * _TIFF_MS_PER_SAMPLE_MEGABYTE + pieces * _TIFF_MS_PER_PIECE
+    per_megabyte = _TIFF_MS_PER_BITS_MEGABYTE if tiff.bits % 8 else _TIFF_MS_PER_SAMPLE_MEGABYTE
+    return megabytes * per_megabyte + pieces * _TIFF_MS_PER_PIECE
 
 
 def estimate_webp_work_ms(size_px: Size, view: memoryview) -> float:
