@@ -190,7 +190,7 @@ async def test_a_draft_that_breaks_no_rule_becomes_the_caption() -> None:
         locale="en-GB",
         decorative=False,
         truncated=False,
-        warnings=(),
+        warnings=("keywords_unused",),
         model="m",
         input_tokens=900,
         output_tokens=12,
