@@ -48,7 +48,7 @@ class RequestMiddleware:
         )
         state = scope.setdefault("state", {})
         state["request_id"] = request.request_id
-        tracer = None if scope["path"] in _UNLOGGED_ROUTES else state.get("tracer")
+        tracer = None if scope["path"].endswith(_UNLOGGED_ROUTES) else state.get("tracer")
         with work_for(request), request_span(tracer, _method(scope), request) as span:
             await self._run(scope, receive, send, request, span)
 

@@ -131,7 +131,8 @@ def configure_logging(log_format: LogFormat = "text", level: LogLevel = "info") 
 def _log_uncaught(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
-    _logger.critical("process.failed", exc_info=(kind, error or kind(), trace))
+    if kind is not SystemExit:  # of a thread, where Python ignores it as well
+        _logger.critical("process.failed", exc_info=(kind, error or kind(), trace))
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
