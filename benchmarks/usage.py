@@ -11,6 +11,7 @@ the cache, so that counting is a large part of the work.
 
 import argparse
 import asyncio
+import contextlib
 import multiprocessing
 import random
 import tempfile
@@ -132,22 +133,33 @@ def run_chaos(
     pause_s: float,
     workers: Sequence["AsyncResult[KeyCounts]"],
 ) -> Chaos:
-    """Kill replicas in turn, and pause Redis between two kills, until the workers have ended."""
+    """Kill replicas in turn, and pause Redis between two kills, until the workers have ended.
+
+    The next one is killed when the last one is ready again: two of three are always there.
+    """
     kills = pauses = 0
     while not _wait_for(workers, kill_every_s):
-        if kills % 2:
-            redis.pause()
-            is_over = _wait_for(workers, pause_s)
-            redis.resume()
-            pauses += 1
-            if is_over or _wait_for(workers, kill_every_s):
-                break
         server = servers[kills % len(servers)]
         server.process.kill()
         server.process.wait()
         server.start()
         kills += 1
+        if _wait_until_ready(server.url, workers) or _wait_for(workers, kill_every_s):
+            break
+        redis.pause()
+        _wait_for(workers, pause_s)
+        redis.resume()
+        pauses += 1
     return Chaos(kills, pauses)
+
+
+def _wait_until_ready(url: str, workers: Sequence["AsyncResult[KeyCounts]"]) -> bool:
+    """Whether all workers ended before the server was ready."""
+    while not _wait_for(workers, 0.5):
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/readyz", timeout=30).status_code == 200:
+                return False
+    return True
 
 
 def _wait_for(workers: Sequence["AsyncResult[KeyCounts]"], seconds: float) -> bool:
@@ -230,6 +242,7 @@ def run(requests: int, kill_every_s: float, pause_s: float) -> bool:
         ]
         urls = tuple(server.url for server in servers)
         plans = [Plan(urls, requests // _WORKERS, seed) for seed in range(_WORKERS)]
+        print(f"{_REPLICAS} replicas are ready", flush=True)
         began_s = time.monotonic()
         with multiprocessing.get_context("spawn").Pool(_WORKERS) as pool:
             workers = [pool.apply_async(run_worker, (plan,)) for plan in plans]
@@ -265,11 +278,9 @@ def wait_until_stored(urls: Sequence[str]) -> None:
     end_s = time.monotonic() + _SETTLE_TIMEOUT_S
     for url in urls:
         while time.monotonic() < end_s:
-            try:
+            with contextlib.suppress(httpx.HTTPError):  # it was killed last, and starts
                 if httpx.get(f"{url}/readyz", timeout=30).json().get("usage_store") == "up":
                     break
-            except httpx.HTTPError:
-                pass  # it was killed last, and starts
             time.sleep(0.2)
     time.sleep(_STORED_AFTER_S)
 
@@ -286,7 +297,7 @@ def main() -> None:
     """Run it; exit code 1 where a promise was broken."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--requests", type=int, default=100_000)
-    parser.add_argument("--kill-every", type=float, default=15.0, help="seconds between kills")
+    parser.add_argument("--kill-every", type=float, default=5.0, help="seconds before a kill")
     parser.add_argument("--pause", type=float, default=3.0, help="seconds of a pause of Redis")
     arguments = parser.parse_args()
     is_right = run(arguments.requests, arguments.kill_every, arguments.pause)
