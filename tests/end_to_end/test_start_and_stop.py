@@ -138,7 +138,7 @@ def test_keys_are_created_listed_and_revoked_while_a_server_runs(tmp_path: Path)
         assert response.status_code == 200
         assert response.headers["x-ratelimit-limit"] == "2"
         listed = run("keys", "list", KEYS_FILE=file).stdout
-        assert listed.startswith("shop\tlimit 2/minute\texpires 20")
+        assert listed.startswith("shop\tlimit 2/minute\tquota none\texpires 20")
         assert run("keys", "revoke", "shop", KEYS_FILE=file).returncode == 0
         assert server.get("/v1/styles").status_code == 401
 
