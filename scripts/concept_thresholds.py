@@ -9,9 +9,10 @@ other measures it: a concept is named only if it was right in MIN_PRECISION of i
 Where the measure fails, the threshold is raised in steps; a concept that fails at the last is never
 named. Concepts with few pictures are measured together. The report has the figures of the measuring
 half alone, by the part of a file's name before its first hyphen. With `--raise-only` the thresholds
-that there are stay, and those of concepts that are named wrongly in the setting half are raised
-above it: for new pictures without those that set the thresholds before. `--errors` lists what was
-named wrongly, `--write` writes `app/vision/concept_thresholds.toml`. Needs the extra `embedded`.
+that there are stay, and those of concepts that are named wrongly in too many pictures of the
+setting half are raised above these: for new pictures without those that set the thresholds before.
+`--errors` lists what was named wrongly, `--write` writes `app/vision/concept_thresholds.toml`.
+Needs the extra `embedded`.
 """
 
 import argparse
@@ -63,7 +64,7 @@ def read_pictures(folders: Sequence[Path]) -> list[Picture]:
     for labelled in (picture for folder in folders for picture in read_folder(folder)):
         with Image.open(labelled.path) as opened:
             image = decode(io.BytesIO(normalise(opened)))
-        totals = table.sum_classes(recogniser.classify(image))
+        totals = table.sum_classes(recogniser.classify(image).classes)
         pictures.append(Picture(labelled, totals))
     return pictures
 
@@ -71,8 +72,11 @@ def read_pictures(folders: Sequence[Path]) -> list[Picture]:
 class Calibration:
     """The thresholds, set concept by concept, those below a concept before it."""
 
-    def __init__(self, table: ConceptTable, pictures: Sequence[Picture]) -> None:
+    def __init__(
+        self, table: ConceptTable, pictures: Sequence[Picture], lowest: float = MIN_THRESHOLD
+    ) -> None:
         self._table = table
+        self._lowest = lowest
         self._setting = [picture for picture in pictures if picture.label.sets_thresholds]
         self._measuring = [picture for picture in pictures if not picture.label.sets_thresholds]
         self.thresholds: dict[str, Threshold] = {}
@@ -94,7 +98,7 @@ class Calibration:
 
     def _calibrate(self, name: str) -> None:
         setting, measuring = (self._judge(name, half) for half in (self._setting, self._measuring))
-        lowest = find_threshold(setting, MIN_THRESHOLD)
+        lowest = find_threshold(setting, self._lowest)
         rights = [
             sum(right for total, right in half if total >= lowest) for half in (setting, measuring)
         ]
@@ -155,7 +159,11 @@ def raise_thresholds(
             for picture in pictures
             if picture.label.sets_thresholds and name in find_wrong(table, picture)
         ]
-        if not wrong:
+        named = sum(
+            picture.label.sets_thresholds and name in find_named(table, picture)
+            for picture in pictures
+        )
+        if len(wrong) <= (1 - MIN_PRECISION) * named:
             continue
         threshold = round(max(wrong) + MARGIN, 3)
         notes.append(f"raised: {name} from {thresholds[name].threshold} to {threshold}")

@@ -3,7 +3,8 @@
 A folder has pictures and `labels.jsonl`, one object a line: `file`, and `objects` (a list of
 everything that can be seen), `path` (a name that says what the picture shows), or both.
 `picture_labels.toml` says which concepts the words mean; what no label says is not there. Of
-`objects` the words `person` and `people` say whether one person is seen or several.
+`objects` the words `person` and `people` say whether one person is seen or several. `product` is
+the class of `product_classes.toml` that the picture trains.
 """
 
 import hashlib
@@ -30,6 +31,8 @@ class LabelledPicture:
     """Concepts that may be in it: its label is only the more general word."""
     people: int
     """0, 1, or 2 for several."""
+    product: str | None = None
+    """The class of products that it trains."""
 
     @property
     def source(self) -> str:
@@ -50,7 +53,8 @@ def read_folder(folder: Path) -> Iterator[LabelledPicture]:
         true, unchecked = labels.find(row)
         objects = {str(word).casefold() for word in row.get("objects") or ()}
         people = 2 if "people" in objects else int("person" in objects)
-        yield LabelledPicture(folder / row["file"], true, unchecked, people)
+        product = row.get("product")
+        yield LabelledPicture(folder / row["file"], true, unchecked, people, product)
 
 
 class Labels:

@@ -1,8 +1,10 @@
-"""The concepts that can be named: which classes of the classifier each one sums, and from which
-probability on it is named.
+"""The concepts that can be named: which classes each one sums, and from which probability on it is
+named.
 
-`concepts.toml` is written by hand, `concept_thresholds.toml` by `scripts/concept_thresholds.py`,
-which measures on labelled pictures.
+`concepts.toml` and `product_classes.toml` are written by hand, `concept_thresholds.toml` and
+`product_thresholds.toml` by `scripts/concept_thresholds.py` and `scripts/product_weights.py`, which
+measure on labelled pictures. A concept is named where the classifier of ImageNet is sure of it, or
+where the mean of both classifiers is high.
 """
 
 import functools
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.vision.features import Sighting
+from app.vision.product_classifier import load_product_classes
 
 _PACKAGE = "app.vision"
 PICTURED_KINDS = frozenset({"animal", "electronics", "food", "tableware", "toy"})
@@ -63,55 +66,91 @@ class Concept:
 
 
 @dataclass(frozen=True, slots=True)
+class Probabilities:
+    """What both classifiers make of one image, 0 to 1."""
+
+    classes: NDArray[np.float32]
+    """Of the classes in `imagenet_classes.txt`."""
+    products: NDArray[np.float32]
+    """Of the classes in `product_classes.toml`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConceptTable:
     """All concepts, in the order of `concepts.toml`."""
 
     concepts: Mapping[str, Concept]
     thresholds: Mapping[str, Threshold]
-    """Without the concepts that are never named."""
+    """Without the concepts that are never named by the first classifier."""
+    product_thresholds: Mapping[str, Threshold]
+    """Of the mean of both classifiers, for concepts that both know."""
     statue_classes: tuple[int, ...]
     sums: NDArray[np.float32]
-    """1 where a concept (row) sums a class (column)."""
+    """1 where a concept (row) sums a class of ImageNet (column)."""
+    product_sums: NDArray[np.float32]
+    """1 where a concept (row) sums a class of products (column)."""
 
-    def find_sightings(self, probabilities: NDArray[np.float32]) -> tuple[Sighting, ...]:
-        """What is certain to be in a picture, the surest first, from the classes' probabilities."""
-        totals = self.sum_classes(probabilities)
+    def find_sightings(self, probabilities: Probabilities) -> tuple[Sighting, ...]:
+        """What is certain to be in a picture, the surest first."""
+        totals = self.sum_classes(probabilities.classes)
+        means = self.average(probabilities)
         certain = {
             name
-            for name, threshold in self.thresholds.items()
-            if totals[name] >= threshold.threshold
+            for thresholds, values in ((self.thresholds, totals), (self.product_thresholds, means))
+            for name, threshold in thresholds.items()
+            if values[name] >= threshold.threshold
         }
         generals = {general for name in certain for general in self.generals_of(name)}
-        found = [Sighting(name, min(totals[name], 1.0)) for name in certain - generals]
+        found = [
+            Sighting(name, min(max(totals[name], means.get(name, 0.0)), 1.0))
+            for name in certain - generals
+        ]
         found.sort(key=lambda sighting: (-sighting.probability, sighting.concept))
         return tuple(found[:MAX_SIGHTINGS])
 
-    def sum_classes(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
-        """The probability of each concept; 0 where it is spread over many classes."""
-        totals = self.sums @ probabilities
-        totals[(self.sums * probabilities).max(axis=1) < MIN_CLASS_PROBABILITY] = 0
-        return dict(zip(self.concepts, totals.tolist(), strict=True))
+    def sum_classes(self, classes: NDArray[np.float32]) -> dict[str, float]:
+        """The probability of each concept in the first classifier; 0 where it is spread over many
+        classes."""
+        return dict(zip(self.concepts, self._sum(classes).tolist(), strict=True))
 
-    def may_picture_faces(self, probabilities: NDArray[np.float32]) -> bool:
+    def average(self, probabilities: Probabilities) -> dict[str, float]:
+        """The mean of both classifiers, of the concepts that both know."""
+        products = self.product_sums @ probabilities.products
+        means = (self._sum(probabilities.classes) + products) / 2
+        is_known: NDArray[np.bool_] = np.asarray(
+            self.product_sums.any(axis=1) & self.sums.any(axis=1)
+        )
+        return {
+            name: float(mean)
+            for name, mean, known in zip(self.concepts, means, is_known, strict=True)
+            if known
+        }
+
+    def _sum(self, classes: NDArray[np.float32]) -> NDArray[np.float32]:
+        totals: NDArray[np.float32] = self.sums @ classes
+        totals[(self.sums * classes).max(axis=1) < MIN_CLASS_PROBABILITY] = 0
+        return totals
+
+    def may_picture_faces(self, classes: NDArray[np.float32]) -> bool:
         """Whether a face in the picture may be no person's."""
-        classes = frozenset[int]().union(
+        pictured_classes = frozenset[int]().union(
             *(
                 concept.classes
                 for concept in self.concepts.values()
                 if concept.kind in PICTURED_KINDS
             )
         )
-        pictured = probabilities[sorted(classes)]
+        pictured = classes[sorted(pictured_classes)]
         is_pictured = (
             pictured.sum() >= PICTURED_MIN_PROBABILITY and pictured.max() >= MIN_CLASS_PROBABILITY
         )
-        is_statue = probabilities[list(self.statue_classes)].sum() >= STATUE_MIN_PROBABILITY
+        is_statue = classes[list(self.statue_classes)].sum() >= STATUE_MIN_PROBABILITY
         return bool(is_pictured or is_statue)
 
-    def may_show_clothes(self, probabilities: NDArray[np.float32]) -> bool:
+    def may_show_clothes(self, classes: NDArray[np.float32]) -> bool:
         """Whether the picture may show somebody who wears something."""
-        classes = sorted(self.concepts[CLOTHES].classes)
-        return float(probabilities[classes].sum()) >= CLOTHES_MIN_PROBABILITY
+        clothes = sorted(self.concepts[CLOTHES].classes)
+        return float(classes[clothes].sum()) >= CLOTHES_MIN_PROBABILITY
 
     def generals_of(self, name: str) -> tuple[str, ...]:
         """The concepts above a concept, the nearest first."""
@@ -139,13 +178,31 @@ def load_concepts() -> ConceptTable:
     sums = np.zeros((len(concepts), len(classes)), np.float32)
     for index, concept in enumerate(concepts.values()):
         sums[index, sorted(concept.classes)] = 1
-    thresholds = {
-        name: Threshold(**row) for name, row in _load_toml("concept_thresholds.toml").items()
-    }
+    return ConceptTable(
+        concepts,
+        thresholds=_load_thresholds("concept_thresholds.toml", concepts),
+        product_thresholds=_load_thresholds("product_thresholds.toml", concepts),
+        statue_classes=tuple(map(classes.index, STATUE_CLASSES)),
+        sums=sums,
+        product_sums=_sum_products(rows),
+    )
+
+
+def _sum_products(rows: Mapping[str, Mapping[str, Any]]) -> NDArray[np.float32]:
+    named = load_product_classes().values()
+    if unknown := set(named) - rows.keys() - {""}:
+        raise KeyError(f"product classes of unknown concepts: {sorted(unknown)}")
+    return np.array(
+        [[bool(each) and _is_below(each, name, rows) for each in named] for name in rows],
+        np.float32,
+    )
+
+
+def _load_thresholds(file: str, concepts: Mapping[str, Concept]) -> dict[str, Threshold]:
+    thresholds = {name: Threshold(**row) for name, row in _load_toml(file).items()}
     if unknown := thresholds.keys() - concepts.keys():
         raise KeyError(f"thresholds of unknown concepts: {sorted(unknown)}")
-    statue_classes = tuple(map(classes.index, STATUE_CLASSES))
-    return ConceptTable(concepts, thresholds, statue_classes, sums)
+    return thresholds
 
 
 def _load_toml(name: str) -> dict[str, dict[str, Any]]:

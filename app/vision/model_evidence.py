@@ -66,7 +66,7 @@ def _weigh_subjects(data: BinaryIO) -> dict[str, Any] | None:
         return None
     probabilities = recogniser.classify(decode(io.BytesIO(encoded)))
     table = load_concepts()
-    totals = (table.sums @ probabilities).tolist()
+    totals = (table.sums @ probabilities.classes).tolist()
     return {
         "sightings": [(s.concept, s.probability) for s in table.find_sightings(probabilities)],
         "probabilities": dict(zip(table.concepts, totals, strict=True)),

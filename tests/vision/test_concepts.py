@@ -6,7 +6,8 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from app.vision.concepts import MAX_SIGHTINGS, load_concepts
+from app.vision.concepts import MAX_SIGHTINGS, Probabilities, load_concepts
+from app.vision.product_classifier import OTHER, load_product_classes
 
 CLASSES = [
     line.split()[1]
@@ -23,9 +24,16 @@ def probabilities(**classes: float) -> np.ndarray:
     return values
 
 
-def named(**classes: float) -> list[str]:
-    sightings = load_concepts().find_sightings(probabilities(**classes))
-    return [sighting.concept for sighting in sightings]
+def products(**classes: float) -> np.ndarray:
+    """The output of the classifier of products; what is left over is something else."""
+    values = np.array([classes.get(name, 0) for name in load_product_classes()], np.float32)
+    values[list(load_product_classes()).index(OTHER)] += 1 - values.sum()
+    return values
+
+
+def named(products: np.ndarray = products(), **classes: float) -> list[str]:  # noqa: B008
+    both = Probabilities(probabilities(**classes), products)
+    return [sighting.concept for sighting in load_concepts().find_sightings(both)]
 
 
 def test_there_are_a_thousand_classes_with_a_name_each():
@@ -66,11 +74,12 @@ def test_the_number_of_concepts_is_one_that_five_languages_can_have_words_for():
     assert 150 <= len(load_concepts().concepts) <= 300
 
 
-def test_thresholds_are_probabilities_and_were_measured():
+@pytest.mark.parametrize("file", ["thresholds", "product_thresholds"])
+def test_thresholds_are_probabilities_and_were_measured(file: str):
     """A concept is named only where at least 98 % of the pictures that measured it were right."""
     table = load_concepts()
-    assert table.thresholds
-    for name, row in table.thresholds.items():
+    assert getattr(table, file)
+    for name, row in getattr(table, file).items():
         assert name in table.concepts
         assert 0.35 <= row.threshold < 1, name
         assert 0.98 <= row.precision <= 1, name
@@ -94,6 +103,20 @@ def test_the_more_general_word_is_named_where_only_that_is_certain():
     """And only one of both where both are."""
     assert named(beagle=0.33, tabby=0.33, red_fox=0.32) == ["animal"]
     assert named(tabby=0.98) == ["cat"]
+
+
+def test_a_product_is_named_where_both_classifiers_together_are_sure():
+    """Where either alone is not, and not where the other one sees something else."""
+    assert named(jersey=0.35) == []
+    assert named(products(t_shirt=0.95), jersey=0.35) == ["t_shirt"]
+    assert named(products(t_shirt=0.5, dress=0.45), jersey=0.2, gown=0.1) == ["garment"]
+    assert named(products(t_shirt=1.0)) == []
+
+
+def test_a_product_class_without_a_word_counts_for_the_more_general_concept():
+    """A jacket is a garment, and a suitcase is nothing that can be named."""
+    assert named(products(jacket=0.95), trench_coat=0.2, suit=0.15) == ["garment"]
+    assert named(products(suitcase=1.0)) == []
 
 
 @pytest.mark.parametrize("classes", [{}, {"tabby": 0.2}, {"velvet": 1.0}, {"web_site": 1.0}])
@@ -124,7 +147,8 @@ def test_the_face_of_a_statue_is_no_person():
 
 def test_at_most_a_few_sightings_are_returned_the_surest_first():
     """Even for an output that is no distribution."""
-    sightings = load_concepts().find_sightings(np.ones(len(CLASSES), np.float32))
+    both = Probabilities(np.ones(len(CLASSES), np.float32), products())
+    sightings = load_concepts().find_sightings(both)
     assert len(sightings) == MAX_SIGHTINGS
     values = [sighting.probability for sighting in sightings]
     assert values == sorted(values, reverse=True)

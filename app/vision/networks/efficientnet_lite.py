@@ -4,7 +4,8 @@ The network (https://github.com/tensorflow/tpu/tree/master/models/official/effic
 stem, 21 inverted residual blocks without squeeze-and-excitation, a head; ReLU6 after each
 convolution but a block's last; TensorFlow's SAME padding. Batch normalisation is folded into the
 convolutions. Input: 260 x 260 pixels of RGB, (value - 127) / 128. Output: probabilities of the
-1,000 classes of ImageNet in the order of `imagenet_classes.txt`.
+1,000 classes of ImageNet in the order of `imagenet_classes.txt`, and the features from which they
+are computed.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from app.vision.networks.torch_weights import Arrays
 
 INPUT_PX = 260
 INPUT_MEAN, INPUT_SCALE = 127.0, 128.0
-CLASSES = 1000
+CLASSES, FEATURES = 1000, 1280
 STAGES = ((1, 1), (3, 2), (3, 2), (4, 2), (4, 1), (5, 2), (1, 1))
 """Blocks of each stage, and the stride of its first one. The first and the last stage keep the
 length they have in EfficientNet-B0; the others have 1.2 times as many blocks."""
@@ -23,7 +24,10 @@ NORMALISATION_EPSILON = 1e-3
 
 
 def build_classifier(weights: Arrays) -> bytes:
-    """The model as bytes, `pixels` to `probabilities`. Raises WeightsError for other weights."""
+    """The model as bytes, `pixels` to probabilities and features.
+
+    Raises WeightsError for other weights.
+    """
     try:
         return _Builder(weights).build()
     except (KeyError, ValueError) as error:
@@ -46,12 +50,13 @@ class _Builder:
                 block += 1
         value = self._convolve(value, "_conv_head", "_bn1")
         value = self._graph.add("GlobalAveragePool", [value])
-        value = self._graph.add("Flatten", [value])
+        features = self._graph.add("Flatten", [value])
         matrix = self._graph.add_constant(self._array("_fc.weight", 2))
         bias = self._graph.add_constant(self._array("_fc.bias", 1))
-        value = self._graph.add("Gemm", [value, matrix, bias], transB=1)
+        value = self._graph.add("Gemm", [features, matrix, bias], transB=1)
         value = self._graph.add("Softmax", [value], axis=1)
         self._graph.add_output(value, ("images", CLASSES))
+        self._graph.add_output(features, ("images", FEATURES))
         return self._graph.to_bytes()
 
     def _add_block(self, value: str, name: str, stride: int) -> str:

