@@ -52,8 +52,8 @@ def render_table() -> str:
 
 def render_provider_table() -> str:
     """What is known about each provider, in markdown."""
-    lines = ["| provider | base URL | switches thinking off | of which models | list prices |"]
-    lines.append("|---|---|---|---|---|")
+    lines = ["| provider | hosts | switches thinking off | of which models | pictures | prices |"]
+    lines.append("|---|---|---|---|---|---|")
     for provider in load_providers().values():
         off = [each for each in provider.thinking if each.off is not None]
         switches = "; ".join(f"[`{json.dumps(each.off)}`]({each.source})" for each in off)
@@ -63,9 +63,10 @@ def render_provider_table() -> str:
             f"({each.source}), {each.read}"
             for each in provider.prices
         )
+        limits = "; ".join(f"[{each.says}]({each.source})" for each in provider.image_limits)
         hosts = ", ".join(f"`{host}`" for host in provider.hosts)
         name = f"[{provider.name}]({provider.api.source})"
-        lines.append(f"| {name} | {hosts} | {switches} | {models} | {prices} |")
+        lines.append(f"| {name} | {hosts} | {switches} | {models} | {limits} | {prices} |")
     return "\n".join(lines)
 
 

@@ -82,6 +82,7 @@ class OpenAICompatCaptioner(Captioner):
             documented_capabilities(provider, settings.model, settings.params),
             on_change=self._keep,
         )
+        self._is_other_told = False
         self._keeping: set[asyncio.Task[None]] = set()
         self._store: CapabilityStore | None = None
         self._price = None if settings.price is None else settings.price.token_price()
@@ -244,9 +245,17 @@ class OpenAICompatCaptioner(Captioner):
 
     def _served_model(self, name: str | None) -> str | None:
         """The name that the server has sent, unless it is or contains a secret."""
-        if name is None or any(secret in name for secret in self._endpoint.secrets):
+        if name is None or self._has_secret(name):
             return None
+        if not self._is_other_told and not _bare_name(name).startswith(_bare_name(self.name)):
+            # The name is the server's text: it is in the answer and not in the log.
+            self._is_other_told = True
+            hint = "`model` of the answers names it; MODEL_PRICE is counted for it as well"
+            _logger.warning("model.another_answers", extra={"model": self.name, "hint": hint})
         return name
+
+    def _has_secret(self, text: str) -> bool:
+        return any(secret in text for secret in self._endpoint.secrets)
 
     def _create_session(
         self, request: ChatRequest, retry_policy: RetryPolicy, deadline: Deadline
@@ -279,9 +288,10 @@ class OpenAICompatCaptioner(Captioner):
     async def _list_models(self) -> list[str]:
         timeout_s = min(self._settings.timeout_s, _LIST_MODELS_TIMEOUT_S)
         try:
-            return _model_names(await self._endpoint.list_models(timeout_s))
+            names = _model_names(await self._endpoint.list_models(timeout_s))
         except (TransportError, TimeoutError):
             return []
+        return [name for name in names if not self._has_secret(name)]
 
     def _is_in(self, names: list[str]) -> bool:
         """Gemini lists `models/NAME`, Ollama `NAME:latest`."""

@@ -34,6 +34,22 @@ async def test_a_name_that_cannot_be_shown_is_not_used(
         assert (found.model, found.served_model) == ("a-model", None)
 
 
+async def test_another_model_than_the_configured_one_is_logged_once(
+    make_captioner: CaptionerFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A dated version of the same is none. The name is in the answer, not in the log."""
+    async with raw_model_server() as model:
+        model.respond({**completion("A blue disc."), "model": "models/a-model-2026-09-22"})
+        model.respond({**completion("A blue disc."), "model": "b-model"})
+        captioner = make_captioner(model.base_url)
+        await draft(captioner, 30)
+        assert "model.another_answers" not in caplog.text
+        for _ in range(2):
+            assert (await draft(captioner, 30)).served_model == "b-model"
+        assert caplog.text.count("model.another_answers") == 1
+        assert not any("b-model" in str(vars(record)) for record in caplog.records)
+
+
 async def test_the_check_says_which_model_has_answered(make_captioner: CaptionerFactory) -> None:
     """An alias that has moved is seen there."""
     caption = "A red house with a blue door stands on green grass under a yellow sun."
