@@ -3,6 +3,7 @@
 Each wrong field has an error of its own.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from app.fetching.upload import Upload, UploadReceiver
 from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.paced_work import PacedWork
+from app.telemetry.request_context import record_time
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """Enough for a data: URL of an image of six megabytes. A larger image is better sent as a URL, or
@@ -120,6 +122,7 @@ class BodyReader:
         places: Places,
     ) -> None:
         """Fill `form`, whose file is the caller's to discard."""
+        began_s = time.monotonic()
         deadline = Deadline.after(self._drain.shorten(self._timeout_s))
         try:
             reader = FormReader(body, model, form, lease, self._uploads, places)
@@ -133,6 +136,8 @@ class BodyReader:
         except CaptionError:
             await body.discard()
             raise
+        finally:
+            record_time("upload", time.monotonic() - began_s)
 
     async def _validate(
         self,
