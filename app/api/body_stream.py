@@ -9,7 +9,7 @@ from app.runtime.fair_loop import bulk_work
 
 _DISCARD_MAX_BYTES = 72 * 1024 * 1024
 """The largest form. Who sends more is cut off."""
-_DISCARD_TIMEOUT_S = 3.0
+_DISCARD_TIMEOUT_S, _LATE_DISCARD_TIMEOUT_S = 3.0, 1.0
 
 
 class BodyStream:
@@ -38,19 +38,21 @@ class BodyStream:
         while not self._is_complete:
             yield await self._receive()
 
-    async def discard(self) -> None:
+    async def discard(self, *, is_late: bool = False) -> None:
         """Read on for a moment, so that a client that writes before it reads gets the response.
 
         Most clients send the whole body before they read. Closing the connection on them turns a
         clear 413 into a broken pipe. A client that waits for `100 Continue` has not sent its body.
+        With `is_late` the time of the request is over, and the moment is short.
         """
         waits = self._request.headers.get("expect", "").lower() == "100-continue"
         if waits and not self._has_begun:
             return
         discarded = 0
+        timeout_s = _LATE_DISCARD_TIMEOUT_S if is_late else _DISCARD_TIMEOUT_S
         try:
             with bulk_work():
-                async with asyncio.timeout(_DISCARD_TIMEOUT_S):
+                async with asyncio.timeout(timeout_s):
                     while discarded < _DISCARD_MAX_BYTES and not self._is_complete:
                         discarded += len(await self._receive())
         except (TimeoutError, ClientDisconnect):

@@ -134,7 +134,7 @@ class BodyReader:
         except RequestTimeout:
             raise
         except CaptionError:
-            await body.discard()
+            await body.discard(is_late=not deadline.left_s())
             raise
         finally:
             record_time("upload", time.monotonic() - began_s)
