@@ -108,7 +108,8 @@ class OcrEngine:
 
         `is_text_sparse`: the full size is searched only if the coarse size has text.
         """
-        bgr: BgrPixels = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+        rgb = np.asarray(image.convert("RGB"))
+        bgr: BgrPixels = self._cv2.cvtColor(rgb, self._cv2.COLOR_RGB2BGR)
         if is_text_sparse and not self._detect(bgr, COARSE_PIXELS):
             return ()
         chosen, others = _choose_most_prominent(self._detect(bgr, FULL_PIXELS))
