@@ -76,6 +76,7 @@ LAST: Mapping[str, re.Pattern[str]] = {
         "Roman number": rf"{_AFTER_END}{_GAP}[IVX]{{2,5}}[.)]?$",
         "remark": rf"{_AFTER_END}\s?(?i:the end|thank you(?: very much)?|thanks|done|cheers|enjoy"
         r"|finished|hope (?:that|this|it) helps|end of \w+)[.! ]{0,3}$",
+        "role glued to a word": r"[^\W\d_]assistant$|[A-Z]{2}(?:user|system|model)$",
         "percent-encoded sign": r"%[0-7][0-9A-F]$(?<!\d%..)",
         "comment": rf"{_AFTER_END}\s?(?:#|//|--)(?:\s.{{0,80}})?$",
     }.items()

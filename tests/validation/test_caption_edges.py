@@ -37,6 +37,7 @@ LEFT_LAST = {
     "number of a footnote": ["A dog runs. ²"],
     "Roman number": ["A dog runs. II."],
     "remark": ["A dog runs. Thank you.", "A dog runs. The end."],
+    "role glued to a word": ["A dog runs. ENDassistant", "A dog — 37 charactersassistant"],
     "percent-encoded sign": ["A dog runs.%20"],
     "comment": ["A dog runs. # noqa", "A dog runs. //"],
 }
