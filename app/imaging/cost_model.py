@@ -62,8 +62,8 @@ _ISO_MS_PER_ITEM, _EXIF_MS_PER_MEGABYTE = 0.1, 400.0
 # Each tile of an AVIF has a decoder of its own. Pillow parses the tags of EXIF.
 _BMP_MS_PER_RUN = 0.0012
 # A run takes two bytes at least.
-_BMP_RLE_BYTES_PER_PIXEL = 11
-# Pixels, which of them there are, and both as images; in colour, and on white.
+_BMP_RLE_BYTES_PER_PIXEL = 1
+# The decoded rows, beside the image.
 _BIT_FIELDS_MS_PER_MEGAPIXEL, _BMP_MS_PER_ROW = 30.0, 0.0001
 _BIT_FIELDS_STRIP_BYTES, _BIT_FIELDS_STRIP_COPIES = 1024 * 1024, 6
 # Read, masked, scaled, and as a part of the image.

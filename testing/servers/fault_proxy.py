@@ -6,6 +6,8 @@ sets the action for all other requests. Without either, every request is forward
 
 import asyncio
 import contextlib
+import email
+import email.policy
 import json
 import socket
 import struct
@@ -40,6 +42,19 @@ class RecordedRequest:
         found = json.loads(self.body)
         assert isinstance(found, dict)
         return found
+
+    def form(self) -> dict[str, str | bytes]:
+        """The body as a form: text fields, and files as bytes; the last of each name."""
+        head = f"Content-Type: {self.headers['content-type']}\r\n\r\n".encode()
+        message = email.message_from_bytes(head + self.body, policy=email.policy.HTTP)
+        fields: dict[str, str | bytes] = {}
+        for part in message.iter_parts():
+            name = part.get_param("name", header="Content-Disposition")
+            data = part.get_payload(decode=True)
+            assert isinstance(name, str)
+            assert isinstance(data, bytes)
+            fields[name] = data.decode() if part.get_filename() is None else data
+        return fields
 
 
 Action = Callable[["FaultProxy", RecordedRequest, asyncio.StreamWriter], Awaitable[None]]

@@ -180,6 +180,6 @@ def test_a_key_with_a_quota_is_refused_while_redis_is_away_and_others_are_counte
         assert usage(server, "small")["captions"] == {"caption": 1, "overloaded": 1}
         server.process.kill()
         server.process.wait()
-    with Altwright(**settings) as again:
+    with Altwright(**settings, **stub_model_settings(model)) as again:
         assert usage(again, "shop")["captions"] == {"caption": 1}
         assert json.dumps(usage(again, "small")["quota"]).startswith('{"limit": 3, "remaining": 2')

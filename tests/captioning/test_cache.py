@@ -150,6 +150,7 @@ async def test_the_value_in_redis_has_kept_its_form(
         "truncated": False,
         "warnings": ["short"],
         "model": "m",
+        "served_model": None,
         "sent_px": [20, 10],
         "checks": None,
     }
@@ -174,6 +175,7 @@ ENTRY: dict[str, Any] = {
     "truncated": False,
     "warnings": [],
     "model": "m",
+    "served_model": None,
     "sent_px": [20, 10],
     "checks": None,
 }

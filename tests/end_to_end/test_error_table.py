@@ -13,6 +13,7 @@ import pytest
 from llmock.testing import LLMockServer
 
 from app.errors import InternalError, public_error_classes
+from app.usage.errors import QuotaExceeded
 from testing.images import data_url, jpeg
 from testing.servers.altwright import Altwright
 from testing.servers.llmock_model_server import LlmockModelServer
@@ -109,7 +110,7 @@ def test_an_unknown_path_and_an_unknown_method_have_different_codes(server: Altw
     assert response.headers["allow"] == "POST, OPTIONS"
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", None])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
 def test_a_body_that_is_not_declared_as_json_is_refused(
     server: Altwright, kind: str | None
 ) -> None:
@@ -149,7 +150,7 @@ VALID_URL = "https://example.com/a.jpg"
         ({"image_url": VALID_URL, "keywords": ["a"] * 11}, "keywords", "10"),
         ({"image_url": VALID_URL, "metadata": {str(n): "" for n in range(31)}}, "metadata", "30"),
         ({"image_url": VALID_URL, "metadata": {"a": 1}}, "metadata.a", "string"),
-        ({"image_url": VALID_URL, "sytle": "seo"}, "sytle", "spelling"),
+        ({"image_url": VALID_URL, "sytle": "seo"}, "sytle", "did you mean `style`?"),
     ],
 )
 def test_a_wrong_field_is_named_with_what_is_wrong(
@@ -414,7 +415,10 @@ def test_a_full_server_refuses_before_it_fetches(
 
 
 def test_every_code_of_the_contract_has_a_test_here() -> None:
-    """No request can cause a bug: `internal` is tested in tests/api/test_middleware.py."""
+    """No request can cause a bug: `internal` is tested in tests/api/test_middleware.py.
+
+    And a used-up quota in tests/api/test_usage.py.
+    """
     text = Path(__file__).read_text(encoding="utf-8")
     missing = {leaf.code for leaf in public_error_classes() if f'"{leaf.code}"' not in text}
-    assert missing == {InternalError.code}
+    assert missing == {InternalError.code, QuotaExceeded.code}

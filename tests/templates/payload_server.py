@@ -163,17 +163,18 @@ def shown(doc: Document) -> Document:
     return {name: doc[name] for name in _SHOWN if doc.get(name)}
 
 
-def caption_of(image: str, locale: str) -> str:
-    """The caption that `describe` gives for a data URL."""
-    return f"Picture {hashlib.sha256(image.encode()).hexdigest()[:8]} in {locale}."
+def caption_of(image: bytes, locale: str) -> str:
+    """The caption that `describe` gives for a file."""
+    return f"Picture {hashlib.sha256(image).hexdigest()[:8]} in {locale}."
 
 
 async def describe(
     _proxy: FaultProxy, request: RecordedRequest, writer: asyncio.StreamWriter
 ) -> None:
     """Answer at once as the server does, with another caption for each picture and locale."""
-    asked = request.json()
-    image, locale = str(asked["image_url"]), str(asked["locale"])
+    asked = request.form()
+    image, locale = asked["image"], str(asked["locale"])
+    assert isinstance(image, bytes)
     caption = caption_of(image, locale)
     body = {"caption": caption, "decorative": False, "locale": locale, "model": "stub"}
     writer.write(http_response(200, body))

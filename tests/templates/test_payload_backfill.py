@@ -155,7 +155,7 @@ def test_a_default_text_is_filled(site: PayloadSite, payload_captions: FaultProx
     saved = site.read(doc, collection="plainMedia")
     assert saved["altSource"] == "ai"
     assert saved["alt"] != "Image"
-    assert payload_captions.requests[-1].json()["context"] == "Harbour mug"
+    assert payload_captions.requests[-1].form()["context"] == "Harbour mug"
 
 
 @pytest.mark.slow

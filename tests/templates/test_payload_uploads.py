@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 import subprocess
 import threading
 import time
@@ -88,7 +87,7 @@ def test_an_upload_over_rest_is_captioned_in_its_locale(
     german = site.read(doc, "de")
     assert (german["altSource"], german["altLocale"]) == ("ai", "de")
     [request] = payload_captions.requests
-    asked = request.json()
+    asked = request.form()
     assert (asked["locale"], asked["style"], asked["context"]) == ("de", "concise", "Harbour mug")
 
 
@@ -262,7 +261,7 @@ def test_an_answer_for_a_picture_that_was_replaced_is_dropped(
     payload_captions.then(during(lambda: site.update(doc, file=upload(new, "new.jpg"))))
     site.run()
     site.run()
-    assert site.read(doc)["alt"] == caption_of(data_url(new), "en")
+    assert site.read(doc)["alt"] == caption_of(new, "en")
     assert len(payload_captions.requests) == 2
 
 
@@ -287,7 +286,7 @@ def test_large_pictures_are_shrunk_before_they_are_sent(
     site.run()
     assert site.read(doc)["altSource"] == "ai"
     [request] = payload_captions.requests
-    assert len(json.dumps(request.json())) < 2 * 1024 * 1024
+    assert len(request.body) < 1024 * 1024
 
 
 def test_editors_and_jobs_at_once_lose_no_persons_text(site: PayloadSite) -> None:

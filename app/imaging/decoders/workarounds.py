@@ -13,6 +13,7 @@ from app.workers.handler import JobInput
 _BITS_TAG, _PLANES_TAG, _COLOUR_MAP_TAG, _SAMPLE_FORMAT_TAG = 258, 284, 320, 339
 _SEPARATE_PLANES, _SIGNED = 2, 2
 
+_MAX_COLOURS = 256
 _AVIF_ALPHA = [min(255, max(0, round((alpha - 16) * 255 / 219))) for alpha in range(256)]
 """What Chromium makes of alpha in an AVIF: a video signal, which is 16 at its lowest and 235 at its
 highest, whatever the file states."""
@@ -82,21 +83,29 @@ class AvifWithDistinctAssociations(JobInput):
 
 
 def _load_bmp_rle(image: ImageFile.ImageFile, view: memoryview) -> Image.Image:
+    """Pixels that the file leaves out are black, as in Chromium."""
     tile = image.tile[0]
     _, is_rle4, order = cast("tuple[str, bool, int]", tile.args)
-    rows, is_there = decode_bmp_rle(view[tile.offset :], *image.size, is_rle4=is_rle4)
-    mode = "P" if image.palette else "L"
+    mode, black = "L", 0
+    if image.palette:
+        colours = image.palette.rawmode or "RGB"
+        mode = "P"
+        palette, black = _with_black(bytes(image.palette.palette), len(colours))
+    rows = decode_bmp_rle(view[tile.offset :], *image.size, is_rle4=is_rle4, left_out=black)
     decoded = Image.frombytes(mode, image.size, rows, "raw", mode, 0, order)
     if image.palette:
-        decoded.putpalette(image.palette.palette, image.palette.rawmode or "RGB")
+        decoded.putpalette(palette, colours)
     elif image.mode == "1":
-        decoded = decoded.point(lambda value: value * 255)
-    if is_there is None:
-        return decoded
-    mask = Image.frombytes("L", image.size, is_there, "raw", "L", 0, order)
-    canvas = Image.new("RGB", image.size)  # black, as Chromium has it
-    canvas.paste(decoded.convert("RGB"), mask=mask)
-    return canvas
+        return decoded.point(lambda value: value * 255)
+    return decoded
+
+
+def _with_black(palette: bytes, entry_bytes: int) -> tuple[bytes, int]:
+    """A palette with an entry that is black, and its number; the darkest of a full palette."""
+    entries = [palette[at : at + 3] for at in range(0, len(palette), entry_bytes)]
+    if len(entries) < _MAX_COLOURS:
+        return palette + bytes(entry_bytes), len(entries)
+    return palette, min(range(_MAX_COLOURS), key=lambda number: sum(entries[number]))
 
 
 def _scale_colour_key(image: Image.Image, bit_depth: int) -> None:

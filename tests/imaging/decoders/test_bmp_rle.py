@@ -42,11 +42,14 @@ DELTA = "01 05 00 02 01 01 02 06 00 01"
 def test_each_kind_of_run(is_rle4, packed, rows):
     """Runs, absolute pixels, deltas and line ends."""
     data = memoryview(bytes.fromhex(packed))
-    pixels, is_there = decode_bmp_rle(data, 4, 2, is_rle4=is_rle4)
-    assert pixels == bytes.fromhex(rows)
-    assert (is_there is None) == (packed != DELTA)
-    if is_there:
-        assert is_there == bytes.fromhex("ff000000 0000ffff")
+    assert decode_bmp_rle(data, 4, 2, is_rle4=is_rle4) == bytes.fromhex(rows)
+
+
+def test_pixels_that_are_left_out_have_the_value_that_is_given():
+    data = memoryview(bytes.fromhex(DELTA))
+    assert decode_bmp_rle(data, 4, 2, is_rle4=False, left_out=9) == bytes.fromhex(
+        "05090909 09090606"
+    )
 
 
 @pytest.mark.parametrize(
