@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.draft_fuzz --drafts 100000
 
 Of each draft the sentence must come out, or nothing. Prints how many came out, and what else did.
-The attack drafts come first: wrapping that was invented when the rules were ready.
+The attack drafts come first: wrapping that was invented without a rule for it, and that rules were
+then corrected by.
 """
 
 import argparse

@@ -1,4 +1,7 @@
-"""Fake servers of providers, each written from a page that shows what the provider answers.
+"""Fake servers of providers, after pages that show what a provider answers.
+
+The bodies of Together, and those of Mistral besides its 401, were not seen: they have the form that
+others copy from OpenAI.
 
 They play what a captioner meets: parameters that are refused, thinking that is on unless it is
 switched off, usage as the provider counts it, and its errors with their statuses and headers.
@@ -43,7 +46,7 @@ class ProviderFake:
     """The name of its file."""
     model: str
     source: str
-    """The page that it was written from."""
+    """The page that shows its answers or its errors."""
     errors: tuple[ErrorReply, ...]
     usage: Usage
     refuses: Mapping[str, object] = field(default_factory=dict)
@@ -246,7 +249,8 @@ FAKES: tuple[ProviderFake, ...] = (
         ),
     ),
     ProviderFake(
-        "mistral", "mistral-small-latest", "https://docs.mistral.ai/api/", usage=plain_usage,
+        "mistral", "mistral-small-latest", "https://github.com/coolcline/CoolCline/issues/36",
+        usage=plain_usage,
         errors=(
             ErrorReply(Kind.MISCONFIGURED, 401, {"message": "Unauthorized", "request_id": "1"}),
             ErrorReply(Kind.RATE_LIMITED, 429, {"message": "Requests rate limit exceeded"},
@@ -334,8 +338,11 @@ FAKES: tuple[ProviderFake, ...] = (
         ),
     ),
     ProviderFake(
-        "lm_studio", "qwen2.5-vl-7b", "https://lmstudio.ai/docs", usage=plain_usage,
+        "lm_studio", "qwen2.5-vl-7b",
+        "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/908", usage=plain_usage,
         errors=(
+            ErrorReply(Kind.NO_IMAGE_INPUT, 400, {"error": "Model does not support images. Please "
+                                                  "use a model that does."}),
             ErrorReply(Kind.SERVER_UNAVAILABLE, 400, {"error": "Model was unloaded while the "
                                                       "request was still in queue."}),
         ),
