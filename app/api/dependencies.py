@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request, Response
+from starlette.types import Scope
 
 from app.api.admission import Admission
 from app.api.auth import Authenticator
 from app.api.keys import Caller
 from app.api.request_body import BodyReader
 from app.api.response_schemas import UsageStoreState
+from app.api.root_path import route_path
 from app.captioning.fallback import FallbackCaptioner
 from app.pipeline import Pipeline
 from app.runtime.drain import Drain
@@ -99,3 +101,11 @@ AuthenticatedCaller = Annotated[Caller, Depends(_authenticate)]
 """Raises Unauthorized."""
 RateLimitedCaller = Annotated[Caller, Depends(_authenticate_and_count)]
 """One request counted against the caller's rate limit. Raises Unauthorized or RateLimited."""
+
+
+def find_services(scope: Scope, paths: frozenset[str]) -> Services | None:
+    """The services, for middleware that acts on POST requests to `paths`; None for any other."""
+    if scope["type"] != "http" or scope["method"] != "POST" or route_path(scope) not in paths:
+        return None
+    services: Services | None = scope.get("state", {}).get("services")
+    return services

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.dependencies import Services
+from app.api.dependencies import Services, find_services
 from app.api.root_path import route_path
 from app.errors import CaptionError, Overloaded
 
@@ -40,14 +40,8 @@ class LoadSheddingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on unchanged."""
-        services: Services | None = scope.get("state", {}).get("services")
-        if (
-            services is None
-            or scope["type"] != "http"
-            or scope["method"] != "POST"
-            or route_path(scope) not in self._paths
-            or not services.admission.may_overload()
-        ):
+        services = find_services(scope, self._paths)
+        if services is None or not services.admission.may_overload():
             await self._app(scope, receive, send)
             return
         try:

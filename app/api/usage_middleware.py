@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.dependencies import Services
+from app.api.dependencies import find_services
 from app.api.root_path import route_path
 from app.errors import InternalError
 
@@ -19,13 +19,8 @@ class UsageMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the request. Routes and exception handlers add to `request.state.usage`."""
-        services: Services | None = scope.get("state", {}).get("services")
-        if (
-            services is None
-            or scope["type"] != "http"
-            or scope["method"] != "POST"
-            or route_path(scope) not in self._paths
-        ):
+        services = find_services(scope, self._paths)
+        if services is None:
             await self._app(scope, receive, send)
             return
         meter = services.meter
