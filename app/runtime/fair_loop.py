@@ -7,6 +7,7 @@ request wait twenty times for fifty callbacks.
 
 import asyncio
 import heapq
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,8 +15,13 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context, ContextVar
 from typing import Generic, TypeVar
 
-POLL_EVERY_S = 0.002
+POLL_EVERY_S = 0.001
 """Callbacks of callers run for at most this long before the loop polls for I/O."""
+BULK_REST_FACTOR = 3.0
+"""While several callers are present, bulk work rests for this many times the time of each of its
+steps: it gets a quarter of the loop's time at most."""
+_PRESENT_S = 0.1
+"""A caller is present for this long after a step."""
 _REMEMBERED_MAX = 1_000
 """Callers who do not wait. Past this, those are forgotten whose start tag makes no difference."""
 
@@ -106,6 +112,12 @@ class FairEventLoop(asyncio.SelectorEventLoop):
         self._ready_sockets: set[asyncio.Handle] = set()
         """Callbacks of sockets that wait for a turn: a socket is ready at each poll until it is
         read."""
+        self._bulk_pauses = False
+        """A step of the bulk work runs, or the rest after it."""
+        self._latest_caller = ""
+        self._latest_step_s = -math.inf
+        self._others_step_s = -math.inf
+        """When a caller other than the latest one had a step."""
         self._will_run_turns = False
 
     def call_soon(
@@ -132,15 +144,17 @@ class FairEventLoop(asyncio.SelectorEventLoop):
     def _add_to_turns(self, caller: str, handle: asyncio.Handle) -> None:
         if _context_of(handle).get(_is_bulk):
             self._bulk.add(caller, handle)
+            if self._bulk_pauses or len(self._bulk) > 1:
+                return  # the next step of the bulk work comes of itself
             self._turns.add(_BULK, None)
         else:
             self._turns.add(caller, handle)
-        if not self._will_run_turns:
-            self._schedule_turns()
+        self._schedule_turns()
 
     def _schedule_turns(self) -> None:
-        self._will_run_turns = True
-        super().call_soon(self._run_turns, context=Context())
+        if not self._will_run_turns:
+            self._will_run_turns = True
+            super().call_soon(self._run_turns, context=Context())
 
     def _run_turns(self) -> None:
         """Run as many callbacks as wait now, and then let the loop poll for I/O."""
@@ -152,23 +166,46 @@ class FairEventLoop(asyncio.SelectorEventLoop):
             while left and now_s < end_s:
                 left -= 1
                 began_s = now_s
-                charged, handle = turns.take()
+                caller, handle = turns.take()
                 bulk_of = None
                 if handle is None:
                     bulk_of, handle = self._bulk.take()
+                    self._bulk_pauses = True
                 self._ready_sockets.discard(handle)
                 try:
                     if not handle.cancelled():
                         handle._run()  # noqa: SLF001 - as asyncio's own loop runs it
                 finally:
                     now_s = clock()
-                    turns.charge(charged, now_s - began_s)
-                    if bulk_of is not None:
+                    turns.charge(caller, now_s - began_s)
+                    if bulk_of is None:
+                        self._note_step(caller, now_s)
+                    else:
                         self._bulk.charge(bulk_of, now_s - began_s)
+                        self._rest_from_bulk(now_s, now_s - began_s)
         finally:
             self._will_run_turns = False
             if turns:
                 self._schedule_turns()
+
+    def _note_step(self, caller: str, now_s: float) -> None:
+        if caller != self._latest_caller:
+            self._others_step_s = self._latest_step_s
+            self._latest_caller = caller
+        self._latest_step_s = now_s
+
+    def _rest_from_bulk(self, now_s: float, used_s: float) -> None:
+        """Let the next step of the bulk work wait, for a rest where several callers are present."""
+        if now_s - self._others_step_s < _PRESENT_S:
+            self.call_later(BULK_REST_FACTOR * used_s, self._resume_bulk, context=Context())
+        else:
+            self._resume_bulk()
+
+    def _resume_bulk(self) -> None:
+        self._bulk_pauses = False
+        if self._bulk:
+            self._turns.add(_BULK, None)
+            self._schedule_turns()
 
 
 async def enter_turns(caller: str) -> None:

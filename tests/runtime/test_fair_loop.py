@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.runtime.fair_loop import (
+    BULK_REST_FACTOR,
     POLL_EVERY_S,
     FairEventLoop,
     FairTurns,
@@ -265,6 +266,35 @@ def test_bulk_work_of_all_callers_has_the_turns_of_one() -> None:
 
     run(main, FairEventLoop(clock))
     assert beside <= 30
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_bulk_work_rests_between_its_steps_while_others_are_present(present: bool) -> None:
+    """So a burst of large files leaves most of the loop's time to short requests."""
+    clock = Clock()
+    rests: list[float] = []
+
+    async def large() -> None:
+        with bulk_work():
+            await work("large", counting_step(clock, Counter(), "large"), 5)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        if present:
+            for caller in ("one", "two"):
+                await asyncio.create_task(work(caller, lambda: None, 2))
+        call_later = loop.call_later
+
+        def noted(delay_s: float, *args: Any, **kw: Any) -> asyncio.TimerHandle:
+            rests.append(delay_s)
+            return call_later(delay_s, *args, **kw)
+
+        loop.call_later = noted  # type: ignore[method-assign]
+        await asyncio.create_task(large())
+
+    run(main, FairEventLoop(clock))
+    long_rests = [rest_s for rest_s in rests if rest_s > 0]
+    assert long_rests == pytest.approx([BULK_REST_FACTOR * 0.001] * (5 if present else 0))
 
 
 async def receive(caller: str, reading: socket.socket, order: list[str], clock: Clock) -> None:
