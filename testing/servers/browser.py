@@ -6,7 +6,7 @@ import itertools
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +105,15 @@ class Page:
 
     def choose_file(self, selector: str, path: Path) -> None:
         """Choose a file in an `<input type=file>`."""
+        self.choose_files(selector, [path])
+
+    def choose_files(self, selector: str, paths: Iterable[Path]) -> None:
+        """Choose several files in an `<input type=file multiple>`."""
         root = self.send("DOM.getDocument")["root"]["nodeId"]
         node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve())])
+        self.send(
+            "DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve()) for path in paths]
+        )
 
     def downloads(self, folder: Path) -> None:
         """Save downloads of the page in `folder`."""

@@ -16,6 +16,7 @@ _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
+    "jpg": "image/jpeg",
     "png": "image/png",
     "svg": "image/svg+xml",
 }

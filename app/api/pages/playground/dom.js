@@ -1,4 +1,4 @@
-// Helpers for the page: find and create elements, format sizes, copy text.
+// Helpers for the page: find and create elements, format sizes and counts, copy text.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -12,6 +12,10 @@ export function createElement(tag, properties = {}, ...children) {
 export function formatBytes(bytes) {
   if (bytes < 1000) return `${bytes} bytes`;
   return bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+export function countNoun(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 export async function copyText(text, button) {

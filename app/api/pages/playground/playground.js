@@ -1,26 +1,32 @@
-// The playground: fills in the styles from the API, sends the form, and shows the response.
+// The playground: fills in the styles from the API, sends each picture, and shows the responses.
 
+import { fetchStyles, hasOnlyEmbeddedCaptioner, requestCaptions } from "./api.js";
 import { buildCurlCommand } from "./curl.js";
-import { byId, copyText, createElement } from "./dom.js";
-import { readImageFile } from "./image_file.js";
-import { createCaptionCard, createProblemCard, showFacts } from "./results.js";
+import { byId, copyText, countNoun, createElement } from "./dom.js";
+import { addFiles, chosenPictures, replaceFiles } from "./pictures.js";
+import { createPictureCard } from "./results.js";
 
 const KEY_STORAGE = "altwright-key";
+const AT_ONCE = 2; // pictures in work; more would only wait in the server's queue
+const WAIT_MAX_S = 60; // a longer wait for the rate limit is shown, not waited out
+const SHORT_CEILING = 64;
+const LONG_CEILING = 256;
+const LONG_STYLE_CHARS = 200; // a style that may be longer needs more than SHORT_CEILING tokens
 const DEFAULT_STYLES = [
   { name: "concise", purpose: "Alt text for people who do not see the image." },
   { name: "seo", purpose: "Text for search engines, with the words that people search for." },
-  { name: "detailed", purpose: "A paragraph of narration." },
+  { name: "detailed", purpose: "A paragraph of narration.", limits: { max_chars: 1000 } },
 ];
 
-let chosenFile = null; // { name, type, dataUrl }
-let running = null; // the AbortController of the request in progress
-
-function addAuthorization(headers = {}) {
-  const key = byId("key").value.trim();
-  return key ? { ...headers, Authorization: `Bearer ${key}` } : headers;
-}
+let knownStyles = DEFAULT_STYLES;
+let isCeilingChosen = false; // the user has changed the maximum of tokens
+let running = null; // the AbortController of the requests in progress
 
 // --- API key -------------------------------------------------------------------------------------
+
+function currentKey() {
+  return byId("key").value.trim();
+}
 
 function restoreKey() {
   try {
@@ -28,11 +34,12 @@ function restoreKey() {
   } catch {
     // Storage is switched off in this browser: the key stays in the field only.
   }
+  byId("key-field").hidden = !currentKey();
 }
 
 function storeKey() {
   try {
-    sessionStorage.setItem(KEY_STORAGE, byId("key").value.trim());
+    sessionStorage.setItem(KEY_STORAGE, currentKey());
   } catch {
     // As above.
   }
@@ -41,30 +48,25 @@ function storeKey() {
 // --- styles --------------------------------------------------------------------------------------
 
 async function loadStyles() {
-  let styles = DEFAULT_STYLES;
+  const { ok, status, body } = await fetchStyles(currentKey());
   let note = "Several styles need only one download.";
-  try {
-    const response = await fetch("v1/styles", { headers: addAuthorization() });
-    const body = await response.json();
-    if (response.ok) {
-      styles = body.styles;
-    } else if (response.status === 401) {
-      note = "These are the default styles. Enter your API key to see those of this server.";
-    } else {
-      note = `The styles of this server could not be loaded: ${body.detail ?? response.status}`;
-    }
-  } catch {
-    note = "The server did not respond. Is it running?";
+  if (ok) {
+    knownStyles = body.styles;
+  } else if (status === 401) {
+    byId("key-field").hidden = false;
+    note = "These are the default styles. Enter your API key to see those of this server.";
+  } else {
+    note = `The styles of this server could not be loaded: ${body.detail}`;
   }
-  showStyles(styles);
+  showStyles();
   byId("styles-note").textContent = note;
 }
 
-function showStyles(styles) {
+function showStyles() {
   const chosenBefore = new Set(chosenStyles());
-  const isAnyKnown = styles.some((style) => chosenBefore.has(style.name));
+  const isAnyKnown = knownStyles.some((style) => chosenBefore.has(style.name));
   byId("styles").replaceChildren(
-    ...styles.map((style, index) =>
+    ...knownStyles.map((style, index) =>
       createElement(
         "label",
         { className: "style" },
@@ -83,57 +85,26 @@ function showStyles(styles) {
       ),
     ),
   );
+  raiseCeiling();
 }
 
 function chosenStyles() {
   return [...document.querySelectorAll("input[name=style]:checked")].map((box) => box.value);
 }
 
-// --- image ---------------------------------------------------------------------------------------
-
-async function chooseFile(file) {
-  showFormError("");
-  try {
-    const { dataUrl, note } = await readImageFile(file);
-    chosenFile = { name: file.name || "pasted image", type: file.type, dataUrl };
-    byId("url").value = "";
-    showPreview(dataUrl, `${chosenFile.name}: ${note}`);
-  } catch (error) {
-    showFormError(error.message);
-  }
-}
-
-function showPreview(source, name) {
-  byId("preview-image").src = source;
-  byId("preview-image").hidden = false;
-  byId("preview-name").textContent = name;
-  byId("preview").hidden = false;
-}
-
-function removeImage() {
-  chosenFile = null;
-  byId("file").value = "";
-  byId("url").value = "";
-  byId("preview").hidden = true;
-  byId("preview-image").removeAttribute("src");
-}
-
-function previewUrl() {
-  const url = byId("url").value.trim();
-  if (!url) {
-    if (!chosenFile) byId("preview").hidden = true;
-    return;
-  }
-  chosenFile = null;
-  byId("file").value = "";
-  if (/^(https?:|data:image\/)/i.test(url)) showPreview(url, url.slice(0, 120));
+// A ceiling is no target, so one that a long style needs makes no short caption longer.
+function raiseCeiling() {
+  if (isCeilingChosen) return;
+  const chosen = new Set(chosenStyles());
+  const isLong = (style) => chosen.has(style.name) && style.limits?.max_chars > LONG_STYLE_CHARS;
+  byId("max-tokens").value = knownStyles.some(isLong) ? LONG_CEILING : SHORT_CEILING;
 }
 
 // --- sending -------------------------------------------------------------------------------------
 
 // The first mistake in the form: [field, sentence], or null. The server validates everything else.
 function findMistake() {
-  if (!chosenFile && !byId("url").value.trim()) return ["url", "Enter a URL, or choose a file."];
+  if (!chosenPictures().length) return ["url", "Choose a file, click a sample, or enter a URL."];
   if (!chosenStyles().length) return [null, "Choose at least one style."];
   const maxTokens = byId("max-tokens");
   if (!/^\d+$/.test(maxTokens.value) || maxTokens.value < 32 || maxTokens.value > 256) {
@@ -142,66 +113,138 @@ function findMistake() {
   return null;
 }
 
-function buildRequestBody() {
+function readFields() {
   const styles = chosenStyles();
-  const body = { image_url: chosenFile ? chosenFile.dataUrl : byId("url").value.trim() };
-  if (styles.length === 1) body.style = styles[0];
-  else body.styles = styles;
-  body.max_tokens = Number(byId("max-tokens").value);
-  body.locale = byId("locale").value.trim() || "en";
-  if (byId("role").value) body.role = byId("role").value;
-  if (byId("context").value.trim()) body.context = byId("context").value.trim();
-  if (byId("visible-text").value.trim()) body.visible_text = byId("visible-text").value.trim();
+  const fields = styles.length === 1 ? { style: styles[0] } : { styles };
+  fields.max_tokens = Number(byId("max-tokens").value);
+  fields.locale = byId("locale").value.trim() || "en";
+  for (const [name, id] of [["role", "role"], ["context", "context"], ["visible_text", "visible-text"]]) {
+    const value = byId(id).value.trim();
+    if (value) fields[name] = value;
+  }
   const keywords = byId("keywords").value.split(",").map((word) => word.trim()).filter(Boolean);
-  if (keywords.length) body.keywords = keywords;
-  return body;
+  if (keywords.length) fields.keywords = keywords;
+  return fields;
 }
 
-async function sendForm(event) {
-  event.preventDefault();
-  if (running) return;
+async function sendForm() {
   const mistake = findMistake();
   showFormError(mistake ? mistake[1] : "", mistake?.[0]);
   if (mistake) return;
   storeKey();
-  const body = buildRequestBody();
-  const path = body.styles ? "v1/image/captions" : "v1/image/caption";
-  showCurlCommand(path, body);
-  setRunning(true);
-  const startedMs = performance.now();
-  try {
-    const response = await fetch(path, {
-      method: "POST",
-      headers: addAuthorization({ "Content-Type": "application/json" }),
-      body: JSON.stringify(body),
-      signal: running.signal,
-    });
-    const responseBody = await response.json();
-    showResponse(response, responseBody, performance.now() - startedMs);
-  } catch (error) {
-    if (error.name === "AbortError") showStatus("Cancelled.");
-    else showNoResponse();
-  } finally {
-    setRunning(false);
+  const pictures = chosenPictures();
+  const fields = readFields();
+  byId("curl-text").textContent = buildCurlCommand(pictures[0], fields, Boolean(currentKey()));
+  byId("curl").hidden = false;
+  const cards = pictures.map((picture) =>
+    createPictureCard(picture, { isOpen: pictures.length === 1, retry: retryPicture }),
+  );
+  byId("results").replaceChildren(...cards.map((card) => card.element));
+  bringOutputIntoView();
+  await run(cards, (card) => sendPicture(card, fields));
+
+  async function retryPicture(card) {
+    if (!running) await run([card], () => sendPicture(card, fields));
   }
 }
 
-function setRunning(isRunning) {
-  running = isRunning ? new AbortController() : null;
-  byId("output").setAttribute("aria-busy", String(isRunning));
-  byId("send").setAttribute("aria-disabled", String(isRunning));
-  byId("cancel").hidden = !isRunning;
-  if (isRunning) {
-    showStatus("Working …");
-    byId("results").replaceChildren();
-    byId("facts").hidden = true;
+// Works on the cards, AT_ONCE at a time. A picture that fails does not stop the others.
+async function run(cards, work) {
+  const waiting = [...cards];
+  const startedMs = performance.now();
+  running?.abort();
+  const current = (running = new AbortController());
+  showRunning(true);
+  showProgress(0, cards.length);
+  let done = 0;
+  const takeTurns = async () => {
+    while (waiting.length) {
+      await work(waiting.shift());
+      if (current === running) showProgress(++done, cards.length);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, takeTurns));
+    if (current === running) showTotal(cards, performance.now() - startedMs);
+  } catch (error) {
+    if (error.name !== "AbortError") throw error;
+    if (current === running) showStatus("Cancelled.");
+    for (const card of cards) card.showCancelled();
+  } finally {
+    if (current === running) {
+      running = null;
+      showRunning(false);
+    }
   }
+}
+
+async function sendPicture(card, fields) {
+  const { signal } = running;
+  for (;;) {
+    card.showWorking();
+    const response = await requestCaptions(card.picture, fields, currentKey(), signal);
+    signal.throwIfAborted();
+    const waitS = Number(response.headers.get("Retry-After"));
+    if (response.body.code !== "rate_limited" || !waitS || waitS > WAIT_MAX_S) {
+      card.showResponse(response);
+      if (response.status === 401) askForKey();
+      return;
+    }
+    card.showWorking(`The rate limit is reached; it goes on in ${waitS} s.`);
+    await wait(waitS * 1000, signal);
+  }
+}
+
+function wait(durationMs, signal) {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, durationMs);
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}
+
+async function sendSample(name) {
+  const response = await fetch(`playground/${name}`);
+  replaceFiles([new File([await response.blob()], name, { type: response.headers.get("Content-Type") })]);
+  await sendForm();
 }
 
 // --- showing -------------------------------------------------------------------------------------
 
 function showStatus(text) {
   byId("status").textContent = text;
+}
+
+function showRunning(isRunning) {
+  byId("output").setAttribute("aria-busy", String(isRunning));
+  byId("send").setAttribute("aria-disabled", String(isRunning));
+  byId("cancel").hidden = !isRunning;
+}
+
+function showProgress(done, all) {
+  showStatus(all === 1 ? "Working …" : `Working … ${done} of ${all} pictures are done.`);
+}
+
+function showTotal(cards, durationMs) {
+  const captions = cards.reduce((sum, card) => sum + card.captions, 0);
+  const problems = cards.reduce((sum, card) => sum + card.problems, 0);
+  const parts = [];
+  if (captions || !problems) parts.push(countNoun(captions, "caption"));
+  if (problems) parts.push(countNoun(problems, "problem"));
+  const of = cards.length > 1 ? ` for ${cards.length} pictures` : "";
+  showStatus(`${parts.join(" and ")}${of} in ${Math.round(durationMs)} ms.`);
+}
+
+// Beside the form it is visible already, unless the page was scrolled; below it, it is not.
+function bringOutputIntoView() {
+  const { top, bottom } = byId("output-title").getBoundingClientRect();
+  if (top >= 0 && bottom < innerHeight / 2) return;
+  byId("output").focus({ preventScroll: true });
+  byId("output").scrollIntoView({ block: "start" });
+}
+
+function askForKey() {
+  byId("key-field").hidden = false;
+  showFormError("This server needs a valid API key.", "key");
 }
 
 function showFormError(text, field = null) {
@@ -211,74 +254,35 @@ function showFormError(text, field = null) {
     input.removeAttribute("aria-invalid");
   }
   if (text && field) {
+    if (byId("more").contains(byId(field))) byId("more").open = true;
     byId(field).setAttribute("aria-invalid", "true");
     byId(field).focus();
   }
 }
 
-function showNoResponse() {
-  showStatus("No response.");
-  byId("results").replaceChildren(
-    createElement(
-      "article",
-      { className: "result problem" },
-      createElement("h3", { textContent: "The server did not respond" }),
-      createElement("p", { textContent: "Is it running, and are you online? Then try again." }),
-    ),
-  );
-}
-
-function showResponse(response, body, durationMs) {
-  const results = response.ok ? (body.results ?? [body]) : [];
-  const cards = response.ok
-    ? results.map((result) =>
-        result.problem ? createProblemCard(result.problem, result) : createCaptionCard(result),
-      )
-    : [createProblemCard(body, null, response.headers.get("Retry-After"))];
-  byId("results").replaceChildren(...cards);
-  const captions = results.filter((result) => !result.problem).length;
-  const problems = results.length - captions;
-  const counts =
-    countNoun(captions, "caption") + (problems ? ` and ${countNoun(problems, "problem")}` : "");
-  const duration = `${Math.round(durationMs)} ms`;
-  showStatus(
-    response.ok ? `${counts} in ${duration}.` : `No caption: ${body.title ?? response.status}.`,
-  );
-  showFacts(response, results.find((result) => result.image), duration);
-  if (response.status === 401) byId("key").focus();
-  else if (matchMedia("(max-width: 60rem)").matches) byId("output").focus();
-}
-
-function countNoun(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-function showCurlCommand(path, body) {
-  const hasKey = Boolean(byId("key").value.trim());
-  byId("curl-text").textContent = buildCurlCommand(path, body, chosenFile, hasKey);
-  byId("curl").hidden = false;
-}
-
 // --- event listeners -----------------------------------------------------------------------------
 
-byId("form").addEventListener("submit", sendForm);
+byId("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!running) sendForm();
+});
 byId("cancel").addEventListener("click", () => running?.abort());
-byId("remove-image").addEventListener("click", () => {
-  removeImage();
-  byId("url").focus();
-});
-byId("url").addEventListener("change", previewUrl);
 byId("file").addEventListener("change", () => {
-  if (byId("file").files[0]) chooseFile(byId("file").files[0]);
+  addFiles(byId("file").files);
+  byId("file").value = "";
 });
+byId("styles").addEventListener("change", raiseCeiling);
+byId("max-tokens").addEventListener("input", () => (isCeilingChosen = true));
 byId("key").addEventListener("change", () => {
   storeKey();
   loadStyles();
 });
-byId("preview-image").addEventListener("error", () => (byId("preview-image").hidden = true));
 byId("curl-copy").addEventListener("click", () =>
   copyText(byId("curl-text").textContent, byId("curl-copy")),
 );
+for (const button of document.querySelectorAll("[data-sample]")) {
+  button.addEventListener("click", () => sendSample(button.dataset.sample));
+}
 addEventListener("dragover", (event) => {
   event.preventDefault();
   byId("drop-area").classList.add("active");
@@ -289,21 +293,18 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   byId("drop-area").classList.remove("active");
-  const file = event.dataTransfer.files[0];
   const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
-  if (file) chooseFile(file);
-  else if (url) {
-    byId("url").value = url;
-    previewUrl();
-  }
+  if (event.dataTransfer.files.length) addFiles(event.dataTransfer.files);
+  else if (url) byId("url").value = url;
 });
 addEventListener("paste", (event) => {
-  const file = [...event.clipboardData.files].find((item) => item.type.startsWith("image/"));
-  if (!file) return;
+  const images = [...event.clipboardData.files].filter((file) => file.type.startsWith("image/"));
+  if (!images.length) return;
   event.preventDefault();
-  chooseFile(file);
+  addFiles(images);
 });
 
 restoreKey();
-showStyles(DEFAULT_STYLES);
+showStyles();
 loadStyles();
+hasOnlyEmbeddedCaptioner().then((isOnly) => (byId("captioner-note").hidden = !isOnly));
