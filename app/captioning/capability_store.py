@@ -9,7 +9,6 @@ import datetime as dt
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,6 +16,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.captioning.openai_compat.capabilities import MAX_HEADROOM_TOKENS, Capabilities
+from app.runtime.file_replacement import exclusive_access, replace_file
 
 _logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def capability_key(base_url: str, model: str, params: Mapping[str, Any]) -> str:
 
 
 class _FileBackend:
-    """A JSON object of entries. Of two that are written at once one may be lost."""
+    """A JSON object of entries, which several processes may write."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
@@ -145,6 +145,12 @@ class _FileBackend:
         return entries
 
     def _replace(self, key: str, entry: dict[str, Any]) -> None:
+        with exclusive_access(self._path, _TIMEOUT_S):
+            entries = self._newest_but(key) | {key: entry}
+            replace_file(self._path, (json.dumps(entries, indent=1) + "\n").encode())
+
+    def _newest_but(self, key: str) -> dict[str, Any]:
+        """The other entries that are kept."""
         try:
             entries = self._read_all()
         except (OSError, ValueError, TypeError):
@@ -156,10 +162,7 @@ class _FileBackend:
             if isinstance(value, dict) and str(value.get("learned")) >= oldest and name != key
         }
         newest = sorted(kept, key=lambda name: str(kept[name]["learned"]))[1 - _MAX_ENTRIES :]
-        text = json.dumps({name: kept[name] for name in newest} | {key: entry}, indent=1)
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
-        temporary.write_text(text + "\n", encoding="utf-8")
-        temporary.replace(self._path)
+        return {name: kept[name] for name in newest}
 
 
 class _RedisBackend:

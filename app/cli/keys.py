@@ -1,6 +1,8 @@
 """`python -m app keys`: creates, lists, rotates and revokes API keys in a keys file."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from app.settings.keys_file import (
     KeyEntry,
     KeysFile,
     KeysFileError,
+    changing_keys_file,
     generate_key,
     hash_key,
     read_keys_file,
@@ -36,24 +39,13 @@ class KeyOptions:
 def create_key(file: Path | None, name: str, options: KeyOptions) -> int:
     """Add a key to the file, which is created where it does not exist, and print the key once."""
     path = _choose_path(file)
-    content = _read(path) if path.exists() else KeysFile(keys=[])
-    if any(entry.name == name for entry in content.keys):
-        hint = f"revoke it first, or replace it with `keys rotate {name}`"
-        raise InvalidSettings(f"{path}: there is already a key named {name!r}; {hint}")
-    expires = None if options.days is None else _now() + timedelta(days=options.days)
     key = generate_key()
-    try:
-        entry = KeyEntry(
-            name=name,
-            sha256=hash_key(key),
-            limit=options.limit,
-            quota=options.quota,
-            expires=expires,
-        )
-    except ValidationError as error:
-        message = error.errors(include_input=False, include_url=False)[0]["msg"]
-        raise InvalidSettings(message.removeprefix("Value error, ")) from None
-    write_keys_file(path, KeysFile(keys=[*content.keys, entry]))
+    with _changing(path):
+        content = _read(path) if path.exists() else KeysFile(keys=[])
+        if any(entry.name == name for entry in content.keys):
+            hint = f"revoke it first, or replace it with `keys rotate {name}`"
+            raise InvalidSettings(f"{path}: there is already a key named {name!r}; {hint}")
+        write_keys_file(path, KeysFile(keys=[*content.keys, _new_entry(name, key, options)]))
     _print_key(key, path)
     return exit_codes.OK
 
@@ -75,26 +67,27 @@ def rotate_key(file: Path | None, name: str, overlap: timedelta) -> int:
     Limit, quota and expiry stay, and both keys are counted under one name.
     """
     path = _choose_path(file)
-    content = _read(path)
-    now = _now()
-    until = now + overlap
-    valid = [
-        entry
-        for entry in content.keys
-        if entry.name == name and (entry.expires is None or entry.expires > now)
-    ]
-    if not valid:
-        raise InvalidSettings(f"{path}: there is no valid key named {name!r}; create one")
     key = generate_key()
-    rotated = valid[-1].model_copy(update={"sha256": hash_key(key)})
-    others = [entry for entry in content.keys if entry.name != name]
-    ending = [
-        entry.model_copy(update={"expires": until})
-        if entry.expires is None or entry.expires > until
-        else entry
-        for entry in valid
-    ]
-    write_keys_file(path, KeysFile(keys=[*others, *ending, rotated]))
+    with _changing(path):
+        now = _now()
+        until = now + overlap
+        content = _read(path)
+        valid = [
+            entry
+            for entry in content.keys
+            if entry.name == name and (entry.expires is None or entry.expires > now)
+        ]
+        if not valid:
+            raise InvalidSettings(f"{path}: there is no valid key named {name!r}; create one")
+        rotated = valid[-1].model_copy(update={"sha256": hash_key(key)})
+        others = [entry for entry in content.keys if entry.name != name]
+        ending = [
+            entry.model_copy(update={"expires": until})
+            if entry.expires is None or entry.expires > until
+            else entry
+            for entry in valid
+        ]
+        write_keys_file(path, KeysFile(keys=[*others, *ending, rotated]))
     _print_key(key, path)
     print(f"the old key of {name} is valid until {until.isoformat()}", file=sys.stderr)
     return exit_codes.OK
@@ -103,13 +96,38 @@ def rotate_key(file: Path | None, name: str, overlap: timedelta) -> int:
 def revoke_key(file: Path | None, name: str) -> int:
     """Delete a key from the file; of a rotated one both keys."""
     path = _choose_path(file)
-    content = _read(path)
-    kept = [entry for entry in content.keys if entry.name != name]
-    if len(kept) == len(content.keys):
-        raise InvalidSettings(f"{path}: there is no key named {name!r}")
-    write_keys_file(path, KeysFile(keys=kept))
+    with _changing(path):
+        content = _read(path)
+        kept = [entry for entry in content.keys if entry.name != name]
+        if len(kept) == len(content.keys):
+            raise InvalidSettings(f"{path}: there is no key named {name!r}")
+        write_keys_file(path, KeysFile(keys=kept))
     print(f"{name} is revoked", file=sys.stderr)
     return exit_codes.OK
+
+
+def _new_entry(name: str, key: str, options: KeyOptions) -> KeyEntry:
+    expires = None if options.days is None else _now() + timedelta(days=options.days)
+    try:
+        return KeyEntry(
+            name=name,
+            sha256=hash_key(key),
+            limit=options.limit,
+            quota=options.quota,
+            expires=expires,
+        )
+    except ValidationError as error:
+        message = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise InvalidSettings(message.removeprefix("Value error, ")) from None
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    try:
+        with changing_keys_file(path):
+            yield
+    except KeysFileError as error:
+        raise InvalidSettings(str(error)) from None
 
 
 def _now() -> datetime:

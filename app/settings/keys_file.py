@@ -3,16 +3,20 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from app.runtime.file_replacement import exclusive_access, replace_file
 from app.runtime.regular_file import UnreadableFile, read_regular_file
 from app.settings.quota import parse_quota
 from app.settings.rate_limit import parse_rate_limits
 
 _MAX_BYTES = 4 * 1024 * 1024
 """Twenty thousand keys."""
+_LOCK_TIMEOUT_S = 10.0
 
 
 class KeysFileError(ValueError):
@@ -94,10 +98,20 @@ def read_keys_file(path: Path) -> KeysFile:
         raise KeysFileError(f"{path}: {where}: {first['msg']}") from None
 
 
+@contextmanager
+def changing_keys_file(path: Path) -> Iterator[None]:
+    """Read and write the file in this block: of two commands at once, none loses what one wrote.
+
+    Raises KeysFileError where the file cannot be written.
+    """
+    try:
+        with exclusive_access(path, _LOCK_TIMEOUT_S):
+            yield
+    except OSError as error:
+        raise KeysFileError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
 def write_keys_file(path: Path, content: KeysFile) -> None:
-    """Replace the file atomically. Only its owner can read it."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.touch(mode=0o600)
+    """Replace the file as a whole. A new one can be read by its owner alone."""
     text = json.dumps(content.model_dump(mode="json", exclude_none=True), indent=2)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    replace_file(path, f"{text}\n".encode())

@@ -1,5 +1,6 @@
 """What was learned about a model is known to the next process, dated and bounded."""
 
+import asyncio
 import datetime as dt
 import json
 import logging
@@ -67,6 +68,15 @@ async def test_a_file_has_the_newest_entries_only(tmp_path: Path) -> None:
         await store.save(str(number), LEARNED)
     assert set(json.loads(path.read_text())) == {str(number) for number in range(5, 205)}
     assert [file.name for file in tmp_path.iterdir()] == ["capabilities.json"]
+
+
+async def test_two_stores_that_write_one_file_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Server processes with WORKERS, or replicas with one folder."""
+    path = tmp_path / "capabilities.json"
+    stores = [CapabilityStore(str(path), lambda: NOW) for _ in range(2)]
+    names = [f"{number}" for number in range(40)]
+    await asyncio.gather(*(stores[int(name) % 2].save(name, LEARNED) for name in names))
+    assert set(json.loads(path.read_text())) == set(names)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """`python -m app keys`: quotas, and rotation with an overlap."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from app.api.keys import KeyStore
 from app.cli import exit_codes
 from app.cli.command_line import main
 from app.settings.keys_file import read_keys_file
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -98,3 +102,27 @@ def test_only_a_valid_key_can_be_rotated(capsys: pytest.CaptureFixture[str], fil
     run(capsys, "create", "shop")
     assert main(["keys", "rotate", "shpo"]) == exit_codes.INVALID_USAGE
     assert "there is no valid key named 'shpo'; create one" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "gone" / "keys.json"
+    assert main(["keys", "create", "shop", "--file", str(path)]) == exit_codes.INVALID_USAGE
+    captured = capsys.readouterr()
+    assert captured.err == f"altwright: {path}: cannot be written (No such file or directory)\n"
+    assert captured.out == ""  # no key that works nowhere
+
+
+def test_two_commands_at_once_lose_no_key(file: Path) -> None:
+    commands = [
+        subprocess.Popen(
+            [sys.executable, "-m", "app", "keys", "create", f"shop-{number}", "--file", file],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for number in range(4)
+    ]
+    assert [command.wait(60) for command in commands] == [0] * 4
+    assert {entry.name for entry in read_keys_file(file).keys} == {f"shop-{n}" for n in range(4)}
