@@ -231,7 +231,9 @@ def _create_usage_store(settings: Settings, metrics: Metrics) -> UsageStore:
     url = settings.usage_store_url()
     if url.startswith("memory:"):
         return MemoryUsageStore()
-    return RedisUsageStore(url, on_change=metrics.usage_store_up.set)
+    return RedisUsageStore(
+        url, on_change=metrics.usage_store_up.set, spool_dir=settings.usage_spool_dir
+    )
 
 
 def _create_worker_pool(settings: Settings, memory: WeightedSemaphore) -> WorkerPool:

@@ -4,9 +4,10 @@
 
 Each worker is a process that sends one request after another on a few connections, and counts the
 answers of each key by outcome. Meanwhile replicas are killed and started again, and Redis is
-paused. At the end the usage that the servers tell is compared with the answers, and the captions of
-each key with its quota. The model server is a stub; pictures are small, and most captions come from
-the cache, so that counting is a large part of the work.
+paused; in every second pause a replica is killed as well. At the end the usage that the servers
+tell is compared with the answers, and the captions of each key with its quota. The model server is
+a stub; pictures are small, and most captions come from the cache, so that counting is a large part
+of the work.
 """
 
 import argparse
@@ -52,6 +53,8 @@ class Plan:
 
     urls: tuple[str, ...]
     requests: int
+    ends_at_s: float
+    """By `time.time()`."""
     seed: int
 
 
@@ -60,6 +63,7 @@ class Chaos:
     """What happened to the servers meanwhile."""
 
     kills: int
+    kills_in_pauses: int
     pauses: int
 
 
@@ -91,7 +95,7 @@ async def _send_all(plan: Plan) -> KeyCounts:
     async def send_some() -> None:
         nonlocal left
         connections = [load.Connection(url) for url in plan.urls]
-        while left > 0:
+        while left > 0 and time.time() < plan.ends_at_s:
             left -= 1
             name = key_name(chance.randrange(_KEYS))
             message = _message(chance, name, pictures)
@@ -137,20 +141,31 @@ def run_chaos(
 
     The next one is killed when the last one is ready again: two of three are always there.
     """
-    kills = pauses = 0
-    while not _wait_for(workers, kill_every_s):
+    kills = in_pauses = pauses = 0
+
+    def kill_next() -> Altwright:
+        nonlocal kills
         server = servers[kills % len(servers)]
         server.process.kill()
         server.process.wait()
         server.start()
         kills += 1
+        return server
+
+    while not _wait_for(workers, kill_every_s):
+        server = kill_next()
         if _wait_until_ready(server.url, workers) or _wait_for(workers, kill_every_s):
             break
         redis.pause()
-        _wait_for(workers, pause_s)
-        redis.resume()
         pauses += 1
-    return Chaos(kills, pauses)
+        _wait_for(workers, pause_s)
+        if pauses % 2 == 0:
+            server = kill_next()
+            in_pauses += 1
+        redis.resume()
+        if _wait_until_ready(server.url, workers):
+            break
+    return Chaos(kills, in_pauses, pauses)
 
 
 def _wait_until_ready(url: str, workers: Sequence["AsyncResult[KeyCounts]"]) -> bool:
@@ -224,16 +239,18 @@ def running_redis() -> Iterator[RedisServer]:
             server.stop()
 
 
-def run(requests: int, kill_every_s: float, pause_s: float) -> bool:
+def run(requests: int, minutes: float, kill_every_s: float, pause_s: float) -> bool:
     """Start everything, send all requests, print the table; returns whether it was right."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = stack.enter_context(running_redis())
         upstream = stack.enter_context(stub_upstreams())
+        (spool := folder / "spool").mkdir()
         settings = {
             **stub_model_settings(upstream),
             "KEYS_FILE": str(write_keys(folder, requests)),
             "USAGE_STORE": redis.url,
+            "USAGE_SPOOL_DIR": str(spool),
             "CACHE_URL": redis.url,
         }
         servers = [
@@ -241,7 +258,8 @@ def run(requests: int, kill_every_s: float, pause_s: float) -> bool:
             for _ in range(_REPLICAS)
         ]
         urls = tuple(server.url for server in servers)
-        plans = [Plan(urls, requests // _WORKERS, seed) for seed in range(_WORKERS)]
+        ends_at_s = time.time() + 60 * minutes
+        plans = [Plan(urls, requests // _WORKERS, ends_at_s, seed) for seed in range(_WORKERS)]
         print(f"{_REPLICAS} replicas are ready", flush=True)
         began_s = time.monotonic()
         with multiprocessing.get_context("spawn").Pool(_WORKERS) as pool:
@@ -251,7 +269,10 @@ def run(requests: int, kill_every_s: float, pause_s: float) -> bool:
         took_s = time.monotonic() - began_s
         wait_until_stored(urls)
         is_right = report(answers, read_usage(urls[0]), requests)
-    print(f"{chaos.kills} kills, {chaos.pauses} pauses of Redis, {took_s:.0f} s")
+    print(
+        f"{chaos.kills} kills, {chaos.kills_in_pauses} of them in one of {chaos.pauses} pauses of "
+        f"Redis, {took_s:.0f} s"
+    )
     print(", ".join(f"{n:,} {code}" for code, n in count_outcomes(answers).most_common()))
     return is_right
 
@@ -297,10 +318,11 @@ def main() -> None:
     """Run it; exit code 1 where a promise was broken."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--minutes", type=float, default=120, help="fewer requests after this")
     parser.add_argument("--kill-every", type=float, default=5.0, help="seconds before a kill")
     parser.add_argument("--pause", type=float, default=3.0, help="seconds of a pause of Redis")
     arguments = parser.parse_args()
-    is_right = run(arguments.requests, arguments.kill_every, arguments.pause)
+    is_right = run(arguments.requests, arguments.minutes, arguments.kill_every, arguments.pause)
     raise SystemExit(0 if is_right else 1)
 
 

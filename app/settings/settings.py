@@ -6,7 +6,6 @@ This module joins them and checks them against each other.
 
 import difflib
 import ipaddress
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -37,6 +36,7 @@ from app.settings.invalid_settings import (
 )
 from app.settings.json_variable import json_variable
 from app.settings.keys_file import KeysFileError, read_keys_file
+from app.settings.locations import RedisUrl, RedisUrlOrFile, StoreUrl, WritableFolder
 from app.settings.rate_limit import DEFAULT_LIMIT, NO_LIMIT, parse_rate_limits
 from app.settings.web_paths import check_origin, check_root_path
 from app.telemetry.logging import LogFormat, LogLevel
@@ -94,10 +94,13 @@ class Settings(BaseSettings):
     rate_limit: str | None = None
     """Requests per key, over all caption routes together. Several limits are joined by `;`; `none`
     is no limit. Unset: `60/minute`, and no limit on loopback without keys."""
-    rate_limit_store: str = "memory://"
+    rate_limit_store: StoreUrl = "memory://"
     """`memory://` counts in each process, `redis://host:6379/0` over all replicas together."""
-    usage_store: str | None = None
+    usage_store: StoreUrl | None = None
     """Where the usage of each key is counted, in the form of RATE_LIMIT_STORE. Unset: there."""
+    usage_spool_dir: WritableFolder | None = None
+    """A folder where counts wait for Redis as well, so that a server that is killed loses none.
+    Unset: they wait in memory alone."""
     model: str | None = None
     """The model's name at its server. Unset: the embedded captioner."""
     model_base_url: str | None = None
@@ -120,7 +123,7 @@ class Settings(BaseSettings):
     """A JSON object of further headers of every call of the model. The values are secrets."""
     model_provider: str | None = None
     """Whose documents hold for MODEL_BASE_URL, for instance `vllm`. Unset: the URL tells it."""
-    capabilities_store: str | None = None
+    capabilities_store: RedisUrlOrFile | None = None
     """A file or `redis://...`, where what is learned about models outlives a restart. Unset:
     RATE_LIMIT_STORE where that is Redis, else nothing is kept."""
     providers_dir: Path | None = None
@@ -155,7 +158,7 @@ class Settings(BaseSettings):
     """Caption requests that may wait for a place to work."""
     styles_dir: Path | None = None
     """A folder with further styles, one TOML file each."""
-    cache_url: str | None = None
+    cache_url: RedisUrl | None = None
     """`redis://...`: equal requests for equal image bytes share one caption."""
     log_format: Annotated[LogFormat, _InAnyCase] = "text"
     """`text`, or `json` for collectors: one object a line."""
@@ -216,40 +219,12 @@ class Settings(BaseSettings):
         check_root_path(value)
         return value
 
-    @field_validator("rate_limit_store", "usage_store")
-    @classmethod
-    def _validate_store(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(
-            ("memory://", "redis://", "rediss://", "unix://")
-        ):
-            raise ValueError("must be memory:// or redis://host:port/db")
-        return value
-
-    @field_validator("cache_url")
-    @classmethod
-    def _validate_cache_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must be redis://host:port/db")
-        return value
-
     @field_validator("styles_dir")
     @classmethod
     def _validate_styles_dir(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
             raise ValueError("is not a folder; create it, or unset the variable")
         load_styles(value)  # a StyleFileError names the file and the key
-        return value
-
-    @field_validator("capabilities_store")
-    @classmethod
-    def _validate_capabilities_store(cls, value: str | None) -> str | None:
-        if value is None or value.startswith(("redis://", "rediss://", "unix://")):
-            return value
-        path = Path(value)
-        if "://" in value or path.is_dir() or not os.access(path.parent, os.W_OK):
-            raise ValueError(
-                "must be a file in a folder that can be written to, or redis://host:port/db"
-            )
         return value
 
     @field_validator("providers_dir")
@@ -277,6 +252,12 @@ class Settings(BaseSettings):
             msg = (
                 f"{PREFIX}HOST={self.host} can be reached by others and no key is configured: "
                 f"set {PREFIX}API_KEYS or {PREFIX}KEYS_FILE, or {PREFIX}ALLOW_ANONYMOUS=true"
+            )
+            raise ValueError(msg)
+        if self.usage_spool_dir is not None and self.usage_store_url().startswith("memory:"):
+            msg = (
+                f"{PREFIX}USAGE_SPOOL_DIR is set, but usage is counted in memory: set "
+                f"{PREFIX}USAGE_STORE to a redis:// URL too"
             )
             raise ValueError(msg)
         if self.model is None:

@@ -20,6 +20,11 @@ class LocalCounts:
     used_at_least: int = 0
     """Captions that Redis once said were delivered: a Redis that lost them opens no quota."""
 
+    @property
+    def unstored_counts(self) -> dict[str, int]:
+        """The counts that Redis may not know."""
+        return {name: self.counts[name] for name in sorted(self.unstored)}
+
     def to_json(self, fields: Iterable[str]) -> dict[str, Any]:
         """What the scripts read of an entry."""
         return {"counts": {name: self.counts[name] for name in fields}, "ended": list(self.ended)}

@@ -9,6 +9,15 @@ late, or on a Redis that was restored from an older copy: it adds what the total
 twice.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+from app.usage.months import Month
+from app.usage.store import KeyMonth
+
+MAX_COUNT = 10**15
+_PREFIX = "altwright:usage"
+
 _FUNCTIONS = """
 local function keep_type(key, kind)
   local found = redis.call('TYPE', key).ok
@@ -100,3 +109,35 @@ if redis.call('TYPE', KEYS[1]).ok == 'hash' then
 end
 return reply
 """
+
+
+class Scripts:
+    """Each is called with keys and arguments, and sent to Redis where that does not know it."""
+
+    def __init__(self, redis: Any) -> None:  # noqa: ANN401 - importing redis for its type is slow
+        self.add = redis.register_script(ADD)
+        self.reserve = redis.register_script(RESERVE)
+        self.read = redis.register_script(READ)
+
+
+def totals_key(key_month: KeyMonth) -> str:
+    """The hash of a key's counts."""
+    return f"{_PREFIX}:{key_month.month}:totals:{key_month.key_name}"
+
+
+def reservations_key(key_month: KeyMonth) -> str:
+    """The sorted set of a key's reservations, by when they are free again."""
+    return f"{_PREFIX}:{key_month.month}:reservations:{key_month.key_name}"
+
+
+def names_key(month: Month) -> str:
+    """The set of the names of keys with usage."""
+    return f"{_PREFIX}:{month}:names"
+
+
+def integers(reply: Sequence[Any], count: int) -> list[int]:
+    """The numbers of a reply. Raises ValueError where they are not `count` counts."""
+    numbers = [int(one) for one in reply]
+    if len(numbers) != count or any(not 0 <= number <= MAX_COUNT for number in numbers):
+        raise ValueError("not a reply of this script")
+    return numbers

@@ -2,7 +2,8 @@
 
 A request is counted before it is answered, so that a process that is killed loses none. Requests
 that end at the same time are told to Redis together. While Redis does not respond, counts stay in
-this process, one number for each field of each key, and are added when it responds again.
+this process, one number for each field of each key, and are added when it responds again; with a
+spool they are also in a file, for the process that comes after a kill.
 """
 
 import asyncio
@@ -11,16 +12,20 @@ import json
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from app.runtime.store_guard import StoreGuard, StoreUnavailable
 from app.usage.errors import UsageUnavailable
 from app.usage.local_counts import LocalCounts
 from app.usage.months import Month
-from app.usage.redis_scripts import ADD, READ, RESERVE
+from app.usage.redis_clock import RedisClock
+from app.usage.redis_scripts import Scripts, integers, names_key, reservations_key, totals_key
+from app.usage.spool import UsageSpool
 from app.usage.store import (
     CAPTION_FIELD,
     DECORATIVE_FIELD,
@@ -36,7 +41,6 @@ _T = TypeVar("_T")
 _Ask = Callable[[Callable[[], Awaitable[list[bool]]]], Awaitable[list[bool]]]
 """Runs a command of Redis and returns what it returns."""
 
-_PREFIX = "altwright:usage"
 _SOCKET_TIMEOUT_S = 0.5
 _PATIENCE_S = 0.25
 """How long a request waits for Redis, once: longer than for a rate limit, because a key with a
@@ -48,18 +52,7 @@ _HOLD_S = 600
 """What a process that died has reserved is free again after this. Longer than any request."""
 _BATCH_ENTRIES = 200
 _CLOSE_TIMEOUT_S = 2.0
-_MAX_CLOCK_DIFFERENCE_S = 300.0
-_MAX_COUNT = 10**15
 _QUOTA_FIELDS = (CAPTION_FIELD, DECORATIVE_FIELD)
-
-
-class _Scripts:
-    """Each is called with keys and arguments, and sent to Redis where that does not know it."""
-
-    def __init__(self, redis: Any) -> None:  # noqa: ANN401 - importing redis for its type is slow
-        self.add = redis.register_script(ADD)
-        self.reserve = redis.register_script(RESERVE)
-        self.read = redis.register_script(READ)
 
 
 class RedisUsageStore(UsageStore):
@@ -70,20 +63,21 @@ class RedisUsageStore(UsageStore):
         url: str,
         *,
         on_change: Callable[[bool], None] | None = None,
+        spool_dir: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`on_change` is called with whether Redis responds when that changes.
 
+        `spool_dir` is a folder where counts wait for Redis; None: they wait in memory alone.
         `clock` returns seconds since 1970, until Redis has told its own time.
         """
         from app.runtime.bounded_redis import async_client  # redis takes a tenth of a second
 
         self._redis = async_client(url, _SOCKET_TIMEOUT_S)
-        self._scripts = _Scripts(self._redis)
+        self._scripts = Scripts(self._redis)
         self._writer = secrets.token_hex(8)
-        self._clock = clock
-        self._ahead_of_monotonic_s: float | None = None
-        """Redis' clock minus this process's monotonic one: no jump of a clock here moves it."""
+        self._spool = None if spool_dir is None else UsageSpool(spool_dir, self._writer)
+        self._clock = RedisClock(clock)
         self._on_change = on_change or (lambda _responds: None)
         self._guard = StoreGuard(self.check, self._record_change, patience_s=_PATIENCE_S)
         self._entries: dict[KeyMonth, LocalCounts] = {}
@@ -104,13 +98,17 @@ class RedisUsageStore(UsageStore):
 
     def now_s(self) -> float:
         """As in UsageStore: Redis' clock, the same for all servers."""
-        if self._ahead_of_monotonic_s is None:
-            return self._clock()
-        return time.monotonic() + self._ahead_of_monotonic_s
+        return self._clock.now_s()
 
     def start(self) -> None:
-        """Learn Redis' clock, before the first request asks which month it is."""
-        self._starting = asyncio.get_running_loop().create_task(self._learn_clock())
+        """Learn Redis' clock, before the first request asks which month it is.
+
+        Then store what processes that were killed have left.
+        """
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.get_running_loop().create_task(
+                self._start(), context=Context()
+            )
 
     async def check_available(self) -> None:
         """Ask Redis for its time. Raises UsageUnavailable."""
@@ -120,7 +118,7 @@ class RedisUsageStore(UsageStore):
         """As `check_available`, with the error itself."""
         async with asyncio.timeout(_SOCKET_TIMEOUT_S):
             seconds, microseconds = await self._redis.time()
-        self._set_clock(seconds, microseconds)
+        self._clock.set(seconds, microseconds)
 
     async def add(
         self,
@@ -188,17 +186,37 @@ class RedisUsageStore(UsageStore):
         # Redis may be back without having been probed.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._store_months(list(self._unstored), _ask_at_once)
-        for key_month, entry in self._unstored.items():
-            lost = {name: entry.counts[name] for name in sorted(entry.unstored)}
-            if lost:
-                extra = {"key": key_month.key_name, "month": str(key_month.month), "counts": lost}
-                _logger.error("usage_store.counts_lost", extra=extra)
+                await self._store_unstored(_ask_at_once)
+        self._log_unstored(is_kept=self._spool_unstored())
+        if self._spool is not None:
+            self._spool.close()
         await self._redis.aclose()
 
-    async def _learn_clock(self) -> None:
+    def _log_unstored(self, *, is_kept: bool) -> None:
+        level = logging.WARNING if is_kept else logging.ERROR
+        event = "usage_store.counts_kept" if is_kept else "usage_store.counts_lost"
+        for key_month, entry in self._unstored.items():
+            if counts := entry.unstored_counts:
+                of = {"key": key_month.key_name, "month": str(key_month.month)}
+                _logger.log(level, event, extra={**of, "counts": counts})
+
+    async def _start(self) -> None:
         with contextlib.suppress(UsageUnavailable):
             await self.check_available()
+            await self._store_left_counts()
+
+    async def _store_left_counts(self) -> None:
+        """Store what processes that were killed while Redis was away counted."""
+        while self._spool is not None:
+            with self._spool.left_counts() as left:
+                if left is None:
+                    return
+                for key_month, counts in left.counts.items():
+                    entry = LocalCounts(Counter(counts)).to_json(counts)
+                    told = self._tell_add(left.writer, [key_month], [entry])
+                    await self._ask(partial(self._run_add, told, [key_month]))
+            extra = {"writer": left.writer, "keys": len(left.counts)}
+            _logger.info("usage_store.left_counts_stored", extra=extra)
 
     def _entry(self, key_month: KeyMonth) -> LocalCounts:
         entry = self._entries.get(key_month)
@@ -227,6 +245,15 @@ class RedisUsageStore(UsageStore):
         if reservation is not None:
             entry.ended.append(reservation.id)
         self._unstored[key_month] = entry
+        if self._spool is not None and not self._guard.is_usable:
+            self._spool.note(key_month, {name: entry.counts[name] for name in counts})
+
+    def _spool_unstored(self) -> bool:
+        """Write what Redis may lack to the spool. Whether there is one, and it could be written."""
+        return self._spool is not None and all(
+            self._spool.note(key_month, entry.unstored_counts)
+            for key_month, entry in self._unstored.items()
+        )
 
     async def _store(self) -> None:
         """Wait until what is noted now is stored, or Redis turns out not to respond."""
@@ -249,7 +276,7 @@ class RedisUsageStore(UsageStore):
             while self._unstored and self._guard.is_usable:
                 waiters, self._waiters = self._waiters, []
                 try:
-                    await self._store_months(list(self._unstored), self._ask)
+                    await self._store_unstored(self._ask)
                 finally:
                     _release(waiters)
         except UsageUnavailable:
@@ -258,16 +285,23 @@ class RedisUsageStore(UsageStore):
             waiters, self._waiters = self._waiters, []
             _release(waiters)
 
+    async def _store_unstored(self, ask: _Ask) -> None:
+        notes = self._spool.notes if self._spool is not None else 0
+        await self._store_months(list(self._unstored), ask)
+        if self._spool is not None and self._spool.notes == notes:
+            self._spool.clear()  # nothing was noted since: Redis has all that stands there
+
     async def _store_months(self, key_months: Sequence[KeyMonth], ask: _Ask) -> None:
         for month in sorted({key_month.month for key_month in key_months}):
             of_month = [key_month for key_month in key_months if key_month.month == month]
             for first in range(0, len(of_month), _BATCH_ENTRIES):
-                await self._store_batch(month, of_month[first : first + _BATCH_ENTRIES], ask)
+                await self._store_batch(of_month[first : first + _BATCH_ENTRIES], ask)
 
-    async def _store_batch(self, month: Month, key_months: Sequence[KeyMonth], ask: _Ask) -> None:
+    async def _store_batch(self, key_months: Sequence[KeyMonth], ask: _Ask) -> None:
         entries = [self._entries[key_month] for key_month in key_months]
         sent = [entry.to_json(sorted(entry.unstored)) for entry in entries]
-        was_here = await ask(partial(self._run_add, month, key_months, sent))
+        told = self._tell_add(self._writer, key_months, sent)
+        was_here = await ask(partial(self._run_add, told, key_months))
         has_lost = any(
             entry.is_stored and not found for entry, found in zip(entries, was_here, strict=True)
         )
@@ -301,83 +335,58 @@ class RedisUsageStore(UsageStore):
         except StoreUnavailable:
             raise UsageUnavailable from None
 
-    async def _run_add(
-        self, month: Month, key_months: Sequence[KeyMonth], sent: Sequence[dict[str, Any]]
-    ) -> list[bool]:
-        told = {
-            "writer": self._writer,
-            "keep_s": _KEEP_S,
-            "entries": [
-                {**entry, "name": key_month.key_name}
-                for key_month, entry in zip(key_months, sent, strict=True)
-            ],
-        }
-        keys = [_names_key(month)]
+    def _tell_add(
+        self, writer: str, key_months: Sequence[KeyMonth], sent: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """The argument of the script ADD."""
+        entries = [
+            {**entry, "name": key_month.key_name}
+            for key_month, entry in zip(key_months, sent, strict=True)
+        ]
+        return {"writer": writer, "keep_s": _KEEP_S, "entries": entries}
+
+    async def _run_add(self, told: Mapping[str, Any], key_months: Sequence[KeyMonth]) -> list[bool]:
+        """`key_months` are of one month."""
+        keys = [names_key(key_months[0].month)]
         for key_month in key_months:
-            keys += [_totals_key(key_month), _reservations_key(key_month)]
+            keys += [totals_key(key_month), reservations_key(key_month)]
         reply = await self._scripts.add(keys, [json.dumps(told)])
-        seconds, microseconds, *flags = _integers(reply, 2 + len(key_months))
-        self._set_clock(seconds, microseconds)
+        seconds, microseconds, *flags = integers(reply, 2 + len(key_months))
+        self._clock.set(seconds, microseconds)
         return [bool(flag) for flag in flags]
 
     async def _run_reserve(
         self, key_month: KeyMonth, told: Mapping[str, Any]
     ) -> tuple[bool, int, int]:
-        keys = [_totals_key(key_month), _reservations_key(key_month)]
+        keys = [totals_key(key_month), reservations_key(key_month)]
         reply = await self._scripts.reserve(keys, [json.dumps(told)])
-        seconds, microseconds, is_allowed, used, held = _integers(reply, 5)
-        self._set_clock(seconds, microseconds)
+        seconds, microseconds, is_allowed, used, held = integers(reply, 5)
+        self._clock.set(seconds, microseconds)
         return bool(is_allowed), used, held
 
     async def _run_read(self, key_month: KeyMonth) -> dict[str, int]:
-        reply = await self._scripts.read([_totals_key(key_month)], [])
+        reply = await self._scripts.read([totals_key(key_month)], [])
         fields = [text.decode() for text in reply[::2]]
-        return dict(zip(fields, _integers(reply[1::2], len(fields)), strict=True))
+        return dict(zip(fields, integers(reply[1::2], len(fields)), strict=True))
 
     async def _run_list(self, month: Month) -> list[str]:
-        names = [name.decode() async for name in self._redis.sscan_iter(_names_key(month))]
+        names = [name.decode() async for name in self._redis.sscan_iter(names_key(month))]
         return sorted(set(names))
-
-    def _set_clock(self, seconds: int, microseconds: int) -> None:
-        now_s = seconds + microseconds / 1_000_000
-        if self._ahead_of_monotonic_s is None:
-            ahead_s = now_s - self._clock()
-            if abs(ahead_s) > _MAX_CLOCK_DIFFERENCE_S:
-                _logger.warning("usage_store.clock_differs", extra={"seconds": round(ahead_s)})
-        self._ahead_of_monotonic_s = now_s - time.monotonic()
 
     def _record_change(self, reason: str | None) -> None:
         self._on_change(reason is None)
         if reason is None:
             _logger.info("usage_store.recovered", extra={"keys": len(self._unstored)})
             self._start_storing()
+            self.start()
         else:
             hint = "keys with a quota are refused, others are counted and added later"
             _logger.warning("usage_store.failed", extra={"reason": reason, "hint": hint})
+            self._spool_unstored()
 
 
 async def _ask_at_once(command: Callable[[], Awaitable[list[bool]]]) -> list[bool]:
     return await command()
-
-
-def _totals_key(key_month: KeyMonth) -> str:
-    return f"{_PREFIX}:{key_month.month}:totals:{key_month.key_name}"
-
-
-def _reservations_key(key_month: KeyMonth) -> str:
-    return f"{_PREFIX}:{key_month.month}:reservations:{key_month.key_name}"
-
-
-def _names_key(month: Month) -> str:
-    return f"{_PREFIX}:{month}:names"
-
-
-def _integers(reply: Sequence[Any], count: int) -> list[int]:
-    """Raises ValueError where they are not `count` counts."""
-    numbers = [int(one) for one in reply]
-    if len(numbers) != count or any(not 0 <= number <= _MAX_COUNT for number in numbers):
-        raise ValueError("not a reply of this script")
-    return numbers
 
 
 def _release(waiters: Sequence[asyncio.Future[None]]) -> None:

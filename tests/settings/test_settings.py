@@ -73,6 +73,20 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
             "ALTWRIGHT_USAGE_STORE=(not shown): must be memory:// or redis://host:port/db",
         ),
         (
+            {"USAGE_SPOOL_DIR": "nothing", "USAGE_STORE": "redis://h"},
+            (
+                "ALTWRIGHT_USAGE_SPOOL_DIR=nothing: is not a folder that can be written to; create "
+                "it, or unset the variable"
+            ),
+        ),
+        (
+            {"USAGE_SPOOL_DIR": "."},
+            (
+                "ALTWRIGHT_USAGE_SPOOL_DIR is set, but usage is counted in memory: set "
+                "ALTWRIGHT_USAGE_STORE to a redis:// URL too"
+            ),
+        ),
+        (
             {"KEYS_FILE": "nothing.json"},
             (
                 "ALTWRIGHT_KEYS_FILE=nothing.json: cannot be used: nothing.json: cannot be read "
