@@ -13,7 +13,7 @@ COPY requirements.lock /tmp/
 # HEIC=no leaves the HEIC decoder out. Its wheels contain x265 and libheif (GPL-2.0, LGPL-3.0), whose
 # terms apply to those who pass the image on. HEIC files are then `image_unsupported`.
 ARG HEIC=yes
-# TEXT=no leaves OCR and recognition out, which saves 320 MB. The embedded captioner then quotes no
+# TEXT=no leaves OCR and recognition out, which saves 310 MB. The embedded captioner then quotes no
 # text and names nothing; captions of a model of your own do not change.
 ARG TEXT=yes
 # Only wheels: nothing compiles or runs a setup script. --no-deps, because the lock is complete and
