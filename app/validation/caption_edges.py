@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from app.validation.outer_marks import is_without_partner, marks_in
 from app.validation.sentences import SENTENCE_ENDS
 
 _END = rf"[{SENTENCE_ENDS}]"
@@ -59,6 +60,17 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "name of a part of a prompt": r"(?i:instructions?|task|prompt|rules|requirements"
         r"|constraints|(?:output |response )?format|guidelines|query|request)\s?[:：]\s",
         "metric": r"(?i:score|confidence|probability|status|tokens)\s?[:=]\s",
+        "bracket apart from its text": r"[(\[{]\s",
+        "word of a format before a step": r"(?:text|markdown|caption|alt|json)\s(?i:step)\s\d\b",
+        "label in a quotation": r"[\"'“”„«‹「『]\s?"
+        r"(?i:the (?:caption|alt text|description) is|step \d|caption|alt(?: text)?|output|answer"
+        r"|description)\s?[:：]\s",
+        "number before a quotation": r"\d{1,2}\s(?=[\"“„«「『‹]{1,2}[^\"”“»」』›]{20,1000}"
+        rf"{_END}[{_CLOSERS}]{{1,2}}$)",
+        "two kinds of quotation marks": r"'[\"“”„«`]|[“„«][\"`]|[\"`][“„«]",
+        "name of a field alone": r"(?i:(?:alt )?text|alt|caption|description|answer|output|response"
+        r"|image|addcriterion)(?:\s(?:\w{1,2}|\S{1,20}\.(?:py|js|ts|json|txt|md|html)))?\W{0,3}$",
+        "sureness alone": r"\W{0,3}[01]?[.,]\d{1,4}\W{0,3}$",
     }.items()
 }
 """The name of each kind of beginning, and what matches it."""
@@ -71,7 +83,8 @@ LAST: Mapping[str, re.Pattern[str]] = {
         r"(?:[01]?[.,]\d+|\d{1,3}\s?%|high|medium|low)|(?:model|tokens(?: used)?|characters|chars"
         r"|words|length|time|status)\s?[:=]\s?\S{1,30}(?:\s\S{1,12})?)$",
         "percentage": rf"{_AFTER_END},?{_GAP}\d{{1,3}}(?:[.,]\d{{1,4}})?\s?%[.]?$",
-        "length": rf"{_AFTER_END}\W{{0,5}}\d{{1,4}}\s?(?:characters|chars|words|tokens)\W{{0,3}}$",
+        "length": rf"{_AFTER_END}\W{{0,5}}\d{{1,4}}\s?(?:characters|chars|words|tokens)"
+        r"\W{0,3}(?:\s[a-z]{1,12})?$",
         "number of a footnote": rf"{_AFTER_END}\s?[\u00b9\u00b2\u00b3\u2070-\u2089]$",
         "Roman number": rf"{_AFTER_END}{_GAP}[IVX]{{2,5}}[.)]?$",
         "remark": rf"{_AFTER_END}\s?(?i:the end|thank you(?: very much)?|thanks|done|cheers|enjoy"
@@ -79,6 +92,8 @@ LAST: Mapping[str, re.Pattern[str]] = {
         "role glued to a word": r"[^\W\d_]assistant$|[A-Z]{2}(?:user|system|model)$",
         "percent-encoded sign": r"%[0-7][0-9A-F]$(?<!\d%..)",
         "comment": rf"{_AFTER_END}\s?(?:#|//|--)(?:\s.{{0,80}})?$",
+        "letter of a list item": rf"[{_CLOSERS}]\s[a-h][.)]$",
+        "number in brackets": rf"{_END}\s?\(\d{{1,2}}\)[{_CLOSERS}]{{0,2}}(?:\s?[a-h]?[.)])?$",
     }.items()
 }
 """The name of each kind of end, and what is found there."""
@@ -87,10 +102,8 @@ _END_CHARS = 200
 _KNOWN_MARKS = frozenset("\"'()[]“”„«»‘’‚‹›「」『』（）【】《》")
 _NO_FIRST_SIGNS = frozenset("=|\\_^`´%<>{}*;:,!?)]/")
 _NO_LAST_SIGNS = frozenset("=|\\_^`´~<>{}@([")
-_QUOTES = "\"'“”„«»‘’"
-_RUN_OF_CLOSERS = re.compile(rf"(?<={_END})[{_QUOTES}]{{2,6}}[.,;]?$")
+_RUN_OF_CLOSERS = re.compile(rf"(?<={_END})[{_CLOSERS}„‘】.,;]{{2,8}}$")
 _RUN_CHARS = 8
-_APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
 _UNUSUAL_MARKS = frozenset({"Ps", "Pe", "Pi", "Pf", "Sk"})
 """Categories of brackets, quotation marks and accents without a letter."""
 _DOLLAR_BEHIND_WORD = re.compile(r"[^\s\d][$€#]$(?<![A-Za-z]#)|\s#$")
@@ -120,12 +133,19 @@ def _has_sign_at_edge(text: str) -> bool:
 
 
 def _has_closers_without_openers(text: str) -> bool:
-    """Whether more quotations are closed at the end than are opened before: "A dog runs.“'"."""
+    """Whether more is closed at the end than is opened before: "A dog runs.“'", "A dog.”].".
+
+    A typographic quotation mark or a bracket needs a partner, straight marks are counted.
+    """
     run = _RUN_OF_CLOSERS.search(text, max(0, len(text) - _RUN_CHARS))
     if run is None:
         return False
-    before = _APOSTROPHE.sub("", text[: run.start()])
-    return sum(map(before.count, _QUOTES)) < len(run.group().rstrip(".,;"))
+    straight = [mark for mark in "\"'" if mark in run.group()]
+    return any(len(marks_in(text, mark)) % 2 for mark in straight) or any(
+        is_without_partner(text, run.start() + index)
+        for index, sign in enumerate(run.group())
+        if sign not in "\"'’.,;"
+    )
 
 
 def _is_unusual_mark(sign: str) -> bool:

@@ -61,9 +61,9 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "percent-encoded sign": r"%0[ADad]",
         "interjection first": r"^[(\[\"'“‘]{1,3}(?:Sure|Certainly|Of course|Okay|Absolutely)[!,.]",
         "file name first": r"^\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s",
-        "label without a colon": r"^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"“])"
+        "label without a colon": r"^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"'“„«»‹‘「『])"
         r"|^\W{0,3}(?:Caption|Alt text)\s\|",
-        "hashtag": rf"{_SENTENCE_END}[\"”»)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
+        "hashtag": rf"{_SENTENCE_END}[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
         "length of a text": r"\(\d{1,4} (?:characters|chars|words)\)"
         r"|\s[—–-]\s\d{1,4} (?:characters|chars)\b(?!\s[a-z])"
         r"|\[\d{1,4}/\d{1,4}\]",

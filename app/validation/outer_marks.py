@@ -85,11 +85,11 @@ def _is_around(inner: str, mark: str) -> bool:
     In `"A sign says "OPEN" in red"` the outer marks stand around the whole text, in `"GO" and
     "STOP"` they do not: there the first mark inside closes the first word.
     """
-    marks = _marks_in(inner, mark)
+    marks = marks_in(inner, mark)
     return len(marks) % 2 == 0 and all(_opens(inner, at) for at in marks[::2])
 
 
-def _marks_in(text: str, mark: str) -> list[int]:
+def marks_in(text: str, mark: str) -> list[int]:
     """Where a straight mark stands, apostrophes and inches aside."""
     return [
         at
@@ -114,11 +114,11 @@ def _strip_unpaired_start(text: str) -> str:
         return text
     first = text[0]
     if first in _BRACKETS or first in _QUOTES:
-        is_unpaired = _is_unpaired(text, 0)
+        is_unpaired = is_without_partner(text, 0)
     elif first in "\"'" and text[1] == " ":
         is_unpaired = True
     elif first in _STRAIGHT and not text[1].isdigit():
-        marks = _marks_in(text, first)
+        marks = marks_in(text, first)
         is_unpaired = len(marks) % 2 == 1 and (len(marks) == 1 or _opens(text, marks[1]))
     else:
         is_unpaired = False
@@ -130,17 +130,18 @@ def _strip_unpaired_end(text: str) -> str:
         return text
     last, before = text[-1], text[-2]
     if last in _STRAIGHT:
-        is_unpaired = before in _ENDS and len(_marks_in(text, last)) % 2 == 1
+        is_unpaired = before in _ENDS and len(marks_in(text, last)) % 2 == 1
     elif last in _CLOSERS or (last in _QUOTES and before in _ENDS and before != " "):
         is_smiley = before in ":;-"
         is_item = last in ")]" and _ITEM.search(text, len(text) - 3) is not None
-        is_unpaired = not (is_item or is_smiley) and _is_unpaired(text, len(text) - 1)
+        is_unpaired = not (is_item or is_smiley) and is_without_partner(text, len(text) - 1)
     else:
         is_unpaired = False
     return text[:-1].rstrip() if is_unpaired else text
 
 
-def _is_unpaired(text: str, at: int) -> bool:
+def is_without_partner(text: str, at: int) -> bool:
+    """Whether the bracket or typographic quotation mark there has no partner."""
     pairs = _match_marks(text)
     return at not in pairs and at not in pairs.values()
 
