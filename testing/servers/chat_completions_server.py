@@ -1,28 +1,25 @@
 """Base of fake model servers: a chat completions API on loopback whose text a subclass chooses."""
 
 import json
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from testing.servers.loopback_http_server import LoopbackHTTPServer, QuietHandler
 
 
-class ChatCompletionsServer(ABC):
-    """Serves on a free port of loopback while the `with` block runs."""
+class ChatCompletionsServer(LoopbackHTTPServer, ABC):
+    """Serves while the `with` block runs."""
 
     def __init__(self) -> None:
         self.headers: list[Mapping[str, str]] = []
         """Of each request, with names in lower case."""
         chat = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
                 chat.headers.append({name.lower(): text for name, text in self.headers.items()})
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                body = json.loads(self.read_body())
                 status, data = chat._respond(body)
                 fields = "".join(f"{name}: {text}\r\n" for name, text in chat._headers().items())
                 head = (
@@ -31,31 +28,12 @@ class ChatCompletionsServer(ABC):
                 )
                 self.wfile.write(head.encode() + data)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its own name)
-                """Log nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(Handler)
 
     @property
     def base_url(self) -> str:
         """The value of MODEL_BASE_URL."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{self.origin}/v1"
 
     def _respond(self, body: dict[str, Any]) -> tuple[int, bytes]:
         """Status and body of the response; called in a new thread each time."""

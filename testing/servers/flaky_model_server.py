@@ -12,12 +12,12 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from testing.images import jpeg
 from testing.servers.chat_completions_server import chat_completion, message_texts
+from testing.servers.loopback_http_server import LoopbackHTTPServer, QuietHandler
 
 _ROW = re.compile(r"row-(\d+)")
 CAPTION = "White ceramic mug with a blue rim on a wooden table."
@@ -66,8 +66,8 @@ class CallLog:
     outcomes: Counter[str] = field(default_factory=Counter)
 
 
-class FlakyModelServer:
-    """Serves on a free port of loopback while the `with` block runs."""
+class FlakyModelServer(LoopbackHTTPServer):
+    """Serves while the `with` block runs."""
 
     def __init__(self, behaviour: Behaviour | None = None) -> None:
         self.behaviour = behaviour or Behaviour()
@@ -77,38 +77,25 @@ class FlakyModelServer:
         self._image = jpeg((64, 48))
         flaky = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 status = 404 if "missing" in self.path else 200
                 flaky._send(self, status, flaky._image, "image/jpeg")
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                body = json.loads(self.read_body())
                 flaky._respond(self, body)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its own name)
-                """Log nothing."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 256
-
-            def handle_error(self, *_error: object) -> None:
-                """Print no traceback: callers that are killed disconnect in mid-request."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(Handler)
 
     @property
     def base_url(self) -> str:
         """The value of MODEL_BASE_URL."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"{self.origin}/v1"
 
     def image_url(self, name: object) -> str:
         """The URL of an image; a name that contains `missing` is a 404."""
-        return f"http://127.0.0.1:{self._server.server_port}/pictures/{name}.jpg"
+        return f"{self.origin}/pictures/{name}.jpg"
 
     def altwright_settings(self, **more: str) -> dict[str, str]:
         """Settings of an Altwright server that uses this model server."""
@@ -119,20 +106,6 @@ class FlakyModelServer:
             "MODEL_RETRY_WAIT_MAX_S": "1",
             **more,
         }
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def _respond(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         prompt = "\n".join(message_texts(body))

@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from testing.servers.loopback_http_server import LoopbackHTTPServer, QuietHandler
 
 SERVER, CLIENT = 2, 3
 """Kinds of spans, as OTLP numbers them."""
@@ -37,8 +38,8 @@ class ReceivedSpan:
     resource: Mapping[str, Any]
 
 
-class OtlpCollector:
-    """Serves on a free port of loopback while the `with` block runs."""
+class OtlpCollector(LoopbackHTTPServer):
+    """Serves while the `with` block runs."""
 
     def __init__(self, status: int = 200, *, hangs: bool = False) -> None:
         """`status` of every response; with `hangs` none is sent while the block runs."""
@@ -48,11 +49,9 @@ class OtlpCollector:
         self._released = threading.Event()
         collector = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                body = self.read_body()
                 collector.requests += 1
                 collector.headers.append(dict(self.headers))
                 if hangs:
@@ -69,21 +68,12 @@ class OtlpCollector:
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its own name)
-                """Log nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(Handler)
 
     @property
     def endpoint(self) -> str:
         """The value of OTEL_EXPORTER_OTLP_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        return self.origin
 
     def __exit__(
         self,
@@ -92,9 +82,7 @@ class OtlpCollector:
         trace: TracebackType | None,
     ) -> None:
         self._released.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
 
     def wait_for_trace(self, trace_id: str, timeout_s: float = 30.0) -> list[ReceivedSpan]:
         """The spans of a trace, once the span of its request has come: that ends last."""
