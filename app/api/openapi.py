@@ -11,63 +11,32 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.api.errors import MethodNotAllowed, NotFound
-from app.api.form_fields import FILE_FIELD
-from app.api.problems import documented_responses, problem_schema
+from app.api.openapi_bodies import SCHEMA_REF, body_schemas, without_null
+from app.api.problems import documented_responses, problem_schemas
 from app.api.request_schemas import CaptionBody, CaptionsBody, CheckBody
 
-_REF = "#/components/schemas/{model}"
 _BODIES: tuple[type[BaseModel], ...] = (CaptionBody, CaptionsBody, CheckBody)
 _DESCRIPTION = """One POST takes an image, by URL or as a file, and a style. The response is one
 caption that has been checked and can be stored.
 
 Errors are `application/problem+json` (RFC 9457). `code` is for programs. The status says whether to
-retry: 408, 429 and 5xx may succeed later, other 4xx will not."""
+retry: 408, 429 and 5xx may succeed later, other 4xx will not.
 
-
-def request_body(model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra=` of a route that reads its body itself: JSON, or a form with a file."""
-    schema = model.model_json_schema()
-    examples = schema.get("examples", [])
-    as_json: dict[str, Any] = {"schema": {"$ref": _REF.format(model=model.__name__)}}
-    if examples:
-        as_json["examples"] = {
-            ("minimal", "full")[index]: {"value": value} for index, value in enumerate(examples)
-        }
-    fields = dict((examples or [{"caption": "A white mug on a plain white background."}])[-1])
-    fields.pop("image_url", None)
-    as_form: dict[str, Any] = {
-        "schema": {"$ref": _REF.format(model=_form_name(model))},
-        "examples": {"file": {"value": {FILE_FIELD: "(the bytes of the file)", **fields}}},
-        "encoding": {FILE_FIELD: {"contentType": "image/*"}},
-    }
-    if "metadata" in schema["properties"]:
-        as_form["encoding"]["metadata"] = {"contentType": "application/json"}
-    content = {"application/json": as_json, "multipart/form-data": as_form}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _form_name(model: type[BaseModel]) -> str:
-    """`CaptionForm` for `CaptionBody`."""
-    return model.__name__.removesuffix("Body") + "Form"
-
-
-def _form_schema(model: type[BaseModel], schema: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a body as those of a form, with the file, which may replace `image_url`."""
-    file = {
-        "type": "string",
-        "format": "binary",
-        "description": "The image file, instead of `image_url`: up to 64 MiB by default. With "
-        "curl: `-F image=@mug.jpg`.",
-    }
-    required = [name for name in schema.get("required", []) if name != "image_url"]
-    return {
-        **{name: value for name, value in schema.items() if name not in ("examples", "required")},
-        "title": _form_name(model),
-        "description": f"{schema['description']} As a form: lists are repeated fields, `metadata` "
-        "is JSON. An empty field counts as not sent.",
-        "properties": {FILE_FIELD: file, **schema["properties"]},
-        **({"required": required} if required else {}),
-    }
+A list of codes is open: later versions may add some, so accept any string."""
+_TAGS = [
+    {"name": "captions", "description": "Captions of images, and checks of texts."},
+    {"name": "service", "description": "Probes and metrics, which need no key."},
+]
+_SERVER = {"url": "http://127.0.0.1:8000", "description": "A server on this machine"}
+"""In the file. A server names itself in the document that it serves."""
+_REQUEST_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "required": False,
+    "description": "Your own name for this request, which its response and the log have too: up "
+    "to 128 letters, digits and `._~:/+=@-`. Another one is replaced.",
+    "schema": {"type": "string"},
+}
 
 
 def cached_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
@@ -86,9 +55,7 @@ def add_document_route(app: FastAPI, root_path: str = "") -> None:
 
     @functools.cache
     def encoded() -> bytes:
-        document = app.openapi()
-        if root_path:
-            document = {**document, "servers": [{"url": root_path}]}
+        document = {**app.openapi(), "servers": [{"url": root_path or "/"}]}
         return bytes(JSONResponse(document).body)
 
     async def openapi(_request: Request) -> Response:
@@ -104,17 +71,16 @@ def _generate_document(app: FastAPI) -> dict[str, Any]:
         version=app.version,
         description=_DESCRIPTION,
         routes=app.routes,
+        servers=[_SERVER],
+        tags=_TAGS,
+        contact={"name": "Altwright maintainers"},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     components = schema.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    for body in _BODIES:
-        body_schema = body.model_json_schema(ref_template=_REF)
-        schemas.update(body_schema.pop("$defs", {}))
-        schemas[body.__name__] = body_schema
-        schemas[_form_name(body)] = _form_schema(body, body_schema)
-    schemas["Problem"] = problem_schema()
-    schemas["FailedResult"]["properties"]["problem"] = {"$ref": _REF.format(model="Problem")}
+    schemas.update(body_schemas(_BODIES))
+    schemas.update(problem_schemas())
+    schemas["FailedResult"]["properties"]["problem"] = {"$ref": SCHEMA_REF.format(model="Problem")}
     # Responses of no route: of paths and methods that do not exist.
     components["responses"] = {
         error.code: next(iter(documented_responses(error).values()))
@@ -129,8 +95,14 @@ def _generate_document(app: FastAPI) -> dict[str, Any]:
     }
     for path, operations in schema["paths"].items():
         for operation in operations.values():
+            parameters = operation.get("parameters", [])
+            for parameter in parameters:
+                parameter["schema"] = without_null(parameter["schema"])
             if path.startswith("/v1/"):
                 operation["security"] = [{"bearer": []}, {}]
+                operation["parameters"] = [*parameters, _REQUEST_ID]
+            else:
+                operation["security"] = []
             _add_headers(operation, path)
             # FastAPI adds its own 422. Ours is the problem with code invalid_request.
             for status, response in operation["responses"].items():

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -97,47 +97,54 @@ def _example_body(error: type[CaptionError]) -> dict[str, Any]:
     return example
 
 
-def problem_schema() -> Mapping[str, Any]:
-    """The OpenAPI schema of a problem. Its codes come from the error classes."""
+def problem_schemas() -> dict[str, Any]:
+    """For `components`: the problem and what it lists. Its codes come from the error classes."""
     codes = sorted({leaf.code for leaf in public_error_classes()})
-    error_item = {
-        "type": "object",
-        "required": ["field", "message"],
-        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-    }
-    reason_item = {
-        "type": "object",
-        "required": ["code", "reason"],
-        "properties": {"code": {"type": "string"}, "reason": {"type": "string"}},
-    }
+    text = {"type": "string"}
     return {
-        "type": "object",
-        "title": "Problem",
-        "description": "An RFC 9457 problem. `code` is for programs; `retryable` says whether the "
-        "same request may succeed later.",
-        "required": ["type", "title", "status", "detail", "code", "retryable", "request_id"],
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string", "description": "What is wrong and what to do."},
-            "code": {"type": "string", "enum": codes},
-            "retryable": {"type": "boolean"},
-            "request_id": {"type": "string"},
-            "errors": {
-                "type": "array",
-                "items": error_item,
-                "description": "invalid_request only: one entry for each wrong field.",
+        "Problem": {
+            "type": "object",
+            "title": "Problem",
+            "description": "An RFC 9457 problem. `code` is for programs; `retryable` says whether "
+            "the same request may succeed later.",
+            "required": ["type", "title", "status", "detail", "code", "retryable", "request_id"],
+            "properties": {
+                "type": {"type": "string", "format": "uri-reference"},
+                "title": text,
+                "status": {"type": "integer"},
+                "detail": {"type": "string", "description": "What is wrong and what to do."},
+                "code": {"type": "string", "x-extensible-enum": codes},
+                "retryable": {"type": "boolean"},
+                "request_id": text,
+                "errors": {
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/FieldError"},
+                    "description": "invalid_request only: one entry for each wrong field.",
+                },
+                "draft": {
+                    "type": "string",
+                    "description": "caption_rejected only: the last draft, for a reviewer.",
+                },
+                "reasons": {
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/Reason"},
+                    "description": "caption_rejected only: the hard rules that the draft breaks.",
+                },
             },
-            "draft": {
-                "type": "string",
-                "description": "caption_rejected only: the last draft, for a reviewer.",
-            },
-            "reasons": {
-                "type": "array",
-                "items": reason_item,
-                "description": "caption_rejected only: the hard rules that the draft breaks.",
-            },
+        },
+        "FieldError": {
+            "type": "object",
+            "title": "FieldError",
+            "description": "A wrong field of a request.",
+            "required": ["field", "message"],
+            "properties": {"field": text, "message": text},
+        },
+        "Reason": {
+            "type": "object",
+            "title": "Reason",
+            "description": "A hard rule that a draft breaks.",
+            "required": ["code", "reason"],
+            "properties": {"code": text, "reason": text},
         },
     }
 

@@ -12,7 +12,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from typing_extensions import TypeAliasType
 
+from app.api.example_image import EXAMPLE_DATA_URL
 from app.types import CaptionRequest, Role, UploadedImage, VerifyMode
 from app.validation.language_tags import parse_locale
 
@@ -32,6 +34,7 @@ MAX_RESULTS = 12
 """Styles times locales of one request."""
 _VISIBLE_TEXT_MAX_CHARS = 500
 _EXAMPLE_IMAGE_URL = "https://images.example.com/mug.jpg"
+_EXAMPLE_CAPTION = "A teal mug on a plain white background."
 
 _ITEMS_MAX = 100
 """Items of a list or an object in a request. Every field has a lower limit of its own."""
@@ -42,6 +45,8 @@ def _validate_locale(value: str) -> str:
     return value
 
 
+# An alias of this kind has a schema of its own, with this name.
+ImageRole = TypeAliasType("ImageRole", Role)
 Keyword = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 MetadataKey = Annotated[str, StringConstraints(max_length=200)]
 MetadataValue = Annotated[str, StringConstraints(max_length=2_000)]
@@ -124,7 +129,7 @@ class _ImageBody(_RequestBody):
         description="Text around the image: product name, paragraph. Proper nouns in the caption "
         "come only from here. It is data: instructions in it are not followed.",
     )
-    role: Role | None = Field(
+    role: ImageRole | None = Field(
         None,
         description="What the image does on its page. For `link` the caption says where it leads, "
         "for `button` what it does, unless `visible_text` says so.",
@@ -190,7 +195,7 @@ class CaptionBody(_ImageBody):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"image_url": _EXAMPLE_IMAGE_URL},
+                {"image_url": EXAMPLE_DATA_URL},
                 {
                     "image_url": _EXAMPLE_IMAGE_URL,
                     "style": "seo",
@@ -229,7 +234,14 @@ class CaptionsBody(_ImageBody):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"image_url": _EXAMPLE_IMAGE_URL, "styles": ["concise", "seo"]}]
+            "examples": [
+                {"image_url": EXAMPLE_DATA_URL, "styles": ["concise", "seo"]},
+                {
+                    "image_url": _EXAMPLE_IMAGE_URL,
+                    "styles": ["concise"],
+                    "locales": ["en", "de", "fr"],
+                },
+            ]
         }
     )
 
@@ -270,17 +282,26 @@ class CheckBody(_RequestBody):
         description="The picture that the text is about, as for a caption: the text is held "
         "against it, whatever VERIFY says.",
     )
-    caption: str = Field(max_length=5_000, examples=["A white mug on a plain white background."])
+    caption: str = Field(max_length=5_000, examples=[_EXAMPLE_CAPTION])
     style: str = Field("concise", examples=["concise"])
     locale: Locale = "en"
     context: str | None = Field(None, max_length=2_000)
-    role: Role | None = Field(
+    role: ImageRole | None = Field(
         None, description="What the image does on its page. No rule depends on it so far."
     )
     visible_text: str | None = Field(
         None,
         max_length=_VISIBLE_TEXT_MAX_CHARS,
         description="Text beside the image, which the caption must not only repeat.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"caption": _EXAMPLE_CAPTION},
+                {"caption": _EXAMPLE_CAPTION, "image_url": _EXAMPLE_IMAGE_URL, "locale": "en-GB"},
+            ]
+        }
     )
 
     @field_validator("image_url")

@@ -1,13 +1,14 @@
 """Schemas of response bodies. The contract made from them is openapi/openapi.json."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    WithJsonSchema,
 )
 from pydantic.config import JsonDict
 
@@ -22,23 +23,21 @@ from app.validation.verdict import Verdict
 from app.verification.verifier import VERIFICATION_CODES
 
 _SOFT_CODES = [rule.code for rule in RULES if rule.severity == "soft"]
-# Later versions may add codes, so the lists are open: a client must accept any string.
-SoftCode = Annotated[
-    str,
-    Field(json_schema_extra={"x-extensible-enum": [*_SOFT_CODES, *VERIFICATION_CODES.values()]}),
-]
+_VERIFICATION_CODES = list(VERIFICATION_CODES.values())
+UsageStoreState = Literal["memory", "up", "down"]
+
+
+def _open_enum(values: Iterable[str]) -> WithJsonSchema:
+    """A string with the values that there are now. Later versions may add some.
+
+    A generated client with a closed enumeration fails at the first value that it does not know.
+    """
+    return WithJsonSchema({"type": "string", "x-extensible-enum": list(values)})
+
+
+SoftCode = Annotated[str, _open_enum([*_SOFT_CODES, *_VERIFICATION_CODES])]
 WarningCode = Annotated[
-    str,
-    Field(
-        json_schema_extra={
-            "x-extensible-enum": [
-                *_SOFT_CODES,
-                SMALL_SOURCE,
-                KEYWORDS_UNUSED,
-                *VERIFICATION_CODES.values(),
-            ]
-        }
-    ),
+    str, _open_enum([*_SOFT_CODES, SMALL_SOURCE, KEYWORDS_UNUSED, *_VERIFICATION_CODES])
 ]
 _EXAMPLE_RESPONSE: JsonDict = {
     "caption": "White ceramic mug with a blue rim on a plain white background.",
@@ -47,7 +46,9 @@ _EXAMPLE_RESPONSE: JsonDict = {
     "decorative": False,
     "truncated": False,
     "warnings": [],
-    "checks": None,
+    "checks": [
+        {"kind": "colour", "claim": "white", "verdict": "confirmed", "seen": "white #f6f5f2 71 %"}
+    ],
     "model": "qwen3-vl:8b",
     "usage": {"input_tokens": 1134, "output_tokens": 15},
     "image": {
@@ -66,7 +67,7 @@ _EXAMPLE_RESPONSE: JsonDict = {
 class CheckResult(BaseModel):
     """What the picture says to one claim of a caption."""
 
-    kind: CheckKind
+    kind: Annotated[CheckKind, _open_enum(get_args(CheckKind))]
     claim: str = Field(description="The words of the caption; of a quotation its text.")
     verdict: CheckVerdict = Field(
         description="`unknown` where the picture neither confirms nor surely denies it."
@@ -297,13 +298,41 @@ class UsageResponse(BaseModel):
         )
 
 
+class StyleLimits(BaseModel):
+    """Lengths of a style's captions; null where there is no limit."""
+
+    min_chars: int
+    aim_chars: int = Field(description="The length that the model is asked for.")
+    max_chars: int
+    warn_over_chars: int | None = Field(description="Longer: `long_for_screen_readers`.")
+    min_sentences: int
+    max_sentences: int
+    max_word_repeats: int | None = Field(description="How often a content word may occur.")
+
+
+class StyleRule(BaseModel):
+    """A rule that a style's captions keep."""
+
+    name: str = Field(description="The code in `hard`, `soft`, `warnings` and `reasons`.")
+    severity: Literal["hard", "soft"]
+    says: str
+    source: str = Field(description="Where the rule comes from.")
+
+
+class StyleDescription(BaseModel):
+    """A style, and what its captions keep to."""
+
+    name: str
+    purpose: str = Field(description="Who reads the text, and where.")
+    limits: StyleLimits
+    uses_keywords: bool
+    rules: list[StyleRule]
+
+
 class StylesResponse(BaseModel):
     """Every style that this server accepts."""
 
-    styles: list[dict[str, Any]]
-
-
-UsageStoreState = Literal["memory", "up", "down"]
+    styles: list[StyleDescription]
 
 
 class Readiness(BaseModel):
@@ -311,7 +340,7 @@ class Readiness(BaseModel):
 
     status: str
     captioners: dict[str, str] = Field(description="The state of each captioner's circuit breaker.")
-    usage_store: UsageStoreState = Field(
+    usage_store: Annotated[UsageStoreState, _open_enum(get_args(UsageStoreState))] = Field(
         description="`down`: it does not respond, and keys with a quota are refused meanwhile. "
         "`status` does not depend on it."
     )

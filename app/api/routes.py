@@ -17,7 +17,7 @@ from app.api.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from app.api.openapi import request_body
+from app.api.openapi_bodies import request_body
 from app.api.problems import documented_responses
 from app.api.request_schemas import UPLOADED, CaptionBody, CaptionsBody, CheckBody
 from app.api.response_schemas import (
@@ -228,7 +228,8 @@ async def check_caption(
 )
 async def list_styles(services: ServicesDep, _caller: AuthenticatedCaller) -> StylesResponse:
     """Name, purpose, limits in characters, and the rules with their severity."""
-    return StylesResponse(styles=[describe_style(style) for style in services.styles.values()])
+    styles = [describe_style(style) for style in services.styles.values()]
+    return StylesResponse.model_validate({"styles": styles})
 
 
 @captions_router.get(

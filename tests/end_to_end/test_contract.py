@@ -166,7 +166,19 @@ def test_liveness_readiness_and_metrics_respond(altwright: Altwright) -> None:
 def test_the_document_in_the_repository_is_what_the_server_serves(altwright: Altwright) -> None:
     served = altwright.get("/openapi.json").json()
     stored = json.loads((ROOT / "openapi/openapi.json").read_text(encoding="utf-8"))
+    assert served.pop("servers") == [{"url": "/"}]  # itself
+    assert stored.pop("servers")[0]["url"] == "http://127.0.0.1:8000"  # as `make serve` starts it
     assert served == stored
+
+
+@pytest.mark.parametrize("path", ["/v1/image/caption", "/v1/image/captions", "/v1/caption/check"])
+def test_the_first_example_of_the_document_succeeds(altwright: Altwright, path: str) -> None:
+    """Tools such as Postman send it. Its picture is in it, so that it needs no network."""
+    document = json.loads((ROOT / "openapi/openapi.json").read_text(encoding="utf-8"))
+    content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    response = altwright.post(path, content["examples"]["minimal"]["value"])
+    assert response.status_code == 200
+    assert "problem" not in response.text
 
 
 @pytest.mark.parametrize(
