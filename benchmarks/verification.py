@@ -60,8 +60,15 @@ SUBJECTS = {"en": "A {} in the middle.", "de": "{} in der Mitte.", "fr": "{} au 
             "es": "{} en el centro.", "hr": "{} u sredini."}  # fmt: skip
 LIES_OF_A_PICTURE = 5
 CHECK_KINDS: dict[str, CheckKind] = {
-    "text": "text", "digits": "text", "colour": "colour", "subject": "subject",
+    "text": "text", "digits": "text", "any colour": "colour", "other colour": "colour",
+    "subject": "subject",
 }  # fmt: skip
+"""any colour: one of the ten others, which may be that of the ground or of the letters, or a colour
+that people confuse with one of them. other colour: none of these."""
+CONFUSED = (
+    "black grey", "white grey", "white yellow", "red orange", "red pink", "red brown",
+    "pink purple", "orange yellow", "orange brown", "blue purple",
+)  # fmt: skip
 BRIGHT_INK_MAX = 330
 """Sum of the three channels, below which letters are white."""
 
@@ -121,6 +128,8 @@ class Sign:
     text: str
     digits: str
     colour: str
+    others: tuple[str, ...]
+    """Colours that nothing in it has, and that nobody takes for one that it has."""
 
 
 def draw_signs(count: int, chance: random.Random) -> Iterator[Sign]:
@@ -139,7 +148,10 @@ def draw_signs(count: int, chance: random.Random) -> Iterator[Sign]:
         ink, face = "#101010" if is_bright else "#fafafa", chance.choice(faces)
         draw.text((480, 310), text, ink, load_font(face, 60), anchor="mm")
         draw.text((480, 460), digits, ink, load_font(face, 70), anchor="mm")
-        yield Sign(normalise(image), text, digits, colour)
+        present = {colour, ground, "black" if is_bright else "white"}
+        near = present.union(*(pair.split() for pair in CONFUSED if present & set(pair.split())))
+        others = tuple(sorted(COLOURS.keys() - near))
+        yield Sign(normalise(image), text, digits, colour, others)
 
 
 def write_captions(sign: Sign, chance: random.Random) -> Iterator[tuple[str, str, str]]:
@@ -151,7 +163,8 @@ def write_captions(sign: Sign, chance: random.Random) -> Iterator[tuple[str, str
         "": {},
         "text": {"text": chance.choice(others)},
         "digits": {"digits": sign.digits[:place] + digit + sign.digits[place + 1 :]},
-        "colour": {"colour": chance.choice([c for c in COLOURS if c != sign.colour])},
+        "any colour": {"colour": chance.choice([c for c in COLOURS if c != sign.colour])},
+        "other colour": {"colour": chance.choice(sign.others)},
     }
     for locale, template in CAPTIONS.items():
         words = dict(zip(COLOURS, WORDS[locale].split(), strict=True))
@@ -209,7 +222,9 @@ async def measure(signs: int, seed: int, subjects: Path | None) -> Results:
     verifier = Verifier(EvidenceSource(eyes, eyes), lambda *_: None)
     for sign in draw_signs(signs, chance):
         captions = write_captions(sign, chance)
-        await run(verifier, sign.jpeg, captions, ("text", "digits", "colour"), results)
+        await run(
+            verifier, sign.jpeg, captions, ("text", "digits", "any colour", "other colour"), results
+        )
     for line in subjects.read_text("utf-8").splitlines() if subjects else ():
         label = json.loads(line)
         objects = frozenset(label.get("objects", ())) & load_concepts().concepts.keys()
@@ -222,7 +237,7 @@ async def measure(signs: int, seed: int, subjects: Path | None) -> Results:
 
 def format_report(results: Results) -> str:
     """A table by kind and language, and each true caption that was doubted."""
-    lines = ["kind      language  lies found        true captions doubted"]
+    lines = ["kind         language  lies found        true captions doubted"]
     kinds = dict.fromkeys(kind for kind, _ in results.counts)
     for kind in kinds:
         rows = {locale: counts for (k, locale), counts in results.counts.items() if k == kind}
@@ -233,7 +248,7 @@ def format_report(results: Results) -> str:
         for locale, counts in {**rows, "all": total}.items():
             found = f"{counts.found} of {counts.lies} ({_percent(counts.found, counts.lies)})"
             doubted = f"{counts.doubted} of {counts.true} ({_percent(counts.doubted, counts.true)})"
-            lines.append(f"{kind:9} {locale:9} {found:17} {doubted}")
+            lines.append(f"{kind:12} {locale:9} {found:17} {doubted}")
     return "\n".join([*lines, *(f"  doubted: {each}" for each in results.false_alarms)])
 
 

@@ -61,7 +61,11 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"|constraints|(?:output |response )?format|guidelines|query|request)\s?[:：]\s",
         "metric": r"(?i:score|confidence|probability|status|tokens)\s?[:=]\s",
         "bracket apart from its text": r"[(\[{]\s",
-        "word of a format before a step": r"(?:text|markdown|caption|alt|json)\s(?i:step)\s\d\b",
+        "word of a format before an option": r"(?:text|markdown|caption|alt|json)\s"
+        r"(?i:step|option|version)\s\d\b",
+        "role and a comma": r"(?:assistant|user|system|model)\s?,\s",
+        "number of a row": r"1\s(?:A|An|The|Two|Three|Ein|Eine|Der|Die|Das|Zwei|Un|Une|Le|La|Les"
+        r"|Deux|El|Los|Las|Dos|Il|Due|Um|Uma|Os|As|Een|De|Het|Twee|Dva|Dvije)\s",
         "label in a quotation": r"[\"'“”„«‹「『]\s?"
         r"(?i:the (?:caption|alt text|description) is|step \d|caption|alt(?: text)?|output|answer"
         r"|description)\s?[:：]\s",
@@ -69,7 +73,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         rf"{_END}[{_CLOSERS}]{{1,2}}$)",
         "two kinds of quotation marks": r"'[\"“”„«`]|[“„«][\"`]|[\"`][“„«]",
         "name of a field alone": r"(?i:(?:alt )?text|alt|caption|description|answer|output|response"
-        r"|image|addcriterion)(?:\s(?:\w{1,2}|\S{1,20}\.(?:py|js|ts|json|txt|md|html)))?\W{0,3}$",
+        r"|image|addcriterion)(?:\s(?:\w{1,2}|system|user|assistant|model|\S{1,20}\.(?:py|js|ts|json|txt|md|html)))?\W{0,3}$",
         "sureness alone": r"\W{0,3}[01]?[.,]\d{1,4}\W{0,3}$",
     }.items()
 }
@@ -84,7 +88,7 @@ LAST: Mapping[str, re.Pattern[str]] = {
         r"|words|length|time|status)\s?[:=]\s?\S{1,30}(?:\s\S{1,12})?)$",
         "percentage": rf"{_AFTER_END},?{_GAP}\d{{1,3}}(?:[.,]\d{{1,4}})?\s?%[.]?$",
         "length": rf"{_AFTER_END}\W{{0,5}}\d{{1,4}}\s?(?:characters|chars|words|tokens)"
-        r"\W{0,3}(?:\s[a-z]{1,12})?$",
+        r"\W{0,3}(?:\s(?:[a-z]{1,12}|\d{1,2}[.)]))?$",
         "number of a footnote": rf"{_AFTER_END}\s?[\u00b9\u00b2\u00b3\u2070-\u2089]$",
         "Roman number": rf"{_AFTER_END}{_GAP}[IVX]{{2,5}}[.)]?$",
         "remark": rf"{_AFTER_END}\s?(?i:the end|thank you(?: very much)?|thanks|done|cheers|enjoy"

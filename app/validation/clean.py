@@ -64,7 +64,13 @@ _OFFICE_NOTE = re.compile(
 _ESCAPED_MARKUP = re.compile(r"<[a-zA-Z/!?]|&#?\w{1,32};")
 _UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
 _FORMAT_BEFORE_CAPITAL = re.compile(
-    r"(?<!\w)(?:caption|alt|text|description|answer|addCriterion) (?:[^\w\s]{1,3}\s?)?[A-Z]"
+    r"(?<!\w)(?:caption|alt|text|description|answer|addCriterion|model|assistant) "
+    r"(?:[^\w\s]{1,3}\s?)?[A-Z]"
+)
+# What follows is no caption.
+_LABEL_OF_NO_TEXT = re.compile(
+    r"\W{0,3}(?:tags?|keywords?|hashtags?|labels?|categor(?:y|ies)|confidence|score|camera)\b",
+    re.IGNORECASE,
 )
 _SIGN_OF_CODE = re.compile(r"[{}<>|@=`#]|/\*|\*/|--|[a-z],[a-z\d]|\w\.\w|(?<!\w)'\s")
 # "A T-shirt with the text 'Alt text: none'": the colon belongs to quoted text.
@@ -207,8 +213,9 @@ def _strip_list_item(text: str) -> str:
 
 def _strip_label(text: str, languages: tuple[Language, ...]) -> str:
     label = match_label(MarkupLine("text", text), languages)
-    # What follows "Tags:" or "Confidence:" is no caption.
-    return text if label is None or label.section == "other" or not label.rest else label.rest
+    if label is None or not label.rest or _LABEL_OF_NO_TEXT.match(text):
+        return text
+    return label.rest
 
 
 def _has_closed_quotations(text: str) -> bool:

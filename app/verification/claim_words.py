@@ -9,6 +9,7 @@ Forms are written `stem/ending/ending`: the stem, and the stem with each ending.
 - `joining`, `joining_endings`: words that may follow a noun which stands by itself. Where the
   language has them, a noun before any other word belongs to a compound ("dog collar").
 - `verb_endings`: a word with one of them ends the phrase that the caption begins with.
+- `areas`: things that are a plane of one colour ("sign", "circle"), unlike letters and lines.
 - `backgrounds`: words for the background. `people`: words whose colour is not a pixel's ("black
   hair", "a white man").
 - `pictured`: a caption with one of these may speak of a likeness, so it claims no kind of thing.
@@ -52,6 +53,7 @@ class _WordFile(BaseModel):
     joining: str
     joining_endings: str
     verb_endings: str
+    areas: str
     backgrounds: str
     people: str
     pictured: str
@@ -73,6 +75,7 @@ class ClaimWords:
     joining: frozenset[str]
     joining_endings: tuple[str, ...]
     verb_endings: tuple[str, ...]
+    areas: frozenset[str]
     backgrounds: frozenset[str]
     people: frozenset[str]
     pictured: frozenset[str]
@@ -114,6 +117,7 @@ def load_claim_words(language: str) -> ClaimWords | None:
         joining=_words(file.joining),
         joining_endings=tuple(file.joining_endings.split()),
         verb_endings=tuple(file.verb_endings.split()),
+        areas=_words(file.areas),
         backgrounds=_words(file.backgrounds),
         people=_words(file.people),
         pictured=_words(file.pictured),

@@ -38,6 +38,8 @@ class ColourClaim:
     colour: str
     """A basic colour, a key of `[colours]` in the word files."""
     place: Place
+    is_area: bool = False
+    """Of a plane of one colour, such as a sign, that the caption begins with."""
 
 
 @dataclass(frozen=True, slots=True)

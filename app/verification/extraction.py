@@ -114,7 +114,8 @@ class _WordScan:
             place = "background"
         colour = self._known.colours[phrase]
         text, start, end = self._place_of(index, length)
-        self.colours.append(ColourClaim(text, start, end, colour, place))
+        is_area = place == "subject" and any(word.key in self._known.areas for word in near)
+        self.colours.append(ColourClaim(text, start, end, colour, place, is_area))
 
     def _words_beside(self, index: int, length: int) -> list[Word]:
         """The words that the colour can belong to: those after it, or before it."""

@@ -14,6 +14,9 @@ from app.vision.evidence import ColourEvidence, SubjectEvidence
 ABSENT_MAX_SHARE, SUBJECT_ABSENT_MAX_SHARE = 0.0003, 0.03
 """Of the image: a few dozen pixels at 512 px, a flower in a street. And of a single subject on a
 plain background, where less is noise, a highlight or a shadow."""
+AREA_ABSENT_MAX_SHARE = 0.015
+"""Of a flat drawing whose caption begins with a sign or a circle: letters have less, and so has a
+square of an eighth of the width."""
 NEIGHBOURS_MAX_SHARE = 0.1
 """Of a photograph: from this much of what the colour can look like on, it may be there."""
 SEEN_MIN_SHARE, SUBJECT_SEEN_MIN_SHARE = 0.02, 0.1
@@ -59,6 +62,7 @@ def judge_colour(claim: ColourClaim, evidence: ColourEvidence) -> CheckVerdict:
         return "confirmed"
     absent = SUBJECT_ABSENT_MAX_SHARE if is_subject else ABSENT_MAX_SHARE
     if evidence.is_flat:
+        absent = AREA_ABSENT_MAX_SHARE if claim.is_area and not is_subject else absent
         return "contradicted" if share + beside < absent else "unknown"
     return "contradicted" if share < absent and beside < NEIGHBOURS_MAX_SHARE else "unknown"
 

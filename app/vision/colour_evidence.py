@@ -11,6 +11,7 @@ import numpy as np
 
 from app.vision.analyse import analyse
 from app.vision.background import find_background
+from app.vision.blends import find_blends
 from app.vision.colour_names import COLOUR_NAMES
 from app.vision.colour_naming import ColourIndices, classify_colours
 from app.vision.evidence import ColourEvidence
@@ -39,13 +40,16 @@ def measure(encoded: bytes) -> ColourEvidence:
         background = find_background(image.coarse)
         if background is not None and background.subject_core.mean() >= SUBJECT_MIN_SHARE:
             subject = _shares(classify_colours(image.coarse)[background.subject_core])
-    names = classify_colours(image.fine)
+    pixels, is_flat = image.fine, _is_flat(image)
+    if is_flat:
+        pixels = pixels[~find_blends(image)]
+    names = classify_colours(pixels)
     return ColourEvidence(
         shares=_shares(names),
         subject=subject,
         background=features.background,
-        is_flat=_is_flat(image),
-        tones=_tones(image.fine, names),
+        is_flat=is_flat,
+        tones=_tones(pixels, names),
     )
 
 

@@ -20,7 +20,7 @@ class ColourEvidence:
     """Shares of colour names, 0 to 1; a name without a pixel is left out."""
 
     shares: dict[str, float]
-    """Of the whole image, at 512 px."""
+    """Of the whole image, at 512 px; of a flat drawing without the blends at its edges."""
     subject: dict[str, float] | None
     """Of a single subject on a plain background, if there is one."""
     background: str | None

@@ -160,6 +160,16 @@ def test_a_colour_that_is_nowhere_is_contradicted() -> None:
     assert judge_colour(colour("red"), seen_colours({**meadow, "brown": 0.2})) == "unknown"
 
 
+def test_a_sign_of_a_drawing_has_not_the_colour_of_its_letters() -> None:
+    """Letters, lines and small things may have a colour that is hardly anywhere."""
+    sign = seen_colours({"yellow": 0.6, "white": 0.39, "black": 0.01}, is_flat=True)
+    area = ColourClaim("black", 0, 1, "black", "subject", is_area=True)
+    assert judge_colour(area, sign) == "contradicted"
+    assert judge_colour(colour("black", "subject"), sign) == "unknown"
+    large = seen_colours({"yellow": 0.6, "white": 0.38, "black": 0.02}, is_flat=True)
+    assert judge_colour(area, large) == "confirmed"
+
+
 def test_the_colour_of_a_subject_is_looked_for_on_the_subject() -> None:
     """A white background does not make a bag white."""
     bag = seen_colours({"white": 0.7, "navy": 0.3}, subject={"navy": 0.99, "white": 0.01})

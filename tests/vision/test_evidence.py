@@ -38,6 +38,21 @@ def test_small_spots_of_a_colour_are_measured() -> None:
     assert all(abs(a - b) < 8 for a, b in zip(shown, bytes.fromhex("1f5fd0"), strict=True))
 
 
+def test_the_edge_of_two_flat_colours_is_no_colour_of_a_drawing() -> None:
+    """Brown letters on white are beige at their edges, and a thin red line is red all the same."""
+    image = Image.new("RGB", (800, 600), "white")
+    draw = ImageDraw.Draw(image)
+    for number in range(12):
+        draw.ellipse((60 * number, 40 * number, 60 * number + 90, 40 * number + 90), fill="#6e4526")
+    plain = measured(image)
+    assert plain.is_flat
+    assert sum(plain.shares.get(name, 0.0) for name in ("beige", "light brown", "orange")) < 0.0003
+    draw.line((20, 580, 780, 560), fill="#d82828", width=3)
+    lined = measured(image)
+    reds = ("red", "dark red", "pink", "orange", "light brown")
+    assert sum(lined.shares.get(name, 0.0) for name in reds) > 0.001
+
+
 @pytest.mark.parametrize("tones", [{"mauve": "#112233"}, {"red": "red"}, {"red": "#1122334"}])
 def test_a_tone_that_is_no_hex_code_of_a_colour_name_is_refused(tones: dict[str, str]) -> None:
     """A picture may have taken the child process over."""
