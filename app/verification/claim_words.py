@@ -14,6 +14,9 @@ Forms are written `stem/ending/ending`: the stem, and the stem with each ending.
   hair", "a white man").
 - `pictured`: a caption with one of these may speak of a likeness, so it claims no kind of thing.
 - `text_labels`, `number_labels`: words before text in capitals, and before a number.
+- `carrying`: words before a quotation that something bears ("a door with "Push" on it").
+- `negations`: a colour after one of them is not there. `approximations`, `of`: words before and
+  after an amount that is an estimate of the writer ("about 30% of it").
 - `naming`: words before a name in quotation marks, which need not be visible.
 - `colours`: each basic colour. `phrases.other`: phrases whose words mean something else.
 - `nouns`: each concept of the recogniser that a word certainly means.
@@ -59,6 +62,10 @@ class _WordFile(BaseModel):
     pictured: str
     text_labels: str
     number_labels: str
+    carrying: str
+    negations: str
+    approximations: str
+    of: str
     naming: str
     colours: Mapping[str, str]
     phrases: _Phrases
@@ -81,6 +88,10 @@ class ClaimWords:
     pictured: frozenset[str]
     text_labels: frozenset[str]
     number_labels: frozenset[str]
+    carrying: frozenset[str]
+    negations: frozenset[str]
+    approximations: frozenset[str]
+    of: frozenset[str]
     naming: frozenset[str]
     colours: Mapping[Phrase, str]
     other: frozenset[Phrase]
@@ -123,6 +134,10 @@ def load_claim_words(language: str) -> ClaimWords | None:
         pictured=_words(file.pictured),
         text_labels=_words(file.text_labels),
         number_labels=_words(file.number_labels),
+        carrying=_words(file.carrying),
+        negations=_words(file.negations),
+        approximations=_words(file.approximations),
+        of=_words(file.of),
         naming=_words(file.naming),
         colours=colours,
         other=other,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 TextForm = Literal["quoted", "phrase", "labelled", "amount"]
-"""quoted: in quotation marks. phrase: in quotation marks and small letters, where nothing says that
-it can be read (the "blue hour"): often a way of speaking. labelled: "reads STOP", "number 23".
-amount: "40%", "$5"."""
+"""quoted: in quotation marks. phrase: in quotation marks, not in capitals, and nothing says that it
+can be read (the "blue hour", "Victorian" style): often a way of speaking. labelled: "reads STOP",
+"number 23". amount: "40%", "$5"."""
 Place = Literal["subject", "background", "elsewhere"]
 """subject: of the thing that the caption begins with. elsewhere: of anything in the picture."""
 

@@ -106,6 +106,10 @@ class _WordScan:
         is_sentence_start = index == 0 or first.follows_break
         if first.text[0].isupper() and not is_sentence_start:
             return  # part of a name
+        if any(
+            word.key in self._known.negations for word in self._words[max(0, index - 2) : index]
+        ):
+            return
         near = self._words_beside(index, length)
         if any(word.key in self._known.people for word in near):
             return

@@ -20,7 +20,8 @@ _AMOUNT = re.compile(
     r"|\d{1,12}(?:[.,]\d{1,6}){0,4} ?(?:%|[$€£¥](?!\d)))(?![\w%])"
 )
 _NUMBER_SIGN = re.compile(r"(?:№|\b[nN][°º]|\bN[ro]\.) ?(\d{1,12})(?![\w.,]?\d)")
-_NUMBER = re.compile(r"\d{1,12}")
+_NUMBER = re.compile(r"\d{1,12}(?:[.,:/ -]\d{1,12}){0,4}[A-Za-z]?(?!\w)")
+_EVERYTHING = re.compile(r"100 ?%")
 _MARKS = "\"“”„«»「」『』‘’' .,;:!?…"
 
 Span = tuple[int, int]
@@ -34,7 +35,7 @@ def find_text_claims(
     taken = list(quotations)
     for found in (
         _find_labelled(caption, words, known) if known else iter(()),
-        _find_numbers(caption),
+        _find_numbers(caption, words, known),
     ):
         for claim in islice(found, _MAX_OF_A_FORM):
             if not _overlaps(claim, taken):
@@ -61,9 +62,20 @@ def _find_quoted(
         if not any(map(str.isalnum, text)) or is_measure or is_name:
             continue
         label = words[max(0, before + 1 - _LABEL_NEAR) : before + 1]
-        is_labelled = known is not None and any(word.key in known.text_labels for word in label)
-        is_phrase = text.islower() and not any(map(str.isdigit, text)) and not is_labelled
+        is_plain = not any(map(str.isdigit, text)) and (text.islower() or not text.isupper())
+        is_phrase = is_plain and not _announces(label, known)
         yield TextClaim(text, start, end, "phrase" if is_phrase else "quoted")
+
+
+def _announces(before: Sequence[Word], known: ClaimWords | None) -> bool:
+    """Whether the words before a quotation say that it can be read, and is no name or style."""
+    if known is None or not before or before[-1].key in known.of:
+        return False
+    for index, word in enumerate(before):
+        is_spoken = index > 0 and before[index - 1].key in known.people  # "A man says"
+        if word.key in known.areas or (word.key in known.text_labels and not is_spoken):
+            return True
+    return before[-1].key in known.carrying
 
 
 def _find_labelled(caption: str, words: Sequence[Word], known: ClaimWords) -> Iterator[TextClaim]:
@@ -73,8 +85,9 @@ def _find_labelled(caption: str, words: Sequence[Word], known: ClaimWords) -> It
         label = words[index].key
         index += 1
         if label in known.number_labels:
-            if index < len(words) and _NUMBER.fullmatch(words[index].text):
-                yield _claim_of(caption, words[index : index + 1])
+            number = _NUMBER.match(caption, words[index].start) if index < len(words) else None
+            if number is not None:
+                yield TextClaim(number[0], number.start(), number.end(), "labelled")
             continue
         if label not in known.text_labels:
             continue
@@ -96,8 +109,19 @@ def _claim_of(caption: str, words: Sequence[Word]) -> TextClaim:
     return TextClaim(caption[start:end][:MAX_CHARS], start, end, "labelled")
 
 
-def _find_numbers(caption: str) -> Iterator[TextClaim]:
+def _find_numbers(
+    caption: str, words: Sequence[Word], known: ClaimWords | None
+) -> Iterator[TextClaim]:
     for match in _NUMBER_SIGN.finditer(caption):
         yield TextClaim(match[1], match.start(), match.end(), "labelled")
+    starts = [word.start for word in words]
     for match in _AMOUNT.finditer(caption):
-        yield TextClaim(match[0], match.start(), match.end(), "amount")
+        before = bisect_right(starts, match.start() - 1) - 1
+        after = bisect_right(starts, match.end())
+        is_estimate = known is not None and (
+            (before >= 0 and words[before].key in known.approximations)
+            or (after < len(words) and words[after].key in known.of)
+        )
+        # "100% cotton", "20% of it is eaten" speak of the thing, not of text.
+        if not is_estimate and not _EVERYTHING.fullmatch(match[0]):
+            yield TextClaim(match[0], match.start(), match.end(), "amount")

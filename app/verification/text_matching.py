@@ -34,6 +34,14 @@ MAX_AMOUNTS = 3
 _CONFUSED = str.maketrans("oilszbgø|", "01152890" + "1")
 _LETTERS = str.maketrans({"đ": "d", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe"})
 _DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NO_CENTS = re.compile(r"[.,]0{1,2}$")
+_WORD = re.compile(r"[^\W_]+(?:(?<=\d)[.,](?=\d)[^\W_]+)*")
+_ROMAN_NUMERAL = re.compile(r"(?<!\w)[MDCLXVI]{2,}(?!\w)")
+_TIME_OF_DAY = re.compile(r"\b[ap]\.?m\b", re.IGNORECASE)
+_AND = re.compile(r"(?<=\s)(?:and|und|et|y|e|i|en|og|och)(?=\s)", re.IGNORECASE)
+_NEGATIONS = ("no", "not", "never", "non", "without", "kein", "keine", "keinen", "nicht", "ohne",
+              "pas", "sans", "sin", "nunca", "bez", "nije", "ne")  # fmt: skip
 _AMOUNT = re.compile(r"([$€£¥]) ?(\d[\d.,]{0,15})|(\d[\d.,]{0,15}) ?([%$€£¥])")
 
 
@@ -60,8 +68,14 @@ class ReadText:
         the picture; a quotation from there need not be visible."""
         read = [ReadLine(line.text, line.score, _fold(line.text)) for line in lines]
         readable = [line for line in read if line.score >= READABLE_SCORE and line.text]
-        self.letters = _fold_letters(" ".join(line.text for line in readable))
+        text = " ".join(line.text for line in readable)
+        self.letters = _fold_letters(text)
         self.folded = self.letters.translate(_CONFUSED)
+        self.words = _fold_words(text)
+        self.numbers = _numbers(text)
+        self.line_words = [set(_fold_words(line.text)) for line in readable]
+        self.has_and_sign = "&" in text
+        self.has_roman_numeral = _ROMAN_NUMERAL.search(text) is not None
         self.sure = [line for line in readable if line.is_sure]
         self.doubtful = [line for line in read if not line.is_sure]
         self.known = [_fold_letters(text) for text in known_texts]
@@ -77,24 +91,80 @@ class ReadText:
 
 def judge_text(claim: TextClaim, read: ReadText) -> CheckVerdict:
     """Whether the text can be read in the picture."""
-    letters = _fold_letters(claim.text)
+    text = _AND.sub("&", claim.text) if read.has_and_sign else claim.text
+    letters = _fold_letters(text)
     wanted = letters.translate(_CONFUSED)
     if not wanted:
         return "unknown"
-    words = [_fold(word) for word in claim.text.split()]
-    if wanted in read.folded or all(word in read.folded for word in words):
-        return "confirmed" if len(wanted) >= MIN_LETTERS else "unknown"
-    if len(wanted) < MIN_LETTERS or not _is_latin(letters):
-        return "unknown"
-    if claim.form == "phrase" or not read.is_sure:
-        return "unknown"
-    if any(letters in known for known in read.known):
-        return "unknown"
-    if any(_may_hide(wanted, line) for line in read.doubtful):
+    words = _fold_words(text)
+    if len(wanted) >= MIN_LETTERS and _can_be_read(text, words, read):
+        return "confirmed"
+    if not _can_be_denied(claim, letters, wanted, read):
         return "unknown"
     if claim.form == "amount":
         return "contradicted" if _has_other_amount(claim.text, read.sure) else "unknown"
     return "contradicted" if _is_other_text(letters, wanted, words, read) else "unknown"
+
+
+def _can_be_read(text: str, words: Sequence[str], read: ReadText) -> bool:
+    """Whether whole words say it one after the other, or whole lines in any order.
+
+    "OPEN" is no part of REOPENING, 15 none of 115, and SMOKING is not what NO SMOKING says.
+    """
+    if not _numbers(text) <= read.numbers and _numbers(text) & _parts_of_numbers(text, read):
+        return False
+    if _follow_each_other("".join(words), read.words):
+        return True
+    wanted = set(words)
+    lines = [line for line in read.line_words if line <= wanted]
+    return not _DIGIT.search(text) and wanted <= set().union(*lines)
+
+
+def _follow_each_other(wanted: str, words: Sequence[str]) -> bool:
+    """Whether consecutive words make the text, without a negation before them."""
+    for first, word in enumerate(words):
+        if not word or not wanted.startswith(word):
+            continue
+        if first and words[first - 1] in _FOLDED_NEGATIONS:
+            continue
+        made = ""
+        for each in words[first:]:
+            made += each
+            if made == wanted:
+                return True
+            if not wanted.startswith(made):
+                break
+    return False
+
+
+def _numbers(text: str) -> set[str]:
+    """The numbers of a text, without separators and without empty cents."""
+    found = (_NO_CENTS.sub("", number) for number in _NUMBER.findall(text))
+    return {"".join(filter(str.isdigit, number)) for number in found}
+
+
+def _parts_of_numbers(text: str, read: ReadText) -> set[str]:
+    """The numbers of a text that are a part of a longer one in the picture, and stand nowhere."""
+    return {
+        number
+        for number in _numbers(text) - read.numbers
+        if any(number in longer for longer in read.numbers)
+    }
+
+
+def _can_be_denied(claim: TextClaim, letters: str, wanted: str, read: ReadText) -> bool:
+    """Whether enough was read surely to say that the text is not there."""
+    if len(wanted) < MIN_LETTERS or not _is_latin(letters):
+        return False
+    if claim.form == "phrase" or not read.is_sure or _TIME_OF_DAY.search(claim.text):
+        return False
+    if read.has_roman_numeral and _DIGIT.search(letters):
+        return False
+    if wanted in read.folded and not _parts_of_numbers(claim.text, read):
+        return False  # as a part of other words
+    if any(letters in known for known in read.known):
+        return False
+    return not any(_may_hide(wanted, line) for line in read.doubtful)
 
 
 def distance_within(pattern: str, text: str) -> int:
@@ -134,6 +204,14 @@ def _fold_letters(text: str) -> str:
 def _fold(text: str) -> str:
     """The same without what OCR confuses."""
     return _fold_letters(text).translate(_CONFUSED)
+
+
+def _fold_words(text: str) -> list[str]:
+    """Each word as it is compared; a number without separators and without empty cents."""
+    return [_fold(_NO_CENTS.sub("", word)) for word in _WORD.findall(text)]
+
+
+_FOLDED_NEGATIONS = frozenset(map(_fold, _NEGATIONS))
 
 
 def _is_latin(text: str) -> bool:
@@ -185,6 +263,6 @@ def _find_amounts(text: str) -> list[tuple[str, str]]:
     """Each unit and the digits of its number."""
     found = []
     for before, first, second, after in _AMOUNT.findall(text):
-        digits = "".join(filter(str.isdigit, first or second))
+        digits = "".join(filter(str.isdigit, _NO_CENTS.sub("", first or second)))
         found.append((before or after, digits))
     return found

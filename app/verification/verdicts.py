@@ -54,7 +54,7 @@ def judge_colour(claim: ColourClaim, evidence: ColourEvidence) -> CheckVerdict:
         if evidence.background in family:
             return "confirmed"
         return "unknown" if evidence.background in possible else "contradicted"
-    is_subject = claim.place == "subject" and evidence.subject is not None
+    is_subject = _is_of_subject(claim, evidence)
     shares = considered_shares(claim, evidence)
     share = sum(shares.get(name, 0.0) for name in family)
     beside = sum(shares.get(name, 0.0) for name in possible - family)
@@ -62,15 +62,24 @@ def judge_colour(claim: ColourClaim, evidence: ColourEvidence) -> CheckVerdict:
         return "confirmed"
     absent = SUBJECT_ABSENT_MAX_SHARE if is_subject else ABSENT_MAX_SHARE
     if evidence.is_flat:
-        absent = AREA_ABSENT_MAX_SHARE if claim.is_area and not is_subject else absent
+        absent = AREA_ABSENT_MAX_SHARE if claim.is_area else absent
         return "contradicted" if share + beside < absent else "unknown"
     return "contradicted" if share < absent and beside < NEIGHBOURS_MAX_SHARE else "unknown"
 
 
 def considered_shares(claim: ColourClaim, evidence: ColourEvidence) -> Mapping[str, float]:
     """The colours that decide about a claim: of the single subject if it is about that one."""
-    is_subject = claim.place == "subject" and evidence.subject
-    return evidence.subject if is_subject and evidence.subject else evidence.shares
+    of_subject = evidence.subject if _is_of_subject(claim, evidence) else None
+    return evidence.shares if of_subject is None else of_subject
+
+
+def _is_of_subject(claim: ColourClaim, evidence: ColourEvidence) -> bool:
+    """Whether the claim is about the single subject on a plain background.
+
+    In a drawing the background may be the thing itself: a flag, and its cross is the "subject".
+    """
+    is_subject = claim.place == "subject" and not claim.is_area and not evidence.is_flat
+    return is_subject and evidence.subject is not None
 
 
 def judge_subject(

@@ -28,6 +28,11 @@ def subjects(caption: str, locale: str = "en") -> list[str]:
         ("en", "A label that reads STOP HERE on a box", ["STOP HERE"]),
         ("en", "A shirt with the number 23 and 40% off", ["23", "40%"]),
         ("en", "A jar for €2.50", ["€2.50"]),
+        ("en", "A bus with the number 42A", ["42A"]),
+        ("en", "A meter with the number 1,250.5", ["1,250.5"]),
+        ("en", "A plate with the number 555 1234.", ["555 1234"]),
+        ("en", "A cake, about 30% of it eaten, 20% of it on a plate", []),
+        ("de", "Ein Hemd aus 100 % Baumwolle, etwa 20 % heller", []),
         ("de", "Ein Schild mit der Aufschrift „Hallo“, Nr. 12", ["Hallo", "12"]),
         ("fr", "Un panneau avec l'inscription « BONJOUR »", ["BONJOUR"]),
         ("es", "Un cartel con la palabra ABIERTO", ["ABIERTO"]),
@@ -44,11 +49,32 @@ def test_quoted_and_labelled_text_and_numbers_are_claims(
 
 
 @pytest.mark.parametrize(
+    ("locale", "caption"),
+    [
+        ("en", "A desert without any green"),
+        ("en", "A poster, not green"),
+        ("de", "Ein Platz ohne grüne Bäume"),
+        ("fr", "Une rue sans arbres verts"),
+        ("es", "Una calle sin verde"),
+        ("hr", "Ulica bez zelenih stabala"),
+    ],
+)
+def test_a_colour_that_is_said_to_be_missing_is_no_claim(locale: str, caption: str) -> None:
+    """Nothing is denied for what is not claimed."""
+    assert "green" not in colours(caption, locale)
+
+
+@pytest.mark.parametrize(
     ("locale", "caption", "form"),
     [
         ("en", 'A harbour in the "blue hour" before sunrise', "phrase"),
         ("de", "Ein Hafen zur „blauen stunde“", "phrase"),
         ("pl", "Port o „niebieskiej godzinie”", "phrase"),
+        ("en", 'A chair in "Victorian" style', "phrase"),
+        ("en", 'It looks like a "Keep Left" sign', "phrase"),
+        ("en", 'A saying by "Oscar Wilde"', "phrase"),
+        ("en", 'A man says "Cheese"', "phrase"),
+        ("en", 'A poster, "Keep Left", on a wall', "quoted"),
         ("en", 'A door with a sign that says "please knock"', "quoted"),
         ("de", "Ein Schild mit der Aufschrift „bitte klopfen“", "quoted"),
         ("en", 'A door with "Please knock" on it', "quoted"),
