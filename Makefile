@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 SERVER := pyproject.toml --extra heic --extra embedded --extra otel
-SDK := sdk/pyproject.toml $(addprefix --extra ,cli images backfill postgresql mysql queue verify)
+SDK := sdk/pyproject.toml $(addprefix --extra ,cli images backfill postgresql mysql queue mcp verify)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-server require-python serve demo test check format openapi bench bench-peers lock clean

@@ -83,7 +83,8 @@ def install(wheel: Path, tmp_path: Path) -> Callable[[str], Installed]:
 
 
 def check_csv(installed: Installed) -> None:
-    """A catalogue is estimated."""
+    """A catalogue is estimated; what `altwright mcp` lacks is said."""
+    assert "pip install './sdk[cli,mcp]'" in installed.altwright("mcp", code=2)
     assert "1 call" in installed.altwright("backfill", "in.csv", "--to", "out.csv", "--estimate")
 
 
@@ -112,6 +113,21 @@ def check_images(installed: Installed) -> None:
     installed.python("import PIL, altwright.image_resize")
 
 
+def check_mcp(installed: Installed) -> None:
+    """The official client, which is there as well, gets the tools."""
+    printed = installed.python(
+        "import asyncio\n"
+        "from mcp import Client, StdioServerParameters\n"
+        "async def main():\n"
+        f"    altwright = {str(installed.bin / 'altwright')!r}\n"
+        "    command = StdioServerParameters(command=altwright, args=['mcp'])\n"
+        "    async with Client(command) as client:\n"
+        "        print(sorted(tool.name for tool in (await client.list_tools()).tools))\n"
+        "asyncio.run(main())\n"
+    )
+    assert "['caption_image', 'check_caption']" in printed
+
+
 CHECKS: dict[str, tuple[Callable[[Installed], None], ...]] = {
     "images": (check_images,),
     "cli,images": (check_images, check_csv),
@@ -121,6 +137,7 @@ CHECKS: dict[str, tuple[Callable[[Installed], None], ...]] = {
     "cli,images,backfill,mysql": (lambda each: check_driver(each, "mysql"),),
     "cli,backfill,postgresql,queue": (lambda each: check_driver(each, "postgresql"),),
     "cli,backfill,queue": (check_csv,),
+    "cli,images,mcp": (check_mcp,),
     "cli,verify": (lambda each: each.python("import axe_playwright_python, playwright") and None,),
 }
 """The extras of each documented command, and what must work with them."""

@@ -18,6 +18,7 @@ from altwright.cli.backfill import app as backfill_app
 from altwright.cli.caption import caption
 from altwright.cli.check import check
 from altwright.cli.exit_codes import ExitCode, describe_error, exit_code_for
+from altwright.cli.mcp import mcp
 from altwright.cli.options import EPILOG
 from altwright.cli.output import OutputClosed, OutputUnwritable, print_error, print_line
 from altwright.cli.review import apply, review
@@ -95,5 +96,5 @@ def _altwright(
 
 
 app.add_typer(backfill_app, name="backfill")
-for _command in (caption, check, styles, review, apply, verify, worker):
+for _command in (caption, check, styles, review, apply, verify, worker, mcp):
     app.command(epilog=EPILOG)(_command)
