@@ -130,6 +130,53 @@ def test_a_row_that_someone_changed_in_the_table_stays_and_is_reported(
     assert filled.row(5)["alt_reviewed_at"] == "2026-11-25T10:00:00Z"
 
 
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        "A white mug. Photo: Carla.",
+        "A WHITE MUG.",
+        "New: A white mug.",
+        "A white mug",
+        "A white mug. ",
+    ],
+)
+@pytest.mark.parametrize("decision", [("approve", "A white mug."), ("blank", "")])
+def test_what_an_editor_makes_of_the_text_of_the_model_stays(
+    run_command: RunCommand, filled: FilledTable, theirs: str, decision: tuple[str, str]
+) -> None:
+    """However little it is, and however often the decisions are applied."""
+    file = write_decisions(filled.journal_path, r1=decision)
+    filled.edit(1, alt=theirs)
+    before = filled.row(1)
+    for _ in range(3):
+        code, _, err = run_command("apply", file)
+        assert code == 1
+        assert "row 1: someone changed it in the table: their text is kept" in err
+        assert filled.row(1) == before
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"image_url": "https://a.example/another.jpg"},
+        {"alt_reviewed_at": "2026-11-25T09:00:00Z", "reasons": "reviewed by Ben"},
+    ],
+)
+def test_an_approval_that_is_not_written_is_not_told_as_applied(
+    run_command: RunCommand, filled: FilledTable, theirs: dict[str, str]
+) -> None:
+    """The row shows another picture, or somebody else has approved it."""
+    file = write_decisions(filled.journal_path, r1=("approve", "A white mug."))
+    filled.edit(1, **theirs)
+    before = filled.row(1)
+    for _ in range(2):
+        code, out, err = run_command("apply", file)
+        assert code == 1
+        assert "row 1: " in err
+        assert "1 applied" not in out
+        assert filled.row(1) == before
+
+
 def test_a_blank_row_that_someone_filled_stays_even_with_the_text_of_the_draft(
     run_command: RunCommand, filled: FilledTable
 ) -> None:

@@ -270,5 +270,32 @@ def test_a_key_of_several_columns_is_refused_with_what_to_do(
     assert "several columns (post, lang)" in refused.stderr
     assert "--column key=NAME" in refused.stderr
     assert flaky_model.log.calls == 0
-    assert command.run(url, *TABLE, "--column", "key=post").returncode == 2
+    for column in ("post", "lang"):
+        assert command.run(url, *TABLE, "--column", f"key={column}").returncode == 2
+    # What is there today happens to be unique, and a translation may be added in the meantime.
+    run_sql(url, "DELETE FROM products WHERE lang = 'de'")
+    guessed = command.run(url, *TABLE, "--column", "key=post")
+    assert guessed.returncode == 2
+    assert "'post' is not unique alone" in guessed.stderr
+    run_sql(url, f"INSERT INTO products VALUES (1, 'de', '{flaky_model.image_url(1)}', NULL, 2)")
     assert command.run_json(url, *TABLE, "--column", "key=number")["written"] == 2
+
+
+@pytest.mark.parametrize("is_checked", [False, True])
+def test_a_view_of_mysql_that_refuses_the_text_is_refused(
+    command: BackfillCommand, flaky_model: FlakyModelServer, mysql: str, is_checked: bool
+) -> None:
+    """Its tables have transactions, so that a text can be tried."""
+    run_sql(mysql, f"CREATE TABLE products ({COLUMNS})")
+    run_sql(mysql, f"INSERT INTO products VALUES (1, '{flaky_model.image_url(1)}', NULL)")
+    blank = " WHERE alt IS NULL WITH CHECK OPTION" if is_checked else ""
+    run_sql(mysql, f"CREATE VIEW shown AS SELECT id, image_url, alt FROM products{blank}")
+    if not is_checked:
+        run_sql(
+            mysql,
+            "CREATE TRIGGER refuse BEFORE UPDATE ON products FOR EACH ROW"
+            " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no texts of models'",
+        )
+    completed = command.run(mysql, "--table", "shown")
+    assert completed.returncode == 2, completed.stderr
+    assert flaky_model.log.calls == 0

@@ -52,6 +52,7 @@ class TableSource:
         self._from = _subquery(engine, query) if query else database.reflect_table(engine, name)
         self.columns: Sequence[str] = [column.name for column in self._from.columns]
         declared = database.reflect_table(engine, written_to) if written_to else self._from
+        self._declared = declared
         self._primary_key = keys = [column.name for column in declared.primary_key]
         is_known = len(keys) == 1 and keys[0] in self.columns
         self.primary_key: str | None = keys[0] if is_known else None
@@ -82,6 +83,12 @@ class TableSource:
                 f"{self._name} has {_describe_key(self._primary_key)}: name a column that is "
                 "unique alone with --column key=NAME, or add one that the database numbers. There "
                 f"are: {', '.join(self.columns)}."
+            )
+        if self._is_part_of_key(columns.key):
+            raise UsageError(
+                f"{self._name} has {_describe_key(self._primary_key)}: {columns.key!r} is not "
+                "unique alone. Name a column that is with --column key=NAME, or add one that the "
+                "database numbers."
             )
         key = self._from.columns[columns.key]
         self._key, self._key_name = open_key_column(self._engine, key), columns.key
@@ -241,6 +248,21 @@ class TableSource:
         ]
         named = zip(cells, self._from.columns, strict=True)
         return sa.select(*(cell.label(column.name) for cell, column in named))
+
+    def _is_part_of_key(self, name: str) -> bool:
+        """Whether a column is one of several of the primary key, and nothing makes it unique."""
+        import sqlalchemy as sa
+
+        if len(self._primary_key) < 2 or name not in self._primary_key:
+            return False
+        if not isinstance(self._declared, sa.Table):
+            return True
+        constraints = self._declared.constraints
+        unique = [
+            *(each.columns for each in constraints if isinstance(each, sa.UniqueConstraint)),
+            *(each.columns for each in self._declared.indexes if each.unique),
+        ]
+        return [name] not in [[column.name for column in columns] for columns in unique]
 
     def _undescribed_rows(self, columns: ColumnMapping) -> ColumnElement[bool]:
         import sqlalchemy as sa

@@ -197,15 +197,28 @@ def _text_in(locale: str) -> str:
 
 
 def _can_roll_back(connection: Connection, target: TableTarget) -> bool:
-    """Whether the table's engine has transactions: MyISAM and Aria have none."""
+    """Whether the engine of the table, or of each table of the view, has transactions.
+
+    MyISAM and Aria have none.
+    """
     import sqlalchemy as sa
 
     if target.engine.dialect.name not in ("mysql", "mariadb"):
         return True
-    transactional = sa.text(
-        "SELECT e.transactions FROM information_schema.tables t"
-        " JOIN information_schema.engines e ON e.engine = t.engine"
-        " WHERE t.table_schema = coalesce(:schema, database()) AND t.table_name = :name"
-    )
     names = {"schema": target.table.schema, "name": target.table.name}
-    return connection.execute(transactional, names).scalar() == "YES"
+    view = sa.text(
+        "SELECT view_definition FROM information_schema.views"
+        " WHERE table_schema = coalesce(:schema, database()) AND table_name = :name"
+    )
+    definition = connection.execute(view, names).scalar()
+    tables = sa.text(
+        "SELECT t.table_name, t.table_type, e.transactions FROM information_schema.tables t"
+        " LEFT JOIN information_schema.engines e ON e.engine = t.engine"
+        " WHERE t.table_schema = coalesce(:schema, database())"
+        " AND (t.table_name = :name AND :definition IS NULL"
+        "  OR locate(concat('`', t.table_name, '`'), :definition) > 0)"
+    )
+    found = connection.execute(tables, {**names, "definition": definition}).all()
+    return bool(found) and all(
+        kind == "BASE TABLE" and transactions == "YES" for _, kind, transactions in found
+    )

@@ -199,12 +199,15 @@ class TableTarget:
                 if each in self.columns]  # fmt: skip
         in_order = sorted(values.items(), key=lambda each: each[0] in last)
         result = connection.execute(statement.ordered_values(*in_order))
+        if result.rowcount > 1:
+            raise RowRefused(f"{result.rowcount} rows have its key")
         return _Update(condition, is_made=bool(result.rowcount))
 
     def _read_back(self, connection: Connection, keys: Sequence[str]) -> dict[str, RowMapping]:
         import sqlalchemy as sa
 
-        fields = [field for field in ("alt", "alt_source") if field in self.columns]
+        read = ("alt", "alt_source", "alt_reviewed_at", "reasons")
+        fields = [field for field in read if field in self.columns]
         texts = [as_string(self.columns.column(field)).label(field) for field in fields]
         statement = sa.select(self.key.selected.label("key"), *texts)
         found = connection.execute(statement.where(self.key.is_one_of(keys))).mappings()
@@ -229,13 +232,16 @@ class TableTarget:
         sets_alt = is_writable(outcome) or outcome.is_decided
         if alt == outcome.alt and has_source:
             # Or an earlier process wrote it, and was killed before the journal stored that.
-            return RowWrite(WRITTEN if sets_alt or update.is_made else KEPT)
+            is_ours = update.is_made or (sets_alt and self._has_decision(stored, outcome))
+            return RowWrite(WRITTEN if is_ours else KEPT)
         if not update.is_made:
             may_be_set = sa.select(sa.literal(1)).select_from(self.table).where(update.condition)
             if connection.execute(may_be_set).first() is None:
-                # Or it is what a trigger made of the text before such a kill.
-                is_own = "alt_source" in stored and has_source and _has_its_words(alt, outcome.alt)
-                return RowWrite(WRITTEN, alt) if is_own and sets_alt else RowWrite(KEPT)
+                # Or it is what a trigger made of the text before such a kill. Of a decision it is
+                # rather what somebody made of the text that the reviewer saw.
+                is_open = not outcome.is_decided and sets_alt and "alt_source" in stored
+                is_own = is_open and has_source and _has_its_words(alt, outcome.alt)
+                return RowWrite(WRITTEN, alt) if is_own else RowWrite(KEPT)
             raise RowRefused(_DISCARDED)
         if not sets_alt:
             if has_source:
@@ -244,6 +250,16 @@ class TableTarget:
         if alt == outcome.alt or _has_its_words(alt, outcome.alt):
             return RowWrite(WRITTEN, None if alt == outcome.alt else alt)
         raise RowRefused("it stores another text" if alt.strip() else _DISCARDED)
+
+    def _has_decision(self, stored: RowMapping, outcome: Outcome) -> bool:
+        """Whether a row that has the decided text has this decision, and not another person's."""
+        if not outcome.is_decided:
+            return True
+        if "reasons" in stored:
+            wanted = audit_values(outcome, self._options)["reasons"]
+            wanted = wanted[: self.columns.max_chars().get("reasons")]
+            return str(stored["reasons"] or "").strip() == wanted.strip()
+        return "alt_reviewed_at" not in stored or bool(stored["alt_reviewed_at"])
 
     def find_kept_texts(self, outcomes: Iterable[tuple[Row, Outcome]]) -> dict[str, list[str]]:
         """Fields of decided rows whose further text is not as decided, by key.
