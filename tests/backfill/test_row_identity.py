@@ -285,6 +285,34 @@ def test_a_journal_that_named_rows_by_their_lines_keeps_their_decisions(run: Fil
     assert run.asked == [f"{URL}new.jpg"]
 
 
+@pytest.mark.parametrize("order", ["chain", "swap"])
+def test_a_decision_follows_a_file_whose_new_name_was_another_files(
+    tmp_path: Path, order: str
+) -> None:
+    """As where a picture is put first, and all others are numbered anew."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, colour in enumerate(("red", "green", "blue"), 1):
+        (folder / f"{number}.jpg").write_bytes(colour.encode())
+    run = FileRun(folder, tmp_path / "out.csv")
+    run.run()
+    decisions = {"1": ("edit", "The red one."), "2": ("edit", "The green one.")}
+    apply(run, run.decisions(**decisions))
+    names = {"chain": ("new", "red", "green", "blue"), "swap": ("green", "red", "blue")}[order]
+    for number, colour in enumerate(names, 1):
+        (folder / f"{number}.jpg").write_bytes(colour.encode())
+    for _ in range(2):
+        run.run()
+        found = {row["file"]: (row["alt"], row["alt_source"]) for row in read(run.target)}
+        by_colour = dict(zip(names, (found[f"{n}.jpg"] for n in range(1, 9) if f"{n}.jpg" in found),
+                             strict=True))  # fmt: skip
+        assert by_colour["red"] == ("The red one.", "human-edited-ai")
+        assert by_colour["green"] == ("The green one.", "human-edited-ai")
+        assert by_colour["blue"][1] == "ai"
+        texts = [alt for alt, _ in by_colour.values()]
+        assert len(set(texts)) == len(texts)
+
+
 @pytest.mark.parametrize("copied", [False, True])
 def test_a_decision_follows_a_file_of_a_folder_that_is_moved_or_renamed(
     tmp_path: Path, copied: bool

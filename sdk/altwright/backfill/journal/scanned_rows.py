@@ -31,6 +31,16 @@ class _StoredRow:
     scan_number: int
 
 
+@dataclass(frozen=True, slots=True)
+class _LeftDecision:
+    """A decision about a file that has not its name any more."""
+
+    request_key: str
+    outcome: Outcome
+    delete: tuple[str, tuple[object, ...]]
+    """The statement that removes it from where it was, with its values."""
+
+
 class ScannedRows:
     """The rows of one journal. Every method needs an open transaction."""
 
@@ -101,32 +111,49 @@ class ScannedRows:
     def follow_moved_files(self, scan_number: int) -> None:
         """Move decisions about files that have another name or folder now, and the same bytes.
 
-        Only where the file's name is the key, as in a folder: any other key says itself which row
-        is which.
+        The new name may have been another file's before. Only where the file's name is the key, as
+        in a folder: any other key says itself which row is which.
         """
-        lost: dict[str, list[tuple[int, str, str, Outcome]]] = {}
-        for row_id, request_key, stored, state, outcome in self._db.execute(
-            sql.SELECT_LOST_FILES, (scan_number,)
-        ):
+        left = self._find_left_decisions(scan_number)
+        if not left:
+            return
+        moved: dict[str, _LeftDecision] = {}
+        for new_id, stored in self._db.execute(sql.SELECT_NEW_FILES, (scan_number,)).fetchall():
+            row = serialization.row_from_json(stored)
+            decision = left.get(row.content_hash)
+            if decision is None:
+                continue
+            moved[row.content_hash] = decision
+            outcome = decision.outcome
+            search_text = build_search_text(outcome.alt, row.tags, row.file_name)
+            named = replace(outcome, key=row.key, search_text=search_text)
+            self._db.execute(
+                "UPDATE rows SET ask = ?, state = ?, outcome = ?, written = 0 WHERE id = ?",
+                (decision.request_key, outcome.alt_source.value,
+                 serialization.outcome_to_json(named), new_id),
+            )  # fmt: skip
+        for decision in moved.values():
+            self._db.execute(*decision.delete)
+
+    def _find_left_decisions(self, scan_number: int) -> dict[str, _LeftDecision]:
+        """By content, decisions about files whose name is gone, or shows another picture now."""
+        left: dict[str, _LeftDecision] = {}
+        gone = self._db.execute(sql.SELECT_LOST_FILES, (scan_number,)).fetchall()
+        aside = self._db.execute(sql.SELECT_FILES_SET_ASIDE).fetchall()
+        found = [
+            (request_key, stored, outcome, ("DELETE FROM rows WHERE id = ?", (row_id,)))
+            for row_id, request_key, stored, _, outcome in gone
+        ] + [
+            (request_key, stored, outcome,
+             ("DELETE FROM set_aside WHERE key = ? AND picture = ?", (key, picture)))
+            for key, picture, request_key, stored, outcome in aside
+        ]  # fmt: skip
+        for request_key, stored, outcome, delete in found:
             row = serialization.row_from_json(stored)
             if row.image == row.key or row.image.endswith(f"/{row.key}"):
                 decided = serialization.outcome_from_json(outcome)
-                lost.setdefault(row.content_hash, []).append((row_id, request_key, state, decided))
-        if not lost:
-            return
-        moved: set[str] = set()
-        for new_id, stored in self._db.execute(sql.SELECT_NEW_FILES, (scan_number,)).fetchall():
-            row = serialization.row_from_json(stored)
-            for _, request_key, state, decided in lost.get(row.content_hash, [])[:1]:
-                moved.add(row.content_hash)
-                search_text = build_search_text(decided.alt, row.tags, row.file_name)
-                named = replace(decided, key=row.key, search_text=search_text)
-                self._db.execute(
-                    "UPDATE rows SET ask = ?, state = ?, outcome = ?, written = 0 WHERE id = ?",
-                    (request_key, state, serialization.outcome_to_json(named), new_id),
-                )
-        for content in moved:
-            self._db.execute("DELETE FROM rows WHERE id = ?", (lost[content][0][0],))
+                left.setdefault(row.content_hash, _LeftDecision(request_key, decided, delete))
+        return left
 
     def hold_decisions(self, keys: Sequence[str]) -> None:
         """Hold what people decided about rows that may be others."""

@@ -71,10 +71,17 @@ SELECT id, ask, row, state, outcome FROM rows
 WHERE pass < ? AND json_extract(outcome, '$.alt_reviewed_at') IS NOT NULL
   AND json_extract(row, '$.content') LIKE 'sha256:%'
 """
+SELECT_FILES_SET_ASIDE = """
+SELECT key, picture, ask, row, outcome FROM set_aside
+WHERE json_extract(row, '$.content') LIKE 'sha256:%'
+"""
 SELECT_NEW_FILES = """
 SELECT id, row FROM rows
-WHERE state = 'pending' AND pass = ? AND id NOT IN (SELECT id FROM keyless_rows)
+WHERE pass = ? AND id NOT IN (SELECT id FROM keyless_rows)
+  AND (state = 'pending' OR (json_extract(row, '$.picture_changed_at') != ''
+                             AND json_extract(outcome, '$.alt_reviewed_at') IS NULL))
 """
+"""Files that are new, or have other bytes than before and no decision about these."""
 SELECT_SET_ASIDE = """
 SELECT key, picture, ask, outcome FROM set_aside WHERE key IN (SELECT value FROM json_each(?))
 """
