@@ -35,6 +35,11 @@ class _LanguageFile(BaseModel):
     standalone_starts: tuple[str, ...] = ()
     opener_rewrites: Mapping[str, str] = {}
     trailing_openers: tuple[str, ...] = ()
+    possessive_openers: tuple[str, ...] = ()
+    possessive_heads: tuple[str, ...] = ()
+    possessive_blockers: tuple[str, ...] = ()
+    scene_verbs: tuple[str, ...] = ()
+    scene_blockers: tuple[str, ...] = ()
     caption_labels: tuple[str, ...] = ()
     description_labels: tuple[str, ...] = ()
     title_labels: tuple[str, ...] = ()
@@ -73,7 +78,16 @@ class Language:
     opener_rewrites: tuple[tuple[re.Pattern[str], str], ...]
     """Openers that contain an article ("photo du"), each with its replacement ("le ")."""
     trailing_opener: re.Pattern[str]
-    """Matches at the end, for languages in which the noun comes last ("...の写真")."""
+    """Matches at the end, for languages in which the noun comes last ("...を写した写真")."""
+    possessive_opener: re.Pattern[str]
+    """The same after a possessive ("...の写真"), which may as well be a thing in the picture."""
+    possessive_head: re.Pattern[str]
+    """Matches at the start of a text that `possessive_opener` ends ("一张...的照片")."""
+    possessive_blocker: re.Pattern[str]
+    """Matches anywhere in a text whose last noun is a thing in the picture."""
+    scene_verbs: str
+    """Alternatives of a regular expression: "hangs", "is printed on"; empty where unknown."""
+    scene_blockers: str
     caption_labels: tuple[str, ...]
     description_labels: tuple[str, ...]
     title_labels: tuple[str, ...]
@@ -154,6 +168,13 @@ def _compile(code: str, file: _LanguageFile) -> Language:
         trailing_opener=re.compile(
             rf"(?:{_alternation(expand(file.trailing_openers))})[.。．]?$", re.IGNORECASE
         ),
+        possessive_opener=re.compile(
+            rf"(?:{_alternation(expand(file.possessive_openers))})[.。．]?$", re.IGNORECASE
+        ),
+        possessive_head=re.compile(_alternation(expand(file.possessive_heads)), re.IGNORECASE),
+        possessive_blocker=re.compile(_alternation(expand(file.possessive_blockers))),
+        scene_verbs="|".join(expand(file.scene_verbs)),
+        scene_blockers=_alternation(expand(file.scene_blockers)),
         caption_labels=tuple(expand(file.caption_labels)),
         description_labels=tuple(expand(file.description_labels)),
         title_labels=tuple(expand(file.title_labels)),

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from app.validation.languages import Language
+from app.validation.pictures_in_scene import is_picture_in_scene
 from app.validation.sentences import join_sentences, split_sentences
 
 # "The image shows a photograph of a picture of": captions do not nest deeper.
@@ -138,7 +139,7 @@ def has_opener(text: str, languages: tuple[Language, ...]) -> bool:
     number = _FIGURE_NUMBER.match(text)
     if number is not None:
         text = text[number.end() :]
-    if _COMPOUNDS.match(text):
+    if _COMPOUNDS.match(text) or is_picture_in_scene(text, languages):
         return False
     if any(pattern.match(text) for pattern, _ in _LEAD_INS) or any(
         language.opener.match(text)
@@ -169,7 +170,7 @@ def _strip_inner_references(sentence: str) -> str:
 
 def _strip_once(text: str, languages: tuple[Language, ...]) -> str | None:
     """The text without its first opener, or None where none can be removed."""
-    if _COMPOUNDS.match(text):
+    if _COMPOUNDS.match(text) or is_picture_in_scene(text, languages):
         return None
     for pattern, replacement in _LEAD_INS:
         match = pattern.match(text)
@@ -187,6 +188,9 @@ def _strip_once(text: str, languages: tuple[Language, ...]) -> str | None:
 
 
 def _strip_in_language(text: str, language: Language) -> str | None:
+    possessive = language.possessive_opener.search(text)
+    if possessive is not None:
+        return _strip_possessive(text, possessive, language)
     for pattern, replacement in language.opener_rewrites:
         match = pattern.match(text)
         if match is not None:
@@ -199,11 +203,24 @@ def _strip_in_language(text: str, language: Language) -> str | None:
     if match is not None:
         return text[match.end() :].lstrip(" ,:，、：—–-")
     trailing = language.trailing_opener.search(text)
-    if trailing is None or trailing.start() == 0:
+    return None if trailing is None else _strip_at(trailing, text)
+
+
+def _strip_possessive(text: str, end: re.Match[str], language: Language) -> str | None:
+    """The text without "一张" and "的照片": None where the photo may be a thing in the picture."""
+    head = language.possessive_head.match(text)
+    if head is None or language.possessive_blocker.search(text, head.end(), end.start()):
         return None
-    # The full stop is kept: another sentence may follow.
-    last = trailing.group()[-1]
-    return text[: trailing.start()] + (last if last in ".。．" else "")
+    stripped = _strip_at(end, text)
+    return None if stripped is None else stripped[head.end() :]
+
+
+def _strip_at(end: re.Match[str], text: str) -> str | None:
+    """The text without its end, whose full stop is kept: another sentence may follow."""
+    if end.start() == 0:
+        return None
+    last = end.group()[-1]
+    return text[: end.start()] + (last if last in ".。．" else "")
 
 
 def _stands_alone(rest: str, language: Language) -> bool:
