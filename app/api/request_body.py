@@ -4,7 +4,7 @@ Each wrong field has an error of its own.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
@@ -28,6 +28,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.drain import Drain
 from app.runtime.paced_work import PacedWork
 from app.telemetry.request_context import record_time
+from app.telemetry.tracing import step_span
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """Enough for a data: URL of an image of six megabytes. A larger image is better sent as a URL, or
@@ -70,11 +71,16 @@ class BodyReader:
 
     @asynccontextmanager
     async def read(
-        self, request: Request, model: type[_Body], places: Places
+        self,
+        request: Request,
+        model: type[_Body],
+        places: Places,
+        before_file: Callable[[], Awaitable[None]] | None = None,
     ) -> AsyncIterator[ReceivedBody[_Body]]:
         """The valid body. Its bytes are counted until the block ends.
 
-        A file of over 64 KiB takes the request's place to work before it is read. Raises
+        `before_file` may refuse a form before it is read. A file of over 64 KiB takes the request's
+        place to work before it is read. Raises
         UnsupportedMediaType, RequestTooLarge, RequestTimeout, InvalidRequest, Overloaded where
         there is no room, and of a file ImageTooLarge and ImageUnsupported.
         """
@@ -85,7 +91,7 @@ class BodyReader:
             if kind == "json":
                 yield ReceivedBody(await self._read_json(body, model, lease), None)
             else:
-                await self._read_form(body, model, form, lease, places)
+                await self._read_form(body, model, form, lease, places, before_file)
                 yield ReceivedBody(await self._parse_form(form, model), form.upload)
         finally:
             lease.release()
@@ -120,17 +126,24 @@ class BodyReader:
         form: Form,
         lease: BodyLease,
         places: Places,
+        before_file: Callable[[], Awaitable[None]] | None,
     ) -> None:
         """Fill `form`, whose file is the caller's to discard."""
         began_s = time.monotonic()
         deadline = Deadline.after(self._drain.shorten(self._timeout_s))
         try:
+            if before_file is not None:
+                await before_file()
             reader = FormReader(body, model, form, lease, self._uploads, places)
-            try:
-                async with self._drain.timeout(self._timeout_s) as timer:
-                    await reader.read(timer, deadline)
-            except TimeoutError:
-                raise reader.timeout_error() from None
+            with step_span("image.upload") as span:
+                try:
+                    async with self._drain.timeout(self._timeout_s) as timer:
+                        await reader.read(timer, deadline)
+                except TimeoutError:
+                    raise reader.timeout_error() from None
+                finally:
+                    if form.upload is not None:
+                        span.set_attributes({"altwright.image.bytes": form.upload.size})
         except RequestTimeout:
             raise
         except CaptionError:

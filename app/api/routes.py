@@ -17,6 +17,7 @@ from app.api.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from app.api.keys import Caller
 from app.api.openapi_bodies import request_body
 from app.api.problems import documented_responses
 from app.api.request_schemas import UPLOADED, CaptionBody, CaptionsBody, CheckBody
@@ -108,7 +109,9 @@ async def caption_one(
     """
     async with (
         services.admission.places(caller.name) as places,
-        services.body_reader.read(request, CaptionBody, places) as received,
+        services.body_reader.read(
+            request, CaptionBody, places, lambda: _require_quota(request, services, caller)
+        ) as received,
     ):
         body = received.fields
         _require_known_styles(services, [body.style], "style")
@@ -143,7 +146,9 @@ async def caption_several(
     """
     async with (
         services.admission.places(caller.name) as places,
-        services.body_reader.read(request, CaptionsBody, places) as received,
+        services.body_reader.read(
+            request, CaptionsBody, places, lambda: _require_quota(request, services, caller)
+        ) as received,
     ):
         body = received.fields
         _require_known_styles(services, body.styles, "styles")
@@ -309,6 +314,10 @@ async def metrics(services: ServicesDep) -> Response:
     for name, state in services.captioner.circuit_states().items():
         services.metrics.captioner_usable.labels(name).set(state != "open")
     return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+
+async def _require_quota(request: Request, services: Services, caller: Caller) -> None:
+    await services.meter.require_quota(request.state.usage, caller.quota)
 
 
 def _require_known_styles(services: Services, styles: Sequence[str], field: str) -> None:

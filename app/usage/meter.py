@@ -52,6 +52,21 @@ class UsageMeter:
             raise self._quota_exceeded(usage.month, quota, captions, state)
         usage.reservation = state.reservation
 
+    async def require_quota(self, usage: RequestUsage, quota: int | None) -> None:
+        """Refuse a used-up quota before a file is received. `begin_work` says what is left.
+
+        Raises QuotaExceeded, and Overloaded where the store is away.
+        """
+        if quota is None or usage.key_name is None:
+            return
+        try:
+            report = await self.report(usage.key_name)
+        except UsageUnavailable:
+            raise _store_is_away() from None
+        if report.delivered >= quota and report.month == self.current_month():
+            state = QuotaState(None, used=report.delivered, held=0)
+            raise self._quota_exceeded(report.month, quota, 1, state)
+
     async def count(self, usage: RequestUsage) -> None:
         """Count the request once. What it reserved and did not deliver is free again."""
         if (key_month := self._settle(usage)) is not None:
@@ -76,12 +91,7 @@ class UsageMeter:
         try:
             return await self._store.reserve(KeyMonth(usage.key_name, usage.month), quota, captions)
         except UsageUnavailable:
-            raise Overloaded(
-                "This key has a quota, and usage cannot be counted at the moment. Try again after "
-                "the time in Retry-After.",
-                log_reason="usage store does not respond",
-                retry_after_s=_AWAY_RETRY_S,
-            ) from None
+            raise _store_is_away() from None
 
     def _settle(self, usage: RequestUsage) -> KeyMonth | None:
         if usage.is_counted or usage.key_name is None:
@@ -105,3 +115,12 @@ class UsageMeter:
                 f"asks for {captions}. Ask for fewer."
             )
         return QuotaExceeded(detail, retry_after_s=until_next_s)
+
+
+def _store_is_away() -> Overloaded:
+    return Overloaded(
+        "This key has a quota, and usage cannot be counted at the moment. Try again after the time "
+        "in Retry-After.",
+        log_reason="usage store does not respond",
+        retry_after_s=_AWAY_RETRY_S,
+    )

@@ -1,8 +1,10 @@
 """What keys use is counted before it is answered, and a used-up quota is refused."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -98,6 +100,26 @@ def test_a_quota_counts_captions_and_refuses_before_anything_is_fetched(
     assert isinstance(found["period"], dict)
     assert resets_at == found["period"]["end"]
     assert 0 < int(refused.headers["retry-after"]) <= 31 * 24 * 3600
+
+
+@pytest.mark.parametrize("path", ["/v1/image/caption", "/v1/image/captions"])
+def test_a_used_up_quota_refuses_a_file_before_it_is_received(server: Altwright, path: str) -> None:
+    """The client asks whether it shall send the file, as curl does."""
+
+    def first_answer(name: str) -> bytes:
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-{name}\r\n"
+            "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 60000000\r\n"
+            "Expect: 100-continue\r\n\r\n"
+        )
+        address = ("127.0.0.1", urlsplit(server.url).port or 0)
+        with socket.create_connection(address, timeout=60) as client:
+            client.sendall(head.encode())
+            return client.recv(4096)
+
+    assert first_answer("shop").startswith(b"HTTP/1.1 100 ")
+    refused = first_answer("none")
+    assert refused.startswith(b"HTTP/1.1 429 ")
 
 
 def test_a_quota_of_0_refuses_the_first_caption_and_no_check(server: Altwright) -> None:

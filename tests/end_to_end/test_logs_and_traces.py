@@ -21,6 +21,7 @@ from testing.servers.otlp_collector import CLIENT, SERVER, OtlpCollector, Receiv
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT_ID = "00f067aa0ba902b7"
+IMAGE = jpeg((320, 240))
 GOOD = "A brown wooden bench beside a gravel path in a park with tall green trees."
 SECRETS = (
     "s3cret", "signed.jpg", "Top Secret", "hushhush", "wooden bench", "sk-model", "collector-t0ken",
@@ -86,6 +87,12 @@ def send_requests(server: Altwright, url: str) -> None:
     assert caption("r-rejected", context="Reject once") == 200
     assert caption("r-key", context="Refuse the key") == 502
     assert caption("r-missing", image_url=url.replace("signed", "missing")) == 422
+    uploaded = server.http.post(
+        server.url + "/v1/image/caption",
+        files={"image": ("s3cret.jpg", IMAGE)},
+        headers={"X-Request-ID": "r-upload", "Authorization": "Bearer api-s3cret"},
+    )
+    assert uploaded.status_code == 200
     assert server.get("/readyz").status_code == 200
 
 
@@ -94,7 +101,7 @@ def run() -> Iterator[Run]:
     """A server with JSON logs and traces, from its start to its stop."""
     origin = Origin()
     origin.start()
-    url = origin.serve("/signed.jpg", jpeg((320, 240))) + "?X-Amz-Signature=s3cret"
+    url = origin.serve("/signed.jpg", IMAGE) + "?X-Amz-Signature=s3cret"
     with OtlpCollector() as collector, MarkedModel() as model:
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
@@ -189,6 +196,14 @@ def test_a_trace_has_a_span_for_each_step_below_that_of_the_request(run: Run) ->
     assert root.resource["deployment.environment.name"] == "test"
 
 
+def test_an_upload_has_a_span_in_place_of_the_download(run: Run) -> None:
+    [upload] = [span for span in run.spans if span.name == "image.upload"]
+    assert upload.attributes == {"altwright.image.bytes": len(IMAGE)}
+    beside = {span.name for span in run.spans if span.trace_id == upload.trace_id}
+    assert {"POST /v1/image/caption", "image.decode"} < beside
+    assert "image.fetch" not in beside
+
+
 def test_a_call_of_the_model_follows_the_conventions_for_generative_ai(run: Run) -> None:
     chat = run.trace()["chat vision-1"]
     assert chat.kind == CLIENT
@@ -222,9 +237,9 @@ def test_requests_without_a_traceparent_have_traces_of_their_own_and_probes_have
 ) -> None:
     roots = [span for span in run.spans if span.kind == SERVER]
     assert sorted(root.attributes["altwright.request_id"] for root in roots) == [
-        "r-key", "r-missing", "r-rejected", "r-several", "r-traced",
+        "r-key", "r-missing", "r-rejected", "r-several", "r-traced", "r-upload",
     ]  # fmt: skip
-    assert len({root.trace_id for root in roots}) == 5
+    assert len({root.trace_id for root in roots}) == 6
 
 
 @pytest.mark.slow

@@ -66,6 +66,24 @@ async def test_a_used_up_quota_is_refused_until_the_next_month(
     assert (await meter.report("shop", NOVEMBER)).delivered == 3
 
 
+async def test_a_used_up_quota_is_refused_before_a_file_is_received(
+    meter: UsageMeter, clock: Clock
+) -> None:
+    """And reserves nothing: one that is left is for whoever comes first."""
+    for _ in range(2):
+        await deliver(meter, 3)
+    for _ in range(4):
+        await meter.require_quota(begin(meter), 3)
+    await meter.require_quota(begin(meter), None)
+    await deliver(meter, 3)
+    with pytest.raises(QuotaExceeded, match="quota of 3 captions a month is used up") as raised:
+        await meter.require_quota(begin(meter), 3)
+    assert raised.value.retry_after_s == DAY_S
+    await meter.require_quota(begin(meter, "other"), 3)
+    clock.now_s += DAY_S
+    await meter.require_quota(begin(meter), 3)
+
+
 async def test_a_quota_of_0_refuses_everything(meter: UsageMeter) -> None:
     with pytest.raises(QuotaExceeded, match="quota of 0 captions"):
         await deliver(meter, 0)
@@ -162,6 +180,8 @@ async def test_without_its_store_a_key_with_a_quota_is_refused_and_others_are_se
         await deliver(meter, 1_000)
     assert raised.value.retry_after_s == 5
     assert "quota" in raised.value.detail
+    with pytest.raises(Overloaded, match="usage store does not respond"):
+        await meter.require_quota(begin(meter), 1_000)
     await deliver(meter, None)
     assert store.unstored_keys == 1
     await store.aclose()
