@@ -62,7 +62,10 @@ def caption(session: requests.Session, image: str | Path, **fields: object) -> d
     try:
         data = response.json()
     except requests.JSONDecodeError:
-        data = {"detail": f"not JSON ({response.status_code}): is {SERVER} an Altwright server?"}
+        why = f"is {SERVER} an Altwright server?"
+        if response.status_code == 413:
+            why = "a proxy takes no request of this size (nginx: client_max_body_size)"
+        data = {"detail": f"not JSON ({response.status_code}): {why}"}
     if response.status_code != 200:
         raise NoCaption(data | {"retryable": response.status_code in RETRYABLE_STATUSES})
     result: dict[str, Any] = data

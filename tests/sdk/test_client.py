@@ -258,6 +258,10 @@ def test_a_response_of_another_program_raises_unexpected_response(
         assert caught.value.status == status
         assert caught.value.retryable == (status >= 500)
         assert "text/html" in str(caught.value)
+    proxy.then(raw(page[0] % 413))
+    with pytest.raises(sdk.UnexpectedResponse, match="nginx: client_max_body_size") as caught:
+        client.caption(jpeg())
+    assert not caught.value.retryable
     proxy.then(raw(page[1]))
     with pytest.raises(sdk.UnexpectedResponse, match="redirects"):
         client.styles()

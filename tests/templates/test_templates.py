@@ -13,7 +13,7 @@ from PIL import Image
 from testing.images import data_url, jpeg
 from testing.requirements import require_program
 from testing.servers.altwright import Altwright
-from testing.servers.fault_proxy import FaultProxy, problem
+from testing.servers.fault_proxy import FaultProxy, problem, raw
 from testing.servers.origin import Origin
 
 TEMPLATES = Path(__file__).parents[2] / "openapi/templates"
@@ -133,6 +133,19 @@ def test_a_permanent_problem_is_reported_at_once_with_its_code(
     assert "image_unsupported" in completed.stdout + completed.stderr
     assert "Traceback" not in completed.stderr
     assert len(proxy.requests) == 1
+
+
+def test_a_proxys_413_names_the_setting_to_change(
+    altwright: Altwright, make_fault_proxy: MakeFaultProxy, command: Sequence[str], tmp_path: Path
+) -> None:
+    """As nginx answers by default to a body of over 1 MiB. curl prints its page."""
+    (tmp_path / "mug.jpg").write_bytes(jpeg())
+    page = b"HTTP/1.1 413 No\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
+    proxy = make_fault_proxy(altwright.url).then(raw(page))
+    completed = run(command, proxy.url, str(tmp_path / "mug.jpg"))
+    assert completed.returncode not in (0, 75)
+    expected = "error: 413" if command[0].endswith("bash") else "nginx: client_max_body_size"
+    assert expected in completed.stdout + completed.stderr
 
 
 def test_the_key_is_sent_and_shown_nowhere(
