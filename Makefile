@@ -20,7 +20,7 @@ SERVER := pyproject.toml --extra heic --extra embedded --extra otel
 SDK := sdk/pyproject.toml $(addprefix --extra ,cli images backfill postgresql mysql queue mcp verify)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-server require-python serve demo test check format openapi bench bench-peers lock clean
+.PHONY: help setup setup-server require-python serve demo test check format openapi docs bench bench-peers lock clean
 
 help:
 	@echo "Altwright: one image URL in, one checked caption out."
@@ -63,6 +63,9 @@ format: setup ## write the code the way that check wants it
 
 openapi: setup ## write openapi/openapi.json from the code
 	$(BIN)/python -m app openapi --write
+
+docs: setup ## build the guide, which the server shows at /docs/guide
+	$(BIN)/python -m scripts.guide
 
 bench: setup ## measure the performance targets; one table, and build/bench.json
 	$(BIN)/python -m benchmarks.bench $(BENCH_ARGS)

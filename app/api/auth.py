@@ -34,6 +34,11 @@ class Authenticator:
             raise Unauthorized(log_reason=f"no valid key from {host}")
         return caller
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether callers need a key."""
+        return not self._keys.allows_anonymous
+
     def is_on_this_machine(self, request: Request) -> bool:
         """Whether the caller is on this machine and needs no key, so that it may be the operator.
 

@@ -3,19 +3,18 @@
 import asyncio
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from PIL import Image
 from starlette.responses import JSONResponse
 
 from app.api.pages.routes import pages_router
+from testing.servers.asgi_app import AsgiServer
 from testing.servers.axe import WINDOWS, find_violations
 from testing.servers.browser import Browser, Page
 
@@ -59,19 +58,12 @@ class FakeApi:
         self.requests: list[tuple[str, dict[str, Any], str | None]] = []
         """Path, body and Authorization of every request. Of a form its fields, each a list, and
         the file's name and bytes."""
-        config = uvicorn.Config(self.app, port=0, log_level="warning", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/"
+        self._server = AsgiServer(self.app)
+        self.url = self._server.url
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.should_exit = True
-        self._thread.join(10)
+        self._server.close()
 
     def _styles(self, request: Request) -> Response:
         if self.key and request.headers.get("authorization") != f"Bearer {self.key}":

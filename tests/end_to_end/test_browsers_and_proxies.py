@@ -109,12 +109,19 @@ def test_options_says_what_is_allowed(server: Altwright, path: str, allow: str) 
 @pytest.mark.parametrize("prefix", ["", PREFIX])
 def test_pages_work_under_a_prefix(server: Altwright, prefix: str) -> None:
     """Whether the proxy strips it or not; links of pages are relative."""
-    for path in ("/", "/docs", "/playground/playground.js", "/docs/swagger-ui.css", "/healthz"):
+    for path in (
+        "/",
+        "/docs",
+        "/playground/playground.js",
+        "/playground/reference.css",
+        "/healthz",
+    ):
         assert server.get(prefix + path).status_code == 200, path
     for path in ("/", "/docs"):
         page = server.get(prefix + path).text
         assert 'href="/' not in page
         assert 'src="/' not in page
+    assert f"{server.url}{PREFIX}/v1/image/caption" in server.get(prefix + "/docs").text
     document = server.get(prefix + "/openapi.json").json()
     assert document["servers"] == [{"url": PREFIX}]
     caption = server.post(prefix + "/v1/image/caption", {"image_url": data_url(jpeg())})

@@ -1,14 +1,20 @@
-"""HTML pages: the playground and the API documentation. Every asset is served from here."""
+"""HTML pages: the playground and the API reference. Every asset is served from here."""
 
+import functools
+import re
 from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from fastapi import APIRouter
-from starlette.responses import Response
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
+from app.api.dependencies import ServicesDep
 from app.api.errors import NotFound
-from app.errors import public_error_classes
+from app.api.pages.guide import find_guide_file, is_guide_built
+from app.api.pages.reference.page import render_reference
+from app.api.pages.reference.samples import BASE_URL
 
 pages_router = APIRouter(include_in_schema=False)
 
@@ -16,63 +22,68 @@ _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
+    "json": "application/json",
+    "txt": "text/plain; charset=utf-8",
     "jpg": "image/jpeg",
     "png": "image/png",
     "svg": "image/svg+xml",
 }
-_SWAGGER_FILES = frozenset({"swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"})
-_PLAYGROUND_POLICY = (
+_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob: http: https:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-# Swagger UI writes style attributes at run time, so inline styles are allowed. Nothing else is.
-_DOCS_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
+"""Host names and addresses, with a port; anything else is not shown."""
 
 
 @pages_router.get("/")
 async def playground() -> Response:
     """The playground: a page on which to try captions."""
-    return _file_response(_page_file("index.html"), _PLAYGROUND_POLICY)
+    return _html_response(_fill_template("index.html"))
 
 
 @pages_router.get("/playground/{name}")
 async def playground_file(name: str) -> Response:
     """A script or style sheet of the pages."""
-    return _file_response(_page_file(name), _PLAYGROUND_POLICY, max_age_s=300)
+    return _file_response(_page_file(name), max_age_s=300)
 
 
 @pages_router.get("/docs")
-async def docs() -> Response:
-    """Swagger UI for /openapi.json, and each problem at the anchor that its `type` names."""
-    template = _page_file("docs.html").read_text(encoding="utf-8")
-    page = template.replace("<!-- problems -->", _list_problems())
-    return Response(
-        page,
-        media_type=_MEDIA_TYPES["html"],
-        headers={"Content-Security-Policy": _DOCS_POLICY, "Cache-Control": "no-cache"},
-    )
+async def docs(request: Request, services: ServicesDep) -> Response:
+    """The API reference, with each problem at the anchor that its `type` names."""
+    base_url = str(request.base_url).rstrip("/")
+    page = _reference_page(request.app, services.authenticator.needs_key)
+    if _HOST.fullmatch(request.url.netloc):
+        page = page.replace(BASE_URL, escape(base_url))
+    return _html_response(page)
 
 
-def _list_problems() -> str:
-    rows = (
-        f'<dt id="problem-{leaf.code}"><code>{leaf.code}</code> ({leaf.status})</dt>'
-        f"<dd>{escape(leaf.public)}</dd>"
-        for leaf in sorted(public_error_classes(), key=lambda leaf: (leaf.status, leaf.code))
-    )
-    return "\n".join(rows)
+@functools.lru_cache(maxsize=2)
+def _reference_page(app: FastAPI, needs_key: bool) -> str:
+    """Rendering takes milliseconds, and is done once."""
+    contents, main = render_reference(app.openapi(), needs_key=needs_key)
+    page = _fill_template("reference.html")
+    return page.replace("<!-- contents -->", contents).replace("<!-- main -->", main)
 
 
-@pages_router.get("/docs/{name}")
-async def docs_file(name: str) -> Response:
-    """A file of Swagger UI, from the package fastapi-offline."""
-    if name not in _SWAGGER_FILES:
-        raise NotFound
-    folder = files("fastapi_offline").joinpath("static")
-    return _file_response(folder.joinpath(name), _DOCS_POLICY, max_age_s=86_400)
+@pages_router.get("/docs/guide")
+async def guide_folder(request: Request) -> Response:
+    """Links of the guide are relative to its folder, so a slash is added."""
+    return RedirectResponse(request.scope.get("root_path", "") + "/docs/guide/", 308)
+
+
+@pages_router.get("/docs/guide/{path:path}")
+async def guide(path: str) -> Response:
+    """A page of the guide, or a file that it shows."""
+    return _file_response(find_guide_file(path))
+
+
+def _fill_template(name: str) -> str:
+    """A page of ours, with the link to the guide where there is one."""
+    template = _page_file(name).read_text(encoding="utf-8")
+    link = ' <a href="docs/guide/">Guide</a>' if is_guide_built() else ""
+    return template.replace("<!-- guide -->", link)
 
 
 def _page_file(name: str) -> Traversable:
@@ -84,12 +95,17 @@ def _page_file(name: str) -> Traversable:
     raise NotFound
 
 
-def _file_response(file: Traversable, policy: str, *, max_age_s: int = 0) -> Response:
+def _html_response(page: str) -> Response:
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"}
+    return Response(page, media_type=_MEDIA_TYPES["html"], headers=headers)
+
+
+def _file_response(file: Traversable, *, max_age_s: int = 0) -> Response:
     return Response(
         file.read_bytes(),
         media_type=_MEDIA_TYPES[file.name.rpartition(".")[2]],
         headers={
-            "Content-Security-Policy": policy,
+            "Content-Security-Policy": _POLICY,
             "Cache-Control": f"public, max-age={max_age_s}" if max_age_s else "no-cache",
         },
     )

@@ -6,7 +6,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from altwright.backfill.types import AltSource, Outcome, Row
 from altwright.models import Check
 from PIL import Image
 
+from testing.servers.axe import WINDOWS, find_violations
 from testing.servers.browser import Browser, Page
 from tests.backfill.review.sample_outcomes import (
     MUG,
@@ -28,7 +28,6 @@ from tests.backfill.review.sample_outcomes import (
     with_further_texts,
 )
 
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 Pairs = Sequence[tuple[Row, Outcome]]
 Open = Callable[..., Page]
 _journals = itertools.count()
@@ -368,12 +367,9 @@ def test_axe_core_finds_no_violation_light_dark_and_narrow(open_page: Open) -> N
     tab = open_page(rows, sample=4)
     tab.run("document.querySelectorAll('details').forEach((each) => (each.open = true))")
     press(tab, "j", "a")
-    tab.run(f"{AXE}; 0")
-    for width, dark in ((1200, False), (1200, True), (360, False)):
+    for width, dark in [*WINDOWS, (360, False)]:
         tab.size(width, 900, dark=dark)
-        found = tab.run("axe.run({resultTypes: ['violations']})")
-        violations = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found["violations"]]
-        assert violations == []
+        assert find_violations(tab) == [], f"{width} px, dark: {dark}"
         assert tab.run("document.documentElement.scrollWidth") <= width
 
 
