@@ -11,10 +11,10 @@ from app.validation.artefacts import (
 from app.validation.caption_edges import find_edge
 from app.validation.chat_turns import IDENTIFIER_ALONE, ROLE_LEFT, TOKEN_NAME
 from app.validation.labels import match_label
-from app.validation.language_tags import language_of
 from app.validation.languages import Language, load_languages
 from app.validation.loose_marks import find_loose_mark
 from app.validation.markup import MarkupLine
+from app.validation.open_ends import ends_in_open_word
 from app.validation.outer_marks import is_open_at_end, strip_outer_marks
 from app.validation.preambles import is_preamble
 from app.validation.redundant_openers import has_opener
@@ -120,16 +120,6 @@ _EMOJI = re.compile(
 _OPEN_END = re.compile(
     r"(?<![\dA-F])[+-]$|[,;–—&/]$|[(\[„][\"'“„«(\[]?$|(?<!\S)[“«][\"'“„«(\[]?$|\s\"$"
 )
-# English words that end no sentence; in other languages particles may end one. "Vitamin A" and the
-# last word of "based, on, a." are accepted.
-# Without a full stop also those that nothing can end with: people write "where she is from" and
-# "walking by", not "his arm raised, as".
-_OPEN_ENGLISH_END = re.compile(
-    r"(?<!, )\b(?:(?:an?|the|of|and|or)[.]?|into|onto|whose|its|their|than|while|featuring"
-    r"|including|but)$|\bas$"
-)
-
-
 _MARKS_OF_WRAPPING: tuple[tuple[Callable[[str], object], str], ...] = (
     (_LABEL_INSIDE.search, "It has labelled parts; answer with the caption alone."),
     (ROLE_LEFT.search, "It names the turns of a chat; answer with the caption alone."),
@@ -188,9 +178,7 @@ def unfinished(given: RuleInput) -> str | None:
     if given.is_truncated:
         return None
     caption = given.caption
-    if _OPEN_END.search(caption) or (
-        language_of(given.locale) == "en" and " " in caption and _OPEN_ENGLISH_END.search(caption)
-    ):
+    if _OPEN_END.search(caption) or ends_in_open_word(caption, given.languages[0]):
         return "It ends in the middle of a sentence; finish it."
     return None
 

@@ -52,6 +52,7 @@ class _LanguageFile(BaseModel):
     placeholders: tuple[str, ...] = ()
     function_words: tuple[str, ...] = ()
     dangling_words: tuple[str, ...] = ()
+    final_words: tuple[str, ...] = ()
     not_names: tuple[str, ...] = ()
     generic_nouns: tuple[str, ...] = ()
     generic_words: tuple[str, ...] = ()
@@ -100,6 +101,8 @@ class Language:
     placeholders: frozenset[str]
     function_words: frozenset[str]
     dangling_words: frozenset[str]
+    final_words: frozenset[str]
+    """Those of `dangling_words` that may end a complete text."""
     not_names: frozenset[str]
     generic_noun: re.Pattern[str]
     """Matches a kind of picture, or a word for anything, in lower case."""
@@ -187,6 +190,7 @@ def _compile(code: str, file: _LanguageFile) -> Language:
         placeholders=frozenset(word.casefold() for word in file.placeholders),
         function_words=frozenset(word.casefold() for word in file.function_words),
         dangling_words=frozenset(word.casefold() for word in file.dangling_words),
+        final_words=frozenset(word.casefold() for word in file.final_words),
         not_names=frozenset(word.casefold() for word in file.not_names),
         generic_noun=_compile_at_start(expand(map(str.casefold, file.generic_nouns))),
         generic_word=_compile_at_start(expand(map(str.casefold, file.generic_words))),

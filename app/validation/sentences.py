@@ -19,11 +19,24 @@ _BREAK = re.compile(
 _ABBREVIATIONS_WORDS = """
 st mr mrs ms dr prof no mt ft ave rd jr sr vs etc approx inc ltd co corp dept fig figs vol ed
 e.g i.e cf ca bzw z.b d.h usw nr str hl tel np tzv tj itd npr sv ul čl bl ev öv kl ok
+mio mrd tsd mln mld mlrd tys sra dra srta
 """
 ABBREVIATIONS = frozenset(_ABBREVIATIONS_WORDS.split())
 # "Figure 3. Daily use": a figure number before its legend is not a sentence.
 _FIGURE_NUMBER = re.compile(
     r"(?:fig(?:ure)?|table|abb(?:ildung)?)(?:\.? ?\d{1,3}[a-z]?)?$", re.IGNORECASE
+)
+# "1. Plan, 2. Build": a number of a list within a sentence.
+_ITEM_NUMBER = re.compile(r"(?:^|[,;:(]\s?|[,;]\s(?:and|und|et|y|e|i)\s)\(?\d{1,2}$")
+_FIRST_ITEM = re.compile(r"(?<![\w.])1(?:[.)]\s|$)")
+_DAY = re.compile(r"(?<!\d)\d{1,2}$")
+_DAY_BEFORE_MONTH = re.compile(
+    r"(?:jan|feb|märz|mär|apr|mai|jun|jul|aug|sep|okt|nov|dez|januar|februar|april|juni|juli|august"
+    r"|september|oktober|november|dezember)\b",
+    re.IGNORECASE,
+)
+_SHORT_MONTH = re.compile(
+    r"(?<!\w)(?:jan|feb|febr|mär|apr|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez)$", re.IGNORECASE
 )
 _QUOTE = re.compile(r'["“”„«»]')
 # A quotation mark without a partner within this distance is treated as unclosed.
@@ -146,15 +159,29 @@ def _is_sentence_end(text: str, mark_start: int, mark_end: int, mark: str) -> bo
         return True
     if mark_start < 20 and _FIGURE_NUMBER.fullmatch(text[:mark_start]):
         return False
-    if text[mark_end : mark_end + 1].islower():
-        return False  # "approx. two", "19. století"
+    following = text[mark_end : mark_end + 1]
+    if following.islower() or following in tuple("€$£¥"):
+        return False  # "approx. two", "19. století", "5 Mio. €"
     if len(mark.strip(_CLOSING + " \t\n")) > 1:
         return True
     before = text[max(0, mark_start - 20) : mark_start]
     word = "" if before[-1:].isspace() else before.split()[-1].lstrip("(\"'“„«") if before else ""
     if len(word) == 1 and word.isalpha() and word.isupper():
         return False  # an initial: "J. Smith"
+    if _is_in_list_or_date(
+        text[max(0, mark_start - 200) : mark_start], text[mark_end : mark_end + 20]
+    ):
+        return False
     return word.casefold() not in ABBREVIATIONS or word == "no"
+
+
+def _is_in_list_or_date(before: str, after: str) -> bool:
+    """Whether a full stop belongs to "1. Plan, 2. Build", "1. Mai" or "Jan. 2024"."""
+    if before[-1:].isdigit():
+        is_day = _DAY.search(before, max(0, len(before) - 3)) and _DAY_BEFORE_MONTH.match(after)
+        is_item = _ITEM_NUMBER.search(before, max(0, len(before) - 9)) and after[:1].isalpha()
+        return bool(is_day) or (bool(is_item) and _FIRST_ITEM.search(before) is not None)
+    return after[:1].isdigit() and _SHORT_MONTH.search(before, max(0, len(before) - 6)) is not None
 
 
 def _is_word_boundary(text: str, index: int) -> bool:
