@@ -247,6 +247,7 @@ def _caption_of(
         sent_width_px=sent_width_px,
         sent_height_px=sent_height_px,
         is_complete=draft.is_complete and judged.is_complete,
+        is_fallbacks=draft.is_fallbacks,
         checks=judged.checks,
         served_model=draft.served_model,
     )

@@ -42,6 +42,7 @@ from app.captioning.embedded.captioner import EmbeddedCaptioner
 from app.captioning.fallback import FallbackCaptioner
 from app.captioning.openai_compat.captioner import OpenAICompatCaptioner
 from app.captioning.openai_compat.session import ShrinkImage
+from app.captioning.openai_compat.settings import ModelSettings
 from app.captioning.precheck import PrecheckingCaptioner
 from app.captioning.providers.registry import load_providers
 from app.captioning.styles.loader import load_styles
@@ -265,16 +266,18 @@ def _create_model_captioners(
 
         return encode
 
-    providers = load_providers(settings.providers_dir)
-    return tuple(
-        OpenAICompatCaptioner(
+    def create(model: ModelSettings) -> OpenAICompatCaptioner:
+        edge_px = model.image_edge_px(settings.image.longest_edge_px)
+        return OpenAICompatCaptioner(
             model,
-            shrink=encode_anew(_RETRY_EDGE_PX),
-            reencode=encode_anew(int(settings.image.longest_edge_px * _REENCODED_FRACTION)),
+            reduce=encode_anew(edge_px),
+            shrink=encode_anew(min(_RETRY_EDGE_PX, edge_px)),
+            reencode=encode_anew(int(edge_px * _REENCODED_FRACTION)),
             provider=model.find_provider(providers),
         )
-        for model in settings.configured_models()
-    )
+
+    providers = load_providers(settings.providers_dir)
+    return tuple(create(model) for model in settings.configured_models())
 
 
 def _create_lifespan(
@@ -316,7 +319,7 @@ def _start_services(
         parts.usage_store.start()
     starting = asyncio.create_task(_start_child_processes(parts))
     stack.callback(starting.cancel)
-    listing = asyncio.create_task(_warn_of_models_not_listed(parts))
+    listing = asyncio.create_task(_warn_of_model_lists(parts))
     stack.callback(listing.cancel)
     warm_up = asyncio.create_task(asyncio.to_thread(_warm_up, parts))
     stack.callback(warm_up.cancel)
@@ -388,11 +391,11 @@ def _warm_up(parts: Parts) -> None:
     gc.set_threshold(_GC_THRESHOLD)
 
 
-async def _warn_of_models_not_listed(parts: Parts) -> None:
+async def _warn_of_model_lists(parts: Parts) -> None:
     """For known providers: the list of another server may be a part of what it serves."""
     for captioner in parts.model_captioners:
         if captioner.provider is not None:
-            await captioner.warn_where_not_listed()
+            await captioner.warn_of_listing()
 
 
 async def _start_child_processes(parts: Parts) -> None:

@@ -163,7 +163,7 @@ class Pipeline:
     ) -> Caption:
         """The caption from the cache, from an equal request in flight, or a new one."""
         style = self.drafting.styles[request.style]
-        key = CacheKey.of(request, image, style, self.drafting.captioner.name)
+        key = CacheKey.of(request, image, style, self.drafting.captioner)
         cached = await cache.get(key, image, style)
         if cached is not None:
             return cached
@@ -172,7 +172,7 @@ class Pipeline:
             made = await self.drafting.caption(image, request, deadline)
             # A fallback's caption must not outlive the fallback, nor one without its text the
             # failure of OCR.
-            if made.model == key.model and made.is_complete:
+            if made.model == key.model and made.is_complete and not made.is_fallbacks:
                 await cache.put(key, made)
             return replace(made, cached=False), request_context.current_request_id()
 

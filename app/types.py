@@ -143,6 +143,8 @@ class Draft:
     """Of the tokens of the model that wrote it; None where the operator named none."""
     is_free: bool = False
     """No model was called, so it took no tokens."""
+    is_fallbacks: bool = False
+    """A fallback wrote it, which may be the same model elsewhere."""
     earlier_uses: tuple[TokenUse, ...] = ()
     """Of calls to other models before, which gave no draft that was taken."""
 
@@ -185,6 +187,8 @@ class Caption:
     cached: bool | None = None
     """Whether it came from the cache or from an equal request; None without a cache."""
     is_complete: bool = True
+    """As in Draft."""
+    is_fallbacks: bool = False
     """As in Draft."""
     checks: tuple[Check, ...] | None = None
     """What the picture says to its claims; None where it was not held against the picture."""

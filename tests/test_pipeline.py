@@ -69,6 +69,7 @@ class ScriptedCaptioner:
     script: list[str | Draft | CaptionError]
     seconds: float = 0.0
     name: str = "m"
+    identity: str = ""
     requests: list[DraftRequest] = field(default_factory=list)
     images: list[NormalisedImage] = field(default_factory=list)
     cancelled: int = 0
@@ -550,6 +551,22 @@ async def test_a_caption_without_the_text_that_could_not_be_read_is_not_cached()
     pipeline = make_pipeline(Draft(GOOD, "m", is_complete=False), GOOD, cache=MemoryCache())
     captions = [await pipeline.caption(REQUEST, soon()) for _ in range(3)]
     assert [caption.cached for caption in captions] == [False, False, True]
+
+
+async def test_the_caption_of_the_same_model_at_a_fallbacks_server_is_not_cached() -> None:
+    pipeline = make_pipeline(Draft(GOOD, "m", is_fallbacks=True), GOOD, cache=MemoryCache())
+    captions = [await pipeline.caption(REQUEST, soon()) for _ in range(3)]
+    assert [caption.cached for caption in captions] == [False, False, True]
+
+
+async def test_a_caption_made_under_other_parameters_is_not_served() -> None:
+    """The operator changed MODEL_PARAMS or the server, and the cache is the same."""
+    cache = MemoryCache()
+    for identity in ("one", "two"):
+        captioner = ScriptedCaptioner([GOOD], identity=identity)
+        pipeline = make_pipeline(GOOD, captioner=captioner, cache=cache)
+        assert (await pipeline.caption(REQUEST, soon())).cached is False
+        assert (await pipeline.caption(REQUEST, soon())).cached is True
 
 
 async def test_the_caption_of_a_fallback_is_not_cached() -> None:

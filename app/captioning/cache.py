@@ -18,6 +18,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.captioning.captioner import Captioner
 from app.captioning.code_version import caption_code_version
 from app.runtime.store_guard import StoreGuard, StoreUnavailable
 from app.types import (
@@ -49,7 +50,7 @@ _CHECKED_AT_ONCE_CHARS = 500
 """A longer caption is checked in a thread: a hostile one takes the rules longer."""
 _LOG_PAUSE_S = 60.0
 """Entries that are refused are logged this often."""
-_FORMAT = 6
+_FORMAT = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,15 @@ class CacheKey:
     visible_text: str | None
     max_tokens: int
     model: str
+    captioner_identity: str = ""
+    """Of the model's server, parameters and the like: with others it may write another caption."""
     verify: VerifyMode = "off"
 
     @classmethod
     def of(
-        cls, request: CaptionRequest, image: NormalisedImage, style: Style, model: str
+        cls, request: CaptionRequest, image: NormalisedImage, style: Style, captioner: Captioner
     ) -> "CacheKey":
-        """The key of one caption by `model`, under the current code."""
+        """The key of one caption by `captioner`, under the current code."""
         return cls(
             image_sha256=image.source.sha256,
             image_px=(image.width_px, image.height_px),
@@ -92,7 +95,8 @@ class CacheKey:
             keywords=request.keywords,
             visible_text=request.visible_text,
             max_tokens=request.max_tokens,
-            model=model,
+            model=captioner.name,
+            captioner_identity=captioner.identity,
             verify=request.verify,
         )
 
@@ -101,7 +105,8 @@ class CacheKey:
         fields = [
             _FORMAT, self.image_sha256, self.image_px, self.sent_px, self.style,
             self.style_version, self.caption_code_version, self.locale, self.context, self.role,
-            self.keywords, self.visible_text, self.max_tokens, self.model, self.verify,
+            self.keywords, self.visible_text, self.max_tokens, self.model,
+            self.captioner_identity, self.verify,
         ]  # fmt: skip
         return "altwright:caption:" + hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
@@ -280,7 +285,8 @@ async def _read_entry(raw: object, key: CacheKey, style: Style) -> _StoredCaptio
     is_of_request = (
         stored.key == key.redis_key()
         and (stored.style, stored.locale, stored.model) == (key.style, key.locale, key.model)
-        and tuple(stored.sent_px) in (key.sent_px, key.image_px)
+        and min(stored.sent_px) > 0
+        and max(stored.sent_px) <= max(*key.sent_px, *key.image_px)  # a model may get less
     )
     if not is_of_request:
         raise _EntryRefused("it belongs to another request")

@@ -44,6 +44,9 @@ class Captioner(Protocol):
 
     name: str
     """The `model` of the response: the model's name, or `embedded`."""
+    identity: str = ""
+    """A hash of what decides what it writes besides its name: server, parameters and the like. Two
+    captioners with equal names and identities may share captions."""
 
     async def draft(
         self, image: NormalisedImage, request: DraftRequest, deadline: Deadline

@@ -54,7 +54,7 @@ class FallbackCaptioner(Captioner):
         """At least one captioner. `clock` is the circuit breakers': monotonic seconds."""
         if not captioners:
             raise ValueError("captioners must not be empty")
-        self.name = captioners[0].name
+        self.name, self.identity = captioners[0].name, captioners[0].identity
         self._guarded: list[GuardedCaptioner] = []
         for captioner in captioners:
             same = sum(one.captioner.name == captioner.name for one in self._guarded)
@@ -109,7 +109,7 @@ class FallbackCaptioner(Captioner):
                 if draft.text.strip() == "UNCERTAIN" and _may_caption_later(failures):
                     uses += draft.token_uses()
                     break
-                return replace(draft, earlier_uses=tuple(uses)) if uses else draft
+                return replace(draft, earlier_uses=tuple(uses), is_fallbacks=index > 0)
         combined = _combine(failures)
         combined.token_uses = tuple(uses)
         raise combined from None

@@ -14,8 +14,16 @@ Size = tuple[int, int]
 """Width and height in pixels."""
 
 
+ImageDetail = Literal["low", "high", "auto", "original"]
+"""How closely a model looks, where its provider has that parameter."""
+
+
 class _Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def count_low_detail(self) -> int | None:
+        """Tokens of a picture with `detail: low`; None where no document says."""
+        return None
 
 
 class PatchTokens(_Rule):
@@ -85,6 +93,10 @@ class TileTokens(_Rule):
         scale = min(1.0, self.short_edge_px / min(width, height))
         tiles = _count(width * scale, self.tile_px) * _count(height * scale, self.tile_px)
         return self.base + self.per_tile * tiles
+
+    def count_low_detail(self) -> int:
+        """The base alone: the model gets the picture in one piece of 512 px."""
+        return self.base
 
 
 class CropTokens(_Rule):

@@ -22,7 +22,7 @@ class PrecheckingCaptioner(Captioner):
     def __init__(self, captioner: Captioner, embedded: Captioner) -> None:
         self._captioner = captioner
         self._embedded = embedded
-        self.name = captioner.name
+        self.name, self.identity = captioner.name, captioner.identity
 
     async def draft(
         self, image: NormalisedImage, request: DraftRequest, deadline: Deadline

@@ -51,9 +51,9 @@ async def _run_checks(settings: Settings) -> int:
             failures += not await _run_check(name, part_check)
         longest_px = settings.image.longest_edge_px
         for captioner in parts.model_captioners:
-            if (listed := await captioner.find_other_models()) is not None:
-                print(f"warn  model {captioner.name}: its server does not list it, but: {listed}")
-            for note in captioner.describe((longest_px, longest_px * 3 // 4)):
+            for problem in await captioner.find_listing_problems():
+                print(f"warn  model {captioner.name}: {problem.said}")
+            for note in captioner.describe(longest_px):
                 print(f"note  model {captioner.name}: {note}")
     return failures
 

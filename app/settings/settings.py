@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from app.captioning.image_tokens import ImageDetail
 from app.captioning.openai_compat.extra_headers import check_headers
 from app.captioning.openai_compat.extra_params import check_params
 from app.captioning.openai_compat.settings import ModelSettings
@@ -128,6 +129,11 @@ class Settings(BaseSettings):
     RATE_LIMIT_STORE where that is Redis, else nothing is kept."""
     providers_dir: Path | None = None
     """A folder with files of further providers, or of other facts about a known one."""
+    model_longest_edge_px: int | None = Field(None, ge=64, le=4096)
+    """The longer side of the picture that the model gets, where IMAGE__LONGEST_EDGE_PX is more."""
+    model_detail: ImageDetail | None = None
+    """How closely the model looks: `low`, `high`, `auto` or `original`, where its provider has
+    that. Unset: not sent."""
     model_price: Annotated[
         Price | None,
         NoDecode,
@@ -263,7 +269,7 @@ class Settings(BaseSettings):
         if self.model is None:
             needs_model = (
                 "fallbacks", "model_base_url", "model_params", "model_headers", "model_price",
-                "model_provider",
+                "model_provider", "model_longest_edge_px", "model_detail",
             )  # fmt: skip
             for name in needs_model:
                 if getattr(self, name):
@@ -351,6 +357,8 @@ class Settings(BaseSettings):
             headers=self.model_headers,
             price=self.model_price,
             provider=self.model_provider,
+            longest_edge_px=self.model_longest_edge_px,
+            detail=self.model_detail,
         )
         defaults: dict[str, Any] = {
             "timeout_s": self.model_timeout_s,

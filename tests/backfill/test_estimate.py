@@ -55,3 +55,15 @@ def test_failed_and_uncertain_pictures_do_not_make_the_rest_look_cheaper(
     assert estimate["tokens_are_measured"]
     assert estimate["calls"] == 10 + 20  # pictures that were missing are asked for again
     assert estimate["input_tokens"] == 30 * 1_000
+
+
+def test_a_pilot_of_one_picture_measures_what_the_rest_costs(
+    command: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
+    rows = [blank_row(n, flaky_model.image_url(n)) for n in range(1, 11)]
+    write_csv(command.folder / "in.csv", rows)
+    assumed = command.run_json(*CSV, "--estimate")
+    assert (assumed["tokens_are_measured"], assumed["input_tokens"]) == (False, 10 * 1_500)
+    command.run_json(*CSV, "--limit", "1")
+    measured = command.run_json(*CSV, "--estimate")
+    assert (measured["tokens_are_measured"], measured["input_tokens"]) == (True, 9 * 1_000)

@@ -31,6 +31,7 @@ class CaptionerFactory:
         self,
         base_url: str | None = None,
         *,
+        reduce: ShrinkImage | None = None,
         shrink: ShrinkImage | None = None,
         reencode: ShrinkImage | None = None,
         provider: Provider | None = None,
@@ -40,6 +41,7 @@ class CaptionerFactory:
         values = {"model": "a-model", "base_url": base_url, "timeout_s": 10.0, **settings}
         captioner = OpenAICompatCaptioner(
             ModelSettings.model_validate(values),
+            reduce=reduce,
             shrink=shrink,
             reencode=reencode,
             provider=provider,

@@ -9,16 +9,25 @@ import pytest
 from redis import Redis
 
 from app.captioning.cache import CacheKey, CaptionCache
+from app.captioning.captioner import Captioner
 from app.captioning.code_version import caption_code_version
 from app.types import Caption, CaptionRequest, Check, ModelImage, NormalisedImage, SourceFacts
 from testing.servers.redis import RedisServer
 from testing.servers.scripted_redis import REPLIES, for_ever, scripted_redis
 from tests.captioning.draft_requests import STYLE
 
+
+class FakeCaptioner(Captioner):
+    """A captioner that is never called."""
+
+    def __init__(self, name: str, identity: str = "") -> None:
+        self.name, self.identity = name, identity
+
+
 FACTS = SourceFacts(40, 20, "png", 100, "0" * 64)
 IMAGE = NormalisedImage(b"", 20, 10, FACTS)
 REQUEST = CaptionRequest(image_url="https://a.example/a.png", style=STYLE.name)
-KEY = CacheKey.of(REQUEST, IMAGE, STYLE, "m")
+KEY = CacheKey.of(REQUEST, IMAGE, STYLE, FakeCaptioner("m"))
 CAPTION = Caption(
     text="Two tabby cats sleep on a red sofa.",
     style="concise",
@@ -70,7 +79,7 @@ async def test_it_describes_the_image_that_it_is_asked_for(cache: CaptionCache) 
 async def test_it_says_what_the_model_saw_when_the_caption_was_made(cache: CaptionCache) -> None:
     """A model got a larger image than the embedded captioner, which may stand in for it."""
     padded = replace(IMAGE, enlarged_or_padded=ModelImage(b"", 32, 32))
-    key = CacheKey.of(REQUEST, padded, STYLE, "m")
+    key = CacheKey.of(REQUEST, padded, STYLE, FakeCaptioner("m"))
     assert (key.image_px, key.sent_px) == ((20, 10), (32, 32))
     await cache.put(key, replace(CAPTION, sent_width_px=32, sent_height_px=32))
     found = await cache.get(key, padded, STYLE)
@@ -94,6 +103,7 @@ async def test_it_says_what_the_model_saw_when_the_caption_was_made(cache: Capti
         {"visible_text": "Our mug"},
         {"max_tokens": 65},
         {"model": "n"},
+        {"captioner_identity": "i"},
         {"verify": "warn"},
     ],
 )
@@ -108,7 +118,7 @@ def test_a_key_is_made_of_the_request_the_image_the_style_and_the_model() -> Non
     request = replace(
         REQUEST, locale="de", context="Mug", role="link", keywords=("a",), visible_text="B"
     )
-    assert CacheKey.of(request, IMAGE, STYLE, "n") == CacheKey(
+    assert CacheKey.of(request, IMAGE, STYLE, FakeCaptioner("n", "i")) == CacheKey(
         image_sha256=FACTS.sha256,
         image_px=(20, 10),
         sent_px=(20, 10),
@@ -122,6 +132,7 @@ def test_a_key_is_made_of_the_request_the_image_the_style_and_the_model() -> Non
         visible_text="B",
         max_tokens=64,
         model="n",
+        captioner_identity="i",
     )
 
 

@@ -125,3 +125,11 @@ def test_the_tables_in_the_documentation_are_made_from_the_files() -> None:
         found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end -->", page, re.DOTALL)
         assert found is not None
         assert found[1] == table
+
+
+def test_low_detail_is_the_base_where_tiles_are_counted_and_unknown_elsewhere() -> None:
+    """https://developers.openai.com/api/docs/guides/images-vision: 85 tokens for GPT-4o."""
+    openai = load_providers()["openai"]
+    assert openai.count_image_tokens("gpt-4o", (1200, 900)) == 765
+    assert openai.count_image_tokens("gpt-4o", (1200, 900), "low") == 85
+    assert openai.count_image_tokens("gpt-5.6-luna", (1200, 900), "low") is None

@@ -89,18 +89,23 @@ class Capabilities:
         return parameters
 
     def build_messages(
-        self, system_prompt: str, user_prompt: str, image_url: str
+        self,
+        system_prompt: str,
+        user_prompt: str,
+        image_url: str,
+        detail: str | None = None,
     ) -> list[dict[str, Any]]:
         """The `messages` of a call: instructions, then the image, then the question about it.
 
-        `detail` is left out: `low` makes text in the image unreadable, and some servers refuse it.
+        `detail` is the operator's: some servers refuse it, and `low` makes text unreadable.
         """
         system: list[dict[str, Any]] = []
         if system_prompt and "system" in self.refused:
             user_prompt = f"{system_prompt}\n\n{user_prompt}"
         elif system_prompt:
             system = [{"role": "system", "content": system_prompt}]
-        image = {"type": "image_url", "image_url": {"url": image_url}}
+        shown = {"url": image_url} if detail is None else {"url": image_url, "detail": detail}
+        image = {"type": "image_url", "image_url": shown}
         text = {"type": "text", "text": user_prompt}
         return [*system, {"role": "user", "content": [image, text]}]
 

@@ -3,15 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from app.captioning.capability_store import CapabilityStore, capability_key
 from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
 from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
-from app.captioning.image_tokens import Size
-from app.captioning.openai_compat.bounded_json import load_json
-from app.captioning.openai_compat.bounded_transport import HttpResponse
+from app.captioning.image_tokens import ImageDetail
 from app.captioning.openai_compat.capabilities import (
     Capabilities,
     LearnedCapabilities,
@@ -22,6 +20,7 @@ from app.captioning.openai_compat.endpoint import Endpoint
 from app.captioning.openai_compat.error_body import redact_for_terminal
 from app.captioning.openai_compat.errors import EmptyResponse, TransportError
 from app.captioning.openai_compat.known_good_image import known_good_image
+from app.captioning.openai_compat.model_list import ModelList, bare_name
 from app.captioning.openai_compat.response import ModelResponse
 from app.captioning.openai_compat.session import Session, ShrinkImage
 from app.captioning.openai_compat.settings import ModelSettings
@@ -30,7 +29,7 @@ from app.captioning.providers.notes import describe_model
 from app.captioning.providers.provider import ErrorStatement, Provider
 from app.captioning.styles.loader import load_styles
 from app.runtime.deadline import Deadline
-from app.types import Draft, NormalisedImage
+from app.types import Draft, ModelImage, NormalisedImage
 from app.validation.verdict import validate_draft
 
 _logger = logging.getLogger(__name__)
@@ -44,9 +43,20 @@ _LIST_MODELS_TIMEOUT_S = 5.0
 
 
 class _CommonParts(TypedDict):
+    temperature: float | None
+    detail: ImageDetail | None
     params: Mapping[str, Any]
     errors: tuple[ErrorStatement, ...]
     total_has_thinking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListingProblem:
+    """Something that an operator should know of a model."""
+
+    event: str
+    """Of the log line."""
+    said: str
 
 
 class OpenAICompatCaptioner(Captioner):
@@ -56,20 +66,22 @@ class OpenAICompatCaptioner(Captioner):
         self,
         settings: ModelSettings,
         *,
+        reduce: ShrinkImage | None = None,
         shrink: ShrinkImage | None = None,
         reencode: ShrinkImage | None = None,
         provider: Provider | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`shrink` is called where the model refuses an image as too large.
+        """`reduce` makes images of at most the settings' `longest_edge_px`.
 
-        `reencode` is called where the model cannot read it. `provider` is what its provider
-        documents.
+        `shrink` is called where the model refuses an image as too large, `reencode` where it cannot
+        read it. `provider` is what its provider documents.
 
         Raises ValueError where OpenAI itself would be called without a key.
         """
-        self.name = settings.model
+        self.name, self.identity = settings.model, settings.identity
         self._settings = settings
+        self._reduce = reduce
         self._shrink = shrink
         self._reencode = reencode
         self.provider = provider
@@ -95,7 +107,8 @@ class OpenAICompatCaptioner(Captioner):
         Raises ModelUnavailable, ModelError, ModelTimeout or CaptionRefused.
         """
         retry_policy = RetryPolicy(self._settings.timeout_s, self._settings.retry_wait_max_s)
-        chat_request = self._chat_request(image, request)
+        model_image = await self._image_for_model(image.for_models)
+        chat_request = self._chat_request(model_image, request)
         session = self._create_session(chat_request, retry_policy, deadline)
         draft = self._draft_of(*await session.run())
         sent = session.sent_image
@@ -109,7 +122,6 @@ class OpenAICompatCaptioner(Captioner):
             user_prompt="Say in three words what this picture shows.",
             image=known_good_image().for_models,
             max_tokens=_PROBE_MAX_TOKENS,
-            temperature=self._settings.temperature,
             **self._common,
         )
         timeout_s = self._settings.timeout_s
@@ -153,7 +165,7 @@ class OpenAICompatCaptioner(Captioner):
         """
         style = load_styles()["concise"]
         request = DraftRequest(style=style, locale="en", max_tokens=_CHECK_MAX_TOKENS)
-        image = known_good_image()
+        image = known_good_image().for_models
         timeout_s = self._settings.timeout_s
         for is_last in (False, True):
             chat_request = self._chat_request(image, request)
@@ -172,11 +184,17 @@ class OpenAICompatCaptioner(Captioner):
         shown = redact_for_terminal(draft.text, self._endpoint.secrets)
         raise ModelError(log_reason=f'{self.name}: no caption, but "{shown}": {" ".join(reasons)}')
 
-    def describe(self, size: Size) -> list[str]:
-        """What its provider documents about it, and what a picture of this size takes."""
+    def describe(self, longest_edge_px: int) -> list[str]:
+        """What its provider documents about it, and what a picture of 4:3 takes.
+
+        `longest_edge_px` is that of all models; this one may get less.
+        """
         if self.provider is None:
             return []
-        return describe_model(self.provider, self.name, self._settings.params, size)
+        edge_px = self._settings.image_edge_px(longest_edge_px)
+        size = (edge_px, edge_px * 3 // 4)
+        settings = self._settings
+        return describe_model(self.provider, self.name, settings.params, size, settings.detail)
 
     async def recall(self, store: CapabilityStore) -> None:
         """Know what an earlier process has learned, and keep there what this one learns."""
@@ -195,10 +213,11 @@ class OpenAICompatCaptioner(Captioner):
     def _store_key(self) -> str:
         return capability_key(self._settings.known_base_url(), self.name, self._settings.params)
 
-    async def warn_where_not_listed(self) -> None:
-        """Log a warning where the server's list of models lacks this one."""
-        if (listed := await self.find_other_models()) is not None:
-            _logger.warning("model.not_listed", extra={"model": self.name, "listed": listed})
+    async def warn_of_listing(self) -> None:
+        """Log what the server's list of models says against this one."""
+        for problem in await self.find_listing_problems():
+            extra = {"model": self.name, "reason": problem.said}
+            _logger.warning(problem.event, extra=extra)
 
     def warm_up(self) -> None:
         """Import the openai SDK, which takes half a second; in any thread."""
@@ -209,14 +228,19 @@ class OpenAICompatCaptioner(Captioner):
         await asyncio.gather(*self._keeping)
         await self._endpoint.aclose()
 
-    def _chat_request(self, image: NormalisedImage, request: DraftRequest) -> ChatRequest:
+    async def _image_for_model(self, image: ModelImage) -> ModelImage:
+        longest_px = max(image.width_px, image.height_px)
+        if self._reduce is None or longest_px <= self._settings.image_edge_px(longest_px):
+            return image
+        return await self._reduce(image.jpeg)
+
+    def _chat_request(self, image: ModelImage, request: DraftRequest) -> ChatRequest:
         return ChatRequest(
             model=self.name,
             system_prompt=system_prompt(request),
             user_prompt=user_prompt(request),
-            image=image.for_models,
+            image=image,
             max_tokens=request.max_tokens,
-            temperature=self._settings.temperature,
             **self._common,
         )
 
@@ -225,6 +249,8 @@ class OpenAICompatCaptioner(Captioner):
         """What is the same in all requests."""
         provider = self.provider
         return {
+            "temperature": self._settings.temperature,
+            "detail": self._settings.detail,
             "params": self._settings.params,
             "errors": provider.errors if provider is not None else (),
             "total_has_thinking": "gemini" in self.name.lower()
@@ -247,7 +273,7 @@ class OpenAICompatCaptioner(Captioner):
         """The name that the server has sent, unless it is or contains a secret."""
         if name is None or self._has_secret(name):
             return None
-        if not self._is_other_told and not _bare_name(name).startswith(_bare_name(self.name)):
+        if not self._is_other_told and not bare_name(name).startswith(bare_name(self.name)):
             # The name is the server's text: it is in the answer and not in the log.
             self._is_other_told = True
             hint = "`model` of the answers names it; MODEL_PRICE is counted for it as well"
@@ -273,57 +299,33 @@ class OpenAICompatCaptioner(Captioner):
 
     async def _describe_model_list(self) -> str:
         """Whether the server lists this model, for a failed check; empty where it lists none."""
-        names = await self._list_models()
-        if not names:
+        listed = await self._list_models()
+        if not listed.entries:
             return ""
-        if self._is_in(names):
+        if listed.has(self.name):
             return "; the server lists this model"
-        return f"; the server does not list this model, but: {_shorten(names)}"
+        return f"; the server does not list this model, but: {listed.describe()}"
 
-    async def find_other_models(self) -> str | None:
-        """The models that the server lists, where this one is not among them."""
-        names = await self._list_models()
-        return _shorten(names) if names and not self._is_in(names) else None
+    async def find_listing_problems(self) -> list[ListingProblem]:
+        """What the server's list of models says against this one: it is missing, or ends."""
+        listed = await self._list_models()
+        if listed.entries and not listed.has(self.name):
+            said = f"its server does not list it, but: {listed.describe()}"
+            return [ListingProblem("model.not_listed", said)]
+        members = () if self.provider is None else self.provider.endings
+        days = [day for each in members if (day := listed.ends(self.name, each.member))]
+        return [
+            ListingProblem("model.ends", f"its provider shuts it down on {day}: choose another")
+            for day in days[:1]
+        ]
 
-    async def _list_models(self) -> list[str]:
+    async def _list_models(self) -> ModelList:
         timeout_s = min(self._settings.timeout_s, _LIST_MODELS_TIMEOUT_S)
         try:
-            names = _model_names(await self._endpoint.list_models(timeout_s))
+            response = await self._endpoint.list_models(timeout_s)
         except (TransportError, TimeoutError):
-            return []
-        return [name for name in names if not self._has_secret(name)]
-
-    def _is_in(self, names: list[str]) -> bool:
-        """Gemini lists `models/NAME`, Ollama `NAME:latest`."""
-        own = _bare_name(self.name)
-        return any(_bare_name(name) == own for name in names)
-
-
-def _bare_name(name: str) -> str:
-    return name.removeprefix("models/").removesuffix(":latest")
-
-
-def _shorten(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-
-
-def _model_names(response: HttpResponse) -> list[str]:
-    """The names in a list of models: at most 1,000, cut to 100 characters each."""
-    if response.status != 200:
-        return []
-    try:
-        value: Any = load_json(response.body.decode())
-    except ValueError:
-        return []
-    models = value.get("data") if isinstance(value, Mapping) else value
-    if not isinstance(models, list):
-        return []
-    names = (model.get("id") for model in models[:1_000] if isinstance(model, Mapping))
-    return [
-        "".join(c if c.isprintable() else "?" for c in name[:100])
-        for name in names
-        if isinstance(name, str)
-    ]
+            return ModelList()
+        return ModelList.read(response, may_show=lambda name: not self._has_secret(name))
 
 
 def _once(timeout_s: float) -> RetryPolicy:

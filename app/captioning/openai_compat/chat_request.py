@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.captioning.image_tokens import ImageDetail
 from app.captioning.openai_compat.extra_params import TOKEN_LIMITS
 from app.captioning.providers.provider import ErrorStatement
 from app.types import ModelImage
@@ -20,6 +21,8 @@ class ChatRequest:
     max_tokens: int
     """The ceiling of the caption."""
     temperature: float | None
+    detail: ImageDetail | None = None
+    """How closely the model looks; None: not sent."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """The operator's, merged into the body. What they set is not changed by what is learned."""
     errors: tuple[ErrorStatement, ...] = ()

@@ -170,7 +170,7 @@ class Session:
         parameters: dict[str, Any] = {
             "model": request.model,
             "messages": sent.build_messages(
-                request.system_prompt, request.user_prompt, image_placeholder
+                request.system_prompt, request.user_prompt, image_placeholder, request.detail
             ),
             **sent.build_sampling_parameters(
                 request.max_tokens, request.temperature, fixed=request.params.keys()

@@ -1,5 +1,7 @@
 """Settings of one model behind an OpenAI-compatible server."""
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
+from app.captioning.image_tokens import ImageDetail
 from app.captioning.openai_compat.extra_headers import check_headers
 from app.captioning.openai_compat.extra_params import check_params
 from app.captioning.prices import Price
@@ -43,6 +46,10 @@ class ModelSettings(
     """Merged into the body of every call, for instance `{"reasoning_effort": "none"}`."""
     headers: Mapping[str, SecretStr] = Field(default_factory=dict)
     """Further headers of every call."""
+    longest_edge_px: int | None = Field(None, ge=64, le=4096)
+    """The longer side of the picture that the model gets, where IMAGE__LONGEST_EDGE_PX is more."""
+    detail: ImageDetail | None = None
+    """How closely the model looks, where its provider has such a parameter."""
     provider: str | None = None
     """Whose documents hold for the server; None: the provider whose base URL it is."""
     price: Price | None = None
@@ -101,6 +108,23 @@ class ModelSettings(
     def known_base_url(self) -> str:
         """The base URL that calls go to, also where the openai SDK chooses it."""
         return self.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI_URL
+
+    @property
+    def identity(self) -> str:
+        """A hash of what decides what the model writes: its server, parameters and temperature.
+
+        Of no secret, so that a key can be rotated: neither a key, nor headers, nor the password in
+        a URL.
+        """
+        parts = urlsplit(self.known_base_url())
+        server = [parts.scheme, parts.netloc.rpartition("@")[2].lower(), parts.path.rstrip("/")]
+        image = [self.longest_edge_px, self.detail]
+        decides = [server, parts.query, dict(self.params), self.temperature, image]
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+    def image_edge_px(self, longest_edge_px: int) -> int:
+        """The longer side of the pictures that are sent, where IMAGE__LONGEST_EDGE_PX is this."""
+        return min(self.longest_edge_px or longest_edge_px, longest_edge_px)
 
     def find_provider(self, providers: Mapping[str, Provider]) -> Provider | None:
         """The provider that is named, else the one of the base URL; None where none is known.

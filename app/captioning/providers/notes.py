@@ -4,19 +4,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.captioning.image_tokens import Size
+from app.captioning.image_tokens import ImageDetail, Size
 from app.captioning.providers.provider import Provider
 
 PICTURES = 10_000
 
 
 def describe_model(
-    provider: Provider, model: str, params: Mapping[str, Any], size: Size
+    provider: Provider,
+    model: str,
+    params: Mapping[str, Any],
+    size: Size,
+    detail: ImageDetail | None = None,
 ) -> list[str]:
     """How it is known, how thinking is switched off, and what pictures of this size take."""
     notes = [
         note
-        for note in (_about_thinking(provider, model, params), _about_tokens(provider, model, size))
+        for note in (
+            _about_thinking(provider, model, params),
+            _about_tokens(provider, model, size, detail),
+        )
         if note is not None
     ]
     return [f"its server is known as {provider.name}'s ({provider.api.source})", *notes]
@@ -38,8 +45,10 @@ def _about_thinking(provider: Provider, model: str, params: Mapping[str, Any]) -
     )
 
 
-def _about_tokens(provider: Provider, model: str, size: Size) -> str | None:
-    tokens = provider.count_image_tokens(model, size)
+def _about_tokens(
+    provider: Provider, model: str, size: Size, detail: ImageDetail | None
+) -> str | None:
+    tokens = provider.count_image_tokens(model, size, detail)
     if tokens is None:
         return None
     note = f"a picture of {size[0]} x {size[1]} pixels is about {tokens:,} tokens"

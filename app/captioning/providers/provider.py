@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.captioning.image_tokens import ImageTokenRule, Size
+from app.captioning.image_tokens import ImageDetail, ImageTokenRule, Size
 from app.captioning.openai_compat.extra_params import TOKEN_LIMITS
 from app.captioning.openai_compat.failure_kinds import FailureKind
 from app.captioning.prices import Price
@@ -77,6 +77,13 @@ class ImageLimits(ModelStatement):
     max_image_bytes: int | None = Field(None, ge=1)
     max_edge_px: int | None = Field(None, ge=1)
     max_pixels: int | None = Field(None, ge=1)
+
+
+class ModelEnding(Statement):
+    """Where its list of models says when one ends."""
+
+    member: str = Field(pattern=r"^[a-z_]{1,50}$")
+    """Of an entry of the list: a day, or a moment, in ISO 8601."""
 
 
 class ListedPrice(Statement):
@@ -150,6 +157,7 @@ class Provider(BaseModel):
     image_tokens: tuple[ImageTokens, ...] = ()
     image_limits: tuple[ImageLimits, ...] = ()
     prices: tuple[ListedPrice, ...] = ()
+    endings: tuple[ModelEnding, ...] = ()
     usage: tuple[Usage, ...] = ()
     errors: tuple[ErrorStatement, ...] = ()
     """What its errors mean, besides what most servers' do."""
@@ -193,10 +201,14 @@ class Provider(BaseModel):
         thinking = self.thinking_of(model)
         return thinking is not None and thinking.off is not None and _contains(params, thinking.off)
 
-    def count_image_tokens(self, model: str, size: Size) -> int | None:
+    def count_image_tokens(
+        self, model: str, size: Size, detail: ImageDetail | None = None
+    ) -> int | None:
         """The tokens of a picture; None where no formula was read."""
         found = next((each for each in self.image_tokens if each.is_about(model)), None)
-        return None if found is None else found.count.count(size)
+        if found is None:
+            return None
+        return found.count.count_low_detail() if detail == "low" else found.count.count(size)
 
     def price_of(self, model: str) -> ListedPrice | None:
         """The list price of a model; None where none was read."""

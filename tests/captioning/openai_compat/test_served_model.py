@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.captioning.providers.registry import load_providers
 from testing.servers.raw_model_server import completion, raw_model_server
 from tests.captioning.conftest import CaptionerFactory
 from tests.captioning.draft_requests import draft
@@ -80,9 +81,10 @@ async def test_a_model_that_its_server_does_not_list_is_told(
     async with raw_model_server() as model:
         model.respond(models)
         captioner = make_captioner(model.base_url)
-        shown = ", ".join(listed) if is_missing else None
-        assert await captioner.find_other_models() == shown
-        await captioner.warn_where_not_listed()
+        found = [problem.said for problem in await captioner.find_listing_problems()]
+        shown = f"its server does not list it, but: {', '.join(listed)}"
+        assert found == ([shown] if is_missing else [])
+        await captioner.warn_of_listing()
         assert ("model.not_listed" in caplog.text) == is_missing
 
 
@@ -94,5 +96,36 @@ async def test_a_server_without_a_list_of_models_is_no_warning(
         model.respond("<html>", 404).respond("[1, 2]").reset_connection()
         captioner = make_captioner(model.base_url)
         for _ in range(3):
-            await captioner.warn_where_not_listed()
+            await captioner.warn_of_listing()
         assert "model.not_listed" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("provider", "member", "value", "day"),
+    [
+        ("openai", "shutdown_date", "2027-01-05", "2027-01-05"),
+        ("openrouter", "expiration_date", "2026-12-31", "2026-12-31"),
+        ("mistral", "deprecation", "2027-08-31T12:00:00Z", "2027-08-31"),
+        ("openai", "shutdown_date", None, None),
+        ("openai", "shutdown_date", "soon", None),
+        ("openai", "shutdown_date", 20270105, None),
+        ("groq", "shutdown_date", "2027-01-05", None),
+    ],
+)
+async def test_a_model_whose_end_its_provider_dates_is_told(
+    make_captioner: CaptionerFactory,
+    caplog: pytest.LogCaptureFixture,
+    provider: str,
+    member: str,
+    value: object,
+    day: str | None,
+) -> None:
+    entries = [{"id": "another", member: "2020-01-01"}, {"id": "a-model", member: value}]
+    async with raw_model_server() as model:
+        model.respond({"object": "list", "data": entries})
+        captioner = make_captioner(model.base_url, provider=load_providers()[provider])
+        found = [problem.said for problem in await captioner.find_listing_problems()]
+        said = f"its provider shuts it down on {day}: choose another"
+        assert found == ([] if day is None else [said])
+        await captioner.warn_of_listing()
+        assert ("model.ends" in caplog.text) == (day is not None)

@@ -46,3 +46,31 @@ def test_openai_itself_is_not_called_without_a_key(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
     assert settings.resolve_api_key() == "sk-from-the-environment"
     assert ModelSettings(model="m", base_url="http://h/v1").resolve_api_key() is None
+
+
+def test_what_decides_the_text_is_in_the_identity_and_no_secret_is() -> None:
+    """A key that is rotated leaves the cached captions."""
+    base = {"model": "m", "base_url": "http://u:one@H:1/v1", "params": {"a": {"b": 1, "c": 2}}}
+
+    def identity(**changes: object) -> str:
+        return ModelSettings.model_validate({**base, **changes}).identity
+
+    equal = [
+        identity(base_url="http://u:two@h:1/v1/"),
+        identity(api_key=KEY),
+        identity(headers={"x-api-key": KEY}),
+        identity(params={"a": {"c": 2, "b": 1}}),
+        identity(timeout_s=3),
+    ]
+    assert {*equal} == {identity()}
+    others = [
+        identity(base_url="http://h:2/v1"),
+        identity(base_url="https://h:1/v1"),
+        identity(base_url="http://h:1/v2"),
+        identity(params={"a": {"b": 1}}),
+        identity(temperature=0),
+        identity(temperature=None),
+        identity(longest_edge_px=800),
+        identity(detail="high"),
+    ]
+    assert len({identity(), *others}) == len(others) + 1

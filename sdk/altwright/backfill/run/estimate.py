@@ -26,8 +26,6 @@ ASSUMED_INPUT_TOKENS, ASSUMED_OUTPUT_TOKENS = 1_500, 40
 pixels, and the instructions take 200 to 300."""
 ASSUMED_REQUEST_S = 3.0
 """Seconds of one request if none were measured."""
-_MIN_TEXTS = 20
-"""Texts in the journal whose tokens are enough to use their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ def _estimate(
     left = journal.counts.duplicates()
     calls, texts = count_work(journal, caption_options, options.limit)
     measured, *tokens = journal.counts.measured_texts()
-    is_measured = measured >= _MIN_TEXTS
+    is_measured = measured > 0
     # A text that the model refused, or that a person should write, costs as much as any other: a
     # mean of the texts whose tokens are known is taken for each.
     input_each, output_each = (
