@@ -23,6 +23,7 @@ from app.api.auth import Authenticator
 from app.api.cors import CorsMiddleware
 from app.api.dependencies import Services
 from app.api.exception_handlers import add_exception_handlers, render_caption_error
+from app.api.expected_tokens import expected_tokens
 from app.api.fair_turns import FairTurnsMiddleware
 from app.api.keys import KeyStore
 from app.api.load_shedding import LoadSheddingMiddleware
@@ -357,6 +358,9 @@ def _start_services(
         metrics=metrics,
         warm_up=warm_up,
         request_timeout_s=settings.request_timeout_s,
+        expected_tokens=expected_tokens(
+            next(iter(parts.model_captioners), None), settings.image.longest_edge_px
+        ),
         verify=settings.verify,
     )
 

@@ -12,7 +12,7 @@ from app.api.admission import Admission
 from app.api.auth import Authenticator
 from app.api.keys import Caller
 from app.api.request_body import BodyReader
-from app.api.response_schemas import UsageStoreState
+from app.api.response_schemas import ExpectedTokens, UsageStoreState
 from app.api.root_path import route_path
 from app.captioning.fallback import FallbackCaptioner
 from app.pipeline import Pipeline
@@ -50,6 +50,8 @@ class Services:
     warm_up: "asyncio.Task[None]"
     """Loads what the first caption needs; the server is not ready before."""
     request_timeout_s: float
+    expected_tokens: ExpectedTokens
+    """What a picture takes of the first model, for those who estimate a bill."""
     verify: VerifyMode
     """Whether captions are held against their picture where a request does not say."""
 

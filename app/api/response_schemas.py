@@ -329,10 +329,32 @@ class StyleDescription(BaseModel):
     rules: list[StyleRule]
 
 
+class PriceOfTokens(BaseModel):
+    """What a million tokens of a model cost, by the operator's setting."""
+
+    input: float
+    output: float
+    currency: str = Field(examples=["USD"])
+
+
+class ExpectedTokens(BaseModel):
+    """What a picture is expected to take of the first model. An estimate, not a count."""
+
+    model: str = Field(description="As it is configured; `embedded` for the built-in one.")
+    image_width: int = Field(description="Of a picture of 4:3 in the size that the model gets.")
+    image_height: int
+    image_tokens: int | None = Field(
+        description="By the formula of the model's provider, without the instructions (some 250). "
+        "null where no formula is known."
+    )
+    price: PriceOfTokens | None
+
+
 class StylesResponse(BaseModel):
-    """Every style that this server accepts."""
+    """Every style that this server accepts, and what a picture is expected to take."""
 
     styles: list[StyleDescription]
+    expected: ExpectedTokens
 
 
 class Readiness(BaseModel):

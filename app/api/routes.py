@@ -234,7 +234,7 @@ async def check_caption(
 async def list_styles(services: ServicesDep, _caller: AuthenticatedCaller) -> StylesResponse:
     """Name, purpose, limits in characters, and the rules with their severity."""
     styles = [describe_style(style) for style in services.styles.values()]
-    return StylesResponse.model_validate({"styles": styles})
+    return StylesResponse.model_validate({"styles": styles, "expected": services.expected_tokens})
 
 
 @captions_router.get(

@@ -196,6 +196,29 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceOfTokens:
+    """What a million tokens of the server's model cost, by its operator's setting."""
+
+    input: float
+    output: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTokens:
+    """What a picture is expected to take of the server's model. An estimate, not a count."""
+
+    model: str
+    """As it is configured; `embedded` for the built-in one."""
+    image_width: int
+    """Of a picture of 4:3 in the size that the model gets."""
+    image_height: int
+    image_tokens: int | None
+    """Without the instructions; None where no formula is known."""
+    price: PriceOfTokens | None
+
+
+@dataclass(frozen=True, slots=True)
 class UsagePeriod:
     """A calendar month in UTC."""
 

@@ -11,11 +11,20 @@ from urllib.parse import urlencode
 
 from altwright.errors import UsageError
 from altwright.image_input import PreparedImage
-from altwright.models import Caption, CaptionResult, Role, Style, UsageReport, Verdict
+from altwright.models import (
+    Caption,
+    CaptionResult,
+    ExpectedTokens,
+    Role,
+    Style,
+    UsageReport,
+    Verdict,
+)
 from altwright.response_parser import (
     Response,
     parse_caption,
     parse_captions,
+    parse_expected_tokens,
     parse_styles,
     parse_usage,
     parse_verdict,
@@ -134,6 +143,11 @@ def build_check(
         visible_text=visible_text,
     )
     return Request("POST", "/v1/caption/check", body, parse_verdict)
+
+
+def build_expected_tokens() -> Request[ExpectedTokens | None]:
+    """GET /v1/styles, of which the expected tokens are taken."""
+    return Request("GET", "/v1/styles", None, parse_expected_tokens)
 
 
 def build_styles() -> Request[list[Style]]:

@@ -22,8 +22,10 @@ from altwright.models import (
     CaptionResult,
     Check,
     Cost,
+    ExpectedTokens,
     FailedCaption,
     ImageFacts,
+    PriceOfTokens,
     Quota,
     Style,
     StyleLimits,
@@ -219,6 +221,25 @@ def _is_json(response: Response) -> bool:
 
 def _retry_after_s(response: Response) -> float | None:
     return parse_retry_after(response.headers.get("retry-after"), response.received_unix_s)
+
+
+def parse_expected_tokens(data: Mapping[str, Any], _response: Response) -> ExpectedTokens | None:
+    """What a picture takes; None of a server that does not say."""
+    expected = data.get("expected")
+    if expected is None:
+        return None
+    names = ("model", "image_width", "image_height", "image_tokens")
+    price = expected["price"]
+    return ExpectedTokens(
+        **{name: expected[name] for name in names},
+        price=None
+        if price is None
+        else PriceOfTokens(
+            input=_checked(float, float(price["input"])),
+            output=_checked(float, float(price["output"])),
+            currency=_checked(str, price["currency"]),
+        ),
+    )
 
 
 def _style(data: Mapping[str, Any]) -> Style:

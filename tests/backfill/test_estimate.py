@@ -7,6 +7,7 @@ from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.types import RequestResult, Row, TextResult
 
 from testing.catalogue import BackfillCommand, blank_row, write_csv
+from testing.servers.altwright import Altwright
 from testing.servers.flaky_model_server import FlakyModelServer
 
 CSV = ("in.csv", "--to", "out.csv")
@@ -67,3 +68,33 @@ def test_a_pilot_of_one_picture_measures_what_the_rest_costs(
     command.run_json(*CSV, "--limit", "1")
     measured = command.run_json(*CSV, "--estimate")
     assert (measured["tokens_are_measured"], measured["input_tokens"]) == (True, 9 * 1_000)
+
+
+def test_before_a_pilot_the_server_says_what_a_picture_takes_and_costs(
+    command: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
+    """By the formula of the provider; the operator's price where the command names none."""
+    rows = [blank_row(n, flaky_model.image_url(n)) for n in range(1, 11)]
+    write_csv(command.folder / "in.csv", rows)
+    settings = {
+        "MODEL": "gpt-5.6-luna",
+        "MODEL_BASE_URL": flaky_model.base_url,
+        "MODEL_PROVIDER": "openai",
+        "MODEL_PRICE": '{"input": 0.2, "output": 1.2, "currency": "USD"}',
+    }
+    with Altwright(**settings) as server:
+        url = ("--base-url", server.url)
+        estimate = command.run_json(*CSV, *url, "--estimate")
+        assert (estimate["tokens_are"], estimate["input_tokens"]) == ("formula", 10 * (1_323 + 300))
+        assert estimate["money"] == round((16_230 * 0.2 + 400 * 1.2) / 1_000_000, 2)
+        own = command.run_json(*CSV, *url, "--estimate", "--price-in", "1000")
+        assert own["money"] == 16.23
+
+
+def test_without_a_server_the_tokens_are_assumed(
+    command: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
+    write_csv(command.folder / "in.csv", [blank_row(1, flaky_model.image_url(1))])
+    url = ("--base-url", "http://127.0.0.1:1")
+    estimate = command.run_json(*CSV, *url, "--estimate")
+    assert (estimate["tokens_are"], estimate["input_tokens"]) == ("assumed", 1_500)

@@ -444,3 +444,12 @@ def test_both_clients_have_the_same_methods_and_parameters() -> None:
             for parameter in inspect.signature(AsyncAltwright).parameters.values()
         ]
     )
+
+
+def test_the_embedded_captioner_is_expected_to_take_no_tokens(
+    altwright: Altwright, make_client: MakeClient
+) -> None:
+    expected = make_client(base_url=altwright.url).expected_tokens()
+    assert expected is not None
+    assert (expected.model, expected.image_tokens, expected.price) == ("embedded", 0, None)
+    assert (expected.image_width, expected.image_height) == (1200, 900)

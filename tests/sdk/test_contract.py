@@ -51,6 +51,8 @@ def parameters(function: Any) -> set[str]:
         (sdk.UsageReport, "UsageResponse"),
         (sdk.UsagePeriod, "UsagePeriod"),
         (sdk.Cost, "Cost"),
+        (sdk.ExpectedTokens, "ExpectedTokens"),
+        (sdk.PriceOfTokens, "PriceOfTokens"),
         (sdk.Quota, "Quota"),
         (sdk.UnknownUsage, "UnknownUsage"),
         (sdk.Style, "StyleDescription"),

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from app.captioning.capability_store import CapabilityStore, capability_key
 from app.captioning.captioner import Captioner, DraftRequest, RejectedDraft
 from app.captioning.errors import CaptionRefused, ModelError, ModelTimeout, ModelUnavailable
-from app.captioning.image_tokens import ImageDetail
+from app.captioning.image_tokens import ImageDetail, Size
 from app.captioning.openai_compat.capabilities import (
     Capabilities,
     LearnedCapabilities,
@@ -24,6 +24,7 @@ from app.captioning.openai_compat.model_list import ModelList, bare_name
 from app.captioning.openai_compat.response import ModelResponse
 from app.captioning.openai_compat.session import Session, ShrinkImage
 from app.captioning.openai_compat.settings import ModelSettings
+from app.captioning.prices import Price
 from app.captioning.prompt import system_prompt, user_prompt
 from app.captioning.providers.notes import describe_model
 from app.captioning.providers.provider import ErrorStatement, Provider
@@ -184,6 +185,23 @@ class OpenAICompatCaptioner(Captioner):
         shown = redact_for_terminal(draft.text, self._endpoint.secrets)
         raise ModelError(log_reason=f'{self.name}: no caption, but "{shown}": {" ".join(reasons)}')
 
+    @property
+    def price(self) -> Price | None:
+        """The operator's."""
+        return self._settings.price
+
+    def usual_size(self, longest_edge_px: int) -> Size:
+        """The size in which it gets a picture of 4:3, where all models get at most this edge."""
+        edge_px = self._settings.image_edge_px(longest_edge_px)
+        return edge_px, edge_px * 3 // 4
+
+    def count_image_tokens(self, size: Size) -> int | None:
+        """What its provider documents that a picture takes; None where no formula is known."""
+        provider = self.provider
+        if provider is None:
+            return None
+        return provider.count_image_tokens(self.name, size, self._settings.detail)
+
     def describe(self, longest_edge_px: int) -> list[str]:
         """What its provider documents about it, and what a picture of 4:3 takes.
 
@@ -191,9 +209,7 @@ class OpenAICompatCaptioner(Captioner):
         """
         if self.provider is None:
             return []
-        edge_px = self._settings.image_edge_px(longest_edge_px)
-        size = (edge_px, edge_px * 3 // 4)
-        settings = self._settings
+        settings, size = self._settings, self.usual_size(longest_edge_px)
         return describe_model(self.provider, self.name, settings.params, size, settings.detail)
 
     async def recall(self, store: CapabilityStore) -> None:

@@ -16,7 +16,15 @@ from altwright.client_options import UNSET, ClientOptions, Unset
 from altwright.errors import AltwrightError
 from altwright.image_input import ImageInput
 from altwright.log_events import log_default_used, log_retry
-from altwright.models import Caption, CaptionResult, Role, Style, UsageReport, Verdict
+from altwright.models import (
+    Caption,
+    CaptionResult,
+    ExpectedTokens,
+    Role,
+    Style,
+    UsageReport,
+    Verdict,
+)
 from altwright.request_builder import Request
 from altwright.response_parser import parse_response
 from altwright.retry import RetryState
@@ -277,6 +285,13 @@ class AsyncAltwright:
     async def styles(self) -> list[Style]:
         """The styles that the server offers."""
         return await self._call(request_builder.build_styles())
+
+    async def expected_tokens(self) -> ExpectedTokens | None:
+        """What a picture is expected to take of the server's model, and its price.
+
+        None of a server that does not say.
+        """
+        return await self._call(request_builder.build_expected_tokens())
 
     async def usage(self, *, month: str | None = None) -> UsageReport:
         """What your key used in the current month, or in another (`YYYY-MM`, UTC).

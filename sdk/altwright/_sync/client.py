@@ -17,7 +17,15 @@ from altwright.client_options import UNSET, ClientOptions, Unset
 from altwright.errors import AltwrightError
 from altwright.image_input import ImageInput
 from altwright.log_events import log_default_used, log_retry
-from altwright.models import Caption, CaptionResult, Role, Style, UsageReport, Verdict
+from altwright.models import (
+    Caption,
+    CaptionResult,
+    ExpectedTokens,
+    Role,
+    Style,
+    UsageReport,
+    Verdict,
+)
 from altwright.request_builder import Request
 from altwright.response_parser import parse_response
 from altwright.retry import RetryState
@@ -278,6 +286,13 @@ class Altwright:
     def styles(self) -> list[Style]:
         """The styles that the server offers."""
         return self._call(request_builder.build_styles())
+
+    def expected_tokens(self) -> ExpectedTokens | None:
+        """What a picture is expected to take of the server's model, and its price.
+
+        None of a server that does not say.
+        """
+        return self._call(request_builder.build_expected_tokens())
 
     def usage(self, *, month: str | None = None) -> UsageReport:
         """What your key used in the current month, or in another (`YYYY-MM`, UTC).

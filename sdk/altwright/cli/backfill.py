@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from altwright._async.client import AsyncAltwright
+from altwright._sync.client import Altwright
 from altwright.backfill import database
 from altwright.backfill.audit_fields import audit_field_names, note_on_shared_columns
 from altwright.backfill.caption_options import CaptionOptions
@@ -18,7 +19,7 @@ from altwright.backfill.errors import SourceError
 from altwright.backfill.failure_class import exit_code_of
 from altwright.backfill.rules.hold_rules import HoldRules
 from altwright.backfill.rules.outcome_rules import OutcomeRules
-from altwright.backfill.run.estimate import RunEstimate, estimate_run
+from altwright.backfill.run.estimate import RunEstimate, TokenOrigin, estimate_run
 from altwright.backfill.run.local_run import STOPPED_SCANNING, LocalRun, RunResult
 from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.audit_columns import add_columns, missing_column_statements
@@ -30,7 +31,8 @@ from altwright.cli.exit_codes import ExitCode
 from altwright.cli.output import print_error, print_line
 from altwright.cli.progress_display import ProgressDisplay, format_duration
 from altwright.cli.worker import missing_packages
-from altwright.errors import UsageError
+from altwright.errors import AltwrightError, UsageError
+from altwright.models import ExpectedTokens
 
 _EPILOG = (
     "Exit codes: 0 everything is asked and nothing failed; 1 some rows failed or are broken, and "
@@ -40,6 +42,12 @@ _EPILOG = (
 )
 _USUAL_CHARS = 125
 """What the shortest of the server's own styles aims at."""
+_EXPECTED_TOKENS_TIMEOUT_S = 5.0
+_TOKEN_ORIGINS: dict[TokenOrigin, str] = {
+    "measured": "measured on the answers so far",
+    "formula": "by the formula of the model's provider",
+    "assumed": "assumed",
+}
 _SHARED_JOURNAL = (
     "altwright_runs, _rows, _answers and _set_aside in the same database, made where missing"
 )
@@ -92,7 +100,7 @@ def _run(options: BackfillOptions, signals: StopSignals) -> None:
         if options.only_estimate:
             estimate = estimate_run(
                 connectors, journal_path, rules.decide, request_options, options.prices,
-                display.scanning,
+                display.scanning, _ask_expected_tokens(options.base_url),
             )  # fmt: skip
             _show_estimate(estimate, as_json=options.as_json)
             return
@@ -141,6 +149,18 @@ def init_database(options: InitDbOptions) -> None:
     for name, of_column in statements.items():
         for line in of_column if options.dry_run else [f"added {name}"]:
             print_line(line)
+
+
+def _ask_expected_tokens(base_url: str | None) -> ExpectedTokens | None:
+    """What the server says that a picture takes; None where none answers."""
+    server = resolve_server(base_url)
+    try:
+        with Altwright(
+            server.api_key, server.base_url, _EXPECTED_TOKENS_TIMEOUT_S, max_retries=0
+        ) as client:
+            return client.expected_tokens()
+    except AltwrightError:
+        return None
 
 
 def _check_queues(table: TableTarget) -> None:
@@ -224,7 +244,7 @@ def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
     if as_json:
         print_line(json.dumps(estimate.as_data()))
         return
-    origin = "measured on the answers so far" if estimate.tokens_are_measured else "assumed"
+    origin = _TOKEN_ORIGINS[estimate.tokens_are]
     money = "" if estimate.money is None else f", {estimate.money:,.2f} by your prices"
     print_line(
         f"{estimate.rows:,} rows: {estimate.described:,} described, {estimate.broken:,} broken, "

@@ -1,4 +1,4 @@
-"""Estimate: what a run would request, take and cost. Makes no request."""
+"""Estimate: what a run would request, take and cost. No caption is requested."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.connectors import Connectors
@@ -20,12 +21,19 @@ from altwright.backfill.run.request_loop import RequestOptions
 from altwright.backfill.run.scan import ScanResult, scan_source
 from altwright.backfill.run_state import DecideOutcome, describe_difference
 from altwright.errors import UsageError
+from altwright.models import ExpectedTokens
 
 ASSUMED_INPUT_TOKENS, ASSUMED_OUTPUT_TOKENS = 1_500, 40
 """Tokens of one text if none were measured: common models take 1,100 to 1,400 for an image of 1,200
 pixels, and the instructions take 200 to 300."""
+INSTRUCTION_TOKENS = 300
+"""Of one text, where the server says what the picture takes."""
 ASSUMED_REQUEST_S = 3.0
 """Seconds of one request if none were measured."""
+
+
+TokenOrigin = Literal["measured", "formula", "assumed"]
+"""Of the texts so far, by the formula of the model's provider, or neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class RunEstimate:
     input_tokens: int
     output_tokens: int
     tokens_are_measured: bool
+    tokens_are: TokenOrigin
     money: float | None
     seconds: float
 
@@ -71,8 +80,12 @@ def estimate_run(
     options: RequestOptions,
     prices: TokenPrices,
     on_progress: Callable[[ScanResult], None],
+    expected: ExpectedTokens | None = None,
 ) -> RunEstimate:
-    """Scan the source into a temporary journal, a copy of the run's journal if there is one."""
+    """Scan the source into a temporary journal, a copy of the run's journal if there is one.
+
+    `expected` is what the server says of a picture, and its price where `prices` has none.
+    """
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / "journal"
         if journal_path.exists():
@@ -83,7 +96,9 @@ def estimate_run(
             _copy_journal(journal_path, temporary)
         with Journal.open(temporary, connectors.identity) as journal:
             scan = scan_source(connectors, journal, decide, on_progress)
-            return _estimate(scan, journal, connectors.config.caption_options, options, prices)
+            return _estimate(
+                scan, journal, connectors.config.caption_options, options, prices, expected
+            )
 
 
 def _estimate(
@@ -92,22 +107,17 @@ def _estimate(
     caption_options: CaptionOptions,
     options: RequestOptions,
     prices: TokenPrices,
+    expected: ExpectedTokens | None,
 ) -> RunEstimate:
     left = journal.counts.duplicates()
     calls, texts = count_work(journal, caption_options, options.limit)
-    measured, *tokens = journal.counts.measured_texts()
-    is_measured = measured > 0
-    # A text that the model refused, or that a person should write, costs as much as any other: a
-    # mean of the texts whose tokens are known is taken for each.
-    input_each, output_each = (
-        (tokens[0] / measured, tokens[1] / measured)
-        if is_measured
-        else (ASSUMED_INPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
-    )
+    origin, input_each, output_each = _tokens_of_a_text(journal, expected)
     input_tokens, output_tokens = round(texts * input_each), round(texts * output_each)
     per_second = options.concurrency / ASSUMED_REQUEST_S
     if options.per_second is not None:
         per_second = min(per_second, options.per_second)
+    if not prices.are_known and expected is not None and expected.price is not None:
+        prices = TokenPrices(expected.price.input, expected.price.output)
     cost = prices.cost(input_tokens, output_tokens)
     return RunEstimate(
         rows=scan.rows,
@@ -124,10 +134,29 @@ def _estimate(
         answered_twice=left.answered_twice,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        tokens_are_measured=is_measured,
+        tokens_are_measured=origin == "measured",
+        tokens_are=origin,
         money=round(cost, 2) if prices.are_known else None,
         seconds=round(calls / per_second, 1),
     )
+
+
+def _tokens_of_a_text(
+    journal: Journal, expected: ExpectedTokens | None
+) -> tuple[TokenOrigin, float, float]:
+    """Input and output: of the texts that an earlier run asked for, else by the formula.
+
+    A text that the model refused, or that a person should write, costs as much as any other: a mean
+    of the texts whose tokens are known is taken for each.
+    """
+    measured, input_tokens, output_tokens = journal.counts.measured_texts()
+    if measured:
+        return "measured", input_tokens / measured, output_tokens / measured
+    if expected is None or expected.image_tokens is None:
+        return "assumed", ASSUMED_INPUT_TOKENS, ASSUMED_OUTPUT_TOKENS
+    if not expected.image_tokens:
+        return "formula", 0, 0  # the embedded captioner calls no model
+    return "formula", expected.image_tokens + INSTRUCTION_TOKENS, ASSUMED_OUTPUT_TOKENS
 
 
 def count_work(
