@@ -188,6 +188,8 @@ def _describe(kind: type[BaseException], error: BaseException | None) -> str:
 
 def _clean(value: object, depth: int = 0) -> object:
     """The value as JSON can have it: redacted, on one line, of bounded length."""
+    if type(value) is str:  # most values; the checks of protocols below take longer than the rest
+        return _clean_text(value)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
