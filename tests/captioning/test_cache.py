@@ -87,6 +87,15 @@ async def test_it_says_what_the_model_saw_when_the_caption_was_made(cache: Capti
     assert (found.sent_width_px, found.sent_height_px) == (32, 32)
 
 
+async def test_a_model_that_gets_smaller_pictures_has_its_captions_cached(
+    cache: CaptionCache,
+) -> None:
+    await cache.put(KEY, replace(CAPTION, sent_width_px=10, sent_height_px=5))
+    found = await cache.get(KEY, IMAGE, STYLE)
+    assert found is not None
+    assert (found.sent_width_px, found.sent_height_px) == (10, 5)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -141,7 +150,7 @@ def test_the_key_in_redis_has_kept_its_form() -> None:
     key = CacheKey(
         "0" * 64, (10, 10), (32, 32), "concise", "v1", "p1", "en", None, None, (), None, 64, "m"
     )
-    digest = "163bdb26e3d4da80b4c10caf7ee2740cdee2b307e0a7ad8f7b1161530d73f9f3"
+    digest = "c943b1e683a2a69876c597fc344795a3613797f71fd826bfbfa4d4c7368404ab"
     assert key.redis_key() == f"altwright:caption:{digest}"
 
 
