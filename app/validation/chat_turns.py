@@ -33,7 +33,8 @@ _ROLES = rf"{_USER_ROLES}|{_MODEL_ROLES}"
 _OTHER_USERS = (
     "benutzer|nutzer|utilisateur|utilisatrice|usuario|usuaria|usuário|utente|gebruiker|użytkownik"
     "|uživatel|korisnik|uporabnik|användare|bruger|bruker|käyttäjä|felhasználó|kullanıcı"
-    "|пользователь|користувач|корисник|ユーザー|用户|사용자|المستخدم|उपयोगकर्ता"
+    "|пользователь|користувач|корисник|utilizator|používateľ|χρήστης|người dùng|pengguna"
+    "|ユーザー|用户|使用者|用戶|사용자|المستخدم|उपयोगकर्ता"
 )
 _OTHER_ASSISTANTS = (
     "assistent|asistente|assistente|asystent|asistent|avustaja|asszisztens|asistan|ассистент"

@@ -20,15 +20,17 @@ def _any_of(*tokens: str) -> tuple[bytes, ...]:
     return tuple(token.encode().lower() for token in tokens)
 
 
-# Seen in drafts of Qwen, DeepSeek, GLM, Kimi-VL, Mistral, Gemma, Seed, MiniCPM, gpt-oss, Apriel.
+# Seen in drafts of Qwen, DeepSeek, GLM, Kimi-VL, Mistral, Gemma, Seed, MiniCPM, gpt-oss, Apriel,
+# MedGemma.
 _REASONING_STARTS = _any_of(
     "<think>", "<thinking>", "<thought>", "<reasoning>", "<analysis>", "<seed:think>",
     "<|channel>", "<|channel|>", "◁think▷", "[THINK]", "<|think|>", "<|begin_of_thought|>",
-    "<scratchpad>",
+    "<scratchpad>", "<unused94>", "<antThinking>", "<reflection>", "<search_quality_reflection>",
 )  # fmt: skip
 _REASONING_ENDS = _any_of(
     "</think>", "</thinking>", "</thought>", "</reasoning>", "</analysis>", "</seed:think>",
     "<channel|>", "◁/think▷", "[/THINK]", "<|/think|>", "<|end_of_thought|>", "</scratchpad>",
+    "<unused95>", "</antThinking>", "</reflection>", "</search_quality_reflection>",
 )  # fmt: skip
 _ANSWER_STARTS = _any_of(
     "<|channel|>final<|message|>", "<|begin_of_box|>", "<|begin_of_solution|>", "<answer>",

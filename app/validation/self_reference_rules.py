@@ -6,6 +6,7 @@ import re
 from app.validation.quoted_text import strip_quoted_text
 from app.validation.rule_input import RuleInput
 from app.validation.sentences import split_words
+from app.validation.service_messages import is_service_message
 
 # Instructions from a prompt: "1-2 factual sentences covering the subject", "Use only the metadata".
 _LENGTH_ASKED = (
@@ -63,6 +64,7 @@ def about_itself(given: RuleInput) -> str | None:
             for language in given.languages
         )
         or _INSTRUCTION.search(unquoted)
+        or is_service_message(unquoted)
         or _REASONING.search(uncut)
     ):
         return "It speaks of yourself, the task or the request; describe only the picture."
