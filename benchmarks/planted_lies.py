@@ -30,7 +30,7 @@ from testing.servers.chat_completions_server import (
     message_texts,
 )
 
-KINDS = ("text", "digits", "colour")
+KINDS = ("text", "digits", "any colour")
 UNCERTAIN_EVERY, WARNED_EVERY = 20, 10
 LONG = " It hangs on a wall beside a door, and below it there is nothing else that can be seen."
 """Makes a caption longer than a screen reader likes, which is a soft rule."""

@@ -71,9 +71,9 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"|description)\s?[:：]\s",
         "number before a quotation": r"\d{1,2}\s(?=[\"“„«「『‹]{1,2}[^\"”“»」』›]{20,1000}"
         rf"{_END}[{_CLOSERS}]{{1,2}}$)",
-        "two kinds of quotation marks": r"'[\"“”„«`]|[“„«][\"`]|[\"`][“„«]",
+        "two kinds of quotation marks": r"'[\"“”„«`]|[“„«][\"`”]|[\"`][“„«]",
         "name of a field alone": r"(?i:(?:alt )?text|alt|caption|description|answer|output|response"
-        r"|image|addcriterion)(?:\s(?:\w{1,2}|system|user|assistant|model|\S{1,20}\.(?:py|js|ts|json|txt|md|html)))?\W{0,3}$",
+        r"|image|addcriterion)(?:\s(?:\w{1,2}|addCriterion|system|user|assistant|model|\S{1,20}\.(?:py|js|ts|json|txt|md|html)))?\W{0,3}$",
         "sureness alone": r"\W{0,3}[01]?[.,]\d{1,4}\W{0,3}$",
     }.items()
 }
@@ -106,7 +106,9 @@ _END_CHARS = 200
 _KNOWN_MARKS = frozenset("\"'()[]“”„«»‘’‚‹›「」『』（）【】《》")
 _NO_FIRST_SIGNS = frozenset("=|\\_^`´%<>{}*;:,!?)]/")
 _NO_LAST_SIGNS = frozenset("=|\\_^`´~<>{}@([")
-_RUN_OF_CLOSERS = re.compile(rf"(?<={_END})[{_CLOSERS}„‘】.,;]{{2,8}}$")
+_RUN_OF_CLOSERS = re.compile(
+    rf"(?<={_END})[{_CLOSERS}„‘】.,;]{{2,8}}$|(?<=\w)[\"”»›)\]」』】][{_CLOSERS}】.,;]{{1,7}}$"
+)
 _RUN_CHARS = 8
 _UNUSUAL_MARKS = frozenset({"Ps", "Pe", "Pi", "Pf", "Sk"})
 """Categories of brackets, quotation marks and accents without a letter."""

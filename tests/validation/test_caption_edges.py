@@ -65,13 +65,14 @@ LEFT_LAST = {
 SIGNS_AT_EDGES = [
     "^A dog runs.^", "A dog runs.´´", "⟬A dog runs.⟭", "$A dog runs.$", "A dog runs. #", "%22A dog",
     "A dog runs.“'", "A dog runs on a beach.''\".",
-    "A dog runs.」\".", "‹Sure! A dog runs.›\".", "『犬が走る。』].",
+    "A dog runs.」\".", "‹Sure! A dog runs.›\".", "『犬が走る。』].", "A dog runs. User\"』\".",
     "Une porte « Ouvert » dans une rue.“\"",
 ]  # fmt: skip
 WRITTEN_BY_PEOPLE = [
     "[sic] is tattooed on an arm.",
     "(a) A red cell, (b) a blue cell.",
     "#1 Dad is printed on a mug.",
+    "A bowl of the dogs'.", "A 24\".", "A sign (“Go”).",
     "1 Euro liegt auf einem Tisch.", "1 Million Menschen", "A user, a phone and a bag",
     "1 “Stop” sign and 2 “Go” signs.", "Die „rote“ Tür („offen“).", "\"Ouvert », dit-on.",
     "2024", "1984, a novel", "Image of a dog", "Caption contest", "A photo (1) and a drawing (2)",

@@ -118,7 +118,7 @@ def _open_database(config: RunConfig) -> Connectors:
         engine, name="" if config.query else config.table, query=config.query,
         written_to=config.table if config.query and not config.target_file else "",
     )  # fmt: skip
-    columns = guess_columns(source.columns, config.column_roles, primary_key=source.primary_key)
+    columns = source.guess_columns(config.column_roles)
     if config.target_file:
         described = source.set_columns(columns, only_blank=False)
         return Connectors(config, source, columns, _file_target(config, source, columns), described)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from altwright._sync.client import Altwright
 from altwright.backfill import database
-from altwright.backfill.column_mapping import guess_columns, needs_alt_text, row_from_record
+from altwright.backfill.column_mapping import needs_alt_text, row_from_record
 from altwright.backfill.queue.schema import UNSETTLED_STATES
 from altwright.backfill.queue.shared_journal import SharedJournal, StoredRow
 from altwright.backfill.request_item import RequestedTexts, RequestItem
@@ -80,9 +80,7 @@ class RunWorker:
             engine, name="" if config.query else config.table, query=config.query,
             written_to=config.table if config.query else "",
         )  # fmt: skip
-        self._columns = guess_columns(
-            self._source.columns, config.column_roles, primary_key=self._source.primary_key
-        )
+        self._columns = self._source.guess_columns(config.column_roles)
         self._image_base = config.image_base
         self._caption_options = config.caption_options
         self._source.set_columns(self._columns, only_blank=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from altwright.backfill import database
@@ -12,6 +13,7 @@ from altwright.backfill.column_mapping import (
     VALUE_CHARS,
     ColumnMapping,
     cell_to_text,
+    guess_columns,
 )
 from altwright.backfill.database_errors import as_source_error, error_text, is_row_refused
 from altwright.backfill.key_column import open_key_column
@@ -68,6 +70,17 @@ class TableSource:
         """The database and the table, or the query."""
         return f"{database.url_without_password(self._engine)} {self._query or self._name}"
 
+    def guess_columns(self, roles: Sequence[str]) -> ColumnMapping:
+        """The mapping by the names of its columns; `ROLE=NAME` in `roles` overrides the guess.
+
+        Of a primary key of several columns none is guessed: what is unique today need not stay so.
+        Raises UsageError.
+        """
+        columns = guess_columns(self.columns, roles, primary_key=self.primary_key)
+        is_named = any(role.partition("=")[0].strip() == "key" for role in roles)
+        is_guess = not is_named and self._is_part_of_key(columns.key)
+        return replace(columns, key="") if is_guess else columns
+
     def set_columns(self, columns: ColumnMapping, *, only_blank: bool) -> int:
         """Set the column mapping. With `only_blank`, `read` leaves out rows with an alt text, and
         the ends of texts that no rule needs.
@@ -83,12 +96,6 @@ class TableSource:
                 f"{self._name} has {_describe_key(self._primary_key)}: name a column that is "
                 "unique alone with --column key=NAME, or add one that the database numbers. There "
                 f"are: {', '.join(self.columns)}."
-            )
-        if self._is_part_of_key(columns.key):
-            raise UsageError(
-                f"{self._name} has {_describe_key(self._primary_key)}: {columns.key!r} is not "
-                "unique alone. Name a column that is with --column key=NAME, or add one that the "
-                "database numbers."
             )
         key = self._from.columns[columns.key]
         self._key, self._key_name = open_key_column(self._engine, key), columns.key
