@@ -55,9 +55,9 @@ class _CommonParts(TypedDict):
 class ListingProblem:
     """Something that an operator should know of a model."""
 
-    event: str
-    """Of the log line."""
     said: str
+    is_ending: bool = False
+    """It is listed, and its provider dates its end."""
 
 
 class OpenAICompatCaptioner(Captioner):
@@ -233,7 +233,10 @@ class OpenAICompatCaptioner(Captioner):
         """Log what the server's list of models says against this one."""
         for problem in await self.find_listing_problems():
             extra = {"model": self.name, "reason": problem.said}
-            _logger.warning(problem.event, extra=extra)
+            if problem.is_ending:
+                _logger.warning("model.ends", extra=extra)
+            else:
+                _logger.warning("model.not_listed", extra=extra)
 
     def warm_up(self) -> None:
         """Import the openai SDK, which takes half a second; in any thread."""
@@ -327,11 +330,11 @@ class OpenAICompatCaptioner(Captioner):
         listed = await self._list_models()
         if listed.entries and not listed.has(self.name):
             said = f"its server does not list it, but: {listed.describe()}"
-            return [ListingProblem("model.not_listed", said)]
+            return [ListingProblem(said)]
         members = () if self.provider is None else self.provider.endings
         days = [day for each in members if (day := listed.ends(self.name, each.member))]
         return [
-            ListingProblem("model.ends", f"its provider shuts it down on {day}: choose another")
+            ListingProblem(f"its provider shuts it down on {day}: choose another", is_ending=True)
             for day in days[:1]
         ]
 
