@@ -11,7 +11,8 @@ named. Concepts with few pictures are measured together. The report has the figu
 half alone, by the part of a file's name before its first hyphen. With `--raise-only` the thresholds
 that there are stay, and those of concepts that are named wrongly in too many pictures of the
 setting half are raised above these: for new pictures without those that set the thresholds before.
-`--errors` lists what was named wrongly, `--write` writes `app/vision/concept_thresholds.toml`.
+This raises the thresholds of `product_thresholds.toml` as well.
+`--errors` lists what was named wrongly, `--write` writes the thresholds to `app/vision`.
 Needs the extra `embedded`.
 """
 
@@ -20,7 +21,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
@@ -39,7 +40,7 @@ STEPS = (0.0, 0.1, 0.2, 0.3)
 """By which a threshold is raised where the measure fails."""
 MIN_PICTURES = 4
 """Right pictures in each half from which on a concept has a threshold of its own."""
-MIN_SHARED_THRESHOLD = 0.55
+MIN_SHARED_THRESHOLD = 0.65
 """Of concepts with fewer pictures."""
 MIN_SHARED_PRECISION = 0.85
 """Of those, together, before the ones that were wrong are raised."""
@@ -47,6 +48,7 @@ MAX_THRESHOLD = 0.92
 """The classifier is never surer: it was trained with smoothed labels."""
 _TOP = Path(__file__).resolve().parent.parent
 _OUTPUT = _TOP / "app" / "vision" / "concept_thresholds.toml"
+_PRODUCTS_OUTPUT = _OUTPUT.with_name("product_thresholds.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Picture:
     label: LabelledPicture
     totals: Mapping[str, float]
     """The probability of each concept."""
+    means: Mapping[str, float] = field(default_factory=dict)
+    """The mean of both classifiers, of the concepts that both know."""
 
 
 def read_pictures(folders: Sequence[Path]) -> list[Picture]:
@@ -64,8 +68,9 @@ def read_pictures(folders: Sequence[Path]) -> list[Picture]:
     for labelled in (picture for folder in folders for picture in read_folder(folder)):
         with Image.open(labelled.path) as opened:
             image = decode(io.BytesIO(normalise(opened)))
-        totals = table.sum_classes(recogniser.classify(image).classes)
-        pictures.append(Picture(labelled, totals))
+        probabilities = recogniser.classify(image)
+        totals = table.sum_classes(probabilities.classes)
+        pictures.append(Picture(labelled, totals, table.average(probabilities)))
     return pictures
 
 
@@ -73,10 +78,15 @@ class Calibration:
     """The thresholds, set concept by concept, those below a concept before it."""
 
     def __init__(
-        self, table: ConceptTable, pictures: Sequence[Picture], lowest: float = MIN_THRESHOLD
+        self,
+        table: ConceptTable,
+        pictures: Sequence[Picture],
+        lowest: float = MIN_THRESHOLD,
+        lowest_specific: float = MIN_SHARED_THRESHOLD,
     ) -> None:
         self._table = table
         self._lowest = lowest
+        self._lowest_specific = lowest_specific
         self._setting = [picture for picture in pictures if picture.label.sets_thresholds]
         self._measuring = [picture for picture in pictures if not picture.label.sets_thresholds]
         self.thresholds: dict[str, Threshold] = {}
@@ -119,7 +129,10 @@ class Calibration:
             name: [self._judge(name, half) for half in (self._setting, self._measuring)]
             for name in self._rare
         }
-        lowest = {name: _above_wrong(setting) for name, (setting, _) in judged.items()}
+        lowest = {
+            name: max(_above_wrong(setting), self._find_shared_floor(name))
+            for name, (setting, _) in judged.items()
+        }
         named = [
             is_right
             for name, (_, measuring) in judged.items()
@@ -134,6 +147,10 @@ class Calibration:
             threshold = max(lowest[name], _above_wrong(measuring))
             if threshold <= MAX_THRESHOLD:
                 self.thresholds[name] = Threshold(round(threshold, 3), 1.0, sum(named))
+
+    def _find_shared_floor(self, name: str) -> float:
+        has_general = self._table.concepts[name].general is not None
+        return self._lowest_specific if has_general else MIN_SHARED_THRESHOLD
 
     def _judge(self, name: str, pictures: Sequence[Picture]) -> list[tuple[float, bool]]:
         """The probability of a concept, and whether it is there, where it would be named."""
@@ -150,37 +167,65 @@ class Calibration:
 
 def raise_thresholds(
     table: ConceptTable, pictures: Sequence[Picture]
-) -> tuple[dict[str, Threshold], list[str]]:
-    """The thresholds of a table, above what the setting half names wrongly, and what was raised."""
-    thresholds, notes = dict(table.thresholds), []
-    for name in table.thresholds:
-        wrong = [
-            picture.totals[name]
-            for picture in pictures
-            if picture.label.sets_thresholds and name in find_wrong(table, picture)
+) -> tuple[ConceptTable, list[str]]:
+    """The table with thresholds above what the setting half names wrongly, and what was raised."""
+    setting = [picture for picture in pictures if picture.label.sets_thresholds]
+    notes: list[str] = []
+    thresholds = _raise(
+        table.thresholds, [(p.totals, find_named(table, p), find_wrong(table, p)) for p in setting]
+    )
+    products = _raise(
+        table.product_thresholds,
+        [(p.means, find_named(table, p), find_wrong(table, p)) for p in setting],
+    )
+    for before, after in ((table.thresholds, thresholds), (table.product_thresholds, products)):
+        notes += [
+            f"raised: {name} from {row.threshold} to {after[name].threshold}"
+            if name in after
+            else f"struck: {name}, from {row.threshold}"
+            for name, row in before.items()
+            if after.get(name) != row
         ]
-        named = sum(
-            picture.label.sets_thresholds and name in find_named(table, picture)
-            for picture in pictures
-        )
+    return replace(table, thresholds=thresholds, product_thresholds=products), notes
+
+
+def _raise(
+    before: Mapping[str, Threshold],
+    pictures: Sequence[tuple[Mapping[str, float], Sequence[str], Sequence[str]]],
+) -> dict[str, Threshold]:
+    """The thresholds, raised, from each picture's probabilities, what is named, what wrongly."""
+    thresholds = dict(before)
+    for name, row in before.items():
+        wrong = [
+            values[name]
+            for values, _, errors in pictures
+            if name in errors and values[name] >= row.threshold
+        ]
+        named = sum(name in names for _, names, _ in pictures)
         if len(wrong) <= (1 - MIN_PRECISION) * named:
             continue
         threshold = round(max(wrong) + MARGIN, 3)
-        notes.append(f"raised: {name} from {thresholds[name].threshold} to {threshold}")
         if threshold > MAX_THRESHOLD:
             del thresholds[name]
         else:
-            thresholds[name] = replace(thresholds[name], threshold=threshold)
-    return thresholds, notes
+            thresholds[name] = replace(row, threshold=threshold)
+    return thresholds
 
 
 def find_named(table: ConceptTable, picture: Picture) -> list[str]:
     """What is named in a picture, without what is only the general concept of something else."""
     named = [
-        name for name, row in table.thresholds.items() if picture.totals[name] >= row.threshold
+        name
+        for name in table.concepts
+        if _passes(name, table.thresholds, picture.totals)
+        or _passes(name, table.product_thresholds, picture.means)
     ]
     generals = {general for name in named for general in table.generals_of(name)}
     return [name for name in named if name not in generals]
+
+
+def _passes(name: str, thresholds: Mapping[str, Threshold], values: Mapping[str, float]) -> bool:
+    return name in thresholds and values.get(name, 0.0) >= thresholds[name].threshold
 
 
 def find_wrong(table: ConceptTable, picture: Picture) -> list[str]:
@@ -192,7 +237,7 @@ def find_wrong(table: ConceptTable, picture: Picture) -> list[str]:
 def _above_wrong(verdicts: Sequence[tuple[float, bool]]) -> float:
     """A threshold above every picture in which a concept was not."""
     wrong = [total for total, is_right in verdicts if not is_right]
-    return max(MIN_SHARED_THRESHOLD, max(wrong, default=0.0) + MARGIN)
+    return max(wrong, default=0.0) + MARGIN
 
 
 def find_threshold(verdicts: Sequence[tuple[float, bool]], lowest: float) -> float:
@@ -266,17 +311,16 @@ def main() -> int:
     arguments = parser.parse_args()
     pictures, table = read_pictures(arguments.folders), load_concepts()
     if arguments.raise_only:
-        thresholds, notes = raise_thresholds(table, pictures)
+        table, notes = raise_thresholds(table, pictures)
     else:
         calibration = Calibration(table, pictures)
-        thresholds, notes = calibration.run(), calibration.notes
+        table, notes = replace(table, thresholds=calibration.run()), calibration.notes
     print(*notes, sep="\n")
-    for line in report(
-        replace(table, thresholds=thresholds), pictures, lists_errors=arguments.errors
-    ):
+    for line in report(table, pictures, lists_errors=arguments.errors):
         print(line)
     if arguments.write:
-        _OUTPUT.write_text(format_thresholds(thresholds), encoding="utf-8")
+        _OUTPUT.write_text(format_thresholds(table.thresholds), encoding="utf-8")
+        _PRODUCTS_OUTPUT.write_text(format_thresholds(table.product_thresholds), encoding="utf-8")
     return 0
 
 

@@ -47,6 +47,8 @@ STEPS, LEARNING_RATE, DECAY = 100, 0.05, 1e-4
 """Of Adam, on all pictures at once; DECAY is the penalty on large weights."""
 MIN_MEAN = 0.55
 """Where the classifier of products is certain, that of ImageNet must have a tenth at least."""
+MIN_SPECIFIC_MEAN = 0.7
+"""Of a product with few pictures that has a more general word: below, that is named."""
 _TOP = Path(__file__).resolve().parent.parent
 _WEIGHTS = _TOP / "app" / "vision" / "product_weights.npy"
 _THRESHOLDS = _TOP / "app" / "vision" / "product_thresholds.toml"
@@ -138,7 +140,7 @@ def set_thresholds(
 ) -> tuple[dict[str, Threshold], list[str]]:
     """The thresholds of the concepts that both classifiers know, and notes for the report."""
     pictures = [to_picture(table, *row) for row in measured]
-    calibration = Calibration(table, pictures, lowest=MIN_MEAN)
+    calibration = Calibration(table, pictures, lowest=MIN_MEAN, lowest_specific=MIN_SPECIFIC_MEAN)
     thresholds = calibration.run()
     known = table.average(measured[0][1])
     return {name: row for name, row in thresholds.items() if name in known}, calibration.notes

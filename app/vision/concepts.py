@@ -28,9 +28,7 @@ PICTURED_MIN_PROBABILITY = 0.6
 MIN_CLASS_PROBABILITY = 0.06
 """Of a concept's most probable class. Hundreds of classes add up to an animal where none of them
 has more than a few hundredths: a family on a log had 0.84, its first class, a wombat, 0.04."""
-CLOTHES, CLOTHES_MIN_PROBABILITY = "garment", 0.1
-"""Each of 120 people on a plain background wore something as probable as this; a face on a mug, on
-a screen or on a fish does not."""
+CLOTHES = "garment"
 STATUE_CLASSES = ("altar", "breastplate", "cuirass", "megalith", "pedestal", "stupa", "throne",
                   "totem_pole")  # fmt: skip
 """What the classifier takes a statue for."""
@@ -147,10 +145,9 @@ class ConceptTable:
         is_statue = classes[list(self.statue_classes)].sum() >= STATUE_MIN_PROBABILITY
         return bool(is_pictured or is_statue)
 
-    def may_show_clothes(self, classes: NDArray[np.float32]) -> bool:
-        """Whether the picture may show somebody who wears something."""
-        clothes = sorted(self.concepts[CLOTHES].classes)
-        return float(classes[clothes].sum()) >= CLOTHES_MIN_PROBABILITY
+    def weigh_clothes(self, classes: NDArray[np.float32]) -> float:
+        """The probability that something is worn, however many garments it is spread over."""
+        return float(classes[sorted(self.concepts[CLOTHES].classes)].sum())
 
     def generals_of(self, name: str) -> tuple[str, ...]:
         """The concepts above a concept, the nearest first."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.vision.concepts import Probabilities, load_concepts
-from app.vision.faces import FaceDetector
+from app.vision.faces import MIN_SCORE, THING_MIN_SCORE, FaceDetector
 from app.vision.features import Sighting
 from app.vision.networks.efficientnet_lite import INPUT_MEAN, INPUT_PX, INPUT_SCALE
 from app.vision.networks.errors import WeightsError
@@ -30,6 +30,10 @@ JOB_MEMORY_BYTES = 64 * 1024 * 1024
 """Address space of one job."""
 DECODED_PX = 512
 """Longest edge that is decoded: twice what either network sees."""
+PLAIN_MIN_CLOTHES, MIN_CLOTHES = 0.1, 0.03
+"""Probability of something that is worn. On a plain background each of 120 people wore something
+as probable as the first, and a face on a mug, on a screen or on a fish does not; elsewhere a face
+with less than the second must be surer."""
 
 
 class Recogniser:
@@ -49,11 +53,12 @@ class Recogniser:
         probabilities = self.classify(image)
         sightings = self._concepts.find_sightings(probabilities)
         classes = probabilities.classes
-        if self._concepts.may_picture_faces(classes) or (
-            is_plain and not self._concepts.may_show_clothes(classes)
-        ):
+        clothes = self._concepts.weigh_clothes(classes)
+        if self._concepts.may_picture_faces(classes) or (is_plain and clothes < PLAIN_MIN_CLOTHES):
             return sightings, 0
-        return sightings, self._faces.count_faces(image, is_plain=is_plain)
+        is_thing = is_plain or clothes < MIN_CLOTHES
+        min_score = THING_MIN_SCORE if is_thing else MIN_SCORE
+        return sightings, self._faces.count_faces(image, min_score=min_score)
 
     def warm_up(self) -> None:
         """Runs both networks, also where a picture would need only one."""

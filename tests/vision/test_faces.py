@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.vision.faces import FaceDetector, count_certain, letterbox, place_anchors
+from app.vision.faces import MIN_SCORE, FaceDetector, count_certain, letterbox, place_anchors
 from app.vision.networks.blazeface import INPUT_PX
 
 
@@ -28,7 +28,7 @@ def count(colour: tuple[int, int, int], *, score: float = 0.95, beside: str = "t
     """The faces in a picture whose only face has this colour."""
     image = Image.new("RGB", (200, 200), beside)
     image.paste(colour, (60, 60, 140, 140))
-    return FaceDetector(OneFace(score)).count_faces(image, is_plain=False)
+    return FaceDetector(OneFace(score)).count_faces(image, min_score=MIN_SCORE)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,10 @@ def count(colour: tuple[int, int, int], *, score: float = 0.95, beside: str = "t
         ([], 0),
         ([0.75], 0),
         ([0.85], 1),
-        ([0.85, 0.65], 2),
+        ([0.85, 0.82], 2),
+        ([0.85, 0.65], 0),
+        ([0.85, 0.82, 0.35], 0),
+        ([0.85, 0.35], 1),
         ([0.85, 0.45], 0),
         ([0.9, 0.9, 0.45], 0),
         ([0.9, 0.9, 0.65, 0.45], 3),
@@ -45,7 +48,7 @@ def count(colour: tuple[int, int, int], *, score: float = 0.95, beside: str = "t
     ],
 )
 def test_one_sure_face_and_a_doubtful_one_are_no_single_person(scores, expected):
-    """Of a group often one face alone is clear: it is not one person."""
+    """Of a group often one face alone is clear: it is not one person, nor are two faces a pair."""
     assert count_certain(np.array(scores, np.float32), 0.8) == expected
 
 

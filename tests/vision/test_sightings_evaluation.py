@@ -55,13 +55,27 @@ def test_a_threshold_is_raised_above_what_was_named_wrongly(tmp_path: Path):
     nothing = dict.fromkeys(table.concepts, 0.0)
     for number in range(20):
         picture = label("cat", name=f"a-{number}.jpg", folder=tmp_path)
-        thresholds, notes = raise_thresholds(table, [Picture(picture, nothing | {"tent": 0.7})])
-        raised.append(thresholds["tent"].threshold == 0.73)
+        seen = Picture(picture, nothing | {"tent": 0.7}, nothing | {"sofa": 0.8})
+        changed, notes = raise_thresholds(table, [seen])
+        raised.append(changed.thresholds["tent"].threshold == 0.73)
+        assert raised[-1] == (changed.product_thresholds["sofa"].threshold == 0.83)
         assert raised[-1] == picture.sets_thresholds == bool(notes)
-        assert replace(thresholds["tent"], threshold=0) == replace(
+        assert replace(changed.thresholds["tent"], threshold=0) == replace(
             table.thresholds["tent"], threshold=0
         )
     assert {True, False} == set(raised)
+
+
+def test_a_concept_that_is_wrong_where_it_is_surest_is_named_no_more(tmp_path: Path):
+    table = load_concepts()
+    nothing = dict.fromkeys(table.concepts, 0.0)
+    pictures = [
+        Picture(label("cat", name=f"a-{number}.jpg", folder=tmp_path), nothing | {"tent": 0.91})
+        for number in range(20)
+    ]
+    changed, notes = raise_thresholds(table, pictures)
+    assert "tent" not in changed.thresholds
+    assert notes == ["struck: tent, from 0.65"]
 
 
 @needs_weights
