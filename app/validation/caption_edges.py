@@ -60,6 +60,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "name of a part of a prompt": r"(?i:instructions?|task|prompt|rules|requirements"
         r"|constraints|(?:output |response )?format|guidelines|query|request)\s?[:：]\s",
         "metric": r"(?i:score|confidence|probability|status|tokens)\s?[:=]\s",
+        "bar in a quotation": r"[\"'“„«「『‹]\s?\|",
+        "length alone": r"\(?\d{1,4} (?:characters|chars|words)\b\W{0,4}\w{0,3}\W{0,3}$",
         "bracket apart from its text": r"[(\[{]\s",
         "word of a format before an option": r"(?:text|markdown|caption|alt|json)\s"
         r"(?i:step|option|version)\s\d\b",

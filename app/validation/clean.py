@@ -65,7 +65,7 @@ _ESCAPED_MARKUP = re.compile(r"<[a-zA-Z/!?]|&#?\w{1,32};")
 _UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
 _FORMAT_BEFORE_CAPITAL = re.compile(
     r"(?<!\w)(?:caption|alt|text|description|answer|addCriterion|model|assistant) "
-    r"(?:[^\w\s]{1,3}\s?)?[A-Z]"
+    r"(?:[^\w\s]{1,3}(?:\d[^\w\s])?\s?)?[A-Z]"
 )
 # What follows is no caption.
 _LABEL_OF_NO_TEXT = re.compile(

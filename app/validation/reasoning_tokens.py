@@ -38,7 +38,7 @@ _ANSWER_STARTS = _any_of(
 )  # fmt: skip
 _SPECIAL_TOKENS = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁|⁇"
-    r"|data:\s?\[DONE\]|<unused\d{1,4}>|\[(?:IMG|IMG_END|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
+    r"|data:\s?\[DONE\]|(?<=\n)data:\s*$|<unused\d{1,4}>|\[(?:IMG|IMG_END|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
     re.IGNORECASE,
 )
 # A space and a line end in the vocabulary of byte-level tokenisers; letters of Maltese, too.

@@ -28,6 +28,8 @@ LEFT_FIRST = {
     "number of a draft": ["Draft 1: A dog runs.", "One sentence: A dog runs."],
     "name of a part of a prompt": ["Rules: no emoji. A dog runs.", "Task: describe it."],
     "metric": ["score: 0.93 A dog runs."],
+    "bar in a quotation": ["「|犬が走る。"],
+    "length alone": ["37 characters [1]", "(12 words)"],
     "bracket apart from its text": ["( a) A dog runs.", "[ A dog runs."],
     "word of a format before an option": ["text Step 1: Bir köpek.", "caption Option 1: Un chien."],
     "role and a comma": ["assistant, echo 'A dog runs.'"],
