@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from app.cli import exit_codes
-from app.main import Parts, open_parts
+from app.parts import Parts, open_parts
 from app.runtime.deadline import Deadline
 from app.settings.settings import Settings, unknown_variables
 from app.telemetry.metrics import Metrics

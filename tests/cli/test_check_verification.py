@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from app import main
+from app import parts as parts_module
 from app.cli import check
 from app.cli.check import _check_verification
-from app.main import Parts, log_missing_extra
+from app.main import log_missing_extra
 from app.settings.settings import Settings
+from app.telemetry.metrics import Metrics
 
 
 @dataclass
@@ -64,11 +65,10 @@ async def test_the_start_says_once_that_verification_is_limited(
     expected: list[str],
 ) -> None:
     """Where the extra is missing and captions are held against their picture."""
-    monkeypatch.setattr(main, "is_ocr_installed", lambda: False)
+    monkeypatch.setattr(parts_module, "is_ocr_installed", lambda: False)
     base_url = "http://127.0.0.1:9/v1" if model else None
     settings = Settings(verify=verify, model=model, model_base_url=base_url)  # type: ignore[arg-type]
-    parts: Parts
-    async with main.open_parts(settings, main.Metrics()) as parts:
+    async with parts_module.open_parts(settings, Metrics()) as parts:
         assert parts.ocr_pool is None
         with caplog.at_level(logging.WARNING):
             log_missing_extra(settings, parts)

@@ -111,6 +111,7 @@ def test_applying_the_same_file_again_changes_nothing(
         {"alt": "An editor's text.", "alt_source": "human"},
         {"alt_source": "human"},  # approved elsewhere, word for word
         {"alt": "", "alt_source": "decorative"},
+        {"alt": ""},  # emptied
     ],
 )
 def test_a_row_that_someone_changed_in_the_table_stays_and_is_reported(

@@ -370,6 +370,8 @@ class TableTarget:
             self.columns.is_machines({seen} & {AltSource.DECORATIVE.value}),
         )
         if outcome is not None and outcome.draft and seen in (AltSource.AI, *WRITTEN_BY_PEOPLE):
+            # A blank row with the source of a text has been emptied.
+            may_be_set = sa.and_(may_be_set, self.columns.has_no_source)
             is_as_seen = sa.and_(
                 self._has_text(alt, outcome.draft), self.columns.is_machines({seen})
             )

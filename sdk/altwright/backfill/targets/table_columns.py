@@ -137,6 +137,11 @@ class TargetColumns:
         values = {*MACHINE_SOURCES, *seen}
         return self._is_machines if values == {*MACHINE_SOURCES} else self._has_source(values)
 
+    @property
+    def has_no_source(self) -> ColumnElement[bool]:
+        """Whether `alt_source` says nothing; always, where there is no such column."""
+        return self._has_source({""})
+
     def _has_source(self, values: Iterable[str]) -> ColumnElement[bool]:
         import sqlalchemy as sa
 
