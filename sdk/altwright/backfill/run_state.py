@@ -46,6 +46,8 @@ class RunCounts:
     written: int
     kept: int
     """Rows that a person filled before the outcome could be written."""
+    gone: int
+    """Rows whose key the table had no more when the outcome was to be written; in no state."""
     results: int
     attempts: int
     input_tokens: int

@@ -94,6 +94,29 @@ def test_a_trigger_that_writes_a_text_differently_is_no_editor(
     assert run_sql(url, "SELECT alt FROM products") == [(tidy,)]
 
 
+def test_rows_whose_key_changes_during_the_run_are_told_and_filled_by_the_next(
+    command: BackfillCommand, flaky_model: FlakyModelServer, fill: Fill, url: str
+) -> None:
+    """Nothing is counted as written that is not."""
+    fill(url, f"{COLUMNS}, alt_source varchar(30)", "1, IMAGE, 'row-1', NULL, NULL")
+    flaky_model.behaviour.response_s = 1.0
+
+    def renumber() -> None:
+        end_s = time.monotonic() + 60
+        while not flaky_model.log.calls and time.monotonic() < end_s:
+            time.sleep(0.01)
+        run_sql(url, "UPDATE products SET id = 101")
+
+    editor = threading.Thread(target=renumber)
+    editor.start()
+    summary = command.run_json(url, *TABLE)
+    editor.join()
+    assert (summary["written"], summary["gone"], summary["outcomes"]["ai"]) == (0, 1, 0)
+    again = command.run_json(url, *TABLE)
+    assert (again["written"], again["calls"], again["outcomes"]["ai"]) == (1, 0, 1)
+    assert run_sql(url, "SELECT id, alt FROM products") == [(101, CAPTION)]
+
+
 def test_a_trigger_that_refuses_one_row_costs_that_row(
     command: BackfillCommand, fill: Fill, url: str
 ) -> None:

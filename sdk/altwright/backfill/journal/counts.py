@@ -18,12 +18,21 @@ class JournalCounts:
     def of_run(self) -> RunCounts:
         """Counts of the whole run, earlier processes included."""
         states = {AltSource(s): n for s, n in self._db.execute(
-            "SELECT state, count(*) FROM rows GROUP BY state")}  # fmt: skip
-        held, written, kept, reviewed = self._db.execute(sql.COUNT_ROWS).fetchone()
+            "SELECT state, count(*) FROM rows WHERE written != 3 GROUP BY state")}  # fmt: skip
+        held, written, kept, gone, reviewed = self._db.execute(sql.COUNT_ROWS).fetchone()
         found = self._db.execute(sql.COUNT_RESULTS).fetchone()
         results, attempts, input_tokens, output_tokens = found
         return RunCounts(
-            states, held, written, kept, results, attempts, input_tokens, output_tokens, reviewed
+            states,
+            held,
+            written,
+            kept,
+            gone,
+            results,
+            attempts,
+            input_tokens,
+            output_tokens,
+            reviewed,
         )
 
     def pending_requests(self) -> int:

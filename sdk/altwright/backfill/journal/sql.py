@@ -166,6 +166,7 @@ FROM rows WHERE state IN ('pending', 'failed')
 COUNT_ROWS = """
 SELECT coalesce(sum(state = 'uncertain' AND outcome LIKE '%"held: %'), 0),
        coalesce(sum(written = 1), 0), coalesce(sum(written = 2), 0),
+       coalesce(sum(written = 3), 0),
        coalesce(sum(state = 'ai' AND outcome LIKE '%"alt_reviewed_at":"%'), 0)
 FROM rows
 """

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from altwright.backfill.journal import serialization
 from altwright.backfill.queue.schema import QUEUED, RESULTS, ROWS, RUNS, UNSETTLED_STATES
-from altwright.backfill.run_state import KEPT, WRITTEN, RunCounts, RunIdentity
+from altwright.backfill.run_state import GONE, KEPT, WRITTEN, RunCounts, RunIdentity
 from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, Row
 from altwright.errors import UsageError
 
@@ -141,6 +141,7 @@ class OutcomeStore:
                 held,
                 written.get(WRITTEN, 0),
                 written.get(KEPT, 0),
+                written.get(GONE, 0),
                 *self._count_results(connection),
                 reviewed,
             )
@@ -148,7 +149,9 @@ class OutcomeStore:
     def _count_states(self, connection: Connection) -> dict[AltSource, int]:
         state = sa.case((ROWS.c.state == QUEUED, AltSource.PENDING.value), else_=ROWS.c.state)
         found = connection.execute(
-            sa.select(state.label("s"), sa.func.count()).where(ROWS.c.run == self.run).group_by("s")
+            sa.select(state.label("s"), sa.func.count())
+            .where(ROWS.c.run == self.run, ROWS.c.written != GONE)
+            .group_by("s")
         )
         return {AltSource(name): number for name, number in found}
 

@@ -37,6 +37,8 @@ class RunSummary:
     written: int
     kept: int
     """Rows that a person filled before the outcome could be written."""
+    gone: int
+    """Rows that had another key by then, or were deleted; their texts are in the journal."""
     stopped: str | None
     come_back_at: str | None
     seconds: float
@@ -65,6 +67,11 @@ class RunSummary:
         if self.kept:
             lines.append(
                 f"{self.kept:,} rows were filled or changed by a person meanwhile: theirs stayed"
+            )
+        if self.gone:
+            lines.append(
+                f"{self.gone:,} rows are gone from the table, or have another key: nothing was "
+                "written for them, and the next run finds them anew"
             )
         if (pending := self.outcomes.get("pending", 0)) and not self.stopped:
             lines.append(f"{pending:,} are left for the next run")
@@ -114,6 +121,7 @@ def summarise_run(
         money=round(cost, 4) if prices.are_known else None,
         written=counts.written,
         kept=counts.kept,
+        gone=counts.gone,
         stopped=None if stop is None else stop.message,
         come_back_at=None if retry_at_unix_s is None else format_utc(retry_at_unix_s),
         seconds=round(seconds, 1),
