@@ -108,6 +108,13 @@ def test_anchors_are_those_of_github() -> None:
     assert page.title == "A b_c: d, e!"
 
 
+def test_columns_are_aligned_without_inline_styles() -> None:
+    """The content security policy of the pages allows none."""
+    page = render_markdown("| a | b |\n|---|---:|\n| 1 | 2 |\n", lambda link: link)
+    assert "style" not in page.html
+    assert page.html.count('class="align-right"') == 2
+
+
 def test_markup_is_escaped_and_comments_are_dropped() -> None:
     page = render_markdown(
         "<!-- styles -->\n\nA `<b>` & <!-- x --> c\n\n| | d |\n|---|---|\n| e | f |\n", str

@@ -43,6 +43,10 @@ def render_markdown(text: str, rewrite_link: Callable[[str], str | None]) -> Ren
             if not _COMMENT.fullmatch(token.content):
                 raise ValueError(f"HTML in Markdown: {token.content.strip()[:80]}")
             token.content = ""
+        if token.type in ("th_open", "td_open") and "style" in token.attrs:
+            # The pages allow no inline styles.
+            alignment = str(token.attrs.pop("style")).removeprefix("text-align:")
+            token.attrJoin("class", f"align-{alignment}")
         if token.type == "inline":
             token.children = _rewrite(token.children or [], rewrite_link)
     _label_empty_headers(tokens)
