@@ -76,7 +76,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "two kinds of quotation marks": r"'[\"“”„«`]|[“„«][\"`”]|[\"`][“„«]",
         "name of a field alone": r"(?i:(?:alt )?text|alt|caption|description|answer|output|response"
         r"|image|addcriterion)(?:\s(?:\w{1,2}|addCriterion|system|user|assistant|model|\S{1,20}\.(?:py|js|ts|json|txt|md|html)))?\W{0,3}$",
-        "sureness alone": r"\W{0,3}[01]?[.,]\d{1,4}\W{0,3}$",
+        "sureness alone": r"[(\[\"']?[01]?[.,]\d{1,4}[)\]\"'.]{0,2}$",
     }.items()
 }
 """The name of each kind of beginning, and what matches it."""

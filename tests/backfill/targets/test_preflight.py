@@ -321,3 +321,21 @@ def test_a_view_of_mysql_that_refuses_the_text_is_refused(
     completed = command.run(mysql, "--table", "shown")
     assert completed.returncode == 2, completed.stderr
     assert flaky_model.log.calls == 0
+
+
+def test_no_text_is_tried_in_a_view_of_another_schema_without_transactions(
+    command: BackfillCommand, flaky_model: FlakyModelServer, mysql: str
+) -> None:
+    """A table of the same name here has them. What was tried could not be rolled back there."""
+    other = f"{sa.make_url(mysql).database}_other"
+    run_sql(mysql, f"CREATE TABLE products ({COLUMNS})")
+    run_sql(mysql, f"CREATE DATABASE {other}")
+    try:
+        run_sql(mysql, f"CREATE TABLE {other}.products ({COLUMNS}) ENGINE = MyISAM")
+        image = flaky_model.image_url("missing")
+        run_sql(mysql, f"INSERT INTO {other}.products VALUES (1, '{image}', NULL)")
+        run_sql(mysql, f"CREATE VIEW shown AS SELECT id, image_url, alt FROM {other}.products")
+        command.run(mysql, "--table", "shown")
+        assert run_sql(mysql, f"SELECT alt FROM {other}.products") == [(None,)]
+    finally:
+        run_sql(mysql, f"DROP DATABASE {other}")

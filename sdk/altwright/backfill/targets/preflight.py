@@ -214,9 +214,10 @@ def _can_roll_back(connection: Connection, target: TableTarget) -> bool:
     tables = sa.text(
         "SELECT t.table_name, t.table_type, e.transactions FROM information_schema.tables t"
         " LEFT JOIN information_schema.engines e ON e.engine = t.engine"
-        " WHERE t.table_schema = coalesce(:schema, database())"
-        " AND (t.table_name = :name AND :definition IS NULL"
-        "  OR locate(concat('`', t.table_name, '`'), :definition) > 0)"
+        " WHERE :definition IS NULL AND t.table_schema = coalesce(:schema, database())"
+        "  AND t.table_name = :name"
+        # A view names each table with its schema, which may be another one.
+        " OR locate(concat('`', t.table_schema, '`.`', t.table_name, '`'), :definition) > 0"
     )
     found = connection.execute(tables, {**names, "definition": definition}).all()
     return bool(found) and all(
