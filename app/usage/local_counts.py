@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.usage.store import REQUESTS_FIELD
+
 
 @dataclass(slots=True)
 class LocalCounts:
@@ -15,8 +17,8 @@ class LocalCounts:
     """Fields whose count Redis may not know."""
     ended: list[str] = field(default_factory=list)
     """Reservations that ended, which Redis may still hold."""
-    is_stored: bool = False
-    """Redis has had counts of this process."""
+    stored_requests: int = 0
+    """Requests that Redis has had of this process: one that has fewer was emptied or is older."""
     used_at_least: int = 0
     """Captions that Redis once said were delivered: a Redis that lost them opens no quota."""
 
@@ -27,7 +29,11 @@ class LocalCounts:
 
     def to_json(self, fields: Iterable[str]) -> dict[str, Any]:
         """What the scripts read of an entry."""
-        return {"counts": {name: self.counts[name] for name in fields}, "ended": list(self.ended)}
+        return {
+            "counts": {name: self.counts[name] for name in fields},
+            "ended": list(self.ended),
+            "stored_requests": self.stored_requests,
+        }
 
     def forget_stored(self, sent: Mapping[str, Any]) -> bool:
         """Redis has what `to_json` returned. Whether it lacks nothing of this entry now."""
@@ -35,5 +41,5 @@ class LocalCounts:
             if self.counts[name] == count:
                 self.unstored.discard(name)
         del self.ended[: len(sent["ended"])]
-        self.is_stored = self.is_stored or bool(sent["counts"])
+        self.stored_requests = max(self.stored_requests, sent["counts"].get(REQUESTS_FIELD, 0))
         return not self.unstored and not self.ended

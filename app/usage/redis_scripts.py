@@ -6,7 +6,7 @@ A key's counts of a month are one hash, so that they are lost together or not at
 
 A process sends its own counts, which only grow, and never increments. So a script may run twice, or
 late, or on a Redis that was restored from an older copy: it adds what the totals lack, and nothing
-twice.
+twice. The number of the last batch of each process tells it that Redis has lost an earlier one.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ end
 local function add(totals, reservations, writer, entry)
   keep_type(totals, 'hash')
   keep_type(reservations, 'zset')
-  local was_here = redis.call('HEXISTS', totals, writer .. ' requests')
+  local was_here = count_at(totals, writer .. ' requests') >= entry.stored_requests and 1 or 0
   for field, count in pairs(entry.counts) do
     local own = writer .. ' ' .. field
     local more = count - count_at(totals, own)
@@ -51,14 +51,19 @@ end
 ADD = (
     _FUNCTIONS
     + """
--- KEYS: the set of names, then totals and reservations of each entry.
--- ARGV: JSON {writer, keep_s, entries: [{name, counts: {FIELD: n}, ended: [RESERVATION]}]}
+-- KEYS: the set of names, the last batch of the writer, then totals and reservations of each entry.
+-- ARGV: JSON {writer, keep_s, batch, last_batch,
+--             entries: [{name, counts: {FIELD: n}, ended: [RESERVATION], stored_requests}]}
 local told = cjson.decode(ARGV[1])
 keep_type(KEYS[1], 'set')
+keep_type(KEYS[2], 'string')
+local found = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
+redis.call('SET', KEYS[2], string.format('%.0f', math.max(found, told.batch)), 'EX', told.keep_s)
 local reply = redis.call('TIME')
+table.insert(reply, found >= told.last_batch and 1 or 0)
 for index, entry in ipairs(told.entries) do
-  local totals = KEYS[2 * index]
-  table.insert(reply, add(totals, KEYS[2 * index + 1], told.writer, entry))
+  local totals = KEYS[2 * index + 1]
+  table.insert(reply, add(totals, KEYS[2 * index + 2], told.writer, entry))
   redis.call('SADD', KEYS[1], entry.name)
   redis.call('EXPIRE', totals, told.keep_s)
 end
@@ -66,13 +71,14 @@ redis.call('EXPIRE', KEYS[1], told.keep_s)
 return reply
 """
 )
-"""Replies the time, then for each entry whether this process's counts were there."""
+"""Replies the time, whether the last batch was there, and the same of each entry's counts."""
 
 RESERVE = (
     _FUNCTIONS
     + """
 -- KEYS: totals, reservations.
--- ARGV: JSON {writer, entry: {counts, ended}, limit, amount, id, hold_s, used_at_least}
+-- ARGV: JSON {writer, entry: {counts, ended, stored_requests}, limit, amount, id, hold_s,
+--             used_at_least}
 local told = cjson.decode(ARGV[1])
 local totals, reservations = KEYS[1], KEYS[2]
 add(totals, reservations, told.writer, told.entry)
@@ -133,6 +139,11 @@ def reservations_key(key_month: KeyMonth) -> str:
 def names_key(month: Month) -> str:
     """The set of the names of keys with usage."""
     return f"{_PREFIX}:{month}:names"
+
+
+def batch_key(writer: str) -> str:
+    """The number of the last batch that a process has stored."""
+    return f"{_PREFIX}:batch:{writer}"
 
 
 def integers(reply: Sequence[Any], count: int) -> list[int]:

@@ -24,7 +24,14 @@ from app.usage.errors import UsageUnavailable
 from app.usage.local_counts import LocalCounts
 from app.usage.months import Month
 from app.usage.redis_clock import RedisClock
-from app.usage.redis_scripts import Scripts, integers, names_key, reservations_key, totals_key
+from app.usage.redis_scripts import (
+    Scripts,
+    batch_key,
+    integers,
+    names_key,
+    reservations_key,
+    totals_key,
+)
 from app.usage.spool import UsageSpool
 from app.usage.store import (
     CAPTION_FIELD,
@@ -82,6 +89,8 @@ class RedisUsageStore(UsageStore):
         self._guard = StoreGuard(self.check, self._record_change, patience_s=_PATIENCE_S)
         self._entries: dict[KeyMonth, LocalCounts] = {}
         self._unstored: dict[KeyMonth, LocalCounts] = {}
+        self._batches = self._last_batch = 0
+        """How many were sent, and the number of the last one that Redis has confirmed."""
         self._waiters: list[asyncio.Future[None]] = []
         self._storing: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -300,22 +309,23 @@ class RedisUsageStore(UsageStore):
     async def _store_batch(self, key_months: Sequence[KeyMonth], ask: _Ask) -> None:
         entries = [self._entries[key_month] for key_month in key_months]
         sent = [entry.to_json(sorted(entry.unstored)) for entry in entries]
+        self._batches += 1
+        batch = self._batches
         told = self._tell_add(self._writer, key_months, sent)
+        told |= {"batch": batch, "last_batch": self._last_batch}
         was_here = await ask(partial(self._run_add, told, key_months))
-        has_lost = any(
-            entry.is_stored and not found for entry, found in zip(entries, was_here, strict=True)
-        )
+        self._last_batch = max(self._last_batch, batch)
         for key_month, entry, told in zip(key_months, entries, sent, strict=True):
             if entry.forget_stored(told):
                 self._unstored.pop(key_month, None)
-        if has_lost:
+        if not all(was_here):
             self._store_everything_again()
 
     def _store_everything_again(self) -> None:
-        """Redis was emptied, or is another one: it gets all that this process has counted."""
+        """Redis was emptied, or is an older copy: it gets all that this process has counted."""
         _logger.warning("usage_store.emptied", extra={"keys": len(self._entries)})
         for key_month, entry in self._entries.items():
-            entry.is_stored = False
+            entry.stored_requests = 0
             entry.unstored.update(entry.counts)
             if entry.unstored:
                 self._unstored[key_month] = entry
@@ -343,15 +353,16 @@ class RedisUsageStore(UsageStore):
             {**entry, "name": key_month.key_name}
             for key_month, entry in zip(key_months, sent, strict=True)
         ]
-        return {"writer": writer, "keep_s": _KEEP_S, "entries": entries}
+        numbers = {"keep_s": _KEEP_S, "batch": 0, "last_batch": 0}
+        return {"writer": writer, "entries": entries, **numbers}
 
     async def _run_add(self, told: Mapping[str, Any], key_months: Sequence[KeyMonth]) -> list[bool]:
-        """`key_months` are of one month."""
-        keys = [names_key(key_months[0].month)]
+        """Whether Redis had what it confirmed before. `key_months` are of one month."""
+        keys = [names_key(key_months[0].month), batch_key(told["writer"])]
         for key_month in key_months:
             keys += [totals_key(key_month), reservations_key(key_month)]
         reply = await self._scripts.add(keys, [json.dumps(told)])
-        seconds, microseconds, *flags = integers(reply, 2 + len(key_months))
+        seconds, microseconds, *flags = integers(reply, 3 + len(key_months))
         self._clock.set(seconds, microseconds)
         return [bool(flag) for flag in flags]
 

@@ -8,7 +8,7 @@ from typing import Self
 
 from app.token_use import TokenPrice
 from app.usage.months import Month
-from app.usage.store import CAPTION_FIELD, DECORATIVE_FIELD, KeyMonth
+from app.usage.store import CAPTION_FIELD, DECORATIVE_FIELD, REQUESTS_FIELD, KeyMonth
 
 _MILLION = 1_000_000
 _CAPTIONS = "captions "
@@ -53,7 +53,7 @@ class UsageReport:
         return cls(
             key_name=key_month.key_name,
             month=key_month.month,
-            requests=counts.get("requests", 0),
+            requests=counts.get(REQUESTS_FIELD, 0),
             captions=outcomes,
             input_tokens=counts.get("input_tokens", 0),
             output_tokens=counts.get("output_tokens", 0),

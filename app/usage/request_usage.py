@@ -7,7 +7,7 @@ from app.errors import InternalError
 from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
 from app.usage.months import Month
 from app.usage.report import price_field
-from app.usage.store import CAPTION_FIELD, DECORATIVE_FIELD, Reservation
+from app.usage.store import CAPTION_FIELD, DECORATIVE_FIELD, REQUESTS_FIELD, Reservation
 
 CLIENT_GONE = "client_gone"
 """The outcome of a request whose client disconnected before it was answered."""
@@ -58,7 +58,8 @@ class RequestUsage:
 
     def counts(self) -> Mapping[str, int]:
         """Its part of each field of the usage."""
-        return {"requests": 1, **{name: count for name, count in self._counts.items() if count}}
+        counts = {name: count for name, count in self._counts.items() if count}
+        return {REQUESTS_FIELD: 1, **counts}
 
     def _add_unfinished(self, outcome: str) -> None:
         """Nobody knows what its calls of a model had cost by then."""

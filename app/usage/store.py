@@ -6,6 +6,8 @@ from typing import Protocol
 
 from app.usage.months import Month
 
+REQUESTS_FIELD = "requests"
+"""The field that every request counts in."""
 CAPTION_FIELD, DECORATIVE_FIELD = "captions caption", "captions decorative"
 """The fields that count against a quota: captions that were delivered."""
 

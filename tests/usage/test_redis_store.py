@@ -124,6 +124,49 @@ async def test_a_redis_that_was_restored_from_an_older_copy_gets_what_it_lacks(
     await store.aclose()
 
 
+async def test_a_request_of_one_key_restores_what_an_older_copy_lacks_of_all(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = RedisUsageStore(redis_server.url)
+    other, third = (KeyMonth(name, SHOP.month) for name in ("other", "third"))
+    for key_month in (SHOP, other, third):
+        await store.add(key_month, {"requests": 1, "captions decorative": 1})
+    with Redis(port=redis_server.port) as redis:
+        copies = {name: redis.dump(name) for name in redis.keys("*")}
+        await store.add(other, {"requests": 4, "captions decorative": 4, "input_tokens": 9})
+        await store.add(other, {"requests": 1, "captions caption": 1})
+        for name, copy in copies.items():
+            redis.restore(name, 0, copy, replace=True)
+    with caplog.at_level(logging.WARNING):
+        await store.add(SHOP, {"requests": 1, "captions caption": 1})  # nothing of it was lost
+    await wait_until_available(store)
+    assert await store.read(other) == {
+        "requests": 6, "captions caption": 1, "captions decorative": 5, "input_tokens": 9,
+    }  # fmt: skip
+    assert await store.read(SHOP) == {
+        "requests": 2, "captions caption": 1, "captions decorative": 1,
+    }  # fmt: skip
+    assert await store.read(third) == {"requests": 1, "captions decorative": 1}
+    assert [record.message for record in caplog.records] == ["usage_store.emptied"]
+    await store.aclose()
+
+
+async def test_of_a_key_that_was_restored_alone_every_count_comes_back(
+    redis_server: RedisServer,
+) -> None:
+    store = RedisUsageStore(redis_server.url)
+    await store.add(SHOP, {"requests": 1, "captions decorative": 1})
+    with Redis(port=redis_server.port) as redis:
+        copy = redis.dump(TOTALS)
+        await store.add(SHOP, {"requests": 5, "captions decorative": 5})
+        redis.restore(TOTALS, 0, copy, replace=True)
+    await store.add(SHOP, {"requests": 1, "captions caption": 1})
+    await wait_until_available(store)
+    expected = {"requests": 7, "captions decorative": 6, "captions caption": 1}
+    assert await store.read(SHOP) == expected
+    await store.aclose()
+
+
 async def test_a_server_that_starts_again_goes_on_counting(redis_server: RedisServer) -> None:
     for count in (1, 2):
         store = RedisUsageStore(redis_server.url)
