@@ -11,6 +11,7 @@ import tempfile
 import time
 from types import FrameType
 
+from prometheus_client import multiprocess
 from uvicorn.config import STARTUP_FAILURE
 
 _logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def run_processes(count: int, sock: socket.socket) -> int:
     A process that dies is replaced. One that cannot start ends all of them.
     """
     metrics_dir = tempfile.mkdtemp(prefix="altwright-metrics-")
-    supervisor = _Supervisor(sock, {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics_dir})
+    supervisor = _Supervisor(sock, metrics_dir)
     for sig in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sig, supervisor.handle_signal)
     try:
@@ -49,9 +50,9 @@ class _Supervisor:
     that a ready process can answer at once.
     """
 
-    def __init__(self, sock: socket.socket, environment: dict[str, str]) -> None:
+    def __init__(self, sock: socket.socket, metrics_dir: str) -> None:
         self._sock = sock
-        self._environment = environment
+        self._metrics_dir = metrics_dir
         self._processes: list[subprocess.Popen[bytes]] = []
         self._stop_signal: int | None = None
 
@@ -81,6 +82,8 @@ class _Supervisor:
                         "server_process.died",
                         extra={"pid": process.pid, "exit_code": process.returncode},
                     )
+                    # Its gauges would be added to those of the others for ever. Its counters stay.
+                    multiprocess.mark_process_dead(process.pid, self._metrics_dir)  # type: ignore[no-untyped-call]
                     time.sleep(_RESTART_PAUSE_S)
                     self._processes[index] = self._start_one(listens_when_ready=True)
 
@@ -98,7 +101,7 @@ class _Supervisor:
         options = ["--listen-when-ready"] if listens_when_ready else []
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "app", "serve", "--listen-fd", str(descriptor), *options],
-            env=self._environment,
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": self._metrics_dir},
             pass_fds=[descriptor],
             # A process group of its own: only this process gets Ctrl+C, and passes it on.
             process_group=0,

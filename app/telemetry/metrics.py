@@ -134,7 +134,7 @@ class Metrics:
             "1 while the captioner is called, 0 while its circuit breaker is open after failures.",
             ["captioner"],
             registry=registry,
-            multiprocess_mode="min",
+            multiprocess_mode="livemin",
         )
         self.children_lost = Gauge(
             "altwright_children_lost",
@@ -158,7 +158,7 @@ class Metrics:
             "altwright_rate_limit_store_up",
             "1 while the shared rate limit store responds, 0 while each process counts by itself.",
             registry=registry,
-            multiprocess_mode="min",
+            multiprocess_mode="livemin",
         )
         self.rate_limit_store_up.set(1)
         for route in _CAPTION_ROUTES:  # Prometheus sees no increase where a series begins with 1
@@ -169,7 +169,7 @@ class Metrics:
             "1 while usage is stored, 0 while it is kept in memory and keys with a quota are "
             "refused.",
             registry=registry,
-            multiprocess_mode="min",
+            multiprocess_mode="livemin",
         )
         self.usage_store_up.set(1)
 

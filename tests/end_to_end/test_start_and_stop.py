@@ -361,3 +361,28 @@ def test_two_server_processes_share_the_port_and_a_dead_one_is_replaced() -> Non
         assert len(children.read_text().split()) == 2
         server.terminate()
         assert server.process.wait(20) == 0
+
+
+@pytest.mark.slow
+def test_requests_of_server_processes_that_died_are_no_longer_in_work(
+    llmock_server: LLMockServer,
+) -> None:
+    model = LlmockModelServer(llmock_server)
+    model.delay(60, times=None)
+    settings = {"MODEL": "m", "MODEL_BASE_URL": model.base_url, "MODEL_API_KEY": "k"}
+    with (
+        Altwright(WORKERS="2", MODEL_TIMEOUT_S="60", REQUEST_TIMEOUT_S="60", **settings) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        if not children.exists():
+            pytest.skip("needs /proc: run this test on Linux")
+        lost = pool.submit(
+            httpx.post, server.url + "/v1/image/caption", json={"image_url": data_url(jpeg())}
+        )
+        wait_for_metric(server, "altwright_requests_in_work 1.0")
+        for pid in children.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+        assert isinstance(lost.exception(30), httpx.TransportError)
+        wait_for_metric(server, "altwright_requests_in_work 0.0")
+    model.reset()
