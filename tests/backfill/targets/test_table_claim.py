@@ -18,6 +18,7 @@ from altwright.backfill.queue.waiting_runs import check_other_queues
 from altwright.backfill.run.scan import scan_source
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.targets.server_lock import ServerLock
+from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.targets.table_claim import claim_table
 
 from testing.catalogue import BackfillCommand, wait_until
@@ -59,6 +60,77 @@ def test_a_table_of_sqlite_in_other_letters_is_the_same(
         second = command.run(sqlite_url, "--table", "PRODUCTS")
     assert second.returncode == 2
     assert "Another run works with PRODUCTS" in second.stderr
+
+
+def open_target(url: str, table: str, *roles: str) -> TableTarget:
+    """The table as a run writes into it."""
+    target = open_connectors(RunConfig(url, table=table, column_roles=roles)).table
+    assert target is not None
+    return target
+
+
+def test_a_table_and_a_view_of_it_are_the_same(
+    command: BackfillCommand, flaky_model: FlakyModelServer, url: str
+) -> None:
+    """Also through another view, under other names, and where the view reads more tables."""
+    create_products(url, flaky_model, 1)
+    run_sql(url, "CREATE TABLE shops (id integer primary key, name varchar(9))")
+    run_sql(
+        url,
+        "CREATE VIEW shown AS SELECT id, image_url, name, alt, alt_source FROM products"
+        " WHERE id NOT IN (SELECT id FROM shops)",
+    )
+    run_sql(url, "CREATE VIEW again AS SELECT id, image_url, alt FROM shown")
+    run_sql(url, "CREATE TABLE media (id integer primary key, image_url varchar(9), alt text)")
+    run_sql(
+        url,
+        "CREATE VIEW others AS SELECT * FROM media WHERE id NOT IN (SELECT id FROM shops)",
+    )
+    with claim_table(open_target(url, "products")):
+        for view in ("shown", "again"):
+            second = command.run(url, "--table", view, "--column", "key=id")
+            assert second.returncode == 2
+            assert f"Another run works with {view}" in second.stderr
+        with claim_table(open_target(url, "others", "key=id")):
+            pass
+    with claim_table(open_target(url, "again", "key=id")):
+        second = command.run(url, *TABLE)
+        assert "Another run works with products" in second.stderr
+    assert flaky_model.log.calls == 0
+
+
+def test_a_partition_and_a_table_by_its_schema_are_the_same_as_the_table(
+    flaky_model: FlakyModelServer, postgresql: str
+) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE media (id integer, image_url text, alt text, PRIMARY KEY (id))"
+        " PARTITION BY RANGE (id)",
+    )
+    run_sql(postgresql, "CREATE TABLE media_old PARTITION OF media FOR VALUES FROM (1) TO (9)")
+    for name in ("media_old", "public.media"):
+        with (
+            claim_table(open_target(postgresql, "media")),
+            pytest.raises(UsageError, match=f"Another run works with {name}"),
+            claim_table(open_target(postgresql, name), wait_s=0.0),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("url", ["postgresql", "mysql"], indirect=True)
+def test_a_view_of_a_table_whose_rows_are_in_work_for_a_queue_is_refused(
+    command: BackfillCommand, flaky_model: FlakyModelServer, url: str
+) -> None:
+    create_products(url, flaky_model, 1)
+    run_sql(url, "CREATE VIEW shown AS SELECT id, image_url, name, alt FROM products")
+    connectors = open_connectors(RunConfig(url, table="products"))
+    assert connectors.table is not None
+    nightly = SharedJournal.create(connectors.table.engine, "nightly", connectors.identity)
+    scan_source(connectors, nightly, None, lambda _: None)
+    nightly.mark_queued(["1"])
+    refused = command.run(url, "--table", "shown", "--column", "key=id")
+    assert refused.returncode == 2
+    assert "'nightly' works with shown" in refused.stderr
 
 
 on_servers = pytest.mark.parametrize("url", ["postgresql", "mysql"], indirect=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from altwright.errors import UsageError
@@ -36,6 +40,23 @@ class JournalLock:
     def release(self) -> None:
         """Release it. The empty file stays: removing it would race with another run's lock."""
         self._db.close()
+
+
+def files_of_journal(path: Path) -> list[Path]:
+    """The files that a journal consists of, or may have beside it."""
+    return [path, *(path.with_name(f"{path.name}{each}") for each in ("-lock", "-wal", "-shm"))]
+
+
+def lock_on_this_machine(names: Sequence[object], what: str) -> JournalLock | None:
+    """A lock that `names` name, in the folder of temporary files; None if none can be made there.
+
+    Raises UsageError if another run holds it. `what` is locked for the user.
+    """
+    name = hashlib.sha256(json.dumps(list(names), default=str).encode()).hexdigest()[:24]
+    try:
+        return JournalLock(Path(tempfile.gettempdir()) / f"altwright-{name}", what)
+    except (OSError, sqlite3.Error):  # a file of another user, or no folder to write into
+        return None
 
 
 def refuse_other_database(path: Path) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from altwright.backfill.queue.schema import QUEUED, RESULTS, ROWS, RUNS, WAITING_STATES
 from altwright.backfill.stop_reason import format_utc
+from altwright.backfill.targets.base_tables import find_base_tables
 from altwright.backfill.targets.table_claim import claim_table
 from altwright.errors import UsageError
 
@@ -113,5 +114,6 @@ def _is_on_queue(rows: sa.FromClause) -> sa.ColumnElement[bool]:
 
 def _is_same_table(target: TableTarget, name: str) -> bool:
     schema, _, bare_name = name.rpartition(".")
-    default = target.engine.dialect.default_schema_name
-    return (schema or default, bare_name) == (target.table.schema or default, target.table.name)
+    alt = target.columns.column("alt").name
+    of_run = find_base_tables(target.engine, schema or None, bare_name, alt)
+    return not {*target.base_tables()}.isdisjoint(of_run)

@@ -14,6 +14,7 @@ from altwright.backfill.column_mapping import ColumnMapping
 from altwright.backfill.key_column import open_key_column
 from altwright.backfill.run_state import GONE, KEPT, WRITTEN
 from altwright.backfill.sources.table import TableSource
+from altwright.backfill.targets.base_tables import find_base_tables
 from altwright.backfill.targets.image_check import ImageCheck
 from altwright.backfill.targets.table_columns import TargetColumns
 from altwright.backfill.text_conditions import as_string, equals_exactly
@@ -100,6 +101,11 @@ class TableTarget:
     def url(self) -> str:
         """The database's URL without the password."""
         return database.url_without_password(self.engine)
+
+    def base_tables(self) -> list[str]:
+        """What names the tables that store its rows: itself, or those of a view."""
+        alt = self.columns.column("alt").name
+        return find_base_tables(self.engine, self.table.schema, self.table.name, alt)
 
     @property
     def has_table_locks(self) -> bool:

@@ -9,17 +9,13 @@ claim of its own.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import random
-import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from altwright.backfill import database
-from altwright.backfill.journal.lock import JournalLock
+from altwright.backfill.journal.lock import JournalLock, lock_on_this_machine
 from altwright.backfill.targets.server_lock import ServerLock
 from altwright.backfill.targets.table import TableTarget
 from altwright.errors import UsageError
@@ -28,7 +24,7 @@ _WAIT_S = 2.0
 """Several feeders that start at once look at each other's claims, for milliseconds each."""
 _SERVER = {
     "postgresql": "SELECT current_database(), system_identifier::text FROM pg_control_system()",
-    "mysql": "SELECT database(), @@hostname, @@port, @@datadir",
+    "mysql": "SELECT @@hostname, @@port, @@datadir",  # a table's name has its database
 }
 """What names a database, by whatever address it is reached."""
 
@@ -41,14 +37,15 @@ class TableClaim:
 
         Raises UsageError if another process has it.
         """
-        schema = target.table.schema or target.engine.dialect.default_schema_name
+        self._of_machine: list[JournalLock] = []
+        self._of_server: list[ServerLock] = []
         what = f"{target.name} in this database"
-        name = target.table.name
-        if target.engine.dialect.name == "sqlite":  # where a name is the same in any letters
-            schema, name = str(schema).lower(), name.lower()
-        names = [schema, name, *([run] if run else [])]
-        self._of_machine = _lock_on_this_machine(target, names, what)
-        self._of_server = _lock_on_server(target, names)
+        try:
+            for table in target.base_tables():
+                self._take(target, [table, *([run] if run else [])], what)
+        except UsageError:
+            self.release()
+            raise
         if self.is_lost:
             self.release()
             raise UsageError(
@@ -59,14 +56,20 @@ class TableClaim:
     @property
     def is_lost(self) -> bool:
         """Whether another run has the claim: the connection to the server broke meanwhile."""
-        return self._of_server is not None and self._of_server.is_held is False
+        return any(each.is_held is False for each in self._of_server)
 
     def release(self) -> None:
         """Release the claim."""
-        if self._of_machine is not None:
-            self._of_machine.release()
-        if self._of_server is not None:
-            self._of_server.release()
+        for lock in self._of_machine:
+            lock.release()
+        for server_lock in self._of_server:
+            server_lock.release()
+
+    def _take(self, target: TableTarget, names: list[str], what: str) -> None:
+        lock = lock_on_this_machine([*names, *_database_names(target)], what)
+        self._of_machine += [] if lock is None else [lock]
+        server_lock = _lock_on_server(target, names)
+        self._of_server += [] if server_lock is None else [server_lock]
 
 
 @contextlib.contextmanager
@@ -89,19 +92,7 @@ def claim_table(
         claim.release()
 
 
-def _lock_on_this_machine(
-    target: TableTarget, names: list[str | None], what: str
-) -> JournalLock | None:
-    database_of = [*names, *_database_names(target)]
-    name = hashlib.sha256(json.dumps(database_of, default=str).encode()).hexdigest()[:24]
-    path = Path(tempfile.gettempdir()) / f"altwright-{name}"
-    try:
-        return JournalLock(path, what)
-    except (OSError, sqlite3.Error):  # a file of another user, or no folder to write into
-        return None
-
-
-def _lock_on_server(target: TableTarget, names: list[str | None]) -> ServerLock | None:
+def _lock_on_server(target: TableTarget, names: list[str]) -> ServerLock | None:
     import sqlalchemy as sa
 
     if target.engine.dialect.name == "sqlite":
