@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping
 
 _PAGE_ROWS = 256
+_Stored = tuple[str, str | None]
+"""The columns `row` and `outcome`."""
 
 
 class OutcomeStore:
@@ -27,6 +29,8 @@ class OutcomeStore:
     def __init__(self, engine: Engine, run: str) -> None:
         self._engine = engine
         self.run = run
+        self._read: dict[str, _Stored] = {}
+        """What the run had when rows were read: others may have changed them since."""
 
     @property
     def identity(self) -> RunIdentity:
@@ -57,14 +61,26 @@ class OutcomeStore:
             stored = connection.execute(
                 self._select_outcomes().where(ROWS.c.row_key == key)
             ).mappings().first()  # fmt: skip
-        return None if stored is None else _read_outcome(stored)
+        if stored is None:
+            return None
+        self._read[key] = (stored["row"], stored["outcome"])
+        return _read_outcome(stored)
 
-    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
-        """Replace outcomes of rows; they are unwritten again."""
+    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> set[str]:
+        """Replace outcomes of rows; they are unwritten again.
+
+        Returns the keys of rows that somebody has changed since they were read here: these stay.
+        """
+        by_key = {each.key: each for each in outcomes}
         with self._engine.begin() as connection:
-            for each in outcomes:
-                is_row = sa.and_(ROWS.c.run == self.run, ROWS.c.row_key == each.key)
-                set_outcome(connection, is_row, each, written=0)
+            changed = self._lock_and_find_changed(connection, by_key)
+            for key in sorted(by_key.keys() - changed):
+                is_row = sa.and_(ROWS.c.run == self.run, ROWS.c.row_key == key)
+                set_outcome(connection, is_row, by_key[key], written=0)
+        for key in self._read.keys() & (by_key.keys() - changed):
+            row, _ = self._read[key]
+            self._read[key] = (row, serialization.outcome_to_json(by_key[key]))
+        return changed
 
     def next_unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
         """The next outcomes that the table does not have, without the keys in `skip`."""
@@ -75,6 +91,7 @@ class OutcomeStore:
                 .order_by(ROWS.c.id)
                 .limit(limit)
             ).mappings().all()  # fmt: skip
+        self._read |= {each["row_key"]: (each["row"], each["outcome"]) for each in found}
         return [_read_outcome(each) for each in found]
 
     def find_settled(self, keys: Sequence[str]) -> set[str]:
@@ -107,13 +124,31 @@ class OutcomeStore:
     def mark_written(self, states: Mapping[str, int]) -> None:
         """Store WRITTEN or KEPT by key, after the table's commit."""
         with self._engine.begin() as connection:
+            changed = self._lock_and_find_changed(connection, states)
             for state in set(states.values()):
                 keys = [key for key, each in states.items() if each == state]
+                keys = [key for key in keys if key not in changed]
                 connection.execute(
                     sa.update(ROWS)
                     .where(ROWS.c.run == self.run, ROWS.c.row_key.in_(keys))
                     .values(written=state)
                 )
+        for key in states:
+            self._read.pop(key, None)
+
+    def _lock_and_find_changed(self, connection: Connection, keys: Iterable[str]) -> set[str]:
+        """Those of the rows that are not as they were read here. Locks the others, too."""
+        read = sorted(key for key in keys if key in self._read)
+        found: dict[str, _Stored] = {}
+        for start in range(0, len(read), _PAGE_ROWS):
+            statement = (
+                sa.select(ROWS.c.row_key, ROWS.c.row, ROWS.c.outcome)
+                .where(ROWS.c.run == self.run, ROWS.c.row_key.in_(read[start : start + _PAGE_ROWS]))
+                .order_by(ROWS.c.row_key)
+                .with_for_update()
+            )
+            found |= {key: (row, outcome) for key, row, outcome in connection.execute(statement)}
+        return {key for key in read if found.get(key) != self._read[key]}
 
     def read_counts(self) -> RunCounts:
         """Counts of the whole run. Reads every row, which takes long for a very large table."""
@@ -170,7 +205,7 @@ class OutcomeStore:
             RESULTS, sa.and_(RESULTS.c.run == ROWS.c.run, RESULTS.c.ask == ROWS.c.ask)
         )
         return (
-            sa.select(ROWS.c.id, ROWS.c.row, ROWS.c.outcome, RESULTS.c.answer)
+            sa.select(ROWS.c.id, ROWS.c.row_key, ROWS.c.row, ROWS.c.outcome, RESULTS.c.answer)
             .select_from(joined)
             .where(ROWS.c.run == self.run, ROWS.c.outcome.is_not(None))
         )

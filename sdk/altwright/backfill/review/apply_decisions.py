@@ -23,6 +23,7 @@ from altwright.backfill.targets.file import FileTarget
 from altwright.backfill.targets.table import TableTarget
 from altwright.backfill.types import Outcome, Row
 
+_AT_THE_SAME_TIME = "somebody else decided about it, or a run changed it, at the same time"
 _KEPT_TEXTS = "somebody has filled or changed"
 
 
@@ -123,7 +124,9 @@ def apply_to_table(
     """
     unwritten = journaled_writes.write_all(journal, table, {}).unwritten
     plan = plan_decisions(journal, decisions_file, unwritten)
-    journal.replace_outcomes(list(plan.decided.values()))
+    for key in journal.replace_outcomes(list(plan.decided.values())):
+        del plan.decided[key], plan.result.applied[key]
+        plan.result.not_applied[key] = _AT_THE_SAME_TIME
     written = journaled_writes.write_all(journal, table, unwritten)
     result = plan.result
     result.not_applied |= {key: why for key, why in written.undone.items() if key in plan.decided}

@@ -39,14 +39,17 @@ _UNDONE = {
 class OutcomeJournal(Protocol):
     """The part of a journal that is needed to write outcomes."""
 
-    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
-        """Replace outcomes of rows; they are unwritten again."""
+    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> set[str]:
+        """Replace outcomes of rows; they are unwritten again.
+
+        Returns the keys of rows that somebody has changed since they were read: these stay.
+        """
 
     def next_unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[RowOutcome]:
         """The next outcomes that the target does not have."""
 
     def mark_written(self, states: Mapping[str, int]) -> None:
-        """Store WRITTEN, KEPT or GONE by key."""
+        """Store WRITTEN, KEPT or GONE by key, of rows that are as they were read."""
 
 
 @dataclass(slots=True)
