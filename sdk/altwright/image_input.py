@@ -65,7 +65,7 @@ def prepare_image(image: ImageInput) -> PreparedImage:
         return _from_bytes(bytes(image), "the image")
     if isinstance(image, os.PathLike):
         path = Path(image)
-        return _from_bytes(_read_path(path), str(path))
+        return _from_bytes(read_image_file(path), str(path))
     if _is_pillow(image):
         return _from_pillow(image)  # type: ignore[arg-type]
     if hasattr(image, "read"):
@@ -88,7 +88,8 @@ def _check_url(text: str) -> str:
     raise UsageError(f"{shown!r} is not an http(s):// or data: URL.{hint}")
 
 
-def _read_path(path: Path) -> bytes:
+def read_image_file(path: Path) -> bytes:
+    """The bytes of an image's file. Raises UnreadableImage."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

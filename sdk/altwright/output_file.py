@@ -17,6 +17,8 @@ from altwright.errors import UsageError
 
 _MARKED_BYTES = 4_096
 """Where a program's own mark is looked for: at the beginning."""
+_DATABASE_SUFFIXES = ("-lock", "-wal", "-shm", "-journal")
+"""Of files beside an SQLite database, which a journal is; some of them are empty."""
 _CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2
 """AT_FDCWD and the flag of renameat2(2)."""
 _NOT_SUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM, errno.EXDEV)
@@ -30,8 +32,13 @@ class ChangedMeanwhile(Exception):
 def check_may_replace(path: Path, marks: tuple[bytes, ...]) -> None:
     """Raise UsageError if a file exists that does not begin as this program's own files do.
 
-    `marks` are pieces of the beginning, which must all be there. An empty file may be replaced.
+    `marks` are pieces of the beginning, which must all be there. An empty file may be replaced,
+    unless it belongs to a database.
     """
+    for suffix in _DATABASE_SUFFIXES:
+        owner = path.with_name(path.name.removesuffix(suffix))
+        if owner != path and owner.is_file():
+            raise UsageError(f"{path} belongs to {owner}: name a new file.")
     try:
         if path.exists() and not path.is_file():
             return  # a pipe or a terminal holds nothing

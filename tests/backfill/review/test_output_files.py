@@ -39,6 +39,20 @@ def test_a_file_of_somebody_else_is_not_overwritten_with_a_report(
     assert path.read_text() == content
 
 
+@pytest.mark.parametrize("suffix", ["-lock", "-wal", "-shm", "-journal"])
+def test_a_file_that_belongs_to_a_journal_is_not_overwritten_with_a_page(
+    run_command: RunCommand, filled: FilledTable, tmp_path: Path, suffix: str
+) -> None:
+    """The lock is an empty file: with another one in its place two runs would share a journal."""
+    path = tmp_path / f"{filled.journal_path.name}{suffix}"
+    before = path.read_bytes() if path.exists() else None
+    code, _, err = run_command("review", filled.journal_path, "--to", path)
+    assert (code, f"belongs to {filled.journal_path}" in err) == (2, True), err
+    assert (path.read_bytes() if path.exists() else None) == before
+    with pytest.raises(UsageError, match="belongs to"):
+        write_output(path, b"{}", REPORT_MARKS)
+
+
 def test_a_saved_report_begins_with_its_marks(tmp_path: Path) -> None:
     text = json.dumps(Report("4.12.1", ()).to_json(), indent=1).encode()
     path = tmp_path / "before.json"

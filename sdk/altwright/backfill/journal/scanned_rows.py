@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
 from altwright.backfill.journal import serialization, sql
 from altwright.backfill.journal.decided_rows import AMBIGUOUS, hold_decision, keeps_decision
@@ -106,6 +107,34 @@ class ScannedRows:
                 (request_key, state, serialization.outcome_to_json(decided), new_id),
             )
             self._db.execute("DELETE FROM keyless_rows WHERE id = ?", (row_id,))
+            self._db.execute("DELETE FROM rows WHERE id = ?", (row_id,))
+
+    def follow_numbers(self, scan_number: int) -> None:
+        """Move decisions to rows with the same number as key, and the same picture.
+
+        Spreadsheet programs write 007 as 7, and other programs 7 as 7.0.
+        """
+        lost = self._db.execute(sql.SELECT_LOST_NUMBERED_ROWS, (scan_number,)).fetchall()
+        if not lost:
+            return
+        found: dict[tuple[Decimal, str], list[tuple[int, str]]] = {}
+        for row_id, key, stored in self._db.execute(sql.SELECT_NEW_NUMBERED_ROWS, (scan_number,)):
+            name = _number_and_picture(key, stored)
+            if name is not None:
+                found.setdefault(name, []).append((row_id, key))
+        moved: set[int] = set()
+        for row_id, key, request_key, stored, state, outcome in lost:
+            name = _number_and_picture(key, stored)
+            rows = [] if name is None else found.get(name, [])
+            if len(rows) != 1 or rows[0][0] in moved:
+                continue
+            [(new_id, new_key)] = rows
+            moved.add(new_id)
+            decided = replace(serialization.outcome_from_json(outcome), key=new_key)
+            self._db.execute(
+                "UPDATE rows SET ask = ?, state = ?, outcome = ?, written = 0 WHERE id = ?",
+                (request_key, state, serialization.outcome_to_json(decided), new_id),
+            )
             self._db.execute("DELETE FROM rows WHERE id = ?", (row_id,))
 
     def follow_moved_files(self, scan_number: int) -> None:
@@ -206,6 +235,13 @@ class ScannedRows:
             "UPDATE rows SET state = ?, outcome = ?, written = 0 WHERE key = ?",
             (outcome.alt_source.value, serialization.outcome_to_json(outcome), outcome.key),
         )
+
+
+def _number_and_picture(key: str, row: str) -> tuple[Decimal, str] | None:
+    try:
+        return Decimal(key), serialization.row_from_json(row).picture
+    except InvalidOperation:
+        return None
 
 
 def _with_change(row: Row, stored: Row | None) -> Row:

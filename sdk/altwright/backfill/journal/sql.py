@@ -66,6 +66,19 @@ SELECT id FROM rows
 WHERE state = 'pending' AND pass = ? AND id NOT IN (SELECT id FROM keyless_rows)
   AND json_extract(row, '$.image') = ? LIMIT 2
 """
+SELECT_LOST_NUMBERED_ROWS = """
+SELECT id, key, ask, row, state, outcome FROM rows
+WHERE pass < ? AND json_extract(outcome, '$.alt_reviewed_at') IS NOT NULL
+  AND key GLOB '*[0-9]*' AND key NOT GLOB '*[^0-9.eE+-]*'
+  AND id NOT IN (SELECT id FROM keyless_rows)
+"""
+SELECT_NEW_NUMBERED_ROWS = """
+SELECT id, key, row FROM rows
+WHERE pass = ? AND json_extract(outcome, '$.alt_reviewed_at') IS NULL
+  AND key GLOB '*[0-9]*' AND key NOT GLOB '*[^0-9.eE+-]*'
+  AND id NOT IN (SELECT id FROM keyless_rows)
+"""
+"""Keys that are numbers, which a spreadsheet program may write in another way."""
 SELECT_LOST_FILES = """
 SELECT id, ask, row, state, outcome FROM rows
 WHERE pass < ? AND json_extract(outcome, '$.alt_reviewed_at') IS NOT NULL

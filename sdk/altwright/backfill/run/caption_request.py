@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.image_lists import count_images
 from altwright.backfill.request_item import RequestedTexts
 from altwright.backfill.types import Row
-from altwright.errors import UsageError
-from altwright.image_input import ImageInput
+from altwright.errors import UnreadableImage, UsageError
+from altwright.image_input import ImageInput, read_image_file
 
 _MAX_KEYWORDS = 10
 """The API's limit."""
@@ -57,12 +59,29 @@ def _image_of(row: Row) -> ImageInput:
         path = Path(image)
         if path.exists() and not path.is_file():
             raise _row_error("unreadable_picture", f"{image} is a folder or a pipe, not a file.")
-        return path
+        return cast("IO[bytes]", _ScannedFile(path, row.content_hash))
     if not image.strip():
         raise _row_error("no_image", "The row names no image.")
     if not image[:8].lower().startswith(_URL_BEGINNINGS):
         raise _row_error("not_a_url", f"{image[:80]!r} is not an http(s):// URL: see --base.")
     return image
+
+
+@dataclass(frozen=True, slots=True)
+class _ScannedFile:
+    """A file that must have the bytes that the scan has read: the result belongs to these."""
+
+    name: Path
+    content_hash: str
+
+    def read(self, _size: int, /) -> bytes:
+        """Its bytes. Raises UnreadableImage if it has others by now."""
+        data = read_image_file(self.name)
+        if f"sha256:{hashlib.sha256(data).hexdigest()}" != self.content_hash:
+            raise UnreadableImage(
+                f"{self.name} was changed since the source was read: the next run asks about it."
+            )
+        return data
 
 
 def _row_error(code: str, message: str) -> UsageError:

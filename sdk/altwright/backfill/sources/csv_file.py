@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,13 @@ from altwright.backfill.sources.csv_records import (
     TextEncoding,
     Unreadable,
     find_byte_order_mark,
+    read_lines,
     with_byte_order_mark,
 )
 from altwright.errors import UsageError
+
+_SEPARATOR_LINE = re.compile(r'("?)sep=(.)\1\s*', re.IGNORECASE | re.DOTALL)
+"""A first line that tells spreadsheet programs the delimiter; it is no record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ class CsvSource:
                 start = file.read(4)
                 name = encoding or self._find_encoding(file, start)
                 text_encoding = with_byte_order_mark(name, start)
-                delimiter, header = _read_header(file, text_encoding, path)
+                told = _read_separator_line(file, text_encoding)
+                delimiter, header = _read_header(file, text_encoding, path, told)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
         except UnicodeError as error:
@@ -64,6 +70,7 @@ class CsvSource:
         if not isinstance(header, Cells):
             raise UsageError(f"{path} has no header: its first line must name the columns.")
         self._header = header.raw
+        self._has_separator_line = bool(told)
         quotes_all = all(header.text[begin] == '"' for begin, _ in header.spans or [(0, 0)])
         self.dialect = CsvDialect(text_encoding, delimiter, quotes_all)
         self.columns: Sequence[str] = [name.strip() for name in header.values]
@@ -83,10 +90,13 @@ class CsvSource:
         encoding = self.dialect.encoding
         with self.path.open("rb") as file:
             yield Piece(file.read(len(encoding.bom)))
-            found_header = False
+            found_header, at_separator_line = False, self._has_separator_line
             reader = CsvRecordReader(file, encoding, self.dialect.delimiter, len(self.columns))
             for row in reader:
-                if isinstance(row, Cells) and not row.values:
+                if at_separator_line:
+                    at_separator_line = False
+                    yield Piece(row.raw if isinstance(row, Cells) else row.line.raw)
+                elif isinstance(row, Cells) and not row.values:
                     yield Piece(row.raw)
                 elif not found_header:
                     found_header = True
@@ -130,13 +140,22 @@ def _check_encoding(name: str) -> None:
         raise UsageError(f"There is no encoding {name!r}: try utf-8 or cp1252.") from None
 
 
+def _read_separator_line(file: IO[bytes], encoding: TextEncoding) -> str:
+    """The delimiter that the first line tells, as in `sep=;`; empty if it tells none."""
+    first = next(read_lines(file, encoding), None)
+    told = _SEPARATOR_LINE.fullmatch((first and first.text) or "")
+    return told[2] if told else ""
+
+
 def _read_header(
-    file: IO[bytes], encoding: TextEncoding, path: Path
+    file: IO[bytes], encoding: TextEncoding, path: Path, told: str
 ) -> tuple[str, Cells | Unreadable | None]:
-    """The delimiter that makes most columns of the first line, and these columns."""
+    """The delimiter that is told, or makes most columns of the first line, and these columns."""
     found: dict[str, Cells | Unreadable | None] = {}
-    for delimiter in "\t" if path.suffix.lower() == ".tsv" else ",;\t|":
-        rows = CsvRecordReader(file, encoding, delimiter)
+    for delimiter in told or ("\t" if path.suffix.lower() == ".tsv" else ",;\t|"):
+        rows = iter(CsvRecordReader(file, encoding, delimiter))
+        if told:
+            next(rows, None)
         found[delimiter] = next(
             (row for row in rows if isinstance(row, Unreadable) or row.values), None
         )
