@@ -8,9 +8,9 @@ switched off, usage as the provider counts it, and its errors with their statuse
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from app.captioning.openai_compat.failure_kinds import FailureKind as Kind
 from testing.servers.chat_completions_server import ChatCompletionsServer, chat_completion
@@ -32,8 +32,6 @@ class ErrorReply:
     headers: Mapping[str, str] = field(default_factory=dict)
     retry_after_s: float | None = None
     """The wait that it names."""
-    about: Literal["key", "model"] | None = None
-    """What the operator got wrong."""
 
 
 Usage = Callable[[int, int], dict[str, Any]]
@@ -90,22 +88,16 @@ def gemini_usage(caption: int, thinking: int) -> dict[str, Any]:
 class ProviderServer(ChatCompletionsServer):
     """One provider. While `error` is set it answers with that."""
 
-    def __init__(
-        self, fake: ProviderFake, *, is_strict: bool = False, key: str | None = None
-    ) -> None:
-        """`is_strict`: it serves one model, with the key where there is one, and lists it."""
+    def __init__(self, fake: ProviderFake) -> None:
         super().__init__()
         self.fake = fake
-        self._is_strict = is_strict
-        self._key = key
         self.error: ErrorReply | None = None
         self.calls: list[dict[str, Any]] = []
 
     def _respond(self, body: dict[str, Any]) -> tuple[int, bytes]:
         self.calls.append(body)
-        error = self.error or self._operators_fault(body)
-        if error is not None:
-            return error.status, json.dumps(error.body).encode()
+        if self.error is not None:
+            return self.error.status, json.dumps(self.error.body).encode()
         for name, refusal in self.fake.refuses.items():
             if name in body:
                 return 400, json.dumps(refusal).encode()
@@ -113,20 +105,6 @@ class ProviderServer(ChatCompletionsServer):
 
     def _headers(self) -> Mapping[str, str]:
         return {} if self.error is None else self.error.headers
-
-    def _models(self) -> Sequence[str]:
-        return (self.fake.model,) if self._is_strict else ()
-
-    def _operators_fault(self, body: dict[str, Any]) -> ErrorReply | None:
-        if not self._is_strict:
-            return None
-        has_key = self._key is None or self.headers[-1]["authorization"] == f"Bearer {self._key}"
-        about = None if has_key else "key"
-        if about is None and body["model"] != self.fake.model:
-            about = "model"
-        if about is None:
-            return None
-        return next((error for error in self.fake.errors if error.about == about), None)
 
     def _complete(self, body: dict[str, Any]) -> dict[str, Any]:
         is_off = bool(self.fake.off) and all(
@@ -153,10 +131,10 @@ def _openai_like(key_status: int = 401) -> tuple[ErrorReply, ...]:
     """The errors that OpenAI and those who copy its bodies have in common."""
     return (
         ErrorReply(Kind.MISCONFIGURED, key_status,
-                   _error("Incorrect API key provided", code="invalid_api_key"), about="key"),
+                   _error("Incorrect API key provided", code="invalid_api_key")),
         ErrorReply(Kind.MISCONFIGURED, 404,
                    _error("The model `m` does not exist or you do not have access to it.",
-                          code="model_not_found"), about="model"),
+                          code="model_not_found")),
         ErrorReply(Kind.RATE_LIMITED, 429,
                    _error("Rate limit reached for m on requests per min (RPM): Limit 3, Used 3, "
                           "Requested 1. Please try again in 20s.", "requests",
@@ -203,9 +181,8 @@ FAKES: tuple[ProviderFake, ...] = (
         usage=plain_usage, thinks=True, off={"thinking": {"type": "disabled"}},
         errors=(
             ErrorReply(Kind.MISCONFIGURED, 401,
-                       _anthropic("authentication_error", "invalid x-api-key"), about="key"),
-            ErrorReply(Kind.MISCONFIGURED, 404, _anthropic("not_found_error", "model: m"),
-                       about="model"),
+                       _anthropic("authentication_error", "invalid x-api-key")),
+            ErrorReply(Kind.MISCONFIGURED, 404, _anthropic("not_found_error", "model: m")),
             ErrorReply(Kind.RATE_LIMITED, 429,
                        _anthropic("rate_limit_error", "This request would exceed your rate limit"),
                        {"retry-after": "21"}, 21),
@@ -225,10 +202,9 @@ FAKES: tuple[ProviderFake, ...] = (
         errors=(
             ErrorReply(Kind.MISCONFIGURED, 400,
                        _google(400, "API key not valid. Please pass a valid API key.",
-                               "INVALID_ARGUMENT"), about="key"),
+                               "INVALID_ARGUMENT")),
             ErrorReply(Kind.MISCONFIGURED, 404,
-                       _google(404, "models/m is not found for API version v1main", "NOT_FOUND"),
-                       about="model"),
+                       _google(404, "models/m is not found for API version v1main", "NOT_FOUND")),
             ErrorReply(Kind.RATE_LIMITED, 429,
                        _google(429, "You exceeded your current quota. Please retry in 36.4s.",
                                "RESOURCE_EXHAUSTED", details=[{"retryDelay": "36s"}]),
@@ -320,8 +296,7 @@ FAKES: tuple[ProviderFake, ...] = (
         usage=plain_usage, thinks=True, off={"reasoning_effort": "none"},
         errors=(
             ErrorReply(Kind.MISCONFIGURED, 404,
-                       _error("model 'm' not found, try pulling it first", "api_error"),
-                       about="model"),
+                       _error("model 'm' not found, try pulling it first", "api_error")),
             ErrorReply(Kind.IMAGE_TOO_LARGE, 500,
                        _error("prompt too long; exceeded max context length by 341 tokens",
                               "api_error")),

@@ -8,6 +8,8 @@ import pytest
 from altwright.backfill.connectors import Connectors
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.run import local_run
+from altwright.backfill.run.request_loop import RequestLoop
+from PIL import Image
 
 from testing.catalogue import BackfillCommand, read_csv
 from testing.servers.flaky_model_server import CAPTION, FlakyModelServer
@@ -81,6 +83,50 @@ def test_a_target_that_somebody_edits_during_a_run_stays_and_ends_it_with_74(
     out.unlink()
     assert command.run_json(*CSV)["calls"] == 0
     assert [row["alt"] for row in read_csv(out)] == [CAPTION]
+
+
+def test_a_source_whose_column_is_renamed_during_a_run_gets_no_text_in_another_one(
+    command: BackfillCommand,
+    flaky_model: FlakyModelServer,
+    before_writing: Callable[[Callable[[], None]], None],
+) -> None:
+    row = {"id": "1", "image_url": flaky_model.image_url(1), "name": "row-1", "alt": ""}
+    header = ["id", "image_url", "name", "alt"]
+    write_rows(command.folder / "in.csv", header, row)
+    renamed = {**row, "image_alt": ""}
+    del renamed["alt"]
+    before_writing(lambda: write_rows(command.folder / "in.csv", [*renamed], renamed))
+    completed = command.run(*CSV)
+    assert completed.returncode == 75
+    assert "its alt column is 'alt', which is gone" in completed.stderr
+    assert not (command.folder / "out.csv").exists()
+    write_rows(command.folder / "in.csv", header, row)
+    assert command.run_json(*CSV)["calls"] == 0
+    assert [each["alt"] for each in read_csv(command.folder / "out.csv")] == [CAPTION]
+
+
+def test_a_local_picture_that_changes_during_a_run_is_not_described_in_place_of_another(
+    command: BackfillCommand, flaky_model: FlakyModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files have the same bytes and share a call; then one of them gets other bytes."""
+    folder = command.folder / "photos"
+    folder.mkdir()
+    for name, colour in (("one.png", "red"), ("two.png", "red")):
+        Image.new("RGB", (64, 64), colour).save(folder / name)
+    check_server = RequestLoop._check_server
+
+    async def change_and_check(loop: RequestLoop) -> None:
+        Image.new("RGB", (64, 64), "blue").save(folder / "one.png")
+        await check_server(loop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RequestLoop, "_check_server", change_and_check)
+        command.run_json("photos", "--to", "out.csv", exit_code=1)
+    rows = read_csv(command.folder / "out.csv")
+    assert [row["alt"] for row in rows] == ["", ""]
+    assert flaky_model.log.calls == 0, "a text about these bytes would belong to no row"
+    assert command.run_json("photos", "--to", "out.csv")["calls"] == 2
+    assert [row["alt"] for row in read_csv(command.folder / "out.csv")] == [CAPTION, CAPTION]
 
 
 def test_a_row_with_an_empty_key_costs_one_call_and_can_be_reviewed(

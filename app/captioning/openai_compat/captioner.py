@@ -29,7 +29,6 @@ from app.captioning.prompt import system_prompt, user_prompt
 from app.captioning.providers.notes import describe_model
 from app.captioning.providers.provider import ErrorStatement, Provider
 from app.captioning.styles.loader import load_styles
-from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import Draft, ModelImage, NormalisedImage
 from app.validation.verdict import validate_draft
@@ -106,22 +105,15 @@ class OpenAICompatCaptioner(Captioner):
     ) -> Draft:
         """Write one draft before the deadline. Cancelling the call closes its connection.
 
-        Raises ModelUnavailable, ModelError, ModelTimeout or CaptionRefused. Either tells the
-        tokens of all calls.
+        Raises ModelUnavailable, ModelError, ModelTimeout or CaptionRefused.
         """
         retry_policy = RetryPolicy(self._settings.timeout_s, self._settings.retry_wait_max_s)
         model_image = await self._image_for_model(image.for_models)
         chat_request = self._chat_request(model_image, request)
         session = self._create_session(chat_request, retry_policy, deadline)
-        try:
-            draft = self._draft_of(*await session.run())
-        except CaptionError as error:
-            error.token_uses = session.token_uses(self._price)
-            raise
+        draft = self._draft_of(*await session.run())
         sent = session.sent_image
-        return replace(
-            draft, sent_px=(sent.width_px, sent.height_px), earlier_uses=session.untold_uses
-        )
+        return replace(draft, sent_px=(sent.width_px, sent.height_px))
 
     async def probe(self) -> bool | None:
         """Whether the model answers a request with a known good image with any text now."""

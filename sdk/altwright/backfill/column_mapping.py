@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from altwright.backfill.recorded_columns import RECORDED_ROLES, plain_name
 from altwright.backfill.types import REQUESTABLE_SOURCES, Row
 from altwright.errors import UsageError
 
@@ -36,7 +37,11 @@ TARGET_ONLY_FIELDS = (
     "alt_locale", "alt_model", "alt_reviewed_at", "seo", "reasons", "search_text"
 )  # fmt: skip
 """Audit fields that only the target has, under their own names unless others are given."""
-_MAY_BE_ALT = re.compile(r"(?:^|_)alt(?:s|_?tags?|_?texts?)?(?:_|$)|alternat", re.IGNORECASE)
+_MAY_BE_ALT = re.compile(
+    r"(?:^|_)alt(?:s|_?tags?|_?texts?)?(?:_|$)|alternat|(?:^|_)legend(?:_|$)"
+    r"|(?:^|_)(?:image|img|picture|photo|thumbnail)s?_(?:label|description)s?(?:_|$)",
+    re.IGNORECASE,
+)
 """Columns that may have alt texts, under a name that is not known."""
 _AUDIT_FIELD = re.compile(
     rf"{'|'.join(TARGET_ONLY_FIELDS)}|(?:alt|seo|concise|detailed)_[a-z]{{2,3}}(?:_[a-z0-9]+)*"
@@ -70,6 +75,11 @@ class ColumnMapping:
     """Audit fields whose column has another name than the field."""
     named: frozenset[str] = frozenset()
     """Roles that the user has given a column."""
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """The columns that later commands of a run must take as well."""
+        return {role: getattr(self, role) for role in RECORDED_ROLES}
 
     def target_column(self, audit_field: str) -> str:
         """The target's column for an audit field; '' if the user says that there is none."""
@@ -108,19 +118,25 @@ class ColumnMapping:
 
 
 def guess_columns(
-    columns: Sequence[str], roles: Iterable[str] = (), *, primary_key: str | None = None
+    columns: Sequence[str],
+    roles: Iterable[str] = (),
+    *,
+    primary_key: str | None = None,
+    recorded: Mapping[str, str] | None = None,
 ) -> ColumnMapping:
     """Guess the mapping from column names; `ROLE=NAME` in `roles` overrides the guess.
 
-    `primary_key` is the key that the source itself declares. Raises UsageError, which lists the
-    existing columns.
+    `primary_key` is the key that the source itself declares, `recorded` has the columns that a run
+    has taken before. Raises UsageError, which lists the existing columns.
     """
-    parsed = _parse_roles(columns, roles)
+    known = recorded or {}
+    roles = [each for each in roles if each.partition("=")[0].strip() not in known]
+    parsed = {**_parse_roles(columns, roles), **known}
     given = {**_existing_audit_columns(columns), **parsed}
-    by_plain_name = {_plain_name(name): name for name in reversed(columns)}
+    byplain_name = {plain_name(name): name for name in reversed(columns)}
     found: dict[str, str] = {}
     for role, known_names in KNOWN_COLUMN_NAMES.items():
-        matches = [by_plain_name[name] for name in known_names if name in by_plain_name]
+        matches = [byplain_name[name] for name in known_names if name in byplain_name]
         found[role] = matches[0] if matches else ""
     if primary_key is not None:
         found["key"] = primary_key
@@ -128,7 +144,7 @@ def guess_columns(
     found |= {role: name for role, name in given.items() if role in KNOWN_COLUMN_NAMES}
     for role in sorted({"alt", "alt_source"} - parsed.keys()):
         _check_one_column(role, columns)
-    if parsed.get("alt") == "" and (found_alt := by_plain_name.get("alt")):
+    if parsed.get("alt") == "" and (found_alt := byplain_name.get("alt")):
         raise UsageError(
             f"--column alt= says that no column has alt texts, and they would be written into the "
             f"column {found_alt!r}: name it with --column alt={found_alt}, or rename it."
@@ -283,7 +299,7 @@ def _parse_tags(value: object) -> tuple[str, ...]:
 
 def _check_one_column(role: str, columns: Sequence[str]) -> None:
     """Refuse to guess between columns that people may have filled."""
-    alike = [name for name in columns if _plain_name(name) in KNOWN_COLUMN_NAMES[role]]
+    alike = [name for name in columns if plain_name(name) in KNOWN_COLUMN_NAMES[role]]
     if len(alike) > 1:
         raise UsageError(
             f"Several columns may be {role}: {_list_names(alike)}. "
@@ -295,7 +311,7 @@ def _check_no_alt_column(columns: Sequence[str], named: Collection[str]) -> None
     """Refuse to take every row for blank while a column may have people's alt texts."""
     maybe = [
         name for name in columns
-        if _MAY_BE_ALT.search(plain := _plain_name(name))
+        if _MAY_BE_ALT.search(plain := plain_name(name))
         and not _AUDIT_FIELD.fullmatch(plain)
         and plain not in KNOWN_COLUMN_NAMES["alt_source"]
         and name not in named
@@ -312,7 +328,7 @@ def _existing_audit_columns(columns: Sequence[str]) -> dict[str, str]:
     return {
         plain: name
         for name in columns
-        if (plain := _plain_name(name)) != name
+        if (plain := plain_name(name)) != name
         and plain not in columns
         and _AUDIT_FIELD.fullmatch(plain)
     }
@@ -331,10 +347,6 @@ def _parse_roles(columns: Sequence[str], roles: Iterable[str]) -> dict[str, str]
                 raise UsageError(f"There is no column {name!r}. There are: {_list_names(columns)}.")
         given[role] = names
     return given
-
-
-def _plain_name(name: str) -> str:
-    return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _list_names(names: Sequence[str]) -> str:

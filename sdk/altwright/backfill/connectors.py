@@ -10,6 +10,7 @@ from pathlib import Path
 
 from altwright.backfill import database
 from altwright.backfill.column_mapping import ColumnMapping, guess_columns
+from altwright.backfill.recorded_columns import find_recorded, record_columns
 from altwright.backfill.run_config import RunConfig
 from altwright.backfill.run_state import RunIdentity
 from altwright.backfill.sources.base import Source
@@ -42,6 +43,7 @@ class Connectors:
         settings = self.config.to_settings()
         if database.is_database_url(self.config.source):
             settings["source"] = self.source.display_name.partition(" ")[0]
+        settings |= record_columns(self.columns.recorded, self.source.columns)
         return RunIdentity(self.source.display_name, self.target.display_name, settings)
 
     @property
@@ -88,7 +90,12 @@ def open_connectors(config: RunConfig) -> Connectors:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     source = _open_path(path, config)
-    columns = guess_columns(source.columns, config.column_roles, primary_key=source.primary_key)
+    columns = guess_columns(
+        source.columns,
+        config.column_roles,
+        primary_key=source.primary_key,
+        recorded=find_recorded(source.columns, config.recorded_columns),
+    )
     image_base = config.source if isinstance(source, FolderSource) else config.image_base
     config = replace(config, image_base=image_base)
     target = _file_target(config, source, columns, fingerprint)
@@ -118,7 +125,7 @@ def _open_database(config: RunConfig) -> Connectors:
         engine, name="" if config.query else config.table, query=config.query,
         written_to=config.table if config.query and not config.target_file else "",
     )  # fmt: skip
-    columns = source.guess_columns(config.column_roles)
+    columns = source.guess_columns(config.column_roles, config.recorded_columns)
     if config.target_file:
         described = source.set_columns(columns, only_blank=False)
         return Connectors(config, source, columns, _file_target(config, source, columns), described)

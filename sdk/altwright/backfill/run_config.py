@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from altwright.backfill.caption_options import CaptionOptions
+from altwright.backfill.recorded_columns import COLUMNS
 from altwright.backfill.run_state import RunIdentity
 
-_STORED_NAMES = {"target_file": "to", "image_base": "base", "column_roles": "chosen"}
+_STORED_NAMES = {"target_file": "to", "image_base": "base", "column_roles": "chosen",
+                 "recorded_columns": COLUMNS}  # fmt: skip
 """Fields that journals store under another name."""
 
 
@@ -33,6 +35,8 @@ class RunConfig:
     max_tokens: int | None = None
     verify: bool | None = None
     """None leaves it to the server. Left out of journals then, as in older ones."""
+    recorded_columns: tuple[str, ...] = ()
+    """`ROLE=NAME` each: what the run has taken before; empty in a new command."""
 
     @property
     def caption_options(self) -> CaptionOptions:
@@ -53,6 +57,8 @@ class RunConfig:
         settings = {_STORED_NAMES.get(name, name): each for name, each in asdict(self).items()}
         if self.verify is None:
             del settings["verify"]
+        if not self.recorded_columns:
+            del settings[COLUMNS]
         return settings
 
     @classmethod

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from altwright.backfill.recorded_columns import (
+    CHOSEN,
+    COLUMNS,
+    SOURCE_COLUMNS,
+    describe_moved_column,
+    without_recorded_roles,
+)
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 
 WRITTEN, KEPT, GONE = 1, 2, 3
@@ -78,6 +85,19 @@ def describe_difference(stored: RunIdentity, given: RunIdentity) -> str:
     if stored.target != given.target:
         return f"its target is {stored.target}"
     settings = json.loads(json.dumps(given.settings))
-    names = sorted({*stored.settings, *settings})
-    changed = [name for name in names if stored.settings.get(name) != settings.get(name)]
-    return f"with other {', '.join(changed)}" if changed else ""
+    compared = {*stored.settings, *settings} - {COLUMNS, SOURCE_COLUMNS}
+    if COLUMNS in stored.settings and COLUMNS in settings:  # older journals have none
+        compared.discard(CHOSEN)
+        if without_recorded_roles(stored.settings) != without_recorded_roles(settings):
+            return f"with other {CHOSEN}"
+    changed = [name for name in sorted(compared) if stored.settings.get(name) != settings.get(name)]
+    if changed:
+        return f"with other {', '.join(changed)}"
+    return describe_moved_column(stored.settings, settings)
+
+
+def with_columns_of(stored: RunIdentity, given: RunIdentity) -> RunIdentity:
+    """The stored identity with the columns of a later command of the same run."""
+    columns = {name: given.settings[name] for name in (COLUMNS, SOURCE_COLUMNS)
+               if name in given.settings}  # fmt: skip
+    return replace(stored, settings={**stored.settings, **columns})

@@ -251,16 +251,17 @@ def _apply(
         return apply_to_table(journal, decisions, target)
     if not isinstance(journal, Journal):
         raise UsageError("A queue's run writes into a table.")
-    target.check_unchanged(journal)
-    try:
-        # Its rows may have moved. Rows without an outcome wait: the run's rules are not known here.
-        scan_source(connectors, journal, None, lambda _: None)
-        return apply_to_file(journal, decisions, target)
-    except TargetChanged as error:
-        print_error(str(error))
-        raise typer.Exit(ExitCode.IO_ERROR) from None
-    except OSError as error:
-        raise OutputUnwritable(f"{target.display_name}: {error.strerror}") from None
+    with target.claim():
+        target.check_unchanged(journal)
+        try:
+            # Its rows may have moved. Rows without an outcome wait: the run's rules are not known.
+            scan_source(connectors, journal, None, lambda _: None)
+            return apply_to_file(journal, decisions, target)
+        except TargetChanged as error:
+            print_error(str(error))
+            raise typer.Exit(ExitCode.IO_ERROR) from None
+        except OSError as error:
+            raise OutputUnwritable(f"{target.display_name}: {error.strerror}") from None
 
 
 @contextlib.contextmanager

@@ -104,6 +104,63 @@ def test_an_outcome_is_written_to_table_and_journal_in_one_transaction(
     assert flaky_model.log.captioned == {1: 1}
 
 
+@on_both_databases
+def test_a_table_that_takes_no_text_any_more_stops_the_workers_before_more_is_paid(
+    start_run: StartRun, database: str, flaky_model: FlakyModelServer
+) -> None:
+    worker = start_run(3)
+    assert worker.process_row("1") is None
+    kind = "VIRTUAL" if database.startswith("mysql") else "STORED"
+    run_sql(database, "ALTER TABLE products DROP COLUMN alt")
+    run_sql(database, f"ALTER TABLE products ADD alt varchar(9) GENERATED ALWAYS AS (NULL) {kind}")
+    for key in ("2", "3"):
+        worker.process_row(key)
+    assert flaky_model.log.calls <= 2
+    stop = worker.journal.stop
+    assert stop is not None
+    assert stop.kind is StopKind.DISK
+    assert "The table takes no text" in stop.message
+    assert worker.journal.count_rows("pending") == 2
+
+
+def test_a_worker_whose_recorded_column_is_gone_stops_the_run(
+    start_run: StartRun, database: str, flaky_model: FlakyModelServer
+) -> None:
+    """Else it would take another column that may have alt texts."""
+    worker = start_run(1)
+    run_sql(database, "ALTER TABLE products RENAME alt TO old_alt")
+    run_sql(database, "ALTER TABLE products ADD alt_text varchar(300)")
+    with pytest.raises(UsageError, match="The run's alt column is 'alt', which is gone"):
+        RunWorker("products", database, worker._client, worker._throttle, WorkerOptions())
+    stop = worker.journal.stop
+    assert stop is not None
+    assert stop.kind is StopKind.DISK
+    assert flaky_model.log.calls == 0
+
+
+def test_a_key_that_the_journal_of_a_queue_cannot_hold_costs_its_row(
+    database: str, flaky_model: FlakyModelServer
+) -> None:
+    create_products(database, flaky_model, 2)
+    run_sql(database, "ALTER TABLE products ALTER id TYPE text")
+    run_sql(database, "UPDATE products SET id = :key WHERE id = '1'", key="k" * 256)
+    connectors = open_connectors(RunConfig(database, table="products"))
+    journal = SharedJournal.create(
+        connectors.target.engine,  # type: ignore[union-attr]
+        "products",
+        connectors.identity,
+    )
+    scan = scan_source(connectors, journal, None, lambda _: None)
+    assert (scan.broken, scan.blank, journal.count_rows("pending")) == (1, 1, 1)
+    assert "has a key of 256 characters; a queue takes 255" in scan.broken_lines[0]
+    with pytest.raises(UsageError, match="The run's name has 65 characters"):
+        SharedJournal.create(
+            connectors.target.engine,  # type: ignore[union-attr]
+            "r" * 65,
+            connectors.identity,
+        )
+
+
 def test_a_request_claimed_by_another_worker_is_not_made(
     start_run: StartRun, flaky_model: FlakyModelServer
 ) -> None:

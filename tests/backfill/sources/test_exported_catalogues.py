@@ -127,7 +127,7 @@ def test_alt_texts_are_found_under_the_names_that_programs_give_them(column: str
 @pytest.mark.parametrize(
     "column",
     ["feature_image_alt", "field_image_alt", "Alt texts (x,y,z...)", "image_alternate",
-     "_wp_attachment_image_alt"],
+     "_wp_attachment_image_alt", "base_image_label", "Product Image Description - 1", "legend"],
 )  # fmt: skip
 def test_a_column_that_may_have_alt_texts_is_not_passed_over(column: str) -> None:
     with pytest.raises(UsageError, match="Alt texts may stand in"):
@@ -136,7 +136,20 @@ def test_a_column_that_may_have_alt_texts_is_not_passed_over(column: str) -> Non
     assert guess_columns(["id", "url", column], [f"alt={column}"]).alt == column
 
 
-@pytest.mark.parametrize("column", ["salt", "altitude", "alt_source", "alt_de", "default", "walt"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "salt",
+        "altitude",
+        "alt_source",
+        "alt_de",
+        "default",
+        "walt",
+        "label",
+        "description",
+        "legendary",
+    ],
+)
 def test_other_columns_are_not_taken_for_alt_texts(column: str) -> None:
     assert guess_columns(["id", "url", column]).alt == ""
 

@@ -27,13 +27,19 @@ from altwright.backfill.journal.counts import JournalCounts
 from altwright.backfill.journal.keyless_rows import KeylessRow, KeylessRows
 from altwright.backfill.journal.lock import JournalLock, refuse_other_database
 from altwright.backfill.journal.scanned_rows import ScannedRows
-from altwright.backfill.journal.schema import add_scan_schema, create_schema, needs_schema
+from altwright.backfill.journal.schema import (
+    add_scan_schema,
+    create_schema,
+    needs_schema,
+    store_columns,
+)
 from altwright.backfill.run_state import (
     DecideOutcome,
     PendingRequest,
     RunCounts,
     RunIdentity,
     describe_difference,
+    with_columns_of,
 )
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 from altwright.errors import UsageError
@@ -46,6 +52,8 @@ _BUSY_TIMEOUT_S = 10.0
 
 class Journal:
     """The journal of one run. Use `open` to write, `read` to read only."""
+
+    max_key_chars: int | None = None
 
     def __init__(self, path: Path, lock: JournalLock | None) -> None:
         self.path = path
@@ -190,6 +198,8 @@ class Journal:
                 self._keyless.settle(page)
                 self._rows.hold_decisions([each.row.key for each in page if each.is_guess])
             self._rows.name_rows(self._scan_number)
+            if not self._rows.reads_target:
+                self._rows.follow_numbers(self._scan_number)
             self._rows.follow_moved_files(self._scan_number)
             self._db.execute(sql.DELETE_UNSEEN_ROWS, (self._scan_number,))
         while decide is not None and self._decide_from_existing_results(decide):
@@ -292,8 +302,11 @@ class Journal:
         found = self._db.execute(sql.SELECT_SETTLED_KEYS, (json.dumps(list(keys)),))
         return {key for (key,) in found}
 
-    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> None:
-        """Replace outcomes of rows, in one transaction; they are unwritten again."""
+    def replace_outcomes(self, outcomes: Iterable[Outcome]) -> set[str]:
+        """Replace outcomes of rows, in one transaction; they are unwritten again.
+
+        Returns the keys of none: nobody else can change a row that was read before.
+        """
         with self._transaction():
             self._db.executemany(
                 "UPDATE rows SET state = ?, outcome = ?, written = 0 WHERE key = ?",
@@ -302,6 +315,7 @@ class Journal:
                     for each in outcomes
                 ],
             )
+        return set()
 
     def next_unwritten(self, limit: int, skip: Iterable[str] = ()) -> list[tuple[Row, Outcome]]:
         """The next outcomes that the target does not have, without the keys in `skip`."""
@@ -354,6 +368,8 @@ class Journal:
             )
         with self._transaction():
             add_scan_schema(self._db)
+            if identity is not None:
+                store_columns(self._db, with_columns_of(self.identity, identity))
         [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
 
     @contextmanager

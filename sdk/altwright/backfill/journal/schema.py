@@ -31,6 +31,11 @@ def create_schema(db: sqlite3.Connection, identity: RunIdentity) -> None:
     db.execute(f"PRAGMA user_version = {sql.SCHEMA_VERSION}")
 
 
+def store_columns(db: sqlite3.Connection, identity: RunIdentity) -> None:
+    """Store the identity with the columns that the run takes now; needs an open transaction."""
+    db.execute("UPDATE run SET facts = ? WHERE facts != ?", (json.dumps(asdict(identity)),) * 2)
+
+
 def add_scan_schema(db: sqlite3.Connection) -> None:
     """Make the tables that older versions did not have; needs an open transaction."""
     for statement in f"{sql.SCAN_SCHEMA};{keyless_rows.SCHEMA}".split(";"):

@@ -14,14 +14,15 @@ METADATA = sa.MetaData()
 
 _LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 # Keys are compared byte for byte; the database's default collation may ignore case.
-_KEY = sa.String(255).with_variant(
-    mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+MAX_KEY_CHARS, MAX_RUN_CHARS = 255, 64
+_KEY = sa.String(MAX_KEY_CHARS).with_variant(
+    mysql.VARCHAR(MAX_KEY_CHARS, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
 )
 
 RUNS = sa.Table(
     "altwright_runs",
     METADATA,
-    sa.Column("run", sa.String(64), primary_key=True),
+    sa.Column("run", sa.String(MAX_RUN_CHARS), primary_key=True),
     sa.Column("facts", _LONG_TEXT, nullable=False),
     sa.Column("pass", sa.Integer, nullable=False, server_default="0"),
     # Why no worker may make requests at the moment: a StopReason as JSON; '' if they may.

@@ -21,6 +21,8 @@ from altwright.backfill.journal import serialization
 from altwright.backfill.queue.outcome_store import OutcomeStore, read_identity, set_outcome
 from altwright.backfill.queue.row_changes import RowChanges
 from altwright.backfill.queue.schema import (
+    MAX_KEY_CHARS,
+    MAX_RUN_CHARS,
     METADATA,
     QUEUED,
     RESULTS,
@@ -33,6 +35,7 @@ from altwright.backfill.run_state import (
     DecideOutcome,
     RunIdentity,
     describe_difference,
+    with_columns_of,
 )
 from altwright.backfill.stop_reason import StopKind, StopReason
 from altwright.backfill.targets.journaled_writes import write_in_savepoint
@@ -68,6 +71,8 @@ class StoredRow:
 class SharedJournal:
     """One run in a database. Threads and processes may share it; each call is a transaction."""
 
+    max_key_chars: int | None = MAX_KEY_CHARS
+
     def __init__(self, engine: Engine, run: str) -> None:
         self._engine = engine
         self.run = run
@@ -80,6 +85,11 @@ class SharedJournal:
         """
         if engine.dialect.name == "sqlite":
             raise UsageError("A queue needs a database of many machines: PostgreSQL or MySQL.")
+        if len(run) > MAX_RUN_CHARS:
+            raise UsageError(
+                f"The run's name has {len(run)} characters, and {MAX_RUN_CHARS} at most are "
+                "possible: name it with --run NAME."
+            )
         METADATA.create_all(engine)
         journal = cls(engine, run)
         stored = json.dumps(asdict(identity))
@@ -92,6 +102,9 @@ class SharedJournal:
                     f"The run {run!r} in this database is another one ({difference}): name yours "
                     "with --run NAME."
                 ) from None
+            columns = json.dumps(asdict(with_columns_of(journal.identity, identity)))
+            with engine.begin() as connection:
+                connection.execute(sa.update(RUNS).where(RUNS.c.run == run).values(facts=columns))
         return journal
 
     @property

@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy.exc import StatementError
+
 from altwright._sync.client import Altwright
 from altwright.backfill import database
 from altwright.backfill.column_mapping import needs_alt_text, row_from_record
+from altwright.backfill.database_errors import ErrorScope, error_scope, error_text
 from altwright.backfill.queue.schema import UNSETTLED_STATES
 from altwright.backfill.queue.shared_journal import SharedJournal, StoredRow
 from altwright.backfill.request_item import RequestedTexts, RequestItem
@@ -31,7 +34,7 @@ from altwright.backfill.sources.table import TableSource
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.table import RowState, TableTarget
 from altwright.backfill.types import RequestResult, Row
-from altwright.errors import AltwrightError, Problem
+from altwright.errors import AltwrightError, Problem, UsageError
 from altwright.scheduler import Finished, Start, Wait
 from altwright.throttle import AdaptiveThrottle
 from altwright.transport import random_jitter
@@ -80,7 +83,11 @@ class RunWorker:
             engine, name="" if config.query else config.table, query=config.query,
             written_to=config.table if config.query else "",
         )  # fmt: skip
-        self._columns = self._source.guess_columns(config.column_roles)
+        try:
+            self._columns = self._source.guess_columns(config.column_roles, config.recorded_columns)
+        except UsageError as error:
+            self.journal.set_stop(StopReason.table_refuses(str(error).rstrip(".")))
+            raise
         self._image_base = config.image_base
         self._caption_options = config.caption_options
         self._source.set_columns(self._columns, only_blank=False)
@@ -106,6 +113,16 @@ class RunWorker:
         if self._read_stop() is not None:
             self.journal.mark_pending(key)
             return None
+        try:
+            return self._bring_to_outcome(key)
+        except StatementError as error:
+            if error_scope(error) is not ErrorScope.TABLE:
+                raise
+            # The table takes no row: each would be paid for, and stay in the journal.
+            self._stop_all(StopReason.table_refuses(error_text(error)))
+            return self._postpone(key)
+
+    def _bring_to_outcome(self, key: str) -> float | None:
         stored = self.journal.find_row(key) or self._add_uploaded_row(key)
         if stored is None or stored.state not in UNSETTLED_STATES:
             return None
@@ -114,6 +131,8 @@ class RunWorker:
             stored = self._add_uploaded_row(key)
         if stored is None or state in (RowState.FILLED, RowState.MISSING):
             self.journal.drop_row(key)
+            return None
+        if stored.state not in UNSETTLED_STATES:  # a decision came back with its picture
             return None
         return self._settle(key, stored)
 
@@ -211,8 +230,11 @@ class RunWorker:
         since_s = scheduler.unavailable_since_s
         is_down = since_s is not None and time.monotonic() - since_s > self._options.patience_s
         if scheduler.stop_reason is not None and not is_down:
-            self.journal.set_stop(scheduler.stop_reason)
-            self._stop_read_at_s = float("-inf")
+            self._stop_all(scheduler.stop_reason)
+
+    def _stop_all(self, reason: StopReason) -> None:
+        self.journal.set_stop(reason)
+        self._stop_read_at_s = float("-inf")
 
     def _read_stop(self) -> StopReason | None:
         if time.monotonic() - self._stop_read_at_s > _STOP_CACHE_S:

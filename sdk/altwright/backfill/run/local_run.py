@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,7 @@ from altwright.backfill.run.progress import RunProgress, TokenPrices
 from altwright.backfill.run.request_loop import RequestLoop, RequestOptions
 from altwright.backfill.run.scan import ScanResult, scan_source
 from altwright.backfill.run.summary import RunNames, RunSummary, summarise_run
+from altwright.backfill.run_state import describe_difference
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.stop_signals import StopSignals
 from altwright.backfill.targets.file import FileTarget
@@ -101,7 +102,9 @@ class LocalRun:
         """
         started_s = time.monotonic()
         target, table = self.connectors.target, self.connectors.table
-        claimed = claim_table(table) if table is not None else nullcontext()
+        if isinstance(target, FileTarget):
+            target.check_journal(self.journal_path)
+        claimed = target.claim() if isinstance(target, FileTarget) else claim_table(target)
         with Journal.open(self.journal_path, self.connectors.identity) as journal, claimed as claim:
             if table is not None:
                 self.check_others(table)
@@ -177,7 +180,7 @@ class LocalRun:
             for changes in range(_MAX_CHANGES + 1):
                 with suppress(SourceChanged):
                     if changes:
-                        connectors = open_connectors(connectors.config)
+                        connectors = _open_again(connectors, journal)
                         scan_source(connectors, journal, self.rules.decide, self.observer.scanning)
                     _write(connectors, journal)
                     waiting = journal.counts.pending_requests() if changes else 0
@@ -204,6 +207,15 @@ class LocalRun:
             if claim is not None and claim.is_lost:
                 loop.stop(StopReason.table_claimed())
             await asyncio.sleep(_PROGRESS_INTERVAL_S)
+
+
+def _open_again(connectors: Connectors, journal: Journal) -> Connectors:
+    """The source as it is now. Raises UsageError if its columns are not those of the run."""
+    connectors = open_connectors(connectors.config)
+    if difference := describe_difference(journal.identity, connectors.identity):
+        name = connectors.source.display_name
+        raise UsageError(f"{name} is not what the run has read ({difference}).")
+    return connectors
 
 
 def _write(connectors: Connectors, journal: Journal) -> None:

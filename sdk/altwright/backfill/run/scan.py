@@ -66,6 +66,13 @@ class ScanResult:
         if connectors.scanned_file is not None and "key" not in connectors.columns.named:
             self.advice = _NO_KEY.format(connectors.columns.key)
 
+    def add_long_key(self, key: str, max_chars: int) -> None:
+        """Count a record whose key the journal cannot hold."""
+        self.blank -= 1
+        self.add_broken(
+            f"the row {key[:40]}... has a key of {len(key)} characters; a queue takes {max_chars}"
+        )
+
     def add_broken(self, line: str) -> None:
         """Count a broken record; keep its line if it is one of the first."""
         self.broken += 1
@@ -75,6 +82,9 @@ class ScanResult:
 
 class ScanJournal(Protocol):
     """The part of a journal that is needed for a scan."""
+
+    max_key_chars: int | None
+    """The longest key that it takes; None: any."""
 
     def begin_scan(self) -> None:
         """Begin to read the source from its beginning."""
@@ -133,6 +143,9 @@ def scan_source(
             line_number=record.line_number,
             image_base=image_base,
         )
+        if journal.max_key_chars is not None and len(row.key) > journal.max_key_chars:
+            result.add_long_key(row.key, journal.max_key_chars)
+            continue
         row = _with_content_hash(row, image_base)
         if is_keyless:
             cells = hash_cells(record.values, not_cells)

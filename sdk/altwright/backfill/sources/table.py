@@ -17,6 +17,7 @@ from altwright.backfill.column_mapping import (
 )
 from altwright.backfill.database_errors import as_source_error, error_text, is_row_refused
 from altwright.backfill.key_column import open_key_column
+from altwright.backfill.recorded_columns import find_recorded
 from altwright.backfill.sources.base import BrokenRecord, Record
 from altwright.backfill.sources.cells import selected_cell
 from altwright.backfill.text_conditions import has_no_date, is_blank, is_one_of
@@ -70,14 +71,16 @@ class TableSource:
         """The database and the table, or the query."""
         return f"{database.url_without_password(self._engine)} {self._query or self._name}"
 
-    def guess_columns(self, roles: Sequence[str]) -> ColumnMapping:
-        """The mapping by the names of its columns; `ROLE=NAME` in `roles` overrides the guess.
+    def guess_columns(self, roles: Sequence[str], recorded: Sequence[str] = ()) -> ColumnMapping:
+        """The mapping by the names of its columns; `ROLE=NAME` in `roles` overrides the guess, and
+        in `recorded` stands what the run has taken before.
 
         Of a primary key of several columns none is guessed: what is unique today need not stay so.
         Raises UsageError.
         """
-        columns = guess_columns(self.columns, roles, primary_key=self.primary_key)
-        is_named = any(role.partition("=")[0].strip() == "key" for role in roles)
+        known = find_recorded(self.columns, recorded)
+        columns = guess_columns(self.columns, roles, primary_key=self.primary_key, recorded=known)
+        is_named = "key" in known or any(role.partition("=")[0].strip() == "key" for role in roles)
         is_guess = not is_named and self._is_part_of_key(columns.key)
         return replace(columns, key="") if is_guess else columns
 

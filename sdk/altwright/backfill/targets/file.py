@@ -6,9 +6,10 @@ It is written under a temporary name, read back, and renamed.
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +23,7 @@ from altwright.backfill.column_mapping import (
 )
 from altwright.backfill.errors import SourceChanged, SourceError, TargetChanged
 from altwright.backfill.journal.journal import Journal
+from altwright.backfill.journal.lock import files_of_journal, lock_on_this_machine
 from altwright.backfill.sources.base import Record, Source, read_records
 from altwright.backfill.sources.csv_file import CsvDialect, CsvSource
 from altwright.backfill.sources.csv_records import TextEncoding
@@ -135,6 +137,36 @@ class FileTarget:
         if shared := self._cells.shared_columns:
             notes.append(note_on_shared_columns(self._source.display_name, shared))
         return notes
+
+    def check_journal(self, path: Path) -> None:
+        """Raise UsageError if a new journal would be one of the files that this command writes, or
+        would stay behind because the target exists."""
+        files = [self._path, self._broken.path]
+        files += [each for file in (self._output, self._broken)
+                  for each in (file.partial, file.displaced)]  # fmt: skip
+        taken = {Path(os.path.realpath(each)) for each in files}
+        if not taken.isdisjoint(Path(os.path.realpath(each)) for each in files_of_journal(path)):
+            raise UsageError(
+                f"{path} cannot be the journal: {self._path}, or a file beside it, has this name."
+            )
+        if self._path.exists() and not path.exists():
+            raise UsageError(f"{self._path} already exists: name a new file, or move it away.")
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Hold the file against another run, with a journal of its own, on this machine.
+
+        Raises UsageError if one has it.
+        """
+        place = self._output.place
+        folder = place.parent.stat()
+        names = ["file", folder.st_dev, folder.st_ino, place.name]
+        lock = lock_on_this_machine(names, str(self._path))
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
 
     def check_unchanged(self, journal: Journal) -> None:
         """Raise UsageError if it cannot be written, or is not as this run last wrote it.
