@@ -22,10 +22,12 @@ started_at_s = time.perf_counter()
 print((time.perf_counter() - started_at_s) * 1000, len(sys.modules))
 """
 STATEMENTS = {
-    "import altwright": "import altwright",
+    "import Altwright": "from altwright import Altwright",
     "... and AsyncAltwright": "from altwright import AsyncAltwright",
-    "... and httpx, at the first call": "import altwright, httpx",
-    "... and Pillow, at the first file": "import altwright, httpx; from PIL import Image",
+    "... and httpx, at the first call": "from altwright import Altwright; import httpx",
+    "... and Pillow, at the first file": (
+        "from altwright import Altwright; import httpx; from PIL import Image"
+    ),
 }
 
 
