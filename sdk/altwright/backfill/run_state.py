@@ -96,6 +96,13 @@ def describe_difference(stored: RunIdentity, given: RunIdentity) -> str:
     return describe_moved_column(stored.settings, settings)
 
 
+def without_columns(identity: RunIdentity) -> RunIdentity:
+    """What stays of an identity when its columns get other names."""
+    settings = {name: value for name, value in identity.settings.items()
+                if name not in (COLUMNS, SOURCE_COLUMNS)}  # fmt: skip
+    return replace(identity, settings=settings)
+
+
 def with_columns_of(stored: RunIdentity, given: RunIdentity) -> RunIdentity:
     """The stored identity with the columns of a later command of the same run."""
     columns = {name: given.settings[name] for name in (COLUMNS, SOURCE_COLUMNS)

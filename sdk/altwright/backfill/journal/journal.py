@@ -40,6 +40,7 @@ from altwright.backfill.run_state import (
     RunIdentity,
     describe_difference,
     with_columns_of,
+    without_columns,
 )
 from altwright.backfill.types import AltSource, Outcome, RequestResult, Row
 from altwright.errors import UsageError
@@ -64,6 +65,7 @@ class Journal:
             timeout=_BUSY_TIMEOUT_S,
         )  # fmt: skip
         self._scan_number = 0
+        self._given_identity: RunIdentity | None = None
         self._rows = ScannedRows(self._db)
         self._keyless = KeylessRows(self._db)
 
@@ -164,6 +166,8 @@ class Journal:
         self._rows.reads_target = reads_target
         with self._transaction():
             self._db.execute("UPDATE run SET pass = pass + 1")
+            if (given := self._given_identity) is not None:
+                store_columns(self._db, with_columns_of(self.identity, given))
             [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
             self._keyless.clear()
             self._db.execute("DELETE FROM repeats")
@@ -360,7 +364,8 @@ class Journal:
             if identity is None:
                 raise UsageError(f"{self.path} is not a journal of a backfill.")
             with self._transaction():
-                create_schema(self._db, identity)
+                # A command that is refused before it scans has recorded no columns.
+                create_schema(self._db, without_columns(identity))
         if identity is not None and (difference := describe_difference(self.identity, identity)):
             raise UsageError(
                 f"{self.path} is the journal of another run ({difference}): name another one with "
@@ -368,8 +373,7 @@ class Journal:
             )
         with self._transaction():
             add_scan_schema(self._db)
-            if identity is not None:
-                store_columns(self._db, with_columns_of(self.identity, identity))
+        self._given_identity = identity
         [self._scan_number] = self._db.execute("SELECT pass FROM run").fetchone()
 
     @contextmanager

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from altwright.backfill.recorded_columns import COLUMNS, SOURCE_COLUMNS
 from altwright.backfill.review.evidence import EvidenceGroup, group_evidence
-from altwright.backfill.run_state import RunIdentity
+from altwright.backfill.run_state import RunIdentity, without_columns
 from altwright.backfill.types import HELD_PREFIX, AltSource, Outcome, Row, TextResult
 
 HELD_LABEL = "held"
@@ -106,10 +105,7 @@ def outcome_label(outcome: Outcome) -> str:
 
 def run_id(identity: RunIdentity) -> str:
     """ID of a run, by which a decisions file names the run that it belongs to."""
-    # Columns may get another name during a run.
-    settings = {name: value for name, value in identity.settings.items()
-                if name not in (COLUMNS, SOURCE_COLUMNS)}  # fmt: skip
-    stored = json.dumps({**dataclasses.asdict(identity), "settings": settings}, sort_keys=True)
+    stored = json.dumps(dataclasses.asdict(without_columns(identity)), sort_keys=True)
     return hashlib.sha256(stored.encode()).hexdigest()[:12]
 
 
