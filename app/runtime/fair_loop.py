@@ -214,6 +214,11 @@ async def enter_turns(caller: str) -> None:
     await asyncio.sleep(0)
 
 
+async def end_step() -> None:
+    """End the current task's step here, so that others need not wait for what follows as well."""
+    await asyncio.sleep(0)
+
+
 def reads_in_turns() -> AbstractContextManager[None]:
     """The sockets that the current task reads in this block are read in the turns of its caller.
 

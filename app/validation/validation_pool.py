@@ -10,6 +10,7 @@ from functools import partial
 
 from app.errors import Overloaded
 from app.runtime.deadline import Deadline
+from app.runtime.fair_loop import end_step
 from app.runtime.semaphore import WeightedSemaphore
 from app.telemetry.tracing import Span, step_span
 from app.types import Draft, Style
@@ -114,6 +115,7 @@ class ValidationPool:
             is_final=is_final,
         )
         if len(draft.text) <= INLINE_MAX_CHARS:
+            await end_step()  # the one that read and logged the model's answer took a millisecond
             return validate_here()
         options: dict[str, JsonValue] = {
             "locale": locale,
