@@ -85,7 +85,12 @@ def _escaped_lines(text: str) -> tuple[str, str, str]:
     return "", text.replace("\n", "\\n"), "\\n"
 
 
+def _florence(text: str) -> tuple[str, str, str]:
+    return "{'<MORE_DETAILED_CAPTION>': ", repr(text), "}"
+
+
 _ASK = "Describe this picture."
+_OTHER = "A hound runs beside the sea."
 MARKS: dict[str, tuple[_Wrap, ...]] = {
     "role": (
         _around("assistant\n"), _around("assistant "), _around("Assistant: "), _around("model\n"),
@@ -138,6 +143,9 @@ MARKS: dict[str, tuple[_Wrap, ...]] = {
         _around("<|ref|>", "<|/ref|><|det|>[[10, 20, 300, 400]]<|/det|>"), _around("▁"),
         _around("<poly>", "</poly>"), _around("", "[END]"), _around("", " [DONE]"),
         _around("", "\ndata: [DONE]"), _around("<image_start>", "<image_end>"),
+        _around("[gMASK]<sop>"), _around("[IMG][IMG_BREAK][IMG_END]"), _around("[TOOL_CALLS]"),
+        _around("", "[/TOOL_CALLS]"), _around("[SYSTEM_PROMPT]x[/SYSTEM_PROMPT]"),
+        _around("", "<eop>"), _around("[SUFFIX]", "[PREFIX]"), _around("[MASK] "),
     ),
     "fence": (
         _around("```\n", "\n```"), _around("```json\n", "\n```"), _around("~~~\n", "\n~~~"),
@@ -156,6 +164,8 @@ MARKS: dict[str, tuple[_Wrap, ...]] = {
         _json('{"name": "caption", "arguments": {"text": ', "}}"),
         _json('{\n  "alt_text": ', ",\n}"),
         _json("```json\n[", "]\n```"), _nested_json,
+        _json('{"<CAPTION>": ', "}"), _json("{'<DETAILED_CAPTION>': ", "}"), _florence,
+        _json('{"option_1": ', ', "option_2": "A hound."}'), _json('{"1": ', ', "2": "A hound."}'),
     ),
     "html": (
         _around("<p>", "</p>"), _around('<div class="a">', "</div>"), _around("<b>", "</b>"),
@@ -201,6 +211,29 @@ MARKS: dict[str, tuple[_Wrap, ...]] = {
         _around("alt_text: >-\n  "), _around("**Answer**\n\n"), _around("Caption (concise):\n"),
         _around("Final answer: "), _around("Output:\n"), _around("The caption is: "),
         _around("<reasoning>short</reasoning>"), _around("◁think▷look◁/think▷"),
+        _around("Caption → "), _around("Alt text -> "), _around("Caption => "),
+        _around("Concise: "), _around("Short version: "), _around("[ID: ", " End ID]"),
+        _around("[Image description: ", "]"), _around("Image ID: ", " [End ID]"),
+        _around("[ID: ", ". End of image description.]"), _around("[Alt text: ", " /end alt]"),
+        _around("### Reasoning\nIt is simple.\n### Answer\n"),
+        _around("### Reasoning It is simple. ### Answer "),
+        _around("## Caption ## "), _around("### Answer: "), _around("### Final answer\n"),
+        _around("**Reasoning:** It is simple. **Answer:** "),
+    ),
+    "alternative": (
+        _around("Alt 1: ", f" Alt 2: {_OTHER}"), _around("Option A: ", f"\nOption B: {_OTHER}"),
+        _around("Option A: ", f" Option B: {_OTHER}"), _around("", f" OR {_OTHER}"),
+        _around("", f"\n\nOR\n\n{_OTHER}"), _around("", f"\nOr: {_OTHER}"),
+        _around("", f" / {_OTHER}"), _around("", f" Alternatively: {_OTHER}"),
+        _around("1) ", f" 2) {_OTHER}"), _around("A) ", f"\nB) {_OTHER}"),
+        _around("**Option 1:** ", f"\n\n**Option 2:** {_OTHER}"),
+        _around("Variante 1: ", f" Variante 2: {_OTHER}"),
+        _around("Opción A: ", f"\nOpción B: {_OTHER}"),
+        _around("Version 1 – ", f" Version 2 – {_OTHER}"),
+        _around("Вариант 1: ", f" Вариант 2: {_OTHER}"), _around("案1：", f"案2：{_OTHER}"),
+        _around("选项A：", f"选项B：{_OTHER}"), _around("", f" (or: {_OTHER})"),
+        _around("First option: ", f" Second option: {_OTHER}"),
+        _around("", f"\nAlternative: {_OTHER}"), _around("Caption 1: ", f" Caption 2: {_OTHER}"),
     ),
     "escape": (
         _escaped_lines, _around("\\n"), _around("", "\\n\\n"), _around("", "\\n2."),
@@ -252,6 +285,12 @@ MARKS: dict[str, tuple[_Wrap, ...]] = {
         _around("", "\n\nNote: This caption has 37 characters."),
         _around("", " (This is a concise alt text.)"), _around("", "\n\nThis caption is accurate."),
         _around("Okay, the user wants a caption.\n\n"),
+        _around("Characters: 74. Good. "), _around("Length: 74 characters. OK. "),
+        _around("74 characters. "), _around("Perfect. "), _around("Good. "),
+        _around("", " I hope this helps!"), _around("", " Note that I cannot read the text."),
+        _around("", " The exact place cannot be determined."),
+        _around("", " Please note that names may be wrong."), _around("", " Looks good."),
+        _around("", " That works."), _around("", " Characters: 74."), _around("", " (74)"),
     ),
 }  # fmt: skip
 PROSE_MARKS = frozenset({"echo", "remark"})

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from app.validation.alternatives import OPTION_WORDS
 from app.validation.outer_marks import is_without_partner, marks_in
 from app.validation.sentences import SENTENCE_ENDS
 
@@ -32,17 +33,21 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "number glued to a word": r"\(?\d{1,2}[.)](?=[^\W\d_])",
         "number and a dash": r"\(?\d{1,2}\)?\s?[-–—]\s(?=[^\W\d_])"
         r"(?!.{1,1000}\b\d{1,2}\)?\s?[-–—]\s)",
+        "joining word": r"(?i:or|oder|oppure|lub|ili|или|または|或者)\s?[:：]",
+        "half a member of JSON": r"[\w<>/]{1,30}[\"']\s?:\s?[\"']",
         "fields in quotation marks": r"[\"“„]?\w{0,20}[\"”],\s?[\"“„]",
         "two quotations of sentences": rf"[\"“„«][^\"”“»]{{20,1000}}{_END}[\"”“»]\s[\"“„«]",
         "quotation before a sentence": rf"[\"“„«][^\"”“»]{{8,300}}{_END}[\"”“»]\s?[-–—]\s?"
         rf"(?:(?:\S{{1,40}}\s){{4}}|[\u3040-\u9fff]{{8}}).{{0,1000}}{_END}$",
         "value of a program": r"(?:None|null|nil|undefined|NaN|[Tt]rue|[Ff]alse)(?:,\s|\s[\"'“])",
-        "statement with a string": r"(?:(?:caption|alt|text|code|python|js|php|sql|bash)\s)?"
+        "statement with a string": r"(?:(?:[Cc]aption|alt|text|code|python|js|php|sql|bash"
+        r"|assistant|model|user)\s)?"
         r"(?:SELECT|INSERT|RETURN|echo|print|puts|return)(?:\s[\"'`]|$)",
         "prompt of a program": r"(?:In|Out)\s?\[|>>|[$%]=?\s|\w{1,20}>\s",
         "assignment": r"[a-z_]{2,20}=[a-z]",
         "word and dots": r"(?i:processing|loading|thinking|analy[sz]ing|generating|describing|hmm+)"
-        r"(?:\.{2,3}|…)\s|(?:Done|Finished|Ready)[!.]\s",
+        r"(?:\.{2,3}|…)\s|(?:Done|Finished|Ready|Good|Great|Nice|Perfect|Excellent"
+        r"|Correct|Fine|Yes|Best)[!.:]\s",
         "entry of a log": r"(?:INFO|DEBUG|TRACE|LOG)\s?[:|-]\s",
         "name of a model": rf"(?i:{_MODELS})(?i:[\w.-]{{0,20}})\s?[:：>]\s",
         "who said it": rf"(?i:assistant|user|ai|bot|model|{_MODELS})\s"
@@ -59,7 +64,9 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"|iteration|sample)\s?\d{0,2}\s?[:：]\s)",
         "name of a part of a prompt": r"(?i:instructions?|task|prompt|rules|requirements"
         r"|constraints|(?:output |response )?format|guidelines|query|request)\s?[:：]\s",
-        "metric": r"(?i:score|confidence|probability|status|tokens)\s?[:=]\s",
+        "metric": r"(?i:score|confidence|probability|status|tokens)\s?[:=]\s"
+        r"|(?i:(?:(?:character|word|char) ?count|characters?|chars?|words?|length|count))"
+        r"\s?[:=]\s?~?\d|[\"'“(]?(?:[a-z]{2,12}\s)?\(?\d{1,4} (?:characters|chars|words)[.!,;:)]\s",
         "bar in a quotation": r"[\"'“„«「『‹]\s?\|",
         "length alone": r"\(?\d{1,4} (?:characters|chars|words)\b\W{0,4}\w{0,3}\W{0,3}$",
         "bracket apart from its text": r"[(\[{]\s",
@@ -70,7 +77,9 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"|Deux|El|Los|Las|Dos|Il|Due|Um|Uma|Os|As|Een|De|Het|Twee|Dva|Dvije)\s",
         "label in a quotation": r"[\"'“”„«‹「『]\s?"
         r"(?i:the (?:caption|alt text|description) is|step \d|caption|alt(?: text)?|output|answer"
-        r"|description)\s?[:：]\s",
+        rf"|description|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：]\s",
+        "number before an open quotation": r"\d{1,2}\s[\"“„«「『‹]"
+        r"(?![^\"”“»」』›]{1,200}[\"”“»」』›])",
         "number before a quotation": r"\d{1,2}\s(?=[\"“„«「『‹]{1,2}[^\"”“»」』›]{20,1000}"
         rf"{_END}[{_CLOSERS}]{{1,2}}$)",
         "two kinds of quotation marks": r"'[\"“”„«`]|[“„«][\"`”]|[\"`][“„«]",
@@ -95,6 +104,9 @@ LAST: Mapping[str, re.Pattern[str]] = {
         "Roman number": rf"{_AFTER_END}{_GAP}[IVX]{{2,5}}[.)]?$",
         "remark": rf"{_AFTER_END}\s?(?i:the end|thank you(?: very much)?|thanks|done|cheers|enjoy"
         r"|finished|hope (?:that|this|it) helps|end of \w+)[.! ]{0,3}$",
+        "word for an option": rf"{_AFTER_END}\s?(?i:{OPTION_WORDS}|alt|caption)"
+        r"\s?(?:\d|[A-Ca-c])?\W{0,5}$",
+        "joining word": rf"{_AFTER_END}\s?(?i:or|oder|ou|oppure|lub|ili|или|または|或者)\W{{0,3}}$",
         "role glued to a word": r"[^\W\d_]assistant$|[A-Z]{2}(?:user|system|model)$",
         "percent-encoded sign": r"%[0-7][0-9A-F]$(?<!\d%..)",
         "comment": rf"{_AFTER_END}\s?(?:#|//|--)(?:\s.{{0,80}})?$",

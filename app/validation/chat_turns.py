@@ -128,6 +128,27 @@ IDENTIFIER_ALONE = re.compile(
     r"|\s{0,9}(?:[a-z]{3,20}(?:[A-Z][a-z]{2,20}){1,4}|[a-z]{2,20}(?:_[a-z]{2,20}){1,4})\s{0,9}"
 )
 """A role or a program's name for something, which is nobody's turn: "addCriterion"."""
+# "### Reasoning\nIt is simple.\n### Answer\n": what is under the first heading is no reply.
+_REASONING_NAMES = (
+    r"(?:reasoning|analysis|thoughts?|thinking|thought process|explanation|observations?)"
+)
+_HEADED_REASONING = re.compile(
+    rf"(?:#{{1,6}}\s{{0,4}}|[*_]{{2}}\s?){_REASONING_NAMES}\b"
+    rf"|(?<!\w){_REASONING_NAMES}(?:[ \t]{{0,3}}\n|[*_]{{0,2}}\s?[:：])",
+    re.IGNORECASE,
+)
+_ANSWERS = frozenset({"answer", "response", "output"})
+_ENDS_IN_LABEL = re.compile(
+    r"(?:answer|response|output|caption|alt text)[*_\s]{0,3}[:：][*_\s]{0,4}$", re.IGNORECASE
+)
+_ENDS_IN_QUESTION = re.compile(
+    r"(?:human|user|question)\s?[:：]\s[^\n]{1,200}\s{0,9}$", re.IGNORECASE
+)
+_INTERJECTION_ALONE = re.compile(
+    r"[\w/]{1,20}\]\s{0,4}|\W{0,4}(?:sure|certainly|of course|okay|ok|perfect|good|great|done"
+    r"|yes)\W{0,4}",
+    re.IGNORECASE,
+)
 # One of these is part of every mark: without any nothing else is searched for.
 _HINTS = (
     *_ROLES.split("|"), *_SPEAKERS.split("|"), "_", "▁", "<s>", "</s>", "bos", "begin", "end",
@@ -161,14 +182,25 @@ def assistant_turn(text: str) -> str:
     for boundary in _BOUNDARY.finditer(text):
         turn = text[start : boundary.start()]
         reply = _reply_in(turn, is_of_user=is_of_user)
-        if reply.strip() and not IDENTIFIER_ALONE.fullmatch(reply):
-            return reply
         role = next((boundary[group] for group in _ROLE_GROUPS if boundary[group]), "")
+        is_no_reply = (
+            IDENTIFIER_ALONE.fullmatch(reply)
+            or _INTERJECTION_ALONE.fullmatch(reply)
+            or _ENDS_IN_LABEL.search(reply, max(0, len(reply) - 40))
+            or (_is_of_model(role) and _ENDS_IN_QUESTION.search(reply))
+            or (role.casefold() in _ANSWERS and _HEADED_REASONING.search(reply))
+        )
+        if reply.strip() and not is_no_reply:
+            return reply
         # A header may have several tokens: without a role and text between, it goes on.
         if role or turn.strip():
             is_of_user = _IS_USER_ROLE.fullmatch(role) is not None
         start = boundary.end()
     return _reply_in(text[start:], is_of_user=is_of_user)
+
+
+def _is_of_model(role: str) -> bool:
+    return bool(role) and _IS_USER_ROLE.fullmatch(role) is None
 
 
 def _reply_in(turn: str, *, is_of_user: bool) -> str:

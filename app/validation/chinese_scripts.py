@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 _MIN_CHARACTERS = 3
-"""Fewer characters of the other script may be a name or copied from a sign."""
+"""Fewer characters of the other script, beside some of the right one, may be a name."""
+_MIN_CHARACTERS_ALONE = 2
+_SHORT_CHARS = 12
+"""A text up to this length has few characters that only one script uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,9 @@ def is_other_script(text: str, script: str) -> bool:
     simplified = sum(char in characters.simplified for char in text)
     traditional = sum(char in characters.traditional for char in text)
     wrong, right = (traditional, simplified) if script == "Hans" else (simplified, traditional)
-    return wrong >= _MIN_CHARACTERS and wrong > right
+    if right:
+        return wrong >= _MIN_CHARACTERS and wrong > right
+    return wrong >= (1 if len(text) <= _SHORT_CHARS else _MIN_CHARACTERS_ALONE)
 
 
 @functools.cache
@@ -38,8 +43,15 @@ def load_characters() -> _Characters:
     to_simplified = _read_table("TSCharacters.txt")
     simplified = {char for char, others in to_traditional.items() if char not in others}
     traditional = {char for char, others in to_simplified.items() if char not in others}
+    # What Taiwan and Hong Kong write is traditional, whatever else it is.
+    regional = {
+        char
+        for name in ("TWVariants.txt", "HKVariants.txt")
+        for others in _read_table(name).values()
+        for char in others
+    }
     return _Characters(
-        simplified=frozenset(simplified - traditional),
+        simplified=frozenset(simplified - traditional - regional),
         traditional=frozenset(traditional - simplified),
     )
 

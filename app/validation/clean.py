@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from app.validation.alternatives import take_first_alternative
 from app.validation.artefacts import strip_artefacts, strip_ends, unescape, unwrap_code
 from app.validation.caption_paragraph import extract_caption_paragraph
 from app.validation.labels import match_label
@@ -37,10 +38,12 @@ _LENGTH_NOTE = re.compile(
 # "[125/160]", "— 37 characters" after a sentence.
 _COUNT_NOTE = re.compile(
     r"(?<=[.!?。！？।\"”“’»)）」』\]])\s?(?:\[?\d{1,4}\s?/\s?\d{1,4}\]?"
-    r"|[-–—|]\s\d{1,4} (?:characters|chars|words|tokens))\s*$"
+    r"|[-–—|]\s\d{1,4} (?:characters|chars|words|tokens)"
+    r"|(?:That|This|It)(?:['’]s| is| has| makes| comes to) (?:\w{1,12} ){0,2}"
+    r"\d{1,4} (?:characters|chars|words|tokens)[^.]{0,40}\.?)\s*$"
 )
 # The end of a quotation or bracket, and another full stop: "A dog runs.].".
-_SECOND_STOP = re.compile(r"(?<=[.!?。])([\"'”’»)\]]{1,2})[.,;]$")
+_SECOND_STOP = re.compile(r"(?<=[.。])([\"'”’»)\]]{1,2})[.,;]$")
 # An item of a list without a second one.
 _LIST_ITEM = re.compile(
     r"(?:[-*•●▪#>→+]+|\[[ xX]\]|\(?(?P<number>\d{1,2})[.)]|\[\d{1,2}\]|\(?(?P<letter>[aA])\)"
@@ -48,6 +51,36 @@ _LIST_ITEM = re.compile(
     re.IGNORECASE,
 )
 _SECOND_ITEM = re.compile(r"(?<!\w)(?:\(?[2-9][.)]|\(?[bB]\)|step 2)\s", re.IGNORECASE)
+# "[ID: A dog runs. End ID]", as people mark image descriptions in social networks.
+_DESCRIPTION_START = re.compile(
+    r"[\[(]?\s?(?:(?:image|photo|picture|video) )?(?:ID|image description|description)\s?[:：]\s",
+    re.IGNORECASE,
+)
+_DESCRIPTION_END = re.compile(
+    r"(?<=\S)\s?[\[(]?(?:/|end (?:of )?)(?:(?:image|photo|picture|video) )?"
+    r"(?:ID|image description|description|alt(?: text)?|caption)\s?[^\w\s]{0,4}$",
+    re.IGNORECASE,
+)
+# "### Reasoning It is simple. ### Answer A dog runs.": each on its own line.
+_SECTION_WORD = (
+    r"(?:final |the )?(?:reasoning|analysis|thoughts?|thinking|explanation|observations?|answer"
+    r"|response|output|caption|alt[ -]?text|description)"
+)
+_INLINE_HEADING = re.compile(
+    rf"(?:^|(?<=\n)|[ \t])#{{1,6}}[ \t]?({_SECTION_WORD})[ \t]?#{{0,6}}[ \t]?[:：]?[ \t]"
+    r"(?=(?-i:[^\sa-z]))",
+    re.IGNORECASE,
+)
+_LABELLED_REASONING = re.compile(
+    r"[\W_]{0,4}(?:reasoning|analysis|thoughts?|thinking|explanation|observations?)"
+    r"[*_]{0,2}\s?[:：]",
+    re.IGNORECASE,
+)
+_ANSWER_AFTER_REASONING = re.compile(
+    r"(?<=[.!?。])[ \t]{0,4}(?=[*_]{0,2}(?:final )?(?:answer|response|output|caption|alt[ -]?text)"
+    r"[*_]{0,2}[:：])",
+    re.IGNORECASE,
+)
 # Microsoft Office appends this to the alt texts that it generates.
 _OFFICE_NOTE = re.compile(
     r"[\s.,]{0,6}(?:AI-generated content may be incorrect|Description (?:automatically )?generated"
@@ -61,6 +94,8 @@ _OFFICE_NOTE = re.compile(
     r"|Автоматически созданное описание|自動的に生成された説明|描述已自动生成)\.?\s*$",
     re.IGNORECASE,
 )
+_AFTER_REMARK_MAX_CHARS = 100
+_BEFORE_REMARK = re.compile(r"(?:[\W\d_]|[b-h]\b){0,10}")
 _ESCAPED_MARKUP = re.compile(r"<[a-zA-Z/!?]|&#?\w{1,32};")
 _UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
 _FORMAT_BEFORE_CAPITAL = re.compile(
@@ -130,11 +165,12 @@ def clean(draft: str, locale: str, *, prefers_description: bool = False) -> Clea
 def _clean_layer(
     draft: str, languages: tuple[Language, ...], *, prefers_description: bool
 ) -> Cleaned:
-    text = normalise_text(strip_reasoning(draft))
+    text = take_first_alternative(normalise_text(strip_reasoning(draft)))
     if not is_unmarked_reasoning(text):
         text = _unwrap_answer(text)
     if is_unmarked_reasoning(text):
         return Cleaned(" ".join(text.split()), defect="reasoning")
+    text = take_first_alternative(_split_sections(text))
     search_result = _SEARCH_RESULT.match(text)
     if search_result is not None:
         text = text[search_result.end() :]
@@ -152,11 +188,20 @@ def _clean_layer(
     )
 
 
+def _split_sections(text: str) -> str:
+    """The text with every inline heading, and an answer after reasoning, on a line of its own."""
+    text = _INLINE_HEADING.sub(r"\n### \1\n", text)
+    if _LABELLED_REASONING.match(text):
+        text = _ANSWER_AFTER_REASONING.sub("\n", text)
+    return text
+
+
 def _unwrap_answer(text: str) -> str:
     """The answer in JSON, HTML, escapes and turns of a chat, in any order."""
     for _ in range(_MAX_WRAPPERS):
         before = text
-        text = strip_artefacts(unwrap_code(unescape(unwrap_json_and_html(text))))
+        text = unescape(unwrap_json_and_html(take_first_alternative(text)))
+        text = strip_artefacts(unwrap_code(text))
         text = strip_outer_marks(strip_ends(text))
         if text == before:
             break
@@ -172,7 +217,7 @@ def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
         text = _strip_at_end(_LENGTH_NOTE, text, _NOTE_MAX_CHARS)
         text = _SECOND_STOP.sub(r"\1", _strip_at_end(_COUNT_NOTE, text, _NOTE_MAX_CHARS))
         text = _strip_at_end(_OFFICE_NOTE, text, _NOTE_MAX_CHARS).strip()
-        text = strip_outer_marks(strip_ends(text))
+        text = _strip_description_marks(strip_outer_marks(strip_ends(text)))
         text = _strip_preamble(text, languages)
         text = _strip_label(text, languages)
         text = _strip_list_item(text)
@@ -189,18 +234,30 @@ def _strip_closing_remarks(text: str, languages: tuple[Language, ...]) -> str:
         if text == before:
             break
     parts = split_sentences(text)
-    kept = len(parts)
-    while kept > 1 and any(
-        language.closing_remark.match(parts[kept - 1]) for language in languages
-    ):
-        kept -= 1
-    return text if kept == len(parts) else join_sentences(parts[:kept])
+    for at in range(1, len(parts)):
+        is_remark = any(
+            language.closing_remark.match(_BEFORE_REMARK.sub("", parts[at], count=1))
+            for language in languages
+        )
+        # A long text after it is no end of the answer.
+        if is_remark and sum(map(len, parts[at + 1 :])) <= _AFTER_REMARK_MAX_CHARS:
+            return join_sentences(parts[:at])
+    return text
 
 
 def _strip_at_end(pattern: re.Pattern[str], text: str, max_chars: int) -> str:
     """The text without what the pattern matches in its last characters."""
     match = pattern.search(text, max(0, len(text) - max_chars))
     return text if match is None else text[: match.start()]
+
+
+def _strip_description_marks(text: str) -> str:
+    """The text between "ID:" and "End ID"."""
+    end = _DESCRIPTION_END.search(text, max(0, len(text) - _HASHTAG_MAX_CHARS))
+    if end is None:
+        return text
+    start = _DESCRIPTION_START.match(text)
+    return text[0 if start is None else start.end() : end.start()]
 
 
 def _strip_list_item(text: str) -> str:

@@ -40,8 +40,8 @@ _WRAPPINGS = {
 _WRAPPING = re.compile("|".join(_WRAPPINGS.values()))
 _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
-    r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note)"
-    r"\s?[:：]"
+    r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note"
+    r"|answer|response|output|reasoning|explanation)\s?[:：]"
     r"|[.!?\"”]\s(?:human|user|assistant):|(?:^|[.!?]\s)Q:\s|\?\s?A:\s",
     re.IGNORECASE,
 )
@@ -85,6 +85,11 @@ _DOMAIN = re.compile(
     r"\w[\w-]\.(?:com|org|net|io|edu|gov|info|biz|co\.uk|de|fr|it|es|nl|pl|ru|jp|cn|app|dev)\b(?!\.\w)",
     re.IGNORECASE,
 )
+# "Booking.com" and "Wikipedia.org" are names, unless somebody is sent there.
+_NAMED_AS_DOMAIN = re.compile(
+    r"(?<![\w./@-])(?<!(?i:visit) )(?<!(?i:go to) )(?<!(?i:check out) )(?<!(?i:more (?:at|on)) )"
+    r"[A-Z][a-z]{2,20}(?:[A-Z\d][a-z\d]{0,12})?\.(?:com|org|net|de|fr|it|es|nl|pl)(?![\w/:-]|\.\w)"
+)
 _MARKUPS = {
     # Markup for a browser (HTML, 13.2.5.6), closed or not: "<svg/onload=...", "<!--".
     "tag": r"<[a-z/!?]|\bon[a-z]{4,20}\s?=|\b(?:class|src|href|alt|style)=",
@@ -96,7 +101,7 @@ _MARKUPS = {
     "string": r"^[\"“'„]{0,3}[frbu][\"']|^[\"']?echo\s[\"']|\breturn\s[\"']|[\"'],[\"']",
     "assignment": r"\bconst \w+\s?=|\w\s?=\s?[\"'`]",
     "member of JSON": r"[\"'](?:alt[_ ]?text|alt|caption|description|text|answer)[\"']\s?:"
-    r"|\w_\w{1,20}[\"']\s?:|[\"'][a-z_]{1,20}[\"']\s?:\s",
+    r"|\w_\w{1,20}[\"']\s?:|[\"'][a-z\d_<>/]{1,30}[\"']\s?:\s",
     # Escapes and commands that cleaning could not read.
     "backslash": r"\\",
 }
@@ -115,6 +120,8 @@ _EMOJI = re.compile(
     "\u203c\u2049\u2139\u2194-\u2199\u21a9\u21aa\u2328\u23cf\u24c2\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe"
     "\u265f\u267e\u2934\u2935\u2b05-\u2b07\u3030\u303d\u3297\u3299]"
 )
+# "I ♥ NY": a heart in a word's place.
+_HEART_AS_WORD = re.compile(r"(?<=[\w’'])\s?[♥❤]\s(?=[^\W\d_a-zß-ÿ])")
 # "Python 3.9+" and "A+" are complete.
 # “ and « close quotations in German, Czech, Croatian and Slovenian: there they stand at a word.
 _OPEN_END = re.compile(
@@ -208,7 +215,7 @@ def placeholder(given: RuleInput) -> str | None:
 
 def url_or_markup(given: RuleInput) -> str | None:
     """A URL, an e-mail address or code. A bare domain may be quoted as the text of a sign."""
-    if _URL.search(given.caption) or _DOMAIN.search(given.unquoted):
+    if _URL.search(given.caption) or _DOMAIN.search(_NAMED_AS_DOMAIN.sub(" ", given.unquoted)):
         return "It holds an address; leave addresses out."
     if _MARKUP.search(given.caption):
         return "It holds markup or code; write plain text."
@@ -217,4 +224,5 @@ def url_or_markup(given: RuleInput) -> str | None:
 
 def emoji(given: RuleInput) -> str | None:
     """A character that is drawn as a picture."""
-    return "It has an emoji in it; use words only." if _EMOJI.search(given.caption) else None
+    text = _HEART_AS_WORD.sub(" ", given.caption)
+    return "It has an emoji in it; use words only." if _EMOJI.search(text) else None

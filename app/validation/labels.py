@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from app.validation.alternatives import OPTION_WORDS
 from app.validation.chat_turns import IDENTIFIER_ALONE, assistant_turn
 from app.validation.languages import Language
 from app.validation.markup import MarkupLine
@@ -15,12 +16,17 @@ Section = Literal["caption", "description", "title", "other", "option"]
 """The sections of a structured draft. `option`: one of several alternatives ("Option 1:")."""
 
 _OPTION = re.compile(
-    r"(?:option|version|alternative|variante?|opción|opzione)\s+#?(?:\d|[a-c]|one|two)\b",
+    rf"(?:{OPTION_WORDS})\s?#?(?:1|a|one|I)\b"
+    rf"|(?:first|1st|best|main|erste|première|primera|prima|prva)\s(?:{OPTION_WORDS})\b",
     re.IGNORECASE,
+)
+_FURTHER_OPTION = re.compile(
+    rf"(?:{OPTION_WORDS})\s?#?(?:[2-9]|[b-d]|two|three|II|III)\b", re.IGNORECASE
 )
 # After a label: "Alt text (98 characters):", "Caption -", "Image 1: ".
 _LABEL_END = re.compile(
-    r"\s{0,2}#?\d{1,2}[:：]\s+|\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—|]\s+"
+    r"\s{0,2}#?\d{1,2}\s?(?:[:：→]|[-=]>)\s+|\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—|]\s+"
+    r"|\s{0,2}(?:→|⇒|➜|➔|[-=]{1,2}>)\s*"
 )
 
 _BLOCK_SCALAR = re.compile(r"^[|>][-+]?(?:$|\s(?=[^|]*$))")
@@ -82,4 +88,5 @@ def _label_patterns(languages: tuple[Language, ...]) -> tuple[tuple[Section, re.
         ("title", pattern([s for one in languages for s in one.title_labels], before)),
         ("other", pattern([s for one in languages for s in one.other_labels], before)),
         ("option", _OPTION),
+        ("other", _FURTHER_OPTION),
     )

@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from app.validation.alphabets import is_other_alphabet
 from app.validation.chinese_scripts import is_other_script, load_characters
 from app.validation.language_tags import chinese_script_of
 from app.validation.quoted_text import strip_quoted_text
@@ -79,6 +80,8 @@ def is_wrong_language(text: str, locale: str) -> bool:
     wrong_script = is_wrong_script(unquoted, locale)
     chinese_script = chinese_script_of(locale)
     if wrong_script or (chinese_script and is_other_script(unquoted, chinese_script)):
+        return True
+    if is_other_alphabet(unquoted, locale):
         return True
     if wrong_script is False or has_unusual_script(locale):
         return False

@@ -17,7 +17,8 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
     name: re.compile(pattern)
     for name, pattern in {
         # Brackets, quotations, tables
-        "closing or doubled bracket first": r"^(?:[<>【|}\])⟨⟩]|\(\(|\d{1,2}\]|\[[^\w\s“\"'’«»„])",
+        "closing or doubled bracket first": r"^(?:[<>【|}\])⟨⟩]|\(\(|[\w/]{1,20}\]"
+        r"|\[[^\w\s“\"'’«»„])",
         "opening bracket or bar last": rf"[<>【|{{`][{_QUOTE}]?$",
         "role in brackets first": r"^\[(?:ASSISTANT|USER|SYSTEM)\]",
         "quotation mark apart from its text": rf"^[\"'‘“]\s|\s[{_QUOTE}](?:\s\S{{1,2}})?$",
@@ -25,7 +26,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         r"|^[\"'“„«‘]{2}.{0,1000}[\"'”’»]{2}$",
         "doubled quotation mark": r"^([\"'“”„«‘])\1|([\"'“”’»])\2$",
         "quotation mark of another language": r"^»(?!.{0,300}\S«)",
-        "full stop after a closing mark": rf"{_SENTENCE_END}[\"”’»«)\]]{{1,2}}[.,;][\"'”’»]?$",
+        "full stop after a closing mark": r"[.。…][\"”’»«)\]]{1,2}[.,;][\"'”’»]?$",
         "empty quotation": r"“\s?”|„\s?“|«\s?»|\"\"",
         "closing mark before a word": r"“.{0,1000}\s”(?=\w)|[^\W\d]\"(?!s\b)[^\W\d]",
         "run of quotation marks": rf"[{_ANY_QUOTE}]{{3}}|\"'\"|'\"'",
@@ -60,11 +61,16 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "answer without its question": r"^A:\s(?!.{0,1000}\bB\b)",
         "percent-encoded sign": r"%0[ADad]",
         "interjection first": r"^[(\[\"'“‘]{1,3}(?:Sure|Certainly|Of course|Okay|Absolutely)[!,.]",
-        "file name first": r"^\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s",
-        "label without a colon": r"^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"'“„«»‹‘「『])"
+        "file name first": r"^(?![A-Z]\w{1,12}\.js\s)\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s",
+        "label without a colon": r"^(?:[Ff]inal [Aa]nswer|Reasoning|caption)\s"
+        r"(?=[A-Z\"]|[^\x00-\x7f])"
+        r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"'“„«»‹‘「『])"
         r"|^\W{0,3}(?:Caption|Alt text)\s\|",
+        "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
         "hashtag": rf"{_SENTENCE_END}[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
         "length of a text": r"\(\d{1,4} (?:characters|chars|words)\)"
+        r"|\b(?:[Ll]ength|[Cc]ount)\s?[:=]\s?~?\d{1,4} (?:char|word)"
+        r"|\b(?:[Cc]haracters|[Cc]hars|[Ww]ords)\s?[:=]\s?~?\d"
         r"|\s[—–-]\s\d{1,4} (?:characters|chars)\b(?!\s[a-z])"
         r"|\[\d{1,4}/\d{1,4}\]",
     }.items()

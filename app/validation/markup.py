@@ -28,10 +28,11 @@ _MAX_DEPTH = 4
 _JSON_MEMBER = re.compile(
     r"(?:^\s{0,9}|[\"'])"
     r"(?:alt[_ -]?text|alt|(?:image_)?(?:caption|description)|text|(?:final_)?answer"
-    r"|output|response|result|content)[\"']\s{0,9}:\s{0,9}"
+    r"|output|response|result|content|</?[a-z_]{2,30}>)[\"']\s{0,9}:\s{0,9}"
     r"(?:\"(?P<double>(?:[^\"\\]|\\.){1,4000}+)|'(?P<single>(?:[^'\\]|\\.|'(?=\w)){1,4000}+))",
     re.IGNORECASE,
 )
+_NUMBERED_KEY = re.compile(r"(?:(?:option|version|alternative|caption|alt|description)_?)?[1-9a-d]")
 _FENCE = re.compile(r"^[ \t]*(?:`{2,6}|~{2,6})[ \t]*[\w+#.-]{0,20}[ \t]*$", re.MULTILINE)
 _SENTENCE_ENDS = (".", "!", "?", "。", "।")
 _FENCE_WORD = r"(?:json|text|txt|plaintext|html|xml|markdown|md|yaml|python)\b"
@@ -236,6 +237,8 @@ def _find_caption(value: object, depth: int) -> str | None:
         if by_key.get(key):
             return _find_caption(by_key[key], depth - 1)
     values = list(by_key.values())
+    if all(map(_NUMBERED_KEY.fullmatch, by_key)):  # alternatives
+        values = values[:1]
     return _find_caption(values[0], depth - 1) if len(values) == 1 else None
 
 

@@ -10,6 +10,7 @@ from app.validation.sentences import split_sentences
 _AMBIGUOUS_LABELS = frozenset({
     "answer", "output", "response", "result", "scene", "overview", "summary", "narration", "svar",
     "resultat", "resultado", "risultato", "respuesta", "resposta", "risposta", "réponse",
+    "id", "concise", "short", "short version", "seo", "detailed",
     "résultat", "antwort", "ergebnis", "wynik", "odpowiedź", "opis", "beschreibung", "description",
 })  # fmt: skip
 _PREAMBLE_MAX_CHARS = 60

@@ -38,8 +38,12 @@ _ANSWER_STARTS = _any_of(
 )  # fmt: skip
 _SPECIAL_TOKENS = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁|⁇"
-    r"|data:\s?\[DONE\]|(?<=\n)data:\s*$|<unused\d{1,4}>|\[(?:IMG|IMG_END|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
+    r"|data:\s?\[DONE\]|(?<=\n)data:\s*$|<unused\d{1,4}>|\[[gs]MASK\](?:\s?<?sop(?![a-z])>?)?|<[se]op>|\[/?(?-i:[A-Z]{2,20}(?:_[A-Z\d]{1,20}){1,3})\]|\[(?:IMG|MASK|SUFFIX|PREFIX|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
     re.IGNORECASE,
+)
+# What a template puts between these is the caller's.
+_PROMPT_BLOCK = re.compile(
+    r"\[(SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\](?:[^\[]|\[(?!/\1\])){0,4000}+\[/\1\]"
 )
 # A space and a line end in the vocabulary of byte-level tokenisers; letters of Maltese, too.
 _BYTE_LEVEL_TOKENS = re.compile(r"(?<!\w)Ġ(?=[A-Z\u0370-\uffff][^A-Z])|(?<=[^\w\s])Ċ{1,3}(?!\w)")
@@ -78,7 +82,8 @@ def strip_reasoning(draft: str) -> str:
     answer = whole.after_last(_ANSWER_STARTS) or whole
     if answer is whole or answer.before_first(_REASONING_STARTS) is not None:
         answer = _drop_reasoning(answer)
-    text = _SPECIAL_TOKENS.sub(" ", assistant_turn(str(answer))[: MAX_DRAFT_CHARS + 1_000])
+    text = assistant_turn(str(answer))[: MAX_DRAFT_CHARS + 1_000]
+    text = _SPECIAL_TOKENS.sub(" ", _PROMPT_BLOCK.sub(" ", text))
     if "Ġ" in text or "Ċ" in text:
         text = _BYTE_LEVEL_TOKENS.sub(" ", text)
     return _unbox(text.strip())[:MAX_DRAFT_CHARS]

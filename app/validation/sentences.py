@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 SENTENCE_ENDS = ".!?…。！？．؟۔।"
 _WIDE_ENDS = ("。", "！", "？", "．", "」", "』")
-_CLOSING = "\"'”’»›“)]」』】）"
+_CLOSING = "\"'”’»«›“)]」』】）》〉⟩｣"
 _CLOSED_BY = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«"}
 # A sentence ends at an end mark, its closing quotation marks, and then white space or (in scripts
 # without spaces) the next character. Runs are bounded: otherwise a draft of full stops only would

@@ -15,8 +15,6 @@ _INVISIBLE = re.compile(
 # in emoji only, which a caption must not contain.
 _JOINER = re.compile("[\u200c\u200d]")
 _JOINERS = re.compile(r"(?<![\u0600-\u0dff])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\u0dff])")
-_TRADE_MARKS = re.compile("[™®]")
-"""Removed: screen readers spell them out and they add no information."""
 # A single space is left alone: most texts then have nothing to replace.
 _SPACES = re.compile(r"[^\S\n ][^\S\n]*| [^\S\n]+")
 _MAX_MARKS = 30
@@ -27,7 +25,7 @@ _MAYBE_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MAX_MARKS + 1},}}")
 
 
 def normalise_text(text: str) -> str:
-    """Normalises to NFC and folds white space; drops invisible characters and trade marks.
+    """Normalises to NFC and folds white space; drops invisible characters.
 
     Line ends are kept, each as `\\n`.
     """
@@ -40,7 +38,7 @@ def normalise_text(text: str) -> str:
         if _JOINER.search(text):
             text = _JOINERS.sub("", text)
         text = _MAYBE_MARKS.sub(lambda run: _drop_surplus_marks(run.group()), text)
-        text = _TRADE_MARKS.sub("", unicodedata.normalize("NFC", text))
+        text = unicodedata.normalize("NFC", text)
     return _SPACES.sub(" ", text).strip()
 
 
