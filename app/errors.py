@@ -38,14 +38,14 @@ class CaptionError(Exception):
         self.log_reason = log_reason
         self.retry_after_s = retry_after_s
         self.extra: Mapping[str, object] = extra or {}
-        self.token_uses: tuple[TokenUse, ...] = ()
-        """Of the drafts that led to it."""
+        self.token_uses: tuple[TokenUse, ...] | None = None
+        """Of the drafts that led to it; None where nobody has counted them, or they were taken."""
         super().__init__(log_reason or self.detail)
 
     def take_token_uses(self) -> tuple[TokenUse, ...]:
         """The tokens that it cost, once: requests that share work share its error."""
-        uses, self.token_uses = self.token_uses, ()
-        return uses
+        uses, self.token_uses = self.token_uses, None
+        return uses or ()
 
     @classmethod
     def retryable(cls) -> bool:

@@ -24,6 +24,7 @@ from app.runtime.drain import Drain
 from app.runtime.single_flight import SingleFlight
 from app.telemetry import request_context
 from app.telemetry.metrics import Metrics
+from app.token_use import UNKNOWN_TOKEN_USE
 from app.types import Caption, CaptionRequest, NormalisedImage
 
 KEYWORDS_UNUSED = "keywords_unused"
@@ -138,7 +139,7 @@ class Pipeline:
         outcome = "failed"
         model = self.drafting.captioner.name
         try:
-            async with self._step("caption", deadline, ModelTimeout):
+            async with self._step("caption", deadline, _no_time_to_caption):
                 if self.cache is None:
                     caption = await self.drafting.caption(image, request, deadline)
                 else:
@@ -179,7 +180,7 @@ class Pipeline:
         try:
             (caption, made_by), is_shared = await self._in_flight.run(key, deadline, make_and_put)
         except TimeoutError:
-            raise ModelTimeout(log_reason="waited for an equal request in flight") from None
+            raise _no_time_to_caption("waited for an equal request in flight") from None
         if is_shared:  # its tokens are counted once
             request_context.set_log_fields(shared_with=made_by)
             return replace(caption, cached=True, input_tokens=0, output_tokens=0, token_uses=())
@@ -205,6 +206,13 @@ class Pipeline:
             took_s = time.monotonic() - began_s
             self.metrics.stage_seconds.labels(name).observe(took_s)
             request_context.record_time(name, took_s)
+
+
+def _no_time_to_caption(log_reason: str = "") -> ModelTimeout:
+    """A call of a model may have been in flight, which is paid."""
+    error = ModelTimeout(log_reason=log_reason)
+    error.token_uses = (UNKNOWN_TOKEN_USE,)
+    return error
 
 
 def _no_time_to_normalise() -> Overloaded:

@@ -146,7 +146,7 @@ class Draft:
     is_fallbacks: bool = False
     """A fallback wrote it, which may be the same model elsewhere."""
     earlier_uses: tuple[TokenUse, ...] = ()
-    """Of calls to other models before, which gave no draft that was taken."""
+    """Of calls before it, to this or other models, which gave no draft that was taken."""
 
     def token_uses(self) -> tuple[TokenUse, ...]:
         """The tokens that it and the calls before it took."""

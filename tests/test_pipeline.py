@@ -480,6 +480,8 @@ async def test_a_step_that_overruns_the_deadline_is_stopped_with_its_own_error(s
     assert type(found) is error
     assert asyncio.get_running_loop().time() - began_s == pytest.approx(6)
     assert found.retry_after_s == (1 if step == "normalise" else None)
+    # A model may have been called, and its answer is paid.
+    assert found.take_token_uses() == ((UNKNOWN_TOKEN_USE,) if step == "caption" else ())
 
 
 @pytest.mark.usefixtures("virtual_time")

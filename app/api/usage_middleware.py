@@ -4,7 +4,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.dependencies import find_services
 from app.api.root_path import route_path
-from app.errors import InternalError
 
 _CAPTION_PATHS = "/v1/image/"
 
@@ -36,7 +35,7 @@ class UsageMiddleware:
             await self._app(scope, receive, count_and_send)
         except Exception:
             if not usage.is_counted:
-                usage.add_problem(InternalError.code)
+                usage.add_internal_error()
                 await meter.count(usage)
             raise
         finally:

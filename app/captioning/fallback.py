@@ -24,7 +24,7 @@ from app.captioning.errors import (
 from app.captioning.guarded_captioner import GuardedCaptioner
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
-from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
+from app.token_use import TokenUse
 from app.types import Draft, NormalisedImage
 
 _logger = logging.getLogger(__name__)
@@ -95,12 +95,13 @@ class FallbackCaptioner(Captioner):
                 draft = await guarded.draft(image, request, own_deadline)
             except (ModelUnavailable, ModelTimeout, ModelError, ImageNotAccepted) as error:
                 failures.append(error)
-                uses += _uncounted_uses(error)
+                uses += error.take_token_uses()
                 if index + 1 < len(self._guarded):  # the last reason is in the error raised
                     _log_failure(guarded, error)
-            except (CaptionRefused, CaptionUncertain) as error:
-                uses += _uncounted_uses(error)
-                if not _may_caption_later(failures):
+            except CaptionError as error:
+                uses += error.take_token_uses()
+                is_refusal = isinstance(error, (CaptionRefused, CaptionUncertain))
+                if not is_refusal or not _may_caption_later(failures):
                     error.token_uses = tuple(uses)
                     raise
                 _log_failure(guarded, error)
@@ -109,7 +110,8 @@ class FallbackCaptioner(Captioner):
                 if draft.text.strip() == "UNCERTAIN" and _may_caption_later(failures):
                     uses += draft.token_uses()
                     break
-                return replace(draft, earlier_uses=tuple(uses), is_fallbacks=index > 0)
+                earlier_uses = (*uses, *draft.earlier_uses)
+                return replace(draft, earlier_uses=earlier_uses, is_fallbacks=index > 0)
         combined = _combine(failures)
         combined.token_uses = tuple(uses)
         raise combined from None
@@ -123,15 +125,6 @@ def _log_failure(guarded: GuardedCaptioner, error: CaptionError) -> None:
 def _may_caption_later(failures: Sequence[_Failure]) -> bool:
     """Whether a captioner before this one failed for another reason than the image."""
     return any(not isinstance(error, ImageNotAccepted) for error in failures)
-
-
-def _uncounted_uses(error: CaptionError) -> tuple[TokenUse, ...]:
-    """Of a call that may have used tokens, without saying how many.
-
-    A server that is down, limited or not called uses none.
-    """
-    may_cost = isinstance(error, (ModelTimeout, ModelError, CaptionRefused))
-    return (UNKNOWN_TOKEN_USE,) if may_cost else ()
 
 
 def _combine(failures: Sequence[_Failure]) -> _Failure:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.circuit_breaker import CircuitBreaker
@@ -26,6 +26,7 @@ from app.captioning.errors import (
 )
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
+from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
 from app.types import Draft, NormalisedImage
 
 _logger = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ class _Suspect:
     deadline: Deadline
     error: ModelUnavailable | ModelError
     failed_probes: int
+    uses: list[TokenUse]
+    """The tokens of its calls that failed, also of those that follow."""
 
 
 @dataclass(slots=True)
@@ -122,7 +125,25 @@ class GuardedCaptioner:
     async def draft(
         self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
     ) -> Draft:
-        """One draft. Raises ModelUnavailable without a call where the breaker is open."""
+        """One draft. Raises ModelUnavailable without a call where the breaker is open.
+
+        The draft and the error tell the tokens of all calls besides the probe's, which is nobody's.
+        """
+        uses: list[TokenUse] = []
+        try:
+            draft = await self._draft(image, request, deadline, uses)
+        except CaptionError as error:
+            error.token_uses = tuple(uses)
+            raise
+        return replace(draft, earlier_uses=(*uses, *draft.earlier_uses))
+
+    async def _draft(
+        self,
+        image: NormalisedImage,
+        request: DraftRequest,
+        deadline: Deadline,
+        uses: list[TokenUse],
+    ) -> Draft:
         permit = self.breaker.acquire()
         if permit is None:
             raise ModelUnavailable(
@@ -134,12 +155,12 @@ class GuardedCaptioner:
             failed_probes = self._failed_probes
             try:
                 self._check_isolation(image_id)
-                draft = await self._call(image, request, deadline)
+                draft = await self._call(image, request, deadline, uses)
             except _UNEXPLAINED as error:
                 if self._count_verdicts(image_id):
                     raise _not_accepted(error) from None
                 self._check_suspicion(permit, image_id, error)
-                suspect = _Suspect(image, request, deadline, error, failed_probes)
+                suspect = _Suspect(image, request, deadline, error, failed_probes, uses)
                 draft = await self._find_culprit(suspect)
             except CaptionRefused as error:
                 await self._check_refusal(image_id, error, deadline)
@@ -148,14 +169,21 @@ class GuardedCaptioner:
             return draft
 
     async def _call(
-        self, image: NormalisedImage, request: DraftRequest, deadline: Deadline
+        self,
+        image: NormalisedImage,
+        request: DraftRequest,
+        deadline: Deadline,
+        uses: list[TokenUse],
     ) -> Draft:
         ended = asyncio.get_running_loop().create_future()
         self._in_flight.add(ended)
         try:
             return await self.captioner.draft(image, request, deadline)
-        except ServerFailed:
-            self._failed_meanwhile.add(image.source.sha256)
+        except CaptionError as error:
+            is_told = error.token_uses is not None
+            uses += error.take_token_uses() if is_told else _uncounted_uses(error)
+            if isinstance(error, ServerFailed):
+                self._failed_meanwhile.add(image.source.sha256)
             raise
         finally:
             self._in_flight.discard(ended)
@@ -257,7 +285,9 @@ class GuardedCaptioner:
         while True:
             asks -= 1
             try:
-                draft = await self._call(suspect.image, suspect.request, suspect.deadline)
+                draft = await self._call(
+                    suspect.image, suspect.request, suspect.deadline, suspect.uses
+                )
             except RequestRejected:
                 if not asks:
                     raise
@@ -354,6 +384,15 @@ class GuardedCaptioner:
                 )
             elif reset:
                 _logger.info("circuit_breaker.closed", extra={"captioner": self.label})
+
+
+def _uncounted_uses(error: CaptionError) -> tuple[TokenUse, ...]:
+    """Of a call that may have used tokens, without saying how many.
+
+    A server that is down, limited or not called uses none.
+    """
+    may_cost = isinstance(error, (ModelTimeout, ModelError, CaptionRefused))
+    return (UNKNOWN_TOKEN_USE,) if may_cost else ()
 
 
 def _captioner_failed(error: ModelUnavailable | ModelError) -> ModelUnavailable | ModelError:

@@ -21,7 +21,7 @@ ImageDetail = Literal["low", "high", "auto", "original"]
 class _Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def count_low_detail(self) -> int | None:
+    def count_low_detail(self, size: Size) -> int | None:  # noqa: ARG002 - others need it
         """Tokens of a picture with `detail: low`; None where no document says."""
         return None
 
@@ -34,6 +34,8 @@ class PatchTokens(_Rule):
     multiplier: float = Field(1.0, gt=0, le=100)
     max_patches: int | None = Field(None, ge=1)
     max_edge_px: int | None = Field(None, ge=64)
+    low_edge_px: int | None = Field(None, ge=64)
+    """The longer side with `detail: low`."""
 
     def count(self, size: Size) -> int:
         """Tokens of a picture of this size."""
@@ -45,6 +47,15 @@ class PatchTokens(_Rule):
             # Whole squares along the side that loses the larger part of one.
             scale *= min(math.floor(side) / side for side in sides)
             patches = self._patches(width * scale, height * scale)
+        return self._tokens(patches)
+
+    def count_low_detail(self, size: Size) -> int | None:
+        """Tokens of a picture that is scaled down to `low_edge_px`."""
+        if self.low_edge_px is None:
+            return None
+        return self._tokens(self._patches(*_fit(size, self.low_edge_px)))
+
+    def _tokens(self, patches: int) -> int:
         return math.ceil(patches * self.multiplier - 1e-9)
 
     def _patches(self, width: float, height: float) -> int:
@@ -94,7 +105,7 @@ class TileTokens(_Rule):
         tiles = _count(width * scale, self.tile_px) * _count(height * scale, self.tile_px)
         return self.base + self.per_tile * tiles
 
-    def count_low_detail(self) -> int:
+    def count_low_detail(self, size: Size) -> int:  # noqa: ARG002 - every rule has the same form
         """The base alone: the model gets the picture in one piece of 512 px."""
         return self.base
 

@@ -36,6 +36,13 @@ class KeyMetrics:
             registry=registry,
         )
 
+        self._unknown_tokens = Counter(
+            "altwright_key_unknown_tokens_total",
+            "Captions with a draft whose tokens the model's server did not tell, by key.",
+            ["key"],
+            registry=registry,
+        )
+
     def observe(self, key_name: str, counts: Mapping[str, int]) -> None:
         """Add the counts of one request, by field."""
         if key_name not in self._names:
@@ -51,6 +58,8 @@ class KeyMetrics:
                 self._captions.labels(key_name, outcome).inc(count)
             elif field in ("input_tokens", "output_tokens"):
                 self._tokens.labels(key_name, field.removesuffix("_tokens")).inc(count)
+            elif field == "unknown_tokens":
+                self._unknown_tokens.labels(key_name).inc(count)
 
 
 _CAPTION_ROUTES = ("/v1/image/caption", "/v1/image/captions", "/v1/caption/check")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from app.errors import InternalError
 from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
 from app.usage.months import Month
 from app.usage.report import price_field
@@ -44,8 +45,11 @@ class RequestUsage:
 
     def add_client_gone(self) -> None:
         """Nothing will be answered: the client has disconnected."""
-        uses = (UNKNOWN_TOKEN_USE,) if self._may_have_called_model else ()
-        self.add_problem(CLIENT_GONE, uses)
+        self._add_unfinished(CLIENT_GONE)
+
+    def add_internal_error(self) -> None:
+        """A bug ended it."""
+        self._add_unfinished(InternalError.code)
 
     @property
     def has_outcome(self) -> bool:
@@ -56,6 +60,11 @@ class RequestUsage:
         """Its part of each field of the usage."""
         counts = {name: count for name, count in self._counts.items() if count}
         return {REQUESTS_FIELD: 1, **counts}
+
+    def _add_unfinished(self, outcome: str) -> None:
+        """Nobody knows what its calls of a model had cost by then."""
+        uses = (UNKNOWN_TOKEN_USE,) if self._may_have_called_model else ()
+        self.add_problem(outcome, uses)
 
     def _add_tokens(self, token_uses: Sequence[TokenUse]) -> None:
         """The tokens of one caption's drafts. Unknown ones are counted as unknown, not as none."""

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from testing.servers.loopback_http_server import LoopbackHTTPServer, QuietHandler
@@ -28,6 +28,12 @@ class ChatCompletionsServer(LoopbackHTTPServer, ABC):
                 )
                 self.wfile.write(head.encode() + data)
 
+            def do_GET(self) -> None:
+                models = [{"id": name} for name in chat._models()]
+                data = json.dumps({"object": "list", "data": models}).encode()
+                head = f"HTTP/1.1 {200 if models else 404} x\r\ncontent-length: {len(data)}\r\n\r\n"
+                self.wfile.write(head.encode() + data)
+
         super().__init__(Handler)
 
     @property
@@ -42,6 +48,10 @@ class ChatCompletionsServer(LoopbackHTTPServer, ABC):
     def _headers(self) -> Mapping[str, str]:
         """Further headers of every response."""
         return {}
+
+    def _models(self) -> Sequence[str]:
+        """The names in its list of models; none where it has no list."""
+        return ()
 
     @abstractmethod
     def _complete(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Behaviour:
     """Rows whose number is a multiple of this are answered UNCERTAIN; 0: none."""
     has_numbered_captions: bool = False
     """Each caption names its row (NUMBERED_CAPTION), so that a misplaced one is found."""
+    has_usage: bool = True
+    """Whether it tells the tokens."""
     down: bool = False
     """Every connection is reset."""
     quota_after: int | None = None
@@ -132,7 +134,8 @@ class FlakyModelServer(LoopbackHTTPServer):
         caption = SEO if _IS_SEO.search(prompt) else CAPTION
         if behaviour.has_numbered_captions:
             caption = NUMBERED_CAPTION.format(row)
-        completion = chat_completion(_TEXTS.get(outcome, caption), usage=_USAGE)
+        usage = _USAGE if behaviour.has_usage else None
+        completion = chat_completion(_TEXTS.get(outcome, caption), usage=usage)
         self._send(handler, 200, json.dumps(completion).encode(), "application/json")
         if outcome == "captioned":
             with self._lock:

@@ -8,9 +8,9 @@ switched off, usage as the provider counts it, and its errors with their statuse
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from app.captioning.openai_compat.failure_kinds import FailureKind as Kind
 from testing.servers.chat_completions_server import ChatCompletionsServer, chat_completion
@@ -32,6 +32,8 @@ class ErrorReply:
     headers: Mapping[str, str] = field(default_factory=dict)
     retry_after_s: float | None = None
     """The wait that it names."""
+    about: Literal["key", "model"] | None = None
+    """What the operator got wrong."""
 
 
 Usage = Callable[[int, int], dict[str, Any]]
@@ -88,16 +90,22 @@ def gemini_usage(caption: int, thinking: int) -> dict[str, Any]:
 class ProviderServer(ChatCompletionsServer):
     """One provider. While `error` is set it answers with that."""
 
-    def __init__(self, fake: ProviderFake) -> None:
+    def __init__(
+        self, fake: ProviderFake, *, is_strict: bool = False, key: str | None = None
+    ) -> None:
+        """`is_strict`: it serves one model, with the key where there is one, and lists it."""
         super().__init__()
         self.fake = fake
+        self._is_strict = is_strict
+        self._key = key
         self.error: ErrorReply | None = None
         self.calls: list[dict[str, Any]] = []
 
     def _respond(self, body: dict[str, Any]) -> tuple[int, bytes]:
         self.calls.append(body)
-        if self.error is not None:
-            return self.error.status, json.dumps(self.error.body).encode()
+        error = self.error or self._operators_fault(body)
+        if error is not None:
+            return error.status, json.dumps(error.body).encode()
         for name, refusal in self.fake.refuses.items():
             if name in body:
                 return 400, json.dumps(refusal).encode()
@@ -105,6 +113,20 @@ class ProviderServer(ChatCompletionsServer):
 
     def _headers(self) -> Mapping[str, str]:
         return {} if self.error is None else self.error.headers
+
+    def _models(self) -> Sequence[str]:
+        return (self.fake.model,) if self._is_strict else ()
+
+    def _operators_fault(self, body: dict[str, Any]) -> ErrorReply | None:
+        if not self._is_strict:
+            return None
+        has_key = self._key is None or self.headers[-1]["authorization"] == f"Bearer {self._key}"
+        about = None if has_key else "key"
+        if about is None and body["model"] != self.fake.model:
+            about = "model"
+        if about is None:
+            return None
+        return next((error for error in self.fake.errors if error.about == about), None)
 
     def _complete(self, body: dict[str, Any]) -> dict[str, Any]:
         is_off = bool(self.fake.off) and all(
@@ -131,10 +153,10 @@ def _openai_like(key_status: int = 401) -> tuple[ErrorReply, ...]:
     """The errors that OpenAI and those who copy its bodies have in common."""
     return (
         ErrorReply(Kind.MISCONFIGURED, key_status,
-                   _error("Incorrect API key provided", code="invalid_api_key")),
+                   _error("Incorrect API key provided", code="invalid_api_key"), about="key"),
         ErrorReply(Kind.MISCONFIGURED, 404,
                    _error("The model `m` does not exist or you do not have access to it.",
-                          code="model_not_found")),
+                          code="model_not_found"), about="model"),
         ErrorReply(Kind.RATE_LIMITED, 429,
                    _error("Rate limit reached for m on requests per min (RPM): Limit 3, Used 3, "
                           "Requested 1. Please try again in 20s.", "requests",
@@ -181,8 +203,9 @@ FAKES: tuple[ProviderFake, ...] = (
         usage=plain_usage, thinks=True, off={"thinking": {"type": "disabled"}},
         errors=(
             ErrorReply(Kind.MISCONFIGURED, 401,
-                       _anthropic("authentication_error", "invalid x-api-key")),
-            ErrorReply(Kind.MISCONFIGURED, 404, _anthropic("not_found_error", "model: m")),
+                       _anthropic("authentication_error", "invalid x-api-key"), about="key"),
+            ErrorReply(Kind.MISCONFIGURED, 404, _anthropic("not_found_error", "model: m"),
+                       about="model"),
             ErrorReply(Kind.RATE_LIMITED, 429,
                        _anthropic("rate_limit_error", "This request would exceed your rate limit"),
                        {"retry-after": "21"}, 21),
@@ -202,9 +225,10 @@ FAKES: tuple[ProviderFake, ...] = (
         errors=(
             ErrorReply(Kind.MISCONFIGURED, 400,
                        _google(400, "API key not valid. Please pass a valid API key.",
-                               "INVALID_ARGUMENT")),
+                               "INVALID_ARGUMENT"), about="key"),
             ErrorReply(Kind.MISCONFIGURED, 404,
-                       _google(404, "models/m is not found for API version v1main", "NOT_FOUND")),
+                       _google(404, "models/m is not found for API version v1main", "NOT_FOUND"),
+                       about="model"),
             ErrorReply(Kind.RATE_LIMITED, 429,
                        _google(429, "You exceeded your current quota. Please retry in 36.4s.",
                                "RESOURCE_EXHAUSTED", details=[{"retryDelay": "36s"}]),
@@ -296,7 +320,8 @@ FAKES: tuple[ProviderFake, ...] = (
         usage=plain_usage, thinks=True, off={"reasoning_effort": "none"},
         errors=(
             ErrorReply(Kind.MISCONFIGURED, 404,
-                       _error("model 'm' not found, try pulling it first", "api_error")),
+                       _error("model 'm' not found, try pulling it first", "api_error"),
+                       about="model"),
             ErrorReply(Kind.IMAGE_TOO_LARGE, 500,
                        _error("prompt too long; exceeded max context length by 341 tokens",
                               "api_error")),

@@ -59,3 +59,21 @@ def test_rows_that_a_limit_leaves_are_told(
     assert completed.returncode == 0
     assert "2 are left for the next run" in completed.stdout
     assert "left" not in command.run(*CSV).stdout
+
+
+def test_texts_whose_tokens_are_not_told_have_an_unknown_cost_and_not_none(
+    command: BackfillCommand, flaky_model: FlakyModelServer
+) -> None:
+    """Refused ones, and those of a server that does not count."""
+    rows = [blank_row(number, flaky_model.image_url(number)) for number in (1, 2, 3, 4)]
+    write_csv(command.folder / "in.csv", rows)
+    prices = ("--price-in", "10", "--price-out", "10")
+    flaky_model.behaviour.refused_every = 4
+    completed = command.run(*CSV, *prices, "--limit", "1")
+    assert "0.01 by your prices\n" in completed.stdout
+    completed = command.run(*CSV, *prices)
+    assert "0.02 by your prices without 1 text whose tokens are not known" in completed.stdout
+    flaky_model.behaviour.has_usage = False
+    summary = command.run_json("in.csv", "--to", "untold.csv", *prices)
+    assert (summary["money"], summary["input_tokens"]) == (None, 0)
+    assert summary["texts_without_tokens"] == 4

@@ -92,6 +92,14 @@ async def test_tokens_of_a_call_that_failed_are_unknown_unless_the_server_was_aw
     assert failed.take_token_uses() == uses * 2
 
 
+async def test_tokens_of_an_earlier_model_are_told_whatever_the_last_one_raises() -> None:
+    """Also an error after which no other captioner is asked."""
+    chain = [ScriptedCaptioner("first", ModelTimeout()), ScriptedCaptioner("b", Overloaded())]
+    failed = await failed_draft(FallbackCaptioner(chain))
+    assert isinstance(failed, Overloaded)
+    assert failed.take_token_uses() == (UNKNOWN_TOKEN_USE,)
+
+
 async def test_a_draft_that_is_not_taken_has_its_tokens_counted() -> None:
     """UNCERTAIN of a fallback, where the model may caption the image later."""
     first = ScriptedCaptioner("first", ModelUnavailable())

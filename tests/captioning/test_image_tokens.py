@@ -60,11 +60,17 @@ def test_openai_counts_squares_of_32_pixels_times_a_factor(
     assert PatchTokens(rule="patches", multiplier=1.2, max_patches=2_500).count(size) == tokens
 
 
+@pytest.mark.parametrize(("size", "tokens"), [((1024, 1024), 1_229), ((2048, 2048), 3_000)])
+def test_gpt_5_4_counts_as_in_the_examples_of_its_guide(size: tuple[int, int], tokens: int) -> None:
+    """https://developers.openai.com/api/docs/guides/images-vision"""
+    assert load_providers()["openai"].count_image_tokens("gpt-5.4-mini", size) == tokens
+
+
 @pytest.mark.parametrize(("size", "patches"), [((1024, 1024), 1_024), ((1800, 2400), 1_452)])
 def test_openai_shrinks_a_picture_with_too_many_squares(
     size: tuple[int, int], patches: int
 ) -> None:
-    """The two examples of https://developers.openai.com/api/docs/guides/images-vision"""
+    """The two examples of an earlier version of that guide."""
     assert PatchTokens(rule="patches", max_patches=1_536).count(size) == patches
 
 
@@ -127,9 +133,13 @@ def test_the_tables_in_the_documentation_are_made_from_the_files() -> None:
         assert found[1] == table
 
 
-def test_low_detail_is_the_base_where_tiles_are_counted_and_unknown_elsewhere() -> None:
+def test_low_detail_is_the_base_of_tiles_and_512_pixels_of_patches_where_that_is_documented() -> (
+    None
+):
     """https://developers.openai.com/api/docs/guides/images-vision: 85 tokens for GPT-4o."""
     openai = load_providers()["openai"]
     assert openai.count_image_tokens("gpt-4o", (1200, 900)) == 765
     assert openai.count_image_tokens("gpt-4o", (1200, 900), "low") == 85
-    assert openai.count_image_tokens("gpt-5.6-luna", (1200, 900), "low") is None
+    assert openai.count_image_tokens("gpt-5.6-luna", (1200, 900), "low") == 231  # 16 x 12 squares
+    assert openai.count_image_tokens("gpt-5.6-luna", (320, 240), "low") == 96
+    assert openai.count_image_tokens("gpt-5.4", (1200, 900), "low") is None

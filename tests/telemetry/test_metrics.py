@@ -14,10 +14,11 @@ def test_a_request_is_counted_and_timed_in_the_prometheus_text_format() -> None:
 def test_usage_is_counted_by_key_up_to_two_hundred_of_them() -> None:
     metrics = Metrics()
     for number in range(250):
-        counts = {"requests": 1, "captions caption": 2, "input_tokens": 9, "unknown_cost": 1}
+        counts = {"requests": 1, "captions caption": 2, "input_tokens": 9, "unknown_tokens": 1}
         metrics.observe_usage(f"key-{number}", counts)
     text = metrics.exposition().decode()
     assert 'altwright_key_requests_total{key="key-0"} 1.0' in text
     assert 'altwright_key_captions_total{key="(other)",outcome="caption"} 100.0' in text
     assert 'altwright_key_tokens_total{direction="input",key="key-0"} 9.0' in text
+    assert 'altwright_key_unknown_tokens_total{key="key-0"} 1.0' in text
     assert 'key="key-249"' not in text

@@ -84,14 +84,17 @@ def test_tokens_without_a_price_have_an_unknown_cost_and_no_tokens_cost_nothing(
     assert (report.unknown_tokens, report.unknown_cost, report.costs) == (0, 1, {})
 
 
-def test_a_client_that_left_may_have_cost_tokens_once_the_work_began() -> None:
-    early, late = (RequestUsage(NOVEMBER, makes_captions=True) for _ in range(2))
+def test_a_request_without_an_answer_may_have_cost_tokens_once_the_work_began() -> None:
+    """The client left, or a bug ended it."""
+    early, late, broken = (RequestUsage(NOVEMBER, makes_captions=True) for _ in range(3))
     late.begin_work()
     for request in (early, late):
         request.add_client_gone()
-    report = report_of(early, late)
-    assert report.captions == {"client_gone": 2}
-    assert report.unknown_tokens == 1
+    broken.begin_work()
+    broken.add_internal_error()
+    report = report_of(early, late, broken)
+    assert report.captions == {"client_gone": 2, "internal": 1}
+    assert report.unknown_tokens == 2
 
 
 def test_fields_that_nobody_here_wrote_are_no_error() -> None:

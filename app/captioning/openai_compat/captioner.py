@@ -29,6 +29,7 @@ from app.captioning.prompt import system_prompt, user_prompt
 from app.captioning.providers.notes import describe_model
 from app.captioning.providers.provider import ErrorStatement, Provider
 from app.captioning.styles.loader import load_styles
+from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.types import Draft, ModelImage, NormalisedImage
 from app.validation.verdict import validate_draft
@@ -105,15 +106,22 @@ class OpenAICompatCaptioner(Captioner):
     ) -> Draft:
         """Write one draft before the deadline. Cancelling the call closes its connection.
 
-        Raises ModelUnavailable, ModelError, ModelTimeout or CaptionRefused.
+        Raises ModelUnavailable, ModelError, ModelTimeout or CaptionRefused. Either tells the
+        tokens of all calls.
         """
         retry_policy = RetryPolicy(self._settings.timeout_s, self._settings.retry_wait_max_s)
         model_image = await self._image_for_model(image.for_models)
         chat_request = self._chat_request(model_image, request)
         session = self._create_session(chat_request, retry_policy, deadline)
-        draft = self._draft_of(*await session.run())
+        try:
+            draft = self._draft_of(*await session.run())
+        except CaptionError as error:
+            error.token_uses = session.token_uses(self._price)
+            raise
         sent = session.sent_image
-        return replace(draft, sent_px=(sent.width_px, sent.height_px))
+        return replace(
+            draft, sent_px=(sent.width_px, sent.height_px), earlier_uses=session.untold_uses
+        )
 
     async def probe(self) -> bool | None:
         """Whether the model answers a request with a known good image with any text now."""

@@ -35,6 +35,12 @@ class Failure:
     is_unexplained: bool = False
     """This image may be the cause, or the server: only a request with another image can tell."""
 
+    @property
+    def may_have_cost(self) -> bool:
+        """Whether the model may have written a response that was lost on its way, and is paid."""
+        is_broken = self.status is None and self.is_unexplained
+        return is_broken or self.status in _TIMEOUT_STATUSES
+
 
 _KEY_REASON = (
     "the key was refused: check ALTWRIGHT_MODEL_API_KEY (or api_key in ALTWRIGHT_FALLBACKS), and "
@@ -196,6 +202,8 @@ _UNAVAILABLE = re.compile(
 _AUTHENTICATION_STATUSES = frozenset({401, 403, 407})
 # 498 is Groq's for its flex tier, 499 nginx's for a request that was cancelled.
 _TRANSIENT_STATUSES = frozenset({408, 409, 425, 498, 499})
+# A gateway did not wait for the model. 524 is Cloudflare's.
+_TIMEOUT_STATUSES = frozenset({408, 499, 504, 524})
 # Statuses that may concern this one request, gateways' own among them (446 is Portkey's for a
 # guardrail), and the 500 of servers that have no other.
 _REQUEST_STATUSES = (

@@ -170,7 +170,7 @@ def _from_choices(
         or _REFUSED.search(native_finish) is not None
     )
     is_truncated = finish in _TRUNCATED or native_finish in _TRUNCATED
-    counts = _TokenCounts.of(usage)
+    counts = _TokenCounts.of(usage, has_text=bool(text.strip()))
     return ModelResponse(
         text=text,
         truncated=is_truncated,
@@ -274,9 +274,12 @@ class _TokenCounts:
     uncounted: int
 
     @classmethod
-    def of(cls, usage: Mapping[str, Any]) -> "_TokenCounts":
-        sent = _token_count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    def of(cls, usage: Mapping[str, Any], *, has_text: bool) -> "_TokenCounts":
+        # Servers that do not count say 0, and every prompt and every text has tokens.
+        sent = _token_count(usage.get("prompt_tokens", usage.get("input_tokens"))) or None
         written = _token_count(usage.get("completion_tokens", usage.get("output_tokens")))
+        if not written and has_text:
+            written = None
         total = _token_count(usage.get("total_tokens"))
         if sent is None or written is None or total is None or total <= sent + written:
             return cls(sent, written, 0)

@@ -55,6 +55,7 @@ from app.captioning.openai_compat.response import InvalidResponse, ModelResponse
 from app.captioning.openai_compat.server_text import loggable_codes, loggable_message
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
+from app.token_use import UNKNOWN_TOKEN_USE, TokenPrice, TokenUse
 from app.types import ModelImage
 
 _logger = logging.getLogger(__name__)
@@ -75,6 +76,11 @@ _FINAL_KINDS = frozenset({
     FailureKind.QUOTA_EXHAUSTED, FailureKind.RUNNER_CRASHED,
 })  # fmt: skip
 """No other call is made for these, whatever else the message mentions."""
+_UNPAID_KINDS = frozenset({
+    FailureKind.MISCONFIGURED, FailureKind.NO_IMAGE_INPUT, FailureKind.QUOTA_EXHAUSTED,
+    FailureKind.RATE_LIMITED, FailureKind.SERVER_UNAVAILABLE, FailureKind.CONNECT_TIMEOUT,
+})  # fmt: skip
+"""With these the model was not asked. What a filter or a limit of its own refused may be paid."""
 _FIRST_BACKOFF_S = 0.5
 """The first wait where the server names none; doubled each time, as in the openai SDK."""
 _MIN_CALL_S = 0.5
@@ -117,6 +123,17 @@ class Session:
         self._parameter_changes_left = _MAX_PARAMETER_CHANGES
         self._headroom_steps_left = _MAX_HEADROOM_STEPS
         self._responses: list[ModelResponse] = []
+        self._has_untold_tokens = False
+
+    @property
+    def untold_uses(self) -> tuple[TokenUse, ...]:
+        """Of calls that may be paid, and of which the server told nothing."""
+        return (UNKNOWN_TOKEN_USE,) if self._has_untold_tokens else ()
+
+    def token_uses(self, price: TokenPrice | None) -> tuple[TokenUse, ...]:
+        """Of all calls so far, where they led to an error."""
+        told = (TokenUse(one.input_tokens, one.output_tokens, price) for one in self._responses)
+        return (*told, *self.untold_uses)
 
     @property
     def sent_image(self) -> ModelImage:
@@ -136,6 +153,7 @@ class Session:
         except Exception as error:
             # Whatever a server sends that nobody foresaw: a fallback is called, and no 500 sent.
             _logger.exception("model.response_unforeseen", extra={"model": self._request.model})
+            self._has_untold_tokens = True
             reason = f"{self._request.model}: {type(error).__name__} while a response was read"
             raise RequestSpecificError(log_reason=reason) from None
 
@@ -144,6 +162,7 @@ class Session:
             sent = self._learned.current
             outcome = await self._attempt(sent)
             if isinstance(outcome, Failure):
+                self._has_untold_tokens |= outcome.may_have_cost
                 await self._prepare_retry(outcome, sent)
                 continue
             self._responses.append(outcome)
@@ -182,6 +201,7 @@ class Session:
             body = RequestBody(parameters, image_placeholder, request.image.jpeg)
             return await self._endpoint.create_chat_completion(body, call_s)
         except TimeoutError:
+            self._has_untold_tokens = True
             reason = f"{request.model}: no response within {call_s:.1f} s"
             if call_s < min(timeout_s, _FAIR_TIMEOUT_S):
                 raise DeadlineExceeded(log_reason=reason) from None
@@ -306,6 +326,7 @@ class Session:
     def _raise(self, failure: Failure) -> NoReturn:
         """Raise the caption error for a failure that is not retried."""
         reason, wait_s = self._log_reason(failure), failure.retry_after_s
+        self._has_untold_tokens |= failure.kind not in _UNPAID_KINDS
         log_operators_fault(self._request.model, failure, reason)
         match failure.kind:
             case FailureKind.CONTENT_FILTERED:
@@ -368,10 +389,16 @@ def _parse(received: _Received) -> ModelResponse | Failure:
         kind = FailureKind.MISCONFIGURED if is_wrong_server else FailureKind.RESPONSE_INVALID
         # The known good image tells whether this image, or one caller's text, makes it respond so.
         return Failure(kind, parsed.reason, status=status, is_unexplained=is_wrong_server)
-    if request.total_has_thinking and parsed.output_tokens is not None:
-        output_tokens = parsed.output_tokens + parsed.uncounted_tokens
-        return replace(parsed, output_tokens=output_tokens, uncounted_tokens=0)
-    return parsed
+    return _with_all_tokens(parsed, request) if parsed.uncounted_tokens else parsed
+
+
+def _with_all_tokens(response: ModelResponse, request: ChatRequest) -> ModelResponse:
+    """The tokens of the total that are in no other count: Gemini's thinking, else unknown ones."""
+    is_thinking = request.total_has_thinking or "gemini" in (response.model or "").lower()
+    written = response.output_tokens
+    if not is_thinking or written is None:
+        return replace(response, output_tokens=None)
+    return replace(response, output_tokens=written + response.uncounted_tokens, uncounted_tokens=0)
 
 
 def _sum_if_known(counts: list[int | None]) -> int | None:

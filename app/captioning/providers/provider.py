@@ -208,7 +208,7 @@ class Provider(BaseModel):
         found = next((each for each in self.image_tokens if each.is_about(model)), None)
         if found is None:
             return None
-        return found.count.count_low_detail() if detail == "low" else found.count.count(size)
+        return found.count.count_low_detail(size) if detail == "low" else found.count.count(size)
 
     def price_of(self, model: str) -> ListedPrice | None:
         """The list price of a model; None where none was read."""

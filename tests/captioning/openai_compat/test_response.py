@@ -239,12 +239,18 @@ def test_reasoning_is_detected(value: object, has_reasoning: bool) -> None:
         ({"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 3}, (20, 8, 0)),
         ({"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": "many"}, (20, 8, 0)),
         ({"completion_tokens": 8, "total_tokens": 433}, (None, 8, 0)),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, (None, None, 0)),
+        ({"prompt_tokens": 20, "completion_tokens": 0, "total_tokens": 20}, (20, None, 0)),
+        ({"prompt_tokens": 0, "completion_tokens": 8}, (None, 8, 0)),
     ],
 )  # fmt: skip
 def test_tokens_in_the_total_alone_are_told_apart(
     usage: dict[str, Any], counts: tuple[int | None, int | None, int]
 ) -> None:
-    """Those of reasoning that is counted beside the completion (xAI) are output."""
+    """Those of reasoning that is counted beside the completion (xAI) are output.
+
+    Where a prompt and a text had no tokens, the server has not counted.
+    """
     found = read({**message(content="A mug."), "usage": usage})
     assert isinstance(found, ModelResponse)
     assert (found.input_tokens, found.output_tokens, found.uncounted_tokens) == counts

@@ -16,6 +16,7 @@ from app.captioning.errors import (
 )
 from app.captioning.fallback import FallbackCaptioner
 from app.runtime.deadline import Deadline
+from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
 from app.types import ModelImage
 from testing.images import jpeg
 from testing.servers.llmock_model_server import LlmockModelServer
@@ -294,3 +295,93 @@ async def test_thinking_that_is_in_the_total_alone_is_paid_and_gets_room(
         assert (found.text, found.cut) == ("A blue disc on white.", False)
         assert (found.input_tokens, found.output_tokens) == (600, 64 + 9_008)
         assert [request["max_tokens"] for request in model.requests] == [64, 2112]
+
+
+TOLD = TokenUse(300, 20, None)
+"""What `completion` says of each response."""
+
+
+async def test_tokens_of_responses_are_told_where_a_later_call_of_the_session_fails(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """Thinking used up the first one; the server is limited at the second."""
+    async with raw_model_server() as model:
+        model.respond(completion("", finish_reason="length")).respond("{}", 429, retry_after="99")
+        chain = FallbackCaptioner([make_captioner(model.base_url)])
+        error = await failed_draft(chain)
+        assert (error.code, error.take_token_uses()) == ("model_unavailable", (TOLD,))
+
+
+@pytest.mark.parametrize(
+    ("body", "uses"),
+    [
+        (completion("", finish_reason="length"), (TOLD,) * 3),
+        (completion("Two", finish_reason="content_filter"), (TOLD,)),
+        (completion("loop " * 40_000), (UNKNOWN_TOKEN_USE,)),
+    ],
+    ids=["nothing but thinking", "filtered", "unusable"],
+)
+async def test_tokens_of_a_response_that_is_no_caption_are_told(
+    make_captioner: CaptionerFactory, body: dict[str, object], uses: tuple[TokenUse, ...]
+) -> None:
+    """Unknown ones only where the response could not be read."""
+    async with raw_model_server() as model:
+        model.respond(body)
+        error = await failed_draft(FallbackCaptioner([make_captioner(model.base_url)]))
+        assert error.take_token_uses() == uses
+
+
+@pytest.mark.parametrize(("status", "message"), [(401, "Incorrect API key"), (404, "no model")])
+async def test_a_call_with_a_wrong_key_or_name_takes_no_tokens(
+    make_captioner: CaptionerFactory, status: int, message: str
+) -> None:
+    """The cost of a chain whose first model is misconfigured is known."""
+    async with raw_model_server() as wrong, raw_model_server() as right:
+        wrong.respond(openai_error(message), status)
+        right.complete("A blue disc.")
+        chain = [make_captioner(wrong.base_url), make_captioner(right.base_url)]
+        assert (await draft(FallbackCaptioner(chain))).token_uses() == (TOLD,)
+
+
+async def test_a_response_that_was_lost_on_its_way_may_be_paid(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """The connection broke, or a gateway did not wait; a 500 costs nothing."""
+    async with raw_model_server() as model:
+        captioner = make_captioner(model.base_url)
+        model.break_off().complete("A blue disc.")
+        assert (await draft(captioner, 30)).token_uses() == (UNKNOWN_TOKEN_USE, TOLD)
+        model.clear().respond("{}", 504).complete("A blue disc.")
+        assert (await draft(captioner, 30)).token_uses() == (UNKNOWN_TOKEN_USE, TOLD)
+        model.clear().respond("{}", 500).complete("A blue disc.")
+        assert (await draft(captioner, 30)).token_uses() == (TOLD,)
+
+
+async def test_tokens_of_an_image_that_was_tried_again_are_told(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """The connection broke three times, twice, before the trial that captioned it."""
+    async with raw_model_server() as model:
+        chain = FallbackCaptioner([make_captioner(model.base_url)])
+        for _ in range(6):
+            model.break_off()
+        model.complete("A house.").complete("A blue disc.")
+        first = await failed_draft(chain)
+        assert (first.code, first.take_token_uses()) == ("model_unavailable", (UNKNOWN_TOKEN_USE,))
+        found = await draft(chain, 30)
+        assert (found.text, found.token_uses()) == ("A blue disc.", (UNKNOWN_TOKEN_USE, TOLD))
+
+
+async def test_tokens_in_no_count_are_unknown_where_they_are_not_geminis(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """A gateway's own name for Gemini: what has answered tells."""
+    body = completion("A blue disc.")
+    body["usage"] = {"prompt_tokens": 300, "completion_tokens": 8, "total_tokens": 400}
+    async with raw_model_server() as model:
+        model.respond(body)
+        found = await draft(make_captioner(model.base_url), 30)
+        assert (found.input_tokens, found.output_tokens) == (300, None)
+        model.clear().respond({**body, "model": "gemini-3.5-flash"})
+        found = await draft(make_captioner(model.base_url), 30)
+        assert (found.input_tokens, found.output_tokens) == (300, 100)

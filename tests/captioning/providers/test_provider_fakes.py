@@ -1,6 +1,8 @@
 """Each provider, played by a fake: a caption, thinking off, and each of its errors."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from app.runtime.deadline import Deadline
 from app.types import ModelImage
 from testing.dialect_table import OUTCOMES
 from testing.images import jpeg
+from testing.provider_table import render_table
 from testing.servers.provider_fakes import (
     CAPTION,
     FAKES,
@@ -127,3 +130,11 @@ async def test_an_error_of_a_provider_is_understood(
     assert f"`{caught.value.code}` {caught.value.status}" == expected
     wait_s = error.retry_after_s
     assert caught.value.retry_after_s == (None if wait_s is None else pytest.approx(wait_s, abs=1))
+
+
+def test_the_table_in_the_documentation_is_what_the_fakes_answer() -> None:
+    """python -m testing.provider_table"""
+    page = (Path(__file__).parents[3] / "docs/models.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- fakes -->\n(.*?)\n<!-- end -->", page, re.DOTALL)
+    assert found is not None
+    assert found[1] == render_table()

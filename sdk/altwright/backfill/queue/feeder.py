@@ -242,6 +242,7 @@ class _Feeder:
 def _set_progress(progress: RunProgress, counts: RunCounts, before: RunCounts) -> None:
     progress.states = Counter(counts.by_state)
     progress.calls = counts.attempts - before.attempts
+    progress.texts_without_tokens = None
     progress.input_tokens = counts.input_tokens - before.input_tokens
     progress.output_tokens = counts.output_tokens - before.output_tokens
     progress.written, progress.kept = counts.written, counts.kept

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from altwright.backfill.run_state import RunCounts
 from altwright.backfill.types import AltSource, Outcome
-from altwright.models import Caption
+from altwright.errors import AltwrightError
+from altwright.models import Caption, FailedCaption
 
+_EMBEDDED = "embedded"
+"""The `model` of texts that no model wrote."""
+_PAID_CODES = ("model_error", "model_timeout")
 _RATE_WINDOW_S = 60.0
 """The rate is that of the last minute, so that a pause shows, and its end too."""
 
@@ -46,6 +50,9 @@ class RunProgress:
     """API calls, repeated attempts included."""
     input_tokens: int = 0
     output_tokens: int = 0
+    texts_without_tokens: int | None = 0
+    """Texts that a model may have written, or failed to, without a count: their cost is unknown.
+    None: other processes make the calls."""
     written: int = 0
     kept: int = 0
     note: str = ""
@@ -61,12 +68,16 @@ class RunProgress:
         states[AltSource.PENDING] += states.pop(AltSource.FAILED, 0)
         return cls(total_requests, states=states)
 
-    def add_call(self, captions: Iterable[Caption]) -> None:
-        """Count an API call and the tokens of its captions."""
+    def add_call(self, outcome: Sequence[Caption | FailedCaption] | AltwrightError) -> None:
+        """Count an API call, the tokens of its captions, and the texts that have no such count."""
         self.calls += 1
-        for caption in captions:
-            self.input_tokens += caption.usage.input_tokens or 0
-            self.output_tokens += caption.usage.output_tokens or 0
+        results = [outcome] if isinstance(outcome, AltwrightError) else outcome
+        for result in results:
+            if isinstance(result, Caption):
+                self.input_tokens += result.usage.input_tokens or 0
+                self.output_tokens += result.usage.output_tokens or 0
+            if self.texts_without_tokens is not None:
+                self.texts_without_tokens += _is_cost_unknown(result)
 
     def add_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Count a request that has its result, and the outcomes of its rows."""
@@ -95,3 +106,13 @@ class RunProgress:
         """Seconds that the rest takes at this rate; None if the rate is unknown."""
         rate = self.per_minute
         return (self.total_requests - self.done_requests) * 60 / rate if rate else None
+
+
+def _is_cost_unknown(result: Caption | FailedCaption | AltwrightError) -> bool:
+    """Whether a model may have been paid for it, and the server told no tokens."""
+    if isinstance(result, Caption):
+        tokens = (result.usage.input_tokens, result.usage.output_tokens)
+        return None in tokens and result.model != _EMBEDDED
+    problem = result.problem if isinstance(result, FailedCaption) else result
+    code = problem.code or ""
+    return code.startswith("caption_") or code in _PAID_CODES

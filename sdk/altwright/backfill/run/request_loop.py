@@ -28,7 +28,6 @@ from altwright.backfill.run_state import PendingRequest
 from altwright.backfill.stop_reason import StopReason
 from altwright.backfill.targets.table import RowState, TableTarget
 from altwright.errors import AltwrightError, Problem, UsageError
-from altwright.models import Caption
 from altwright.retry import backoff_s
 from altwright.scheduler import Finished, Pull, Start, Wait
 from altwright.throttle import AdaptiveThrottle
@@ -214,8 +213,7 @@ class RequestLoop:
             requested = item.next_texts()
             outcome = await self._call(item, requested)
             if not is_unsent(outcome):
-                results = [] if isinstance(outcome, AltwrightError) else outcome
-                self._progress.add_call(each for each in results if isinstance(each, Caption))
+                self._progress.add_call(outcome)
             is_alive = needs_probe(outcome) and await self._is_server_alive()
             now = Now(time.monotonic(), time.time(), random_jitter())
             to_record = self._scheduler.end_try(

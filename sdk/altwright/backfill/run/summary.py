@@ -34,6 +34,10 @@ class RunSummary:
     input_tokens: int
     output_tokens: int
     money: float | None
+    """Of those tokens; null without prices, and where no text has a count."""
+    texts_without_tokens: int | None
+    """Of this run: rejected, refused or without a count, so that their cost is not in `money`. null
+    where other processes make the calls."""
     written: int
     kept: int
     """Rows that a person filled before the outcome could be written."""
@@ -59,6 +63,9 @@ class RunSummary:
         if by_state:  # a table's rows of earlier runs are described by now
             lines.append(f"Outcomes, earlier runs included: {', '.join(by_state)}")
         money = "" if self.money is None else f", {self.money:,.2f} by your prices"
+        if self.texts_without_tokens and money:
+            noun = "text" if self.texts_without_tokens == 1 else "texts"
+            money += f" without {self.texts_without_tokens:,} {noun} whose tokens are not known"
         lines.append(
             f"{self.calls:,} {'call' if self.calls == 1 else 'calls'} in {self.seconds:,.0f} s, "
             f"{self.input_tokens:,} tokens in, "
@@ -104,6 +111,7 @@ def summarise_run(
     """Combine everything that was counted."""
     retry_at_unix_s = stop.retry_at_unix_s if stop is not None else None
     cost = prices.cost(progress.input_tokens, progress.output_tokens)
+    is_cost_known = prices.are_known and bool(cost or not progress.texts_without_tokens)
     return RunSummary(
         source=names.source,
         target=names.target,
@@ -118,7 +126,8 @@ def summarise_run(
         calls=progress.calls,
         input_tokens=progress.input_tokens,
         output_tokens=progress.output_tokens,
-        money=round(cost, 4) if prices.are_known else None,
+        money=round(cost, 4) if is_cost_known else None,
+        texts_without_tokens=progress.texts_without_tokens,
         written=counts.written,
         kept=counts.kept,
         gone=counts.gone,
