@@ -40,7 +40,14 @@ class _Entry(BaseModel):
 
     learned: dt.datetime
     refused: frozenset[
-        Literal["max_tokens", "max_completion_tokens", "temperature", "stream", "system"]
+        Literal[
+            "max_tokens",
+            "max_completion_tokens",
+            "temperature",
+            "stream",
+            "stream_options",
+            "system",
+        ]
     ]
     must_stream: bool
     headroom_tokens: int = Field(ge=0, le=MAX_HEADROOM_TOKENS)

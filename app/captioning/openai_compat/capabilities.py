@@ -53,8 +53,8 @@ class Capabilities:
     """The request parameters that one model accepts, and how many tokens it needs."""
 
     refused: frozenset[str] = frozenset()
-    """Of `max_tokens`, `max_completion_tokens`, `temperature`, `stream` and `system`: what it
-    refused."""
+    """Of `max_tokens`, `max_completion_tokens`, `temperature`, `stream`, `stream_options` and
+    `system`: what it refused."""
     must_stream: bool = False
     """Whether the model answers with an event stream only."""
     headroom_tokens: int = 0
@@ -76,6 +76,8 @@ class Capabilities:
     ) -> dict[str, Any]:
         """Token limit, temperature and `stream` of a call, as far as the model takes them.
 
+        A stream is asked for its usage, which it has by default with few servers.
+
         Without those in `fixed`, which the operator sets.
         """
         parameters: dict[str, Any] = {}
@@ -86,6 +88,8 @@ class Capabilities:
         if "stream" not in self.refused:
             # Said although it is the default: some servers stream unless they are told not to.
             parameters["stream"] = self.must_stream
+        if self.must_stream and "stream_options" not in self.refused:
+            parameters["stream_options"] = {"include_usage": True}
         return parameters
 
     def build_messages(
@@ -221,10 +225,17 @@ def learn_from_error(
     was_temperature_sent = temperature is not None and not {"temperature"} & (sent.refused | fixed)
     if was_temperature_sent and re.search(r"\btemperature\b", text):
         refused.add("temperature")
-    if "stream" not in sent.refused and re.search(r"\bstream\b", text) and _REFUSED.search(text):
-        refused.add("stream")
+    refused |= _refused_of_streams(sent, text) - fixed
     if "system" not in sent.refused and (
         _SYSTEM_ROLE_REFUSED.search(text) or ("role" in param and "system" in text)
     ):
         refused.add("system")
     return replace(sent, refused=sent.refused | refused) if refused else None
+
+
+def _refused_of_streams(sent: Capabilities, text: str) -> set[str]:
+    """Of the parameters about streams, the one that an error is about."""
+    if re.search(r"stream_options|include_usage", text):
+        return {"stream_options"} - sent.refused if sent.must_stream else set()
+    is_about_stream = re.search(r"\bstream\b", text) and _REFUSED.search(text)
+    return {"stream"} - sent.refused if is_about_stream else set()

@@ -22,7 +22,9 @@ from app.captioning.prices import Price
 PLAIN_STATUSES = frozenset({401, 404, 407, 429})
 """Statuses that leave no doubt: words beside them are not searched."""
 
-Parameter = Literal["max_tokens", "max_completion_tokens", "temperature", "stream", "system"]
+Parameter = Literal[
+    "max_tokens", "max_completion_tokens", "temperature", "stream", "stream_options", "system"
+]
 
 
 class Statement(BaseModel):

@@ -1,6 +1,7 @@
 """What a captioner learns about its model from error responses and from reasoning."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -279,3 +280,26 @@ async def test_a_known_model_whose_thinking_is_off_gets_no_headroom(
         )
         await draft(captioner, 30)
         assert model.requests[0]["max_completion_tokens"] == 64
+
+
+async def test_a_model_that_only_streams_is_asked_for_its_usage(
+    make_captioner: CaptionerFactory,
+) -> None:
+    """Which a stream has only where it is asked for; a server without that option is not."""
+    only = openai_error("This model only support stream mode, please enable the stream parameter.")
+    unknown = openai_error("Unrecognized request argument supplied: stream_options")
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"content": "A blue disc."}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": {"prompt_tokens": 300, "completion_tokens": 20}},
+    ]
+    stream = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    async with raw_model_server() as model:
+        model.respond(only, 400).respond(stream)
+        found = await draft(make_captioner(model.base_url), 30)
+        assert (found.text, found.input_tokens, found.output_tokens) == ("A blue disc.", 300, 20)
+        assert model.requests[1]["stream"] is True
+        assert model.requests[1]["stream_options"] == {"include_usage": True}
+        model.clear().respond(only, 400).respond(unknown, 400).respond(stream)
+        assert (await draft(make_captioner(model.base_url), 30)).text == "A blue disc."
+        assert model.requests[-1]["stream"] is True
+        assert "stream_options" not in model.requests[-1]
