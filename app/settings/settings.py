@@ -295,6 +295,19 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _validate_edges(self) -> Self:
+        most_px = self.image.longest_edge_px
+        for number, model in enumerate(self.configured_models()):
+            if (model.longest_edge_px or 0) > most_px:
+                name = "MODEL_LONGEST_EDGE_PX" if not number else "FALLBACKS: longest_edge_px"
+                msg = (
+                    f"{PREFIX}{name} is more than {PREFIX}IMAGE__LONGEST_EDGE_PX={most_px}, to "
+                    "which every picture is scaled down first: raise that one too"
+                )
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _validate_currencies(self) -> Self:
         prices = [model.price for model in self.configured_models() if model.price is not None]
         if len({price.currency for price in prices}) > 1:

@@ -240,6 +240,13 @@ PRICE = '{"input": 0.15, "output": 0.6, "currency": "USD"}'
             ),
         ),
         (
+            {"MODEL_LONGEST_EDGE_PX": "1568"},
+            (
+                "ALTWRIGHT_MODEL_LONGEST_EDGE_PX is more than ALTWRIGHT_IMAGE__LONGEST_EDGE_PX="
+                "1200, to which every picture is scaled down first: raise that one too"
+            ),
+        ),
+        (
             {
                 "MODEL_PRICE": PRICE,
                 "FALLBACKS": json.dumps(
