@@ -154,6 +154,19 @@ def test_a_picture_that_is_not_decorative_after_all_gets_its_other_languages_bac
     assert shop.texts() == ["A mug.", *list(TEXTS.values())[1:]]
 
 
+def test_texts_that_were_held_are_not_written_with_a_later_decision_about_a_blank_row(
+    run_command: RunCommand, tmp_path: Path
+) -> None:
+    """The page of the second decision shows none of them."""
+    texts = result().texts
+    held = replace(result(), texts=(replace(texts[0], text="", decorative=True), *texts[1:]))
+    shop = Shop(tmp_path, held)
+    assert shop.sql("SELECT alt_source FROM products") == "uncertain"
+    assert run_command("apply", shop.decisions("blank", ""))[0] == 0
+    assert run_command("apply", shop.decisions("edit", "A mug."))[0] == 0
+    assert shop.texts() == ["A mug.", None, None, None]
+
+
 def test_an_emptied_text_is_cleared(run_command: RunCommand, tmp_path: Path) -> None:
     shop = Shop(tmp_path, result())
     file = shop.decisions("edit", TEXTS["concise", "en"], ("concise", "de", ""))

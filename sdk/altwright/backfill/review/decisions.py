@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from altwright.backfill.audit_fields import clears_further_texts
-from altwright.backfill.journal.serialization import outcome_to_json
+from altwright.backfill.journal.serialization import outcome_from_json, outcome_to_json
 from altwright.backfill.review.review_item import outcome_label, picture_of, shown_text
 from altwright.backfill.types import (
     WRITTEN_BY_PEOPLE,
@@ -158,7 +158,7 @@ def _merge_edits(
     """Edits of further texts with the text that each replaces; earlier edits are kept.
 
     A decorative or blank row has none of its texts any more; another decision about it brings the
-    model's back.
+    model's back, if they were written before: the page shows none of them.
     """
     unwritten = {} if replaced else {(each[0], each[1]): each[3] for each in current.edits}
     existing = {**current.texts, **unwritten}
@@ -166,11 +166,17 @@ def _merge_edits(
     new = {(style, locale): text for style, locale, text, _ in current.edits}
     if decision.kind not in ("approve", "edit"):
         new = dict.fromkeys([*drafted, *new], "")
-    elif clears_further_texts(current):
+    elif clears_further_texts(current) and _were_written(current):
         new = drafted
     new |= {(style, locale): text for style, locale, text in decision.edits}
     for (style, locale), text in new.items():
         yield style, locale, text, existing.get((style, locale), "")
+
+
+def _were_written(current: Outcome) -> bool:
+    """Whether the target had the texts of a row before the decision about it."""
+    before = outcome_from_json(current.previous).alt_source if current.previous else None
+    return before is AltSource.AI or before in WRITTEN_BY_PEOPLE
 
 
 def _alt_source(
