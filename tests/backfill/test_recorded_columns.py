@@ -89,6 +89,26 @@ def test_a_decision_waits_while_the_column_of_a_file_is_gone(run: FileRun) -> No
     assert [(row["alt"], row["image_alt"]) for row in read(run.target)] == [("My cup.", "")]
 
 
+def test_members_of_json_lines_may_be_missing_in_every_line(tmp_path: Path) -> None:
+    """Programs leave members without a value out."""
+    made = FileRun(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    mug = f'{{"id": 1, "image": "{URL}mug.jpg"'
+    made.source.write_text(f'{mug}, "alt": "", "alt_source": "pending"}}\n')
+    made.run()
+    decisions = made.decisions(mug=("edit", "My mug."))
+    made.source.write_text(f"{mug}}}\n")
+    assert apply(made, decisions).applied
+    made.run()
+    assert '"alt": "My mug."' in made.target.read_text()
+    assert len(made.asked) == 1
+    made.source.write_text(f'{mug}, "alt": ""}}\n')
+    made.run()
+    assert '"alt": "My mug."' in made.target.read_text()
+    made.source.write_text(f'{mug}, "image_alt": ""}}\n')
+    with pytest.raises(UsageError, match="its alt column is 'alt', which is gone"):
+        made.run()
+
+
 def test_a_run_over_a_file_is_refused_with_one_line(
     command: BackfillCommand, flaky_model: FlakyModelServer
 ) -> None:

@@ -76,10 +76,15 @@ class ColumnMapping:
     named: frozenset[str] = frozenset()
     """Roles that the user has given a column."""
 
-    @property
-    def recorded(self) -> dict[str, str]:
-        """The columns that later commands of a run must take as well."""
-        return {role: getattr(self, role) for role in RECORDED_ROLES}
+    def to_record(self, *, may_be_missing: bool) -> dict[str, str]:
+        """The columns that later commands of a run must take as well.
+
+        `may_be_missing`: a source of JSON lines has a column only while a line has its member.
+        """
+        found = {role: getattr(self, role) for role in RECORDED_ROLES}
+        if may_be_missing:
+            found |= {role: self.target_column(role) for role in ("alt", "alt_source")}
+        return found
 
     def target_column(self, audit_field: str) -> str:
         """The target's column for an audit field; '' if the user says that there is none."""

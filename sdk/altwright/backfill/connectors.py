@@ -43,7 +43,8 @@ class Connectors:
         settings = self.config.to_settings()
         if database.is_database_url(self.config.source):
             settings["source"] = self.source.display_name.partition(" ")[0]
-        settings |= record_columns(self.columns.recorded, self.source.columns)
+        columns = self.columns.to_record(may_be_missing=isinstance(self.source, JsonlSource))
+        settings |= record_columns(columns, self.source.columns)
         return RunIdentity(self.source.display_name, self.target.display_name, settings)
 
     @property
@@ -94,7 +95,11 @@ def open_connectors(config: RunConfig) -> Connectors:
         source.columns,
         config.column_roles,
         primary_key=source.primary_key,
-        recorded=find_recorded(source.columns, config.recorded_columns),
+        recorded=find_recorded(
+            source.columns,
+            config.recorded_columns,
+            may_be_missing=isinstance(source, JsonlSource),
+        ),
     )
     image_base = config.source if isinstance(source, FolderSource) else config.image_base
     config = replace(config, image_base=image_base)

@@ -31,10 +31,13 @@ def record_columns(
     }
 
 
-def find_recorded(columns: Sequence[str], recorded: Iterable[str]) -> dict[str, str]:
+def find_recorded(
+    columns: Sequence[str], recorded: Iterable[str], *, may_be_missing: bool = False
+) -> dict[str, str]:
     """Role to the column that the run has recorded, as the source spells it now.
 
-    A role without a column is left out: there may be one now. Raises UsageError if one is gone.
+    A role without a column is left out: there may be one now. Raises UsageError if one is gone,
+    unless it `may_be_missing` and gets its own name again when it is written.
     """
     by_plain_name = {plain_name(name): name for name in reversed(columns)}
     found: dict[str, str] = {}
@@ -42,6 +45,8 @@ def find_recorded(columns: Sequence[str], recorded: Iterable[str]) -> dict[str, 
         if not name:
             continue
         known = name if name in columns else by_plain_name.get(plain_name(name))
+        if known is None and may_be_missing and name == role:
+            continue
         if known is None:
             raise UsageError(
                 f"The run's {role} column is {name!r}, which is gone: give it this name again, or "
