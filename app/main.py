@@ -56,6 +56,7 @@ _logger = logging.getLogger(__name__)
 
 _RESTART_PAUSE_S = 5.0
 _READINESS_POLL_S = 0.1
+_RECORD_PAUSE_S = 1.0
 _GC_THRESHOLD = 10_000
 """New objects before the garbage collector runs: about once per caption. Python's default is
 fifteen times as often, and no memory here waits for the collector to be freed."""
@@ -133,11 +134,20 @@ def _create_lifespan(
             services = _start_services(settings, drain, metrics, parts, stack)
             starting = asyncio.create_task(_wait_until_started(services))
             stack.callback(starting.cancel)
+            if metrics.is_multiprocess:
+                stack.callback(asyncio.create_task(_record_state(services)).cancel)
             if listens_when_ready:
                 await starting
             yield {"services": services, "tracer": tracer}
 
     return lifespan
+
+
+async def _record_state(services: Services) -> None:
+    """Another process may be the one that is asked for the metrics of all."""
+    while True:
+        services.record_state()
+        await asyncio.sleep(_RECORD_PAUSE_S)
 
 
 async def _wait_until_started(services: Services) -> None:

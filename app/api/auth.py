@@ -26,13 +26,16 @@ class Authenticator:
         """
         host = request.client.host if request.client else "unknown"
         if self._keys.allows_anonymous:
-            return Caller(caller_name_of_address(host), is_anonymous=True)
+            caller = Caller(caller_name_of_address(host), is_anonymous=True)
+            set_log_fields(caller=caller.name)
+            return caller
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        caller = self._keys.find_caller(key.strip() if scheme.lower() == "bearer" else None)
-        if caller is None:
+        found = self._keys.find_caller(key.strip() if scheme.lower() == "bearer" else None)
+        if found is None:
             # The address is for the operator's log only.
             raise Unauthorized(log_reason=f"no valid key from {host}")
-        return caller
+        set_log_fields(caller=found.name)
+        return found
 
     @property
     def needs_key(self) -> bool:
@@ -58,7 +61,6 @@ class Authenticator:
         if (usage := request_usage(request)) is not None:
             usage.key_name = caller.usage_name
         window = await self._rate_limits.count_request(caller.name, caller.rate_limit)
-        set_log_fields(caller=caller.name)
         if window is None:
             return caller
         headers = window.headers()

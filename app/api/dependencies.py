@@ -71,6 +71,17 @@ class Services:
             return "memory"
         return "up" if self.usage_store.is_available else "down"
 
+    def record_state(self) -> None:
+        """Set the gauges that are read where they are asked for."""
+        self.metrics.in_work.set(self.admission.in_work)
+        self.metrics.waiting.set(self.admission.waiting)
+        self.metrics.children_lost.set(self.worker_pool.children_lost)
+        self.metrics.jobs_outgrown.set(self.worker_pool.jobs_outgrown)
+        self.metrics.children_waiting.set(self.worker_pool.waiting)
+        for name, state in self.captioner.circuit_states().items():
+            # Half-open is not usable yet: an alert would end whenever nobody asks for a caption.
+            self.metrics.captioner_usable.labels(name).set(state == "closed")
+
     def _is_warm(self) -> bool:
         """Whether the first caption is as quick as the next. Without OCR models it has no text."""
         return (

@@ -306,13 +306,7 @@ async def readyz(response: Response, services: ServicesDep) -> Readiness:
 )
 async def metrics(services: ServicesDep) -> Response:
     """The Prometheus text format."""
-    services.metrics.in_work.set(services.admission.in_work)
-    services.metrics.waiting.set(services.admission.waiting)
-    services.metrics.children_lost.set(services.worker_pool.children_lost)
-    services.metrics.jobs_outgrown.set(services.worker_pool.jobs_outgrown)
-    services.metrics.children_waiting.set(services.worker_pool.waiting)
-    for name, state in services.captioner.circuit_states().items():
-        services.metrics.captioner_usable.labels(name).set(state != "open")
+    services.record_state()
     return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 

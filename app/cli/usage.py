@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class _KeyUsage:
 
 def show_usage(month_text: str | None, notation: Notation) -> int:
     """Print the usage of all keys: those that were used, and those of the keys file."""
+    # What the store logs for servers is told in a sentence here.
+    logging.getLogger("app").addHandler(logging.NullHandler())
     settings = Settings.read()
     url = settings.usage_store_url()
     if url.startswith("memory:"):
@@ -106,7 +109,12 @@ def _print_json(keys: Sequence[_KeyUsage]) -> None:
 def _print_csv(keys: Sequence[_KeyUsage]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows(_row(key) for key in keys)
+    writer.writerows([_without_formula(cell) for cell in _row(key)] for key in keys)
+
+
+def _without_formula(cell: str) -> str:
+    """The cell, marked as text where a spreadsheet would take a key's name for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def _print_table(keys: Sequence[_KeyUsage]) -> None:

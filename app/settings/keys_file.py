@@ -6,8 +6,17 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from app.runtime.file_replacement import exclusive_access, replace_file
 from app.runtime.regular_file import UnreadableFile, read_regular_file
@@ -71,6 +80,19 @@ class KeysFile(BaseModel):
 
     keys: list[KeyEntry]
 
+    @model_validator(mode="after")
+    def _validate_hashes(self) -> Self:
+        """One key is one caller: with two it would depend on their order whose quota counts."""
+        names: dict[str, str] = {}
+        for entry in self.keys:
+            if entry.sha256 in names:
+                raise ValueError(
+                    f"{names[entry.sha256]!r} and {entry.name!r} have the same sha256: each entry "
+                    "needs a key of its own"
+                )
+            names[entry.sha256] = entry.name
+        return self
+
 
 def generate_key() -> str:
     """A new API key: 256 random bits after a prefix that secret scanners can find."""
@@ -95,7 +117,8 @@ def read_keys_file(path: Path) -> KeysFile:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise KeysFileError(f"{path}: {where}: {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise KeysFileError(f"{path}: {where}: {message}") from None
 
 
 @contextmanager

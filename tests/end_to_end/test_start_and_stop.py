@@ -386,3 +386,20 @@ def test_requests_of_server_processes_that_died_are_no_longer_in_work(
         assert isinstance(lost.exception(30), httpx.TransportError)
         wait_for_metric(server, "altwright_requests_in_work 0.0")
     model.reset()
+
+
+@pytest.mark.slow
+def test_every_server_process_records_its_state_also_where_another_is_scraped(
+    tmp_path: Path,
+) -> None:
+    with Altwright({"TMPDIR": str(tmp_path)}, WORKERS="2") as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        if not children.exists():
+            pytest.skip("needs /proc: run this test on Linux")
+        [folder] = tmp_path.glob("altwright-metrics-*")
+        files = [folder / f"gauge_livemin_{pid}.db" for pid in children.read_text().split()]
+        until = time.monotonic() + 60
+        while not all(file.exists() and b"captioner_usable" in file.read_bytes() for file in files):
+            assert time.monotonic() < until, "a process has not recorded its state"
+            time.sleep(0.1)
+        assert len(files) == 2

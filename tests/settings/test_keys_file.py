@@ -72,3 +72,15 @@ def test_a_deeply_nested_file_is_refused_in_one_line(tmp_path: Path) -> None:
     path.write_text('{"keys":' + "[" * 100_000, encoding="utf-8")
     with pytest.raises(KeysFileError):
         read_keys_file(path)
+
+
+def test_two_entries_with_one_key_are_refused(tmp_path: Path) -> None:
+    """It would depend on their order whose quota and expiry count."""
+    path = tmp_path / "keys.json"
+    entries = [
+        {"name": "a", "sha256": "0" * 64, "quota": "1/month"},
+        {"name": "b", "sha256": "0" * 64},
+    ]
+    path.write_text(json.dumps({"keys": entries}), encoding="utf-8")
+    with pytest.raises(KeysFileError, match="the file: 'a' and 'b' have the same sha256"):
+        read_keys_file(path)
