@@ -5,12 +5,15 @@ that exports them, so a collector that hangs delays no request; what does not fi
 """
 
 import asyncio
+import io
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+import requests
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -18,6 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind as RecordedKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from requests.adapters import HTTPAdapter
 
 from app.telemetry.request_context import RequestContext
 from app.telemetry.trace_context import TraceContext
@@ -28,6 +32,8 @@ _logger = logging.getLogger(__name__)
 _CLOSE_TIMEOUT_S = 1.0
 """For the spans of the last requests. The process must end within 20 s of SIGTERM."""
 _LOG_PAUSE_S = 60.0
+_MAX_RESPONSE_BYTES = 64 * 1024
+_RESPONSE_TIMEOUT_S = 10.0
 _KINDS: Mapping[SpanKind, RecordedKind] = {
     "internal": RecordedKind.INTERNAL,
     "server": RecordedKind.SERVER,
@@ -47,7 +53,9 @@ class Tracer:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
         self._provider.add_span_processor(
-            BatchSpanProcessor(ReportingExporter(exporter or OTLPSpanExporter()))
+            BatchSpanProcessor(
+                ReportingExporter(exporter or OTLPSpanExporter(session=_create_session()))
+            )
         )
         self._tracer = self._provider.get_tracer("altwright", version)
         self._propagator = TraceContextTextMapPropagator()
@@ -88,6 +96,34 @@ class Tracer:
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         await asyncio.to_thread(closing.join, _CLOSE_TIMEOUT_S)
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Reads of a response no more than a collector has to say, and nothing after its time."""
+
+    def send(self, *arguments: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - requests'
+        """As requests does. The body is discarded: the exporter looks at status and headers."""
+        response = super().send(*arguments, **{**options, "stream": True})
+        with response:
+            until_s, left = time.monotonic() + _RESPONSE_TIMEOUT_S, _MAX_RESPONSE_BYTES
+            # Up to its end, where that comes: then the connection is used again.
+            while left > 0 and time.monotonic() < until_s:
+                piece = response.raw.read1(left)
+                if not piece:
+                    break
+                left -= len(piece)
+        if response.is_redirect:
+            # It is not followed, and the exporter would take it for a success.
+            raise requests.TooManyRedirects
+        response.raw = io.BytesIO()  # what requests reads of it
+        return response
+
+
+def _create_session() -> requests.Session:
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, BoundedAdapter())
+    return session
 
 
 class ReportingExporter(SpanExporter):

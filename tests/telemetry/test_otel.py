@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +17,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from app.telemetry.otel import ReportingExporter, Tracer
 from app.telemetry.request_context import RequestContext, work_for
 from app.telemetry.tracing import outgoing_trace_headers, request_span, step_span
+from testing.servers.loopback_http_server import LoopbackHTTPServer, QuietHandler
 
 
 class ListExporter(SpanExporter):
@@ -83,6 +85,45 @@ async def test_a_collector_that_hangs_delays_neither_requests_nor_the_stop() -> 
         assert not exporter.spans
     finally:
         exporter.released.set()
+
+
+@pytest.mark.parametrize(
+    ("status", "events"),
+    [(200, []), (302, ["tracing.export_failed"]), (400, ["tracing.export_failed"])],
+)
+async def test_of_a_collectors_response_no_more_than_a_little_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    events: list[str],
+) -> None:
+    """It would fill the memory: 2 GB in ten seconds. A redirect is not followed, and no success."""
+    has_ended = threading.Event()
+    sent = 0
+
+    class Endless(QuietHandler):
+        def do_POST(self) -> None:
+            nonlocal sent
+            self.read_body()
+            self.send_response(status)
+            self.send_header("location", "/elsewhere")
+            self.end_headers()
+            with suppress(OSError):
+                for _ in range(2_000):
+                    sent += self.wfile.write(b"x" * 65_536)
+            has_ended.set()
+
+    with LoopbackHTTPServer(Endless) as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.origin)
+        tracer = Tracer("1")
+        trace_request(tracer, 1)
+        await tracer.aclose()
+        assert has_ended.wait(60)
+        assert sent < 50_000_000
+    end_s = time.monotonic() + 30
+    while len(caplog.records) < len(events) and time.monotonic() < end_s:
+        await asyncio.sleep(0.02)
+    assert [record.getMessage() for record in caplog.records] == events
 
 
 async def test_what_waits_is_exported_at_the_end() -> None:
