@@ -25,7 +25,6 @@ Check = Callable[[], Awaitable[str]]
 _ONE_PIXEL_GIF = bytes.fromhex(
     "47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b"
 )
-_START_TIMEOUT_S = 20.0
 _DECODE_TIMEOUT_S = 10.0
 
 
@@ -99,8 +98,7 @@ async def _check_styles(parts: Parts) -> str:
 
 
 async def _check_decoding(parts: Parts) -> str:
-    async with asyncio.timeout(_START_TIMEOUT_S):
-        await parts.worker_pool.start()
+    await parts.worker_pool.start()  # it gives up by itself, later than a busy machine needs
     source = SourceImage(data=_ONE_PIXEL_GIF, format="gif")
     await parts.normaliser.normalise(source, Deadline.after(_DECODE_TIMEOUT_S))
     return "a child process decoded an image"
