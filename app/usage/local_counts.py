@@ -1,5 +1,6 @@
 """What one server process has counted of one key in one month."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ class LocalCounts:
     """Reservations that ended, which Redis may still hold."""
     stored_requests: int = 0
     """Requests that Redis has had of this process: one that has fewer was emptied or is older."""
+    counted_at_s: float = field(default_factory=time.monotonic)
+    """When something was counted last, by this process's monotonic clock."""
     used_at_least: int = 0
     """Captions that Redis once said were delivered: a Redis that lost them opens no quota."""
 

@@ -57,6 +57,8 @@ _KEEP_S = 400 * 24 * 3600
 counts on after the end would add all of its own again."""
 _HOLD_S = 600
 """What a process that died has reserved is free again after this. Longer than any request."""
+_FORGET_AFTER_S = 24 * 3600
+"""An entry that is begun anew would count from 0, and Redis has more of this process already."""
 _BATCH_ENTRIES = 200
 _CLOSE_TIMEOUT_S = 2.0
 _QUOTA_FIELDS = (CAPTION_FIELD, DECORATIVE_FIELD)
@@ -235,12 +237,14 @@ class RedisUsageStore(UsageStore):
         return entry
 
     def _forget_old_months(self) -> None:
-        """Nothing is counted in the month before last any more."""
-        now = Month.at(self.now_s())
+        """Nothing is counted in the month before last any more, unless Redis' clock jumps back."""
+        now, long_ago_s = Month.at(self.now_s()), time.monotonic() - _FORGET_AFTER_S
         old = [
             key_month
-            for key_month in self._entries
-            if (now.start - key_month.month.end).days > 1 and key_month not in self._unstored
+            for key_month, entry in self._entries.items()
+            if (now.start - key_month.month.end).days > 1
+            and entry.counted_at_s < long_ago_s
+            and key_month not in self._unstored
         ]
         for key_month in old:
             del self._entries[key_month]
@@ -251,6 +255,7 @@ class RedisUsageStore(UsageStore):
         entry = self._entry(key_month)
         entry.counts.update(counts)
         entry.unstored.update(counts)
+        entry.counted_at_s = time.monotonic()
         if reservation is not None:
             entry.ended.append(reservation.id)
         self._unstored[key_month] = entry

@@ -151,6 +151,19 @@ async def test_a_request_of_one_key_restores_what_an_older_copy_lacks_of_all(
     await store.aclose()
 
 
+async def test_counts_of_a_month_to_which_the_clock_jumps_back_go_on(
+    redis_server: RedisServer,
+) -> None:
+    store = RedisUsageStore(redis_server.url)
+    await store.check()
+    before, now = KeyMonth("shop", Month(2026, 1)), KeyMonth("shop", Month.at(store.now_s()))
+    for key_month in (before, now, before):
+        await store.add(key_month, {"requests": 5, "captions caption": 5})
+    assert await store.read(before) == {"requests": 10, "captions caption": 10}
+    assert (await store.reserve(before, 10, 1)).reservation is None
+    await store.aclose()
+
+
 async def test_of_a_key_that_was_restored_alone_every_count_comes_back(
     redis_server: RedisServer,
 ) -> None:
