@@ -30,18 +30,22 @@ _MIN_BYTES = {b"tRNS": 1, b"gAMA": 4, b"sRGB": 1, b"iCCP": 3, b"eXIf": 8}
 _COLOUR_KEY_BYTES = {0: 2, 2: 6}
 """Length of tRNS in grey and RGB images (by colour type), where it names one colour."""
 
+_TABLES = (b"PLTE", b"tRNS")
+_CHUNK_BYTES, _COLOUR_BYTES, _DEPTH_AT, _COLOUR_TYPE_AT, _HEADER_END = 12, 3, 24, 25, 33
 _PALETTE = 3
 """Colour type of an image whose pixels are indices into a palette."""
 
 
 class PngImageChunks(JoinedInput):
-    """A PNG as a file that contains only the chunks of the image. Nothing is copied.
+    """A PNG as a file that contains only the chunks of the image. Nothing but palettes is copied.
+
+    A palette is filled up with its last colour, as browsers show indices that it does not have.
 
     Raises JobRefused, code `too_expensive`, where there are more chunks than any encoder writes.
     """
 
     def __init__(self, view: memoryview) -> None:
-        super().__init__([view[start:end] for start, end in _find_image_spans(view)])
+        super().__init__(_pad_palette([view[start:end] for start, end in _find_image_spans(view)]))
         self._original = view
 
     def contiguous(self) -> memoryview:
@@ -54,23 +58,63 @@ class PngImageChunks(JoinedInput):
 
 
 def is_damaged(view: memoryview) -> bool:
-    """Whether a critical chunk has a wrong checksum, or the palette is missing."""
+    """Whether a critical chunk has a wrong checksum, or the palette is missing.
+
+    The checksum of the last piece of pixels is left out: browsers show them before they read it.
+    """
     at = _SIGNATURE_BYTES
     colour_type = view[25] if len(view) > 25 else 0
     kinds = set()
+    is_last_wrong = False
     while at + 12 <= len(view):
         end = at + 12 + int.from_bytes(view[at : at + 4], "big")
         kind = bytes(view[at + 4 : at + 8])
         kinds.add(kind)
-        if not kind[0] & _ANCILLARY and (
-            end > len(view)
-            or zlib.crc32(view[at + 4 : end - 4]).to_bytes(4, "big") != view[end - 4 : end]
-        ):
+        if kind == b"IDAT" and is_last_wrong:
             return True
+        if not kind[0] & _ANCILLARY and end > len(view):
+            return True
+        if not kind[0] & _ANCILLARY and not _has_right_checksum(view[at:end]):
+            if kind not in (b"IDAT", b"IEND"):
+                return True
+            is_last_wrong = True
         at = end
         if kind == b"IEND":
             break
     return colour_type == _PALETTE and b"PLTE" not in kinds
+
+
+def _has_right_checksum(chunk: memoryview) -> bool:
+    return zlib.crc32(chunk[4:-4]).to_bytes(4, "big") == chunk[-4:]
+
+
+def _pad_palette(parts: list[memoryview]) -> list[memoryview]:
+    """The parts with a full palette, and full alpha where the last colour has one."""
+    tables = {bytes(part[4:8]): at for at, part in enumerate(parts) if len(part) > _CHUNK_BYTES}
+    at = tables.get(b"PLTE")
+    if (
+        at is None
+        or len(parts[0]) < _HEADER_END
+        or parts[0][_COLOUR_TYPE_AT] != _PALETTE
+        or not _has_right_checksum(parts[at])
+    ):
+        return parts
+    colours = (len(parts[at]) - _CHUNK_BYTES) // _COLOUR_BYTES
+    missing = (1 << min(8, parts[0][_DEPTH_AT])) - colours
+    if missing <= 0 or colours == 0:
+        return parts
+    padded = list(parts)
+    padded[at] = _repeat_last(parts[at], _COLOUR_BYTES, missing)
+    alpha = tables.get(b"tRNS")
+    if alpha is not None and len(parts[alpha]) - _CHUNK_BYTES == colours:
+        padded[alpha] = _repeat_last(parts[alpha], 1, missing)
+    return padded
+
+
+def _repeat_last(chunk: memoryview, entry_bytes: int, times: int) -> memoryview:
+    body = bytes(chunk[4:-4]) + bytes(chunk[-4 - entry_bytes : -4]) * times
+    length = (len(body) - 4).to_bytes(4, "big")
+    return memoryview(length + body + zlib.crc32(body).to_bytes(4, "big"))
 
 
 def _find_image_spans(view: memoryview) -> list[tuple[int, int]]:
@@ -79,6 +123,7 @@ def _find_image_spans(view: memoryview) -> list[tuple[int, int]]:
     at = _SIGNATURE_BYTES
     colour_type = view[25] if len(view) > 25 else 0
     chunks = profiles = 0
+    has_pixels = is_table = False
     while at < len(view):
         chunks += 1
         if chunks > _MAX_CHUNKS:
@@ -89,15 +134,19 @@ def _find_image_spans(view: memoryview) -> list[tuple[int, int]]:
         if end > len(view):  # truncated: the decoder reports it, unless the image was complete
             end = len(view)
         profiles += kind == b"iCCP"
+        has_pixels = has_pixels or kind == b"IDAT"
         if (
             not kind[:1]
             or not kind[0] & _ANCILLARY
             or (
                 (kind != b"iCCP" or profiles <= _MAX_PROFILES)
+                and (kind != b"eXIf" or not has_pixels)  # browsers do not read it there
                 and _is_usable(view[at:end], kind, colour_type)
             )
         ):
-            if spans[-1][1] == at:
+            was_table = is_table
+            is_table = colour_type == _PALETTE and kind in _TABLES
+            if spans[-1][1] == at and not (is_table or was_table):
                 spans[-1] = (spans[-1][0], end)
             else:
                 spans.append((at, end))

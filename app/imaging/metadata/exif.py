@@ -3,7 +3,7 @@
 import struct
 
 _ORIENTATION_TAG = 0x0112
-_LONG = 4
+_SHORT = 3
 
 _MAX_TAGS = 1000
 """Of the first directory. Cameras write about twenty, in order of their numbers."""
@@ -23,9 +23,9 @@ def read_orientation(exif: bytes) -> int:
         at = start + 2 + index * 12
         if at + 12 > len(exif):
             return 1
-        tag, kind = struct.unpack_from(order + "HH", exif, at)
+        tag, kind, numbers, value = struct.unpack_from(order + "HHIH", exif, at)
         if tag == _ORIENTATION_TAG:
-            # The standard says SHORT; some programs write LONG.
-            (value,) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), exif, at + 8)
-            return value if 1 <= value <= 8 else 1
+            # The standard says one SHORT. Browsers turn no image for a LONG.
+            is_read = kind == _SHORT and numbers == 1
+            return value if is_read and 1 <= value <= 8 else 1
     return 1

@@ -63,12 +63,14 @@ def read_png_bit_depth(view: memoryview) -> int:
 
 
 def read_png_exif(view: memoryview) -> bytes:
-    """The EXIF of a PNG, also behind its pixels; empty where there is none."""
+    """The EXIF of a PNG before its pixels, where browsers read it; empty where there is none."""
     at = 8
     for _ in range(_MAX_CHUNKS):
         if at + 8 > len(view):
             break
         length, kind = struct.unpack_from(">I4s", view, at)
+        if kind == b"IDAT":
+            break
         if kind == b"eXIf":
             return bytes(view[at + 8 : at + 8 + length])
         at += 12 + length

@@ -8,7 +8,7 @@ import pytest
 from app.imaging.decoders.png_chunks import PngImageChunks
 from app.workers.errors import JobRefused
 from tests.imaging import image_files
-from tests.imaging.normalising import is_close, normalised_colour
+from tests.imaging.normalising import is_close, normalise, normalised_colour
 
 pytestmark = pytest.mark.usefixtures("decoders")
 
@@ -63,6 +63,30 @@ def test_a_png_that_lacks_only_its_end_is_decoded(lost):
         data[:-12] + image_files.png_chunk(b"tEXt", b"Comment\0" + b"behind the image") + data[-12:]
     )
     assert is_close(normalised_colour(data[:-lost], "png"), COLOUR)
+
+
+def test_pixels_with_a_wrong_last_checksum_are_shown():
+    """They are complete, and browsers show them."""
+    data = bytearray(make_rgb())
+    data[-13] ^= 0xFF  # the last byte before IEND
+    assert is_close(normalised_colour(bytes(data), "png"), COLOUR)
+
+
+@pytest.mark.parametrize("alpha", [b"", b"\xff\xff"])
+def test_an_index_beyond_the_palette_has_its_last_colour(alpha):
+    """As in Chromium."""
+    tables = [image_files.png_chunk(b"PLTE", b"\0\0\0" + bytes(COLOUR))]
+    tables += [image_files.png_chunk(b"tRNS", alpha)] if alpha else []
+    data = image_files.make_png((16, 16), 8, 3, (b"\0" + b"\x07" * 16) * 16, before=tables)
+    assert is_close(normalised_colour(data, "png"), COLOUR)
+
+
+def test_exif_behind_the_pixels_turns_nothing():
+    """Browsers do not read it there."""
+    exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    image = image_files.make_png((32, 16), 8, 2, (b"\0" + bytes(COLOUR) * 32) * 16)
+    chunk = image_files.png_chunk(b"eXIf", exif)
+    assert normalise(image[:-12] + chunk + image[-12:], "png")[0].size == (32, 16)
 
 
 @pytest.mark.parametrize("kind", [b"IHDR", b"PLTE"])
