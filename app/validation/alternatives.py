@@ -30,7 +30,8 @@ _COLON = r"\s?[)\]*_]{0,3}\s?[:：→][*_]{0,3}"
 _NUMBERED = rf"(?:{OPTION_WORDS}|{_CAPTION_WORDS})\s?(?:no\.?\s?)?#?"
 # "A) ..." on a line, and "B) ..." on another one; on one line they are the panels of a figure.
 _LETTER = r"[(\[*_]{0,3}%s[)\].:]{1,2}[*_]{0,2}[ \t]"
-_END = rf"[{SENTENCE_ENDS}][\"'”’»“«›)\]」』】）》〉⟩*_]{{0,3}}"
+_CLOSERS = "\"'”’»“«›)\\]」』】）》〉⟩*_"
+_END = rf"[{SENTENCE_ENDS}](?:\s[\"'”’»])?[{_CLOSERS}]{{0,3}}"
 _ORDINAL = "second|2nd|zweite|deuxième|segunda|seconda|druga"
 _HEADS = (
     (
@@ -42,7 +43,13 @@ _HEADS = (
         rf"(?<!\w){_OPENING}(?:{_ORDINAL})\s(?:{OPTION_WORDS}){_COLON}",
     ),
     (_LETTER % "A", rf"\n\s{{0,4}}{_LETTER % 'B'}"),
-    (r"A[).]\s", rf"(?<=[{SENTENCE_ENDS}]\s)B[).]\s(?-i:(?=[^\sa-z]))"),
+    (
+        r"(?-i:A)[).]\s",
+        (
+            rf"(?:(?<=[{SENTENCE_ENDS}]\s)|(?<=[{SENTENCE_ENDS}][{_CLOSERS}]\s)"
+            rf"|(?<=[{SENTENCE_ENDS}][{_CLOSERS}]{{2}}\s)|(?<=[。！？]))B[).]\s(?-i:(?=[^\sa-z]))"
+        ),
+    ),
     (r"\(?1[.)]\s", rf"(?:(?<=[{SENTENCE_ENDS}\"”’»)>\]`]\s)|\n\s{{0,4}})\(?2[.)]\s(?=\S)"),
 )
 _LISTS = tuple(
@@ -64,7 +71,7 @@ _OTHER = (
 # Between a sentence and the next alternative a list's number or a letter may be left.
 _BEHIND = (
     rf"(?P<end>{_END})(?![{SENTENCE_ENDS}])[^\w\n(\[“\"/]{{0,4}}"
-    r"(?:\[?\(?\d{1,3}(?:/\d{1,3})?[\])]?[\"'”]{0,2}\s?|[a-h]\)\s?)?\s{0,4}"
+    r"(?:\[?\(?\d{1,3}(?:/\d{1,3})?[\])]?[\"'”]{0,2}\s?|[a-h](?:\)\s?|\s))?\s{0,4}"
 )
 _BEHIND_SENTENCE = {
     "numbered option": rf"{_OPENING}{_NUMBERED}{_SECOND}{_MARK}",
@@ -79,7 +86,7 @@ _BEHIND_SENTENCE = {
 }
 _ANYWHERE = {
     "option on a line": rf"(?:\s{{0,4}}\n\s{{0,4}}|\s[/|;]\s){_OPENING}"
-    rf"(?:{_NUMBERED}{_SECOND}{_MARK}|(?:{_OR}){_COLON})",
+    rf"(?:{_NUMBERED}{_SECOND}{_MARK}|(?:{_OR}|alternativ\w{{0,8}}|alternatief){_COLON})",
     "stroke after a closing mark": r"(?<=[»”›】」』\]])\s/\s(?=\S)",
     "joining word on a line": rf"\n\s{{0,4}}[-–—*_(]{{0,4}}\s?(?:{_OR}|of)\s?[-–—*_)]{{0,4}}"
     r"[:：]?\s{0,4}(?=\n)",

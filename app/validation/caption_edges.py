@@ -33,6 +33,12 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "number glued to a word": r"\(?\d{1,2}[.)](?=[^\W\d_])",
         "number and a dash": r"\(?\d{1,2}\)?\s?[-–—]\s(?=[^\W\d_])"
         r"(?!.{1,1000}\b\d{1,2}\)?\s?[-–—]\s)",
+        "two marks of a list": r"(?i:step\s)?\(?(?:\d|[A-Ha-h])[).:]\s"
+        r"[\"'“]?(?i:step\s)?\(?(?:\d|[A-Ha-h])[).:]\s",
+        "words before an option": r"(?:[a-z]\w{0,20}\s){1,3}(?=[A-Z\u00c0-\u00de\u0400-\u9fff])"
+        rf"(?i:{OPTION_WORDS}|caption|alt text)\s?(?:1|[aA])?\s?(?:[:：→]|->|=>)",
+        "second option": r"(?i:(?:second|2nd|third|next|another|other)\s"
+        rf"(?:{OPTION_WORDS}))\s?[:：]",
         "joining word": r"(?i:or|oder|oppure|lub|ili|или|または|或者)\s?[:：]",
         "half a member of JSON": r"[\w<>/]{1,30}[\"']\s?:\s?[\"']",
         "fields in quotation marks": r"[\"“„]?\w{0,20}[\"”],\s?[\"“„]",
@@ -40,8 +46,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "quotation before a sentence": rf"[\"“„«][^\"”“»]{{8,300}}{_END}[\"”“»]\s?[-–—]\s?"
         rf"(?:(?:\S{{1,40}}\s){{4}}|[\u3040-\u9fff]{{8}}).{{0,1000}}{_END}$",
         "value of a program": r"(?:None|null|nil|undefined|NaN|[Tt]rue|[Ff]alse)(?:,\s|\s[\"'“])",
-        "statement with a string": r"(?:(?:[Cc]aption|alt|text|code|python|js|php|sql|bash"
-        r"|assistant|model|user)\s)?"
+        "statement with a string": r"(?:(?:[a-z]\w{1,20}|Caption)\s)?"
         r"(?:SELECT|INSERT|RETURN|echo|print|puts|return)(?:\s[\"'`]|$)",
         "prompt of a program": r"(?:In|Out)\s?\[|>>|[$%]=?\s|\w{1,20}>\s",
         "assignment": r"[a-z_]{2,20}=[a-z]",
@@ -66,7 +71,9 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"|constraints|(?:output |response )?format|guidelines|query|request)\s?[:：]\s",
         "metric": r"(?i:score|confidence|probability|status|tokens)\s?[:=]\s"
         r"|(?i:(?:(?:character|word|char) ?count|characters?|chars?|words?|length|count))"
-        r"\s?[:=]\s?~?\d|[\"'“(]?(?:[a-z]{2,12}\s)?\(?\d{1,4} (?:characters|chars|words)[.!,;:)]\s",
+        r"\s?[:=]\s?~?\d"
+        r"|[\"'“(]?(?:(?:[a-z]{2,12}|\d{1,2})\s)?\(?\d{1,4} (?:characters|chars|words)"
+        r"[.!,;:)](?:\s|$)",
         "bar in a quotation": r"[\"'“„«「『‹]\s?\|",
         "length alone": r"\(?\d{1,4} (?:characters|chars|words)\b\W{0,4}\w{0,3}\W{0,3}$",
         "bracket apart from its text": r"[(\[{]\s",
@@ -99,12 +106,13 @@ LAST: Mapping[str, re.Pattern[str]] = {
         r"|words|length|time|status)\s?[:=]\s?\S{1,30}(?:\s\S{1,12})?)$",
         "percentage": rf"{_AFTER_END},?{_GAP}\d{{1,3}}(?:[.,]\d{{1,4}})?\s?%[.]?$",
         "length": rf"{_AFTER_END}\W{{0,5}}\d{{1,4}}\s?(?:characters|chars|words|tokens)"
-        r"\W{0,3}(?:\s(?:[a-z]{1,12}|\d{1,2}[.)]))?$",
+        r"\W{0,3}(?:\s(?:[a-z]{1,12}\W{0,2}|\d{1,2}[.)]))?$",
         "number of a footnote": rf"{_AFTER_END}\s?[\u00b9\u00b2\u00b3\u2070-\u2089]$",
         "Roman number": rf"{_AFTER_END}{_GAP}[IVX]{{2,5}}[.)]?$",
         "remark": rf"{_AFTER_END}\s?(?i:the end|thank you(?: very much)?|thanks|done|cheers|enjoy"
         r"|finished|hope (?:that|this|it) helps|end of \w+)[.! ]{0,3}$",
-        "word for an option": rf"{_AFTER_END}\s?(?i:{OPTION_WORDS}|alt|caption)"
+        "word for an option": rf"{_AFTER_END}\s?(?i:(?:second|2nd|next|another|other)\s)?"
+        rf"(?i:{OPTION_WORDS}|alt|caption|second|2nd|another)"
         r"\s?(?:\d|[A-Ca-c])?\W{0,5}$",
         "joining word": rf"{_AFTER_END}\s?(?i:or|oder|ou|oppure|lub|ili|или|または|或者)\W{{0,3}}$",
         "role glued to a word": r"[^\W\d_]assistant$|[A-Z]{2}(?:user|system|model)$",

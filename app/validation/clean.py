@@ -95,7 +95,9 @@ _OFFICE_NOTE = re.compile(
     re.IGNORECASE,
 )
 _AFTER_REMARK_MAX_CHARS = 100
-_BEFORE_REMARK = re.compile(r"(?:[\W\d_]|[b-h]\b){0,10}")
+_BEFORE_REMARK = re.compile(r"(?:[^\w¿¡]|[\d_]|(?:[b-h]|END)\b){0,10}")
+# A quotation hides its last full stop from the search for sentences.
+_BEHIND_QUOTATION = re.compile(r"(?<=[.!?。])[^\w\s]{0,3}\s?[^\w\s]{1,3}\s{1,4}")
 _ESCAPED_MARKUP = re.compile(r"<[a-zA-Z/!?]|&#?\w{1,32};")
 _UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
 _FORMAT_BEFORE_CAPITAL = re.compile(
@@ -104,7 +106,8 @@ _FORMAT_BEFORE_CAPITAL = re.compile(
 )
 # What follows is no caption.
 _LABEL_OF_NO_TEXT = re.compile(
-    r"\W{0,3}(?:tags?|keywords?|hashtags?|labels?|categor(?:y|ies)|confidence|score|camera)\b",
+    r"\W{0,3}(?:tags?|keywords?|hashtags?|labels?|categor(?:y|ies)|confidence|score|camera"
+    r"|reasoning|analysis|thoughts?|thinking|explanation|rationale)\b",
     re.IGNORECASE,
 )
 _SIGN_OF_CODE = re.compile(r"[{}<>|@=`#]|/\*|\*/|--|[a-z],[a-z\d]|\w\.\w|(?<!\w)'\s")
@@ -234,15 +237,25 @@ def _strip_closing_remarks(text: str, languages: tuple[Language, ...]) -> str:
         if text == before:
             break
     parts = split_sentences(text)
-    for at in range(1, len(parts)):
-        is_remark = any(
-            language.closing_remark.match(_BEFORE_REMARK.sub("", parts[at], count=1))
-            for language in languages
-        )
+    kept, following_chars = len(parts), 0
+    for at in range(len(parts) - 1, 0, -1):
         # A long text after it is no end of the answer.
-        if is_remark and sum(map(len, parts[at + 1 :])) <= _AFTER_REMARK_MAX_CHARS:
-            return join_sentences(parts[:at])
+        if following_chars > _AFTER_REMARK_MAX_CHARS:
+            break
+        following_chars += len(parts[at])
+        if _is_remark(parts[at], languages):
+            kept = at
+    if kept < len(parts):
+        return join_sentences(parts[:kept])
+    for mark in _BEHIND_QUOTATION.finditer(text, max(0, len(text) - _NOTE_MAX_CHARS)):
+        if _is_remark(text[mark.end() :], languages):
+            return text[: mark.end()].rstrip()
     return text
+
+
+def _is_remark(text: str, languages: tuple[Language, ...]) -> bool:
+    text = _BEFORE_REMARK.sub("", text, count=1)
+    return any(language.closing_remark.match(text) for language in languages)
 
 
 def _strip_at_end(pattern: re.Pattern[str], text: str, max_chars: int) -> str:

@@ -25,7 +25,7 @@ _FURTHER_OPTION = re.compile(
 )
 # After a label: "Alt text (98 characters):", "Caption -", "Image 1: ".
 _LABEL_END = re.compile(
-    r"\s{0,2}#?\d{1,2}\s?(?:[:：→]|[-=]>)\s+|\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—|]\s+"
+    r"\s{0,2}#?(?P<number>\d{1,2})\s?(?:[:：→]|[-=]>)\s+|\s{0,2}(?:\([^()]{0,60}\)\s?|\[[^\[\]]{0,60}\]\s?)?[:：=]\s*|\s+[-–—|]\s+"
     r"|\s{0,2}(?:→|⇒|➜|➔|[-=]{1,2}>)\s*"
 )
 
@@ -54,6 +54,8 @@ def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | No
         end = _LABEL_END.match(rest)
         if end is not None:
             rest = rest[end.end() :].strip("* ")
+            if end["number"] not in (None, "1"):  # the second of several
+                section = "other"
             if rest.startswith("assistant "):
                 rest = assistant_turn(rest).lstrip()
             rest = _BLOCK_SCALAR.sub("", rest)

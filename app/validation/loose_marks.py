@@ -33,7 +33,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "run of brackets": rf"^(?:[{_ANY_QUOTE}{_BRACKETS}'|`]\s?){{3}}"
         rf"|[{_ANY_QUOTE}{_BRACKETS}]{{4}}|^[(\[{{<][\"'“„«‘]",
         "number in an open quotation": r"^(?:[\"'“„«‘(]\s?\d{1,2}|[\"'“„«‘]\s?[a-hA-H])[.)]\s"
-        r"(?=\w)(?![^\"”“’»]{1,80}[\"”“’»]\s)",
+        r"(?=[\w\"“„«])(?![^\"”“’»]{1,80}[\"”“’»]\s)",
         "bracket in a quotation's end": rf"[{_QUOTE}]\)[\"'”]$",
         "dash or comma before a last mark": rf"\s[-–]\s?[{_QUOTE}]$|[\"”],\s?\d{{1,2}}\.$",
         # Emphasis, rules, code
@@ -61,14 +61,16 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "answer without its question": r"^A:\s(?!.{0,1000}\bB\b)",
         "percent-encoded sign": r"%0[ADad]",
         "interjection first": r"^[(\[\"'“‘]{1,3}(?:Sure|Certainly|Of course|Okay|Absolutely)[!,.]",
-        "file name first": r"^(?![A-Z]\w{1,12}\.js\s)\w{1,20}\.(?:py|js|ts|json|txt|md|html)\s",
+        "file name first": r"^(?![A-Z]\w{1,12}\.js\s)\w{1,20}\.(?:py|js|ts|json|txt|md|html)[,\s]",
         "label without a colon": r"^(?:[Ff]inal [Aa]nswer|Reasoning|caption)\s"
-        r"(?=[A-Z\"]|[^\x00-\x7f])"
+        r"(?=[A-Z\"\d(]|[^\x00-\x7f])"
         r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"'“„«»‹‘「『])"
         r"|^\W{0,3}(?:Caption|Alt text)\s\|",
+        "letter of an item after a sentence": rf"^(?!.{{0,1000}}\b[aA1]\))"
+        rf".{{0,1000}}{_SENTENCE_END}[\"”»)]?\s?[b-h]\)\s",
         "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
         "hashtag": rf"{_SENTENCE_END}[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
-        "length of a text": r"\(\d{1,4} (?:characters|chars|words)\)"
+        "length of a text": r"\(\d{1,4} (?:characters|chars|words)\b"
         r"|\b(?:[Ll]ength|[Cc]ount)\s?[:=]\s?~?\d{1,4} (?:char|word)"
         r"|\b(?:[Cc]haracters|[Cc]hars|[Ww]ords)\s?[:=]\s?~?\d"
         r"|\s[—–-]\s\d{1,4} (?:characters|chars)\b(?!\s[a-z])"

@@ -37,6 +37,9 @@ _FENCE = re.compile(r"^[ \t]*(?:`{2,6}|~{2,6})[ \t]*[\w+#.-]{0,20}[ \t]*$", re.M
 _SENTENCE_ENDS = (".", "!", "?", "。", "।")
 _FENCE_WORD = r"(?:json|text|txt|plaintext|html|xml|markdown|md|yaml|python)\b"
 _FENCE_FIRST = re.compile(rf"\s{{0,9}}(?:`{{1,6}}+|~{{2,6}}+)(?:[ \t]?{_FENCE_WORD})?+(?=[^\n])")
+_ODD_FENCE = re.compile(
+    rf"[^`~]{{0,200}}(?:`{{3,6}}+|~{{3,6}}+)(?:[ \t]?{_FENCE_WORD})?(?!.*(?:```|~~~))", re.DOTALL
+)
 _FENCE_LAST = re.compile(r"(?:`{3,6}|~{3,6})\s{0,9}$")
 _FENCE_CHARS = 16
 _FENCE_INSIDE = re.compile(rf"(?:`{{2,6}}|~{{2,6}}){_FENCE_WORD}|`{{3,6}}|~{{3,6}}")
@@ -187,6 +190,9 @@ def _fenced_part(answer: str) -> str:
     fences = list(_FENCE.finditer(answer))
     if not fences:
         return answer
+    opening = _ODD_FENCE.match(answer, 0, fences[0].start())
+    if opening is not None:  # the first fence on a line of its own is the end of one that is not
+        return answer[opening.end() : fences[0].start()].strip()
     end = fences[1].start() if len(fences) > 1 else len(answer)
     return answer[fences[0].end() : end].strip()
 
