@@ -39,7 +39,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         rf"(?i:{OPTION_WORDS}|caption|alt text)\s?(?:1|[aA])?\s?(?:[:：→]|->|=>)",
         "second option": r"(?i:(?:second|2nd|third|next|another|other)\s"
         rf"(?:{OPTION_WORDS}))\s?[:：]",
-        "joining word": r"(?i:or|oder|oppure|lub|ili|или|または|或者)\s?[:：]",
+        "joining word": r"(?i:or|oder|oppure|lub|ili|или|または|或者)\s?[:：]"
+        r"|(?:OR|ODER|OPPURE|LUB|ILI)\s[A-Z]\w*\s[a-z]",
         "half a member of JSON": r"[\w<>/]{1,30}[\"']\s?:\s?[\"']",
         "fields in quotation marks": r"[\"“„]?\w{0,20}[\"”],\s?[\"“„]",
         "two quotations of sentences": rf"[\"“„«][^\"”“»]{{20,1000}}{_END}[\"”“»]\s[\"“„«]",
@@ -89,7 +90,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"(?![^\"”“»」』›]{1,200}[\"”“»」』›])",
         "number before a quotation": r"\d{1,2}\s(?=[\"“„«「『‹]{1,2}[^\"”“»」』›]{20,1000}"
         rf"{_END}[{_CLOSERS}]{{1,2}}$)",
-        "two kinds of quotation marks": r"'[\"“”„«`]|[“„«][\"`”]|[\"`][“„«]",
+        "two kinds of quotation marks": r"'[\"“”„«‹`]|[“„«‹][\"`”]|[\"`][“„«‹]"
+        r"|[\"'“„«‹「『][（【《〈]",
         "name of a field alone": r"(?i:(?:alt )?text|alt|caption|description|answer|output|response"
         r"|image|addcriterion)(?:\s(?:\w{1,2}|addCriterion|system|user|assistant|model|\S{1,20}\.(?:py|js|ts|json|txt|md|html)))?\W{0,3}$",
         "sureness alone": r"[(\[\"']?[01]?[.,]\d{1,4}[)\]\"'.]{0,2}$",

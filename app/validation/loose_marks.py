@@ -63,7 +63,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "interjection first": r"^[(\[\"'“‘]{1,3}(?:Sure|Certainly|Of course|Okay|Absolutely)[!,.]",
         "file name first": r"^(?![A-Z]\w{1,12}\.js\s)\w{1,20}\.(?:py|js|ts|json|txt|md|html)[,\s]",
         "label without a colon": r"^(?:[Ff]inal [Aa]nswer|Reasoning|caption)\s"
-        r"(?=[A-Z\"\d(]|[^\x00-\x7f])"
+        r"(?=[A-Z\"\d(\[“„«]|[^\x00-\x7f])"
         r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"'“„«»‹‘「『])"
         r"|^\W{0,3}(?:Caption|Alt text)\s\|",
         "letter of an item after a sentence": rf"^(?!.{{0,1000}}\b[aA1]\))"
