@@ -34,7 +34,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "number and a dash": r"\(?\d{1,2}\)?\s?[-–—]\s(?=[^\W\d_])"
         r"(?!.{1,1000}\b\d{1,2}\)?\s?[-–—]\s)",
         "two marks of a list": r"(?i:step\s)?\(?(?:\d|[A-Ha-h])[).:]\s"
-        r"[\"'“]?(?i:step\s)?\(?(?:\d|[A-Ha-h])[).:]\s",
+        r"(?:[\"'“]?(?i:step\s)?\(?(?:\d|[A-Ha-h])[).:]\s|[a-z]{2,12}=)",
         "words before an option": r"(?:[a-z]\w{0,20}\s){1,3}(?=[A-Z\u00c0-\u00de\u0400-\u9fff])"
         rf"(?i:{OPTION_WORDS}|caption|alt text)\s?(?:1|[aA])?\s?(?:[:：→]|->|=>)",
         "second option": r"(?i:(?:second|2nd|third|next|another|other)\s"
@@ -85,7 +85,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"|Deux|El|Los|Las|Dos|Il|Due|Um|Uma|Os|As|Een|De|Het|Twee|Dva|Dvije)\s",
         "label in a quotation": r"[\"'“”„«‹「『]\s?"
         r"(?i:the (?:caption|alt text|description) is|step \d|caption|alt(?: text)?|output|answer"
-        rf"|description|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：]\s",
+        rf"|description|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：–—-]\s",
         "number before an open quotation": r"\d{1,2}\s[\"“„«「『‹]"
         r"(?![^\"”“»」』›]{1,200}[\"”“»」』›])",
         "number before a quotation": r"\d{1,2}\s(?=[\"“„«「『‹]{1,2}[^\"”“»」』›]{20,1000}"
