@@ -71,7 +71,7 @@ _OTHER = (
 # Between a sentence and the next alternative a list's number or a letter may be left.
 _BEHIND = (
     rf"(?P<end>{_END})(?![{SENTENCE_ENDS}])[^\w\n(\[“\"/]{{0,4}}"
-    r"(?:\[?\(?\d{1,3}(?:/\d{1,3})?[\])]?[\"'”]{0,2}\s?|[a-h](?:\)\s?|\s))?\s{0,4}"
+    r"(?:\[?\(?\d{1,3}(?:/\d{1,3})?[\])]?[\"'”“«»]{0,2}\s?|[a-h](?:\)\s?|\s))?\s{0,4}"
 )
 _BEHIND_SENTENCE = {
     "numbered option": rf"{_OPENING}{_NUMBERED}{_SECOND}{_MARK}",

@@ -52,7 +52,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "prompt of a program": r"(?:In|Out)\s?\[|>>|[$%]=?\s|\w{1,20}>\s",
         "assignment": r"[a-z_]{2,20}=[a-z]",
         "word and dots": r"(?i:processing|loading|thinking|analy[sz]ing|generating|describing|hmm+)"
-        r"(?:\.{2,3}|…)\s|(?:Done|Finished|Ready|Good|Great|Nice|Perfect|Excellent"
+        r"(?:\.{2,3}|…)\s|(?:[a-z]{2,10}\s)?(?:Done|Finished|Ready|Good|Great|Nice|Perfect|Excellent"
         r"|Correct|Fine|Yes|Best)[!.:]\s",
         "entry of a log": r"(?:INFO|DEBUG|TRACE|LOG)\s?[:|-]\s",
         "name of a model": rf"(?i:{_MODELS})(?i:[\w.-]{{0,20}})\s?[:：>]\s",
@@ -115,7 +115,7 @@ LAST: Mapping[str, re.Pattern[str]] = {
         r"|finished|hope (?:that|this|it) helps|end of \w+)[.! ]{0,3}$",
         "word for an option": rf"{_AFTER_END}\s?(?i:(?:second|2nd|next|another|other)\s)?"
         rf"(?i:{OPTION_WORDS}|alt|caption|second|2nd|another)"
-        r"\s?(?:\d|[A-Ca-c])?\W{0,5}$",
+        r"\s?(?:\d|[A-Ca-c]|assistant|user|model)?\W{0,5}$",
         "joining word": rf"{_AFTER_END}\s?(?i:or|oder|ou|oppure|lub|ili|или|または|或者)\W{{0,3}}$",
         "role glued to a word": r"[^\W\d_]assistant$|[A-Z]{2}(?:user|system|model)$",
         "percent-encoded sign": r"%[0-7][0-9A-F]$(?<!\d%..)",

@@ -97,7 +97,7 @@ _OFFICE_NOTE = re.compile(
 _AFTER_REMARK_MAX_CHARS = 100
 _BEFORE_REMARK = re.compile(r"(?:[^\w¿¡]|[\d_]|(?:[b-h]|END)\b){0,10}")
 # A quotation hides its last full stop from the search for sentences.
-_BEHIND_QUOTATION = re.compile(r"(?<=[.!?。])[^\w\s]{0,3}\s?[^\w\s]{1,3}\s{1,4}")
+_BEHIND_QUOTATION = re.compile(r"(?<=[.!?。])(?:[^\w\s]{0,3}\s?[^\w\s]{1,3}|\s[a-h])\s{1,4}")
 _ESCAPED_MARKUP = re.compile(r"<[a-zA-Z/!?]|&#?\w{1,32};")
 _UP_TO_COLON = re.compile(r"[^:：\n]{2,220}[:：]\s+(?=\S)")
 _FORMAT_BEFORE_CAPITAL = re.compile(
