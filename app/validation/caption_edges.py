@@ -113,7 +113,7 @@ LAST: Mapping[str, re.Pattern[str]] = {
         "Roman number": rf"{_AFTER_END}{_GAP}[IVX]{{2,5}}[.)]?$",
         "remark": rf"{_AFTER_END}\s?(?i:the end|thank you(?: very much)?|thanks|done|cheers|enjoy"
         r"|finished|hope (?:that|this|it) helps|end of \w+)[.! ]{0,3}$",
-        "word for an option": rf"{_AFTER_END}\s?(?i:(?:second|2nd|next|another|other)\s)?"
+        "word for an option": rf"{_END}\W{{0,5}}(?i:(?:second|2nd|next|another|other)\s)?"
         rf"(?i:{OPTION_WORDS}|alt|caption|second|2nd|another)"
         r"\s?(?:\d|[A-Ca-c]|assistant|user|model)?\W{0,5}$",
         "joining word": rf"{_AFTER_END}\s?(?i:or|oder|ou|oppure|lub|ili|или|または|或者)\W{{0,3}}$",

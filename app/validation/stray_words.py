@@ -107,7 +107,11 @@ def has_only_stray_words(text: str) -> bool:
     return (
         bool(words)
         and not words[0].isdigit()
-        and all(word.isdigit() or word in _STRAY_WORDS or word in _FIELDS for word in words)
+        and all(
+            word.isdigit() or len(word) == 1 or word in _STRAY_WORDS or word in _FIELDS
+            for word in words
+        )
+        and len(words[0]) > 1
     )
 
 
