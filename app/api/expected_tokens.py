@@ -13,7 +13,12 @@ def expected_tokens(
     if captioner is None:
         width, height = longest_edge_px, longest_edge_px * 3 // 4
         return ExpectedTokens(
-            model=EMBEDDED, image_width=width, image_height=height, image_tokens=0, price=None
+            model=EMBEDDED,
+            image_width=width,
+            image_height=height,
+            image_tokens=0,
+            thinks=False,
+            price=None,
         )
     width, height = captioner.usual_size(longest_edge_px)
     price = captioner.price
@@ -22,6 +27,7 @@ def expected_tokens(
         image_width=width,
         image_height=height,
         image_tokens=captioner.count_image_tokens((width, height)),
+        thinks=captioner.is_known_to_think,
         price=None
         if price is None
         else PriceOfTokens(

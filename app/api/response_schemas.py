@@ -347,6 +347,10 @@ class ExpectedTokens(BaseModel):
         description="By the formula of the model's provider, without the instructions (some 250). "
         "null where no formula is known."
     )
+    thinks: bool = Field(
+        description="Its provider documents that it thinks before it writes, and the operator has "
+        "not switched that off: each token of it is paid as output."
+    )
     price: PriceOfTokens | None
 
 

@@ -216,6 +216,8 @@ class ExpectedTokens:
     image_tokens: int | None
     """Without the instructions; None where no formula is known."""
     price: PriceOfTokens | None
+    thinks: bool = False
+    """Whether it thinks before it writes, which is paid as output. False of an older server."""
 
 
 @dataclass(frozen=True, slots=True)

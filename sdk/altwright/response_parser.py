@@ -239,6 +239,7 @@ def parse_expected_tokens(data: Mapping[str, Any], _response: Response) -> Expec
             output=_checked(float, float(price["output"])),
             currency=_checked(str, price["currency"]),
         ),
+        thinks=expected.get("thinks") is True,
     )
 
 

@@ -89,6 +89,11 @@ def test_before_a_pilot_the_server_says_what_a_picture_takes_and_costs(
         assert estimate["money"] == round((16_230 * 0.2 + 400 * 1.2) / 1_000_000, 2)
         own = command.run_json(*CSV, *url, "--estimate", "--price-in", "1000")
         assert own["money"] == 16.23
+        assert estimate["is_without_thinking"] is True
+        assert "thinks before it writes" in command.run(*CSV, *url, "--estimate").stdout
+    with Altwright(**settings, MODEL_PARAMS='{"reasoning_effort": "none"}') as server:
+        estimate = command.run_json(*CSV, "--base-url", server.url, "--estimate")
+        assert estimate["is_without_thinking"] is False
 
 
 def test_without_a_server_the_tokens_are_assumed(

@@ -210,6 +210,15 @@ class OpenAICompatCaptioner(Captioner):
             return None
         return provider.count_image_tokens(self.name, size, self._settings.detail)
 
+    @property
+    def is_known_to_think(self) -> bool:
+        """Whether its provider documents that it thinks, unless it is told not to as it is here."""
+        provider, params = self.provider, self._settings.params
+        thinking = None if provider is None else provider.thinking_of(self.name)
+        if provider is None or thinking is None or not thinking.by_default:
+            return False
+        return not provider.switches_thinking_off(self.name, params)
+
     def describe(self, longest_edge_px: int) -> list[str]:
         """What its provider documents about it, and what a picture of 4:3 takes.
 

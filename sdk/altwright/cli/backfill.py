@@ -262,6 +262,11 @@ def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
         f"{estimate.calls:,} {calls}, {estimate.input_tokens:,} tokens in, "
         f"{estimate.output_tokens:,} out ({origin}){money}"
     )
+    if estimate.is_without_thinking:
+        print_line(
+            "The server's model thinks before it writes, which is paid and not in these numbers: a "
+            "pilot (--limit 20) measures it, and the server's MODEL_PARAMS can switch it off"
+        )
     print_line(f"{format_duration(estimate.seconds)} at this rate and concurrency")
 
 

@@ -65,6 +65,8 @@ class RunEstimate:
     output_tokens: int
     tokens_are_measured: bool
     tokens_are: TokenOrigin
+    is_without_thinking: bool
+    """The server's model thinks before it writes, of which no estimate knows how long."""
     money: float | None
     seconds: float
 
@@ -136,6 +138,7 @@ def _estimate(
         output_tokens=output_tokens,
         tokens_are_measured=origin == "measured",
         tokens_are=origin,
+        is_without_thinking=origin != "measured" and expected is not None and expected.thinks,
         money=round(cost, 2) if prices.are_known else None,
         seconds=round(calls / per_second, 1),
     )
