@@ -210,8 +210,13 @@ class Oracle:
         return {
             each.texts[name]
             for each in self.decisions
-            # A row without a key is known by its picture, and so is a decision about it.
-            if (row["_uid"] in each.uids or self.options.key_type == "none")
+            # A row without a key is known by its picture, and so is a decision about it; with one,
+            # it is whichever row has this key and this picture by now.
+            if (
+                row["_uid"] in each.uids
+                or self.options.key_type == "none"
+                or each.row_key == row.get("id")
+            )
             and each.slug == slug
             and name in each.texts
         }

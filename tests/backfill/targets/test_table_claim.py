@@ -99,6 +99,20 @@ def test_a_table_and_a_view_of_it_are_the_same(
     assert flaky_model.log.calls == 0
 
 
+def test_a_table_with_an_odd_name_and_a_view_of_it_are_the_same(
+    flaky_model: FlakyModelServer, sqlite_url: str
+) -> None:
+    create_products(sqlite_url, flaky_model, 1)
+    run_sql(sqlite_url, 'ALTER TABLE products RENAME TO "my ""best"" mugs"')
+    run_sql(sqlite_url, 'CREATE VIEW shown AS SELECT * FROM "my ""best"" mugs"')
+    with (
+        claim_table(open_target(sqlite_url, 'my "best" mugs')),
+        pytest.raises(UsageError, match="Another run works with shown"),
+        claim_table(open_target(sqlite_url, "shown", "key=id"), wait_s=0.0),
+    ):
+        pass
+
+
 def test_a_partition_and_a_table_by_its_schema_are_the_same_as_the_table(
     flaky_model: FlakyModelServer, postgresql: str
 ) -> None:

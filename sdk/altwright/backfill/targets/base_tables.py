@@ -65,7 +65,7 @@ def find_base_tables(engine: Engine, schema: str | None, name: str, alt: str) ->
         with engine.connect() as connection:
             database.prepare_to_read(connection)
             found = _find(connection, schema, name, alt)
-    except sa.exc.DBAPIError:
+    except (sa.exc.DBAPIError, sqlite3.Error):
         found = {}
     with_alt = [each for each, has_alt in found.items() if has_alt]
     return sorted(with_alt or found) or [own]
@@ -119,7 +119,7 @@ def _find_in_sqlite(
             read.add((place or "main", table))
         return sqlite3.SQLITE_OK
 
-    quoted = ".".join(f'"{each}"' for each in (schema, name) if each)
+    quoted = ".".join(_quote(each) for each in (schema, name) if each)
     driver.set_authorizer(note)
     try:
         driver.execute(f"EXPLAIN SELECT * FROM {quoted}").close()  # noqa: S608 - quoted
@@ -128,11 +128,18 @@ def _find_in_sqlite(
     found: dict[str, bool] = {}
     for place, table in read:
         kind = driver.execute(
-            f'SELECT 1 FROM "{place}".sqlite_master WHERE type = ? AND lower(name) = lower(?)',  # noqa: S608
-            ("table", table),
+            f"SELECT 1 FROM {_quote(place)}.sqlite_master"  # noqa: S608 - quoted
+            " WHERE type = 'table' AND lower(name) = lower(?)",
+            (table,),
         ).fetchone()
         if kind is not None:
-            columns = driver.execute(f'PRAGMA "{place}".table_info("{table}")').fetchall()
+            info = f"PRAGMA {_quote(place)}.table_info({_quote(table)})"
+            columns = driver.execute(info).fetchall()
             names = {str(each[1]).lower() for each in columns}
             found[f"{place}.{table}".lower()] = alt.lower() in names
     return found
+
+
+def _quote(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
