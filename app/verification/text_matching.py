@@ -10,9 +10,24 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from app.types import CheckVerdict
 from app.verification.claims import TextClaim
+from app.verification.lookalike_letters import may_be_other_script
+from app.verification.text_words import (
+    MARK,
+    FoldedWord,
+    drop_empty_cents,
+    fold,
+    fold_confused,
+    fold_letters,
+    fold_words,
+    has_vulgar_fraction,
+    join_spaced_thousands,
+    join_words,
+    numbers_of,
+)
 from app.vision.evidence import MAX_LINES, SeenLine
 
 SURE_SCORE, SURER_SCORE = 0.95, 0.98
@@ -31,17 +46,17 @@ MAX_TEXT_LETTERS = 2_000
 MAX_AMOUNTS = 3
 """Of one unit. A picture with more is a chart or a price list, where a caption may sum up."""
 
-_CONFUSED = str.maketrans("oilszbgø|", "01152890" + "1")
-_LETTERS = str.maketrans({"đ": "d", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe"})
 _DIGIT = re.compile(r"\d")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_NO_CENTS = re.compile(r"[.,]0{1,2}$")
-_WORD = re.compile(r"[^\W_]+(?:(?<=\d)[.,](?=\d)[^\W_]+)*")
 _ROMAN_NUMERAL = re.compile(r"(?<!\w)[MDCLXVI]{2,}(?!\w)")
-_TIME_OF_DAY = re.compile(r"\b[ap]\.?m\b", re.IGNORECASE)
+_HALF_DAY = re.compile(r"\d ?[ap]\.? ?m\b", re.IGNORECASE)
+_TIME_OF_DAY = re.compile(
+    r"(?<![\d.,:])(\d{1,2})(?:(?:[:.]| ?h ?)([0-5]\d)(?![\d.,])|(?= ?(?:h\b|Uhr|[ap]\.? ?m\b)))",
+    re.IGNORECASE,
+)
 _AND = re.compile(r"(?<=\s)(?:and|und|et|y|e|i|en|og|och)(?=\s)", re.IGNORECASE)
 _NEGATIONS = ("no", "not", "never", "non", "without", "kein", "keine", "keinen", "nicht", "ohne",
               "pas", "sans", "sin", "nunca", "bez", "nije", "ne")  # fmt: skip
+_LAST_HOUR = 24
 _AMOUNT = re.compile(r"([$€£¥]) ?(\d[\d.,]{0,15})|(\d[\d.,]{0,15}) ?([%$€£¥])")
 
 
@@ -66,22 +81,25 @@ class ReadText:
     def __init__(self, lines: Sequence[SeenLine], known_texts: Sequence[str] = ()) -> None:
         """`lines`: all that were found, in reading order. `known_texts`: what the caller said about
         the picture; a quotation from there need not be visible."""
-        read = [ReadLine(line.text, line.score, _fold(line.text)) for line in lines]
+        read = [ReadLine(line.text, line.score, fold(line.text)) for line in lines]
         readable = [line for line in read if line.score >= READABLE_SCORE and line.text]
         text = " ".join(line.text for line in readable)
-        self.letters = _fold_letters(text)
-        self.folded = self.letters.translate(_CONFUSED)
-        self.words = _fold_words(text)
-        self.numbers = _numbers(text)
-        self.line_words = [set(_fold_words(line.text)) for line in readable]
+        self.letters = fold_letters(text)
+        self.folded = fold_confused(self.letters)
+        self.words = fold_words(text)
+        self.words_with_thousands = fold_words(join_spaced_thousands(text))
+        self.numbers = numbers_of(text)
+        self.times = _times_of_day(text)
+        self.line_words = [{word.text for word in fold_words(line.text)} for line in readable]
         self.has_and_sign = "&" in text
         self.has_roman_numeral = _ROMAN_NUMERAL.search(text) is not None
         self.sure = [line for line in readable if line.is_sure]
         self.doubtful = [line for line in read if not line.is_sure]
-        self.known = [_fold_letters(text) for text in known_texts]
-        sure_letters = _fold_letters(" ".join(line.text for line in self.sure))
+        self.known = [fold_letters(text) for text in known_texts]
+        sure_text = " ".join(line.text for line in self.sure)
         is_whole = len(lines) < MAX_LINES and len(self.letters) <= MAX_TEXT_LETTERS
-        self.is_sure = is_whole and bool(self.sure) and _is_latin(sure_letters)
+        is_latin = _is_latin(fold_letters(sure_text)) and not may_be_other_script(sure_text)
+        self.is_sure = is_whole and bool(self.sure) and is_latin
         """Whether a text that is not there can be denied."""
 
     def shown(self) -> str:
@@ -92,71 +110,83 @@ class ReadText:
 def judge_text(claim: TextClaim, read: ReadText) -> CheckVerdict:
     """Whether the text can be read in the picture."""
     text = _AND.sub("&", claim.text) if read.has_and_sign else claim.text
-    letters = _fold_letters(text)
-    wanted = letters.translate(_CONFUSED)
+    letters = fold_letters(text)
+    wanted = fold_confused(letters)
     if not wanted:
         return "unknown"
-    words = _fold_words(text)
-    if len(wanted) >= MIN_LETTERS and _can_be_read(text, words, read):
+    if len(wanted) >= MIN_LETTERS and _can_be_read(text, read):
         return "confirmed"
     if not _can_be_denied(claim, letters, wanted, read):
         return "unknown"
     if claim.form == "amount":
         return "contradicted" if _has_other_amount(claim.text, read.sure) else "unknown"
-    return "contradicted" if _is_other_text(letters, wanted, words, read) else "unknown"
+    return "contradicted" if _is_other_text(letters, wanted, fold_words(text), read) else "unknown"
 
 
-def _can_be_read(text: str, words: Sequence[str], read: ReadText) -> bool:
+def _can_be_read(text: str, read: ReadText) -> bool:
     """Whether whole words say it one after the other, or whole lines in any order.
 
     "OPEN" is no part of REOPENING, 15 none of 115, and SMOKING is not what NO SMOKING says.
     """
-    if not _numbers(text) <= read.numbers and _numbers(text) & _parts_of_numbers(text, read):
+    if not numbers_of(text) <= read.numbers and _parts_of_numbers(text, read):
         return False
-    if _follow_each_other("".join(words), read.words):
+    words = fold_words(text)
+    thousands = fold_words(join_spaced_thousands(text))
+    if _follow_each_other(words, read.words) or _follow_each_other(
+        thousands, read.words_with_thousands
+    ):
         return True
-    wanted = set(words)
+    wanted = {word.text for word in words}
     lines = [line for line in read.line_words if line <= wanted]
     return not _DIGIT.search(text) and wanted <= set().union(*lines)
 
 
-def _follow_each_other(wanted: str, words: Sequence[str]) -> bool:
+def _follow_each_other(wanted: Sequence[FoldedWord], words: Sequence[FoldedWord]) -> bool:
     """Whether consecutive words make the text, without a negation before them."""
+    whole = join_words(wanted)
     for first, word in enumerate(words):
-        if not word or not wanted.startswith(word):
+        if not word.text or not whole.startswith(word.text):
             continue
-        if first and words[first - 1] in _FOLDED_NEGATIONS:
+        if first and words[first - 1].text in _FOLDED_NEGATIONS:
             continue
-        made = ""
-        for each in words[first:]:
-            made += each
-            if made == wanted:
+        made, is_after_number = "", False
+        for each in islice(words, first, None):
+            made += (MARK if each.is_number and is_after_number else "") + each.text
+            is_after_number = each.is_number
+            if made == whole:
                 return True
-            if not wanted.startswith(made):
+            if not whole.startswith(made):
                 break
     return False
-
-
-def _numbers(text: str) -> set[str]:
-    """The numbers of a text, without separators and without empty cents."""
-    found = (_NO_CENTS.sub("", number) for number in _NUMBER.findall(text))
-    return {"".join(filter(str.isdigit, number)) for number in found}
 
 
 def _parts_of_numbers(text: str, read: ReadText) -> set[str]:
     """The numbers of a text that are a part of a longer one in the picture, and stand nowhere."""
     return {
         number
-        for number in _numbers(text) - read.numbers
+        for number in numbers_of(text) - read.numbers
         if any(number in longer for longer in read.numbers)
     }
 
 
+def _may_be_same_time(text: str, read: ReadText) -> bool:
+    """Whether it is a time of day that the picture may give in the other notation."""
+    return _HALF_DAY.search(text) is not None or bool(_times_of_day(text) & read.times)
+
+
+def _times_of_day(text: str) -> set[int]:
+    """The times of day, in minutes since noon or midnight: half past six is 18:30 as well."""
+    found = ((int(hour), int(minutes or 0)) for hour, minutes in _TIME_OF_DAY.findall(text))
+    return {hour % 12 * 60 + minutes for hour, minutes in found if hour <= _LAST_HOUR}
+
+
 def _can_be_denied(claim: TextClaim, letters: str, wanted: str, read: ReadText) -> bool:
     """Whether enough was read surely to say that the text is not there."""
-    if len(wanted) < MIN_LETTERS or not _is_latin(letters):
+    if len(wanted) < MIN_LETTERS or not all(map(_is_latin_letter, letters)):
         return False
-    if claim.form == "phrase" or not read.is_sure or _TIME_OF_DAY.search(claim.text):
+    if claim.form == "phrase" or not read.is_sure or has_vulgar_fraction(claim.text):
+        return False
+    if claim.form != "amount" and _may_be_same_time(claim.text, read):
         return False
     if read.has_roman_numeral and _DIGIT.search(letters):
         return False
@@ -195,23 +225,11 @@ def distance_within(pattern: str, text: str) -> int:
     return best
 
 
-def _fold_letters(text: str) -> str:
-    """Letters and digits in lower case, without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    return "".join(filter(str.isalnum, decomposed))
+_FOLDED_NEGATIONS = frozenset(map(fold, _NEGATIONS))
 
 
-def _fold(text: str) -> str:
-    """The same without what OCR confuses."""
-    return _fold_letters(text).translate(_CONFUSED)
-
-
-def _fold_words(text: str) -> list[str]:
-    """Each word as it is compared; a number without separators and without empty cents."""
-    return [_fold(_NO_CENTS.sub("", word)) for word in _WORD.findall(text)]
-
-
-_FOLDED_NEGATIONS = frozenset(map(_fold, _NEGATIONS))
+def _is_latin_letter(char: str) -> bool:
+    return char.isascii() or unicodedata.name(char, "").startswith("LATIN")
 
 
 def _is_latin(text: str) -> bool:
@@ -229,7 +247,7 @@ def _may_hide(wanted: str, line: ReadLine) -> bool:
     return distance_within(wanted, text) <= HIDDEN_SHARE * len(wanted)
 
 
-def _is_other_text(letters: str, wanted: str, words: Sequence[str], read: ReadText) -> bool:
+def _is_other_text(letters: str, wanted: str, words: Sequence[FoldedWord], read: ReadText) -> bool:
     """Whether what was read is surely another text."""
     far = FAR_SHARE * len(wanted)
     distance = distance_within(wanted, read.folded)
@@ -237,7 +255,7 @@ def _is_other_text(letters: str, wanted: str, words: Sequence[str], read: ReadTe
     for word in words:  # in another order of the lines
         if by_words >= min(distance, far):
             break
-        by_words += distance_within(word, read.folded)
+        by_words += distance_within(word.text.replace(MARK, ""), read.folded)
     distance = min(distance, by_words)
     is_far = distance >= far
     if is_far and len(wanted) > SHORT_LETTERS:
@@ -263,6 +281,6 @@ def _find_amounts(text: str) -> list[tuple[str, str]]:
     """Each unit and the digits of its number."""
     found = []
     for before, first, second, after in _AMOUNT.findall(text):
-        digits = "".join(filter(str.isdigit, _NO_CENTS.sub("", first or second)))
+        digits = "".join(filter(str.isdigit, drop_empty_cents(first or second)))
         found.append((before or after, digits))
     return found
