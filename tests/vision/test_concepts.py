@@ -166,3 +166,9 @@ def test_the_table_is_valid_toml_with_a_known_kind_for_each_concept():
         "electronics", "food", "footwear", "furniture", "garment", "headgear", "instrument",
         "kitchenware", "place", "plant", "sport", "tableware", "thing", "tool", "toy", "vehicle",
     }  # fmt: skip
+
+
+def test_maize_that_grows_is_no_food():
+    """Of a field with somebody in it "maize" is true, and "food" is not."""
+    assert named(corn=0.62) == []
+    assert named(corn=0.5, ear=0.3) == ["maize"]
