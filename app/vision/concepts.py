@@ -29,6 +29,8 @@ MIN_CLASS_PROBABILITY = 0.06
 """Of a concept's most probable class. Hundreds of classes add up to an animal where none of them
 has more than a few hundredths: a family on a log had 0.84, its first class, a wombat, 0.04."""
 CLOTHES = "garment"
+NO_MODEL = "bicycle"
+"""The vehicle that shops sell. Another one on a plain background is a model or a toy as often."""
 STATUE_CLASSES = ("altar", "breastplate", "cuirass", "megalith", "pedestal", "stupa", "throne",
                   "totem_pole")  # fmt: skip
 """What the classifier takes a statue for."""
@@ -144,6 +146,10 @@ class ConceptTable:
         )
         is_statue = classes[list(self.statue_classes)].sum() >= STATUE_MIN_PROBABILITY
         return bool(is_pictured or is_statue)
+
+    def is_often_a_model(self, name: str) -> bool:
+        """Whether what looks like this on a plain background is often a small copy of it."""
+        return self.concepts[name].kind == "vehicle" and name != NO_MODEL
 
     def weigh_clothes(self, classes: NDArray[np.float32]) -> float:
         """The probability that something is worn, however many garments it is spread over."""

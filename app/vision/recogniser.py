@@ -51,7 +51,11 @@ class Recogniser:
         `is_plain`: it has a plain background.
         """
         probabilities = self.classify(image)
-        sightings = self._concepts.find_sightings(probabilities)
+        sightings = tuple(
+            sighting
+            for sighting in self._concepts.find_sightings(probabilities)
+            if not (is_plain and self._concepts.is_often_a_model(sighting.concept))
+        )
         classes = probabilities.classes
         clothes = self._concepts.weigh_clothes(classes)
         if self._concepts.may_picture_faces(classes) or (is_plain and clothes < PLAIN_MIN_CLOTHES):

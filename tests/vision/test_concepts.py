@@ -172,3 +172,11 @@ def test_maize_that_grows_is_no_food():
     """Of a field with somebody in it "maize" is true, and "food" is not."""
     assert named(corn=0.62) == []
     assert named(corn=0.5, ear=0.3) == ["maize"]
+
+
+def test_a_vehicle_on_a_plain_background_may_be_a_model():
+    """Cars and motorcycles are toys there; bicycles are sold as they are."""
+    table = load_concepts()
+    models = {name for name in table.concepts if table.is_often_a_model(name)}
+    assert {"car", "vehicle", "tank", "aeroplane", "ship"} <= models
+    assert models.isdisjoint({"bicycle", "shopping_trolley", "camera", "dog"})

@@ -47,7 +47,7 @@ def test_everything_that_people_wear_can_be_worn(locale: str) -> None:
         ("en", "umbrella", (), "an umbrella"),
         ("en", "umbrella", ("blue",), "a blue umbrella"),
         ("en", "umbrella", ("off-white",), "an off-white umbrella"),
-        ("en", "trousers", ("olive",), "olive trousers"),
+        ("en", "trousers", ("olive",), "olive green trousers"),
         ("en", "bread", (), "bread"),
         ("en", "sofa", ("blue", "white"), "a blue and white sofa"),
         ("de", "backpack", ("blue",), "ein blauer Rucksack"),
