@@ -47,7 +47,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "quotation before a sentence": rf"[\"“„«][^\"”“»]{{8,300}}{_END}[\"”“»]\s?[-–—]\s?"
         rf"(?:(?:\S{{1,40}}\s){{4}}|[\u3040-\u9fff]{{8}}).{{0,1000}}{_END}$",
         "value of a program": r"(?:None|null|nil|undefined|NaN|[Tt]rue|[Ff]alse)(?:,\s|\s[\"'“])",
-        "statement with a string": r"(?:(?:[a-z]\w{1,20}|Caption)\s)?"
+        "statement with a string": r"[(\[{<]{0,3}(?:(?:[a-z]\w{1,20}|Caption)\s)?"
         r"(?:SELECT|INSERT|RETURN|echo|print|puts|return)(?:\s[\"'`]|$)",
         "prompt of a program": r"(?:In|Out)\s?\[|>>|[$%]=?\s|\w{1,20}>\s",
         "assignment": r"[a-z_]{2,20}=[a-z]",

@@ -67,7 +67,8 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"'“„«»‹‘「『])"
         r"|^\W{0,3}(?:Caption|Alt text)\s\|",
         "letter of an item after a sentence": rf"^(?!.{{0,1000}}\b[aA1]\))"
-        rf".{{0,1000}}{_SENTENCE_END}[\"”»)]?\s?[b-h]\)\s",
+        rf".{{0,1000}}{_SENTENCE_END}[\"”»)]?\s?[b-h]\)\s"
+        rf"|{_SENTENCE_END}\s\d\)\s[B-H]\)\s",
         "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
         "hashtag": rf"{_SENTENCE_END}[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
         "length of a text": r"\(\d{1,4} (?:characters|chars|words)\b"

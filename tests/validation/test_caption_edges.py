@@ -19,7 +19,11 @@ LEFT_FIRST = {
     "two quotations of sentences": ['"A dog runs on a beach." "A dog sits."'],
     "quotation before a sentence": ['"Describe it." — A dog runs on a beach.'],
     "value of a program": ['None, "A dog runs."', "null 'A dog runs.'"],
-    "statement with a string": ["SELECT 'A dog runs.'", "caption echo 'A dog runs.'"],
+    "statement with a string": [
+        "SELECT 'A dog runs.'",
+        "(echo 'A dog runs.'",
+        "caption echo 'A dog runs.'",
+    ],
     "prompt of a program": ["Out[1]: 'A dog runs.'", "$ A dog runs.", "llava> A dog runs."],
     "assignment": ["role=assistant A dog runs."],
     "word and dots": ["Processing... A dog runs.", "Done! A dog runs."],

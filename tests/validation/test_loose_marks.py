@@ -39,7 +39,10 @@ LEFT_BY_WRAPPING = {
     "interjection first": ["(Sure! A dog runs."],
     "file name first": ["caption.py A dog runs."],
     "label without a colon": ["Caption A dog runs.", "Alt text | A dog runs."],
-    "letter of an item after a sentence": ["A dog runs. b) It barks."],
+    "letter of an item after a sentence": [
+        "A dog runs. b) It barks.",
+        "A dog runs. 2) B) It barks.",
+    ],
     "mark of an end": ["A dog runs. /end alt]", "A dog runs. [End ID] [1]"],
     "hashtag": ["A dog runs. #dog", "#dog #beach"],
     "length of a text": ["A dog runs. (37 characters)", "A dog runs — 37 characters"],
