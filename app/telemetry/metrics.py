@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.errors import public_error_classes
+
 _MAX_MODELS = 50
 """Different values of the label `model` in one process; further ones are counted as `other`."""
 _MAX_KEY_LABELS = 200
@@ -164,7 +166,8 @@ class Metrics:
         )
         self.rate_limit_store_up.set(1)
         for route in _CAPTION_ROUTES:  # Prometheus sees no increase where a series begins with 1
-            self.requests.labels(route, "internal")
+            for error_class in public_error_classes():
+                self.requests.labels(route, error_class.code)
         self._key_metrics = KeyMetrics(registry)
         self.usage_store_up = Gauge(
             "altwright_usage_store_up",

@@ -1,5 +1,6 @@
 """Metrics are exposed in the Prometheus text format."""
 
+from app.errors import public_error_classes
 from app.telemetry.metrics import Metrics
 
 
@@ -9,6 +10,14 @@ def test_a_request_is_counted_and_timed_in_the_prometheus_text_format() -> None:
     text = metrics.exposition().decode()
     assert 'altwright_requests_total{code="ok",route="/v1/image/caption"} 1.0' in text
     assert 'altwright_request_seconds_count{route="/v1/image/caption"} 1.0' in text
+
+
+def test_each_code_of_a_caption_request_is_exposed_before_its_first_response() -> None:
+    """Prometheus would see no increase of a series that begins with 20."""
+    lines = Metrics().exposition().decode().splitlines()
+    for error_class in public_error_classes():
+        labels = f'code="{error_class.code}",route="/v1/image/caption"'
+        assert f"altwright_requests_total{{{labels}}} 0.0" in lines
 
 
 def test_usage_is_counted_by_key_up_to_two_hundred_of_them() -> None:
