@@ -36,7 +36,10 @@ _ORDINAL = "second|2nd|zweite|deuxième|segunda|seconda|druga"
 _HEADS = (
     (
         rf"{_OPENING}{_NUMBERED}{_FIRST}{_MARK}\s{{0,4}}",
-        rf"(?<!\w){_OPENING}{_NUMBERED}{_SECOND}{_MARK}",
+        (
+            rf"(?<!\w){_OPENING}{_NUMBERED}{_SECOND}{_MARK}"
+            rf"|(?<=[{SENTENCE_ENDS}]\s){_NUMBERED}{_SECOND}\s(?-i:(?=[A-Z]))"
+        ),
     ),
     (
         rf"{_OPENING}(?:first|1st|erste|première|primera|prima|prva)\s(?:{OPTION_WORDS}){_COLON}",
@@ -50,6 +53,7 @@ _HEADS = (
             rf"|(?<=[{SENTENCE_ENDS}][{_CLOSERS}]{{2}}\s)|(?<=[。！？]))B[).]\s(?-i:(?=[^\sa-z]))"
         ),
     ),
+    (r"\((?-i:A)\)\s", rf"(?<=[{SENTENCE_ENDS}]\s)(?-i:B)\)\s(?-i:(?=[^\sa-z]))"),
     (r"\(?1[.)]\s", rf"(?:(?<=[{SENTENCE_ENDS}\"”’»)>\]`]\s)|\n\s{{0,4}})\(?2[.)]\s(?=\S)"),
 )
 _LISTS = tuple(
@@ -68,10 +72,16 @@ _OTHER = (
     "|second|2nd|next|alternatively|alternativement|alternativamente|zweite|deuxième|segunda"
     "|seconda|drugi|druga"
 )
-# Between a sentence and the next alternative a list's number or a letter may be left.
+# Between a sentence and the next alternative a list's number or a letter may be left, or the name
+# of a role, "END", a length.
+_LEFT_WORDS = (
+    r"(?:(?-i:END|(?:human|user|assistant|model)|(?:Human|User|Assistant|Model))[:.]?\s"
+    r"|\(?\d{1,4}\s(?:characters|chars|words)[).:,]{0,2}\s?){0,2}"
+)
 _BEHIND = (
     rf"(?P<end>{_END})(?![{SENTENCE_ENDS}])[^\w\n(\[“\"/]{{0,4}}"
     r"(?:\[?\(?\d{1,3}(?:/\d{1,3})?[\])]?[\"'”“«»]{0,2}\s?|[a-h](?:\)\s?|\s))?\s{0,4}"
+    rf"{_LEFT_WORDS}"
 )
 _BEHIND_SENTENCE = {
     "numbered option": rf"{_OPENING}{_NUMBERED}{_SECOND}{_MARK}",
@@ -87,6 +97,7 @@ _BEHIND_SENTENCE = {
 _ANYWHERE = {
     "option on a line": rf"(?:\s{{0,4}}\n\s{{0,4}}|\s[/|;]\s){_OPENING}"
     rf"(?:{_NUMBERED}{_SECOND}{_MARK}|(?:{_OR}|alternativ\w{{0,8}}|alternatief){_COLON})",
+    "option behind the word END": rf"(?-i:\sEND\s){_OPENING}{_NUMBERED}{_SECOND}{_MARK}",
     "stroke after a closing mark": r"(?<=[»”›】」』\]])\s/\s(?=\S)",
     "joining word on a line": rf"\n\s{{0,4}}[-–—*_(]{{0,4}}\s?(?:{_OR}|of)\s?[-–—*_)]{{0,4}}"
     r"[:：]?\s{0,4}(?=\n)",

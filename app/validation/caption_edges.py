@@ -44,6 +44,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "half a member of JSON": r"[\w<>/]{1,30}[\"']\s?:\s?[\"']",
         "fields in quotation marks": r"[\"“„]?\w{0,20}[\"”],\s?[\"“„]",
         "two quotations of sentences": rf"[\"“„«][^\"”“»]{{20,1000}}{_END}[\"”“»]\s[\"“„«]",
+        "quotation before a role": r"[\"“„«][^\"”“»]{20,1000}[\"”“»]\s"
+        r"(?i:assistant|user|system|human|model)\W{0,3}$",
         "quotation before a sentence": rf"[\"“„«][^\"”“»]{{8,300}}{_END}[\"”“»]\s?[-–—]\s?"
         rf"(?:(?:\S{{1,40}}\s){{4}}|[\u3040-\u9fff]{{8}}).{{0,1000}}{_END}$",
         "value of a program": r"(?:None|null|nil|undefined|NaN|[Tt]rue|[Ff]alse)(?:,\s|\s[\"'“])",

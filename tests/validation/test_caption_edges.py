@@ -17,6 +17,7 @@ LEFT_FIRST = {
     "number before an open quotation": ["1 『A dog runs."],
     "fields in quotation marks": ['"id","caption" "1","A dog runs."'],
     "two quotations of sentences": ['"A dog runs on a beach." "A dog sits."'],
+    "quotation before a role": ["„A brown dog runs on a beach. END“ assistant"],
     "quotation before a sentence": ['"Describe it." — A dog runs on a beach.'],
     "value of a program": ['None, "A dog runs."', "null 'A dog runs.'"],
     "statement with a string": [
