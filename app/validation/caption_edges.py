@@ -86,8 +86,9 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "number of a row": r"1\s(?:A|An|The|Two|Three|Ein|Eine|Der|Die|Das|Zwei|Un|Une|Le|La|Les"
         r"|Deux|El|Los|Las|Dos|Il|Due|Um|Uma|Os|As|Een|De|Het|Twee|Dva|Dvije)\s",
         "label in a quotation": r"[\"'“”„«‹「『]\s?"
-        r"(?i:the (?:caption|alt text|description) is|step \d|caption|alt(?: text)?|output|answer"
-        rf"|description|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：–—-]\s",
+        r"(?i:the (?:caption|alt text|description) is|step \d"
+        r"|(?:caption|alt(?: text)?|output|answer|description)(?:\s?#?(?:\d|[a-c]\b))?"
+        rf"|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：–—-]\s",
         "number before an open quotation": r"\d{1,2}\s[\"“„«「『‹]"
         r"(?![^\"”“»」』›]{1,200}[\"”“»」』›])",
         "number before a quotation": r"\d{1,2}\s(?=[\"“„«「『‹]{1,2}[^\"”“»」』›]{20,1000}"

@@ -45,7 +45,11 @@ LEFT_FIRST = {
     "word of a format before an option": ["text Step 1: Bir köpek.", "caption Option 1: Un chien."],
     "role and a comma": ["assistant, echo 'A dog runs.'"],
     "number of a row": ["1 Zwei Tassen stehen neben einem Schild.", "1 The dog runs."],
-    "label in a quotation": ['"The caption is: "A dog runs.', '"Step 1: caption: "A dog.'],
+    "label in a quotation": [
+        '"The caption is: "A dog runs.',
+        '"Step 1: caption: "A dog.',
+        '"Alt 1: " A dog runs.',
+    ],
     "number before a quotation": ['1 "A dog runs on a beach."', '2 “"A dog runs on a beach."”'],
     "two kinds of quotation marks": ["'\"A dog runs.", '“"A dog runs.'],
     "name of a field alone": [
