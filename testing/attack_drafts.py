@@ -188,7 +188,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-TOLD_FROM_PROSE_BY_AN_ARTICLE = ("cat ", "Alt ", "I. ")
+TOLD_FROM_PROSE_BY_AN_ARTICLE = ("cat ", "I. ")
 """What is left before a sentence and passes in languages without articles."""
 
 

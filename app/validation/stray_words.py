@@ -153,7 +153,11 @@ def _begins_sentence(text: str, after: str, languages: tuple[Language, ...]) -> 
         return False
     # "model Brązowy pies", but not "model Naomi in a red dress", "Text Messages".
     # "Assistant" is a word of English: "Assistant Street".
-    is_foreign_role = after.casefold() in _SPEAKERS and languages[0].code != "en"
+    is_foreign_role = languages[0].code != "en" and (
+        after.casefold() in _SPEAKERS
+        # "Alt Siva mačka", but not German "Alt Berlin".
+        or (after == "Alt" and not languages[0].capitalises_nouns)
+    )
     return (
         (is_lower or (is_long and is_foreign_role))
         and len(words) > 1
