@@ -51,7 +51,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "half a tag": r"^[A-Za-z]{1,12}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
         r"|^[A-Za-z]{2,12}\d{2,6}>"
         r"|^(?:em|strong|div|span|br|li|td|figcaption|figure|caption|alt|p|b|q|h[1-6])(?=[A-Z][a-z])"
-        r"|^0x[0-9A-Fa-f]{2}>"
+        r"|^[\"'“„«‘]?0x[0-9A-Fa-f]{2}>"
         r"|\b[a-z]{2,12}(?:\d{2,6}>|>(?=\S))",
         "half an image's place": r"^[Ii](?:mg|mage)[ _#-]{0,2}\d{1,3}\]",
         # Words
