@@ -39,6 +39,7 @@ _HEADS = (
         (
             rf"(?<!\w){_OPENING}{_NUMBERED}{_SECOND}{_MARK}"
             rf"|(?<=[{SENTENCE_ENDS}]\s){_NUMBERED}{_SECOND}\s(?-i:(?=[A-Z]))"
+            rf"|\n\s{{0,4}}{_OPENING}{_NUMBERED}{_SECOND}\b"
         ),
     ),
     (

@@ -95,6 +95,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         rf"{_END}[{_CLOSERS}]{{1,2}}$)",
         "two kinds of quotation marks": r"'[\"“”„«‹`]|[“„«‹][\"`”]|[\"`][“„«‹]"
         r"|[\"'“„«‹「『][（【《〈]",
+        "name of a tag": r"(?i:br|td|tr|th|ul|ol|div|span)\s(?=[A-Z][a-z]*\s[a-z])",
         "name of a field alone": r"(?i:(?:alt )?text|alt|caption|description|answer|output|response"
         r"|image|addcriterion)(?:\s(?:\w{1,2}|addCriterion|system|user|assistant|model|\S{1,20}\.(?:py|js|ts|json|txt|md|html)))?\W{0,3}$",
         "sureness alone": r"[(\[\"']?[01]?[.,]\d{1,4}[)\]\"'.]{0,2}$",
@@ -119,6 +120,7 @@ LAST: Mapping[str, re.Pattern[str]] = {
         "word for an option": rf"{_END}\W{{0,5}}(?i:(?:second|2nd|next|another|other)\s)?"
         rf"(?i:{OPTION_WORDS}|alt|caption|second|2nd|another)"
         r"\s?(?:\d|[A-Ca-c]|assistant|user|model)?\W{0,5}$",
+        "number and word for an option": rf"\s\d{{1,3}}/\d{{1,3}}\s(?i:{OPTION_WORDS})\W{{0,3}}$",
         "joining word": rf"{_AFTER_END}\s?(?i:or|oder|ou|oppure|lub|ili|или|または|或者)\W{{0,3}}$",
         "role glued to a word": r"[^\W\d_]assistant$|[A-Z]{2}(?:user|system|model)$",
         "percent-encoded sign": r"%[0-7][0-9A-F]$(?<!\d%..)",

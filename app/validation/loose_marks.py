@@ -64,6 +64,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "file name first": r"^(?![A-Z]\w{1,12}\.js\s)\w{1,20}\.(?:py|js|ts|json|txt|md|html)[,\s]",
         "label without a colon": r"^(?:[Ff]inal [Aa]nswer|Reasoning|caption)\s"
         r"(?=[A-Z\"\d(\[“„«]|[^\x00-\x7f])"
+        r"|^[Ff]inal [Aa]nswer\s(?:caption|alt|text|output|description)\s"
         r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"'“„«»‹‘「『])"
         r"|^\W{0,3}(?:Caption|Alt text)\s\|",
         "letter of an item after a sentence": rf"^(?!.{{0,1000}}\b[aA1]\))"

@@ -52,6 +52,7 @@ LEFT_FIRST = {
     ],
     "number before a quotation": ['1 "A dog runs on a beach."', '2 “"A dog runs on a beach."”'],
     "two kinds of quotation marks": ["'\"A dog runs.", '“"A dog runs.'],
+    "name of a tag": ["Br Un cane corre su una spiaggia."],
     "name of a field alone": [
         "caption s",
         "addCriterion s",
@@ -69,6 +70,10 @@ LEFT_LAST = {
         "A dog runs. ~56 chars",
         "Un cane corre. — 37 characters assistant",
         "犬が走る。— 37 characters 2.",
+    ],
+    "number and word for an option": [
+        "Menu: soup €4.50, bread €2. 1/3 Вариант",
+        "A dog 1/2 Option",
     ],
     "word for an option": ["A dog runs. Opción", "A dog runs. Alt 2"],
     "joining word": ["A dog runs. OR", "Ein Hund läuft. Oder"],

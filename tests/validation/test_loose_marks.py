@@ -44,7 +44,11 @@ LEFT_BY_WRAPPING = {
     "percent-encoded sign": ["%0AA dog runs."],
     "interjection first": ["(Sure! A dog runs."],
     "file name first": ["caption.py A dog runs."],
-    "label without a colon": ["Caption A dog runs.", "Alt text | A dog runs."],
+    "label without a colon": [
+        "Caption A dog runs.",
+        "Alt text | A dog runs.",
+        "Final answer caption A dog runs.",
+    ],
     "letter of an item after a sentence": [
         "A dog runs. b) It barks.",
         "A dog runs. 2) B) It barks.",
