@@ -144,9 +144,10 @@ def _from_resized(resized: ResizedImage) -> PreparedImage:
 
 
 def _is_pillow(image: object) -> bool:
-    # A caller who has a Pillow image has imported this module; others need not import it.
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(image, module.Image)
+    # A caller who has a Pillow image has imported this module; others need not import it. Another
+    # thread may be importing it now: then it has no classes yet.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(image, kind)
 
 
 def _too_large(shown: str, size_bytes: int) -> UnreadableImage:

@@ -64,6 +64,7 @@ async def test_redis_may_be_named_by_its_socket(redis_server: RedisServer) -> No
     two.close()
 
 
+@pytest.mark.measures
 async def test_while_redis_hangs_each_process_counts_by_itself_and_reports_it(
     redis_server: RedisServer,
 ) -> None:

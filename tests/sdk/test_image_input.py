@@ -5,6 +5,7 @@ import hashlib
 import io
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import altwright as sdk
@@ -153,6 +154,15 @@ def test_a_pillow_image_is_not_modified() -> None:
     assert image.size == (1500, 1500)
     assert image.mode == "RGBA"
     assert image.info == {"comment": "mine"}
+
+
+def test_a_file_is_prepared_while_another_thread_imports_pillow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then the module is known and has no classes yet."""
+    file = encoded(Image.new("RGB", (30, 20)), "JPEG")
+    monkeypatch.setitem(sys.modules, "PIL.Image", ModuleType("PIL.Image"))
+    assert prepare_image(file).file == file
 
 
 def test_a_format_that_pillow_does_not_know_is_sent_unchanged(
