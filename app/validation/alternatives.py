@@ -97,7 +97,8 @@ _BEHIND_SENTENCE = {
 }
 _ANYWHERE = {
     "option on a line": rf"(?:\s{{0,4}}\n\s{{0,4}}|\s[/|;]\s){_OPENING}"
-    rf"(?:{_NUMBERED}{_SECOND}{_MARK}|(?:{_OR}|alternativ\w{{0,8}}|alternatief){_COLON})",
+    rf"(?:{_NUMBERED}{_SECOND}{_MARK}|(?:{_OR}|alternativ\w{{0,8}}|alternatief){_COLON}"
+    rf"|(?:{OPTION_WORDS})\s?{_SECOND}?\s?/\s)",
     "option behind the word END": rf"(?-i:\sEND\s){_OPENING}{_NUMBERED}{_SECOND}{_MARK}",
     "stroke after a closing mark": r"(?<=[»”›】」』\]])\s/\s(?=\S)",
     "joining word on a line": rf"\n\s{{0,4}}[-–—*_(]{{0,4}}\s?(?:{_OR}|of)\s?[-–—*_)]{{0,4}}"

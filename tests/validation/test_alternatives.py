@@ -28,6 +28,7 @@ OTHER = "A hound runs beside the sea."
         f"{DOG} / {OTHER}",
         f"{DOG} Alternatively: {OTHER}",
         f"Option A: {DOG}\nOption B / {OTHER}",
+        f"{DOG}\nAlternative / {OTHER}",
         f"{DOG}\nHuman Alternatively: {OTHER}",
         f"{DOG} END Option B: {OTHER}",
         f"{DOG} — 37 characters案2：{OTHER}",

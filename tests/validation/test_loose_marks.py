@@ -54,6 +54,7 @@ LEFT_BY_WRAPPING = {
         "A dog runs. 2) B) It barks.",
     ],
     "mark of an end": ["A dog runs. /end alt]", "A dog runs. [End ID] [1]"],
+    "event of a stream": ["A dog runs. data: [DONE (74)"],
     "hashtag": ["A dog runs. #dog", "#dog #beach"],
     "length of a text": ["A dog runs. (37 characters)", "A dog runs — 37 characters"],
 }
