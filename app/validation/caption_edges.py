@@ -35,6 +35,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"(?!.{1,1000}\b\d{1,2}\)?\s?[-–—]\s)",
         "two marks of a list": r"(?i:step\s)?\(?(?:\d|[A-Ha-h])[).:]\s"
         r"(?:[\"'“]?(?i:step\s)?\(?(?:\d|[A-Ha-h])[).:]\s|[a-z]{2,12}=)",
+        "step and two quotation marks": r"(?i:step)\s\d:\s[\"'“„«‘]{2}",
         "words before an option": r"(?:[a-z]\w{0,20}\s){1,3}(?=[A-Z\u00c0-\u00de\u0400-\u9fff])"
         rf"(?i:{OPTION_WORDS}|caption|alt text)\s?(?:1|[aA])?\s?(?:[:：→]|->|=>)",
         "second option": r"(?i:(?:second|2nd|third|next|another|other)\s"
@@ -87,7 +88,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         r"|Deux|El|Los|Las|Dos|Il|Due|Um|Uma|Os|As|Een|De|Het|Twee|Dva|Dvije)\s",
         "label in a quotation": r"[\"'“”„«‹「『]\s?"
         r"(?i:the (?:caption|alt text|description) is|step \d"
-        r"|(?:caption|alt(?: text)?|output|answer|description)(?:\s?#?(?:\d|[a-c]\b))?"
+        r"|(?:caption|alt(?: text)?|output|answer|description|concise|seo|detailed)"
+        r"(?:\s?#?(?:\d|[a-c]\b))?"
         rf"|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：–—-]\s",
         "number before an open quotation": r"\d{1,2}\s[\"“„«「『‹]"
         r"(?![^\"”“»」』›]{1,200}[\"”“»」』›])",
@@ -120,7 +122,8 @@ LAST: Mapping[str, re.Pattern[str]] = {
         "word for an option": rf"{_END}\W{{0,5}}(?i:(?:second|2nd|next|another|other)\s)?"
         rf"(?i:{OPTION_WORDS}|alt|caption|second|2nd|another)"
         r"\s?(?:\d|[A-Ca-c]|assistant|user|model)?\W{0,5}$",
-        "number and word for an option": rf"\s\d{{1,3}}/\d{{1,3}}\s(?i:{OPTION_WORDS})\W{{0,3}}$",
+        "number and word for an option": r"\s(?:\d{1,3}/\d{1,3}|\d{1,2}\))\s"
+        rf"(?i:{OPTION_WORDS})\W{{0,3}}$",
         "joining word": rf"{_AFTER_END}\s?(?i:or|oder|ou|oppure|lub|ili|или|または|或者)\W{{0,3}}$",
         "role glued to a word": r"[^\W\d_]assistant$|[A-Z]{2}(?:user|system|model)$",
         "percent-encoded sign": r"%[0-7][0-9A-F]$(?<!\d%..)",

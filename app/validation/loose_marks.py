@@ -20,16 +20,17 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "closing or doubled bracket first": r"^(?:[<>【|}\])⟨⟩]|\(\(|[\w/]{1,20}\]"
         r"|\[[^\w\s“\"'’«»„])",
         "opening bracket or bar last": rf"[<>【|{{`][{_QUOTE}]?$",
+        "angle bracket of mathematics": r"[⟨⟩]",
         "role in brackets first": r"^\[(?:ASSISTANT|USER|SYSTEM)\]",
         "quotation mark apart from its text": rf"^[\"'‘“]\s|\s[{_QUOTE}](?:\s\S{{1,2}})?$",
         "quotation in a quotation": rf"^[\"'“„«‘].{{0,1000}}{_SENTENCE_END}[\"'“”’»]{{2}}$"
         r"|^[\"'“„«‘]{2}.{0,1000}[\"'”’»]{2}$",
         "doubled quotation mark": r"^([\"'“”„«‘])\1|([\"'“”’»])\2$",
         "quotation mark of another language": r"^»(?!.{0,300}\S«)",
-        "full stop after a closing mark": r"[.。…][\"”’»«)\]]{1,2}[.,;][\"'”’»]?$",
+        "full stop after a closing mark": r"[.。…][\"“”’»«)\]]{1,2}[.,;][\"'”’»]?$",
         "empty quotation": r"“\s?”|„\s?“|«\s?»|\"\"",
         "closing mark before a word": r"“.{0,1000}\s”(?=\w)|[^\W\d]\"(?!s\b)[^\W\d]",
-        "run of quotation marks": rf"[{_ANY_QUOTE}]{{3}}|\"'\"|'\"'",
+        "run of quotation marks": rf"[{_ANY_QUOTE}']{{3}}",
         "run of brackets": rf"^(?:[{_ANY_QUOTE}{_BRACKETS}'|`]\s?){{3}}"
         rf"|[{_ANY_QUOTE}{_BRACKETS}]{{4}}|^[(\[{{<][\"'“„«‘]",
         "number in an open quotation": r"^(?:[\"'“„«‘(]\s?\d{1,2}|[\"'“„«‘]\s?[a-hA-H])[.)]\s"
@@ -72,11 +73,11 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         rf"|{_SENTENCE_END}\s\d\)\s[B-H]\)\s",
         "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
         "event of a stream": r"\bdata:\s?\[?DONE\b",
-        "hashtag": rf"{_SENTENCE_END}[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
+        "hashtag": rf"{_SENTENCE_END}\s?[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
         "length of a text": r"\(\d{1,4} (?:characters|chars|words)\b"
         r"|\b(?:[Ll]ength|[Cc]ount)\s?[:=]\s?~?\d{1,4} (?:char|word)"
         r"|\b(?:[Cc]haracters|[Cc]hars|[Ww]ords)\s?[:=]\s?~?\d"
-        r"|\s[—–-]\s\d{1,4} (?:characters|chars)\b(?!\s[a-z])"
+        r"|(?:\s|(?<=[。！？]))[—–-]\s\d{1,4} (?:characters|chars)\b(?!\s[a-z])"
         r"|\[\d{1,4}/\d{1,4}\]",
     }.items()
 }

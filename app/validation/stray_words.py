@@ -17,6 +17,7 @@ _SPEAKERS = frozenset({"user", "assistant"})
 _FORMATS_TEXT = """
 json html xml yaml txt text plaintext markdown md csv python javascript js css output response
 answer result caption alt alt_text data tags keywords hashtags concise detailed seo inst sys end
+suffix prefix gmask sop bos eos
 """
 _STRAY_WORDS = _ROLES.union(_FORMATS_TEXT.split())
 _BEFORE_NAMES = frozenset({"model", "human", "system"})

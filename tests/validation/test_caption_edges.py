@@ -10,6 +10,7 @@ LEFT_FIRST = {
     "number glued to a word": ["1.A dog runs.", "(1)A dog runs."],
     "number and a dash": ["1 - A dog runs."],
     "two marks of a list": ["Step 1: 1) A dog runs.", "A) 1) A dog."],
+    "step and two quotation marks": ["Step 1: '\"1) A dog runs."],
     "words before an option": ["caption Option A: A dog runs.", "text Caption → A dog."],
     "second option": ["Second option: A dog runs.", "Another version: A dog."],
     "joining word": ["Or: A dog runs.", "Oder: Ein Hund."],
@@ -49,6 +50,7 @@ LEFT_FIRST = {
         '"The caption is: "A dog runs.',
         '"Step 1: caption: "A dog.',
         '"Alt 1: " A dog runs.',
+        '"Concise: "“A dog.',
     ],
     "number before a quotation": ['1 "A dog runs on a beach."', '2 “"A dog runs on a beach."”'],
     "two kinds of quotation marks": ["'\"A dog runs.", '“"A dog runs.'],
@@ -74,6 +76,7 @@ LEFT_LAST = {
     "number and word for an option": [
         "Menu: soup €4.50, bread €2. 1/3 Вариант",
         "A dog 1/2 Option",
+        "A sign 3) Variante",
     ],
     "word for an option": ["A dog runs. Opción", "A dog runs. Alt 2"],
     "joining word": ["A dog runs. OR", "Ein Hund läuft. Oder"],

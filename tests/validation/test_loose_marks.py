@@ -12,10 +12,15 @@ LEFT_BY_WRAPPING = {
     "quotation in a quotation": ["“‘A dog runs.’”", '„A dog runs.“"'],
     "doubled quotation mark": ['""A dog runs.', "A dog runs.''"],
     "quotation mark of another language": ["»A dog runs."],
-    "full stop after a closing mark": ["A dog runs.].", 'A dog runs.".'],
+    "full stop after a closing mark": ["A dog runs.].", 'A dog runs.".', "„A dog runs.“."],
     "empty quotation": ["A dog “” runs.", "« »A dog runs."],
     "closing mark before a word": ["“A cat. ”A dog runs.", '"A cat. f"A dog runs.'],
-    "run of quotation marks": ["A dog runs.”””", 'A dog runs."\'"'],
+    "angle bracket of mathematics": ["⟨A dog runs.⟩"],
+    "run of quotation marks": [
+        "A dog runs.”””",
+        'A dog runs."\'"',
+        "»Describe it. '\"»A dog runs.«",
+    ],
     "run of brackets": ["(« 「A dog runs.", "A dog runs.)]}>", "(“A dog runs."],
     "number in an open quotation": ['"1. A dog runs.', "'2) A dog runs."],
     "bracket in a quotation's end": ['A dog runs.")"'],
@@ -55,8 +60,12 @@ LEFT_BY_WRAPPING = {
     ],
     "mark of an end": ["A dog runs. /end alt]", "A dog runs. [End ID] [1]"],
     "event of a stream": ["A dog runs. data: [DONE (74)"],
-    "hashtag": ["A dog runs. #dog", "#dog #beach"],
-    "length of a text": ["A dog runs. (37 characters)", "A dog runs — 37 characters"],
+    "hashtag": ["A dog runs. #dog", "#dog #beach", "« A dog runs. » #dog 2."],
+    "length of a text": [
+        "A dog runs. (37 characters)",
+        "A dog runs — 37 characters",
+        "狗在奔跑。— 37 characters Looks good.",
+    ],
 }
 WRITTEN_BY_PEOPLE = [
     'A sign that reads "OPEN" in white letters.',
