@@ -33,6 +33,7 @@ _LETTER = r"[(\[*_]{0,3}%s[)\].:]{1,2}[*_]{0,2}[ \t]"
 _CLOSERS = "\"'”’»“«›)\\]」』】）》〉⟩*_"
 _END = rf"[{SENTENCE_ENDS}](?:\s[\"'”’»])?[{_CLOSERS}]{{0,3}}"
 _ORDINAL = "second|2nd|zweite|deuxième|segunda|seconda|druga"
+_NAMED_PART = rf"[*_]{{0,2}}(?!{_CAPTION_WORDS})[^\W\d][\w ]{{0,24}}[*_]{{0,2}}[:：]"
 _HEADS = (
     (
         rf"{_OPENING}{_NUMBERED}{_FIRST}{_MARK}\s{{0,4}}",
@@ -55,7 +56,11 @@ _HEADS = (
         ),
     ),
     (r"\((?-i:A)\)\s", rf"(?<=[{SENTENCE_ENDS}]\s)(?-i:B)\)\s(?-i:(?=[^\sa-z]))"),
-    (r"\(?1[.)]\s", rf"(?:(?<=[{SENTENCE_ENDS}\"”’»)>\]`]\s)|\n\s{{0,4}})\(?2[.)]\s(?=\S)"),
+    # "1. Setting: a room 2. Subject: a dog" are parts of one.
+    (
+        rf"\(?1[.)]\s(?!{_NAMED_PART})",
+        rf"(?:(?<=[{SENTENCE_ENDS}\"”’»)>\]`]\s)|\n\s{{0,4}})\(?2[.)]\s(?=\S)",
+    ),
 )
 _LISTS = tuple(
     (re.compile(rf"\s{{0,9}}{head}", re.IGNORECASE), re.compile(following, re.IGNORECASE))

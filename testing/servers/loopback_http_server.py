@@ -13,8 +13,12 @@ class QuietHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def read_body(self) -> bytes:
-        """The body of the request."""
-        return self.rfile.read(int(self.headers["content-length"]))
+        """The body of the request. Raises ConnectionError where the client left in the middle."""
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the client left before the end of its body")
+        return body
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its own name)
         """Log nothing."""

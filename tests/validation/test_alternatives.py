@@ -50,6 +50,7 @@ def test_the_first_alternative_comes_out(draft: str) -> None:
         "A sign that says “Coffee or tea? Or both?” hangs in a window.",
         "Downtown Portland, OR, seen across the river at night.",
         "Version 2 of the map has more roads.",
+        "1. **Setting:** a room\n2. **Subject:** A brown dog runs along a sandy beach.",
         "Two shoes on a shelf. Version 2 of the sole is thicker.",
         "Two plots: (A) the dose. (B) the response.",
         "A bowl of water / milk stands beside a plate.",
