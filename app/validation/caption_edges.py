@@ -111,7 +111,7 @@ LAST: Mapping[str, re.Pattern[str]] = {
         "remark in brackets": rf"{_AFTER_END}\s?\^?\[[^\[\]]{{0,80}}\]?$",
         "metric": rf"{_AFTER_END}\s?(?i:(?:score|confidence|probability)\s?[:=]\s?"
         r"(?:[01]?[.,]\d+|\d{1,3}\s?%|high|medium|low)|(?:model|tokens(?: used)?|characters|chars"
-        r"|words|length|time|status)\s?[:=]\s?\S{1,30}(?:\s\S{1,12})?)$",
+        r"|words|length|time|status)\s?[:=]\s?\S{1,30}(?:\s\S{1,12})?)(?:\s[a-h]\))?$",
         "percentage": rf"{_AFTER_END},?{_GAP}\d{{1,3}}(?:[.,]\d{{1,4}})?\s?%[.]?$",
         "length": rf"{_AFTER_END}\W{{0,5}}\d{{1,4}}\s?(?:characters|chars|words|tokens)"
         r"\W{0,3}(?:\s(?:[a-z]{1,12}\W{0,2}|\d{1,2}[.)]))?$",

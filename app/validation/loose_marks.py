@@ -17,7 +17,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
     name: re.compile(pattern)
     for name, pattern in {
         # Brackets, quotations, tables
-        "closing or doubled bracket first": r"^(?:[<>【|}\])⟨⟩]|\(\(|[\w/]{1,20}\]"
+        "closing or doubled bracket first": r"^(?:[<>【|}\])⟨⟩]|\(\(|[\"'“„«‘]?[\w/]{1,20}\]"
         r"|\[[^\w\s“\"'’«»„])",
         "opening bracket or bar last": rf"[<>【|{{`][{_QUOTE}]?$",
         "angle bracket of mathematics": r"[⟨⟩]",
@@ -66,12 +66,13 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "label without a colon": r"^(?:[Ff]inal [Aa]nswer|Reasoning|caption)\s"
         r"(?=[A-Z\"\d(\[“„«]|[^\x00-\x7f])"
         r"|^[Ff]inal [Aa]nswer\s(?:caption|alt|text|output|description)\s"
-        r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\"'“„«»‹‘「『])"
+        r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\d\"'“„«»‹‘「『])"
         r"|^\W{0,3}(?:Caption|Alt text)\s\|",
         "letter of an item after a sentence": rf"^(?!.{{0,1000}}\b[aA1]\))"
         rf".{{0,1000}}{_SENTENCE_END}[\"”»)]?\s?[b-h]\)\s"
         rf"|{_SENTENCE_END}\s\d\)\s[B-H]\)\s",
         "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
+        "stray token": r"addCriterion",
         "event of a stream": r"\bdata:\s?\[?DONE\b",
         "hashtag": rf"{_SENTENCE_END}\s?[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
         "length of a text": r"\(\d{1,4} (?:characters|chars|words)\b"

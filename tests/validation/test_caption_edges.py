@@ -66,7 +66,11 @@ LEFT_FIRST = {
 }
 LEFT_LAST = {
     "remark in brackets": ["A dog runs. [end of caption]", "A dog runs.[^1]"],
-    "metric": ["A dog runs. confidence: 0.9", "A dog runs. Model: llava-13b"],
+    "metric": [
+        "A dog runs. confidence: 0.9",
+        "A dog runs. Confidence: 0.93 b)",
+        "A dog runs. Model: llava-13b",
+    ],
     "percentage": ["A dog runs. 93%", "犬が走る。93%"],
     "length": [
         "A dog runs. ~56 chars",

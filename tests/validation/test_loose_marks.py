@@ -5,7 +5,12 @@ import pytest
 from app.validation.loose_marks import LOOSE_MARKS, find_loose_mark
 
 LEFT_BY_WRAPPING = {
-    "closing or doubled bracket first": ["] A dog runs.", "((A dog runs.", "[# A dog runs."],
+    "closing or doubled bracket first": [
+        "] A dog runs.",
+        '"1] A dog runs.',
+        "((A dog runs.",
+        "[# A dog runs.",
+    ],
     "opening bracket or bar last": ["A dog runs {", "A dog runs <"],
     "role in brackets first": ["[ASSISTANT] A dog runs."],
     "quotation mark apart from its text": ['" A dog runs.', "A dog runs. '", "A dog runs ' b)"],
@@ -51,6 +56,7 @@ LEFT_BY_WRAPPING = {
     "file name first": ["caption.py A dog runs."],
     "label without a colon": [
         "Caption A dog runs.",
+        "Caption, 1, 'A dog runs.'",
         "Alt text | A dog runs.",
         "Final answer caption A dog runs.",
     ],
@@ -59,6 +65,7 @@ LEFT_BY_WRAPPING = {
         "A dog runs. 2) B) It barks.",
     ],
     "mark of an end": ["A dog runs. /end alt]", "A dog runs. [End ID] [1]"],
+    "stray token": ["A dog runs.addCriterion / A hound runs."],
     "event of a stream": ["A dog runs. data: [DONE (74)"],
     "hashtag": ["A dog runs. #dog", "#dog #beach", "« A dog runs. » #dog 2."],
     "length of a text": [
