@@ -138,10 +138,10 @@ def guess_columns(
     roles = [each for each in roles if each.partition("=")[0].strip() not in known]
     parsed = {**_parse_roles(columns, roles), **known}
     given = {**_existing_audit_columns(columns), **parsed}
-    byplain_name = {plain_name(name): name for name in reversed(columns)}
+    by_plain_name = {plain_name(name): name for name in reversed(columns)}
     found: dict[str, str] = {}
     for role, known_names in KNOWN_COLUMN_NAMES.items():
-        matches = [byplain_name[name] for name in known_names if name in byplain_name]
+        matches = [by_plain_name[name] for name in known_names if name in by_plain_name]
         found[role] = matches[0] if matches else ""
     if primary_key is not None:
         found["key"] = primary_key
@@ -149,7 +149,7 @@ def guess_columns(
     found |= {role: name for role, name in given.items() if role in KNOWN_COLUMN_NAMES}
     for role in sorted({"alt", "alt_source"} - parsed.keys()):
         _check_one_column(role, columns)
-    if parsed.get("alt") == "" and (found_alt := byplain_name.get("alt")):
+    if parsed.get("alt") == "" and (found_alt := by_plain_name.get("alt")):
         raise UsageError(
             f"--column alt= says that no column has alt texts, and they would be written into the "
             f"column {found_alt!r}: name it with --column alt={found_alt}, or rename it."
