@@ -59,8 +59,9 @@ _FIRST_IDENTIFIER = re.compile(
     rf"(?=\s(?:[^\W_a-z]|[^\w\s])|[^\x00-\u024f’]|\s(?:assistant|user|model|{_IDENTIFIER})\b)"
 )
 _IDENTIFIER_BEHIND_SENTENCE = re.compile(
-    rf"(?:(?<=[^\W_]{{2}}[.!?])|(?<=[.!?][\"”“’'»)\]*`])|(?<=[。！？」』】])|(?<=[\]>|*`]))\s?"
-    rf"{_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
+    rf"(?:(?<=[^\W_]{{2}}[.!?])|(?<=[\"”“’'»)\]][.!?])"
+    rf"|(?<=[.!?][\"”“’'»)\]*`])|(?<=[。！？」』】])|(?<=[\]>|*`]))\s?"
+    rf"(?:User|Assistant|Model|System)?{_IDENTIFIER}(?!\w)(?!\s[a-z]{{2}})"
 )
 _LAST_IDENTIFIER = re.compile(rf"(?<=[\"”“’'»)]){_IDENTIFIER}$")
 _CAPITAL_INSIDE = re.compile("[a-z][A-Z]")

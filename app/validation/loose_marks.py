@@ -72,7 +72,6 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         rf".{{0,1000}}{_SENTENCE_END}[\"”»)]?\s?[b-h]\)\s"
         rf"|{_SENTENCE_END}\s\d\)\s[B-H]\)\s",
         "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
-        "stray token": r"addCriterion",
         "event of a stream": r"\bdata:\s?\[?DONE\b",
         "hashtag": rf"{_SENTENCE_END}\s?[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
         "length of a text": r"\(\d{1,4} (?:characters|chars|words)\b"

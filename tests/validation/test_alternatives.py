@@ -29,6 +29,7 @@ OTHER = "A hound runs beside the sea."
         f"{DOG} Alternatively: {OTHER}",
         f"Option A: {DOG}\nOption B / {OTHER}",
         f"{DOG}\nAlternative / {OTHER}",
+        f"Option A: {DOG}\nUseraddCriterion Option B: {OTHER}",
         f"{DOG}\nHuman Alternatively: {OTHER}",
         f"{DOG} END Option B: {OTHER}",
         f"{DOG} — 37 characters案2：{OTHER}",

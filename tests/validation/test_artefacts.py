@@ -42,6 +42,7 @@ def verdict_on(draft: str, locale: str = "en") -> Verdict:
         f"addCriterion\n{DISC}",
         f"addCriterion {DISC}",
         f"{DISC}addCriterion",
+        f"{DISC}\nUseraddCriterion",
         f"[img-0] {DISC}",
         f"<image 1>\n{DISC}",
         "<ref>A red disc</ref><box>(100,200),(300,400)</box> lies centred on a plain white table.",

@@ -65,7 +65,6 @@ LEFT_BY_WRAPPING = {
         "A dog runs. 2) B) It barks.",
     ],
     "mark of an end": ["A dog runs. /end alt]", "A dog runs. [End ID] [1]"],
-    "stray token": ["A dog runs.addCriterion / A hound runs."],
     "event of a stream": ["A dog runs. data: [DONE (74)"],
     "hashtag": ["A dog runs. #dog", "#dog #beach", "« A dog runs. » #dog 2."],
     "length of a text": [
