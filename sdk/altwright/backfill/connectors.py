@@ -19,7 +19,8 @@ from altwright.backfill.sources.folder import FolderSource
 from altwright.backfill.sources.jsonl_file import JsonlSource
 from altwright.backfill.sources.parquet_file import ParquetSource
 from altwright.backfill.sources.table import TableSource
-from altwright.backfill.targets.file import FILE_FORMATS, FileTarget
+from altwright.backfill.targets.file import FileTarget
+from altwright.backfill.targets.file_content import FILE_FORMATS
 from altwright.backfill.targets.preflight import FindSettled, check_table
 from altwright.backfill.targets.table import TableTarget
 from altwright.errors import UsageError

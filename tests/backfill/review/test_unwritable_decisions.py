@@ -258,7 +258,7 @@ def test_a_full_disk_while_decisions_are_written_ends_with_74(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("altwright.backfill.targets.file._replace_file", full)
+        patch.setattr("altwright.output_file.OutputFile.replace", full)
         code, _, err = run_command("apply", file)
     assert code == 74
     assert "No space left on device" in err

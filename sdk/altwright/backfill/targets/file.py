@@ -7,63 +7,35 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 from altwright.backfill.audit_fields import audit_field_names, note_on_shared_columns
 from altwright.backfill.caption_options import CaptionOptions
 from altwright.backfill.column_mapping import (
     ColumnMapping,
-    has_key,
-    needs_alt_text,
-    row_from_record,
 )
 from altwright.backfill.errors import SourceChanged, SourceError, TargetChanged
 from altwright.backfill.journal.journal import Journal
 from altwright.backfill.journal.lock import files_of_journal, lock_on_this_machine
-from altwright.backfill.sources.base import Record, Source, read_records
-from altwright.backfill.sources.csv_file import CsvDialect, CsvSource
-from altwright.backfill.sources.csv_records import TextEncoding
+from altwright.backfill.sources.base import Source
+from altwright.backfill.sources.csv_file import CsvSource
 from altwright.backfill.sources.jsonl_file import JsonlSource
 from altwright.backfill.sources.parquet_file import ParquetSource
 from altwright.backfill.targets.file_cells import FileCells
+from altwright.backfill.targets.file_content import FILE_FORMATS, FileContent
 from altwright.backfill.targets.file_source import (
     ADDED_COLUMNS,
-    TextSource,
+    codec_of,
     columns_added_before,
-    read_pages,
-    read_pieces,
-    reopen,
-    to_source_error,
-    write_broken,
-)
-from altwright.backfill.targets.file_writers import (
-    CsvWriter,
-    JsonlWriter,
-    NewFileWriter,
-    NewParquetWriter,
-    RecordDigest,
-    SplicingWriter,
 )
 from altwright.backfill.targets.parquet_rewriter import (
-    CellsOf,
     check_text_columns,
-    rewrite_parquet,
-    verify_parquet,
 )
-from altwright.backfill.targets.text_splicing import CsvSplicer, JsonlSplicer
-from altwright.backfill.types import Outcome, Row
 from altwright.errors import UsageError
 from altwright.output_file import ChangedMeanwhile, OutputFile, hash_file
 
-FILE_FORMATS = {
-    ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
-    ".parquet": "parquet", ".pq": "parquet",
-}  # fmt: skip
-"""File suffix to format."""
 _SOURCE, _BROKEN = "source", "broken"
 """Notes of the journal: fingerprints of the scanned source, and of the file of broken records."""
 _GONE = "its row in the source has another text or image now"
@@ -89,10 +61,6 @@ class FileTarget:
         self._path = path
         self._source = source
         self._options = options
-        self.kept_texts: dict[str, list[str]] = {}
-        """Of the last write: fields of decided rows that have a text of somebody else, by key."""
-        self._columns = columns
-        self._image_base = image_base
         self._source_fingerprint = source_fingerprint
         self.display_name = str(path)
         self._output = OutputFile(path)
@@ -108,6 +76,7 @@ class FileTarget:
             is_file=isinstance(source, (CsvSource, JsonlSource, ParquetSource)),
             encoding=self.encoding,
         )
+        self._content = FileContent(path, source, columns, image_base, self._cells)
         if isinstance(source, ParquetSource):
             check_text_columns(source, self._cells.set_columns)
 
@@ -118,8 +87,12 @@ class FileTarget:
     @property
     def encoding(self) -> str:
         """The codec of the new file; it may lack characters."""
-        source = self._source
-        return source.dialect.encoding.codec if isinstance(source, CsvSource) else "utf-8"
+        return codec_of(self._source)
+
+    @property
+    def kept_texts(self) -> dict[str, list[str]]:
+        """Of the last write: fields of decided rows that have a text of somebody else, by key."""
+        return self._content.kept_texts
 
     @property
     def set_columns(self) -> list[str]:
@@ -203,13 +176,12 @@ class FileTarget:
         if self._source_fingerprint:
             self._check_source(journal.read_note(_SOURCE))
         left_out = dict.fromkeys(decided_keys, _GONE)
-        self.kept_texts.clear()
         with ExitStack() as stack:
             output, broken = stack.enter_context(self._output), stack.enter_context(self._broken)
             with broken.partial.open(
                 "x", encoding="utf-8", errors="surrogateescape", newline=""
             ) as broken_file:
-                self._write_partial(journal, broken_file, left_out)
+                self._content.write(output.partial, journal, broken_file, left_out)
             if self._source_fingerprint:
                 self._check_source(self._source_fingerprint)
             self._check_broken_file(journal)
@@ -217,129 +189,6 @@ class FileTarget:
             self._put_broken_in_place(journal, broken)
         journal.mark_all_written()
         return left_out
-
-    # The new file's content
-
-    def _write_partial(
-        self, journal: Journal, broken_file: IO[str], left_out: dict[str, str]
-    ) -> None:
-        source, partial = self._source, self._output.partial
-
-        def cells_of(records: Sequence[Record]) -> list[dict[str, str]]:
-            return self._cells_to_set(records, journal, left_out)
-
-        if isinstance(source, (CsvSource, JsonlSource, ParquetSource)) and not self._has_blanks():
-            shutil.copyfile(source.path, partial)
-            write_broken(broken_file, read_records(source))
-        elif isinstance(source, ParquetSource):
-            columns = self._cells.set_columns
-            try:
-                digest = rewrite_parquet(source, partial, columns, cells_of)
-                problem = verify_parquet(source, partial, columns, digest)
-            except Exception as error:
-                raise to_source_error(source, error) from error
-            _check_read_back(self._path, problem)
-        elif isinstance(source, (CsvSource, JsonlSource)):
-            self._splice(source, partial, broken_file, cells_of)
-        else:
-            with self._open_writer(partial) as writer:
-                for page in read_pages(read_records(source)):
-                    write_broken(broken_file, page)
-                    records = [each for each in page if isinstance(each, Record)]
-                    writer.add(records, cells_of(records))
-
-    def _splice(
-        self,
-        source: TextSource,
-        partial: Path,
-        broken_file: IO[str],
-        cells_of: CellsOf,
-    ) -> None:
-        is_csv = isinstance(source, CsvSource)
-        new_columns = self._cells.new_columns
-        splicer = (
-            CsvSplicer(source, new_columns) if isinstance(source, CsvSource) else JsonlSplicer()
-        )
-        columns = [*source.columns, *new_columns] if is_csv else None
-        with SplicingWriter(partial, splicer, columns) as writer:
-            for pieces in read_pages(read_pieces(source)):
-                records = [each.record for each in pieces]
-                write_broken(broken_file, records)
-                found = [each for each in records if isinstance(each, Record)]
-                writer.add(pieces, cells_of(found))
-        digest = RecordDigest()
-        for record in reopen(source, partial).read():
-            if isinstance(record, Record):
-                digest.add(record.values, columns)
-        problem = "" if digest.value == writer.digest.value else "its cells are not those written"
-        _check_read_back(self._path, problem)
-
-    def _has_blanks(self) -> bool:
-        """Whether any record needs an alt text: else the new file is a copy."""
-        return any(
-            isinstance(each, Record) and needs_alt_text(each.values, self._columns)
-            for each in read_records(self._source)
-        )
-
-    def _cells_to_set(
-        self, records: Sequence[Record], journal: Journal, left_out: dict[str, str]
-    ) -> list[dict[str, str]]:
-        """For each record the cells to set, by column."""
-        is_file = isinstance(self._source, (CsvSource, JsonlSource, ParquetSource))
-        # By the index in the page: the records of a table have no line number.
-        rows = {
-            index: self._row_of(record)
-            for index, record in enumerate(records)
-            if needs_alt_text(record.values, self._columns)
-        }
-        keyless = {
-            index: row.line_number
-            for index, row in rows.items()
-            if is_file and not has_key(records[index].values, self._columns)
-        }
-        by_key = journal.find_outcomes(
-            [row.key for index, row in rows.items() if index not in keyless]
-        )
-        by_place = journal.find_outcomes_at(list(keyless.values()))
-        conflicts = journal.find_conflicts([row.line_number for row in rows.values()])
-        to_set: list[dict[str, str]] = []
-        for index, record in enumerate(records):
-            row = rows.get(index)
-            if row is None:
-                to_set.append({})
-                continue
-            known = by_place.get(row.line_number) if index in keyless else by_key.get(row.key)
-            if known is None or not _is_about(known, row):
-                line = conflicts.get(row.line_number) if is_file else None
-                to_set.append(
-                    self._cells.cells_of_pending()
-                    if line is None
-                    else self._cells.cells_of_conflict(row.key, line, record.values)
-                )
-                continue
-            to_set.append(self._cells.cells_of(known[1], record.values))
-            if kept := self._cells.kept_fields(known[1], record.values):
-                self.kept_texts[known[0].key] = kept
-            if missing := self._cells.missing_character(known[1]):
-                left_out[known[0].key] = f"the file's encoding, {self.encoding}, has no {missing!r}"
-            else:
-                left_out.pop(known[0].key, None)
-        return to_set
-
-    def _row_of(self, record: Record) -> Row:
-        return row_from_record(
-            record.values,
-            self._columns,
-            line_number=record.line_number,
-            image_base=self._image_base,
-        )
-
-    def _open_writer(self, path: Path) -> NewFileWriter:
-        columns = [*self._source.columns, *self._cells.new_columns]
-        if self._format == "csv":
-            delimiter = "\t" if self._path.suffix.lower() == ".tsv" else ","
-            return CsvWriter(path, columns, CsvDialect(TextEncoding("utf-8"), delimiter))
-        return JsonlWriter(path) if self._format == "jsonl" else NewParquetWriter(path, columns)
 
     # Files and their fingerprints
 
@@ -413,7 +262,7 @@ class FileTarget:
         source = self._source
         like = Path(source.display_name) if self._source_fingerprint else None
         try:
-            _replace_file(output, like, lambda path: self._is_as_written(journal, path))
+            output.replace(like, lambda path: self._is_as_written(journal, path))
         except ChangedMeanwhile:
             raise changed from None
         journal.set_target_fingerprints(new)
@@ -432,23 +281,3 @@ class FileTarget:
             journal.set_note(_BROKEN, new)
         elif broken.path.exists() and hash_file(broken.path) in known.split():
             broken.path.unlink()  # of an earlier run; nothing is broken any more
-
-
-def _replace_file(output: OutputFile, like: Path | None, may_go: Callable[[Path], bool]) -> None:
-    output.replace(like, may_go)
-
-
-def _is_about(known: tuple[Row, Outcome], row: Row) -> bool:
-    """Whether a stored outcome belongs to the row as the source has it."""
-    stored, outcome = known
-    if outcome.is_decided:
-        return stored.image == row.image
-    return stored.has_same_request(row)
-
-
-def _check_read_back(path: Path, problem: str) -> None:
-    if problem:
-        raise SourceError(
-            f"{path} does not read back as it was written ({problem}): it is not put in place",
-            is_temporary=False,
-        )

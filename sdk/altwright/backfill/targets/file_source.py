@@ -54,6 +54,11 @@ def read_pieces(source: TextSource) -> Iterator[Piece]:
         raise to_source_error(source, error) from error
 
 
+def codec_of(source: Source) -> str:
+    """The codec of a new file with the content of the source; it may lack characters."""
+    return source.dialect.encoding.codec if isinstance(source, CsvSource) else "utf-8"
+
+
 def reopen(source: TextSource, path: Path) -> TextSource:
     """Another file, read as the source is."""
     if isinstance(source, JsonlSource):
