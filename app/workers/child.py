@@ -34,6 +34,8 @@ class ChildArguments:
     parent_pid: int
     niceness: int
     is_batch: bool
+    is_urgent: bool
+    """Whether it warms up with the server's priority, because the server waits for it to start."""
     socket_fd: int
     input_fd: int
     input_max_bytes: int
@@ -49,8 +51,12 @@ class ChildArguments:
 def main(arguments: ChildArguments) -> None:
     """Run jobs until the server closes its end of the socket."""
     confinement.exit_with_parent(arguments.parent_pid)
-    confinement.lower_priority(arguments.niceness, as_batch=arguments.is_batch)
+    confinement.ignore_stop_signals()
+    if not arguments.is_urgent:
+        confinement.lower_priority(arguments.niceness, as_batch=arguments.is_batch)
     handlers = _load_handlers(arguments.handlers)
+    if arguments.is_urgent:
+        confinement.lower_priority(arguments.niceness, as_batch=arguments.is_batch)
     # Mapped once: without a spare descriptor it could not be mapped again. It takes no memory until
     # the server writes the input of a job into it.
     shared_input = mmap.mmap(arguments.input_fd, arguments.input_max_bytes, prot=mmap.PROT_READ)

@@ -28,14 +28,20 @@ def exit_with_parent(parent_pid: int) -> None:
         os._exit(0)
 
 
+def ignore_stop_signals() -> None:
+    """Leave it to the server to end this process.
+
+    Service managers signal the whole process group at shutdown; jobs in work finish first.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def lower_priority(niceness: int, *, as_batch: bool) -> None:
     """Give the server precedence, for the processor and for the out-of-memory killer.
 
     `as_batch` is for work that may wait: a SCHED_BATCH process preempts no other when it wakes.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Service managers signal the whole process group at shutdown; jobs in work finish first.
-        signal.signal(number, signal.SIG_IGN)
     if as_batch and sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     os.nice(niceness)

@@ -147,7 +147,7 @@ class WorkerPool:
         return self._is_open and bool(self.pids())
 
     async def start(self) -> None:
-        """Start all children and wait until they are warm.
+        """Start all children, with the server's own priority, and wait until they are warm.
 
         Raises ChildDied where none can start, which means that the installation is broken. Where
         only some fail, it goes on trying in the background.
@@ -155,7 +155,9 @@ class WorkerPool:
         self._is_open = True
         # The first child is the express child, unless it is the only one.
         is_express = [self._size > 1 and number == 0 for number in range(self._size)]
-        starting = [self._spawn(self._start_child(is_express=flag)) for flag in is_express]
+        starting = [
+            self._spawn(self._start_child(is_express=flag, is_urgent=True)) for flag in is_express
+        ]
         try:
             outcomes = await asyncio.gather(*starting, return_exceptions=True)
         except asyncio.CancelledError:
@@ -411,8 +413,9 @@ class WorkerPool:
         await child.process.aclose()
         self._children.remove(child)
 
-    async def _start_child(self, *, is_express: bool) -> None:
-        child = _Child(await ChildProcess.start(self._config, is_express=is_express))
+    async def _start_child(self, *, is_express: bool, is_urgent: bool = False) -> None:
+        process = await ChildProcess.start(self._config, is_express=is_express, is_urgent=is_urgent)
+        child = _Child(process)
         self._children.append(child)
         self._assign_job(child)
 

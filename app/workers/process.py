@@ -99,12 +99,15 @@ class ChildProcess:
         """Whether it runs only jobs that need little memory and time, with precedence."""
 
     @classmethod
-    async def start(cls, config: ChildConfig, *, is_express: bool = False) -> "ChildProcess":
+    async def start(
+        cls, config: ChildConfig, *, is_express: bool = False, is_urgent: bool = False
+    ) -> "ChildProcess":
         """Start a child and wait until it has loaded its handlers and is confined.
 
+        With `is_urgent` it does that with the server's own priority, and gets a lower one after it.
         Raises ChildDied, with what it wrote to stderr, where it cannot start.
         """
-        child = cls(*await _spawn(config, is_express), config, is_express=is_express)
+        child = cls(*await _spawn(config, is_express, is_urgent), config, is_express=is_express)
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 message, _ = await child._receive()
@@ -314,7 +317,7 @@ _Spawned = tuple[
 ]
 
 
-async def _spawn(config: ChildConfig, is_express: bool) -> _Spawned:
+async def _spawn(config: ChildConfig, is_express: bool, is_urgent: bool) -> _Spawned:
     """Start the process; returns the server's ends of its channels: socket, input, stderr."""
     with contextlib.ExitStack() as on_error, contextlib.ExitStack() as child_ends:
         parent_socket, child_socket = socket.socketpair()
@@ -338,6 +341,7 @@ async def _spawn(config: ChildConfig, is_express: bool) -> _Spawned:
             shared_input.fd,
             child_stderr_fd,
             is_express=is_express,
+            is_urgent=is_urgent,
         )
         on_error.pop_all()
     return process, streams, shared_input, stderr_fd

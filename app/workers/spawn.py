@@ -59,7 +59,13 @@ class ChildConfig:
 
 
 def spawn(
-    config: ChildConfig, socket_fd: int, input_fd: int, stderr_fd: int, *, is_express: bool
+    config: ChildConfig,
+    socket_fd: int,
+    input_fd: int,
+    stderr_fd: int,
+    *,
+    is_express: bool,
+    is_urgent: bool,
 ) -> subprocess.Popen[bytes]:
     """Start a child process with its ends of the socket, the shared input and the stderr pipe.
 
@@ -71,6 +77,7 @@ def spawn(
         parent_pid=os.getpid(),
         niceness=EXPRESS_NICENESS if is_express else NICENESS,
         is_batch=not is_express,
+        is_urgent=is_urgent,
         socket_fd=socket_fd,
         input_fd=input_fd,
         input_max_bytes=config.input_max_bytes,

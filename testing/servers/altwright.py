@@ -132,10 +132,13 @@ class Altwright:
 
     def _wait_until(self, condition: Callable[[], bool], what: str) -> None:
         end_s = time.monotonic() + _START_TIMEOUT_S
+        pause_s = 0.02
         while time.monotonic() < end_s and self.process.poll() is None:
             if condition():
                 return
-            time.sleep(0.02)
+            # Asking takes processor time, which the server needs to start.
+            time.sleep(pause_s)
+            pause_s = min(0.25, pause_s * 1.2)
         self.__exit__(None, None, None)
         raise RuntimeError(f"the server did not {what}:\n" + "\n".join(self.log[-20:]))
 

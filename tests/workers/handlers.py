@@ -32,6 +32,14 @@ def sleep(data: JobInput, args: dict, reserve: Reserve) -> Response:
     return {"pid": os.getpid()}, b""
 
 
+_NICENESS_AT_IMPORT = os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def niceness_at_warm_up(data: JobInput, args: dict, reserve: Reserve) -> Response:
+    """Return the priority with which the child loaded its handlers, and its process id."""
+    return {"niceness": _NICENESS_AT_IMPORT, "pid": os.getpid()}, b""
+
+
 _CALLS: list[str] = []
 
 

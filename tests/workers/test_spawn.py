@@ -1,8 +1,13 @@
 """How a child process is started."""
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Iterator
 
+import pytest
+
+from app.workers.errors import ChildDied
 from app.workers.spawn import EXPRESS_NICENESS, NICENESS
 from tests.workers.pools import run, running_pool
 from tests.workers.test_confinement import linux
@@ -16,17 +21,42 @@ async def test_a_child_inherits_no_secret(monkeypatch):
         assert not [name for name in facts["environment"] if name.startswith("ALTWRIGHT")]
 
 
+@pytest.fixture
+def own_priority() -> Iterator[int]:
+    """This process's niceness: 0 where that is permitted, since 19 cannot be told from 29."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    yield os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, before)
+
+
 @linux
-async def test_ordinary_children_have_less_weight_than_the_express_child_and_both_than_the_server():
+async def test_ordinary_children_have_less_weight_than_the_express_child_and_both_than_the_server(
+    own_priority: int,
+):
     """Only the express child may preempt another process when it wakes."""
     async with running_pool(size=2) as pool:
         results = await asyncio.gather(*(run(pool, "sleep", seconds=0.2) for _ in range(2)))
         pids = [facts["pid"] for facts, _ in results]
-        own = os.getpriority(os.PRIO_PROCESS, 0)
         found = sorted(
-            (os.getpriority(os.PRIO_PROCESS, pid) - own, os.sched_getscheduler(pid)) for pid in pids
+            (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid)) for pid in pids
         )
     assert found == [
-        (EXPRESS_NICENESS, os.SCHED_OTHER),
-        (NICENESS, os.SCHED_BATCH),
+        (min(19, own_priority + EXPRESS_NICENESS), os.SCHED_OTHER),
+        (min(19, own_priority + NICENESS), os.SCHED_BATCH),
     ]
+
+
+@linux
+async def test_only_the_first_children_warm_up_with_the_servers_priority(own_priority: int):
+    """Nothing is served before they are ready. A replacement starts while others are served."""
+    lowered = min(19, own_priority + NICENESS)
+    async with running_pool() as pool:
+        first, _ = await run(pool, "niceness_at_warm_up")
+        assert first["niceness"] == own_priority
+        assert os.getpriority(os.PRIO_PROCESS, first["pid"]) == lowered
+        with pytest.raises(ChildDied):
+            await run(pool, "crash")
+        replacement, _ = await run(pool, "niceness_at_warm_up")
+    assert replacement["niceness"] == lowered
