@@ -8,13 +8,13 @@ because the machine ran out of memory; so its job is tried once more in another 
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from typing import Any
 
 from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
+from app.workers.child_choice import AT_WORK, Child, ChildChoice, ChildState
 from app.workers.errors import (
     ChildDied,
     ChildTimeout,
@@ -52,33 +52,6 @@ _OVERRUN_S = 0.25
 _RESTART_PAUSE_S, _RESTART_PAUSE_MAX_S = 0.1, 5.0
 
 
-class ChildState(Enum):
-    """What a child process of the pool is doing."""
-
-    IDLE = auto()
-    """It waits for a job."""
-    BUSY = auto()
-    """It runs a job, and is free for the next one afterwards."""
-    LAST_JOB = auto()
-    """It runs a job and is stopped afterwards, because its replacement has started."""
-    STOPPING = auto()
-    """It is dead, or is being killed: it counts as a child no more."""
-
-
-_AT_WORK = (ChildState.BUSY, ChildState.LAST_JOB)
-
-
-@dataclass(slots=True, eq=False)
-class _Child:
-    """A child process, its state, and whose job it runs."""
-
-    process: ChildProcess
-    state: ChildState = ChildState.IDLE
-    fairness_key: FairnessKey = ()
-    has_replacement: bool = False
-    """Whether another child is being started, or has been, to replace it."""
-
-
 class WorkerPool:
     """`size` child processes that run `handlers` (name: "module:function", see handler.py).
 
@@ -110,11 +83,12 @@ class WorkerPool:
             BandwidthLimiter(input_max_bytes),
         )
         self._max_jobs_per_child = max_jobs_per_child
-        self._children: list[_Child] = []
+        self._children: list[Child] = []
         """Idle ones in the order in which they became idle."""
-        self._queue: FairQueue[_Child] = FairQueue()
+        self._queue: FairQueue[Child] = FairQueue()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._express_access = ExpressAccess()
+        self._choice = ChildChoice(self._children, self._queue, self._express_access)
         self._is_open = False
         self.children_lost = 0
         """Children that died, hung or were killed during a job, since the pool was made."""
@@ -179,7 +153,8 @@ class WorkerPool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        children, self._children = self._children, []
+        children = tuple(self._children)
+        self._children.clear()
         for child in children:
             child.process.kill()
         await asyncio.gather(*(child.process.aclose() for child in children))
@@ -243,7 +218,7 @@ class WorkerPool:
             },
         )
 
-    async def _run_in(self, child: _Child, job: Job) -> JobResult:
+    async def _run_in(self, child: Child, job: Job) -> JobResult:
         end = Deadline.after(job.deadline.left_s() + self._overrun_s)
         work = self._spawn(self._work(child, replace(job, deadline=end)))
         try:
@@ -258,7 +233,7 @@ class WorkerPool:
             # Otherwise task, error, traceback and this frame form a cycle that holds the input.
             del work
 
-    async def _work(self, child: _Child, job: Job) -> JobResult:
+    async def _work(self, child: Child, job: Job) -> JobResult:
         try:
             return await child.process.run(job)
         except OutgrewExpressChild as error:  # before the child gets the caller's next job
@@ -280,13 +255,15 @@ class WorkerPool:
 
     async def _acquire_child(
         self, deadline: Deadline, fairness_key: FairnessKey, *, may_express: bool
-    ) -> _Child:
+    ) -> Child:
         if not self._is_open or not deadline.left_s():
             raise PoolBusy(
                 "the deadline had passed" if self._is_open else "the pool is not running"
             )
-        if not self._waits_for_express(fairness_key, may_express=may_express):
-            while (child := self._choose_idle(fairness_key, may_express=may_express)) is not None:
+        if not self._choice.waits_for_express(fairness_key, may_express=may_express):
+            while (
+                child := self._choice.choose_idle(fairness_key, may_express=may_express)
+            ) is not None:
                 if child.process.is_alive():
                     child.state, child.fairness_key = ChildState.BUSY, fairness_key
                     return child
@@ -302,50 +279,7 @@ class WorkerPool:
                 raise PoolBusy("no child was free before the deadline") from error
             raise
 
-    def _choose_idle(self, fairness_key: FairnessKey, *, may_express: bool) -> _Child | None:
-        """An idle child; the express child where the job may run there.
-
-        The others have too little weight to get a core at once while all cores are busy.
-        """
-        fitting = [
-            child
-            for child in self._children
-            if child.state is ChildState.IDLE
-            and (
-                not child.process.is_express
-                or (may_express and fairness_key[:1] not in self._not_express(child))
-            )
-        ]
-        return min(fitting, key=lambda child: not child.process.is_express, default=None)
-
-    def _not_express(self, express: _Child) -> frozenset[FairnessKey]:
-        """The callers who have no part in the express child, because they keep others busy."""
-        elsewhere = [
-            child.fairness_key
-            for child in self._children
-            if child.state in _AT_WORK and child is not express
-        ]
-        jobs = self._queue.count_by_caller()
-        jobs.update(key[:1] for key in elsewhere)
-        return self._express_access.choose_excluded(elsewhere, jobs)
-
-    def _waits_for_express(self, fairness_key: FairnessKey, *, may_express: bool) -> bool:
-        """Whether a job waits for the express child although another one is idle.
-
-        Where several callers share the cores, an ordinary child may take three times as long. So
-        the second job of a caller waits for its first one there, and the third does not.
-        """
-        if not (may_express and self._express_access.is_shared()):
-            return False
-        caller = fairness_key[:1]
-        own = [c for c in self._children if c.state in _AT_WORK and c.fairness_key[:1] == caller]
-        return (
-            len(own) == 1
-            and own[0].process.is_express
-            and not self._queue.count_by_caller()[caller]
-        )
-
-    def _release(self, child: _Child) -> None:
+    def _release(self, child: Child) -> None:
         """Take back a child whose job has ended: give it the next job, or stop it."""
         if not child.process.is_alive():
             self._replace_lost(child)
@@ -360,7 +294,7 @@ class WorkerPool:
                 self._spawn(self._replace_worn_out(child))
             self._assign_job(child)
 
-    def _assign_job(self, child: _Child) -> None:
+    def _assign_job(self, child: Child) -> None:
         """Give a free child the next job, or let it be idle.
 
         The end of its last job may have made another child the right one for a job that waits.
@@ -373,12 +307,12 @@ class WorkerPool:
             for child in [each for each in self._children if each.state is ChildState.IDLE]:
                 self._assign_next(child)
 
-    def _assign_next(self, child: _Child) -> None:
+    def _assign_next(self, child: Child) -> None:
         is_express = child.process.is_express
         queued = self._queue.dequeue(
             is_express=is_express,
-            in_work=[other.fairness_key for other in self._children if other.state in _AT_WORK],
-            not_express=self._not_express(child) if is_express else (),
+            in_work=[other.fairness_key for other in self._children if other.state in AT_WORK],
+            not_express=self._choice.excluded_from_express(child) if is_express else (),
         )
         if queued is not None:
             child.state, child.fairness_key = ChildState.BUSY, queued.fairness_key
@@ -388,7 +322,7 @@ class WorkerPool:
             self._children.remove(child)
             self._children.append(child)
 
-    def _replace_lost(self, child: _Child) -> None:
+    def _replace_lost(self, child: Child) -> None:
         """Let go of a dead child, and start another unless its replacement is on the way."""
         self.children_lost += 1
         if not child.has_replacement and self._is_open:
@@ -396,7 +330,7 @@ class WorkerPool:
         self._stop(child)
         self._assign_to_idle()
 
-    async def _replace_worn_out(self, child: _Child) -> None:
+    async def _replace_worn_out(self, child: Child) -> None:
         """Start a fresh child, and then stop this one as soon as it is idle."""
         await self._start_child_with_retries(is_express=child.process.is_express)
         if child.state is ChildState.IDLE:
@@ -404,18 +338,18 @@ class WorkerPool:
         elif child.state is ChildState.BUSY:
             child.state = ChildState.LAST_JOB
 
-    def _stop(self, child: _Child) -> None:
+    def _stop(self, child: Child) -> None:
         child.state = ChildState.STOPPING
         if self._is_open:  # otherwise `aclose` ends it
             self._spawn(self._end(child))
 
-    async def _end(self, child: _Child) -> None:
+    async def _end(self, child: Child) -> None:
         await child.process.aclose()
         self._children.remove(child)
 
     async def _start_child(self, *, is_express: bool, is_urgent: bool = False) -> None:
         process = await ChildProcess.start(self._config, is_express=is_express, is_urgent=is_urgent)
-        child = _Child(process)
+        child = Child(process)
         self._children.append(child)
         self._assign_job(child)
 

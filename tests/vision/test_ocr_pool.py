@@ -15,8 +15,9 @@ from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from app.vision import ocr_pool as ocr_pool_module
 from app.vision.ocr_pool import OcrPool, is_ocr_installed
+from app.workers.child_choice import ChildState
 from app.workers.errors import ChildDied, ChildTimeout, NoTimeToRetry, PoolBusy
-from app.workers.pool import POOL_MEMORY_BYTES, ChildState, WorkerPool
+from app.workers.pool import POOL_MEMORY_BYTES, WorkerPool
 from tests.captioning.embedded.samples import CONCISE, normalised_image
 from tests.vision import drawn
 

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from app.runtime.deadline import Deadline
-from app.workers.pool import ChildState, WorkerPool
+from app.workers.child_choice import ChildState
+from app.workers.pool import WorkerPool
 from tests.workers import handlers
 
 MB = 1024 * 1024

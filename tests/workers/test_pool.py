@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from app.workers.child_choice import ChildState
 from app.workers.errors import ChildDied, ChildTimeout, NoTimeToRetry, PoolBusy
-from app.workers.pool import ChildState, WorkerPool
+from app.workers.pool import WorkerPool
 from app.workers.process import ChildProcess
 from app.workers.spawn import BASE_MEMORY_BYTES, EXPRESS_MAX_WORK_MS
 from tests.workers.pools import (
