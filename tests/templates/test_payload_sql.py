@@ -142,7 +142,8 @@ def test_the_migration_of_the_readme_renames_the_old_words(
                 )
             )
     migrate(folder, database, "payload.config.ts", "migrate:create", "second")
-    add_old_words(next((folder / "src/migrations").glob("*_second.ts")))
+    [second] = (folder / "src/migrations").glob("*_second.ts")
+    add_old_words(second)
     migrate(folder, database, "payload.config.ts", "migrate")
     with site:
         for locale, alt, _, word in OLD_ROWS:
