@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.runtime.store_guard import StoreGuard, StoreUnavailable
+from app.runtime.store_guard import PATIENCE_S, StoreGuard, StoreUnavailable
 from app.usage.errors import UsageUnavailable
 from app.usage.local_counts import LocalCounts
 from app.usage.months import Month
@@ -49,9 +49,11 @@ _Ask = Callable[[Callable[[], Awaitable[list[bool]]]], Awaitable[list[bool]]]
 """Runs a command of Redis and returns what it returns."""
 
 _SOCKET_TIMEOUT_S = 0.5
-_PATIENCE_S = 0.25
-"""How long a request waits for Redis, once: longer than for a rate limit, because a key with a
-quota is refused where the reply is late."""
+_QUOTA_PATIENCE_S = 0.25
+"""How long Redis is waited for, once: longer than for a rate limit, because a key with a quota is
+refused where the reply is late."""
+_COUNT_PATIENCE_S = PATIENCE_S
+"""How long a request that is counted waits until Redis has its count. Then it is answered."""
 _KEEP_S = 400 * 24 * 3600
 """Counts are kept for thirteen months after the last one. Longer than a month in any case: who
 counts on after the end would add all of its own again."""
@@ -88,7 +90,7 @@ class RedisUsageStore(UsageStore):
         self._spool = None if spool_dir is None else UsageSpool(spool_dir, self._writer)
         self._clock = RedisClock(clock)
         self._on_change = on_change or (lambda _responds: None)
-        self._guard = StoreGuard(self.check, self._record_change, patience_s=_PATIENCE_S)
+        self._guard = StoreGuard(self.check, self._record_change, patience_s=_QUOTA_PATIENCE_S)
         self._entries: dict[KeyMonth, LocalCounts] = {}
         self._unstored: dict[KeyMonth, LocalCounts] = {}
         self._batches = self._last_batch = 0
@@ -137,9 +139,16 @@ class RedisUsageStore(UsageStore):
         counts: Mapping[str, int],
         reservation: Reservation | None = None,
     ) -> None:
-        """As in UsageStore."""
+        """As in UsageStore. Where Redis is late, the counts wait as they do while it is away."""
         self._note(key_month, counts, reservation)
-        await self._store()
+        waiter = self._begin_storing()
+        if waiter is None:
+            return
+        await asyncio.wait({waiter}, timeout=_COUNT_PATIENCE_S)
+        if not waiter.done():
+            await asyncio.sleep(0)  # as in StoreGuard: the loop may have been late, not Redis
+        if not waiter.done():
+            self._spool_unstored()
 
     def add_later(
         self,
@@ -271,12 +280,18 @@ class RedisUsageStore(UsageStore):
 
     async def _store(self) -> None:
         """Wait until what is noted now is stored, or Redis turns out not to respond."""
+        waiter = self._begin_storing()
+        if waiter is not None:
+            await waiter
+
+    def _begin_storing(self) -> asyncio.Future[None] | None:
+        """Done once what is noted now is stored, or Redis turns out not to respond."""
         if not self._unstored or not self._guard.is_usable:
-            return
+            return None
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         self._start_storing()
-        await waiter
+        return waiter
 
     def _start_storing(self) -> None:
         if self._guard.is_usable and (self._storing is None or self._storing.done()):

@@ -91,7 +91,8 @@ async def test_a_process_stores_its_own_counts_and_removes_its_file(
     redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # On a busy machine a Redis that runs may be late.
-    monkeypatch.setattr(redis_store, "_PATIENCE_S", 5.0)
+    monkeypatch.setattr(redis_store, "_QUOTA_PATIENCE_S", 5.0)
+    monkeypatch.setattr(redis_store, "_COUNT_PATIENCE_S", 5.0)
     monkeypatch.setattr(redis_store, "_SOCKET_TIMEOUT_S", 3.0)
     store = RedisUsageStore(redis_server.url, spool_dir=tmp_path)
     await store.add(SHOP, {"requests": 1})
@@ -109,6 +110,28 @@ async def test_a_process_stores_its_own_counts_and_removes_its_file(
         assert (await store.read(SHOP))["requests"] == 1 + 2 * round_
         assert list(tmp_path.iterdir()) == []
     await store.aclose()
+
+
+async def test_a_request_is_answered_before_a_late_redis_has_its_count_which_stands_in_the_file(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_store, "_QUOTA_PATIENCE_S", 60.0)
+    monkeypatch.setattr(redis_store, "_SOCKET_TIMEOUT_S", 60.0)
+    store = RedisUsageStore(redis_server.url, spool_dir=tmp_path)
+    await store.check()
+    redis_server.pause()
+    try:
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(store.add(SHOP, {"requests": 1}) for _ in range(3)))
+        assert (store.is_available, store.unstored_keys) == (True, 1)
+        [file] = tmp_path.iterdir()
+        assert b'"requests":3' in file.read_bytes().replace(b" ", b"")
+    finally:
+        redis_server.resume()
+    await wait_until_stored(store)
+    assert await store.read(SHOP) == {"requests": 3}
+    await store.aclose()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_server_that_stops_leaves_its_counts_to_the_next_one(
