@@ -40,6 +40,32 @@ _SEEN_TOGETHER = (
     frozenset({"appliance", "container", "electronics", "kitchenware", "tableware", "thing"}),
 )
 """Kinds in one of these stand in one picture, whichever of them a caption is about."""
+MAIN_MIN_PROBABILITY = 0.5
+"""Of what a picture mainly shows: in a scene of many things its views differ."""
+_WORN = frozenset({"accessory", "bag", "footwear", "garment", "headgear"})
+_INDOORS = frozenset({
+    "appliance", "container", "electronics", "kitchenware", "sport", "tableware", "tool", "toy",
+})  # fmt: skip
+_HOUSEHOLD = _INDOORS | {"furniture", "thing"}
+_NEVER_BESIDE: Mapping[str, frozenset[str]] = {
+    "animal": _WORN | _INDOORS | {"vehicle", "thing", "building"},
+    "food": _WORN | {"vehicle", "sport", "tool", "toy", "thing", "building"},
+    "instrument": _WORN | _HOUSEHOLD | {"vehicle", "building"},
+    "vehicle": _INDOORS,
+    **dict.fromkeys(_WORN, _HOUSEHOLD),
+    **dict.fromkeys(_HOUSEHOLD, _WORN | {"vehicle"}),
+}
+"""By the kind of what a picture mainly shows: what stands beside it too rarely, or is too large
+there, to be missed. Cars stand in streets, bags on people, cups and keyboards beside food."""
+_OF_THE_STREET = frozenset({
+    "balloon", "letterbox", "parking_meter", "shopping_trolley", "street_sign", "traffic_light",
+    "umbrella",
+})  # fmt: skip
+"""Anything may stand beside these."""
+_EATEN = frozenset({
+    "chicken", "cow", "crab", "duck", "fish", "pig", "rabbit", "shark", "sheep", "snail",
+})  # fmt: skip
+"""Animals whose word also means a dish."""
 
 
 def judge_colour(claim: ColourClaim, evidence: ColourEvidence) -> CheckVerdict:
@@ -85,7 +111,8 @@ def _is_of_subject(claim: ColourClaim, evidence: ColourEvidence) -> bool:
 def judge_subject(
     claim: SubjectClaim, evidence: SubjectEvidence, mentioned: frozenset[str]
 ) -> CheckVerdict:
-    """Whether the thing that the caption begins with was seen, or surely another one was.
+    """Whether the thing that the caption begins with was seen, surely another one was, or no view
+    of the picture shows anything like it.
 
     `mentioned`: the concepts of all words of the caption. What it mentions anywhere denies nothing.
     """
@@ -93,7 +120,8 @@ def judge_subject(
     seen_or_general = seen.union(*(load_concepts().generals_of(name) for name in seen))
     if seen_or_general & set(claim.concepts):
         return "confirmed"
-    return "contradicted" if seen_instead(claim, evidence, mentioned) else "unknown"
+    is_denied = seen_instead(claim, evidence, mentioned) or _is_absent(claim, evidence, mentioned)
+    return "contradicted" if is_denied else "unknown"
 
 
 def seen_instead(
@@ -111,6 +139,44 @@ def seen_instead(
         if is_large and is_instead and not is_mentioned:
             return seen
     return None
+
+
+def _is_absent(claim: SubjectClaim, evidence: SubjectEvidence, mentioned: frozenset[str]) -> bool:
+    """Whether nothing in the picture looks like what is claimed, and it would be seen there.
+
+    A caption that mentions what is certain knows the picture: what it begins with may be small.
+    """
+    if not all(
+        evidence.absent.issuperset(_find_likes(name)) and _would_be_seen(name, evidence)
+        for name in claim.concepts
+    ):
+        return False
+    return not any(
+        _are_related(sighting.concept, name)
+        for sighting in evidence.sightings
+        for name in mentioned
+    )
+
+
+def _find_likes(claimed: str) -> frozenset[str]:
+    """What a person may call by the word as well: a loafer a boot, a roast a chicken."""
+    table = load_concepts()
+    likes = {claimed, "food"} if claimed in _EATEN else {claimed}
+    if table.concepts[claimed].kind in _MAIN - {"vehicle"}:
+        return frozenset(likes)
+    return frozenset(likes.union(table.generals_of(claimed)))
+
+
+def _would_be_seen(claimed: str, evidence: SubjectEvidence) -> bool:
+    """Whether a thing of this kind is not too small to be seen beside what the picture shows."""
+    kinds = load_concepts().concepts
+    kind = kinds[claimed].kind
+    if kind in _MAIN - {"vehicle"} or evidence.is_plain:
+        return True
+    main = evidence.main
+    if main is None or main.probability < MAIN_MIN_PROBABILITY or main.concept in _OF_THE_STREET:
+        return False
+    return kind in _NEVER_BESIDE.get(kinds[main.concept].kind, ())
 
 
 def _are_related(one: str, other: str) -> bool:

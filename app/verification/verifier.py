@@ -211,7 +211,9 @@ def _say_colours(evidence: Evidence) -> str:
 def _say_subject(subjects: Sequence[SubjectClaim], claims: Claims, evidence: Evidence) -> str:
     assert evidence.subjects is not None  # noqa: S101 - nothing was contradicted without them
     names = (seen_instead(claim, evidence.subjects, claims.mentioned) for claim in subjects)
-    seen = next((name for name in names if name), "something else")
+    seen = next((name for name in names if name), None)
+    if seen is None:
+        return "nothing that looks like it was found."
     return f"it shows a thing of the kind {seen.replace('_', ' ')}."
 
 

@@ -58,12 +58,18 @@ class SeenLine:
 
 @dataclass(frozen=True, slots=True)
 class SubjectEvidence:
-    """What the recogniser makes of the whole image."""
+    """What the recogniser makes of an image."""
 
     sightings: tuple[Sighting, ...]
     """What is certain, the surest first."""
     probabilities: dict[str, float]
-    """Of every concept, its more special ones included, 0 to 1."""
+    """Of every concept, its more special ones included, 0 to 1, in the whole image."""
+    absent: frozenset[str] = frozenset()
+    """Concepts that no view of the image supports (app/vision/absence.py)."""
+    main: Sighting | None = None
+    """The most general concept that is most probable on the mean of all views, however sure."""
+    is_plain: bool = False
+    """On a plain background: nothing stands beside the subject."""
 
 
 def parse_lines(facts: dict[str, Any]) -> tuple[SeenLine, ...]:
@@ -81,10 +87,13 @@ def parse_subjects(facts: dict[str, Any]) -> SubjectEvidence | None:
         return None
     sightings = tuple(Sighting(str(name), float(p)) for name, p in subjects["sightings"])
     probabilities = {str(name): float(p) for name, p in subjects["probabilities"].items()}
+    absent = frozenset(map(str, subjects["absent"]))
+    main = Sighting(str(subjects["main"][0]), float(subjects["main"][1]))
     concepts = load_concepts().concepts.keys()
-    if probabilities.keys() != concepts or not {s.concept for s in sightings} <= concepts:
+    named = absent.union(sighting.concept for sighting in (*sightings, main))
+    if probabilities.keys() != concepts or not named <= concepts:
         raise ValueError("not the concepts")
-    return SubjectEvidence(sightings, probabilities)
+    return SubjectEvidence(sightings, probabilities, absent, main, bool(subjects["is_plain"]))
 
 
 def _parse_shares(data: dict[str, Any]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from app.vision.absence import find_absent, find_main, is_clear, make_views, weigh_support
 from app.vision.analyse import JOB_MEMORY_BYTES as ANALYSIS_MEMORY_BYTES
 from app.vision.analyse import analyse
 from app.vision.analyse import warm_up as warm_up_analysis
@@ -62,12 +63,20 @@ def _weigh_subjects(data: BinaryIO) -> dict[str, Any] | None:
     recogniser, _ = load_recogniser()
     encoded = data.read()
     # The classifier knows photographs: of a drawing it says anything.
-    if recogniser is None or not analyse(encoded).may_show_things:
+    if recogniser is None:
         return None
-    probabilities = recogniser.classify(decode(io.BytesIO(encoded)))
+    features = analyse(encoded)
+    if not features.may_show_things:
+        return None
+    views = list(map(recogniser.classify, make_views(decode(io.BytesIO(encoded)))))
     table = load_concepts()
-    totals = (table.sums @ probabilities.classes).tolist()
+    totals = (table.sums @ views[0].classes).tolist()
+    main, is_plain = find_main(views), features.background is not None
+    absent = find_absent(weigh_support(views)) if is_clear(main, is_plain=is_plain) else ()
     return {
-        "sightings": [(s.concept, s.probability) for s in table.find_sightings(probabilities)],
+        "sightings": [(s.concept, s.probability) for s in table.find_sightings(views[0])],
         "probabilities": dict(zip(table.concepts, totals, strict=True)),
+        "absent": sorted(absent),
+        "main": (main.concept, main.probability),
+        "is_plain": is_plain,
     }

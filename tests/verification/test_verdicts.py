@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -265,10 +266,10 @@ def subject(*concepts: str) -> SubjectClaim:
     return SubjectClaim(concepts[0], 0, 1, concepts)
 
 
-def seen_subjects(**probabilities: float) -> SubjectEvidence:
+def seen_subjects(*absent: str, **probabilities: float) -> SubjectEvidence:
     every = dict.fromkeys(load_concepts().concepts, 0.0)
     sightings = tuple(Sighting(name, p) for name, p in probabilities.items() if p > 0.4)
-    return SubjectEvidence(sightings, every | probabilities)
+    return SubjectEvidence(sightings, every | probabilities, frozenset(absent))
 
 
 def verdict(claim: SubjectClaim, evidence: SubjectEvidence, *mentioned: str) -> str:
@@ -301,3 +302,56 @@ def test_things_that_stand_together_deny_nothing() -> None:
     assert verdict(subject("backpack"), seen_subjects(car=0.9)) == "unknown"
     assert verdict(subject("sneaker"), seen_subjects(handbag=0.9)) == "unknown"
     assert verdict(subject("car"), seen_subjects(tram=0.9)) == "unknown"
+
+
+def test_an_animal_that_no_view_supports_is_denied_though_nothing_else_is_named() -> None:
+    """So are food and instruments: as the subject of a picture none is too small to be seen."""
+    for name in ("zebra", "pizza", "harp"):
+        assert verdict(subject(name), seen_subjects(name)) == "contradicted"
+        assert verdict(subject(name), seen_subjects()) == "unknown"
+        assert verdict(subject(name), seen_subjects(name, **{name: 0.9})) == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "main", "expected"),
+    [
+        ("bus", None, "unknown"),
+        ("bus", ("animal", 0.9), "contradicted"),
+        ("bus", ("animal", 0.4), "unknown"),
+        ("bus", ("vehicle", 0.9), "unknown"),
+        ("bus", ("street_sign", 0.9), "unknown"),
+        ("bus", ("building", 0.9), "unknown"),
+        ("handbag", ("vehicle", 0.9), "unknown"),
+        ("handbag", ("garment", 0.9), "unknown"),
+        ("toaster", ("vehicle", 0.9), "contradicted"),
+        ("cup", ("food", 0.9), "unknown"),
+        ("sofa", ("animal", 0.9), "unknown"),
+        ("mug", ("furniture", 0.9), "unknown"),
+        ("sneaker", ("furniture", 0.9), "contradicted"),
+    ],
+)
+def test_what_may_be_small_is_denied_where_it_would_be_seen(
+    claimed: str, main: tuple[str, float] | None, expected: str
+) -> None:
+    """Beside a main thing that excludes it, or on a plain background, where nothing is beside."""
+    generals = load_concepts().generals_of(claimed)
+    scene = replace(seen_subjects(claimed, *generals), main=Sighting(*main) if main else None)
+    assert verdict(subject(claimed), scene) == expected
+    assert verdict(subject(claimed), replace(scene, is_plain=True)) == "contradicted"
+
+
+def test_what_the_word_may_mean_as_well_must_be_absent_too() -> None:
+    """A loafer is called a boot, a roast a chicken, and a Croatian cup may be a mug."""
+    plain = replace(seen_subjects("boot", "chicken", "cup"), is_plain=True)
+    for claim in (subject("boot"), subject("chicken"), subject("cup", "mug")):
+        assert verdict(claim, plain) == "unknown"
+        more = frozenset({"shoe", "food", "mug"})
+        every = replace(plain, absent=plain.absent | more)
+        assert verdict(claim, every) == "contradicted"
+
+
+def test_a_caption_that_mentions_what_is_certain_knows_the_picture() -> None:
+    """What it begins with may be small: a bird beside the cat, a goat that is surely an animal."""
+    assert verdict(subject("bird"), seen_subjects("bird", cat=0.45), "cat") == "unknown"
+    assert verdict(subject("bird"), seen_subjects("bird", cat=0.45), "dog") == "contradicted"
+    assert verdict(subject("goat"), seen_subjects("goat", animal=0.9)) == "unknown"

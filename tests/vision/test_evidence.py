@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from app.vision.colour_evidence import measure_job
+from app.vision.concepts import load_concepts
 from app.vision.evidence import ColourEvidence, parse_lines, parse_subjects
 from app.vision.ocr_pool import is_ocr_installed
 from app.workers.errors import JobRefused
@@ -88,8 +89,18 @@ def test_facts_of_another_form_are_refused() -> None:
     for facts in ({}, {"shares": {"mauve": 1}, "subject": None, "background": None}):
         with pytest.raises((KeyError, ValueError)):
             ColourEvidence.from_json(facts)
-    with pytest.raises((KeyError, ValueError)):
-        parse_subjects({"subjects": {"sightings": [["unicorn", 1]], "probabilities": {}}})
+    every = dict.fromkeys(load_concepts().concepts, 0.0)
+    facts = {"sightings": [], "probabilities": every, "absent": [], "main": ["cat", 1],
+             "is_plain": False}  # fmt: skip
+    assert parse_subjects({"subjects": facts}) is not None
+    for wrong in (
+        {"sightings": [["unicorn", 1]]},
+        {"probabilities": {}},
+        {"absent": ["unicorn"]},
+        {"main": ["unicorn", 1]},
+    ):
+        with pytest.raises(ValueError, match="not the concepts"):
+            parse_subjects({"subjects": facts | wrong})
 
 
 @needs_models
@@ -112,3 +123,8 @@ def test_lines_and_subjects_come_with_their_sureness() -> None:
     assert subjects is not None
     assert [sighting.concept for sighting in subjects.sightings] == ["cat"]
     assert subjects.probabilities["cat"] > 0.5 > subjects.probabilities["dog"]
+    assert {"zebra", "bus", "toaster", "pizza"} <= subjects.absent
+    assert not subjects.absent & {"cat", "animal"}
+    assert subjects.main is not None
+    assert subjects.main.concept == "animal"
+    assert not subjects.is_plain
