@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -15,6 +16,8 @@ import httpx
 import pytest
 from llmock.testing import LLMockServer
 
+from app.cli import exit_codes
+from app.cli.command_line import main
 from app.runtime.server import listen
 from testing.images import data_url, jpeg, photograph_like
 from testing.servers.altwright import Altwright
@@ -69,17 +72,38 @@ def run(*arguments: str, cwd: Path = ROOT, **settings: str) -> subprocess.Comple
         ({"DRAIN_NOTICE_S": "11"}, ["ALTWRIGHT_DRAIN_NOTICE_S=11", "10"]),
     ],
 )
-@pytest.mark.slow
 def test_a_wrong_setting_stops_the_start_with_one_line(
-    settings: dict[str, str], words: list[str]
+    settings: dict[str, str],
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = run("serve", **settings)
-    assert done.returncode not in (0, -signal.SIGKILL)
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1, done.stderr
+    def fail(*_: object) -> None:
+        pytest.fail("the server began to start")
+
+    for name in [each for each in os.environ if each.startswith(("ALTWRIGHT_", "OPENAI_"))]:
+        monkeypatch.delenv(name)
+    for name, value in settings.items():
+        monkeypatch.setenv(f"ALTWRIGHT_{name}", value)
+    monkeypatch.setattr("app.cli.serve.configure_logging", fail)
+    assert main(["serve"]) == exit_codes.INVALID_USAGE
+    assert_is_one_line(*capsys.readouterr(), words)
+
+
+@pytest.mark.slow
+def test_a_wrong_setting_stops_the_command() -> None:
+    done = run("serve", RATE_LIMIT_STORE="mysql://u:hunter2@h")
+    assert done.returncode == exit_codes.INVALID_USAGE
+    assert_is_one_line(done.stdout, done.stderr, ["ALTWRIGHT_RATE_LIMIT_STORE", "redis://"])
+
+
+def assert_is_one_line(stdout: str, stderr: str, words: Sequence[str]) -> None:
+    """It says what is wrong to standard error, and no secret."""
+    assert stdout == ""
+    assert stderr.count("\n") == 1, stderr
     for word in words:
-        assert word in done.stderr
-    assert "hunter2" not in done.stderr
+        assert word in stderr
+    assert "hunter2" not in stderr
 
 
 def test_a_port_in_use_is_reported_in_one_line(altwright: Altwright) -> None:
