@@ -36,6 +36,13 @@ STATUE_CLASSES = ("altar", "breastplate", "cuirass", "megalith", "pedestal", "st
 """What the classifier takes a statue for."""
 STATUE_MIN_PROBABILITY = 0.08
 """Two thirds of the statues with a clear face have more, and none of 228 people has over 0.04."""
+FIGURE_CLASSES = ("band_aid", "comic_book", "nipple", "pencil_sharpener", "soap_dispenser",
+                  "toyshop")  # fmt: skip
+"""What the classifier takes a figure of smooth plastic or a doll for."""
+FIGURE_MIN_PROBABILITY = 0.3
+"""Three of six figures with a face have more, and none of 60 pictures of people over 0.15."""
+COMPANY_CLASS, COMPANY_MIN_PROBABILITY = "barbershop", 0.3
+"""A place where somebody is served by somebody else: one face there leaves another one unseen."""
 MAX_SIGHTINGS = 5
 """A picture in which more is certain has not been seen."""
 
@@ -85,6 +92,8 @@ class ConceptTable:
     product_thresholds: Mapping[str, Threshold]
     """Of the mean of both classifiers, for concepts that both know."""
     statue_classes: tuple[int, ...]
+    figure_classes: tuple[int, ...]
+    company_class: int
     sums: NDArray[np.float32]
     """1 where a concept (row) sums a class of ImageNet (column)."""
     product_sums: NDArray[np.float32]
@@ -145,7 +154,12 @@ class ConceptTable:
             pictured.sum() >= PICTURED_MIN_PROBABILITY and pictured.max() >= MIN_CLASS_PROBABILITY
         )
         is_statue = classes[list(self.statue_classes)].sum() >= STATUE_MIN_PROBABILITY
-        return bool(is_pictured or is_statue)
+        is_figure = classes[list(self.figure_classes)].sum() >= FIGURE_MIN_PROBABILITY
+        return bool(is_pictured or is_statue or is_figure)
+
+    def shows_company(self, classes: NDArray[np.float32]) -> bool:
+        """Whether somebody whose face is seen is hardly alone there."""
+        return bool(classes[self.company_class] >= COMPANY_MIN_PROBABILITY)
 
     def is_often_a_model(self, name: str) -> bool:
         """Whether what looks like this on a plain background is often a small copy of it."""
@@ -186,6 +200,8 @@ def load_concepts() -> ConceptTable:
         thresholds=_load_thresholds("concept_thresholds.toml", concepts),
         product_thresholds=_load_thresholds("product_thresholds.toml", concepts),
         statue_classes=tuple(map(classes.index, STATUE_CLASSES)),
+        figure_classes=tuple(map(classes.index, FIGURE_CLASSES)),
+        company_class=classes.index(COMPANY_CLASS),
         sums=sums,
         product_sums=_sum_products(rows),
     )

@@ -62,7 +62,10 @@ class Recogniser:
             return sightings, 0
         is_thing = is_plain or clothes < MIN_CLOTHES
         min_score = THING_MIN_SCORE if is_thing else MIN_SCORE
-        return sightings, self._faces.count_faces(image, min_score=min_score)
+        faces = self._faces.count_faces(image, min_score=min_score)
+        if faces == 1 and self._concepts.shows_company(classes):
+            faces = 0
+        return sightings, faces
 
     def warm_up(self) -> None:
         """Runs both networks, also where a picture would need only one."""

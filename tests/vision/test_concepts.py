@@ -147,6 +147,23 @@ def test_the_face_of_a_statue_is_no_person():
     assert not load_concepts().may_picture_faces(probabilities(altar=0.04, jersey=0.5))
 
 
+def test_the_face_of_a_plastic_figure_is_no_person():
+    """The classifier takes it for a plaster or a soap dispenser."""
+    assert load_concepts().may_picture_faces(probabilities(band_aid=0.3, soap_dispenser=0.1))
+    assert not load_concepts().may_picture_faces(probabilities(band_aid=0.15, jersey=0.5))
+
+
+def test_one_face_in_a_barbershop_may_not_be_the_only_person():
+    assert load_concepts().shows_company(probabilities(barbershop=0.34))
+    assert not load_concepts().shows_company(probabilities(barbershop=0.2, suit=0.5))
+
+
+def test_a_box_of_wrenches_is_a_tool_and_toys_are_no_shop():
+    assert named(carpenters_kit=0.5, can_opener=0.2) == ["tool"]
+    assert named(toyshop=0.7) == []
+    assert named(grocery_store=0.7) == ["shop"]
+
+
 def test_at_most_a_few_sightings_are_returned_the_surest_first():
     """Even for an output that is no distribution."""
     both = Probabilities(np.ones(len(CLASSES), np.float32), products())

@@ -128,13 +128,28 @@ def shorten(text: str, max_chars: int) -> str:
 
 
 def _drop_repetitions(candidates: list[tuple[TextBlock, str]]) -> list[tuple[TextBlock, str]]:
-    """Of equal texts only the tallest."""
+    """Of equal texts only the tallest, and no word that is the beginning or end of another one.
+
+    Something in front of a second label cuts the name on it: "KOR" beside "KORA".
+    """
     tallest: dict[str, TextBlock] = {}
     for block, text in candidates:
         known = tallest.setdefault(text.casefold(), block)
         if block.height > known.height:
             tallest[text.casefold()] = block
-    return [(block, text) for block, text in candidates if tallest[text.casefold()] is block]
+    words = {word for text in tallest for word in text.split()}
+    return [
+        (block, text)
+        for block, text in candidates
+        if tallest[text.casefold()] is block and not _is_cut_from(text.casefold(), words)
+    ]
+
+
+def _is_cut_from(text: str, words: set[str]) -> bool:
+    """Whether a single word is a longer one without its first or last letters."""
+    return len(text) >= WORD_LETTERS and any(
+        word != text and (word.startswith(text) or word.endswith(text)) for word in words
+    )
 
 
 def _select_blocks(features: Features) -> list[TextBlock]:

@@ -35,6 +35,14 @@ PAGE_MIN_LINE_WIDTH = 0.4
 """Median width of the lines, as a share of the image's width: a page of text has longer lines, a
 list or a form shorter ones."""
 
+ALREADY_SAID = {
+    "cutout": ("outline",),
+    "greyscale": ("greyscale",),
+    "thing_in_greyscale": ("greyscale",),
+}
+"""By topic, the slots of sentences that would say again what the first sentence says: a wide
+subject is wider than it is tall, and a black-and-white scene has no colours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -175,6 +183,8 @@ def _find_parts(
     if names_things:
         coloured = without_shades(coloured)
     slots = fill_slots(coloured, phrasebook, is_paragraph=is_paragraph)
+    said = ALREADY_SAID.get(topic, ())
+    slots = {k: slot for k, slot in slots.items() if k not in said}
     if things is not None and names_things:
         slots = {k: slot for k, slot in slots.items() if k not in things.unused_slots}
         slots |= things.slots

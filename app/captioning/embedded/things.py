@@ -15,6 +15,7 @@ from app.captioning.embedded.concept_kinds import (
     generals_of,
     load_concept_kinds,
 )
+from app.captioning.embedded.foreign_colours import has_foreign_colours
 from app.captioning.embedded.phrasebook import Phrasebook
 from app.captioning.embedded.shades import without_shades
 from app.captioning.embedded.skin import without_skin
@@ -31,6 +32,9 @@ WORN_MIN_SHARE, WORN_MIN_HAIR_SHARE = 0.35, 0.5
 WORN_MIN_RATIO = 1.8
 """To the next colour, which may be that of another garment."""
 HAIR_COLOURS = frozenset({"black", "dark grey", "grey", "light grey", "gold", "yellow", "white"})
+
+PACKAGE_MIN_TEXTS = 3
+"""Of what stands on a plain background: with so many, an animal on it is printed on a pack."""
 
 GARMENT = "garment"
 """The concept of everything that is worn."""
@@ -67,6 +71,8 @@ def find_things(features: Features, request: DraftRequest, phrasebook: Phraseboo
     seen = _find_nameable(features, words)
     if features.faces:
         seen = [concept for concept in seen if concept != GARMENT]  # everybody wears one
+    if features.background and len(features.text) >= PACKAGE_MIN_TEXTS:
+        seen = [concept for concept in seen if kinds[concept].kind != "animal"]
     if not seen and not features.faces:
         return None
     places = [concept for concept in seen if kinds[concept].kind == "place"]
@@ -124,7 +130,7 @@ def _name_main(
             else _find_central_colour(features, kinds[main].kind)
         )
         garment = words.phrase(words.worn[main], colours, phrasebook.conjunction)
-        thing = words.people.wearing.format(person=words.people.one, garment=garment)
+        thing = words.people.in_or_with(garment, is_accessory=main in words.accessories)
         return _Main(thing, thing, unused)
     if features.faces:
         other = (words.phrase(words.nouns[main], (), phrasebook.conjunction),) if main else ()
@@ -149,7 +155,7 @@ def _name_thing(
     if not _has_own_colours(features):
         central = _find_central_colour(features, kind)
         return _Main(words.phrase(noun, central, conjunction), bare)
-    if not colours or kind in UNCOLOURED_KINDS:
+    if not colours or kind in UNCOLOURED_KINDS or has_foreign_colours(main, colours):
         return _Main(plain, bare, _COLOUR_SLOTS)
     if kind in NEAR_SKIN_KINDS and without_skin(features) != features:
         colours = colours[: len(_worn_colour(colours))]

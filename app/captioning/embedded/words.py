@@ -8,7 +8,7 @@ No form is computed: a file has every form that a sentence can need.
 - `adjectives`: each colour in every form, or as one word where it has only one.
 - `articles_before`: the article that stands before a colour ("an orange bag", but "a bag").
 - `worn`: what people wear, in the case that `people.wearing` needs; without the table the
-  nominative.
+  nominative. `accessories` are those of them that stand in `people.with_accessory` instead.
 - `unnamed`: concepts without a word for everything that they sum. The more general word is used,
   or none.
 - `settings`: places as the setting of something else ("on a beach").
@@ -51,6 +51,24 @@ class People(BaseModel):
     several: _Text
     wearing: _Text
     """Template with `{person}` and `{garment}`."""
+    with_accessory: _Text | None = None
+    """The same for `accessories`, where the language has another preposition for them."""
+    with_accessory_before: Mapping[str, _Text] = {}
+    """Its other forms, by the letters that the word after the preposition begins with."""
+
+    def in_or_with(self, garment: str, *, is_accessory: bool) -> str:
+        """One person and what they wear."""
+        template = self.wearing
+        if is_accessory and self.with_accessory is not None:
+            template = next(
+                (
+                    form
+                    for letters, form in self.with_accessory_before.items()
+                    if garment[0] in letters
+                ),
+                self.with_accessory,
+            )
+        return template.format(person=self.one, garment=garment)
 
     def of(self, count: int) -> str:
         """The words for one or more people."""
@@ -69,6 +87,7 @@ class _WordFile(BaseModel):
     adjectives: Mapping[str, _Text | Mapping[str, _Text]]
     nouns: Mapping[str, _Text]
     worn: Mapping[str, _Text] = {}
+    accessories: tuple[_Text, ...] = ()
     unnamed: tuple[_Text, ...] = ()
     settings: Mapping[str, _Text]
 
@@ -85,7 +104,9 @@ class Words:
     unnamed: frozenset[str]
     """Concepts without a noun."""
     worn: Mapping[str, Noun]
-    """By concept of something that people wear, in the case after `people.wearing`."""
+    """By concept of something that people wear, in the case after its preposition."""
+    accessories: frozenset[str]
+    """Concepts of `worn` that people are said to be with, and not in."""
     settings: Mapping[str, str]
     articles_before: Mapping[str, str]
     adjectives: Mapping[str, Mapping[str, str]]
@@ -128,6 +149,7 @@ def _parse(file: _WordFile) -> Words:
         ("adjectives", set(file.adjectives), set(COLOUR_NAMES)),
         ("articles_before", set(file.articles_before) or set(COLOUR_NAMES), set(COLOUR_NAMES)),
         ("worn", set(worn) - set(nouns), set[str]()),
+        ("accessories", set(file.accessories) - set(worn), set[str]()),
         ("settings", set(file.settings) - set(nouns), set[str]()),
         ("unnamed", set(file.unnamed) & set(nouns), set[str]()),
     ):
@@ -139,6 +161,7 @@ def _parse(file: _WordFile) -> Words:
         nouns=nouns,
         unnamed=frozenset(file.unnamed),
         worn=worn or nouns,
+        accessories=frozenset(file.accessories),
         settings=file.settings,
         articles_before=file.articles_before,
         adjectives={form: _adjectives_of(form, file.adjectives, forms) for form in forms},

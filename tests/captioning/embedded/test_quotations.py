@@ -227,6 +227,15 @@ def test_equal_texts_are_quoted_once_and_two_letters_only_where_they_are_promine
     assert "GD" not in caption
 
 
+def test_a_word_that_something_cuts_is_quoted_whole(drawn_features):
+    """The name on a second label; a word of its own is kept."""
+    label = (block("KORA", 0.1, 0.2), block("KOR", 0.1, 0.5), block("OIL", 0.1, 0.7))
+    text = caption_of(drawn_features["scene"], *label)
+    assert "“KORA”" in text
+    assert "“OIL”" in text
+    assert "“KOR”" not in text
+
+
 def test_the_noun_before_quotations_agrees_with_their_number(drawn_features):
     """In each locale by its grammar."""
     two = (block("left side", 0.1), block("right side", 0.1, 0.6))
