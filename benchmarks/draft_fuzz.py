@@ -16,7 +16,7 @@ from app.captioning.styles.loader import load_styles
 from app.types import Style
 from app.validation.verdict import validate_text
 from testing.attack_drafts import TOLD_FROM_PROSE_BY_AN_ARTICLE, attack_drafts
-from testing.draft_fuzzer import draw_draft, find_leak, is_sentence_of
+from testing.draft_fuzzer import draw_draft, find_leak, is_alternative_of, is_sentence_of
 
 _SHOWN = 40
 
@@ -42,7 +42,7 @@ def main() -> int:
     style = load_styles()["concise"]
     attack_leaks = _attack(style)
     source = random.Random(arguments.seed)
-    came_out, leaks, rejected = 0, 0, Counter[str]()
+    came_out, alternatives, leaks, rejected = 0, 0, 0, Counter[str]()
     for _ in range(arguments.drafts):
         draft = draw_draft(source)
         verdict = validate_text(draft.text, style=style, locale=draft.locale, is_final=True)
@@ -50,13 +50,16 @@ def main() -> int:
             rejected.update(draft.marks)
         elif is_sentence_of(draft, verdict.caption):
             came_out += 1
+        elif is_alternative_of(draft, verdict.caption):
+            alternatives += 1
         else:
             leaks += 1
             if leaks <= arguments.show:
                 print(f"{draft.locale} {'+'.join(draft.marks)}: {draft.text!r}")
                 print(f"    came out: {verdict.caption!r}")
     print(
-        f"{arguments.drafts} drafts: the sentence came out of {came_out}, something else of {leaks}"
+        f"{arguments.drafts} drafts: the sentence came out of {came_out}, another whole caption"
+        f" that the draft offers of {alternatives}, something else of {leaks}"
     )
     for mark, count in rejected.most_common(12):
         print(f"  nothing came out, with {mark}: {count}")

@@ -10,6 +10,7 @@ from random import Random
 
 from app.types import Style
 from app.validation.verdict import validate_text
+from testing import answer_marks, language_marks
 
 SENTENCES = (
     ("en", "A brown dog runs along a sandy beach."),
@@ -39,6 +40,15 @@ SENTENCES = (
     ("ko", "갈색 개 한 마리가 바닷가 모래사장을 달리고 있다."),
     ("zh", "一只棕色的狗在沙滩上奔跑，身后是蓝色的大海。"),
     ("ar", "كلب بني يركض على شاطئ رملي بجانب البحر الأزرق."),
+    ("sv", "En brun hund springer längs en sandstrand vid havet."),
+    ("da", "En brun hund løber langs en sandstrand ved havet."),
+    ("nb", "En brun hund løper langs en sandstrand ved sjøen."),
+    ("fi", "Ruskea koira juoksee hiekkarannalla meren vieressä."),
+    ("hu", "Egy barna kutya fut a homokos tengerparton a víz mellett."),
+    ("sl", "Rjav pes teče po peščeni plaži ob morju."),
+    ("sr", "Смеђи пас трчи по пешчаној плажи поред мора."),
+    ("bs", "Smeđi pas trči po pješčanoj plaži pored mora."),
+    ("uk", "Коричневий собака біжить піщаним пляжем біля моря."),
     ("hi", "एक भूरा कुत्ता समुद्र के किनारे रेत पर दौड़ रहा है।"),
 )  # fmt: skip
 
@@ -293,7 +303,12 @@ MARKS: dict[str, tuple[_Wrap, ...]] = {
         _around("", " That works."), _around("", " Characters: 74."), _around("", " (74)"),
     ),
 }  # fmt: skip
-PROSE_MARKS = frozenset({"echo", "remark"})
+ALL_MARKS = MARKS | answer_marks.MARKS
+LANGUAGE_MARK = "language"
+"""A label, an announcement or a remark in the language of the sentence."""
+PROSE_MARKS = frozenset({
+    "echo", "remark", "note", "refusal", "question", "more alternatives", LANGUAGE_MARK,
+})  # fmt: skip
 """Marks that are sentences: cut, they could be the beginning of anything. Of most drafts with them
 nothing may come out."""
 _HALF_CLOSED_SHARE = 0.3
@@ -305,8 +320,8 @@ def draw_draft(random: Random) -> FuzzedDraft:
     locale, sentence = random.choice(SENTENCES)
     text, names = sentence, []
     for _ in range(random.choice(_DEPTHS)):
-        name = random.choice(tuple(MARKS))
-        before, body, after = random.choice(MARKS[name])(text)
+        name = random.choice((*ALL_MARKS, LANGUAGE_MARK))
+        before, body, after = random.choice(_marks_of(name, locale))(text)
         if name not in PROSE_MARKS and random.random() < _HALF_CLOSED_SHARE:
             before, after, name = *_cut(random, before, after), f"{name}-"
         text = before + body + after
@@ -314,12 +329,27 @@ def draw_draft(random: Random) -> FuzzedDraft:
     return FuzzedDraft(text, sentence, locale, tuple(names))
 
 
+def _marks_of(name: str, locale: str) -> tuple[_Wrap, ...]:
+    if name == LANGUAGE_MARK:
+        return language_marks.LANGUAGE_MARKS.get(locale, answer_marks.MARKS["meta"])
+    return ALL_MARKS[name]
+
+
+def is_alternative_of(draft: FuzzedDraft, caption: str) -> bool:
+    """Whether a caption is another one that the draft offers, whole."""
+    return any(
+        other in draft.text and caption.rstrip(".") == other.rstrip(".")
+        for other in (_OTHER, *answer_marks.OTHERS)
+    )
+
+
 def find_leak(draft: FuzzedDraft, style: Style) -> str | None:
     """What came out instead of the sentence; None where it came out, or nothing did."""
     verdict = validate_text(draft.text, style=style, locale=draft.locale, is_final=True)
     if verdict.outcome != "caption" or verdict.violations:
         return None
-    return None if is_sentence_of(draft, verdict.caption) else verdict.caption
+    is_whole = is_sentence_of(draft, verdict.caption) or is_alternative_of(draft, verdict.caption)
+    return None if is_whole else verdict.caption
 
 
 def is_sentence_of(draft: FuzzedDraft, caption: str) -> bool:

@@ -9,6 +9,8 @@ import re
 from app.validation.quoted_text import mask_quoted_text
 from app.validation.sentences import SENTENCE_ENDS
 
+WIDE_OPTION_WORDS = "候補|オプション|バージョン|選択肢|案|옵션|버전|选项|選項|方案|版本|候选"
+"""Those in scripts without spaces."""
 OPTION_WORDS = (
     "options?|versions?|alternatives?|variants?|choices?|suggestions?|candidates?|possibility"
     "|variante|varianta|möglichkeit|vorschlag|proposition|choix|opción|versión|alternativa"
@@ -17,8 +19,7 @@ OPTION_WORDS = (
     "|verzija|varijanta|inačica|prijedlog|mogućnost|različica|predlog|alternativ|förslag"
     "|mulighed|forslag|versjon|mulighet|vaihtoehto|versio|ehdotus|opció|változat|lehetőség"
     "|javaslat|seçenek|sürüm|öneri|alternatif|вариант|версия|варіант|версія|опција|верзија"
-    "|варијанта|предлог|候補|オプション|バージョン|選択肢|案|옵션|버전|选项|選項|方案|版本|候选"
-    "|الخيار|خيار|البديل"
+    f"|варијанта|предлог|{WIDE_OPTION_WORDS}|الخيار|خيار|البديل"
 )
 """Words for one of several captions; they are also found within other labels."""
 _CAPTION_WORDS = "alt(?:[ -]?text)?|caption|description|answer|response"
@@ -55,6 +56,7 @@ _HEADS = (
             rf"|(?<=[{SENTENCE_ENDS}][{_CLOSERS}]{{2}}\s)|(?<=[。！？]))B[).]\s(?-i:(?=[^\sa-z]))"
         ),
     ),
+    (r"①\s?", r"②\s?(?=\S)"),
     (r"\((?-i:A)\)\s", rf"(?<=[{SENTENCE_ENDS}]\s)(?-i:B)\)\s(?-i:(?=[^\sa-z]))"),
     # "1. Setting: a room 2. Subject: a dog" are parts of one.
     (

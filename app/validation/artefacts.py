@@ -26,7 +26,20 @@ _COORDINATE_ELEMENT = re.compile(
 IMAGE_PLACE = re.compile(
     r"(?:!\[|\[|<)(?:img|image|picture|photo|video|media)[ _#-]{0,2}\d{1,3}[\]>]", re.IGNORECASE
 )
-_LINE_END_ESCAPE = re.compile(r"(?:\\{1,4}r)?\\{1,4}n")
+# "\\newline" is a command of LaTeX.
+_NO_COMMAND = r"(?!oindent|ew(?:line|page|command)|ormal|ode\b|u\b|abla|eq?\b)"
+# "[b]A dog runs.[/b]", as in forums and in WordPress.
+_BRACKET_ELEMENT = re.compile(
+    r"\s{0,9}\[(?P<name>[a-z]{1,12})(?:[ =][^\[\]\n]{0,80})?\]"
+    r"(?P<text>.{1,4000})\[/(?P=name)\]\s{0,9}",
+    re.DOTALL,
+)
+_CITATION = re.compile(
+    r"【\d[^【】\n]{0,60}】|:contentReference\[[^\[\]\n]{0,60}\](?:\{[^{}\n]{0,40}\})?"
+    r"|\ue200[^\ue201\n]{0,200}\ue201"
+)
+"""Marks of search tools: "【1†source】"."""
+_LINE_END_ESCAPE = re.compile(rf"(?:\\{{1,4}}r)?\\{{1,4}}n{_NO_COMMAND}")
 _URL_ENCODED_LINE_END = re.compile(r"(?:%0[Dd])?%0[Aa]")
 # Beside a sentence: inside, "50%20" may be a share and a number, and a file name stays one.
 _URL_ENCODED_SIGNS = re.compile(r"^(?:%2[0-9A-Fa-f]){1,9}|(?<=[.!?。\"”])(?:%2[0-9A-Fa-f]){1,9}")
@@ -39,7 +52,9 @@ _CODE_AROUND = re.compile(
 )
 _MIN_STRING_CHARS = 20
 # Unlike a command of LaTeX: after a sentence, before a capital, or two in a row.
-_IS_ESCAPED = re.compile(r"^\\{1,4}[rn]|\\{1,4}n(?:[^a-z]|$)|[.!?:\"]\\{1,4}n")
+_IS_ESCAPED = re.compile(
+    rf"^\\{{1,4}}(?:n{_NO_COMMAND}|r(?!m\b|ef\b|ight|agged))|\\{{1,4}}n(?:[^a-z]|$)|[.!?:\"]\\{{1,4}}n"
+)
 _ESCAPED_SPACE = re.compile(r"\\{1,4}[rt](?![a-z])")
 _ESCAPED_CHARACTER = re.compile(
     r"\\{1,4}u([0-9a-fA-F]{4})(?:\\{1,4}u([dD][c-fC-F][0-9a-fA-F]{2}))?"
@@ -77,7 +92,7 @@ _NUMBERED_WORD = re.compile(
     re.IGNORECASE,
 )
 _HALF_FIRST_TOKEN = re.compile(
-    r"/?[a-z]{1,12}\d{0,6}>(?=\D)|(?:img|image)[ _#-]{0,2}\d{1,3}[\])>]|\w{0,20}[|｜]>"
+    r"/?[a-z_]{1,20}\d{0,6}>(?=\D)|(?:img|image)[ _#-]{0,2}\d{1,3}[\])>]|\w{0,20}[|｜]>"
 )
 _HALF_INNER_TOKEN = re.compile(r"(?<=[.!?\s])[|｜]>")
 _HALF_LAST_TOKEN = re.compile(r"<[|｜]\w{0,20}$|(?<=[.!?。\"”»)\]*])</?[a-z]{0,12}$|[\"']\s?/?>$")
@@ -91,6 +106,9 @@ def strip_artefacts(text: str) -> str:
         text = _COORDINATE_ELEMENT.sub("", text)
     text = _COORDINATES.sub(lambda found: "" if _are_pixels(found) else found.group(), text)
     text = IMAGE_PLACE.sub(" ", text)
+    text = _CITATION.sub("", text)
+    element = _BRACKET_ELEMENT.fullmatch(text)
+    text = text if element is None else element["text"]
     text = _FENCE_WORD_LINE.sub("", text)
     stripped = _IDENTIFIER_LINE.sub("", text)
     return stripped if stripped.strip() else text  # a name alone is for a rule to reject

@@ -38,9 +38,15 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "step and two quotation marks": r"(?i:step)\s\d:\s[\"'“„«‘]{2}",
         "words before an option": r"(?:[a-z]\w{0,20}\s){1,3}(?=[A-Z\u00c0-\u00de\u0400-\u9fff])"
         rf"(?i:{OPTION_WORDS}|caption|alt text)\s?(?:1|[aA])?\s?(?:[:：→]|->|=>)",
+        "remark to the reader": r"P\.?S[.:]\s|(?i:why this works|disclaimer|nota bene)\s?[:：]",
+        "first of two numbers": r"[①❶](?!.{1,1000}[②❷])",
+        "name of an option alone": rf"(?i:{OPTION_WORDS})\s?#?"
+        r"(?:\d|[A-Da-d])"
+        r"(?:\s?[(\[][^()\[\]]{0,40}[)\]])?\W{0,3}$",
         "second option": r"(?i:(?:second|2nd|third|next|another|other)\s"
         rf"(?:{OPTION_WORDS}))\s?[:：]",
-        "joining word": r"(?i:or|oder|oppure|lub|ili|или|または|或者)\s?[:：]"
+        "joining word": r"(?i:or|oder|oppure|lub|ili|или|または|或者)"
+        r"(?:,?(?:\s\w{1,20}){1,3})?\s?[:：]"
         r"|(?:OR|ODER|OPPURE|LUB|ILI)\s[A-Z]\w*\s[a-z]",
         "half a member of JSON": r"[\w<>/]{1,30}[\"']\s?:\s?[\"']",
         "fields in quotation marks": r"[\"“„]?\w{0,20}[\"”],\s?[\"“„]",
@@ -57,12 +63,15 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "word and dots": r"(?i:processing|loading|thinking|analy[sz]ing|generating|describing|hmm+)"
         r"(?:\.{2,3}|…)\s|(?:[a-z]{2,10}\s)?(?:Done|Finished|Ready|Good|Great|Nice|Perfect|Excellent"
         r"|Correct|Fine|Yes|Best)[!.:]\s",
+        "time and a speaker": r"\[?\d{1,2}:\d{2}(?::\d{2})?\]?"
+        r"\s?(?:[AP]M)?\]?\s?[-–—]?\s?"
+        r"(?:\w{1,20}\s){0,2}\w{1,20}[:：]\s",
         "entry of a log": r"(?:INFO|DEBUG|TRACE|LOG)\s?[:|-]\s",
         "name of a model": rf"(?i:{_MODELS})(?i:[\w.-]{{0,20}})\s?[:：>]\s",
         "who said it": rf"(?i:assistant|user|ai|bot|model|{_MODELS})\s"
         r"(?:said|says|answered|replied|responded|wrote)\s?[:,]",
-        "role of a kind": r"(?i:ai assistant|ai model|vision model|human|speaker \d|agent)"
-        r"\s?[:：]\s",
+        "role of a kind": r"(?i:ai assistant|ai model|vision model|human|agent|you|me"
+        r"|(?:speaker|user) \d)\s?[:：]\s",
         "token glued to a word": rf"[A-Za-z][a-z]{{0,11}}\d{{2,6}}(?=[{_CAPITAL}])",
         "field glued to a word": r"(?:\d{1,3}|[a-z_]{2,20})[,;](?=[^\W\d_\"“])",
         "words before another script": r"[A-Z][\w ]{1,30}:\s[\x20-\x7e]{1,40}\s[\u3040-\u9fff]",
@@ -71,7 +80,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "number of a draft": r"(?i:(?:(?:first|second|final|revised|improved|new|last|my|short|one"
         r"|best|alternative|single)\s)?(?:draft|attempt|version|revision|final|sentence|candidate"
         r"|iteration|sample)\s?\d{0,2}\s?[:：]\s)",
-        "name of a part of a prompt": r"(?i:instructions?|task|prompt|rules|requirements"
+        "name of a part of a prompt": r"(?i:thoughts?|action(?: input)?|observation"
+        r"|instructions?|task|prompt|rules|requirements"
         r"|constraints|(?:output |response )?format|guidelines|query|request)\s?[:：]\s",
         "metric": r"(?i:score|confidence|probability|status|tokens)\s?[:=]\s"
         r"|(?i:(?:(?:character|word|char) ?count|characters?|chars?|words?|length|count))"
@@ -87,7 +97,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "number of a row": r"1\s(?:A|An|The|Two|Three|Ein|Eine|Der|Die|Das|Zwei|Un|Une|Le|La|Les"
         r"|Deux|El|Los|Las|Dos|Il|Due|Um|Uma|Os|As|Een|De|Het|Twee|Dva|Dvije)\s",
         "label in a quotation": r"[\"'“”„«‹「『]\s?"
-        r"(?i:the (?:caption|alt text|description) is|step \d"
+        r"(?i:the (?:caption|alt text|description)"
+        r" (?:is|was|(?:could|would|might|can|may) be)|step \d"
         r"|(?:caption|alt(?: text)?|output|answer|description|concise|seo|detailed)"
         r"(?:\s?#?(?:\d|[a-c]\b))?"
         rf"|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：–—-]\s",
@@ -112,6 +123,10 @@ LAST: Mapping[str, re.Pattern[str]] = {
         "metric": rf"{_AFTER_END}\s?(?i:(?:score|confidence|probability)\s?[:=]\s?"
         r"(?:[01]?[.,]\d+|\d{1,3}\s?%|high|medium|low)|(?:model|tokens(?: used)?|characters|chars"
         r"|words|length|time|status)\s?[:=]\s?\S{1,30}(?:\s\S{1,12})?)(?:\s[a-h]\))?$",
+        "field": rf"(?:{_AFTER_END}(?:[a-z]{{1,20}}[A-Z]\w{{0,20}})?|[)\]]"
+        rf"|\d\s(?:characters|chars|words)){_GAP}"
+        r"(?:[^\w\s]\s)?[a-z_]{1,20}:\s.{1,80}$",
+        "note in brackets": rf"{_AFTER_END}\s?[(（\[【](?:\w{{1,20}}\s?){{1,2}}[:：].{{0,120}}$",
         "percentage": rf"{_AFTER_END},?{_GAP}\d{{1,3}}(?:[.,]\d{{1,4}})?\s?%[.]?$",
         "length": rf"{_AFTER_END}\W{{0,5}}\d{{1,4}}\s?(?:characters|chars|words|tokens)"
         r"\W{0,3}(?:\s(?:[a-z]{1,12}\W{0,2}|\d{1,2}[.)]))?$",
@@ -136,14 +151,17 @@ LAST: Mapping[str, re.Pattern[str]] = {
 
 _END_CHARS = 200
 _KNOWN_MARKS = frozenset("\"'()[]“”„«»‘’‚‹›「」『』（）【】《》")
-_NO_FIRST_SIGNS = frozenset("=|\\_^`´%<>{}*;:,!?)]/")
+_NO_FIRST_SIGNS = frozenset("=|\\_^`´%<>{}*;:,!?)]/※⁃‣")
 _NO_LAST_SIGNS = frozenset("=|\\_^`´~<>{}@([")
+_SIGNS_OF_PROSE = frozenset("№©®™°℃℉♥❤")
+"""Signs that Unicode calls symbols and that stand in a word's place."""
 _RUN_OF_CLOSERS = re.compile(
     rf"(?<={_END})[{_CLOSERS}„‘】.,;]{{2,8}}$|(?<=\w)[\"”»›)\]」』】][{_CLOSERS}】.,;]{{1,7}}$"
 )
 _RUN_CHARS = 8
 _UNUSUAL_MARKS = frozenset({"Ps", "Pe", "Pi", "Pf", "Sk"})
 """Categories of brackets, quotation marks and accents without a letter."""
+_DOTS_APART = re.compile(r"[.…‥]{1,5}\s")
 _DOLLAR_BEHIND_WORD = re.compile(r"[^\s\d][$€#]$(?<![A-Za-z]#)|\s#$")
 
 
@@ -165,6 +183,8 @@ def _has_sign_at_edge(text: str) -> bool:
         _has_closers_without_openers(text)
         or first in _NO_FIRST_SIGNS
         or last in _NO_LAST_SIGNS
+        or _DOTS_APART.match(text) is not None
+        or (unicodedata.category(first or "x") == "So" and first not in _SIGNS_OF_PROSE)
         or any(map(_is_unusual_mark, (first, last)))
         or _DOLLAR_BEHIND_WORD.search(text, max(0, len(text) - 3)) is not None
     )

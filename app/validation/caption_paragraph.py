@@ -20,6 +20,8 @@ _STYLE_LABEL = re.compile(
     re.IGNORECASE,
 )
 
+_OPENING_QUOTES, _CLOSING_QUOTES = tuple('"“„«「『'), tuple('"”“»」』')
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionParagraph:
@@ -95,13 +97,13 @@ def _extract_prose(
     lines: Sequence[MarkupLine], languages: tuple[Language, ...], *, joins_list: bool
 ) -> CaptionParagraph:
     blocks = _group_into_blocks(lines)
-    while blocks and blocks[0].kind == "text" and is_preamble(blocks[0].texts[0], languages):
+    while blocks and _is_before_caption(blocks[0], languages):
         blocks.pop(0)
     _drop_list_introductions(blocks)
     paragraphs: list[str] = []
     for block in blocks:
-        if block.kind == "heading":
-            if paragraphs:
+        if block.kind in ("heading", "rule"):
+            if _is_complete(paragraphs, block.kind):
                 break
             continue
         if block.is_list:
@@ -111,10 +113,27 @@ def _extract_prose(
         paragraph = block.texts[0]
         if paragraphs and any(language.closing_remark.match(paragraph) for language in languages):
             break
+        if paragraphs and all(map(_is_quotation, (paragraphs[0], paragraph))):
+            break  # alternatives
         paragraphs.append(paragraph)
     return CaptionParagraph(
         " ".join(_drop_fragments(paragraphs)), is_outline=_is_list_introduction(paragraphs, blocks)
     )
+
+
+def _is_before_caption(block: _Block, languages: tuple[Language, ...]) -> bool:
+    return block.kind == "rule" or (block.kind == "text" and is_preamble(block.texts[0], languages))
+
+
+def _is_complete(paragraphs: list[str], next_kind: LineKind) -> bool:
+    """Whether what follows a heading or a rule is a note or another caption."""
+    if next_kind == "heading":
+        return bool(paragraphs)
+    return any(map(ends_sentence, paragraphs))
+
+
+def _is_quotation(paragraph: str) -> bool:
+    return paragraph[:1] in _OPENING_QUOTES and paragraph[-1:] in _CLOSING_QUOTES
 
 
 def _drop_list_introductions(blocks: list[_Block]) -> None:
@@ -129,7 +148,9 @@ def _group_into_blocks(lines: Sequence[MarkupLine]) -> list[_Block]:
     blocks: list[_Block] = []
     previous: LineKind = "blank"
     for line in lines:
-        if line.kind not in ("blank", "rule"):
+        if line.kind == "rule":
+            blocks.append(_Block("rule", [""]))
+        elif line.kind != "blank":
             if line.kind == "text" and previous == "text":
                 blocks[-1].texts[0] += f"\n{line.text}"
             elif (

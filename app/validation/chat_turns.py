@@ -145,7 +145,7 @@ _ENDS_IN_QUESTION = re.compile(
     r"(?:human|user|question)\s?[:：]\s[^\n]{1,200}\s{0,9}$", re.IGNORECASE
 )
 _INTERJECTION_ALONE = re.compile(
-    r"\W{0,4}[\w/]{1,20}\]\W{0,6}"
+    r"\W{0,4}[\w/]{1,20}\]\W{0,6}|[\W\d]{1,40}"
     r"|\W{0,4}(?:sure|certainly|of course|okay|ok|perfect|good|great|done|yes)\W{0,4}",
     re.IGNORECASE,
 )

@@ -13,7 +13,7 @@ from app.validation.artefacts import strip_artefacts, strip_ends, unescape, unwr
 from app.validation.caption_paragraph import extract_caption_paragraph
 from app.validation.labels import match_label
 from app.validation.languages import Language, load_languages
-from app.validation.markup import MarkupLine, parse_lines, unwrap_json_and_html
+from app.validation.markup import BULLET_SIGNS, MarkupLine, parse_lines, unwrap_json_and_html
 from app.validation.outer_marks import strip_loose_ends, strip_outer_marks
 from app.validation.preambles import is_inline_preamble
 from app.validation.reasoning_tokens import is_unmarked_reasoning, strip_reasoning
@@ -30,9 +30,10 @@ _NOTE_MAX_CHARS, _HASHTAG_MAX_CHARS = 200, 80
 """Notes and a hashtag after a caption are looked for in so much of its end."""
 _LAST_HASHTAG = re.compile(r"\s{1,9}#[^\W\d]\w{0,60}\s{0,9}$")
 _LENGTH_NOTE = re.compile(
-    r"\s?[(\[](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"
+    r"\s?[(\[（](?:approx(?:imately|\.)?|about|length|word count|character count|total)?[\s:~]*"
     r"\d{1,4}\s?(?:characters?|chars?|words?|tokens?|zeichen|wörter|caract[eèé]res|caracteres|"
-    r"caratteri|znak\w{0,3}|tekens|tecken|tegn|merkkiä|字|文字|자)[^()\[\]]{0,40}[)\]]\s*$",
+    r"caratteri|znak\w{0,3}|tekens|tecken|tegn|merkkiä|karakter\w{0,3}|символ\w{0,3}|знак\w{0,3}"
+    r"|حرف\w{0,3}|字符?|文字|글?자)[^()\[\]（）]{0,40}[)\]）]\s*$",
     re.IGNORECASE,
 )  # fmt: skip
 # "[125/160]", "— 37 characters" after a sentence.
@@ -46,7 +47,8 @@ _COUNT_NOTE = re.compile(
 _SECOND_STOP = re.compile(r"(?<=[.。])([\"'”’»)\]]{1,2})[.,;]$")
 # An item of a list without a second one.
 _LIST_ITEM = re.compile(
-    r"(?:[-*•●▪#>→+]+|\[[ xX]\]|\(?(?P<number>\d{1,2})[.)]|\[\d{1,2}\]|\(?(?P<letter>[aA])\)"
+    rf"(?:[-*#>→+{BULLET_SIGNS}]+\ufe0f?"
+    r"|\[[ xX]\]|\(?(?P<number>\d{1,2})[.)]|\[\d{1,2}\]|\(?(?P<letter>[aA])\)"
     r"|step (?P<step>1):)\s+(?=\S)",
     re.IGNORECASE,
 )
@@ -94,6 +96,13 @@ _OFFICE_NOTE = re.compile(
     r"|Автоматически созданное описание|自動的に生成された説明|描述已自动生成)\.?\s*$",
     re.IGNORECASE,
 )
+# The name of the picture's file before its caption.
+_FILE_LABEL = re.compile(
+    r"\W{0,2}[\w-]{1,60}\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic)\W{0,2}"
+    r"(?:[:：=]|\s[-–—|])\s+(?=\S)",
+    re.IGNORECASE,
+)
+_BRACKETED_LABEL = re.compile(r"[【\[(]([^【】()\[\]]{2,30})[】\])]\s{0,2}(?=\w|[\"“„«])")
 _AFTER_REMARK_MAX_CHARS = 100
 _BEFORE_REMARK = re.compile(r"(?:[^\w¿¡]|[\d_]|(?:[b-h]|END)\b){0,10}")
 # A quotation hides its last full stop from the search for sentences.
@@ -107,7 +116,8 @@ _FORMAT_BEFORE_CAPITAL = re.compile(
 # What follows is no caption.
 _LABEL_OF_NO_TEXT = re.compile(
     r"\W{0,3}(?:tags?|keywords?|hashtags?|labels?|categor(?:y|ies)|confidence|score|camera"
-    r"|reasoning|analysis|thoughts?|thinking|explanation|rationale)\b",
+    r"|reasoning|analysis|thoughts?|thinking|explanation|rationale|notes?|disclaimer|sources?"
+    r"|translation|length|character count|word count)\b",
     re.IGNORECASE,
 )
 _SIGN_OF_CODE = re.compile(r"[{}<>|@=`#]|/\*|\*/|--|[a-z],[a-z\d]|\w\.\w|(?<!\w)'\s")
@@ -282,6 +292,13 @@ def _strip_list_item(text: str) -> str:
 
 
 def _strip_label(text: str, languages: tuple[Language, ...]) -> str:
+    file = _FILE_LABEL.match(text)
+    text = text if file is None else text[file.end() :]
+    bracketed = _BRACKETED_LABEL.match(text)
+    if bracketed is not None:
+        inner = match_label(MarkupLine("text", bracketed[1]), languages)
+        if inner is not None and not inner.rest and inner.section != "other":
+            return text[bracketed.end() :]
     label = match_label(MarkupLine("text", text), languages)
     if label is None or not label.rest or _LABEL_OF_NO_TEXT.match(text):
         return text

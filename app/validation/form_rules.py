@@ -15,11 +15,11 @@ from app.validation.languages import Language, load_languages
 from app.validation.loose_marks import find_loose_mark
 from app.validation.markup import MarkupLine
 from app.validation.open_ends import ends_in_open_word
-from app.validation.outer_marks import is_open_at_end, strip_outer_marks
+from app.validation.outer_marks import has_unmatched_quotation, is_open_at_end, strip_outer_marks
 from app.validation.preambles import is_preamble
 from app.validation.redundant_openers import has_opener
 from app.validation.rule_input import RuleInput
-from app.validation.sentences import split_sentences
+from app.validation.sentences import SENTENCE_ENDS, split_sentences
 from app.validation.stray_words import (
     ends_with_stray_words,
     has_only_stray_words,
@@ -40,8 +40,10 @@ _WRAPPINGS = {
 _WRAPPING = re.compile("|".join(_WRAPPINGS.values()))
 _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
-    r"(?:^|[.!?\"”]\s)(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note"
-    r"|answer|response|output|reasoning|explanation)\s?[:：]"
+    rf"(?:^|[{SENTENCE_ENDS}\"'”»’)\]]\s|[。！？」』】》）]\s?)"
+    r"(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note"
+    r"|answer|response|output|reasoning|explanation|translation|sources?|references?|mood|language"
+    r"|word count|character count|you said|chatgpt said)\s?[:：]"
     r"|[.!?\"”]\s(?:human|user|assistant):|(?:^|[.!?]\s)Q:\s|\?\s?A:\s",
     re.IGNORECASE,
 )
@@ -58,7 +60,9 @@ _FILE_NAME = re.compile(
     re.IGNORECASE,
 )
 _NAME_ALONE = re.compile(
-    r"[a-z]+(?:_[a-z]+)+|\d{1,4} (?:characters?|chars|words|tokens)|figcaption|figure|div|span"
+    r"[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+\W{0,3}|\W{0,2}\d{1,2}:\d{2}:\d{2}\W{0,2}"
+    r"|[a-z_]{2,20}:\s?\w{1,20}|\d{1,4} (?:characters?|chars|words|tokens)"
+    r"|figcaption|figure|div|span"
 )
 _FILE_NAME_AT_END = re.compile(
     r"\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|avif|heic)[.\"')\]]*$", re.IGNORECASE
@@ -101,7 +105,7 @@ _MARKUPS = {
     "string": r"^[\"“'„]{0,3}[frbu][\"']|^[\"']?echo\s[\"']|\breturn\s[\"']|[\"'],[\"']",
     "assignment": r"\bconst \w+\s?=|\w\s?=\s?[\"'`]",
     "member of JSON": r"[\"'](?:alt[_ ]?text|alt|caption|description|text|answer)[\"']\s?:"
-    r"|\w_\w{1,20}[\"']\s?:|[\"'][a-z\d_<>/]{1,30}[\"']\s?:\s",
+    r"|\w_\w{1,20}[\"']\s?:|,\s[\"']\w{1,20}_\w{1,20}[\"']$|[\"'][a-z\d_<>/]{1,30}[\"']\s?:\s",
     # Escapes and commands that cleaning could not read.
     "backslash": r"\\",
 }
@@ -152,7 +156,12 @@ def _begins_with_wrapping(caption: str, languages: tuple[Language, ...]) -> bool
 
 def _has_outer_marks(given: RuleInput) -> bool:
     # A ceiling may have cut a quotation, which then has no end.
-    return not given.is_truncated and strip_outer_marks(given.caption) != given.caption
+    if given.is_truncated:
+        return False
+    is_cut = len(given.caption) < len(given.uncut)
+    return strip_outer_marks(given.caption) != given.caption or (
+        not is_cut and has_unmatched_quotation(given.caption)
+    )
 
 
 def wrapping_left(given: RuleInput) -> str | None:

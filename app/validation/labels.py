@@ -29,6 +29,9 @@ _LABEL_END = re.compile(
     r"|\s{0,2}(?:→|⇒|➜|➔|[-=]{1,2}>)\s*"
 )
 
+_LABEL_MAX_CHARS = 40
+"""A label that follows another one, and nothing else on its line."""
+_REMARK = re.compile(r"\s?\([^()]{0,60}\)")
 _BLOCK_SCALAR = re.compile(r"^[|>][-+]?(?:$|\s(?=[^|]*$))")
 """In YAML the text follows on the next line."""
 
@@ -59,6 +62,9 @@ def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | No
             if rest.startswith("assistant "):
                 rest = assistant_turn(rest).lstrip()
             rest = _BLOCK_SCALAR.sub("", rest)
+            inner = _label_alone(rest.lstrip("#* \"'“„«‘"), languages)
+            if inner is not None:  # "Answer: ### Caption"
+                return inner
             if IDENTIFIER_ALONE.fullmatch(rest):  # the caption follows on the next line
                 return Label(section, "")
             # A capital would hide a role, a token or the letter of an item from the rules.
@@ -67,9 +73,18 @@ def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | No
             is_kept = is_stray_word(first_word) or not (is_word or first_word[-1:] in ",;’")
             return Label(section, rest if is_kept else capitalise(rest))
         # A label without a colon counts where nothing else is on its line.
-        if not rest.strip() and (line.kind == "heading" or section != "option"):
+        if not _REMARK.sub("", rest, count=1).strip() and (
+            line.kind == "heading" or section != "option"
+        ):
             return Label(section, "")
     return None
+
+
+def _label_alone(text: str, languages: tuple[Language, ...]) -> Label | None:
+    if len(text) > _LABEL_MAX_CHARS:
+        return None
+    label = match_label(MarkupLine("text", text), languages)
+    return None if label is None or label.rest else label
 
 
 @functools.lru_cache(maxsize=64)
@@ -84,7 +99,13 @@ def _label_patterns(languages: tuple[Language, ...]) -> tuple[tuple[Section, re.
         r"|revised|updated|new|recommended|possible|full|long|visual|corrected|rewritten|clean)\s+)"
         r"{0,3}"
     )
+    names = [
+        name
+        for one in languages
+        for name in (re.escape(one.name), re.escape(one.own_name), rf"(?-i:{one.code.upper()})")
+    ]
     return (
+        ("caption", pattern(names, r"[(\[]?")),
         ("caption", pattern([s for one in languages for s in one.caption_labels], before)),
         ("description", pattern([s for one in languages for s in one.description_labels], before)),
         ("title", pattern([s for one in languages for s in one.title_labels], before)),

@@ -238,5 +238,5 @@ def _compile_at_start(patterns: Iterable[str]) -> re.Pattern[str]:
 
 
 def _ends_in_spaced_letter(pattern: str) -> bool:
-    last = pattern.rstrip(")?:")[-1:]
+    last = pattern.rstrip(")?")[-1:]
     return last.isalpha() and ord(last) < 0x600

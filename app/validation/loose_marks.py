@@ -6,6 +6,7 @@ Each pattern has a name for its test. None looks at what a wrapping was: only at
 import re
 from collections.abc import Mapping
 
+from app.validation.alternatives import OPTION_WORDS, WIDE_OPTION_WORDS
 from app.validation.sentences import SENTENCE_ENDS
 
 _SENTENCE_END = rf"[{SENTENCE_ENDS}]"
@@ -39,7 +40,11 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "dash or comma before a last mark": rf"\s[-–]\s?[{_QUOTE}]$|[\"”],\s?\d{{1,2}}\.$",
         # Emphasis, rules, code
         "heading in an open quotation": r"^[\"'“”„«‘]\s?[#>*|]\s",
-        "dashes first": r"^-{2,3}\s",
+        "dashes first": r"^-{2,9}",
+        "rule in a line": rf"{_SENTENCE_END}[\"”»)\]]{{0,2}}\s\+?-{{3,9}}"
+        r"|^[A-Z]\w{0,20}\s-{3,9}\s|\w-{3,9}|-{3,9}\w",
+        "file name before a sentence": r"\w\.(?:jpe?g|png|gif|webp|svg|bmp)\s?[-–—:]\s",
+        "end of a tag in brackets": r"\[/[A-Za-z]{1,20}\]",
         "emphasis after a quotation": r"[\"'”’]\s\*",
         "sign of markup after a sentence": rf"{_SENTENCE_END}(?:[\"”»)\]\s]{{0,3}}[<>|*_`]|\s[*#]\s"
         r"|/n?(?:\s|$)|\s?[/\\]$)",
@@ -49,8 +54,8 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "backtick at a word": r"(?<![\w`])`(?!`)|(?<!`)`(?![\w`])|``(?![^`]{1,300}'')",
         # Tags
         "arrow of a comment": r"-->",
-        "half a tag": r"^[A-Za-z]{1,12}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
-        r"|^[A-Za-z]{2,12}\d{2,6}>"
+        "half a tag": r"^[A-Za-z_]{1,20}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
+        r"|^[A-Za-z_]{2,20}\d{2,6}>"
         r"|^(?:em|strong|div|span|br|li|td|figcaption|figure|caption|alt|p|b|q|h[1-6])(?=[A-Z][a-z])"
         r"|^[\"'“„«‘]?0x[0-9A-Fa-f]{2}>"
         r"|\b[a-z]{2,12}(?:\d{2,6}>|>(?=\S))",
@@ -74,7 +79,12 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
         "event of a stream": r"\bdata:\s?\[?DONE\b",
         "hashtag": rf"{_SENTENCE_END}\s?[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
+        "second number without a first": r"^(?!.{0,1000}①).{0,1000}[②-⑨]",
+        "further option": rf"(?i:(?<![\w\"'“„«‘])(?:{OPTION_WORDS}))\s?[2-9B-D]\s?[:：]"
+        rf"|(?<![「『\"“])(?:{WIDE_OPTION_WORDS})\s?[2-9B-D]\s?[:：]",
         "length of a text": r"\(\d{1,4} (?:characters|chars|words)\b"
+        r"|[(（]\d{1,4} ?(?:zeichen|caract[eè]res|caracteres|caratteri|znak|tekens|tecken|tegn"
+        r"|merkkiä|karakter|символ|знак|حرف|字|文字|글자)\w{0,3}[)）]"
         r"|\b(?:[Ll]ength|[Cc]ount)\s?[:=]\s?~?\d{1,4} (?:char|word)"
         r"|\b(?:[Cc]haracters|[Cc]hars|[Ww]ords)\s?[:=]\s?~?\d"
         r"|(?:\s|(?<=[。！？]))[—–-]\s\d{1,4} (?:characters|chars)\b(?!\s[a-z])"

@@ -20,7 +20,8 @@ class MarkupLine:
 
 _ANSWER_KEYS = (
     "alt_text", "alttext", "alt", "caption", "description", "text", "answer", "output", "response",
-    "result", "content", "final_answer", "message",
+    "result", "content", "final_answer", "message", "image_description", "image_caption",
+    "captions", "concise", "action_input", "arguments", "input", "value", "sentence",
 )  # fmt: skip
 # Enough for a list of objects in an object; deeper JSON is not a caption.
 _MAX_DEPTH = 4
@@ -45,12 +46,13 @@ _FENCE_CHARS = 16
 _FENCE_INSIDE = re.compile(rf"(?:`{{2,6}}|~{{2,6}}){_FENCE_WORD}|`{{3,6}}|~{{3,6}}")
 _ALT = re.compile(
     # A quotation within the attribute does not end it.
-    r"<img\b[^<>]{0,4000}?\balt\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')"
+    r"<\s?(?:img|image|figure|caption|picture|alt)\b[^<>]{0,4000}?"
+    r"\b(?:alt|text|description|caption)\s*=\s*(?:\"([^\"<>]{1,2000})\"|'([^'<>]{1,2000})')"
     r"(?=\s{0,9}(?:/?>|[\w-]{1,30}\s?=|$))",
     re.IGNORECASE,
 )
 _TAG = re.compile(
-    r"</?[a-zA-Z][a-zA-Z0-9_-]{0,30}(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->"
+    r"</?[a-zA-Z][a-zA-Z0-9_:.-]{0,30}(?:=[\w-]{1,30})?(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->"
     r"|<\?xml[^<>]{0,200}\?>|<!\[CDATA\[|\]\]>"
 )
 _PROSE_IN_TAG = re.compile(r"[a-zA-Z][^=\s]{0,20}(?:\s[^=\s]{1,30}){2}[^=]*$")
@@ -81,7 +83,8 @@ _BLOCK_TAG = re.compile(
 )
 
 _HEADING = re.compile(r"#{1,6}\s+(.*)")
-_BULLET = re.compile(r"(?:[-*+•●▪◦‣·–—]|\u2192)\s+(.*)")
+BULLET_SIGNS = "•●▪◦‣·◆◇★☆■□○▸▹►▶❖➤➔➜✓✔※☞⁃∙◾◽▫❯❱"
+_BULLET = re.compile(rf"(?:[-*+–—\u2192{BULLET_SIGNS}]\ufe0f?)\s+(.*)")
 _NUMBER = re.compile(r"\(?(?:\d{1,2})[.)]\s+(.*)")
 _TABLE_ROW = re.compile(
     r"\|(?P<cells>[^\n]{1,4000})\||(?P<open>[^|\n]{1,500}(?:\s\|\s[^|\n]{0,500}){2,20})"
@@ -96,6 +99,10 @@ _ITALIC = re.compile(
 )
 _CODE = re.compile(r"`{1,3}([^`\n]{1,2000})`{1,3}")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
+_RULED_HEADING = re.compile(r"(?:-{2,9}|={2,9})\s?([^\W\d][^\n=]{0,60}?)\s?(?:-{2,9}|={2,9})")
+_LATEX_COMMAND = re.compile(
+    r"\\(?:noindent|newline|newpage|textbf|textit|boxed|begin|footnote|ref\b)"
+)
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
 
 
@@ -161,6 +168,9 @@ def _parse_line(raw: str) -> MarkupLine:
     heading = _HEADING.fullmatch(raw)
     if heading is not None:
         return MarkupLine("heading", _strip_inline_markup(heading.group(1)).rstrip("# "))
+    ruled = _RULED_HEADING.fullmatch(raw)
+    if ruled is not None:
+        return MarkupLine("heading", ruled[1])
     bold = _BOLD_LINE.fullmatch(raw)
     # A line in bold is a heading, unless it is a sentence: then it is an emphasised caption.
     if bold is not None and not re.search(r"[.!?。！？]$", bold.group(1).strip()):
@@ -201,7 +211,12 @@ def _caption_from_json(text: str) -> str | None:
     text = text.strip()
     # A JSON string is decoded only where it has escapes: plain quotation marks may belong to the
     # text of a sign.
-    is_string = len(text) > 1 and text[0] == text[-1] == '"' and "\\" in text
+    is_string = (
+        len(text) > 1
+        and text[0] == text[-1] == '"'
+        and "\\" in text
+        and not _LATEX_COMMAND.search(text)
+    )
     if text[:1] in ("{", "[") or is_string:
         try:
             value = json.loads(text, object_pairs_hook=_first_of_equal_keys)

@@ -16,6 +16,7 @@ _MARK = re.compile(f"[{re.escape(''.join((*_PAIRS, *_PAIRS.values())))}]")
 _MAX_LAYERS = 10
 _MAX_MARKS = 60
 """A text with more of one mark is no caption, and would be searched for each of them."""
+_SENTENCE_END_SIGNS = ".!?。！？"
 _RUN_CHARS = 8
 """Marks in a row that are looked at."""
 _SIGN_CHARS, _SIGN_IN_CAPITALS_CHARS = 8, 40
@@ -50,6 +51,20 @@ def strip_loose_ends(text: str) -> str:
 def is_open_at_end(text: str) -> bool:
     """Whether the last bracket is an opening one: the text was cut before its partner."""
     return max(map(text.rfind, "([")) > max(map(text.rfind, ")]"))
+
+
+def has_unmatched_quotation(text: str) -> bool:
+    """Whether a straight double quotation mark closes what nothing has opened.
+
+    A mark behind a digit may close a quotation or mean inches: where there is one, only a mark
+    between two spaces is sure to be left over.
+    """
+    marks = marks_in(text, '"')
+    if ' " ' in text:
+        return True
+    if len(marks) != text.count('"'):
+        return False
+    return any(at > 0 and text[at - 1] in _SENTENCE_END_SIGNS for at in marks[::2])
 
 
 def _strip_runs(text: str) -> str:

@@ -4,16 +4,24 @@ import functools
 import re
 
 from app.validation.languages import Language
-from app.validation.sentences import split_sentences
+from app.validation.sentences import WIDE_CHARACTER, split_sentences
 
 # Labels that are ordinary words of captions as well.
 _AMBIGUOUS_LABELS = frozenset({
     "answer", "output", "response", "result", "scene", "overview", "summary", "narration", "svar",
     "resultat", "resultado", "risultato", "respuesta", "resposta", "risposta", "réponse",
+    "reply", "model output", "model response", "prediction", "pred", "ans", "re", "in brief",
+    "tl;dr", "action input",
     "id", "concise", "short", "short version", "seo", "detailed",
     "résultat", "antwort", "ergebnis", "wynik", "odpowiedź", "opis", "beschreibung", "description",
 })  # fmt: skip
 _PREAMBLE_MAX_CHARS = 60
+# "caption → Menu on a chalkboard: soup": the words before the colon are the caption's own.
+_BRACKETED = re.compile(r"[(\[][^()\[\]]{0,60}[)\]]")
+_BEGINS_TEXT = re.compile(
+    r"\s{0,3}[^\w\s’]{1,6}\s{0,3}(?:\(?(?:[a-h]|\d{1,2})[.)]\s)?[\"'“„«(\[]{0,3}[^\W\d_a-z]\w*\s[^\W\d]"
+    r"|\s{1,3}\(?(?:[a-h]|\d{1,2})[.)]\s[^\W\d_a-z]"
+)
 # First words that announce by themselves, without a noun for the caption.
 _HERE_WORDS = frozenset({
     "here", "below", "hier", "voici", "aquí", "aqui", "ecco", "oto", "zde", "zdaj", "evo", "tukaj",
@@ -71,11 +79,15 @@ def _is_interjection(text: str, languages: tuple[Language, ...]) -> bool:
 
 def _announces_caption(lead: str, languages: tuple[Language, ...]) -> bool:
     """True where the words before a colon refer to the caption that follows."""
-    has_caption_noun = _caption_nouns(languages).search(lead) is not None
+    noun = _caption_nouns(languages).search(lead)
+    has_caption_noun = noun is not None
+    if noun is not None and _BEGINS_TEXT.match(_BRACKETED.sub("", lead[noun.end() :])):
+        return False
     for language in languages:
         match = language.preamble.match(lead)
         if match is not None and (
             has_caption_noun
+            or any(label in lead for label in _wide_labels(language))
             or 2 * len(match.group()) > len(lead)
             or re.split(r"[\s'’]", lead, maxsplit=1)[0].casefold() in _HERE_WORDS
             or any(re.search(rf"\b{re.escape(noun)}\b", lead.casefold()) for noun in language.nouns)
@@ -96,3 +108,10 @@ def _caption_nouns(languages: tuple[Language, ...]) -> re.Pattern[str]:
     return re.compile(
         rf"(?<!\w)(?:{'|'.join(sorted(labels, key=len, reverse=True))})(?!\w)", re.IGNORECASE
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _wide_labels(language: Language) -> tuple[str, ...]:
+    """Labels in scripts without spaces, and in Korean, where no mark separates words or endings."""
+    labels = (*language.caption_labels, *language.description_labels)
+    return tuple(label for label in labels if WIDE_CHARACTER.match(label))

@@ -26,15 +26,17 @@ _REASONING_STARTS = _any_of(
     "<think>", "<thinking>", "<thought>", "<reasoning>", "<analysis>", "<seed:think>",
     "<|channel>", "<|channel|>", "◁think▷", "[THINK]", "<|think|>", "<|begin_of_thought|>",
     "<scratchpad>", "<unused94>", "<antThinking>", "<reflection>", "<search_quality_reflection>",
+    "<longcat_think>",
 )  # fmt: skip
 _REASONING_ENDS = _any_of(
     "</think>", "</thinking>", "</thought>", "</reasoning>", "</analysis>", "</seed:think>",
     "<channel|>", "◁/think▷", "[/THINK]", "<|/think|>", "<|end_of_thought|>", "</scratchpad>",
     "<unused95>", "</antThinking>", "</reflection>", "</search_quality_reflection>",
+    "</longcat_think>",
 )  # fmt: skip
 _ANSWER_STARTS = _any_of(
     "<|channel|>final<|message|>", "<|begin_of_box|>", "<|begin_of_solution|>", "<answer>",
-    "<final_answer>", "[BEGIN FINAL RESPONSE]", "assistantfinal",
+    "<final_answer>", "<conclusion>", "[BEGIN FINAL RESPONSE]", "assistantfinal",
 )  # fmt: skip
 _SPECIAL_TOKENS = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁|⁇"

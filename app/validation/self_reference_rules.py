@@ -5,7 +5,7 @@ import re
 
 from app.validation.quoted_text import strip_quoted_text
 from app.validation.rule_input import RuleInput
-from app.validation.sentences import split_words
+from app.validation.sentences import split_sentences, split_words
 from app.validation.service_messages import is_service_message
 
 # Instructions from a prompt: "1-2 factual sentences covering the subject", "Use only the metadata".
@@ -42,6 +42,7 @@ _REASONING = re.compile(
     r"|\b(?:the|my) (?:instructions?|prompt|hints?) (?:say|says|ask|asks|state|states|require)\b",
     re.IGNORECASE,
 )
+_CLOSING_MARKS = " \"'”’»)]*"
 _UNCUT_CHARS = 4_000
 """So much is read of a text that was cut."""
 _SHINGLE_WORDS = 7
@@ -63,14 +64,34 @@ def about_itself(given: RuleInput) -> str | None:
             language.about_itself.search(unquoted) or language.refusal.match(unquoted)
             for language in given.languages
         )
+        or _is_question_to_reader(given)
         or _INSTRUCTION.search(unquoted)
         or is_service_message(unquoted)
         or _REASONING.search(uncut)
     ):
         return "It speaks of yourself, the task or the request; describe only the picture."
+    if _asks_its_reader(unquoted):
+        return "It ends in a question to its reader; describe only the picture."
     if _repeats_instructions(uncut, given.style.instructions):
         return "It repeats the instructions; describe the picture."
     return None
+
+
+def _is_question_to_reader(given: RuleInput) -> bool:
+    """Whether it is nothing but an offer: "Would you like a longer version?"."""
+    return given.caption.endswith(("?", "？", "؟")) and any(
+        language.closing_remark.match(given.caption) for language in given.languages
+    )
+
+
+def _asks_its_reader(unquoted: str) -> bool:
+    """Whether a question follows a sentence: "A dog runs. Would you like a longer version?"."""
+    sentences = split_sentences(unquoted)
+    return (
+        len(sentences) > 1
+        and sentences[-1].rstrip(_CLOSING_MARKS).endswith(("?", "？", "؟"))
+        and not sentences[-2].endswith(("?", "？", "؟"))
+    )
 
 
 def _repeats_instructions(text: str, instructions: tuple[str, ...]) -> bool:

@@ -73,7 +73,7 @@ _MANY_SHORT_WORDS = 3
 _END_CHARS = 200
 """Rests are looked for in so much of the end: every full stop is followed by all of the tail."""
 _IDENTIFIER = re.compile(r"[a-z]{3,}[A-Z][a-z]+")
-_NUMBER_OF_PROSE = re.compile(r"\(\d{4}\)|[€$£¥%]|\d\s?(?:m|g)\b")
+_NUMBER_OF_PROSE = re.compile(r"\(\d{4}\)|[€$£¥]|\d\s?%|\d\s?(?:m|g)\b")
 
 
 def is_stray_word(word: str) -> bool:

@@ -266,7 +266,7 @@ def test_of_fuzzed_drafts_the_sentence_comes_out_or_nothing() -> None:
     came_out = sum(
         is_sentence_of(each, verdict_on(each.text, each.locale).caption) for each in no_prose
     )
-    assert came_out > 0.75 * len(no_prose) > 0.5 * len(drafts)
+    assert came_out > 0.7 * len(no_prose) > 0.4 * len(drafts)
 
 
 def test_of_attack_drafts_the_sentence_comes_out_or_nothing() -> None:

@@ -31,7 +31,17 @@ LEFT_BY_WRAPPING = {
     "bracket in a quotation's end": ['A dog runs.")"'],
     "dash or comma before a last mark": ['A dog runs. -"', 'A dog runs.", 2.'],
     "heading in an open quotation": ['"# A dog runs.', "“* A dog runs."],
-    "dashes first": ["-- A dog runs."],
+    "dashes first": ["-- A dog runs.", "-----BEGIN CAPTION----- A dog runs."],
+    "rule in a line": [
+        "A dog runs. --- End ---",
+        "A dog runs. +----+ (or: A cat.)",
+        "Caption --- A dog runs.",
+        "A dog runs. -----END-----",
+    ],
+    "file name before a sentence": ["caption photo.png - A dog runs."],
+    "end of a tag in brackets": ["A dog runs.[/center] It barks."],
+    "second number without a first": ["A dog runs. ② A cat sits."],
+    "further option": ["A dog runs. Option 2: A cat sits.", "犬が走る。案2：猫が座る。"],
     "emphasis after a quotation": ["A “dog” *runs."],
     "sign of markup after a sentence": ["A dog runs.*", "A dog runs.”|"],
     "semicolon after a sentence": ['A dog runs.";'],
@@ -70,6 +80,7 @@ LEFT_BY_WRAPPING = {
     "length of a text": [
         "A dog runs. (37 characters)",
         "A dog runs — 37 characters",
+        "Un chien court. (52 caractères) Fin.",
         "狗在奔跑。— 37 characters Looks good.",
     ],
 }

@@ -36,7 +36,7 @@ def codes(
         ("A wedding photo of two women.", "redundant_opener"),
         ("This image of a dog, and this picture too, is old.", "redundant_opener"),
         ("DECORATIVE: a plain gradient.", "wrapping_left"),
-        ("A dog on a beach. Keywords: dog, beach.", "wrapping_left"),
+        ("A dog on a beach. Title: a dog.", "wrapping_left"),
         ("A dog on a beach. © 2024 Jane Doe", "attribution"),
         ("A dog on a beach, photo by Jane Doe.", "attribution"),
         ("A dog on a beach, Shutterstock.", "attribution"),
