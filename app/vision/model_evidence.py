@@ -10,7 +10,14 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
-from app.vision.absence import find_absent, find_main, is_clear, make_views, weigh_support
+from app.vision.absence import (
+    find_absent,
+    find_main,
+    is_clear,
+    load_absence_thresholds,
+    make_views,
+    weigh_support,
+)
 from app.vision.analyse import JOB_MEMORY_BYTES as ANALYSIS_MEMORY_BYTES
 from app.vision.analyse import analyse
 from app.vision.analyse import warm_up as warm_up_analysis
@@ -45,8 +52,10 @@ def look_job(
 
 
 def warm_up() -> None:
-    """Runs the analysis: a confined child process cannot import a module later."""
+    """Runs the analysis and reads the thresholds: a confined child process cannot import a module
+    or open a file later."""
     warm_up_analysis()
+    load_absence_thresholds()
 
 
 def _read_lines(data: BinaryIO) -> list[tuple[str, float]]:

@@ -14,6 +14,7 @@ from app.errors import Overloaded
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from app.vision import ocr_pool as ocr_pool_module
+from app.vision.evidence import parse_subjects
 from app.vision.ocr_pool import OcrPool, is_ocr_installed
 from app.workers.child_choice import ChildState
 from app.workers.errors import ChildDied, ChildTimeout, NoTimeToRetry, PoolBusy
@@ -171,6 +172,16 @@ async def test_what_is_in_an_image_is_recognised_in_a_confined_child_process(ocr
     assert faces == 0
     nothing = await ocr_pool.recognise(b"not a picture", Deadline.after(300), is_plain=False)
     assert nothing == ((), 0)
+
+
+@needs_models
+@pytest.mark.slow
+async def test_what_is_absent_is_found_in_a_confined_child_process(ocr_pool: OcrPool):
+    """The thresholds were read before the process was confined."""
+    cat = (PHOTOGRAPHS / "cat.jpg").read_bytes()
+    facts = await ocr_pool.look(cat, "subjects", Deadline.after(300))
+    assert facts is not None
+    assert "zebra" in parse_subjects(facts).absent
 
 
 class StubPool:
