@@ -8,6 +8,7 @@ Forms are written `stem/ending/ending`: the stem, and the stem with each ending.
   with.
 - `joining`, `joining_endings`: words that may follow a noun which stands by itself. Where the
   language has them, a noun before any other word belongs to a compound ("dog collar").
+- `attribute_endings`: a word with one of them after a colour tells of a part ("yellow gloved").
 - `verb_endings`: a word with one of them ends the phrase that the caption begins with.
 - `areas`: things that are a plane of one colour ("sign", "circle"), unlike letters and lines.
 - `backgrounds`: words for the background. `people`: words whose colour is not a pixel's ("black
@@ -55,6 +56,7 @@ class _WordFile(BaseModel):
     boundaries: str
     joining: str
     joining_endings: str
+    attribute_endings: str
     verb_endings: str
     areas: str
     backgrounds: str
@@ -81,6 +83,7 @@ class ClaimWords:
     boundaries: frozenset[str]
     joining: frozenset[str]
     joining_endings: tuple[str, ...]
+    attribute_endings: tuple[str, ...]
     verb_endings: tuple[str, ...]
     areas: frozenset[str]
     backgrounds: frozenset[str]
@@ -127,6 +130,7 @@ def load_claim_words(language: str) -> ClaimWords | None:
         boundaries=_words(file.boundaries),
         joining=_words(file.joining),
         joining_endings=tuple(file.joining_endings.split()),
+        attribute_endings=tuple(file.attribute_endings.split()),
         verb_endings=tuple(file.verb_endings.split()),
         areas=_words(file.areas),
         backgrounds=_words(file.backgrounds),

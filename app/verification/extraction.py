@@ -110,16 +110,33 @@ class _WordScan:
             word.key in self._known.negations for word in self._words[max(0, index - 2) : index]
         ):
             return
+        if self._is_shade(index, length):
+            return
         near = self._words_beside(index, length)
         if any(word.key in self._known.people for word in near):
             return
-        place: Place = "subject" if in_subject else "elsewhere"
+        is_of_subject = in_subject and not self._begins_attribute(index + length)
+        place: Place = "subject" if is_of_subject else "elsewhere"
         if any(word.key in self._known.backgrounds for word in near):
             place = "background"
         colour = self._known.colours[phrase]
         text, start, end = self._place_of(index, length)
         is_area = place == "subject" and any(word.key in self._known.areas for word in near)
         self.colours.append(ColourClaim(text, start, end, colour, place, is_area))
+
+    def _is_shade(self, index: int, length: int) -> bool:
+        """Whether the colour only shades the one beside it: "reddish brown", "brun rouge"."""
+        first, second = index, index + length
+        if self._known.adjectives_follow:
+            first, second = index - 1, index
+        is_beside = self._is_colour(first) and self._is_colour(second)
+        return is_beside and not self._words[second].follows_break
+
+    def _begins_attribute(self, index: int) -> bool:
+        """Whether the colour before this word is that of a part: "a yellow gloved diver"."""
+        return index < len(self._words) and self._words[index].key.endswith(
+            self._known.attribute_endings
+        )
 
     def _words_beside(self, index: int, length: int) -> list[Word]:
         """The words that the colour can belong to: those after it, or before it."""

@@ -27,6 +27,9 @@ FLAT_TONES, FLAT_MIN_SHARE = 6, 0.9
 """From this share of the flat pixels in this many tones on, an image is drawn in flat colours."""
 FLAT_MIN_PIXELS = 0.5
 """Of all pixels: in a drawn image most pixels equal their neighbours."""
+SMALL_MAX_PIXELS = 100_000
+"""Of a photograph in which a jacket or a ball is a few pixels; JPEG keeps one colour of 2 by 2. The
+true colours that were doubted in photographs 200 px wide were of such things."""
 SUBJECT_MIN_SHARE = 0.01
 """Of the image, for a subject whose colours are measured by themselves."""
 
@@ -50,6 +53,7 @@ def measure(encoded: bytes) -> ColourEvidence:
         background=features.background,
         is_flat=is_flat,
         tones=_tones(pixels, names),
+        is_small=image.width_px * image.height_px < SMALL_MAX_PIXELS,
     )
 
 

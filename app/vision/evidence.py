@@ -29,6 +29,8 @@ class ColourEvidence:
     """Drawn in a few flat colours, so that each name is certain."""
     tones: dict[str, str] = field(default_factory=dict)
     """What each name looks like in the image: the mean of its pixels, `#rrggbb`."""
+    is_small: bool = False
+    """So few pixels that a small thing has lost its colour."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ColourEvidence":
@@ -43,6 +45,7 @@ class ColourEvidence:
             background=background,
             is_flat=bool(data["is_flat"]),
             tones=_parse_tones(data["tones"]),
+            is_small=bool(data["is_small"]),
         )
 
 

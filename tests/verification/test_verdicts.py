@@ -227,6 +227,23 @@ def test_a_colour_that_is_nowhere_is_contradicted() -> None:
     assert judge_colour(colour("red"), seen_colours({**meadow, "brown": 0.2})) == "unknown"
 
 
+def test_a_detail_of_a_photograph_may_have_few_pixels_of_its_colour() -> None:
+    """A shirt on a mountain is mostly shade; the main thing is larger, and ink has no shade."""
+    lake = {"blue": 0.9, "grey": 0.0998, "red": 0.0002}
+    assert judge_colour(colour("red"), seen_colours(lake)) == "unknown"
+    assert judge_colour(colour("red", "subject"), seen_colours(lake)) == "contradicted"
+    assert judge_colour(colour("red"), seen_colours(lake, is_flat=True)) == "contradicted"
+
+
+def test_a_small_photograph_denies_the_colour_of_its_main_thing_alone() -> None:
+    """A yellow backpack on a slope is two pixels of it, and grey."""
+    small = replace(seen_colours({"light blue": 0.6, "blue": 0.4}), is_small=True)
+    assert judge_colour(colour("yellow"), small) == "unknown"
+    assert judge_colour(colour("yellow", "subject"), small) == "contradicted"
+    assert judge_colour(colour("blue"), small) == "confirmed"
+    assert judge_colour(colour("yellow"), replace(small, is_flat=True)) == "contradicted"
+
+
 def test_the_ground_of_a_drawing_may_be_the_thing_itself() -> None:
     """A red flag with a white cross: the cross is what stands on a plain background."""
     flag = ColourEvidence({"red": 0.85, "white": 0.15}, {"white": 1.0}, "red", is_flat=True)
@@ -330,7 +347,9 @@ def test_an_animal_that_no_view_supports_is_denied_though_nothing_else_is_named(
         ("cup", ("food", 0.9), "unknown"),
         ("sofa", ("animal", 0.9), "unknown"),
         ("mug", ("furniture", 0.9), "unknown"),
-        ("sneaker", ("furniture", 0.9), "contradicted"),
+        ("sneaker", ("furniture", 0.9), "unknown"),
+        ("backpack", ("furniture", 0.9), "unknown"),
+        ("sneaker", ("laptop", 0.9), "contradicted"),
     ],
 )
 def test_what_may_be_small_is_denied_where_it_would_be_seen(
@@ -341,6 +360,26 @@ def test_what_may_be_small_is_denied_where_it_would_be_seen(
     scene = replace(seen_subjects(claimed, *generals), main=Sighting(*main) if main else None)
     assert verdict(subject(claimed), scene) == expected
     assert verdict(subject(claimed), replace(scene, is_plain=True)) == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("main", "probability", "expected"),
+    [("coast", 0.04, "unknown"), ("building", 0.04, "unknown"), ("coast", 0.001, "contradicted"),
+     ("furniture", 0.04, "contradicted")],
+)  # fmt: skip
+def test_what_a_wide_view_hints_at_may_be_there(
+    main: str, probability: float, expected: str
+) -> None:
+    """A dog that jumps over a log is one in a thousand pixels of a beach."""
+    view = replace(seen_subjects("dog", dog=probability), main=Sighting(main, 0.5))
+    assert verdict(subject("dog"), view) == expected
+
+
+def test_animals_that_may_be_taken_for_each_other_deny_nothing() -> None:
+    """Goats in a barn that look like dogs, unless no view looks like goats."""
+    assert verdict(subject("goat"), seen_subjects("bee", dog=0.9)) == "unknown"
+    assert verdict(subject("goat"), seen_subjects("goat", dog=0.9)) == "contradicted"
+    assert verdict(subject("toaster"), seen_subjects("bee", dog=0.9)) == "contradicted"
 
 
 def test_what_the_word_may_mean_as_well_must_be_absent_too() -> None:

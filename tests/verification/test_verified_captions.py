@@ -19,7 +19,7 @@ LIE = 'A black sign on a door that reads "CLOSED TODAY".'
 TRUE = 'A black sign on a door that reads "OPEN DAILY".'
 COLOURS = {"shares": {"black": 0.5, "white": 0.5}, "subject": None, "background": None,
            "tones": {"black": "#101010", "white": "#fafafa"},
-           "is_flat": True}  # fmt: skip
+           "is_flat": True, "is_small": False}  # fmt: skip
 
 
 @dataclass
@@ -206,7 +206,7 @@ async def test_without_models_text_and_subjects_are_unknown() -> None:
     """Colours need none."""
     eyes = FixedEyes()
     verifier = Verifier(EvidenceSource(eyes, None), lambda *_: None)
-    text = 'A red dog beside the word "OPEN"'
+    text = 'A red bird beside the word "OPEN"'
     verification = await verifier.verify(b"jpeg", text, "en", Deadline.after(5))
     assert verification.is_complete
     assert [(check.kind, check.verdict) for check in verification.checks] == [

@@ -35,6 +35,8 @@ def test_small_spots_of_a_colour_are_measured() -> None:
     assert evidence.background == "white"
     assert evidence.tones.keys() == evidence.shares.keys()
     assert evidence.tones["white"] == "#ffffff"
+    assert not evidence.is_small
+    assert measured(image.resize((200, 150))).is_small
     shown = bytes.fromhex(evidence.tones["blue"][1:])
     assert all(abs(a - b) < 8 for a, b in zip(shown, bytes.fromhex("1f5fd0"), strict=True))
 
@@ -57,7 +59,14 @@ def test_the_edge_of_two_flat_colours_is_no_colour_of_a_drawing() -> None:
 @pytest.mark.parametrize("tones", [{"mauve": "#112233"}, {"red": "red"}, {"red": "#1122334"}])
 def test_a_tone_that_is_no_hex_code_of_a_colour_name_is_refused(tones: dict[str, str]) -> None:
     """A picture may have taken the child process over."""
-    facts = {"shares": {}, "subject": None, "background": None, "is_flat": True, "tones": tones}
+    facts = {
+        "shares": {},
+        "subject": None,
+        "background": None,
+        "is_flat": True,
+        "tones": tones,
+        "is_small": False,
+    }
     with pytest.raises(ValueError, match="hex codes"):
         ColourEvidence.from_json(facts)
 
