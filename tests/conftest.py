@@ -27,9 +27,9 @@ _LOWEST_PRIORITY = 19
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three processes for two cores, because tests wait for a third of their time; at most six."""
+    """Two processes for each core, because slow tests wait for half of their time; at most six."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(6, (cores or 1) * 3 // 2)
+    return min(6, (cores or 1) * 2)
 
 
 def pytest_configure() -> None:
@@ -43,14 +43,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules with slow tests come first, so that no process has one left when all others end.
-
-    The one on which a process works for minutes is the first of all.
-    """
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(
-        key=lambda item: (item.path.name != "test_container_image.py", item.path not in slow)
-    )
+    """The module that one process works on for minutes comes first, so that the others help."""
+    items.sort(key=lambda item: item.path.name != "test_container_image.py")
 
 
 @pytest.fixture(scope="session", autouse=True)
