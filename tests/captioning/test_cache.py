@@ -45,9 +45,13 @@ CAPTION = Caption(
 
 
 @pytest.fixture
-async def cache(redis_server: RedisServer) -> AsyncIterator[CaptionCache]:
+async def cache(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[CaptionCache]:
+    # On a busy machine a Redis that runs may be late.
+    monkeypatch.setattr("app.captioning.cache._SOCKET_TIMEOUT_S", 5.0)
     made = CaptionCache(redis_server.url)
-    made._guard._patience_s = 5.0  # on a busy machine a Redis that runs may be late
+    made._guard._patience_s = 5.0
     yield made
     await made.aclose()
 
