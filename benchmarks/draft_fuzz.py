@@ -50,16 +50,15 @@ def main() -> int:
             rejected.update(draft.marks)
         elif is_sentence_of(draft, verdict.caption):
             came_out += 1
-        elif is_alternative_of(draft, verdict.caption):
-            alternatives += 1
         else:
             leaks += 1
+            alternatives += is_alternative_of(draft, verdict.caption)
             if leaks <= arguments.show:
                 print(f"{draft.locale} {'+'.join(draft.marks)}: {draft.text!r}")
                 print(f"    came out: {verdict.caption!r}")
     print(
-        f"{arguments.drafts} drafts: the sentence came out of {came_out}, another whole caption"
-        f" that the draft offers of {alternatives}, something else of {leaks}"
+        f"{arguments.drafts} drafts: the sentence came out of {came_out}, something else of"
+        f" {leaks}, of these another whole caption that the draft offers of {alternatives}"
     )
     for mark, count in rejected.most_common(12):
         print(f"  nothing came out, with {mark}: {count}")

@@ -4,13 +4,14 @@ Of each draft the sentence must come out unchanged, or nothing: `find_leak` says
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from app.types import Style
 from app.validation.verdict import validate_text
 from testing import answer_marks, language_marks
+from testing.answer_marks import Wrap, around
 
 SENTENCES = (
     ("en", "A brown dog runs along a sandy beach."),
@@ -64,14 +65,7 @@ class FuzzedDraft:
     """The names of the marks around it, the innermost first."""
 
 
-_Wrap = Callable[[str], tuple[str, str, str]]
-
-
-def _around(before: str, after: str = "") -> _Wrap:
-    return lambda text: (before, text, after)
-
-
-def _json(before: str, after: str) -> _Wrap:
+def _json(before: str, after: str) -> Wrap:
     return lambda text: (before, json.dumps(text, ensure_ascii=False), after)
 
 
@@ -101,68 +95,68 @@ def _florence(text: str) -> tuple[str, str, str]:
 
 _ASK = "Describe this picture."
 _OTHER = "A hound runs beside the sea."
-MARKS: dict[str, tuple[_Wrap, ...]] = {
+MARKS: dict[str, tuple[Wrap, ...]] = {
     "role": (
-        _around("assistant\n"), _around("assistant "), _around("Assistant: "), _around("model\n"),
-        _around("ASSISTANT: ", "</s>"), _around("", " assistant"), _around("", "assistant"),
-        _around("", "\nassistant"), _around("", "\nuser\nThanks."), _around("[ASSISTANT]\n"),
-        _around(f"user\n{_ASK}\nassistant\n"), _around(f"user {_ASK} assistant "),
-        _around(f"USER: {_ASK} ASSISTANT: "), _around(f"User: {_ASK}\nAssistant: ", "\nUser: Ok."),
-        _around(f"### Human: {_ASK}\n### Assistant: "), _around("### Response:\n", "\n### End"),
-        _around("Human: What is this?\n\nAssistant: "), _around("**Assistant:** "),
-        _around("<assistant>", "</assistant>"), _around("Bot: "), _around("AI: "),
-        _around("[USER]\nCaption it.\n[ASSISTANT]\n"), _around("assistant: "),
-        _around("### Assistant\n"), _around('{"role": "assistant", "content": "', '"}'),
-        _around("Q: What is shown?\nA: "), _around("", "\nHuman: "), _around("", "\n\nUser:"),
-        _around("model: "), _around("gpt\n"), _around("system\nuser\nassistant\n"),
+        around("assistant\n"), around("assistant "), around("Assistant: "), around("model\n"),
+        around("ASSISTANT: ", "</s>"), around("", " assistant"), around("", "assistant"),
+        around("", "\nassistant"), around("", "\nuser\nThanks."), around("[ASSISTANT]\n"),
+        around(f"user\n{_ASK}\nassistant\n"), around(f"user {_ASK} assistant "),
+        around(f"USER: {_ASK} ASSISTANT: "), around(f"User: {_ASK}\nAssistant: ", "\nUser: Ok."),
+        around(f"### Human: {_ASK}\n### Assistant: "), around("### Response:\n", "\n### End"),
+        around("Human: What is this?\n\nAssistant: "), around("**Assistant:** "),
+        around("<assistant>", "</assistant>"), around("Bot: "), around("AI: "),
+        around("[USER]\nCaption it.\n[ASSISTANT]\n"), around("assistant: "),
+        around("### Assistant\n"), around('{"role": "assistant", "content": "', '"}'),
+        around("Q: What is shown?\nA: "), around("", "\nHuman: "), around("", "\n\nUser:"),
+        around("model: "), around("gpt\n"), around("system\nuser\nassistant\n"),
     ),
     "turn": (
-        _around("<|im_start|>assistant\n", "<|im_end|>"),
-        _around(
+        around("<|im_start|>assistant\n", "<|im_end|>"),
+        around(
             f"<|im_user|>user<|im_middle|>{_ASK}<|im_end|><|im_assistant|>assistant<|im_middle|>",
             "<|im_end|>",
         ),
-        _around("", "<|im_assistant|>assistant<|im_middle|>"),
-        _around("<start_of_turn>model\n", "<end_of_turn>"),
-        _around(f"[INST] {_ASK} [/INST] ", "</s>"),
-        _around(f"<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\n{_ASK} [/INST] ", " </s>"),
-        _around("<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"),
-        _around(f"<|user|>\n{_ASK}<|end|>\n<|assistant|>\n", "<|end|>"),
-        _around("", "<|endoftext|>"), _around("<bos>", "<eos>"), _around("<s>", "</s>"),
-        _around("<|begin_of_text|>", "<|end_of_text|>"), _around("", "<｜end▁of▁sentence｜>"),
-        _around("<|header_start|>assistant<|header_end|>\n\n", "<|eot|>"),
-        _around("<|start|>assistant<|channel|>final<|message|>", "<|return|>"),
-        _around("<|turn>model\n", "<turn|>"), _around("<｜User｜>Look.<｜Assistant｜>"),
-        _around("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>", "<|END_OF_TURN_TOKEN|>"),
-        _around("", "<|reserved_special_token_12|>"), _around("", "<unused12>"),
-        _around("<|assistant|>\n", "</s>"), _around("", "<end_of_utterance>\nUser:"),
+        around("", "<|im_assistant|>assistant<|im_middle|>"),
+        around("<start_of_turn>model\n", "<end_of_turn>"),
+        around(f"[INST] {_ASK} [/INST] ", "</s>"),
+        around(f"<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\n{_ASK} [/INST] ", " </s>"),
+        around("<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"),
+        around(f"<|user|>\n{_ASK}<|end|>\n<|assistant|>\n", "<|end|>"),
+        around("", "<|endoftext|>"), around("<bos>", "<eos>"), around("<s>", "</s>"),
+        around("<|begin_of_text|>", "<|end_of_text|>"), around("", "<｜end▁of▁sentence｜>"),
+        around("<|header_start|>assistant<|header_end|>\n\n", "<|eot|>"),
+        around("<|start|>assistant<|channel|>final<|message|>", "<|return|>"),
+        around("<|turn>model\n", "<turn|>"), around("<｜User｜>Look.<｜Assistant｜>"),
+        around("<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>", "<|END_OF_TURN_TOKEN|>"),
+        around("", "<|reserved_special_token_12|>"), around("", "<unused12>"),
+        around("<|assistant|>\n", "</s>"), around("", "<end_of_utterance>\nUser:"),
     ),
     "token": (
-        _around("addCriterion\n"), _around("addCriterion "), _around("", "addCriterion"),
-        _around("<|vision_start|><|image_pad|><|vision_end|>"), _around("<image>\n"),
-        _around("[img-0] "), _around("im_end|>"), _around("", "<|im_end"), _around("", "|>"),
-        _around("<ref>", "</ref><box>(100,200),(300,400)</box>"),
-        _around("", " [[100, 200, 300, 400]]"),
-        _around(
+        around("addCriterion\n"), around("addCriterion "), around("", "addCriterion"),
+        around("<|vision_start|><|image_pad|><|vision_end|>"), around("<image>\n"),
+        around("[img-0] "), around("im_end|>"), around("", "<|im_end"), around("", "|>"),
+        around("<ref>", "</ref><box>(100,200),(300,400)</box>"),
+        around("", " [[100, 200, 300, 400]]"),
+        around(
             "<|object_ref_start|>", "<|object_ref_end|><|box_start|>(10,20),(300,400)<|box_end|>"
         ),
-        _around("<loc0100><loc0200><loc0300><loc0400> "),
-        _around('<point x="10.5" y="20.1" alt="dog">', "</point>"),
-        _around("", " [0.12, 0.34, 0.56, 0.78]"),
-        _around('{"bbox_2d": [10, 20, 300, 400], "label": ', "}"), _around("<0x0A>"),
-        _around("<|ref|>", "<|/ref|><|det|>[[10, 20, 300, 400]]<|/det|>"), _around("▁"),
-        _around("<poly>", "</poly>"), _around("", "[END]"), _around("", " [DONE]"),
-        _around("", "\ndata: [DONE]"), _around("<image_start>", "<image_end>"),
-        _around("[gMASK]<sop>"), _around("[IMG][IMG_BREAK][IMG_END]"), _around("[TOOL_CALLS]"),
-        _around("", "[/TOOL_CALLS]"), _around("[SYSTEM_PROMPT]x[/SYSTEM_PROMPT]"),
-        _around("", "<eop>"), _around("[SUFFIX]", "[PREFIX]"), _around("[MASK] "),
+        around("<loc0100><loc0200><loc0300><loc0400> "),
+        around('<point x="10.5" y="20.1" alt="dog">', "</point>"),
+        around("", " [0.12, 0.34, 0.56, 0.78]"),
+        around('{"bbox_2d": [10, 20, 300, 400], "label": ', "}"), around("<0x0A>"),
+        around("<|ref|>", "<|/ref|><|det|>[[10, 20, 300, 400]]<|/det|>"), around("▁"),
+        around("<poly>", "</poly>"), around("", "[END]"), around("", " [DONE]"),
+        around("", "\ndata: [DONE]"), around("<image_start>", "<image_end>"),
+        around("[gMASK]<sop>"), around("[IMG][IMG_BREAK][IMG_END]"), around("[TOOL_CALLS]"),
+        around("", "[/TOOL_CALLS]"), around("[SYSTEM_PROMPT]x[/SYSTEM_PROMPT]"),
+        around("", "<eop>"), around("[SUFFIX]", "[PREFIX]"), around("[MASK] "),
     ),
     "fence": (
-        _around("```\n", "\n```"), _around("```json\n", "\n```"), _around("~~~\n", "\n~~~"),
-        _around("`", "`"), _around("```", "```"), _around("```text ", " ```"),
-        _around("```markdown\n", "\n```\n"), _around("```\n```\n", "\n```"),
-        _around("Here it is:\n```\n", "\n```"), _around('```json\n{"caption": "', '"}\n```'),
-        _around("``", "``"), _around('"""', '"""'), _around(", "),
+        around("```\n", "\n```"), around("```json\n", "\n```"), around("~~~\n", "\n~~~"),
+        around("`", "`"), around("```", "```"), around("```text ", " ```"),
+        around("```markdown\n", "\n```\n"), around("```\n```\n", "\n```"),
+        around("Here it is:\n```\n", "\n```"), around('```json\n{"caption": "', '"}\n```'),
+        around("``", "``"), around('"""', '"""'), around(", "),
     ),
     "json": (
         _json('{"alt_text": ', "}"), _json('{"caption": ', ', "tags": ["dog"]}'), _json("[", "]"),
@@ -178,134 +172,135 @@ MARKS: dict[str, tuple[_Wrap, ...]] = {
         _json('{"option_1": ', ', "option_2": "A hound."}'), _json('{"1": ', ', "2": "A hound."}'),
     ),
     "html": (
-        _around("<p>", "</p>"), _around('<div class="a">', "</div>"), _around("<b>", "</b>"),
-        _around("<figure><figcaption>", "</figcaption></figure>"), _attribute,
-        _around("<caption>", "</caption>"), _around("<!-- alt -->"), _around("", "<br/>"),
-        _around("<answer>", "</answer>"),
-        _around("<alt>", "</alt>"), _around("&lt;p&gt;", "&lt;/p&gt;"), _around("&quot;", "&quot;"),
-        _around("<![CDATA[", "]]>"), _around("<?xml version='1.0'?><caption>", "</caption>"),
-        _around("", "&nbsp;"), _around("<br>"), _around("<em><strong>", "</strong></em>"),
-        _around("<alt_text>\n", "\n</alt_text>"), _around("", "<!-- ok -->"), _around("<img>"),
+        around("<p>", "</p>"), around('<div class="a">', "</div>"), around("<b>", "</b>"),
+        around("<figure><figcaption>", "</figcaption></figure>"), _attribute,
+        around("<caption>", "</caption>"), around("<!-- alt -->"), around("", "<br/>"),
+        around("<answer>", "</answer>"),
+        around("<alt>", "</alt>"), around("&lt;p&gt;", "&lt;/p&gt;"), around("&quot;", "&quot;"),
+        around("<![CDATA[", "]]>"), around("<?xml version='1.0'?><caption>", "</caption>"),
+        around("", "&nbsp;"), around("<br>"), around("<em><strong>", "</strong></em>"),
+        around("<alt_text>\n", "\n</alt_text>"), around("", "<!-- ok -->"), around("<img>"),
     ),
     "bracket": (
-        _around("(", ")"), _around("[", "]"), _around("{", "}"), _around("<", ">"),
-        _around("【", "】"), _around("((", "))"),
-        _around("[[", "]]"), _around("（", "）"), _around("《", "》"), _around("<<", ">>"),
-        _around("[", "]."), _around("( ", " )"), _around("⟨", "⟩"),
+        around("(", ")"), around("[", "]"), around("{", "}"), around("<", ">"),
+        around("【", "】"), around("((", "))"),
+        around("[[", "]]"), around("（", "）"), around("《", "》"), around("<<", ">>"),
+        around("[", "]."), around("( ", " )"), around("⟨", "⟩"),
     ),
     "quote": (
-        _around('"', '"'), _around("“", "”"), _around("„", "“"), _around("«", "»"),
-        _around("« ", " »"), _around("'", "'"), _around("‘", "’"), _around("「", "」"),
-        _around('"“', '”"'), _around("'\"", "\"'"), _around('""', '""'), _around('\\"', '\\"'),
-        _around("“‘", "’”"), _around("»", "«"), _around("『", "』"), _around('"', '".'),
-        _around("''", "''"), _around("``", "''"), _around("‹", "›"), _around("“", "“"),
-        _around("”", "”"),
+        around('"', '"'), around("“", "”"), around("„", "“"), around("«", "»"),
+        around("« ", " »"), around("'", "'"), around("‘", "’"), around("「", "」"),
+        around('"“', '”"'), around("'\"", "\"'"), around('""', '""'), around('\\"', '\\"'),
+        around("“‘", "’”"), around("»", "«"), around("『", "』"), around('"', '".'),
+        around("''", "''"), around("``", "''"), around("‹", "›"), around("“", "“"),
+        around("”", "”"),
     ),
     "markdown": (
-        _around("**", "**"), _around("*", "*"), _around("***", "***"), _around("__", "__"),
-        _around("# "), _around("- "), _around("1. "), _around("> "), _around("* "),
-        _around("", "\n\n---"), _around("---\n"),
-        _around("## Alt text\n"), _around("- [ ] "), _around("[", "](https://example.com/a)"),
-        _around("![", "](image.png)"), _around("~~", "~~"), _around("==", "=="),
-        _around("\\*", "\\*"),
-        _around("", "\n***\n"), _around("• "), _around("– "), _around("1) "), _around("(1) "),
-        _around("a) "), _around("Step 1: "), _around("Option 1: "), _around("[1] "), _around("→ "),
-        _around("> **", "**"), _around("<u>", "</u>"), _around("- **Caption**: "),
+        around("**", "**"), around("*", "*"), around("***", "***"), around("__", "__"),
+        around("# "), around("- "), around("1. "), around("> "), around("* "),
+        around("", "\n\n---"), around("---\n"),
+        around("## Alt text\n"), around("- [ ] "), around("[", "](https://example.com/a)"),
+        around("![", "](image.png)"), around("~~", "~~"), around("==", "=="),
+        around("\\*", "\\*"),
+        around("", "\n***\n"), around("• "), around("– "), around("1) "), around("(1) "),
+        around("a) "), around("Step 1: "), around("Option 1: "), around("[1] "), around("→ "),
+        around("> **", "**"), around("<u>", "</u>"), around("- **Caption**: "),
     ),
     "label": (
-        _around("Alt text: "), _around("**Caption:** "), _around("Caption\n\n"),
-        _around("Sure! Here is the caption:\n\n"), _around("Here's the alt text: "),
-        _around("**Alt text:**\n"), _around("<think>The user wants a caption.</think>\n"),
-        _around("caption: "), _around("alt_text: "), _around("caption: |\n  "),
-        _around("Caption = "),
-        _around("alt_text: >-\n  "), _around("**Answer**\n\n"), _around("Caption (concise):\n"),
-        _around("Final answer: "), _around("Output:\n"), _around("The caption is: "),
-        _around("<reasoning>short</reasoning>"), _around("◁think▷look◁/think▷"),
-        _around("Caption → "), _around("Alt text -> "), _around("Caption => "),
-        _around("Concise: "), _around("Short version: "), _around("[ID: ", " End ID]"),
-        _around("[Image description: ", "]"), _around("Image ID: ", " [End ID]"),
-        _around("[ID: ", ". End of image description.]"), _around("[Alt text: ", " /end alt]"),
-        _around("### Reasoning\nIt is simple.\n### Answer\n"),
-        _around("### Reasoning It is simple. ### Answer "),
-        _around("## Caption ## "), _around("### Answer: "), _around("### Final answer\n"),
-        _around("**Reasoning:** It is simple. **Answer:** "),
+        around("Alt text: "), around("**Caption:** "), around("Caption\n\n"),
+        around("Sure! Here is the caption:\n\n"), around("Here's the alt text: "),
+        around("**Alt text:**\n"), around("<think>The user wants a caption.</think>\n"),
+        around("caption: "), around("alt_text: "), around("caption: |\n  "),
+        around("Caption = "),
+        around("alt_text: >-\n  "), around("**Answer**\n\n"), around("Caption (concise):\n"),
+        around("Final answer: "), around("Output:\n"), around("The caption is: "),
+        around("<reasoning>short</reasoning>"), around("◁think▷look◁/think▷"),
+        around("Caption → "), around("Alt text -> "), around("Caption => "),
+        around("Concise: "), around("Short version: "), around("[ID: ", " End ID]"),
+        around("[Image description: ", "]"), around("Image ID: ", " [End ID]"),
+        around("[ID: ", ". End of image description.]"), around("[Alt text: ", " /end alt]"),
+        around("### Reasoning\nIt is simple.\n### Answer\n"),
+        around("### Reasoning It is simple. ### Answer "),
+        around("## Caption ## "), around("### Answer: "), around("### Final answer\n"),
+        around("**Reasoning:** It is simple. **Answer:** "),
     ),
     "alternative": (
-        _around("Alt 1: ", f" Alt 2: {_OTHER}"), _around("Option A: ", f"\nOption B: {_OTHER}"),
-        _around("Option A: ", f" Option B: {_OTHER}"), _around("", f" OR {_OTHER}"),
-        _around("", f"\n\nOR\n\n{_OTHER}"), _around("", f"\nOr: {_OTHER}"),
-        _around("", f" / {_OTHER}"), _around("", f" Alternatively: {_OTHER}"),
-        _around("1) ", f" 2) {_OTHER}"), _around("A) ", f"\nB) {_OTHER}"),
-        _around("**Option 1:** ", f"\n\n**Option 2:** {_OTHER}"),
-        _around("Variante 1: ", f" Variante 2: {_OTHER}"),
-        _around("Opción A: ", f"\nOpción B: {_OTHER}"),
-        _around("Version 1 – ", f" Version 2 – {_OTHER}"),
-        _around("Вариант 1: ", f" Вариант 2: {_OTHER}"), _around("案1：", f"案2：{_OTHER}"),
-        _around("选项A：", f"选项B：{_OTHER}"), _around("", f" (or: {_OTHER})"),
-        _around("First option: ", f" Second option: {_OTHER}"),
-        _around("", f"\nAlternative: {_OTHER}"), _around("Caption 1: ", f" Caption 2: {_OTHER}"),
+        around("Alt 1: ", f" Alt 2: {_OTHER}"), around("Option A: ", f"\nOption B: {_OTHER}"),
+        around("Option A: ", f" Option B: {_OTHER}"), around("", f" OR {_OTHER}"),
+        around("", f"\n\nOR\n\n{_OTHER}"), around("", f"\nOr: {_OTHER}"),
+        around("", f" / {_OTHER}"), around("", f" Alternatively: {_OTHER}"),
+        around("1) ", f" 2) {_OTHER}"), around("A) ", f"\nB) {_OTHER}"),
+        around("**Option 1:** ", f"\n\n**Option 2:** {_OTHER}"),
+        around("Variante 1: ", f" Variante 2: {_OTHER}"),
+        around("Opción A: ", f"\nOpción B: {_OTHER}"),
+        around("Version 1 – ", f" Version 2 – {_OTHER}"),
+        around("Вариант 1: ", f" Вариант 2: {_OTHER}"), around("案1：", f"案2：{_OTHER}"),
+        around("选项A：", f"选项B：{_OTHER}"), around("", f" (or: {_OTHER})"),
+        around("First option: ", f" Second option: {_OTHER}"),
+        around("", f"\nAlternative: {_OTHER}"), around("Caption 1: ", f" Caption 2: {_OTHER}"),
     ),
     "escape": (
-        _escaped_lines, _around("\\n"), _around("", "\\n\\n"), _around("", "\\n2."),
-        _around("\\t"), _around("\\r\\n", "\\r\\n"), _around("", "\\\\n"),
-        _around("\\u0022", "\\u0022"),
-        _around("\x00"), _around("\u200b", "\ufeff"), _around("", "\\n\\nassistant"),
-        _around("\\'", "\\'"),
-        _around("%0A"), _around("", "&#10;"), _around("\u202e", "\u202c"), _around("\\n- "),
+        _escaped_lines, around("\\n"), around("", "\\n\\n"), around("", "\\n2."),
+        around("\\t"), around("\\r\\n", "\\r\\n"), around("", "\\\\n"),
+        around("\\u0022", "\\u0022"),
+        around("\x00"), around("\u200b", "\ufeff"), around("", "\\n\\nassistant"),
+        around("\\'", "\\'"),
+        around("%0A"), around("", "&#10;"), around("\u202e", "\u202c"), around("\\n- "),
     ),
     "table": (
-        _around("| ", " |"), _around("| Caption |\n|---|\n| ", " |"),
-        _around("| Style | Caption |\n|:--|:--|\n| concise | ", " |"), _around("Caption | "),
-        _around("|", "|"), _around("| 1 | ", " |"),
-        _around("Style | Caption\n--- | ---\nconcise | "),
-        _around("caption\t"), _around("id,caption\n1,"), _around("||", "||"),
+        around("| ", " |"), around("| Caption |\n|---|\n| ", " |"),
+        around("| Style | Caption |\n|:--|:--|\n| concise | ", " |"), around("Caption | "),
+        around("|", "|"), around("| 1 | ", " |"),
+        around("Style | Caption\n--- | ---\nconcise | "),
+        around("caption\t"), around("id,caption\n1,"), around("||", "||"),
     ),
     "code": (
-        _around('caption = "', '"'), _around('print("', '")'), _around('return "', '";'),
-        _around("alt='", "'"), _around("const alt = `", "`;"), _around("$\\text{", "}$"),
-        _around("\\boxed{", "}"), _around("# caption.py\n"), _around("{{", "}}"),
-        _around("${", "}"),
-        _around('console.log("', '");'), _around("echo '", "'"), _around("/* ", " */"),
-        _around("// "), _around('def caption():\n    return "', '"'), _around('f"', '"'),
-        _around("```python\nprint('", "')\n```"), _around("@caption{", "}"),
-        _around("caption=", "\n"),
-        _around("$caption = '", "';"), _around("\\caption{", "}"), _around('<img alt="', '" />'),
-        _around("`caption`: "), _around("\\textbf{", "}"), _around("--- caption\n"),
+        around('caption = "', '"'), around('print("', '")'), around('return "', '";'),
+        around("alt='", "'"), around("const alt = `", "`;"), around("$\\text{", "}$"),
+        around("\\boxed{", "}"), around("# caption.py\n"), around("{{", "}}"),
+        around("${", "}"),
+        around('console.log("', '");'), around("echo '", "'"), around("/* ", " */"),
+        around("// "), around('def caption():\n    return "', '"'), around('f"', '"'),
+        around("```python\nprint('", "')\n```"), around("@caption{", "}"),
+        around("caption=", "\n"),
+        around("$caption = '", "';"), around("\\caption{", "}"), around('<img alt="', '" />'),
+        around("`caption`: "), around("\\textbf{", "}"), around("--- caption\n"),
     ),
     "end": (
-        _around("", " 2."), _around("", "\n2."), _around("", "\n-"), _around("", " *"),
-        _around("", " (37 characters)"), _around("", "\n\n#dog #beach"), _around("", " b)"),
-        _around("", " [1]"), _around("", " (1)"), _around("", "\n2)"), _around("", "\n•"),
-        _around("", " 1/3"),
-        _around("", " 3)"), _around("", "\n\n3. "), _around("", " [125/160]"),
-        _around("", " END"), _around("", " ###"),
-        _around("", " — 37 characters"), _around("", "\nConfidence: 0.93"), _around("", " ."),
-        _around("", " ;"),
-        _around("", "\nTags: dog, beach"), _around("", " a."), _around("", "\n\n"),
-        _around("", " </end>"),
+        around("", " 2."), around("", "\n2."), around("", "\n-"), around("", " *"),
+        around("", " (37 characters)"), around("", "\n\n#dog #beach"), around("", " b)"),
+        around("", " [1]"), around("", " (1)"), around("", "\n2)"), around("", "\n•"),
+        around("", " 1/3"),
+        around("", " 3)"), around("", "\n\n3. "), around("", " [125/160]"),
+        around("", " END"), around("", " ###"),
+        around("", " — 37 characters"), around("", "\nConfidence: 0.93"), around("", " ."),
+        around("", " ;"),
+        around("", "\nTags: dog, beach"), around("", " a."), around("", "\n\n"),
+        around("", " </end>"),
     ),
     "echo": (
-        _around(f"{_ASK} "), _around(f"{_ASK}\n\n"), _around("Write alt text for this picture: "),
-        _around("", " Keep it under 125 characters."), _around("", "\nDo not mention the picture."),
-        _around("Task: describe the picture.\nAnswer: "), _around("You are a caption writer. "),
+        around(f"{_ASK} "), around(f"{_ASK}\n\n"), around("Write alt text for this picture: "),
+        around("", " Keep it under 125 characters."), around("", "\nDo not mention the picture."),
+        around("Task: describe the picture.\nAnswer: "), around("You are a caption writer. "),
     ),
     "remark": (
-        _around("Sure! "), _around("Certainly, here you go:\n"), _around("I hope this helps: "),
-        _around("", "\n\nLet me know if you need anything else!"),
-        _around("", "\n\nNote: This caption has 37 characters."),
-        _around("", " (This is a concise alt text.)"), _around("", "\n\nThis caption is accurate."),
-        _around("Okay, the user wants a caption.\n\n"),
-        _around("Characters: 74. Good. "), _around("Length: 74 characters. OK. "),
-        _around("74 characters. "), _around("Perfect. "), _around("Good. "),
-        _around("", " I hope this helps!"), _around("", " Note that I cannot read the text."),
-        _around("", " The exact place cannot be determined."),
-        _around("", " Please note that names may be wrong."), _around("", " Looks good."),
-        _around("", " That works."), _around("", " Characters: 74."), _around("", " (74)"),
+        around("Sure! "), around("Certainly, here you go:\n"), around("I hope this helps: "),
+        around("", "\n\nLet me know if you need anything else!"),
+        around("", "\n\nNote: This caption has 37 characters."),
+        around("", " (This is a concise alt text.)"), around("", "\n\nThis caption is accurate."),
+        around("Okay, the user wants a caption.\n\n"),
+        around("Characters: 74. Good. "), around("Length: 74 characters. OK. "),
+        around("74 characters. "), around("Perfect. "), around("Good. "),
+        around("", " I hope this helps!"), around("", " Note that I cannot read the text."),
+        around("", " The exact place cannot be determined."),
+        around("", " Please note that names may be wrong."), around("", " Looks good."),
+        around("", " That works."), around("", " Characters: 74."), around("", " (74)"),
     ),
 }  # fmt: skip
 ALL_MARKS = MARKS | answer_marks.MARKS
 LANGUAGE_MARK = "language"
 """A label, an announcement or a remark in the language of the sentence."""
+EVERY_MARK = (*ALL_MARKS, LANGUAGE_MARK)
 PROSE_MARKS = frozenset({
     "echo", "remark", "note", "refusal", "question", "more alternatives", LANGUAGE_MARK,
 })  # fmt: skip
@@ -315,12 +310,12 @@ _HALF_CLOSED_SHARE = 0.3
 _DEPTHS = (1, 1, 1, 2, 2, 3, 4)
 
 
-def draw_draft(random: Random) -> FuzzedDraft:
-    """A sentence in one to four marks, of which each may be cut at either end."""
+def draw_draft(random: Random, marks: Sequence[str] = EVERY_MARK) -> FuzzedDraft:
+    """A sentence in one to four of the named marks, of which each may be cut at either end."""
     locale, sentence = random.choice(SENTENCES)
     text, names = sentence, []
     for _ in range(random.choice(_DEPTHS)):
-        name = random.choice((*ALL_MARKS, LANGUAGE_MARK))
+        name = random.choice(marks)
         before, body, after = random.choice(_marks_of(name, locale))(text)
         if name not in PROSE_MARKS and random.random() < _HALF_CLOSED_SHARE:
             before, after, name = *_cut(random, before, after), f"{name}-"
@@ -329,7 +324,7 @@ def draw_draft(random: Random) -> FuzzedDraft:
     return FuzzedDraft(text, sentence, locale, tuple(names))
 
 
-def _marks_of(name: str, locale: str) -> tuple[_Wrap, ...]:
+def _marks_of(name: str, locale: str) -> tuple[Wrap, ...]:
     if name == LANGUAGE_MARK:
         return language_marks.LANGUAGE_MARKS.get(locale, answer_marks.MARKS["meta"])
     return ALL_MARKS[name]
@@ -348,8 +343,7 @@ def find_leak(draft: FuzzedDraft, style: Style) -> str | None:
     verdict = validate_text(draft.text, style=style, locale=draft.locale, is_final=True)
     if verdict.outcome != "caption" or verdict.violations:
         return None
-    is_whole = is_sentence_of(draft, verdict.caption) or is_alternative_of(draft, verdict.caption)
-    return None if is_whole else verdict.caption
+    return None if is_sentence_of(draft, verdict.caption) else verdict.caption
 
 
 def is_sentence_of(draft: FuzzedDraft, caption: str) -> bool:

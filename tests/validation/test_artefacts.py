@@ -10,7 +10,14 @@ from app.types import Draft
 from app.validation.reasoning_tokens import MAX_DRAFT_CHARS
 from app.validation.verdict import Verdict, validate_draft, validate_text
 from testing.attack_drafts import TOLD_FROM_PROSE_BY_AN_ARTICLE, attack_drafts
-from testing.draft_fuzzer import PROSE_MARKS, draw_draft, find_leak, is_sentence_of
+from testing.draft_fuzzer import (
+    MARKS,
+    PROSE_MARKS,
+    draw_draft,
+    find_leak,
+    is_alternative_of,
+    is_sentence_of,
+)
 from testing.long_drafts import CAPTION, PATTERNS, SIGNS, judging_took_s, megabyte_of
 
 STYLE = load_styles()["concise"]
@@ -258,7 +265,7 @@ def test_quotations_of_other_languages_are_left_as_they_are(caption: str, locale
 def test_of_fuzzed_drafts_the_sentence_comes_out_or_nothing() -> None:
     """A sample; many more: `python -m benchmarks.draft_fuzz`."""
     source = random.Random(21)
-    drafts = [draw_draft(source) for _ in range(1_500)]
+    drafts = [draw_draft(source, tuple(MARKS)) for _ in range(1_500)]
     leaks = {draft.text: leak for draft in drafts if (leak := find_leak(draft, STYLE))}
     assert leaks == {}
     # Of an echo of the instruction or a remark mostly nothing may come out.
@@ -266,7 +273,18 @@ def test_of_fuzzed_drafts_the_sentence_comes_out_or_nothing() -> None:
     came_out = sum(
         is_sentence_of(each, verdict_on(each.text, each.locale).caption) for each in no_prose
     )
-    assert came_out > 0.7 * len(no_prose) > 0.4 * len(drafts)
+    assert came_out > 0.75 * len(no_prose) > 0.5 * len(drafts)
+
+
+def test_of_fuzzed_answers_no_rest_of_a_mark_comes_out() -> None:
+    """Of whole answers with several captions another one than the first may still come out."""
+    source = random.Random(21)
+    drafts = [draw_draft(source) for _ in range(1_500)]
+    leaks = {draft.text: (draft, leak) for draft in drafts if (leak := find_leak(draft, STYLE))}
+    rests = {text: leak for text, (draft, leak) in leaks.items()
+             if not is_alternative_of(draft, leak)}  # fmt: skip
+    assert rests == {}
+    assert len(leaks) <= 2
 
 
 def test_of_attack_drafts_the_sentence_comes_out_or_nothing() -> None:
