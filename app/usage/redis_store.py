@@ -1,14 +1,14 @@
 """A usage store in Redis: one count over all server processes.
 
-A request is counted before it is answered, so that a process that is killed loses none. Requests
-that end at the same time are told to Redis together. While Redis does not respond, counts stay in
+A request is counted before it is answered, so that a process that is killed loses none, unless
+Redis is late. Requests that end at the same time are told to Redis together. While it does not
+respond, counts stay in
 this process, one number for each field of each key, and are added when it responds again; with a
 spool they are also in a file, for the process that comes after a kill.
 """
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
 import time
@@ -17,21 +17,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from app.runtime.store_guard import PATIENCE_S, StoreGuard, StoreUnavailable
 from app.usage.errors import UsageUnavailable
 from app.usage.local_counts import LocalCounts
 from app.usage.months import Month
 from app.usage.redis_clock import RedisClock
-from app.usage.redis_scripts import (
-    Scripts,
-    batch_key,
-    integers,
-    names_key,
-    reservations_key,
-    totals_key,
-)
+from app.usage.redis_commands import UsageCommands
 from app.usage.spool import UsageSpool
 from app.usage.store import (
     CAPTION_FIELD,
@@ -54,9 +47,6 @@ _QUOTA_PATIENCE_S = 0.25
 refused where the reply is late."""
 _COUNT_PATIENCE_S = PATIENCE_S
 """How long a request that is counted waits until Redis has its count. Then it is answered."""
-_KEEP_S = 400 * 24 * 3600
-"""Counts are kept for thirteen months after the last one. Longer than a month in any case: who
-counts on after the end would add all of its own again."""
 _HOLD_S = 600
 """What a process that died has reserved is free again after this. Longer than any request."""
 _FORGET_AFTER_S = 24 * 3600
@@ -82,13 +72,10 @@ class RedisUsageStore(UsageStore):
         `spool_dir` is a folder where counts wait for Redis; None: they wait in memory alone.
         `clock` returns seconds since 1970, until Redis has told its own time.
         """
-        from app.runtime.bounded_redis import async_client  # redis takes a tenth of a second
-
-        self._redis = async_client(url, _SOCKET_TIMEOUT_S)
-        self._scripts = Scripts(self._redis)
         self._writer = secrets.token_hex(8)
         self._spool = None if spool_dir is None else UsageSpool(spool_dir, self._writer)
         self._clock = RedisClock(clock)
+        self._commands = UsageCommands(url, self._clock, timeout_s=_SOCKET_TIMEOUT_S)
         self._on_change = on_change or (lambda _responds: None)
         self._guard = StoreGuard(self.check, self._record_change, patience_s=_QUOTA_PATIENCE_S)
         self._entries: dict[KeyMonth, LocalCounts] = {}
@@ -130,8 +117,7 @@ class RedisUsageStore(UsageStore):
     async def check(self) -> None:
         """As `check_available`, with the error itself."""
         async with asyncio.timeout(_SOCKET_TIMEOUT_S):
-            seconds, microseconds = await self._redis.time()
-        self._clock.set(seconds, microseconds)
+            await self._commands.read_clock()
 
     async def add(
         self,
@@ -177,7 +163,9 @@ class RedisUsageStore(UsageStore):
             "used_at_least": entry.used_at_least,
         }
         try:
-            is_allowed, used, held = await self._ask(partial(self._run_reserve, key_month, told))
+            is_allowed, used, held = await self._ask(
+                partial(self._commands.reserve, key_month, told)
+            )
         except BaseException:
             # Redis may have reserved them, or may do so yet.
             self.add_later(key_month, {}, reservation)
@@ -188,11 +176,11 @@ class RedisUsageStore(UsageStore):
     async def read(self, key_month: KeyMonth) -> Mapping[str, int]:
         """As in UsageStore."""
         await self._store()
-        return await self._ask(partial(self._run_read, key_month))
+        return await self._ask(partial(self._commands.read, key_month))
 
     async def list_keys(self, month: Month) -> list[str]:
         """As in UsageStore."""
-        return await self._ask(partial(self._run_list, month))
+        return await self._ask(partial(self._commands.list_keys, month))
 
     async def aclose(self) -> None:
         """As in UsageStore. What cannot be stored is logged, with its numbers."""
@@ -210,7 +198,7 @@ class RedisUsageStore(UsageStore):
         self._log_unstored(is_kept=self._spool_unstored())
         if self._spool is not None:
             self._spool.close()
-        await self._redis.aclose()
+        await self._commands.aclose()
 
     def _log_unstored(self, *, is_kept: bool) -> None:
         level = logging.WARNING if is_kept else logging.ERROR
@@ -233,8 +221,7 @@ class RedisUsageStore(UsageStore):
                     return
                 for key_month, counts in left.counts.items():
                     entry = LocalCounts(Counter(counts)).to_json(counts)
-                    told = self._tell_add(left.writer, [key_month], [entry])
-                    await self._ask(partial(self._run_add, told, [key_month]))
+                    await self._ask(partial(self._commands.add, left.writer, [key_month], [entry]))
             extra = {"writer": left.writer, "keys": len(left.counts)}
             _logger.info("usage_store.left_counts_stored", extra=extra)
 
@@ -331,9 +318,8 @@ class RedisUsageStore(UsageStore):
         sent = [entry.to_json(sorted(entry.unstored)) for entry in entries]
         self._batches += 1
         batch = self._batches
-        told = self._tell_add(self._writer, key_months, sent)
-        told |= {"batch": batch, "last_batch": self._last_batch}
-        was_here = await ask(partial(self._run_add, told, key_months))
+        add = partial(self._commands.add, batch=batch, last_batch=self._last_batch)
+        was_here = await ask(partial(add, self._writer, key_months, sent))
         self._last_batch = max(self._last_batch, batch)
         for key_month, entry, told in zip(key_months, entries, sent, strict=True):
             if entry.forget_stored(told):
@@ -364,45 +350,6 @@ class RedisUsageStore(UsageStore):
             return await self._guard.ask(run)
         except StoreUnavailable:
             raise UsageUnavailable from None
-
-    def _tell_add(
-        self, writer: str, key_months: Sequence[KeyMonth], sent: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        """The argument of the script ADD."""
-        entries = [
-            {**entry, "name": key_month.key_name}
-            for key_month, entry in zip(key_months, sent, strict=True)
-        ]
-        numbers = {"keep_s": _KEEP_S, "batch": 0, "last_batch": 0}
-        return {"writer": writer, "entries": entries, **numbers}
-
-    async def _run_add(self, told: Mapping[str, Any], key_months: Sequence[KeyMonth]) -> list[bool]:
-        """Whether Redis had what it confirmed before. `key_months` are of one month."""
-        keys = [names_key(key_months[0].month), batch_key(told["writer"])]
-        for key_month in key_months:
-            keys += [totals_key(key_month), reservations_key(key_month)]
-        reply = await self._scripts.add(keys, [json.dumps(told)])
-        seconds, microseconds, *flags = integers(reply, 3 + len(key_months))
-        self._clock.set(seconds, microseconds)
-        return [bool(flag) for flag in flags]
-
-    async def _run_reserve(
-        self, key_month: KeyMonth, told: Mapping[str, Any]
-    ) -> tuple[bool, int, int]:
-        keys = [totals_key(key_month), reservations_key(key_month)]
-        reply = await self._scripts.reserve(keys, [json.dumps(told)])
-        seconds, microseconds, is_allowed, used, held = integers(reply, 5)
-        self._clock.set(seconds, microseconds)
-        return bool(is_allowed), used, held
-
-    async def _run_read(self, key_month: KeyMonth) -> dict[str, int]:
-        reply = await self._scripts.read([totals_key(key_month)], [])
-        fields = [text.decode() for text in reply[::2]]
-        return dict(zip(fields, integers(reply[1::2], len(fields)), strict=True))
-
-    async def _run_list(self, month: Month) -> list[str]:
-        names = [name.decode() async for name in self._redis.sscan_iter(names_key(month))]
-        return sorted(set(names))
 
     def _record_change(self, reason: str | None) -> None:
         self._on_change(reason is None)

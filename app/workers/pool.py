@@ -90,6 +90,7 @@ class WorkerPool:
         self._express_access = ExpressAccess()
         self._choice = ChildChoice(self._children, self._queue, self._express_access)
         self._is_open = False
+        self._has_tried_to_start = False
         self.children_lost = 0
         """Children that died, hung or were killed during a job, since the pool was made."""
         self.jobs_outgrown = 0
@@ -121,16 +122,21 @@ class WorkerPool:
         return self._is_open and bool(self.pids())
 
     async def start(self) -> None:
-        """Start all children, with the server's own priority, and wait until they are warm.
+        """Start all children and wait until they are warm.
+
+        The first time they warm up with the server's own priority: nothing is served before. Where
+        that failed and is tried again, the server may serve already.
 
         Raises ChildDied where none can start, which means that the installation is broken. Where
         only some fail, it goes on trying in the background.
         """
         self._is_open = True
+        is_urgent, self._has_tried_to_start = not self._has_tried_to_start, True
         # The first child is the express child, unless it is the only one.
         is_express = [self._size > 1 and number == 0 for number in range(self._size)]
         starting = [
-            self._spawn(self._start_child(is_express=flag, is_urgent=True)) for flag in is_express
+            self._spawn(self._start_child(is_express=flag, is_urgent=is_urgent))
+            for flag in is_express
         ]
         try:
             outcomes = await asyncio.gather(*starting, return_exceptions=True)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from app.workers.errors import ChildDied
+from app.workers.pool import WorkerPool
 from app.workers.spawn import EXPRESS_NICENESS, NICENESS
-from tests.workers.pools import run, running_pool
+from tests.workers.pools import HANDLERS, run, running_pool
 from tests.workers.test_confinement import linux
 
 
@@ -60,3 +61,19 @@ async def test_only_the_first_children_warm_up_with_the_servers_priority(own_pri
             await run(pool, "crash")
         replacement, _ = await run(pool, "niceness_at_warm_up")
     assert replacement["niceness"] == lowered
+
+
+async def test_a_start_that_is_tried_again_takes_no_precedence(monkeypatch):
+    """The server may serve already, without what the pool does for it."""
+    asked = []
+
+    async def start(_config, *, is_express, is_urgent):
+        asked.append(is_urgent)
+        raise ChildDied("did not start")
+
+    monkeypatch.setattr("app.workers.process.ChildProcess.start", start)
+    pool = WorkerPool(size=1, handlers=HANDLERS)
+    for _ in range(2):
+        with pytest.raises(ChildDied):
+            await pool.start()
+    assert asked == [True, False]
