@@ -36,6 +36,7 @@ class Relay:
         self._sockets: list[socket.socket] = []
         self._may_pass = threading.Event()
         self._may_pass.set()
+        self._holds_data = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -43,6 +44,10 @@ class Relay:
     def hang(self) -> None:
         """Keep connections open, and pass nothing."""
         self._may_pass.clear()
+
+    def wait_until_it_holds_data(self) -> None:
+        """Return once somebody waits for an answer to something that was not passed on."""
+        assert self._holds_data.wait(60)
 
     def go_on(self) -> None:
         """Pass everything on again."""
@@ -68,6 +73,8 @@ class Relay:
     def _pass(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                if not self._may_pass.is_set():
+                    self._holds_data.set()
                 self._may_pass.wait()
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
@@ -123,6 +130,7 @@ def test_a_second_signal_ends_a_run_whose_database_hangs(
     process = start(command, "backfill", url, "--table", "products")
     wait_until(lambda: flaky_model.log.calls >= 8, process)
     relay.hang()
+    relay.wait_until_it_holds_data()
     process.send_signal(number)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(3)
@@ -165,8 +173,7 @@ def test_a_signal_while_decisions_are_applied_says_to_apply_them_again(
     relay.hang()
     arguments = ["apply", str(file), "--journal", str(filled.journal_path), "--database", url]
     process = start(command, *arguments)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(4)
+    relay.wait_until_it_holds_data()
     process.terminate()
     _, printed = process.communicate(timeout=30)
     assert process.returncode == 143, printed
