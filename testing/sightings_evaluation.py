@@ -43,7 +43,12 @@ def score(picture: LabelledPicture, features: Features) -> Score:
     """What was named in a picture, against its label."""
     named = [sighting.concept for sighting in features.sightings]
     wrong = [name for name in named if name not in picture.true | picture.unchecked]
-    if features.faces and min(features.faces, 2) != picture.people:
+    is_some = features.faces == 1 and not features.are_all_faces
+    if (
+        features.faces
+        and min(features.faces, 2) != picture.people
+        and not (is_some and picture.people)
+    ):
         people = "a person" if features.faces == 1 else f"{features.faces} people"
         there = ("nobody", "one person", "several people")[picture.people]
         wrong.append(f"{people} ({there})")

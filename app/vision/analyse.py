@@ -55,6 +55,7 @@ def analyse(encoded: bytes) -> Features:
         else None,
         regions=find_region_colours(colours),
         bands=find_bands(colours) if background is None else None,
+        fills_box=background is not None and background.fills_box,
     )
 
 

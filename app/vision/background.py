@@ -36,6 +36,9 @@ FRAME_MIN_FILL, FRAME_MAX_DIFFERENCE = 0.9, 0.03
 """A picture in a frame has four straight sides, of which this share differs from the frame, and
 margins that differ by this share of the longer side at most. A product has more room above it or
 beside it, or round corners."""
+BOX_MIN_FILL = 0.78
+"""Of the bounding box. Cushions have 0.79, packs, books and bags 0.88 or more; sitting animals and
+heads of animals 0.67 to 0.77."""
 SPECK_SHARE = 0.0015
 """Components under this share of the image are specks of dust."""
 
@@ -54,6 +57,11 @@ class Background:
     parts: tuple[Box, ...]
     """The subject's components without specks, the largest first."""
     has_shadow: bool
+
+    @property
+    def fills_box(self) -> bool:
+        """Whether the largest component fills its bounding box."""
+        return bool(self.parts) and self.parts[0].fill >= BOX_MIN_FILL
 
 
 def find_background(lab: OklabPixels) -> Background | None:

@@ -3,11 +3,14 @@
 Only their number is used. Nothing is derived from a face: not who it is, and nothing about them.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from app.vision.colour_naming import GREY_MAX_CHROMA
+from app.vision.features import FaceCount
 from app.vision.networks.blazeface import ANCHORS, INPUT_PX
 from app.vision.oklab import to_oklab
 from app.vision.onnx_session import OnnxSession
@@ -28,6 +31,9 @@ MIN_SKIN_SHARE = 0.3
 faces and marks on grey things had under 0.1, and each of 60 people but one over 0.4."""
 SKIN_HUE_DEGREES, SKIN_MIN_CHROMA = (0.0, 95.0), 0.015
 """In OKLab. Skins differ in lightness."""
+ASIDE_MIN_OFFSET = 0.15
+"""Of the middle of a face from that of the picture, as a share of its width. Of 40 faces of people
+alone 37 were nearer; where two people look at each other, the one face that is seen is aside."""
 MIN_SIZE = 0.03
 """Of the longer side of the image. A smaller face is a spot."""
 MAX_OVERLAP = 0.3
@@ -50,19 +56,21 @@ class FaceDetector:
         self._session = session
         self._anchors = place_anchors()
 
-    def count_faces(self, image: Image.Image, *, min_score: float) -> int:
-        """How many faces are certain to be in an image of RGB; 0 where the number is not.
-
-        `min_score`: of the surest face.
-        """
+    def count_faces(self, image: Image.Image, *, min_score: float) -> FaceCount:
+        """How many faces are certain to be in an image of RGB. `min_score`: of the surest."""
         pixels = letterbox(image)
         scores, boxes = self._session.run(None, {"pixels": pixels})
         kept, certainty = select_faces(scores, boxes, self._anchors, PAIR_DOUBTFUL_MIN_SCORE)
         if not len(kept):
-            return 0
+            return FaceCount()
         rgb = ((pixels[0].transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8)
         has_skin = np.array([_has_skin(rgb, box) for box in kept], np.bool_)
-        return count_certain(certainty[has_skin], min_score)
+        count = count_certain(certainty[has_skin], min_score)
+        if count.least != 1:
+            return count
+        left, _, right, _ = kept[has_skin][0]
+        offset = abs(float(left + right) / 2 - 0.5) * max(image.size) / image.width
+        return replace(count, is_aside=offset >= ASIDE_MIN_OFFSET)
 
     def warm_up(self) -> None:
         """Runs everything once: a confined child process cannot import a module later."""
@@ -71,18 +79,20 @@ class FaceDetector:
         _has_skin(np.zeros((8, 8, 3), np.uint8), np.array([0, 0, 1, 1], np.float32))
 
 
-def count_certain(certainty: NDArray[np.float32], min_score: float) -> int:
-    """How many faces there are, from the scores of all that may be one; 0 where that is unsure."""
+def count_certain(certainty: NDArray[np.float32], min_score: float) -> FaceCount:
+    """How many faces there are, from the scores of all that may be one."""
     if not (certainty >= min_score).any():
-        return 0
+        return FaceCount()
     count = int((certainty >= MORE_MIN_SCORE).sum())
     if count >= SEVERAL:  # however many more there are
-        return count
+        return FaceCount(count)
     doubtful = certainty[certainty < MORE_MIN_SCORE].max(initial=0.0)
     if count == 1:
-        return 0 if doubtful >= DOUBTFUL_MIN_SCORE else 1
+        return FaceCount(1, are_all=bool(doubtful < DOUBTFUL_MIN_SCORE))
     are_certain = int((certainty >= min_score).sum()) == count
-    return count if are_certain and doubtful < PAIR_DOUBTFUL_MIN_SCORE else 0
+    if are_certain and doubtful < PAIR_DOUBTFUL_MIN_SCORE:
+        return FaceCount(count)
+    return FaceCount(1, are_all=False)
 
 
 def _has_skin(rgb: NDArray[np.uint8], box: NDArray[np.float32]) -> bool:

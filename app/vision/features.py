@@ -65,6 +65,17 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceCount:
+    """How many faces of people are certain to be in an image."""
+
+    least: int = 0
+    are_all: bool = True
+    """False where there may be more people than these."""
+    is_aside: bool = False
+    """Whether there is one face, and it is not in the middle of the width."""
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """The features of one image. Equal pixels have equal features."""
 
@@ -91,6 +102,11 @@ class Features:
     for. No sighting is only the general concept of another one."""
     faces: int = 0
     """How many faces of people are certain to be in the image. They are only counted."""
+    are_all_faces: bool = True
+    """False where there may be more people than faces."""
+    fills_box: bool = False
+    """What stands on a plain background fills its bounding box, as packs, posters and cushions do
+    and animals do not: what it shows may be a picture on it."""
     is_complete: bool = True
     """False where OCR failed and another try may find text: not to be kept."""
 
@@ -124,9 +140,12 @@ class Features:
         has_word = any(sum(map(str.isalpha, block.text)) >= WORD_LETTERS for block in text)
         return replace(self, triage="describable" if has_word else self.triage, text=text)
 
-    def with_sightings(self, sightings: tuple[Sighting, ...], faces: int = 0) -> "Features":
+    def with_sightings(
+        self, sightings: tuple[Sighting, ...], faces: FaceCount | None = None
+    ) -> "Features":
         """The same features with what the recogniser saw."""
-        return replace(self, sightings=sightings, faces=faces)
+        count = faces or FaceCount()
+        return replace(self, sightings=sightings, faces=count.least, are_all_faces=count.are_all)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

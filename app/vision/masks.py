@@ -27,6 +27,11 @@ class Box:
     def height(self) -> int:
         return self.bottom - self.top
 
+    @property
+    def fill(self) -> float:
+        """The component's share of its bounding box, 0 to 1."""
+        return self.area / (self.width * self.height)
+
 
 def label_components(mask: Mask) -> tuple[NDArray[np.intp], int]:
     """Numbers the 4-connected components from 1 (0: outside), and counts them.

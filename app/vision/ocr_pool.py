@@ -13,7 +13,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from app.vision.colour_names import COLOUR_NAMES
 from app.vision.concepts import load_concepts
-from app.vision.features import Sighting
+from app.vision.features import FaceCount, Sighting
 from app.vision.text_lines import TextBlock
 from app.workers.errors import ChildDied, ChildTimeout, JobRefused, NoTimeToRetry, PoolBusy
 from app.workers.fair_queue import FairnessKey
@@ -42,8 +42,8 @@ _RESTART_PAUSE_S, _PROBE_TIMEOUT_S = 30.0, 10.0
 _BLOCK_MAX_CHARS, _MAX_BLOCKS = 500, 64
 _MAX_FACES = 99
 
-Recognition = tuple[tuple[Sighting, ...], int]
-"""What is certain to be in an image, the surest first, and the number of faces."""
+Recognition = tuple[tuple[Sighting, ...], FaceCount]
+"""What is certain to be in an image, the surest first, and the faces."""
 
 
 def is_ocr_installed() -> bool:
@@ -161,7 +161,7 @@ class OcrPool:
             if not self._is_started:
                 return None
             if not self._recognises or len(jpeg) > INPUT_MAX_BYTES:
-                return (), 0
+                return (), FaceCount()
             self._check_queue(deadline, (caller,))
             facts, _ = await self._pool.run(
                 RECOGNISE_HANDLER,
@@ -177,7 +177,7 @@ class OcrPool:
             return None
         except (JobRefused, KeyError, TypeError, ValueError) as error:  # of this image alone
             _logger.warning("recogniser.failed", extra={"reason": type(error).__name__})
-            return (), 0
+            return (), FaceCount()
         except (PoolBusy, TimeoutError) as error:
             raise Overloaded(
                 log_reason="recognition was not done in time", retry_after_s=2
@@ -280,4 +280,4 @@ def _parse_recognition(facts: dict[str, Any]) -> Recognition | None:
     faces = int(facts["faces"])
     if any(sighting.concept not in concepts for sighting in sightings) or faces < 0:
         raise ValueError("not a concept, or not a number of faces")
-    return sightings, min(faces, _MAX_FACES)
+    return sightings, FaceCount(min(faces, _MAX_FACES), are_all=bool(facts["are_all_faces"]))

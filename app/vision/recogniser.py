@@ -17,7 +17,7 @@ from PIL import Image
 
 from app.vision.concepts import Probabilities, load_concepts
 from app.vision.faces import MIN_SCORE, THING_MIN_SCORE, FaceDetector
-from app.vision.features import Sighting
+from app.vision.features import FaceCount, Sighting
 from app.vision.networks.efficientnet_lite import INPUT_MEAN, INPUT_PX, INPUT_SCALE
 from app.vision.networks.errors import WeightsError
 from app.vision.networks.packages import load_classifier, load_face_detector
@@ -34,6 +34,8 @@ PLAIN_MIN_CLOTHES, MIN_CLOTHES = 0.1, 0.03
 """Probability of something that is worn. On a plain background each of 120 people wore something
 as probable as the first, and a face on a mug, on a screen or on a fish does not; elsewhere a face
 with less than the second must be surer."""
+DOUBTFUL_MIN_CLOTHES = 0.08
+"""Where other marks may be faces too: photographs of people in a frame have less."""
 
 
 class Recogniser:
@@ -45,7 +47,9 @@ class Recogniser:
         self._faces = FaceDetector(OnnxSession(load_face_detector()))
         self._concepts = load_concepts()
 
-    def recognise(self, image: Image.Image, *, is_plain: bool) -> tuple[tuple[Sighting, ...], int]:
+    def recognise(
+        self, image: Image.Image, *, is_plain: bool
+    ) -> tuple[tuple[Sighting, ...], FaceCount]:
         """What is certain to be in an image of RGB, the surest first, and how many faces.
 
         `is_plain`: it has a plain background.
@@ -56,16 +60,23 @@ class Recogniser:
             for sighting in self._concepts.find_sightings(probabilities)
             if not (is_plain and self._concepts.is_often_a_model(sighting.concept))
         )
-        classes = probabilities.classes
+        return sightings, self._count_faces(image, probabilities.classes, is_plain=is_plain)
+
+    def _count_faces(
+        self, image: Image.Image, classes: NDArray[np.float32], *, is_plain: bool
+    ) -> FaceCount:
         clothes = self._concepts.weigh_clothes(classes)
         if self._concepts.may_picture_faces(classes) or (is_plain and clothes < PLAIN_MIN_CLOTHES):
-            return sightings, 0
+            return FaceCount()
         is_thing = is_plain or clothes < MIN_CLOTHES
         min_score = THING_MIN_SCORE if is_thing else MIN_SCORE
-        faces = self._faces.count_faces(image, min_score=min_score)
-        if faces == 1 and self._concepts.shows_company(classes):
-            faces = 0
-        return sightings, faces
+        count = self._faces.count_faces(image, min_score=min_score)
+        if not count.are_all and (is_plain or clothes < DOUBTFUL_MIN_CLOTHES):
+            return FaceCount()
+        may_have_company = count.is_aside or self._concepts.shows_company(classes)
+        if count.least == 1 and may_have_company and not is_plain:
+            return FaceCount(1, are_all=False)
+        return count
 
     def warm_up(self) -> None:
         """Runs both networks, also where a picture would need only one."""
@@ -104,18 +115,19 @@ def recognise_job(
     """
     recogniser, failure = load_recogniser()
     if args.get("probe") or recogniser is None:
-        return {"failure": failure, "sightings": [], "faces": 0}, b""
+        return {"failure": failure, "sightings": [], "faces": 0, "are_all_faces": True}, b""
     reserve(JOB_MEMORY_BYTES)
     try:
         image = decode(io.BytesIO(data.read()))
     except (OSError, ValueError, SyntaxError) as error:
         raise JobRefused("unreadable", type(error).__name__) from error
-    sightings, faces = recogniser.recognise(image, is_plain=bool(args.get("is_plain")))
+    sightings, count = recogniser.recognise(image, is_plain=bool(args.get("is_plain")))
     shrink_arena()
     facts = {
         "failure": "",
         "sightings": [asdict(sighting) for sighting in sightings],
-        "faces": faces,
+        "faces": count.least,
+        "are_all_faces": count.are_all,
     }
     return facts, b""
 

@@ -1,7 +1,7 @@
 """Plain backgrounds."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from app.vision.analyse import analyse
 from app.vision.background import Background, find_background
@@ -32,3 +32,14 @@ def test_the_frame_of_a_picture_is_no_background():
 
 def test_a_box_with_room_above_it_stands_on_a_background():
     assert framed(16, 60) is not None
+
+
+def test_packs_fill_their_box_and_animals_do_not():
+    """What fills it may have a picture on it."""
+    pack = Image.new("RGB", (400, 400), "white")
+    pack.paste("navy", (100, 60, 300, 340))
+    seated = Image.new("RGB", (400, 400), "white")
+    ImageDraw.Draw(seated).polygon([(200, 60), (300, 340), (100, 340)], fill="brown")
+    assert analyse(drawn.jpeg(pack)).fills_box
+    assert not analyse(drawn.jpeg(seated)).fills_box
+    assert not analyse(drawn.jpeg(drawn.noise())).fills_box

@@ -150,7 +150,16 @@ def test_the_face_of_a_statue_is_no_person():
 def test_the_face_of_a_plastic_figure_is_no_person():
     """The classifier takes it for a plaster or a soap dispenser."""
     assert load_concepts().may_picture_faces(probabilities(band_aid=0.3, soap_dispenser=0.1))
-    assert not load_concepts().may_picture_faces(probabilities(band_aid=0.15, jersey=0.5))
+    assert load_concepts().may_picture_faces(probabilities(comic_book=0.1, pencil_sharpener=0.08))
+    assert not load_concepts().may_picture_faces(probabilities(band_aid=0.06, jersey=0.5))
+
+
+def test_an_animal_on_a_pack_is_not_named():
+    """The classifier of products sees the pack, the book or the mug that it is printed on."""
+    assert named(tabby=0.9) == ["cat"]
+    assert named(products(book=0.6), tabby=0.9) == []
+    assert named(products(mug=0.3, cosmetics=0.2), tabby=0.9) == []
+    assert named(products(ball=0.6), tabby=0.9) == ["cat"]
 
 
 def test_one_face_in_a_barbershop_may_not_be_the_only_person():

@@ -15,6 +15,7 @@ from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from app.vision import ocr_pool as ocr_pool_module
 from app.vision.evidence import parse_subjects
+from app.vision.features import FaceCount
 from app.vision.ocr_pool import OcrPool, is_ocr_installed
 from app.workers.child_choice import ChildState
 from app.workers.errors import ChildDied, ChildTimeout, NoTimeToRetry, PoolBusy
@@ -169,9 +170,9 @@ async def test_what_is_in_an_image_is_recognised_in_a_confined_child_process(ocr
     cat = (PHOTOGRAPHS / "cat.jpg").read_bytes()
     sightings, faces = await ocr_pool.recognise(cat, Deadline.after(300), is_plain=False)
     assert [sighting.concept for sighting in sightings] == ["cat"]
-    assert faces == 0
+    assert faces == FaceCount()
     nothing = await ocr_pool.recognise(b"not a picture", Deadline.after(300), is_plain=False)
-    assert nothing == ((), 0)
+    assert nothing == ((), FaceCount())
 
 
 @needs_models
@@ -275,10 +276,10 @@ async def test_without_models_the_text_is_unknown(monkeypatch, error):
     "outcome",
     [
         {"sightings": []},
-        {"sightings": 7, "faces": 0},
-        {"sightings": [{"concept": "<b>", "probability": 0.9}], "faces": 0},
-        {"sightings": [{"concept": "cat"}], "faces": 0},
-        {"sightings": [], "faces": -1},
+        {"sightings": 7, "faces": 0, "are_all_faces": True},
+        {"sightings": [{"concept": "<b>", "probability": 0.9}], "faces": 0, "are_all_faces": True},
+        {"sightings": [{"concept": "cat"}], "faces": 0, "are_all_faces": True},
+        {"sightings": [], "faces": -1, "are_all_faces": True},
     ],
 )
 async def test_a_failed_job_recognises_nothing(monkeypatch, outcome):
@@ -287,7 +288,7 @@ async def test_a_failed_job_recognises_nothing(monkeypatch, outcome):
     pool = await start_ocr_pool(monkeypatch, stub)
     assert await pool.recognises()
     stub.outcome = outcome
-    assert await pool.recognise(b"x", Deadline.after(5), is_plain=False) == ((), 0)
+    assert await pool.recognise(b"x", Deadline.after(5), is_plain=False) == ((), FaceCount())
 
 
 @pytest.mark.parametrize("error", [ChildDied("gone"), ChildTimeout("5 s"), NoTimeToRetry("late")])
@@ -308,7 +309,11 @@ async def test_without_its_weights_nothing_is_recognised_and_text_is_read(
     pool = await start_ocr_pool(monkeypatch, stub)
     assert await pool.is_ready()
     assert not await pool.recognises()
-    stub.outcome = {"sightings": [{"concept": "cat", "probability": 0.9}], "faces": 1}
-    assert await pool.recognise(b"x", Deadline.after(5), is_plain=False) == ((), 0)
+    stub.outcome = {
+        "sightings": [{"concept": "cat", "probability": 0.9}],
+        "faces": 1,
+        "are_all_faces": False,
+    }
+    assert await pool.recognise(b"x", Deadline.after(5), is_plain=False) == ((), FaceCount())
     lines = [record for record in caplog.records if record.message == "recogniser.unavailable"]
     assert len(lines) == 1

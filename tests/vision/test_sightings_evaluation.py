@@ -49,6 +49,13 @@ def test_a_picture_is_right_only_if_everything_named_is_there(
     assert score(label(*objects, folder=tmp_path), features).verdict == verdict
 
 
+def test_somebody_is_right_wherever_somebody_is(tmp_path: Path):
+    features = analyse(drawn.jpeg(drawn.product("navy")))
+    somebody = see(features, faces=1, are_all_faces=False)
+    for objects, verdict in ((["person"], "right"), (["people"], "right"), (["dog"], "wrong")):
+        assert score(label(*objects, folder=tmp_path), somebody).verdict == verdict
+
+
 def test_a_threshold_is_raised_above_what_was_named_wrongly(tmp_path: Path):
     """In the half that sets thresholds alone: the other measures."""
     table, raised = load_concepts(), []

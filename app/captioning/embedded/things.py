@@ -33,9 +33,6 @@ WORN_MIN_RATIO = 1.8
 """To the next colour, which may be that of another garment."""
 HAIR_COLOURS = frozenset({"black", "dark grey", "grey", "light grey", "gold", "yellow", "white"})
 
-PACKAGE_MIN_TEXTS = 3
-"""Of what stands on a plain background: with so many, an animal on it is printed on a pack."""
-
 GARMENT = "garment"
 """The concept of everything that is worn."""
 LIGHT_COLOURS = frozenset({"white", "off-white", "light grey"})
@@ -71,7 +68,8 @@ def find_things(features: Features, request: DraftRequest, phrasebook: Phraseboo
     seen = _find_nameable(features, words)
     if features.faces:
         seen = [concept for concept in seen if concept != GARMENT]  # everybody wears one
-    if features.background and len(features.text) >= PACKAGE_MIN_TEXTS:
+    if features.background and (features.text or features.fills_box):
+        # Printed on a pack, a mug or a cushion.
         seen = [concept for concept in seen if kinds[concept].kind != "animal"]
     if not seen and not features.faces:
         return None
@@ -80,7 +78,12 @@ def find_things(features: Features, request: DraftRequest, phrasebook: Phraseboo
     settings = [words.settings[place] for place in places[:1] if place in words.settings]
     is_place = not things and not features.faces
     main = (things or places)[0] if things or is_place else None
-    if main and features.faces > 1 and kinds[main].kind in WORN_KINDS:
+    if (
+        main
+        and features.faces
+        and not _shows_one_person(features)
+        and kinds[main].kind in WORN_KINDS
+    ):
         main = None  # nobody can tell which of them wears it
     named = _name_main(main, features, request, phrasebook)
     slots = {"thing": named.thing, "bare_thing": named.bare_thing}
@@ -93,6 +96,10 @@ def find_things(features: Features, request: DraftRequest, phrasebook: Phraseboo
         slots | _name_others(others, phrasebook),
         named.unused_slots,
     )
+
+
+def _shows_one_person(features: Features) -> bool:
+    return features.faces == 1 and features.are_all_faces
 
 
 def _find_nameable(features: Features, words: Words) -> list[str]:
@@ -123,7 +130,7 @@ def _name_main(
 ) -> _Main:
     words, kinds = phrasebook.words, load_concept_kinds()
     unused = _COLOUR_SLOTS if _has_own_colours(features) else ()
-    if features.faces == 1 and main and kinds[main].kind in WORN_KINDS:
+    if _shows_one_person(features) and main and kinds[main].kind in WORN_KINDS:
         colours = (
             _worn_colour(_colours_of(features))
             if _has_own_colours(features)
@@ -134,7 +141,8 @@ def _name_main(
         return _Main(thing, thing, unused)
     if features.faces:
         other = (words.phrase(words.nouns[main], (), phrasebook.conjunction),) if main else ()
-        thing = phrasebook.join((words.people.of(features.faces), *other))
+        people = words.people.of(features.faces, are_all=features.are_all_faces)
+        thing = phrasebook.join((people, *other))
         return _Main(thing, thing, unused)
     if main is None:
         raise ValueError("neither a person nor a thing")

@@ -47,6 +47,7 @@ class People(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     one: _Text
+    one_or_more: _Text
     two: _Text
     several: _Text
     wearing: _Text
@@ -70,8 +71,10 @@ class People(BaseModel):
             )
         return template.format(person=self.one, garment=garment)
 
-    def of(self, count: int) -> str:
-        """The words for one or more people."""
+    def of(self, count: int, *, are_all: bool) -> str:
+        """The words for one person, for several, or for a number that is not known."""
+        if not are_all and count == 1:
+            return self.one_or_more
         return {1: self.one, 2: self.two}.get(count, self.several)
 
 
