@@ -1,7 +1,7 @@
 """Tells languages of one script apart by letters that only one of them has, in short texts too.
 
-Russian has no і, Ukrainian no ы, Arabic no پ. A letter that several languages share proves nothing,
-and a text with letters of both may quote a name.
+Russian has no і, Ukrainian no ы, Arabic no پ. Words and endings count as such letters do. A letter
+that several languages share proves nothing, and a text with letters of both may quote a name.
 """
 
 import re
@@ -23,8 +23,15 @@ def _letters(own: str, foreign: str) -> _Letters:
 
 
 _URDU = "ٹڈڑںےہھ"
+# Words and endings of Russian that Ukrainian lacks: "и", "спит", "коричневая", "играет".
+_RUSSIAN = re.compile(
+    r"[ёъыэ]|(?<!\w)(?:[Ии]|[Сс]|[Кк]|[Ии]з|[Пп]од|[Гг]де|[Ии]ли|[Чч]то|сидит|стоит|лежит|спит|бежит"
+    r"|смотрит|держит|висит|летит|говорит|едет|идет|плывет|несет|ест|пьет|растет|[Кк]от|[Чч]еловек"
+    r"|[Рр]ебенок|[Дд]ети)(?![\w.])|\w{3}(?:(?<!згр)ая|(?<!кан)ое|ие|ее|яя)(?!\w)"
+    r"|\w{2}(?:ает|яет|ует|еет|ной|шой|ской)(?!\w)"
+)
 _ALPHABETS = {
-    "uk": _letters("іїєґ", "ёъыэ"),
+    "uk": _Letters(re.compile("[іїєґ]", re.IGNORECASE), _RUSSIAN),
     "ru": _letters("ёъыэ", "іїєґўђјљњћџѓќѕ"),
     "be": _letters("ўі", "ищъїєґ"),
     "bg": _letters("ъщ", "ёыэіїєґў"),

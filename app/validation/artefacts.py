@@ -36,9 +36,9 @@ _BRACKET_ELEMENT = re.compile(
 )
 _CITATION = re.compile(
     r"【\d[^【】\n]{0,60}】|:contentReference\[[^\[\]\n]{0,60}\](?:\{[^{}\n]{0,40}\})?"
-    r"|\ue200[^\ue201\n]{0,200}\ue201"
+    r"|\ue200[^\ue201\n]{0,200}\ue201|\[\^\w{1,12}\](?:[:：][^\n]{0,300})?"
 )
-"""Marks of search tools: "【1†source】"."""
+"""Marks of search tools, and footnotes: "【1†source】", "[^1]: The picture."."""
 _LINE_END_ESCAPE = re.compile(rf"(?:\\{{1,4}}r)?\\{{1,4}}n{_NO_COMMAND}")
 _URL_ENCODED_LINE_END = re.compile(r"(?:%0[Dd])?%0[Aa]")
 # Beside a sentence: inside, "50%20" may be a share and a number, and a file name stays one.
@@ -88,7 +88,7 @@ _DANGLING_ITEM = re.compile(
 # "Pier no. 2.", "Hauptstr. 5.", "Piano sonata op. 27."
 _NUMBERED_WORD = re.compile(
     r"(?:\b(?:[A-Z]|nos?|nr|vols?|figs?|pp?|chs?|arts?|ca|approx|č|čl|ul|br|opp?|apt|rm|bldg|ste|sts?"
-    r"|secs?|sect|ed|rev|ver?|pts?|pl|tabs?|eq|eqs|lvl|vs|etc|incl)|str)\.[\"”»)]?$",
+    r"|secs?|sect|ed|rev|ver?|pts?|pl|tabs?|eq|eqs|lvl|vs|etc|incl|gr|abb|bd|kap|jg|bj|pág|núm|cap|tav|rys|obr|sl|god|pos|mod|typ|kat)|str)\.[\"”»)]?$",
     re.IGNORECASE,
 )
 _HALF_FIRST_TOKEN = re.compile(

@@ -38,6 +38,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "step and two quotation marks": r"(?i:step)\s\d:\s[\"'“„«‘]{2}",
         "words before an option": r"(?:[a-z]\w{0,20}\s){1,3}(?=[A-Z\u00c0-\u00de\u0400-\u9fff])"
         rf"(?i:{OPTION_WORDS}|caption|alt text)\s?(?:1|[aA])?\s?(?:[:：→]|->|=>)",
+        "name of a reader": r"@\w{1,30}[:,]?\s(?=[\"'“„«(\[]?[^\W\d_a-z]|\w{1,12}[:：]\s)"
+        r"|@(?:user|assistant)\b",
         "remark to the reader": r"P\.?S[.:]\s|(?i:why this works|disclaimer|nota bene)\s?[:：]",
         "first of two numbers": r"[①❶](?!.{1,1000}[②❷])",
         "name of an option alone": rf"(?i:{OPTION_WORDS})\s?#?"
@@ -73,7 +75,9 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "role of a kind": r"(?i:ai assistant|ai model|vision model|human|agent|you|me"
         r"|(?:speaker|user) \d)\s?[:：]\s",
         "token glued to a word": rf"[A-Za-z][a-z]{{0,11}}\d{{2,6}}(?=[{_CAPITAL}])",
-        "field glued to a word": r"(?:\d{1,3}|[a-z_]{2,20})[,;](?=[^\W\d_\"“])",
+        "field glued to a word": r"(?:\d{1,3}|[a-z_]{2,20})[,;](?=[^\W\d_\"“])"
+        r"|\d{1,3}[,;]\s?\d{1,2}[.)]\s",
+        "signature": r"(?i:(?:best|kind|warm) regards|sincerely|yours truly),",
         "words before another script": r"[A-Z][\w ]{1,30}:\s[\x20-\x7e]{1,40}\s[\u3040-\u9fff]",
         "role glued to a word": r"(?:user|assistant|system|analysis|commentary)"
         rf"(?:final)?(?=[{_CAPITAL}])|assistantfinal\b",
@@ -99,7 +103,7 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "label in a quotation": r"[\"'“”„«‹「『]\s?"
         r"(?i:the (?:caption|alt text|description)"
         r" (?:is|was|(?:could|would|might|can|may) be)|step \d"
-        r"|(?:caption|alt(?: text)?|output|answer|description|concise|seo|detailed)"
+        r"|(?:caption|alt(?: text| attribute)?|output|answer|description|concise|seo|detailed)"
         r"(?:\s?#?(?:\d|[a-c]\b))?"
         rf"|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：–—-]\s",
         "number before an open quotation": r"\d{1,2}\s[\"“„«「『‹]"
@@ -136,7 +140,10 @@ LAST: Mapping[str, re.Pattern[str]] = {
         r"|finished|hope (?:that|this|it) helps|end of \w+)[.! ]{0,3}$",
         "word for an option": rf"{_END}\W{{0,5}}(?i:(?:second|2nd|next|another|other)\s)?"
         rf"(?i:{OPTION_WORDS}|alt|caption|second|2nd|another)"
-        r"\s?(?:\d|[A-Ca-c]|assistant|user|model)?\W{0,5}$",
+        r"\s?(?:\d|[A-Ca-c]|assistant|user|model)?\W{0,5}(?:[(\[]\d{1,2}[)\]])?$",
+        "half a member of JSON": rf"{_AFTER_END}\s?[\"”»],\s?[\"“„«]\w{{0,20}}$",
+        "signature": rf"{_AFTER_END}\s?(?i:(?:(?:best|kind|warm) regards|sincerely|yours)[,.]?\s?)?"
+        r"(?i:your (?:ai |image )?assistant)\b.{0,20}$",
         "number and word for an option": r"\s(?:\d{1,3}/\d{1,3}|\d{1,2}\))\s"
         rf"(?i:{OPTION_WORDS})\W{{0,3}}$",
         "joining word": rf"{_AFTER_END}\s?(?i:or|oder|ou|oppure|lub|ili|или|または|或者)\W{{0,3}}$",

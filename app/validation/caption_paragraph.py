@@ -8,7 +8,12 @@ from app.validation.labels import Section, match_label
 from app.validation.languages import Language
 from app.validation.markup import LineKind, MarkupLine
 from app.validation.preambles import is_preamble
-from app.validation.sentences import ends_sentence, join_sentences, split_sentences
+from app.validation.sentences import (
+    SENTENCE_ENDS,
+    ends_sentence,
+    join_sentences,
+    split_sentences,
+)
 
 # A line of an outline: "Setting: ...", "Colours: ...".
 _LABELLED_LINE = re.compile(r"[^.:]{2,40}:(?:\s|$)")
@@ -20,6 +25,23 @@ _STYLE_LABEL = re.compile(
     re.IGNORECASE,
 )
 
+# The label of a second caption, in another style, after the first one.
+_FURTHER_STYLE = re.compile(
+    r"\W{0,4}(?:seo|detailed|long(?:er)?|extended|descriptive)(?: (?:version|caption))?\W{0,4}"
+    r"(?:[:：→–—-]|$)",
+    re.IGNORECASE,
+)
+# "[125/160]", "(37 characters)", "[/center]", "\\label{fig:a} ###", "lang: en" after a sentence.
+_NOTES_AT_END = re.compile(
+    r"(?:[}>\s]{0,3}(?:\[[^\[\]\n]{0,40}\]|\([^()\n]{0,60}\)|\\[a-z]{2,12}\{[^{}\n]{0,40}\}|#{1,6}+"
+    r"|[\[(][^\[\]()\n]{0,40}(?=\s{0,4}$)|\s\w{2,20}:\s[^\n.:]{1,30})){1,6}+\s{0,4}$"
+)
+_SENTENCE_END = re.compile(rf"[{SENTENCE_ENDS}](?!\w)")
+_LOWER_WORD = re.compile(r"[^\W\d_]{2}(?<![A-Z]{2})")
+_TAIL_CHARS = 40
+_LOOSE_END = "<>|*_`~{}[]()/\\\"'”» "
+"""Signs of cut markup that may follow the end of a sentence."""
+_END_CHARS = 120
 _OPENING_QUOTES, _CLOSING_QUOTES = tuple('"“„«「『'), tuple('"”“»」』')
 
 
@@ -37,6 +59,8 @@ class _LabelledSection:
     section: Section | None
     """None: the lines before the first label."""
     lines: list[MarkupLine] = field(default_factory=list)
+    is_further_style: bool = False
+    """Its label names a style that is asked for after another one: "SEO", "Detailed"."""
 
 
 @dataclass(slots=True)
@@ -63,12 +87,23 @@ def extract_caption_paragraph(
     wanted: tuple[Section, ...] = ("caption", "description")
     if prefers_description:
         wanted = ("description", "caption")
+    for part in () if prefers_description else _before_further_style(sections):
+        first = _extract_prose(part.lines, languages, joins_list=False)
+        if _ends_sentence(first.text):
+            return first  # its own label is not at the start of a line
     for name in (*wanted, "option", "title"):
-        for part in sections:
-            if part.section == name:
-                found = _extract_prose(part.lines, languages, joins_list=prefers_description)
-                if found.text:
-                    return found
+        offered = [
+            (found, part.is_further_style)
+            for part in sections
+            if part.section == name
+            and (
+                found := _extract_prose(part.lines, languages, joins_list=prefers_description)
+            ).text
+        ]
+        if offered:
+            whole = (one for one, is_further in offered if not is_further)
+            # A title may stand under the first label: "Caption: Dog. Alt text: A dog runs."
+            return next((one for one in whole if _ends_sentence(one.text)), offered[0][0])
     found = _extract_prose(sections[0].lines, languages, joins_list=prefers_description)
     if found.text:
         # An unknown label before known ones: "Setting: a room", "Subject: two cats".
@@ -76,6 +111,12 @@ def extract_caption_paragraph(
         return CaptionParagraph(found.text, is_outline=found.is_outline or is_item)
     # Only labels and headings: returned as they are, for the rules to reject.
     return CaptionParagraph(" ".join(line.text for line in lines if line.text))
+
+
+def _before_further_style(sections: list[_LabelledSection]) -> list[_LabelledSection]:
+    """The sections that may hold a first caption, where a further one in another style follows."""
+    further = next((at for at, one in enumerate(sections) if one.is_further_style), 0)
+    return [one for one in sections[:further] if one.section in (None, "caption", "description")]
 
 
 def _split_by_labels(
@@ -87,7 +128,11 @@ def _split_by_labels(
         if label is None:
             sections[-1].lines.append(line)
             continue
-        sections.append(_LabelledSection(label.section))
+        sections.append(
+            _LabelledSection(
+                label.section, is_further_style=_FURTHER_STYLE.match(line.text) is not None
+            )
+        )
         if label.rest:
             sections[-1].lines.append(MarkupLine("text", label.rest))
     return sections
@@ -97,23 +142,25 @@ def _extract_prose(
     lines: Sequence[MarkupLine], languages: tuple[Language, ...], *, joins_list: bool
 ) -> CaptionParagraph:
     blocks = _group_into_blocks(lines)
-    while blocks and _is_before_caption(blocks[0], languages):
-        blocks.pop(0)
+    _drop_preambles(blocks, languages)
     _drop_list_introductions(blocks)
+    _drop_preambles(blocks, languages)  # "Sure!", where an introduction followed it
     paragraphs: list[str] = []
-    for block in blocks:
+    for at, block in enumerate(blocks):
         if block.kind in ("heading", "rule"):
             if _is_complete(paragraphs, block.kind):
                 break
             continue
         if block.is_list:
-            if paragraphs:
+            if paragraphs and not _is_title_before(paragraphs, block):
                 break
+            if _is_title(block, blocks[at + 1 : at + 2]):
+                continue
             return _extract_from_list(block, joins_list=joins_list)
         paragraph = block.texts[0]
         if paragraphs and any(language.closing_remark.match(paragraph) for language in languages):
             break
-        if paragraphs and all(map(_is_quotation, (paragraphs[0], paragraph))):
+        if paragraphs and _is_quotation(paragraph) and _ends_in_quotation(paragraphs[0]):
             break  # alternatives
         paragraphs.append(paragraph)
     return CaptionParagraph(
@@ -121,19 +168,57 @@ def _extract_prose(
     )
 
 
+def _drop_preambles(blocks: list[_Block], languages: tuple[Language, ...]) -> None:
+    while blocks and _is_before_caption(blocks[0], languages):
+        blocks.pop(0)
+
+
+def _ends_sentence(text: str) -> bool:
+    """Whether a sentence ends there, signs of cut markup aside."""
+    end = text[-_END_CHARS:].rstrip("\"'”» ")
+    if ends_sentence(_NOTES_AT_END.sub("", end).rstrip(_LOOSE_END)):
+        return True
+    *_, tail = _SENTENCE_END.split(end[-_TAIL_CHARS:])
+    return tail != end[-_TAIL_CHARS:] and not _LOWER_WORD.search(tail)
+
+
 def _is_before_caption(block: _Block, languages: tuple[Language, ...]) -> bool:
     return block.kind == "rule" or (block.kind == "text" and is_preamble(block.texts[0], languages))
+
+
+def _is_title(block: _Block, following: list[_Block]) -> bool:
+    """Whether it is one item that is no sentence, before a paragraph of sentences."""
+    return (
+        len(block.texts) == 1
+        and not _ends_sentence(block.texts[0])
+        and any(one.kind == "text" and _ends_sentence(one.texts[0]) for one in following)
+    )
+
+
+def _is_title_before(paragraphs: list[str], block: _Block) -> bool:
+    """Whether no sentence stands before one item, or a numbered one, that is a sentence."""
+    return (
+        (block.kind == "number" or len(block.texts) == 1)
+        and _ends_sentence(block.texts[0])
+        and not any(map(_ends_sentence, paragraphs))
+    )
 
 
 def _is_complete(paragraphs: list[str], next_kind: LineKind) -> bool:
     """Whether what follows a heading or a rule is a note or another caption."""
     if next_kind == "heading":
         return bool(paragraphs)
-    return any(map(ends_sentence, paragraphs))
+    return any(map(_ends_sentence, paragraphs))
 
 
 def _is_quotation(paragraph: str) -> bool:
     return paragraph[:1] in _OPENING_QUOTES and paragraph[-1:] in _CLOSING_QUOTES
+
+
+def _ends_in_quotation(paragraph: str) -> bool:
+    """Whether it is quoted, or ends in a quoted sentence: a name in quotation marks may do so."""
+    is_closed = paragraph[-1:] in _CLOSING_QUOTES
+    return is_closed and (paragraph[0] in _OPENING_QUOTES or ends_sentence(paragraph))
 
 
 def _drop_list_introductions(blocks: list[_Block]) -> None:
@@ -198,12 +283,12 @@ def _extract_from_list(block: _Block, *, joins_list: bool) -> CaptionParagraph:
 
 def _drop_fragments(paragraphs: list[str]) -> list[str]:
     """Without titles and keyword lists, where there are sentences beside them."""
-    kept = [text for text in paragraphs if ends_sentence(text)]
+    kept = [text for text in paragraphs if _ends_sentence(text)]
     if not kept:
         return paragraphs[:1]
     # The token ceiling may have cut the last paragraph: its whole sentences are kept.
     last = paragraphs[-1]
-    if not ends_sentence(last) and len(last) > 60 and not _is_keyword_list(last):
+    if not _ends_sentence(last) and len(last) > 60 and not _is_keyword_list(last):
         kept.append(last)
     return kept
 

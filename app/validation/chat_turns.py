@@ -115,6 +115,7 @@ ROLES_LEFT = {
     "role in capitals": r"(?<!\w)(?:USER|HUMAN|ASSISTANT|SYSTEM)\]"
     r"|^(?:USER|HUMAN|ASSISTANT|SYSTEM)[:：]",
     "speaker first": rf"^(?:{_SPEAKERS_TITLE})\s?[:：]",
+    "speaker in lower case": r"(?<!\w)(?:ai|bot|gpt|assistant):\s",
     "role last": r"[.!?。]\s?\S{1,3}\s(?:user|assistant)$",
     "role between sentences": rf"{_AFTER_SENTENCE}\s?(?:{_INLINE_ROLES}){{1,3}}{_NO_PROSE_FOLLOWS}",
     "speaker between sentences": rf"[.!?。]\s?(?:{_SPEAKERS_TITLE})\s?[:：]",
@@ -149,6 +150,11 @@ _INTERJECTION_ALONE = re.compile(
     r"|\W{0,4}(?:sure|certainly|of course|okay|ok|perfect|good|great|done|yes)\W{0,4}",
     re.IGNORECASE,
 )
+# A reply only where no other turn has text.
+_TITLE_ALONE = re.compile(
+    r"[^*#\n]{0,40}(?:\*\*[^*\n]{1,80}\*\*|#{1,6} [^\n]{1,80})(?<![.!?]\*\*)"
+    r"\s{0,9}(?:\\caption\{)?"
+)
 # One of these is part of every mark: without any nothing else is searched for.
 _HINTS = (
     *_ROLES.split("|"), *_SPEAKERS.split("|"), "_", "▁", "<s>", "</s>", "bos", "begin", "end",
@@ -178,7 +184,7 @@ def assistant_turn(text: str) -> str:
     else:
         speaker = _SPEAKER_LABEL.match(text)
         text = text if speaker is None else text[speaker.end() :]
-    start = 0
+    start, title = 0, ""
     for boundary in _BOUNDARY.finditer(text):
         turn = text[start : boundary.start()]
         reply = _reply_in(turn, is_of_user=is_of_user)
@@ -190,13 +196,16 @@ def assistant_turn(text: str) -> str:
             or (_is_of_model(role) and _ENDS_IN_QUESTION.search(reply))
             or (role.casefold() in _ANSWERS and _HEADED_REASONING.search(reply))
         )
-        if reply.strip() and not is_no_reply:
+        if _TITLE_ALONE.fullmatch(reply):
+            title = title or reply
+        elif reply.strip() and not is_no_reply:
             return reply
         # A header may have several tokens: without a role and text between, it goes on.
         if role or turn.strip():
             is_of_user = _IS_USER_ROLE.fullmatch(role) is not None
         start = boundary.end()
-    return _reply_in(text[start:], is_of_user=is_of_user)
+    last = _reply_in(text[start:], is_of_user=is_of_user)
+    return last if last.strip() else title
 
 
 def _is_of_model(role: str) -> bool:

@@ -36,9 +36,9 @@ _LENGTH_NOTE = re.compile(
     r"|حرف\w{0,3}|字符?|文字|글?자)[^()\[\]（）]{0,40}[)\]）]\s*$",
     re.IGNORECASE,
 )  # fmt: skip
-# "[125/160]", "— 37 characters" after a sentence.
+# "[125/160]", "— 37 characters", "[1][2]" after a sentence.
 _COUNT_NOTE = re.compile(
-    r"(?<=[.!?。！？।\"”“’»)）」』\]])\s?(?:\[?\d{1,4}\s?/\s?\d{1,4}\]?"
+    r"(?<=[.!?。！？।\"”“’»)）」』\]])\s?(?:\[?\d{1,4}\s?/\s?\d{1,4}\]?|(?:\[\d{1,2}\]\s?){1,4}"
     r"|[-–—|]\s\d{1,4} (?:characters|chars|words|tokens)"
     r"|(?:That|This|It)(?:['’]s| is| has| makes| comes to) (?:\w{1,12} ){0,2}"
     r"\d{1,4} (?:characters|chars|words|tokens)[^.]{0,40}\.?)\s*$"
@@ -74,9 +74,9 @@ _INLINE_HEADING = re.compile(
     re.IGNORECASE,
 )
 _LABELLED_REASONING = re.compile(
-    r"[\W_]{0,4}(?:reasoning|analysis|thoughts?|thinking|explanation|observations?)"
+    r"^[\W_]{0,4}(?:reasoning|analysis|thoughts?|thinking|explanation|observations?)"
     r"[*_]{0,2}\s?[:：]",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _ANSWER_AFTER_REASONING = re.compile(
     r"(?<=[.!?。])[ \t]{0,4}(?=[*_]{0,2}(?:final )?(?:answer|response|output|caption|alt[ -]?text)"
@@ -204,7 +204,7 @@ def _clean_layer(
 def _split_sections(text: str) -> str:
     """The text with every inline heading, and an answer after reasoning, on a line of its own."""
     text = _INLINE_HEADING.sub(r"\n### \1\n", text)
-    if _LABELLED_REASONING.match(text):
+    if _LABELLED_REASONING.search(text):
         text = _ANSWER_AFTER_REASONING.sub("\n", text)
     return text
 

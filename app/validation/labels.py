@@ -29,6 +29,13 @@ _LABEL_END = re.compile(
     r"|\s{0,2}(?:→|⇒|➜|➔|[-=]{1,2}>)\s*"
 )
 
+# The number of a figure, which is no number of an alternative: "Figure 2: ", "Abb. 3: ".
+_FIGURE = re.compile(
+    r"(?:fig(?:ure|ura|uur|ur)?|abb(?:ildung)?|afb(?:eelding)?|slika|rys(?:unek)?|obr(?:ázek)?"
+    r"|kuva|ábra|şekil|рис(?:унок)?|слика|図|图|圖|그림|الشكل)[. ]{0,2}"
+    r"\d{1,3}(?:[.-]\d{1,2})?[a-z]?\s?[:：]\s{0,4}(?=\S)",
+    re.IGNORECASE,
+)
 _LABEL_MAX_CHARS = 40
 """A label that follows another one, and nothing else on its line."""
 _REMARK = re.compile(r"\s?\([^()]{0,60}\)")
@@ -49,6 +56,9 @@ def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | No
     """The label that a line starts with, or None."""
     if line.kind in ("blank", "rule") or not line.text:
         return None
+    figure = _FIGURE.match(line.text)
+    if figure is not None:
+        return Label("caption", capitalise(line.text[figure.end() :]))
     for section, pattern in _label_patterns(languages):
         match = pattern.match(line.text)
         if match is None:
@@ -56,28 +66,32 @@ def match_label(line: MarkupLine, languages: tuple[Language, ...]) -> Label | No
         rest = line.text[match.end() :]
         end = _LABEL_END.match(rest)
         if end is not None:
-            rest = rest[end.end() :].strip("* ")
             if end["number"] not in (None, "1"):  # the second of several
                 section = "other"
-            if rest.startswith("assistant "):
-                rest = assistant_turn(rest).lstrip()
-            rest = _BLOCK_SCALAR.sub("", rest)
-            inner = _label_alone(rest.lstrip("#* \"'“„«‘"), languages)
-            if inner is not None:  # "Answer: ### Caption"
-                return inner
-            if IDENTIFIER_ALONE.fullmatch(rest):  # the caption follows on the next line
-                return Label(section, "")
-            # A capital would hide a role, a token or the letter of an item from the rules.
-            first_word = rest.lstrip("\"'“„«‘([{").partition(" ")[0]
-            is_word = first_word.replace("-", "").isalpha() or len(first_word) == 1
-            is_kept = is_stray_word(first_word) or not (is_word or first_word[-1:] in ",;’")
-            return Label(section, rest if is_kept else capitalise(rest))
+            return _label_before(rest[end.end() :].strip("* "), section, languages)
         # A label without a colon counts where nothing else is on its line.
         if not _REMARK.sub("", rest, count=1).strip() and (
             line.kind == "heading" or section != "option"
         ):
             return Label(section, "")
     return None
+
+
+def _label_before(rest: str, section: Section, languages: tuple[Language, ...]) -> Label:
+    """The label of this section, of which the text after its colon is known."""
+    if rest.startswith("assistant "):
+        rest = assistant_turn(rest).lstrip()
+    rest = _BLOCK_SCALAR.sub("", rest)
+    inner = _label_alone(rest.lstrip("#* \"'“„«‘"), languages)
+    if inner is not None:  # "Answer: ### Caption"
+        return inner
+    if IDENTIFIER_ALONE.fullmatch(rest):  # the caption follows on the next line
+        return Label(section, "")
+    # A capital would hide a role, a token or the letter of an item from the rules.
+    first_word = rest.lstrip("\"'“„«‘([{").partition(" ")[0]
+    is_word = first_word.replace("-", "").isalpha() or len(first_word) == 1
+    is_kept = is_stray_word(first_word) or not (is_word or first_word[-1:] in ",;’")
+    return Label(section, rest if is_kept else capitalise(rest))
 
 
 def _label_alone(text: str, languages: tuple[Language, ...]) -> Label | None:

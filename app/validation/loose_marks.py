@@ -31,7 +31,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "full stop after a closing mark": r"[.。…][\"“”’»«)\]]{1,2}[.,;][\"'”’»]?$",
         "empty quotation": r"“\s?”|„\s?“|«\s?»|\"\"",
         "closing mark before a word": r"“.{0,1000}\s”(?=\w)|[^\W\d]\"(?!s\b)[^\W\d]",
-        "run of quotation marks": rf"[{_ANY_QUOTE}']{{3}}",
+        "run of quotation marks": rf"[{_ANY_QUOTE}']{{3}}|[\"'][」』][\"']",
         "run of brackets": rf"^(?:[{_ANY_QUOTE}{_BRACKETS}'|`]\s?){{3}}"
         rf"|[{_ANY_QUOTE}{_BRACKETS}]{{4}}|^[(\[{{<][\"'“„«‘]",
         "number in an open quotation": r"^(?:[\"'“„«‘(]\s?\d{1,2}|[\"'“„«‘]\s?[a-hA-H])[.)]\s"
@@ -41,8 +41,8 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         # Emphasis, rules, code
         "heading in an open quotation": r"^[\"'“”„«‘]\s?[#>*|]\s",
         "dashes first": r"^-{2,9}",
-        "rule in a line": rf"{_SENTENCE_END}[\"”»)\]]{{0,2}}\s\+?-{{3,9}}"
-        r"|^[A-Z]\w{0,20}\s-{3,9}\s|\w-{3,9}|-{3,9}\w",
+        "rule in a line": rf"{_SENTENCE_END}[\"”»)\]]{{0,2}}\s\+?(?:-{{3,9}}|={{3,9}}|\+{{3,9}})"
+        r"|^[A-Z]\w{0,20}\s-{3,9}\s|\s-{3,9}\s\(?\d{1,2}[.)]|\w-{3,9}|-{3,9}\w",
         "file name before a sentence": r"\w\.(?:jpe?g|png|gif|webp|svg|bmp)\s?[-–—:]\s",
         "end of a tag in brackets": r"\[/[A-Za-z]{1,20}\]",
         "emphasis after a quotation": r"[\"'”’]\s\*",
@@ -55,14 +55,16 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         # Tags
         "arrow of a comment": r"-->",
         "half a tag": r"^[A-Za-z_]{1,20}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
-        r"|^[A-Za-z_]{2,20}\d{2,6}>"
+        r"|^[A-Za-z_]{2,20}\d{2,6}>|^[A-Za-z_]{2,20}=\w{1,30}>"
         r"|^(?:em|strong|div|span|br|li|td|figcaption|figure|caption|alt|p|b|q|h[1-6])(?=[A-Z][a-z])"
         r"|^[\"'“„«‘]?0x[0-9A-Fa-f]{2}>"
         r"|\b[a-z]{2,12}(?:\d{2,6}>|>(?=\S))",
+        "name of a note": r"\[!\w{1,20}\]",
         "half an image's place": r"^[Ii](?:mg|mage)[ _#-]{0,2}\d{1,3}\]",
         # Words
         "names of columns first": r"\b[A-Za-z_]{1,20},[a-z_]{1,20}\s\d{1,2},",
-        "name of a field": r"(?<!\w)[a-z]{2,20}_[a-z]{2,20}:|(?<!\w):[a-z_]{2,20}:|\w::",
+        "name of a field": r"\s(?:lang|tags):\s[^\W\d_]"
+        r"|(?<!\w)[a-z]{2,20}_[a-z]{2,20}:|(?<!\w):[a-z_]{2,20}:|\w::",
         "speaker first": r"^\W{0,3}(?:\w+ )?(?:AI|Bot|GPT|ChatGPT)[:：]\s",
         "answer without its question": r"^A:\s(?!.{0,1000}\bB\b)",
         "percent-encoded sign": r"%0[ADad]",
@@ -72,7 +74,10 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         r"(?=[A-Z\"\d(\[“„«]|[^\x00-\x7f])"
         r"|^[Ff]inal [Aa]nswer\s(?:caption|alt|text|output|description)\s"
         r"|^(?:Caption|Alt text)[, ]\s?(?=[A-Z\d\"'“„«»‹‘「『])"
-        r"|^\W{0,3}(?:Caption|Alt text)\s\|",
+        r"|^\W{0,3}(?:Caption|Alt text)\s\||^Concise\s(?=[^\W\d_a-z]\w*\s[^\W\d_A-Z])"
+        r"|^(?:Concise|Detailed|SEO)\s(?:An?|The|Two)\s",
+        "style of a caption": rf"(?:^|{_SENTENCE_END}\s?)[Ss]tyle:\s"
+        r"(?:concise|detailed|seo|short)\b",
         "letter of an item after a sentence": rf"^(?!.{{0,1000}}\b[aA1]\))"
         rf".{{0,1000}}{_SENTENCE_END}[\"”»)]?\s?[b-h]\)\s"
         rf"|{_SENTENCE_END}\s\d\)\s[B-H]\)\s",

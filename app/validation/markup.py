@@ -27,15 +27,21 @@ _ANSWER_KEYS = (
 _MAX_DEPTH = 4
 # A member of JSON that is cut, or in other text, or written as in Python.
 _JSON_MEMBER = re.compile(
-    r"(?:^\s{0,9}|[\"'])"
+    r"(?:^\s{0,9}|\n\s{0,9}|[\"'])"
     r"(?:alt[_ -]?text|alt|(?:image_)?(?:caption|description)|text|(?:final_)?answer"
     r"|output|response|result|content|</?[a-z_]{2,30}>)[\"']\s{0,9}:\s{0,9}"
     r"(?:\"(?P<double>(?:[^\"\\]|\\.){1,4000}+)|'(?P<single>(?:[^'\\]|\\.|'(?=\w)){1,4000}+))",
     re.IGNORECASE,
 )
+# What stands before the second of several captions, where the key of the first one is gone.
+_CUT_STRING = re.compile(
+    r"\s{0,9}[\"'`]{0,3}(?P<text>(?:[^\"\\]|\\.){12,2000}+)\"\s?[}\])]{0,3}\s?,\s?[\[{(]{0,3}\s?$",
+    re.DOTALL,
+)
 _NUMBERED_KEY = re.compile(r"(?:(?:option|version|alternative|caption|alt|description)_?)?[1-9a-d]")
 _FENCE = re.compile(r"^[ \t]*(?:`{2,6}|~{2,6})[ \t]*[\w+#.-]{0,20}[ \t]*$", re.MULTILINE)
 _SENTENCE_ENDS = (".", "!", "?", "。", "।")
+_CLOSERS = "\"'”’»)]}> "
 _FENCE_WORD = r"(?:json|text|txt|plaintext|html|xml|markdown|md|yaml|python)\b"
 _FENCE_FIRST = re.compile(rf"\s{{0,9}}(?:`{{1,6}}+|~{{2,6}}+)(?:[ \t]?{_FENCE_WORD})?+(?=[^\n])")
 _ODD_FENCE = re.compile(
@@ -58,7 +64,8 @@ _TAG = re.compile(
 _PROSE_IN_TAG = re.compile(r"[a-zA-Z][^=\s]{0,20}(?:\s[^=\s]{1,30}){2}[^=]*$")
 _OUTER_TAGS = re.compile(
     r"^(?:\s{0,9}<(?:p|div|span|b|i|u|em|strong|q|center|figure|figcaption|caption|blockquote|answer"
-    r"|alt|alt_text|h[1-6])(?:\s[^<>]{0,200})?>){1,9}"
+    r"|alt|alt_text|h[1-6])(?:\s(?![^<>]{0,100}(?:alt|text|caption|description)\s?=)[^<>]{0,200})?>)"
+    r"{1,9}"
     r"|(?:</(?:p|div|span|b|i|u|em|strong|q|center|figure|figcaption|caption|blockquote|answer|alt"
     r"|alt_text|h[1-6])>\s{0,9}){1,9}$",
     re.IGNORECASE,
@@ -99,9 +106,15 @@ _ITALIC = re.compile(
 )
 _CODE = re.compile(r"`{1,3}([^`\n]{1,2000})`{1,3}")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
+_TITLE_MAX_CHARS = 20
+"""A longer heading that ends in a full stop is a sentence."""
 _RULED_HEADING = re.compile(r"(?:-{2,9}|={2,9})\s?([^\W\d][^\n=]{0,60}?)\s?(?:-{2,9}|={2,9})")
 _LATEX_COMMAND = re.compile(
     r"\\(?:noindent|newline|newpage|textbf|textit|boxed|begin|footnote|ref\b)"
+)
+# In JSON the first letters of commands are read as escapes: "\\noindent" as a line end.
+_COMMAND_IN_JSON = re.compile(
+    r"(?<!\\)\\(?=(?:noindent|newline|newpage|text|textbf|textit|boxed|begin|fbox|footnote|ref)\b)"
 )
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
 
@@ -116,7 +129,7 @@ def unwrap_json_and_html(answer: str) -> str:
             return caption
     if fenced != answer:
         before = answer[: answer.find("```")].strip() if "```" in answer else ""
-        if answer.count("```") == 1 and before.endswith(_SENTENCE_ENDS):
+        if answer.count("```") == 1 and before.rstrip(_CLOSERS).endswith(_SENTENCE_ENDS):
             return before  # the fence is the end of one that was cut
         # The fenced part is the answer only where nothing longer than a preamble precedes it.
         answer = fenced if len(before) < 200 and fenced.strip() else answer
@@ -162,26 +175,32 @@ def _parse_line(raw: str) -> MarkupLine:
     row = _TABLE_ROW.fullmatch(raw)
     if row is not None:
         cells = [cell.strip() for cell in raw.strip("|").split("|") if cell.strip()]
-        cells = cells[1:] if len(cells) > 1 and cells[0].isdigit() else cells  # a row's number
-        kind: LineKind = "table" if len(cells) > 1 else "text"
+        is_numbered = len(cells) > 1 and cells[0].isdigit()
+        cells = cells[1:] if is_numbered else cells
+        kind: LineKind = "table" if len(cells) > 1 else "number" if is_numbered else "text"
         return MarkupLine(kind, _strip_inline_markup(", ".join(cells)))
     heading = _HEADING.fullmatch(raw)
     if heading is not None:
-        return MarkupLine("heading", _strip_inline_markup(heading.group(1)).rstrip("# "))
+        title = _strip_inline_markup(heading.group(1)).rstrip("# ")
+        return MarkupLine("text" if _is_sentence(title) else "heading", title)
     ruled = _RULED_HEADING.fullmatch(raw)
     if ruled is not None:
-        return MarkupLine("heading", ruled[1])
+        return MarkupLine("text" if _is_sentence(ruled[1]) else "heading", ruled[1])
     bold = _BOLD_LINE.fullmatch(raw)
     # A line in bold is a heading, unless it is a sentence: then it is an emphasised caption.
     if bold is not None and not re.search(r"[.!?。！？]$", bold.group(1).strip()):
         return MarkupLine("heading", _strip_inline_markup(bold.group(1)))
     bullet = _BULLET.fullmatch(raw)
-    if bullet is not None:
-        return MarkupLine("bullet", _strip_inline_markup(bullet.group(1)))
     number = _NUMBER.fullmatch(raw)
-    if number is not None:
-        return MarkupLine("number", _strip_inline_markup(number.group(1)))
-    return MarkupLine("text", _strip_inline_markup(raw))
+    item = bullet or number
+    plain = _strip_inline_markup(raw if item is None else item.group(1))
+    if not plain:
+        return MarkupLine("blank", "")
+    return MarkupLine("bullet" if bullet else "number" if number else "text", plain)
+
+
+def _is_sentence(title: str) -> bool:
+    return len(title) > _TITLE_MAX_CHARS and title.rstrip(_CLOSERS)[-1:] in (".", "。", "।")
 
 
 def _strip_inline_markup(text: str) -> str:
@@ -219,11 +238,16 @@ def _caption_from_json(text: str) -> str | None:
     )
     if text[:1] in ("{", "[") or is_string:
         try:
-            value = json.loads(text, object_pairs_hook=_first_of_equal_keys)
+            value = json.loads(
+                _COMMAND_IN_JSON.sub(r"\\\\", text), object_pairs_hook=_first_of_equal_keys
+            )
             return _find_caption(value, _MAX_DEPTH)
         except (ValueError, RecursionError):
             pass
     member = _JSON_MEMBER.search(text[:_MEMBER_MAX_START])
+    first = member and _CUT_STRING.fullmatch(text[: member.start()])
+    if first is not None:
+        return _unescape(first["text"])
     member = member and _JSON_MEMBER.match(text, member.start())
     # A mark within the string would end it too soon.
     if member is None or not _MEMBER_END.match(text, member.end()):
@@ -264,6 +288,7 @@ def _find_caption(value: object, depth: int) -> str | None:
 
 
 def _unescape(text: str) -> str:
+    text = _COMMAND_IN_JSON.sub(r"\\\\", text)
     try:
         return str(json.loads(f'"{text.rstrip(chr(92))}"'))
     except ValueError:

@@ -27,6 +27,8 @@ _RUN_AROUND = re.compile(
     r"(?:(?P<run>([\"'`])\2{1,2}+)(?P<inner>[^\"'`].{0,4000})(?P=run)|``(?P<tex>[^`].{0,4000})'')",
     re.DOTALL,
 )
+_QUOTATION_LEFT_OPEN = re.compile(r"[.!?]\s\"[^\W\d_][^\"]{0,1000}$")
+"""After a sentence: the first word of another text, whose end is missing."""
 _ITEM = re.compile(r"\W\w.$")
 _LOOSE_ENDS = " \n`*|_~"
 
@@ -60,7 +62,7 @@ def has_unmatched_quotation(text: str) -> bool:
     between two spaces is sure to be left over.
     """
     marks = marks_in(text, '"')
-    if ' " ' in text:
+    if ' " ' in text or _QUOTATION_LEFT_OPEN.search(text):
         return True
     if len(marks) != text.count('"'):
         return False

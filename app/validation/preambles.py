@@ -12,7 +12,8 @@ _AMBIGUOUS_LABELS = frozenset({
     "resultat", "resultado", "risultato", "respuesta", "resposta", "risposta", "réponse",
     "reply", "model output", "model response", "prediction", "pred", "ans", "re", "in brief",
     "tl;dr", "action input",
-    "id", "concise", "short", "short version", "seo", "detailed",
+    "id", "concise", "short", "short version", "seo", "detailed", "long", "longer", "shorter",
+    "medium", "brief",
     "résultat", "antwort", "ergebnis", "wynik", "odpowiedź", "opis", "beschreibung", "description",
 })  # fmt: skip
 _PREAMBLE_MAX_CHARS = 60
@@ -74,7 +75,7 @@ def _after_interjections(text: str, languages: tuple[Language, ...]) -> str | No
 
 
 def _is_interjection(text: str, languages: tuple[Language, ...]) -> bool:
-    return any(language.interjection.fullmatch(text.rstrip(".! ")) for language in languages)
+    return any(language.interjection.fullmatch(text.rstrip(".!。！ ")) for language in languages)
 
 
 def _announces_caption(lead: str, languages: tuple[Language, ...]) -> bool:

@@ -7,6 +7,7 @@ takes 2 ms where a regular expression of the same tokens takes 60.
 import functools
 import re
 
+from app.validation.alternatives import OPTION_WORDS
 from app.validation.chat_turns import assistant_turn
 
 MAX_DRAFT_CHARS = 5_000
@@ -38,6 +39,15 @@ _ANSWER_STARTS = _any_of(
     "<|channel|>final<|message|>", "<|begin_of_box|>", "<|begin_of_solution|>", "<answer>",
     "<final_answer>", "<conclusion>", "[BEGIN FINAL RESPONSE]", "assistantfinal",
 )  # fmt: skip
+# What follows a lone end token and is no answer, but the second of several.
+_SECOND_ALTERNATIVE = re.compile(
+    r"\s{0,9}(?:[-*_]{3}|(?P<bullet>[-*•])\s|[-*+#> \t]{0,6}(?:\(?2[.)]"
+    rf"|(?:{OPTION_WORDS}|alt|caption)\s?#?(?:2|b|two|ii)\b"
+    r"|(?:seo|detailed|long(?:er)?)\b))",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"^[ \t]{0,4}[-*•]\s", re.MULTILINE)
+_ALTERNATIVE_MAX_CHARS = 300
 _SPECIAL_TOKENS = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁|⁇"
     r"|data:\s?\[DONE\]|(?<=\n)data:\s*$|<unused\d{1,4}>|\[[gs]MASK\](?:\s?<?sop(?![a-z])>?)?|<[se]op>|\[/?(?-i:[A-Z]{2,20}(?:_[A-Z\d]{1,20}){1,3})\]|\[(?:IMG|MASK|SUFFIX|PREFIX|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
@@ -113,8 +123,21 @@ def _drop_reasoning(draft: "_TokenText") -> "_TokenText":
     if after is None:
         return draft if before is None else before
     after = after.before_first(_REASONING_STARTS) or after
+    if before is None:
+        before = _first_alternative(draft, after)
+        if before is not None:
+            return before
     # Some models answer first and reason afterwards.
     return after if before is None or str(after).strip() else before
+
+
+def _first_alternative(draft: "_TokenText", after: "_TokenText") -> "_TokenText | None":
+    """The first of several captions, between which a lone end token stands."""
+    second = _SECOND_ALTERNATIVE.match(str(after)[:40])
+    first = draft.before_first(_REASONING_ENDS)
+    if second is None or first is None or len(str(first)) > _ALTERNATIVE_MAX_CHARS:
+        return None
+    return None if second["bullet"] and not _BULLET.search(str(first)) else first
 
 
 class _TokenText:

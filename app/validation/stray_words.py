@@ -17,7 +17,7 @@ _SPEAKERS = frozenset({"user", "assistant"})
 _FORMATS_TEXT = """
 json html xml yaml txt text plaintext markdown md csv python javascript js css output response
 answer result caption alt alt_text data tags keywords hashtags concise detailed seo inst sys end
-suffix prefix gmask sop bos eos
+suffix prefix gmask sop bos eos gemini claude copilot qwen llava deepseek
 """
 _STRAY_WORDS = _ROLES.union(_FORMATS_TEXT.split())
 _BEFORE_NAMES = frozenset({"model", "human", "system"})
@@ -39,6 +39,14 @@ _BEFORE_LETTER_A = frozenset({
     "panel", "part", "plan", "section", "track", "type", "version", "vitamin",
 })  # fmt: skip
 """Words that the letter A follows: "vitamin A tablets"."""
+_OBJECT_NAMES_TEXT = """
+airplane apple backpack banana bear bed bench bicycle bird boat book bottle bowl boy building cake
+cat chair child clock couch cow cup dog elephant face fork girl giraffe handbag horse house
+keyboard knife laptop man motorcycle mouse orange oven people person refrigerator sandwich sheep
+skateboard spoon suitcase surfboard table train tree truck umbrella woman zebra
+"""
+_OBJECT_NAMES = frozenset(_OBJECT_NAMES_TEXT.split())
+"""English names of what detectors find (the classes of COCO and more), before a box's caption."""
 _MIN_WORDS_OF_SENTENCE = 5
 _SIGN_OF_MARKUP = re.compile(r"[<>|{}\[\]`]")
 _LABEL_OR_SIGN = re.compile(
@@ -58,7 +66,7 @@ _LAST_WORD = re.compile(r"[^\W\d_]{1,20}$")
 # Abbreviations before a number or one more word, besides those that end no sentence anyway.
 _SHORTENED_TEXT = """
 incl excl approx mini maxi temp univ dept intl calif nos nr vol vols fig figs pp chs chap arts art
-al apt bd bldg eds op ste sec secs sect rev ver pts tab tabs eqs lvl opp abb núm pág
+al apt bd bldg eds op ste sec secs sect rev ver pts tab tabs eqs lvl opp abb núm pág gr
 """
 _SHORTENED = ABBREVIATIONS.union(_SHORTENED_TEXT.split())
 _STREET = "str"
@@ -95,6 +103,8 @@ def starts_with_stray_word(text: str, languages: tuple[Language, ...]) -> bool:
         if found and first[1].casefold() in _ROLES and ":" in first.group():
             return True
         rest = rest[first.end() :]
+        if not first[1].isdigit() and _begins_with_interjection(rest, languages):
+            return True
         if _LABEL_OR_SIGN.match(rest) and not first[1].isdigit():
             return True
         if _begins_sentence(rest, first[1], languages):
@@ -171,6 +181,14 @@ def _begins_sentence(text: str, after: str, languages: tuple[Language, ...]) -> 
     )
 
 
+def _begins_with_interjection(text: str, languages: tuple[Language, ...]) -> bool:
+    """Whether an answer begins there: "Sure! ..."."""
+    found = (language.interjection.match(text) for language in languages)
+    return any(
+        one is not None and text[one.end() :].lstrip()[:1] in tuple("!！,.") for one in found
+    )
+
+
 def _is_item_of_list(text: str, languages: tuple[Language, ...]) -> bool:
     letter = _LETTER_OF_ITEM.match(text)
     if letter is None:
@@ -185,11 +203,17 @@ def _is_item_of_list(text: str, languages: tuple[Language, ...]) -> bool:
 
 
 def _is_word_before_sentence(text: str, languages: tuple[Language, ...]) -> bool:
-    """Whether a word in lower case stands before a sentence with an article: "cat A dog runs"."""
+    """Whether a word in lower case stands before a sentence: "cat A dog runs".
+
+    A word of English counts before every sentence of another language, any word before an article.
+    """
     word = _LOWER_WORD.match(text)
     if word is None or not text[word.end() :]:
         return False
     first = word.group().strip()
+    if first in _OBJECT_NAMES and languages[0].code != "en" and ends_sentence(text):
+        rest = text[word.end() :]
+        return rest[0] > _LAST_LATIN_LETTER or _CAPITALISED.match(rest) is not None
     return (
         first not in _BEFORE_LETTER_A
         and not any(_is_function_word(first, language) for language in languages)

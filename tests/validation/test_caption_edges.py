@@ -13,6 +13,8 @@ LEFT_FIRST = {
     "step and two quotation marks": ["Step 1: '\"1) A dog runs."],
     "words before an option": ["caption Option A: A dog runs.", "text Caption → A dog."],
     "time and a speaker": ["12:03 PM - Claude: A dog runs.", "[12:03:15] bot: A dog."],
+    "name of a reader": ["@user Answer - A dog runs.", "@anna A dog runs.", "@user me: look"],
+    "signature": ["Best regards, Your assistant"],
     "remark to the reader": ["P.S. It is short.", "Why this works: It is short."],
     "first of two numbers": ["① A dog runs."],
     "name of an option alone": ["Option 1 (concise)", "Version A"],
@@ -98,7 +100,13 @@ LEFT_LAST = {
         "A dog 1/2 Option",
         "A sign 3) Variante",
     ],
-    "word for an option": ["A dog runs. Opción", "A dog runs. Alt 2"],
+    "word for an option": [
+        "Un perro corre. Version [1]",
+        "A dog runs. Opción",
+        "A dog runs. Alt 2",
+    ],
+    "half a member of JSON": ['A dog runs. ", "sc', "Pas trči.”, “"],
+    "signature": ["A dog runs. Your assistant 2.", "A dog runs. Best regards, Your assistant"],
     "joining word": ["A dog runs. OR", "Ein Hund läuft. Oder"],
     "number of a footnote": ["A dog runs. ²"],
     "Roman number": ["A dog runs. II."],
@@ -117,6 +125,7 @@ SIGNS_AT_EDGES = [
 ]  # fmt: skip
 WRITTEN_BY_PEOPLE = [
     "[sic] is tattooed on an arm.",
+    "@altwright on a mug.",
     "(a) A red cell, (b) a blue cell.",
     "#1 Dad is printed on a mug.",
     "A bowl of the dogs'.", "A 24\".", "A sign (“Go”).",

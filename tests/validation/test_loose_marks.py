@@ -56,6 +56,8 @@ LEFT_BY_WRAPPING = {
         "0x0A>A dog runs.",
         '"0x0A>| Caption',
     ],
+    "name of a note": ["[!NOTE] A dog runs."],
+    "style of a caption": ["A dog runs. Style: concise ; 2) A hound."],
     "half an image's place": ["img-0] A dog runs."],
     "names of columns first": ["id,caption 1,A dog runs."],
     "name of a field": ["alt_text: A dog runs."],
