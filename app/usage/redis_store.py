@@ -46,7 +46,8 @@ _QUOTA_PATIENCE_S = 0.25
 """How long Redis is waited for, once: longer than for a rate limit, because a key with a quota is
 refused where the reply is late."""
 _COUNT_PATIENCE_S = PATIENCE_S
-"""How long a request that is counted waits until Redis has its count. Then it is answered."""
+"""How long a request that is counted waits until Redis has its count. Then it is answered, and so
+are the next ones at once, until Redis has counts again."""
 _HOLD_S = 600
 """What a process that died has reserved is free again after this. Longer than any request."""
 _FORGET_AFTER_S = 24 * 3600
@@ -82,6 +83,8 @@ class RedisUsageStore(UsageStore):
         self._unstored: dict[KeyMonth, LocalCounts] = {}
         self._batches = self._last_batch = 0
         """How many were sent, and the number of the last one that Redis has confirmed."""
+        self._is_late = False
+        """A request has waited in vain for its count to be stored, and none is stored since."""
         self._waiters: list[asyncio.Future[None]] = []
         self._storing: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -130,10 +133,12 @@ class RedisUsageStore(UsageStore):
         waiter = self._begin_storing()
         if waiter is None:
             return
-        await asyncio.wait({waiter}, timeout=_COUNT_PATIENCE_S)
+        if not self._is_late:
+            await asyncio.wait({waiter}, timeout=_COUNT_PATIENCE_S)
+            if not waiter.done():
+                await asyncio.sleep(0)  # as in StoreGuard: the loop may have been late, not Redis
         if not waiter.done():
-            await asyncio.sleep(0)  # as in StoreGuard: the loop may have been late, not Redis
-        if not waiter.done():
+            self._is_late = True
             self._spool_unstored()
 
     def add_later(
@@ -321,6 +326,7 @@ class RedisUsageStore(UsageStore):
         add = partial(self._commands.add, batch=batch, last_batch=self._last_batch)
         was_here = await ask(partial(add, self._writer, key_months, sent))
         self._last_batch = max(self._last_batch, batch)
+        self._is_late = False
         for key_month, entry, told in zip(key_months, entries, sent, strict=True):
             if entry.forget_stored(told):
                 self._unstored.pop(key_month, None)
