@@ -41,6 +41,8 @@ FIGURE_CLASSES = ("band_aid", "comic_book", "nipple", "pencil_sharpener", "soap_
 """What the classifier takes a figure of smooth plastic or a doll for."""
 FIGURE_MIN_PROBABILITY = 0.15
 """Of 62 pictures of people with a face none has over 0.06; some figures have 0.17 to 0.5."""
+RIVAL_MIN_PROBABILITY = 0.9
+"""In the classifier of products, of another thing: a football boot is no fashion accessory."""
 CARRIERS = frozenset({
     "bag", "book", "bottle", "carton", "cosmetics", "cushion", "handbag", "mug", "sweatshirt",
     "t_shirt", "tablet", "top",
@@ -125,9 +127,22 @@ class ConceptTable:
             for name in certain - generals
         ]
         found.sort(key=lambda sighting: (-sighting.probability, sighting.concept))
-        if probabilities.products[list(self.carriers)].sum() >= CARRIER_MIN_PROBABILITY:
-            found = [row for row in found if self.concepts[row.concept].kind != "animal"]
+        found = [row for row in found if not self._is_denied(row.concept, probabilities.products)]
         return tuple(found[:MAX_SIGHTINGS])
+
+    def _is_denied(self, name: str, products: NDArray[np.float32]) -> bool:
+        """Whether the classifier of products knows better: what an animal is printed on, or that a
+        thing which both know is another one."""
+        if self.concepts[name].kind == "animal":
+            return bool(products[list(self.carriers)].sum() >= CARRIER_MIN_PROBABILITY)
+        numbers = {other: number for number, other in enumerate(self.concepts)}
+        most_general = numbers[(name, *self.generals_of(name))[-1]]
+        surest = int(products.argmax())
+        is_another = (
+            self.product_sums[:, surest].any() and not self.product_sums[most_general, surest]
+        )
+        is_known = self.product_sums[numbers[name]].any()
+        return bool(is_known and is_another and products[surest] >= RIVAL_MIN_PROBABILITY)
 
     def sum_classes(self, classes: NDArray[np.float32]) -> dict[str, float]:
         """The probability of each concept in the first classifier; 0 where it is spread over many

@@ -162,6 +162,21 @@ def test_an_animal_on_a_pack_is_not_named():
     assert named(products(ball=0.6), tabby=0.9) == ["cat"]
 
 
+def test_jewellery_is_named_by_what_it_resembles():
+    """No classifier knows rings, which look like hair slides: the word is true of both."""
+    assert named(hair_slide=0.55) == ["accessory"]
+    assert named(chain=0.45, necklace=0.2) == ["jewellery"]
+    assert named(products(jewellery=0.95), chain=0.25, necklace=0.14) == ["jewellery"]
+    assert named(necklace=0.8) == ["necklace"]
+
+
+def test_what_the_classifier_of_products_knows_better_is_not_named():
+    """A football boot is no hair slide; a drill, which it does not know, stays one."""
+    assert named(products(shoe=0.95), hair_slide=0.7) == []
+    assert named(products(belt=0.95), hair_slide=0.7) == ["accessory"]
+    assert named(products(electronic_device=0.95), power_drill=0.9) == ["drill"]
+
+
 def test_one_face_in_a_barbershop_may_not_be_the_only_person():
     assert load_concepts().shows_company(probabilities(barbershop=0.34))
     assert not load_concepts().shows_company(probabilities(barbershop=0.2, suit=0.5))
