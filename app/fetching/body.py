@@ -1,6 +1,7 @@
 """Reads the body of an origin's response, within every limit that applies while it arrives."""
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 from app.fetching.byte_lease import FREE_BYTES
 from app.fetching.image_buffer import ImageBuffer
@@ -26,6 +27,9 @@ class ResponseBody:
         bandwidth: BandwidthLimiter,
     ) -> None:
         self._max_bytes = max_bytes
+        self._is_large = (head.content_length or 0) > FREE_BYTES
+        """As its origin says. The start of a large body is bulk work too: it holds nobody up who
+        comes with a small one while many large ones begin."""
         self._chunks = PieceLimit(_FREE_CHUNKS, _MIN_CHUNK_BYTES)
         self._buffer = ImageBuffer(
             progress.lease, progress.lease_bytes, bandwidth,
@@ -38,7 +42,9 @@ class ResponseBody:
         Raises ImageTooLarge, and ImageCorrupt where the chunks are too small.
         """
         end = self._max_bytes if until_bytes is None else until_bytes
-        if await self._read_to(min(end, FREE_BYTES), chunks):
+        with bulk_work() if self._is_large else nullcontext():
+            may_go_on = await self._read_to(min(end, FREE_BYTES), chunks)
+        if may_go_on:
             with bulk_work():
                 await self._read_to(until_bytes, chunks)
         return self._buffer.view()

@@ -1,7 +1,17 @@
 """Reading a body in every framing."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 
+import pytest
+
+from app.fetching.body import ResponseBody
+from app.fetching.byte_lease import ByteLease
+from app.fetching.progress import FetchProgress
+from app.fetching.response_policy import ResponseHead
+from app.runtime import fair_loop
+from app.runtime.bandwidth import BandwidthLimiter
 from app.runtime.deadline import Deadline
 from app.runtime.semaphore import WeightedSemaphore
 from tests.fetching.fetches import fetch, make_fetcher
@@ -55,3 +65,33 @@ async def test_a_large_body_leaves_the_event_loop_time_for_others() -> None:
             assert len(source.data) == len(body)
             assert time.monotonic() - began_s > 0.15
     await fetcher.aclose()
+
+
+@pytest.mark.parametrize(
+    ("content_length", "are_bulk"),
+    [
+        (32 * 65_536, [True] * 32),
+        (16 * 65_536, [False] * 16),
+        (None, [False] * 16 + [True] * 16),
+    ],
+    ids=["large", "small", "unknown"],
+)
+async def test_a_body_that_is_said_to_be_large_is_bulk_work_from_its_start(
+    content_length: int | None, are_bulk: list[bool]
+) -> None:
+    """Otherwise the first megabytes of many large ones come before anybody's small image."""
+    noted: list[bool] = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in are_bulk:
+            noted.append(fair_loop._is_bulk.get())
+            yield BODY
+
+    async with asyncio.timeout(20) as timer:
+        lease = ByteLease(WeightedSemaphore(1 << 23))
+        progress = FetchProgress(timer, asyncio.get_running_loop().time() + 20, lease)
+        body = ResponseBody(
+            ResponseHead(content_length), 1 << 23, progress, BandwidthLimiter(1 << 23)
+        )
+        assert len(await body.read(chunks(), None)) == len(BODY) * len(are_bulk)
+    assert noted == are_bulk
