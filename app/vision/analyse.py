@@ -20,6 +20,7 @@ from app.vision.main_colours import (
     find_background_colour,
     find_foreground,
     find_main_colours,
+    whiten_shades,
 )
 from app.vision.oklab import oklab_distance
 from app.vision.pixel_statistics import PixelStatistics, measure_pixels
@@ -41,6 +42,8 @@ def analyse(encoded: bytes) -> Features:
     category: Category = "any"
     if triage_result == "describable":
         background, category = _find_background_and_category(image, colours)
+    if background is not None and category in ("cutout", "shapes", "any"):
+        colours = whiten_shades(image, colours, background)
     return Features(
         triage=triage_result,
         triage_reason=reason,

@@ -6,7 +6,7 @@ Without numpy, which only the child processes import: the server process needs t
 from dataclasses import dataclass
 
 ANCHOR_COLOURS: dict[str, str] = {
-    "black": "000000 121212 1c1c1e 14100c 0c1014 0e1510 180d0f 1f1b18 171c24",
+    "black": "000000 121212 1c1c1e 14100c 0c1014 0e1510 180d0f 1f1b18 171c24 20242b",
     "dark grey": "333333 404040 4f4f4f 585858 3a3f45 474c52 4a453f 353a33",
     "grey": "6a6a6a 7c7c7c 8c8c8c 9a9a9a 6d757d 8a939b 857f77 777d74 8f8b92",
     "light grey": "adadad bdbdbd cccccc d8d8d8 b6bcc2 d2d6da c6c2bc cfcac3 d6d0d4",
@@ -15,7 +15,8 @@ ANCHOR_COLOURS: dict[str, str] = {
     "beige": "e6d5b8 d8c4a0 ccb48e dcc3a6 e8ccb0 c9b9a0 d5b59a bfae94",
     "light brown": "b98a5e c49a6c ad8150 c08e6a b0906f a98b6d 9d8262",
     "brown": "8b5a2b 6b4423 5c3a21 7a5230 4a2f1c 9c6b43 84603f 3a2417 6a4a35 935b38 705a45",
-    "navy": "0a1a40 14213d 1b2a5c 000080 22244f 1d2b64 101050 2a2d55 1c2f4a 33405f 3d4a6c",
+    "navy": "0a1a40 14213d 1b2a5c 000080 22244f 1d2b64 101050 2a2d55 1c2f4a 33405f 3d4a6c"
+    " 1b1f2e 12182b 0f1524 1c2233",
     "blue": "0047ff 1f5fd0 2a52be 0066cc 3070c0 1e90ff 3f7fb8 3b6ea5 0057d9 0000ff 2a4fa0 2f6fe0"
     " 3d5a92 005a9c",
     "light blue": "87ceeb a8d0f0 add8e6 6fb1e8 c5dff2 8fb8de 9dbcd4 b9d4e6 d8ebf7 7fa9d0",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.vision.background import Background
-from app.vision.colour_names import ColourShare
+from app.vision.colour_names import COLOUR_NAMES, ColourShare
 from app.vision.colour_naming import ColourIndices, measure_shares, name_colour
 from app.vision.features import Category
 from app.vision.filters import Plane, box_mean
@@ -17,6 +17,13 @@ FOREGROUND_MAX_SHARE = 0.35
 """A larger share of the image is not marks on a background."""
 SOFT_MAX_SHARE = 0.35
 """With more soft transitions the background is shaded instead of plain."""
+WHITE_BACKGROUND_MIN_LIGHTNESS = 0.95
+LIT_WHITE_MIN_LIGHTNESS = 0.89
+"""OKLab lightness of the lit part (the 90th percentile) of a white thing in its own shade: mugs and
+shoes have 0.90 to 0.95, light grey and grey cloth 0.77 to 0.84."""
+WHITE_SPREAD = (0.03, 0.16)
+"""From the 10th to the 90th percentile. Flat grey has less, polished metal 0.2."""
+NEUTRAL_MAX_CHROMA, NEUTRAL_MIN_LIGHTNESS = 0.03, 0.7
 FAINT_MAX_DISTANCE = 0.3
 """The largest distance of faint marks from their background."""
 
@@ -24,6 +31,26 @@ FAINT_MAX_DISTANCE = 0.3
 def find_foreground(image: ReducedImage, background: Background) -> Mask:
     """The pixels of the coarse image that clearly differ from the background."""
     return oklab_distance(image.coarse, background.lab) >= FOREGROUND_MIN_DISTANCE
+
+
+def whiten_shades(
+    image: ReducedImage, colours: ColourIndices, background: Background
+) -> ColourIndices:
+    """The colours, with white instead of light grey where a white thing on white has its shade."""
+    if float(background.lab[0]) < WHITE_BACKGROUND_MIN_LIGHTNESS:
+        return colours
+    lightness = image.coarse[..., 0]
+    chroma = np.hypot(image.coarse[..., 1], image.coarse[..., 2])
+    neutral = background.subject_core & (chroma < NEUTRAL_MAX_CHROMA)
+    neutral &= lightness > NEUTRAL_MIN_LIGHTNESS
+    if not neutral.any():
+        return colours
+    shaded, lit = np.percentile(lightness[neutral], [10, 90])
+    least, most = WHITE_SPREAD
+    if lit < LIT_WHITE_MIN_LIGHTNESS or not least <= lit - shaded <= most:
+        return colours
+    grey, white = COLOUR_NAMES.index("light grey"), COLOUR_NAMES.index("white")
+    return np.where(colours == grey, white, colours)
 
 
 def find_main_colours(
