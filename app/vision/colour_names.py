@@ -18,7 +18,7 @@ ANCHOR_COLOURS: dict[str, str] = {
     "navy": "0a1a40 14213d 1b2a5c 000080 22244f 1d2b64 101050 2a2d55 1c2f4a 33405f 3d4a6c"
     " 1b1f2e 12182b 0f1524 1c2233",
     "blue": "0047ff 1f5fd0 2a52be 0066cc 3070c0 1e90ff 3f7fb8 3b6ea5 0057d9 0000ff 2a4fa0 2f6fe0"
-    " 3d5a92 005a9c",
+    " 3d5a92 005a9c 5a6f8c 5f7a99",
     "light blue": "87ceeb a8d0f0 add8e6 6fb1e8 c5dff2 8fb8de 9dbcd4 b9d4e6 d8ebf7 7fa9d0",
     "teal": "008080 0f6e70 2f8888 1d5e63 0a4f55 3c7a7e 126e82",
     "turquoise": "40e0d0 30c8c8 00ced1 5fd6c9 00ffff 8fe3da 1fb5b5 4fc4c4",

@@ -22,7 +22,8 @@ def test_a_page_has_the_colours_of_its_ink_and_its_paper():
         ("navy", "434e6b 3b4a66 404a60 3a4256 2e3a55 22304a 14205a 1b2030 191d2d 12182b 0f1524"),
         ("dark grey", "50586c 4a5064 3d4454 3a3f45 474c52 2f3338"),
         ("black", "1a1d24 22262e 14171f 171b26 1c1c22"),
-        ("blue", "3d5a92 4a5f8a"),
+        ("blue", "3d5a92 4a5f8a 5a6f88 5f7a99 627894"),
+        ("grey", "708090 6b7785 6d757d 778899"),
     ],
 )
 def test_photographed_navy_is_neither_dark_grey_nor_slate_navy(colour: str, rgb: str):

@@ -1,7 +1,7 @@
 """Colours on a plain background that are not those of the thing itself.
 
-A panel behind a dog, a picture on a television and what is on a plate are part of what stands on
-the background, as the analysis sees it.
+A panel behind a dog, a picture on a television, what is on a plate and what metal mirrors are
+part of what stands on the background, as the analysis sees it.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,8 @@ SCREENS = frozenset({
 CASE_COLOURS = frozenset({"black", "dark grey", "grey", "light grey", "white", "off-white"})
 CASE_MIN_SHARE = 0.6
 """From this share on the first colour is that of the thing, and not of a picture on it."""
+MIRRORING = frozenset({"accessory", "jewellery", "necklace"})
+"""Metal and stones, which show what is around them: a gold bracelet is "light grey"."""
 MIXED = frozenset({"food"})
 """A word for a dish: nobody knows which of its parts has which colour."""
 
@@ -37,4 +39,4 @@ def has_foreign_colours(concept: str, colours: Sequence[ColourShare]) -> bool:
         return not names.isdisjoint(COLOURS_WITHOUT_FUR)
     if concept in SCREENS:
         return not names <= CASE_COLOURS and colours[0].share < CASE_MIN_SHARE
-    return concept in MIXED
+    return concept in MIXED or concept in MIRRORING

@@ -318,6 +318,12 @@ def test_a_person_is_not_said_to_wear_a_garment(scene: Features) -> None:
     assert caption(see(scene, "garment", faces=1)) == caption(see(scene, faces=1))
 
 
+@pytest.mark.parametrize("concept", ["accessory", "jewellery", "necklace"])
+def test_metal_has_the_colours_of_what_it_mirrors(cutout: Features, concept: str) -> None:
+    ring = see(paint(cutout, light_grey=0.6, beige=0.3), concept)
+    assert "grey" not in caption(ring, "detailed")
+
+
 def test_a_panel_behind_an_animal_is_not_its_colour(cutout: Features) -> None:
     """No fur is green; a parrot may be."""
     dog = see(paint(cutout, light_green=0.64, light_grey=0.18, beige=0.1), "dog")
