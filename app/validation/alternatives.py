@@ -78,7 +78,15 @@ _OR = (
 _OTHER = (
     "longer|long|shorter|short|detailed|concise|brief|briefer|seo|simpler|other|another|different"
     "|second|2nd|next|alternatively|alternativement|alternativamente|zweite|deuxième|segunda"
-    "|seconda|drugi|druga"
+    "|seconda|drugi|druga|version courte|version longue|versión corta|versión larga|kratka verzija"
+    "|duga verzija|kurzfassung|langfassung|kurzversion|kurz|lang|casual|formal|funny|playful"
+    "|creative|poetic|simple"
+)
+_LANGUAGES = (
+    "english|german|french|spanish|italian|croatian|englisch|deutsch|französisch|spanisch"
+    "|italienisch|kroatisch|anglais|allemand|français|espagnol|italien|croate|inglés|alemán|francés"
+    "|español|italiano|engleski|njemački|francuski|španjolski|talijanski|hrvatski|inglese|tedesco"
+    "|francese|spagnolo|inglês|alemão|francês|espanhol"
 )
 # Between a sentence and the next alternative a list's number or a letter may be left, or the name
 # of a role, "END", a length.
@@ -95,6 +103,8 @@ _BEHIND_SENTENCE = {
     "numbered option": rf"{_OPENING}{_NUMBERED}{_SECOND}{_MARK}",
     "named option": rf"{_OPENING}(?:(?:or,?\s)?(?:an?\s|the\s)?(?:(?:{_OTHER})[ ,]{{1,2}}){{0,2}}"
     rf"(?:{_OTHER}|{OPTION_WORDS})|(?:{_OTHER})\s(?:{_CAPTION_WORDS})|(?:{_OR}|of)){_COLON}",
+    "name of another language": rf"[(\[]?(?:{_LANGUAGES})[)\]]?\s?[:：]"
+    r"|[(\[]?(?-i:EN|DE|FR|ES|IT|HR|PT|NL|PL)(?:\s?[:：]|\]\s)",
     "joining word": r"(?-i:(?:Or|OR|Oder|ODER|Ou|OU|Oppure|OPPURE|Lub|LUB|Ili|ILI|Nebo|Veya"
     r"|Или|Або|Vagy|/)\s(?=\S))",
     "joining word in brackets": rf"[(\[]\s?(?:{_OR}|of|alternatively)\b[:,]?\s",

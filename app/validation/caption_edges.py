@@ -50,9 +50,11 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "joining word": r"(?i:or|oder|oppure|lub|ili|или|または|或者)"
         r"(?:,?(?:\s\w{1,20}){1,3})?\s?[:：]"
         r"|(?:OR|ODER|OPPURE|LUB|ILI)\s[A-Z]\w*\s[a-z]",
-        "half a member of JSON": r"[\w<>/]{1,30}[\"']\s?:\s?[\"']",
+        "half a member of JSON": r"[\"']?[\w<>/]{1,30}[\"']\s?:\s?[\"']",
         "fields in quotation marks": r"[\"“„]?\w{0,20}[\"”],\s?[\"“„]",
-        "two quotations of sentences": rf"[\"“„«][^\"”“»]{{20,1000}}{_END}[\"”“»]\s[\"“„«]",
+        "two quotations of sentences": rf"[\"“„«][^\"”“»]{{20,1000}}{_END}[\"”“»]\s[\"“„«]"
+        rf"|[\"“„«].{{20,1000}}{_END}[\"”“»]\s[\"“„«].{{8,300}}{_END}[\"”“»]$",
+        "option and a comma": rf"(?i:{OPTION_WORDS})\s?\d\s?[–—-],",
         "quotation before a role": r"[\"“„«][^\"”“»]{20,1000}[\"”“»]\s"
         r"(?i:assistant|user|system|human|model)\W{0,3}$",
         "quotation before a sentence": rf"[\"“„«][^\"”“»]{{8,300}}{_END}[\"”“»]\s?[-–—]\s?"
@@ -77,6 +79,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "token glued to a word": rf"[A-Za-z][a-z]{{0,11}}\d{{2,6}}(?=[{_CAPITAL}])",
         "field glued to a word": r"(?:\d{1,3}|[a-z_]{2,20})[,;](?=[^\W\d_\"“])"
         r"|\d{1,3}[,;]\s?\d{1,2}[.)]\s",
+        "question of a prompt": r"(?i:what (?:is|do you see|does it show|can be seen)"
+        r"(?: (?:shown|depicted|visible|in (?:the|this) (?:image|photo|picture)))?)\?\s",
         "signature": r"(?i:(?:best|kind|warm) regards|sincerely|yours truly),",
         "words before another script": r"[A-Z][\w ]{1,30}:\s[\x20-\x7e]{1,40}\s[\u3040-\u9fff]",
         "role glued to a word": r"(?:user|assistant|system|analysis|commentary)"
@@ -103,7 +107,8 @@ FIRST: Mapping[str, re.Pattern[str]] = {
         "label in a quotation": r"[\"'“”„«‹「『]\s?"
         r"(?i:the (?:caption|alt text|description)"
         r" (?:is|was|(?:could|would|might|can|may) be)|step \d"
-        r"|(?:caption|alt(?: text| attribute)?|output|answer|description|concise|seo|detailed)"
+        r"|(?:(?:possible|suggested|the|my)\s)?"
+        r"(?:caption|alt(?: text| attribute)?|output|answer|description|concise|seo|detailed)"
         r"(?:\s?#?(?:\d|[a-c]\b))?"
         rf"|(?:{OPTION_WORDS})\s?#?(?:\d|[a-c]))\s?[:：–—-]\s",
         "number before an open quotation": r"\d{1,2}\s[\"“„«「『‹]"

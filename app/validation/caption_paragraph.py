@@ -33,8 +33,10 @@ _FURTHER_STYLE = re.compile(
 )
 # "[125/160]", "(37 characters)", "[/center]", "\\label{fig:a} ###", "lang: en" after a sentence.
 _NOTES_AT_END = re.compile(
-    r"(?:[}>\s]{0,3}(?:\[[^\[\]\n]{0,40}\]|\([^()\n]{0,60}\)|\\[a-z]{2,12}\{[^{}\n]{0,40}\}|#{1,6}+"
-    r"|[\[(][^\[\]()\n]{0,40}(?=\s{0,4}$)|\s\w{2,20}:\s[^\n.:]{1,30})){1,6}+\s{0,4}$"
+    r"(?:[}>\s]{0,3}(?:\[[^\[\]\n]{0,40}\]|\([^()\n]{0,60}\)|\\[a-z]{2,12}\{[^{}\n]{0,40}\}?"
+    r"|#{1,6}+|[\[(][^\[\]()\n]{0,40}(?=\s{0,4}$)|<[|/]?\w{0,20}(?=\s{0,4}$)"
+    r"|\s/?[Ee]nd[A-Za-z ]{0,20}\]?(?=\s{0,4}$)"
+    r"|\s\w{2,20}:\s(?:\d?\.\d{1,4}|[^\n.:]{1,30}))){1,6}+\s{0,4}$"
 )
 _SENTENCE_END = re.compile(rf"[{SENTENCE_ENDS}](?!\w)")
 _LOWER_WORD = re.compile(r"[^\W\d_]{2}(?<![A-Z]{2})")
@@ -160,7 +162,7 @@ def _extract_prose(
         paragraph = block.texts[0]
         if paragraphs and any(language.closing_remark.match(paragraph) for language in languages):
             break
-        if paragraphs and _is_quotation(paragraph) and _ends_in_quotation(paragraphs[0]):
+        if paragraphs and _is_quotation(paragraph) and _ends_in_quotation(paragraphs[-1]):
             break  # alternatives
         paragraphs.append(paragraph)
     return CaptionParagraph(
@@ -175,7 +177,7 @@ def _drop_preambles(blocks: list[_Block], languages: tuple[Language, ...]) -> No
 
 def _ends_sentence(text: str) -> bool:
     """Whether a sentence ends there, signs of cut markup aside."""
-    end = text[-_END_CHARS:].rstrip("\"'”» ")
+    end = text[-_END_CHARS:].rstrip("\"'”»<>|*_`~$} ")
     if ends_sentence(_NOTES_AT_END.sub("", end).rstrip(_LOOSE_END)):
         return True
     *_, tail = _SENTENCE_END.split(end[-_TAIL_CHARS:])
@@ -218,14 +220,14 @@ def _is_quotation(paragraph: str) -> bool:
 def _ends_in_quotation(paragraph: str) -> bool:
     """Whether it is quoted, or ends in a quoted sentence: a name in quotation marks may do so."""
     is_closed = paragraph[-1:] in _CLOSING_QUOTES
-    return is_closed and (paragraph[0] in _OPENING_QUOTES or ends_sentence(paragraph))
+    return is_closed and (paragraph[0] in _OPENING_QUOTES or _ends_sentence(paragraph))
 
 
 def _drop_list_introductions(blocks: list[_Block]) -> None:
     """Removes a last sentence that ends in a colon from every paragraph of several sentences."""
     for block in blocks:
         parts = split_sentences(block.texts[0]) if block.kind == "text" else []
-        if len(parts) > 1 and parts[-1].endswith((":", "：")):
+        if len(parts) > 1 and parts[-1].endswith((":", "：")) and '",' not in parts[-1]:
             block.texts = [join_sentences(parts[:-1])]
 
 

@@ -116,6 +116,7 @@ _FORMAT_BEFORE_CAPITAL = re.compile(
 # What follows is no caption.
 _LABEL_OF_NO_TEXT = re.compile(
     r"\W{0,3}(?:tags?|keywords?|hashtags?|labels?|categor(?:y|ies)|confidence|score|camera"
+    r"|subjects?|setting|action|location|mood|colou?rs|context"
     r"|reasoning|analysis|thoughts?|thinking|explanation|rationale|notes?|disclaimer|sources?"
     r"|translation|length|character count|word count)\b",
     re.IGNORECASE,
@@ -127,6 +128,10 @@ _OPEN_QUOTATION = re.compile(r"\s[\"'“„«‘‚][^\s\"'”“»’][^\"'”�
 _SPACE_BEFORE_STOP = re.compile(r"(?<=\w)\s(?=[.,](?:\s|$))")
 # No space follows a full-width mark.
 _AFTER_INTERJECTION = re.compile(r"\s?(?:[!.,:—–-]+\s+|[：！。，、]+\s*)")
+# A sentence of its own: "Hello, Dolly!" is a title.
+_AFTER_GREETING = re.compile(r"\s?[!.…]{1,3}\s(?=[^\W\d_a-z])")
+_EMOTICON = re.compile(r"\s(?:[:;]['’]?-?[)(DPp]|<3|\^_?\^)\s{0,3}$")
+_CITATION_AT_END = re.compile(r"\s?\[\d{1,2}\](?=\.$)")
 _PROMPT_ECHO = re.compile(
     r"\s*(?:in (?:one|a single|two) sentences?|to do this)[.:]\s*(?=[A-Z])", re.IGNORECASE
 )
@@ -230,6 +235,8 @@ def _unwrap(text: str, languages: tuple[Language, ...]) -> str:
         text = _strip_at_end(_LENGTH_NOTE, text, _NOTE_MAX_CHARS)
         text = _SECOND_STOP.sub(r"\1", _strip_at_end(_COUNT_NOTE, text, _NOTE_MAX_CHARS))
         text = _strip_at_end(_OFFICE_NOTE, text, _NOTE_MAX_CHARS).strip()
+        text = _strip_at_end(_EMOTICON, text, _NOTE_MAX_CHARS)
+        text = _CITATION_AT_END.sub("", text)
         text = _strip_description_marks(strip_outer_marks(strip_ends(text)))
         text = _strip_preamble(text, languages)
         text = _strip_label(text, languages)
@@ -328,4 +335,8 @@ def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
             mark = _AFTER_INTERJECTION.match(text[interjection.end() :] + " ")
             if mark is not None and len(text) > interjection.end() + mark.end():
                 return capitalise(text[interjection.end() + mark.end() :])
+        greeting = language.greeting.match(text)
+        mark = greeting and _AFTER_GREETING.match(text, greeting.end())
+        if mark is not None and not text.endswith(("?", "？")):
+            return text[mark.end() :]
     return text

@@ -41,8 +41,9 @@ _WRAPPING = re.compile("|".join(_WRAPPINGS.values()))
 _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
     rf"(?:^|[{SENTENCE_ENDS}\"'”»’)\]]\s|[。！？」』】》）]\s?)"
-    r"(?:keywords|tags|hashtags|title|alt[ -]text|description|caption|note"
-    r"|answer|response|output|reasoning|explanation|translation|sources?|references?|mood|language"
+    r"(?:keywords|tags|hashtags|title|schlüsselwörter|schlagw[oö]rte?r?|stichworte|begründung"
+    r"|mots[- ]clés|palabras clave|ključne riječi|parole chiave|palavras-chave|alt(?:[ -]text)?"
+    r"|description|caption|note|answer|response|output|reasoning|explanation|translation|sources?|references?|mood|language"
     r"|word count|character count|you said|chatgpt said)\s?[:：]"
     r"|[.!?\"”]\s(?:human|user|assistant):|(?:^|[.!?]\s)Q:\s|\?\s?A:\s",
     re.IGNORECASE,

@@ -17,6 +17,7 @@ from app.validation.chinese_scripts import is_other_script, load_characters
 from app.validation.language_tags import chinese_script_of
 from app.validation.quoted_text import strip_quoted_text
 from app.validation.scripts import has_unusual_script, is_latin_locale, is_wrong_script
+from app.validation.sentences import split_sentences
 from app.validation.similar_languages import similar_languages
 
 MIN_CHARS = 45
@@ -31,6 +32,7 @@ _LONGEST_WORD = 45
 # which the choice is believed.
 _MARGIN = 8.0
 _MARGIN_WITHOUT_NAMES = 2.0
+_MARGIN_OF_SENTENCE = 28.0
 
 # Of the identifier's 140 languages those that captions are requested in. The others are close to
 # larger ones (Aragonese, Venetian, Nigerian Pidgin) and would only win short texts from them.
@@ -96,12 +98,14 @@ def _is_identified_as_wrong(text: str, unquoted: str, locale: str) -> bool:
         without_latin = " ".join(_LATIN_WORD.sub(" ", whole).split())
         if 2 * _count_letters(without_latin) > _count_letters(whole):
             whole, unquoted = without_latin, _LATIN_WORD.sub(" ", unquoted)
-    if len(whole) < MIN_CHARS:
-        return False
     warm_up()
     identifier = _load()
     accepted = similar_languages(locale)
     if not accepted & identifier.labels:
+        return False
+    if _has_foreign_sentence(identifier, unquoted, accepted):
+        return True
+    if len(whole) < MIN_CHARS:
         return False
     if _lead_over(identifier, whole, accepted) <= _MARGIN:
         return False
@@ -117,6 +121,20 @@ def _is_identified_as_wrong(text: str, unquoted: str, locale: str) -> bool:
     if _count_letters(without_names) <= _MIN_LETTERS_WITHOUT_NAMES:
         return True
     return _lead_over(identifier, without_names, accepted) > _MARGIN_WITHOUT_NAMES
+
+
+def _has_foreign_sentence(identifier: _Identifier, text: str, accepted: frozenset[str]) -> bool:
+    """Whether one of several sentences is certainly in another language: a translation.
+
+    Measured: the first 5 to 9 words of 720 sentences lead by 19 at most over their own language,
+    short sentences of another one by 30 and more.
+    """
+    sentences = split_sentences(text)
+    return len(sentences) > 1 and any(
+        _count_letters(one) >= _MIN_LETTERS_WITHOUT_NAMES
+        and _lead_over(identifier, one, accepted) > _MARGIN_OF_SENTENCE
+        for one in sentences
+    )
 
 
 def _count_letters(text: str) -> int:

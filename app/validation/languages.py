@@ -46,6 +46,7 @@ class _LanguageFile(BaseModel):
     other_labels: tuple[str, ...] = ()
     preambles: tuple[str, ...] = ()
     interjections: tuple[str, ...] = ()
+    greetings: tuple[str, ...] = ()
     closing_remarks: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     about_itself: tuple[str, ...] = ()
@@ -95,6 +96,8 @@ class Language:
     other_labels: tuple[str, ...]
     preamble: re.Pattern[str]
     interjection: re.Pattern[str]
+    greeting: re.Pattern[str]
+    """A whole first sentence that speaks to the user, without its end mark."""
     closing_remark: re.Pattern[str]
     refusal: re.Pattern[str]
     about_itself: re.Pattern[str]
@@ -184,6 +187,7 @@ def _compile(code: str, file: _LanguageFile) -> Language:
         other_labels=tuple(expand(file.other_labels)),
         preamble=_compile_at_start(expand(file.preambles)),
         interjection=_compile_at_start(expand(file.interjections)),
+        greeting=_compile_at_start(expand(file.greetings)),
         closing_remark=_compile_at_start(expand(file.closing_remarks)),
         refusal=_compile_at_start(expand(file.refusals)),
         about_itself=_compile_anywhere(expand(file.about_itself)),

@@ -54,7 +54,9 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "backtick at a word": r"(?<![\w`])`(?!`)|(?<!`)`(?![\w`])|``(?![^`]{1,300}'')",
         # Tags
         "arrow of a comment": r"-->",
-        "half a tag": r"^[A-Za-z_]{1,20}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
+        "joining word in brackets": r"\((?:or|oder|ou|oppure|lub|ili|alternatively):\s",
+        "bracket apart from its text": r"\s[)\]]\s|[(\[]\s\d{1,2}[)\]]",
+        "half a tag": r"[\"']\s?/>|^[A-Za-z_]{1,20}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
         r"|^[A-Za-z_]{2,20}\d{2,6}>|^[A-Za-z_]{2,20}=\w{1,30}>"
         r"|^(?:em|strong|div|span|br|li|td|figcaption|figure|caption|alt|p|b|q|h[1-6])(?=[A-Z][a-z])"
         r"|^[\"'“„«‘]?0x[0-9A-Fa-f]{2}>"
@@ -63,7 +65,8 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "half an image's place": r"^[Ii](?:mg|mage)[ _#-]{0,2}\d{1,3}\]",
         # Words
         "names of columns first": r"\b[A-Za-z_]{1,20},[a-z_]{1,20}\s\d{1,2},",
-        "name of a field": r"\s(?:lang|tags):\s[^\W\d_]"
+        "name of a field": r"\s(?:lang|tags):\s[^\W\d_]|\s(?:score|confidence):\s[01]?\.\d"
+        rf"|{_SENTENCE_END}\s(?:lang|score|tags)(?:$|\s\()"
         r"|(?<!\w)[a-z]{2,20}_[a-z]{2,20}:|(?<!\w):[a-z_]{2,20}:|\w::",
         "speaker first": r"^\W{0,3}(?:\w+ )?(?:AI|Bot|GPT|ChatGPT)[:：]\s",
         "answer without its question": r"^A:\s(?!.{0,1000}\bB\b)",
@@ -81,6 +84,10 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "letter of an item after a sentence": rf"^(?!.{{0,1000}}\b[aA1]\))"
         rf".{{0,1000}}{_SENTENCE_END}[\"”»)]?\s?[b-h]\)\s"
         rf"|{_SENTENCE_END}\s\d\)\s[B-H]\)\s",
+        "part of an outline": r"(?:[.;]\s|[^\W\d_]\s)(?:Setting|Mood|Action|Stimmung|Ort"
+        r"|Ambiance|Lieu|Lugar|Ambiente|Mjesto|Ugođaj)\s?[:：]\s|;\s\w{3,12}:\s.{1,200};\s\w{3,12}:\s",
+        "option of a generator": r"\s--[a-z]{1,10}\s\d",
+        "reference to the picture": r"\((?:see|cf\.?) (?:image|photo|picture|above|below)\)",
         "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
         "event of a stream": r"\bdata:\s?\[?DONE\b",
         "hashtag": rf"{_SENTENCE_END}\s?[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",

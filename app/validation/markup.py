@@ -23,6 +23,7 @@ _ANSWER_KEYS = (
     "result", "content", "final_answer", "message", "image_description", "image_caption",
     "captions", "concise", "action_input", "arguments", "input", "value", "sentence",
 )  # fmt: skip
+_KEYS_OF_ERRORS = frozenset({"error", "code", "status", "reason", "detail", "refusal"})
 # Enough for a list of objects in an object; deeper JSON is not a caption.
 _MAX_DEPTH = 4
 # A member of JSON that is cut, or in other text, or written as in Python.
@@ -41,7 +42,7 @@ _CUT_STRING = re.compile(
 _NUMBERED_KEY = re.compile(r"(?:(?:option|version|alternative|caption|alt|description)_?)?[1-9a-d]")
 _FENCE = re.compile(r"^[ \t]*(?:`{2,6}|~{2,6})[ \t]*[\w+#.-]{0,20}[ \t]*$", re.MULTILINE)
 _SENTENCE_ENDS = (".", "!", "?", "。", "।")
-_CLOSERS = "\"'”’»)]}> "
+_CLOSERS = "\"'”’»)]}>*_~ "
 _FENCE_WORD = r"(?:json|text|txt|plaintext|html|xml|markdown|md|yaml|python)\b"
 _FENCE_FIRST = re.compile(rf"\s{{0,9}}(?:`{{1,6}}+|~{{2,6}}+)(?:[ \t]?{_FENCE_WORD})?+(?=[^\n])")
 _ODD_FENCE = re.compile(
@@ -73,7 +74,7 @@ _OUTER_TAGS = re.compile(
 # Elements whose content a browser does not show. The content does not begin another one: otherwise
 # each of many opening tags would be searched for its end.
 _INVISIBLE_ELEMENT = re.compile(
-    r"<(script|style|title)\b[^<>]{0,1000}>(?:[^<]{1,2000}+|<(?!/?\1\b)){0,200}+</\1>",
+    r"<(script|style|title|keywords|tags|hashtags)\b[^<>]{0,1000}>(?:[^<]{1,2000}+|<(?!/?\1\b)){0,200}+</\1>",
     re.IGNORECASE,
 )
 # A longer number is no character, and Python refuses to read one of more than 4,300 digits.
@@ -116,6 +117,7 @@ _LATEX_COMMAND = re.compile(
 _COMMAND_IN_JSON = re.compile(
     r"(?<!\\)\\(?=(?:noindent|newline|newpage|text|textbf|textit|boxed|begin|fbox|footnote|ref)\b)"
 )
+_SENTENCE_IN_BOLD = re.compile(r"[.!?。！？](?:\[/\w{1,12}\])?\s{0,9}$")
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)\s*[:：]?")
 
 
@@ -188,7 +190,7 @@ def _parse_line(raw: str) -> MarkupLine:
         return MarkupLine("text" if _is_sentence(ruled[1]) else "heading", ruled[1])
     bold = _BOLD_LINE.fullmatch(raw)
     # A line in bold is a heading, unless it is a sentence: then it is an emphasised caption.
-    if bold is not None and not re.search(r"[.!?。！？]$", bold.group(1).strip()):
+    if bold is not None and not _SENTENCE_IN_BOLD.search(bold.group(1)):
         return MarkupLine("heading", _strip_inline_markup(bold.group(1)))
     bullet = _BULLET.fullmatch(raw)
     number = _NUMBER.fullmatch(raw)
@@ -281,6 +283,8 @@ def _find_caption(value: object, depth: int) -> str | None:
     for key in _ANSWER_KEYS:
         if by_key.get(key):
             return _find_caption(by_key[key], depth - 1)
+    if not _KEYS_OF_ERRORS.isdisjoint(by_key):
+        return None
     values = list(by_key.values())
     if all(map(_NUMBERED_KEY.fullmatch, by_key)):  # alternatives
         values = values[:1]

@@ -19,6 +19,8 @@ _CREDIT = re.compile(
     r"\s?(?:by|credits?|courtesy)\b[:\s]|"
     r"\bphotographed by\b|\b(?:photographer|credits?|photo credits?)\s?:\s|\bcourtesy of\b|"
     r"\bfotos?\s?:\s|\bcrédits?\s(?:photo|images?)\b|"
+    r"(?<=[.!?]\s)(?:quelle|bild|bildquelle|bildnachweis|source|fuente|izvor|fonte|cr[eé]ditos?"
+    r"|photos?|fotografija|snimi(?:o|la))\s?[:：]\s|"
     r"\balle rechte vorbehalten\b|\btous droits réservés\b|"
     r"\btodos los derechos reservados\b|\btutti i diritti riservati\b|\bsva prava pridržana\b|"
     r"\bвсе права защищены\b|版权所有|無断転載",

@@ -13,7 +13,9 @@ _AMBIGUOUS_LABELS = frozenset({
     "reply", "model output", "model response", "prediction", "pred", "ans", "re", "in brief",
     "tl;dr", "action input",
     "id", "concise", "short", "short version", "seo", "detailed", "long", "longer", "shorter",
-    "medium", "brief",
+    "medium", "brief", "simple", "neutral", "formal", "suggestion", "option", "in short",
+    "to summarize", "to summarise", "in summary", "here you go", "kurz", "lang", "court", "courte",
+    "corta", "larga", "kratko", "dugo",
     "résultat", "antwort", "ergebnis", "wynik", "odpowiedź", "opis", "beschreibung", "description",
 })  # fmt: skip
 _PREAMBLE_MAX_CHARS = 60

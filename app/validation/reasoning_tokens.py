@@ -27,13 +27,13 @@ _REASONING_STARTS = _any_of(
     "<think>", "<thinking>", "<thought>", "<reasoning>", "<analysis>", "<seed:think>",
     "<|channel>", "<|channel|>", "◁think▷", "[THINK]", "<|think|>", "<|begin_of_thought|>",
     "<scratchpad>", "<unused94>", "<antThinking>", "<reflection>", "<search_quality_reflection>",
-    "<longcat_think>",
+    "<longcat_think>", "<reason>", "<rationale>",
 )  # fmt: skip
 _REASONING_ENDS = _any_of(
     "</think>", "</thinking>", "</thought>", "</reasoning>", "</analysis>", "</seed:think>",
     "<channel|>", "◁/think▷", "[/THINK]", "<|/think|>", "<|end_of_thought|>", "</scratchpad>",
     "<unused95>", "</antThinking>", "</reflection>", "</search_quality_reflection>",
-    "</longcat_think>",
+    "</longcat_think>", "</reason>", "</rationale>",
 )  # fmt: skip
 _ANSWER_STARTS = _any_of(
     "<|channel|>final<|message|>", "<|begin_of_box|>", "<|begin_of_solution|>", "<answer>",
@@ -41,11 +41,12 @@ _ANSWER_STARTS = _any_of(
 )  # fmt: skip
 # What follows a lone end token and is no answer, but the second of several.
 _SECOND_ALTERNATIVE = re.compile(
-    r"\s{0,9}(?:[-*_]{3}|(?P<bullet>[-*•])\s|[-*+#> \t]{0,6}(?:\(?2[.)]"
-    rf"|(?:{OPTION_WORDS}|alt|caption)\s?#?(?:2|b|two|ii)\b"
+    r"[}\])\"'`]{0,3}\s{0,9}(?:[-*_]{3}\s{0,9}\n|(?<=[\"”»]\n\n)[\"“«]|(?P<bullet>[-*•])\s"
+    rf"|[-*+#> \t]{{0,6}}(?:\(?2[.)]|(?:{OPTION_WORDS}|alt|caption)\s?#?(?:2|b|two|ii)\b"
     r"|(?:seo|detailed|long(?:er)?)\b))",
     re.IGNORECASE,
 )
+_HALF_TOKEN = re.compile(r"\W{0,3}\w{3,20}>")
 _BULLET = re.compile(r"^[ \t]{0,4}[-*•]\s", re.MULTILINE)
 _ALTERNATIVE_MAX_CHARS = 300
 _SPECIAL_TOKENS = re.compile(
@@ -137,7 +138,8 @@ def _first_alternative(draft: "_TokenText", after: "_TokenText") -> "_TokenText 
     first = draft.before_first(_REASONING_ENDS)
     if second is None or first is None or len(str(first)) > _ALTERNATIVE_MAX_CHARS:
         return None
-    return None if second["bullet"] and not _BULLET.search(str(first)) else first
+    is_thought = _HALF_TOKEN.match(str(first)) is not None
+    return None if is_thought or (second["bullet"] and not _BULLET.search(str(first))) else first
 
 
 class _TokenText:

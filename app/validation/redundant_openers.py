@@ -59,6 +59,7 @@ _INNER_REFERENCE = re.compile(
     r",? (?:that (?:is|are) )?(?:as )?(?:shown|seen|depicted|pictured|visible"
     r"|displayed|captured|presented|portrayed|featured|provided))?"
     r" (?:in|within) (?:this|the) (?:[Ii]mage|photo|picture|photograph|screenshot|snapshot)"
+    r"(?: above| below)?"
     r"(?=(?:,? (?:is|are|was|were|has|have|appears?|seems?|shows?|can|and|which|who)\b)|[.,;!?]|$)"
 )
 _FIGURE_NUMBER = re.compile(r"[Ff]ig(?:ure)?\.? ?\d{1,3}[a-z]?(?:\.| ?[-–—:])? (?=[A-Z\W])")
@@ -77,6 +78,8 @@ _GERMAN_FRAME = re.compile(
     r" (?:ist|sind) (?P<seen>[^.:;]{3,300}?) zu (?:sehen|erkennen)(?=[.,;]|$)",
     re.IGNORECASE,
 )
+# "Photo: Ann Lee" after a caption says who took it.
+_CREDIT = re.compile(r"(?:photos?|fotos?|bild|slika|fotografija|imagen?)\s?[:：]\s", re.IGNORECASE)
 _LEAD_INS = ((_IN_THIS_IMAGE, ""), (_BASED_ON, ""), (_CAPTURED_AT, r"\g<lead>, "),
              (_GERMAN_FRAME, r"\g<seen>"))  # fmt: skip
 """Patterns that are removed in every locale, each with its replacement."""
@@ -126,7 +129,10 @@ def strip_opener(text: str, languages: tuple[Language, ...]) -> str:
 def strip_openers(text: str, languages: tuple[Language, ...]) -> str:
     """Strips the openers of every sentence, and "in this image" inside the sentences."""
     parts = split_sentences(text)
-    stripped = (strip_opener(part, languages) for part in parts[:_MAX_SENTENCES])
+    stripped = (
+        part if at and _CREDIT.match(part) else strip_opener(part, languages)
+        for at, part in enumerate(parts[:_MAX_SENTENCES])
+    )
     cleaned = (_strip_inner_references(part) for part in stripped)
     return join_sentences((*cleaned, *parts[_MAX_SENTENCES:])) or text
 

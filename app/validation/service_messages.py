@@ -17,7 +17,7 @@ _ERRORS = (
     r"|blocked by (?:the )?(?:content|safety) filters?\W{0,2}$|(?:no content"
     r"|empty response)\W{0,2}$"
     r"|(?:the )?image (?:is )?(?:not available|unavailable|not found|(?:could not"
-    r"|cannot) be loaded)\W{0,2}$"
+    r"|cannot) be (?:loaded|processed|read|opened))\W{0,2}$"
 )
 _GREETINGS = (
     r"(?:hello|hi(?: there)?|hallo|bonjour|¡?hola|ciao|olá|bok|cześć|hej|hei|merhaba|szia|ahoj"

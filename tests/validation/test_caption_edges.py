@@ -14,6 +14,8 @@ LEFT_FIRST = {
     "words before an option": ["caption Option A: A dog runs.", "text Caption → A dog."],
     "time and a speaker": ["12:03 PM - Claude: A dog runs.", "[12:03:15] bot: A dog."],
     "name of a reader": ["@user Answer - A dog runs.", "@anna A dog runs.", "@user me: look"],
+    "option and a comma": ["Version 1 –, 1, A dog runs."],
+    "question of a prompt": ["What is shown? A dog runs."],
     "signature": ["Best regards, Your assistant"],
     "remark to the reader": ["P.S. It is short.", "Why this works: It is short."],
     "first of two numbers": ["① A dog runs."],
