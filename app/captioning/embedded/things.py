@@ -5,7 +5,7 @@ elsewhere the colours belong to the whole scene.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.captioning.captioner import DraftRequest
 from app.captioning.embedded.concept_kinds import (
@@ -15,6 +15,7 @@ from app.captioning.embedded.concept_kinds import (
     generals_of,
     load_concept_kinds,
 )
+from app.captioning.embedded.figures import names_figure
 from app.captioning.embedded.foreign_colours import has_foreign_colours
 from app.captioning.embedded.phrasebook import Phrasebook
 from app.captioning.embedded.shades import without_shades
@@ -65,6 +66,8 @@ class _Main:
 def find_things(features: Features, request: DraftRequest, phrasebook: Phrasebook) -> Things | None:
     """The things of an image, or None where nothing was recognised."""
     words, kinds = phrasebook.words, load_concept_kinds()
+    if names_figure(request.context):
+        features = replace(features, faces=0)
     seen = _find_nameable(features, words)
     if features.faces:
         seen = [concept for concept in seen if concept != GARMENT]  # everybody wears one

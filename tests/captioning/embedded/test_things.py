@@ -122,6 +122,20 @@ def test_a_face_is_a_person_and_nothing_more(scene: Features, faces: int, people
     assert caption(see(scene, faces=faces)).startswith(f"{people} in a scene ")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Fashion doll Ida", "Knight action figure", "Child mannequin", "Schaufensterpuppe Nora",
+        "Actionfigur Ritter", "Poupée Léa", "Figurine de chevalier", "Muñeca Lola", "Lutka Mia",
+    ],
+)  # fmt: skip
+def test_what_is_called_a_doll_or_a_figure_is_no_person(cutout: Features, name: str) -> None:
+    doll = see(paint(cutout, red=0.8), "dress", faces=1)
+    assert "person" in caption(doll, context="Ida's red dress")
+    assert "person" not in caption(doll, context=name)
+    assert "dress" in caption(doll, context=name)
+
+
 SOMEBODY = {
     "en": "One or more people ",
     "de": "Eine oder mehrere Personen ",
