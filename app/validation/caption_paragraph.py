@@ -35,6 +35,7 @@ _FURTHER_STYLE = re.compile(
 _NOTES_AT_END = re.compile(
     r"(?:[}>\s]{0,3}(?:\[[^\[\]\n]{0,40}\]|\([^()\n]{0,60}\)|\\[a-z]{2,12}\{[^{}\n]{0,40}\}?"
     r"|#{1,6}+|[\[(][^\[\]()\n]{0,40}(?=\s{0,4}$)|<[|/]?\w{0,20}(?=\s{0,4}$)"
+    r"|[\"”]\s?,\s?[\"“]\w{0,20}(?=\s{0,4}$)"
     r"|\s/?[Ee]nd[A-Za-z ]{0,20}\]?(?=\s{0,4}$)"
     r"|\s\w{2,20}:\s(?:\d?\.\d{1,4}|[^\n.:]{1,30}))){1,6}+\s{0,4}$"
 )
@@ -43,7 +44,7 @@ _LOWER_WORD = re.compile(r"[^\W\d_]{2}(?<![A-Z]{2})")
 _TAIL_CHARS = 40
 _LOOSE_END = "<>|*_`~{}[]()/\\\"'”» "
 """Signs of cut markup that may follow the end of a sentence."""
-_END_CHARS = 120
+_END_CHARS, _MAX_QUOTED_CHARS = 120, 1_000
 _OPENING_QUOTES, _CLOSING_QUOTES = tuple('"“„«「『'), tuple('"”“»」』')
 
 
@@ -162,7 +163,7 @@ def _extract_prose(
         paragraph = block.texts[0]
         if paragraphs and any(language.closing_remark.match(paragraph) for language in languages):
             break
-        if paragraphs and _is_quotation(paragraph) and _ends_in_quotation(paragraphs[-1]):
+        if _is_quotation(paragraph) and _is_in_quotation(paragraphs):
             break  # alternatives
         paragraphs.append(paragraph)
     return CaptionParagraph(
@@ -214,13 +215,18 @@ def _is_complete(paragraphs: list[str], next_kind: LineKind) -> bool:
 
 
 def _is_quotation(paragraph: str) -> bool:
+    paragraph = _NOTES_AT_END.sub("", paragraph[-_MAX_QUOTED_CHARS:])
     return paragraph[:1] in _OPENING_QUOTES and paragraph[-1:] in _CLOSING_QUOTES
 
 
-def _ends_in_quotation(paragraph: str) -> bool:
-    """Whether it is quoted, or ends in a quoted sentence: a name in quotation marks may do so."""
-    is_closed = paragraph[-1:] in _CLOSING_QUOTES
-    return is_closed and (paragraph[0] in _OPENING_QUOTES or _ends_sentence(paragraph))
+def _is_in_quotation(paragraphs: list[str]) -> bool:
+    """Whether they are a quoted caption, whole or cut: a quoted name may end one as well."""
+    if not paragraphs:
+        return False
+    is_opened = paragraphs[0][:1] in _OPENING_QUOTES
+    is_closed = paragraphs[-1][-1:] in _CLOSING_QUOTES
+    is_sentence = any(map(_ends_sentence, paragraphs))
+    return (is_opened and (is_closed or is_sentence)) or (is_closed and is_sentence)
 
 
 def _drop_list_introductions(blocks: list[_Block]) -> None:

@@ -62,7 +62,7 @@ _FILE_NAME = re.compile(
 )
 _NAME_ALONE = re.compile(
     r"[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+\W{0,3}|\W{0,2}\d{1,2}:\d{2}:\d{2}\W{0,2}"
-    r"|[a-z_]{2,20}:\s?\w{1,20}|\d{1,4} (?:characters?|chars|words|tokens)"
+    r"|[a-z_]{2,20}:\s?\w{1,20}\W{0,3}|\d{1,4} (?:characters?|chars|words|tokens)"
     r"|figcaption|figure|div|span"
 )
 _FILE_NAME_AT_END = re.compile(

@@ -65,7 +65,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "half an image's place": r"^[Ii](?:mg|mage)[ _#-]{0,2}\d{1,3}\]",
         # Words
         "names of columns first": r"\b[A-Za-z_]{1,20},[a-z_]{1,20}\s\d{1,2},",
-        "name of a field": r"\s(?:lang|tags):\s[^\W\d_]|\s(?:score|confidence):\s[01]?\.\d"
+        "name of a field": r"\s(?:lang|tags|gt|pred):\s[^\W\d_]|\s(?:score|confidence):\s[01]?\.\d"
         rf"|{_SENTENCE_END}\s(?:lang|score|tags)(?:$|\s\()"
         r"|(?<!\w)[a-z]{2,20}_[a-z]{2,20}:|(?<!\w):[a-z_]{2,20}:|\w::",
         "speaker first": r"^\W{0,3}(?:\w+ )?(?:AI|Bot|GPT|ChatGPT)[:：]\s",

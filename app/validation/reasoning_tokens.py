@@ -43,7 +43,7 @@ _ANSWER_STARTS = _any_of(
 _SECOND_ALTERNATIVE = re.compile(
     r"[}\])\"'`]{0,3}\s{0,9}(?:[-*_]{3}\s{0,9}\n|(?<=[\"”»]\n\n)[\"“«]|(?P<bullet>[-*•])\s"
     rf"|[-*+#> \t]{{0,6}}(?:\(?2[.)]|(?:{OPTION_WORDS}|alt|caption)\s?#?(?:2|b|two|ii)\b"
-    r"|(?:seo|detailed|long(?:er)?)\b))",
+    r"|(?:seo|detailed|long(?:er)?|alternative(?:ly)?)\b))",
     re.IGNORECASE,
 )
 _HALF_TOKEN = re.compile(r"\W{0,3}\w{3,20}>")
