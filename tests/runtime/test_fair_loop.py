@@ -12,8 +12,11 @@ import pytest
 from app.runtime.fair_loop import (
     BULK_REST_FACTOR,
     POLL_EVERY_S,
+    REGULAR_AFTER_S,
+    REGULAR_CREDIT_S,
     FairEventLoop,
     FairTurns,
+    Regulars,
     bulk_work,
     enter_turns,
     reads_in_turns,
@@ -88,6 +91,45 @@ def test_callers_who_have_left_are_forgotten() -> None:
         turns.add(f"caller-{number}", 0.5)
         run_turns(turns, 2)
     assert len(turns._used_s) <= 1_001
+
+
+def test_a_credit_is_used_before_the_others_have_their_turns_and_only_once() -> None:
+    turns = turns_of(**{f"caller-{number}": [1.0] * 100 for number in range(5)})
+    run_turns(turns, 50)
+    for _ in range(20):
+        turns.add("bela", 1.0, credit_s=4.0)
+    order = run_turns(turns, 40)
+    assert order[:4] == ["bela"] * 4
+    assert order[5:].count("bela") <= 35 // 6 + 1, "then it has a turn like the others"
+
+
+def test_a_credit_of_one_gives_nobody_else_an_earlier_turn() -> None:
+    turns = turns_of(anna=[1.0] * 10)
+    run_turns(turns, 5)
+    turns.add("bela", 0.1, credit_s=4.0)
+    run_turns(turns, 1)
+    for _ in range(4):
+        turns.add("late", 1.0)
+    assert run_turns(turns, 4).count("late") == 2
+
+
+def test_a_caller_is_regular_after_a_while_and_until_it_stays_away() -> None:
+    regulars = Regulars()
+    assert not regulars.is_regular("anna", 0.0)
+    regulars.note("anna", 10.0)
+    assert not regulars.is_regular("anna", 10.0)
+    regulars.note("anna", 10.0 + REGULAR_AFTER_S)
+    assert regulars.is_regular("anna", 10.0 + REGULAR_AFTER_S)
+    assert not regulars.is_regular("anna", 100.0)
+    regulars.note("anna", 100.0)
+    assert not regulars.is_regular("anna", 100.0), "it has come anew"
+
+
+def test_regulars_who_have_left_are_forgotten() -> None:
+    regulars = Regulars()
+    for number in range(3_000):
+        regulars.note(f"caller-{number}", float(number))
+    assert len(regulars._first_s) == len(regulars._last_s) <= 1_001
 
 
 class Clock:
@@ -266,6 +308,37 @@ def test_bulk_work_of_all_callers_has_the_turns_of_one() -> None:
 
     run(main, FairEventLoop(clock))
     assert beside <= 30
+
+
+@pytest.mark.parametrize("is_regular", [True, False])
+def test_a_regular_caller_waits_for_one_step_of_many_newcomers_and_not_for_one_of_each(
+    is_regular: bool,
+) -> None:
+    clock = Clock()
+    counted: Counter[str] = Counter()
+    beside = 0.0
+
+    async def main() -> None:
+        nonlocal beside
+        if is_regular:
+            await asyncio.create_task(work("one", counting_step(clock, counted, "one"), 2))
+            clock.now_s += REGULAR_AFTER_S
+            await asyncio.create_task(work("one", counting_step(clock, counted, "one"), 2))
+        newcomers = [
+            asyncio.create_task(work(name, counting_step(clock, counted, name), 10_000))
+            for name in (f"new-{number}" for number in range(20))
+        ]
+        await asyncio.sleep(0.01)
+        before = counted.total() - counted["one"]
+        steps = round(REGULAR_CREDIT_S / 0.001 / 3)
+        await asyncio.create_task(work("one", counting_step(clock, counted, "one"), steps))
+        beside = (counted.total() - counted["one"] - before) / steps
+        for task in newcomers:
+            task.cancel()
+        await asyncio.gather(*newcomers, return_exceptions=True)
+
+    run(main, FairEventLoop(clock))
+    assert beside <= 1.5 if is_regular else beside >= 10
 
 
 @pytest.mark.parametrize("present", [True, False])
