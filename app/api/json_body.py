@@ -15,7 +15,7 @@ from app.api.errors import InvalidRequest
 _IMAGE_FIELD = "image_url"
 _CUT_MIN_BYTES = 64 * 1024
 _START = b'"data:'
-_NEVER_IN_JSON = (b"\\", b"\n", b"\r", b"\t")
+_FORBIDDEN_IN_CUT = (b"\\", b"\n", b"\r", b"\t")
 """A backslash may begin an escape, and the others are invalid in a JSON string. The decoder of
 base64 refuses all other control characters."""
 _STRUCTURE_CHARS = (b"[", b"{", b",")
@@ -45,7 +45,7 @@ def _long_data_url(raw: bytearray) -> slice | None:
     if raw[opening - 1 : opening] == b"\\":  # inside of another string
         return None
     string = slice(opening + 1, closing)
-    if any(raw.find(each, string.start, string.stop) >= 0 for each in _NEVER_IN_JSON):
+    if any(raw.find(each, string.start, string.stop) >= 0 for each in _FORBIDDEN_IN_CUT):
         return None
     return string
 

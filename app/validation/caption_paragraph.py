@@ -92,7 +92,7 @@ def extract_caption_paragraph(
         wanted = ("description", "caption")
     for part in () if prefers_description else _before_further_style(sections):
         first = _extract_prose(part.lines, languages, joins_list=False)
-        if _ends_sentence(first.text):
+        if _ends_sentence_before_marks(first.text):
             return first  # its own label is not at the start of a line
     for name in (*wanted, "option", "title"):
         offered = [
@@ -106,7 +106,9 @@ def extract_caption_paragraph(
         if offered:
             whole = (one for one, is_further in offered if not is_further)
             # A title may stand under the first label: "Caption: Dog. Alt text: A dog runs."
-            return next((one for one in whole if _ends_sentence(one.text)), offered[0][0])
+            return next(
+                (one for one in whole if _ends_sentence_before_marks(one.text)), offered[0][0]
+            )
     found = _extract_prose(sections[0].lines, languages, joins_list=prefers_description)
     if found.text:
         # An unknown label before known ones: "Setting: a room", "Subject: two cats".
@@ -176,7 +178,7 @@ def _drop_preambles(blocks: list[_Block], languages: tuple[Language, ...]) -> No
         blocks.pop(0)
 
 
-def _ends_sentence(text: str) -> bool:
+def _ends_sentence_before_marks(text: str) -> bool:
     """Whether a sentence ends there, signs of cut markup aside."""
     end = text[-_END_CHARS:].rstrip("\"'”»<>|*_`~$} ")
     if ends_sentence(_NOTES_AT_END.sub("", end).rstrip(_LOOSE_END)):
@@ -193,8 +195,10 @@ def _is_title(block: _Block, following: list[_Block]) -> bool:
     """Whether it is one item that is no sentence, before a paragraph of sentences."""
     return (
         len(block.texts) == 1
-        and not _ends_sentence(block.texts[0])
-        and any(one.kind == "text" and _ends_sentence(one.texts[0]) for one in following)
+        and not _ends_sentence_before_marks(block.texts[0])
+        and any(
+            one.kind == "text" and _ends_sentence_before_marks(one.texts[0]) for one in following
+        )
     )
 
 
@@ -202,8 +206,8 @@ def _is_title_before(paragraphs: list[str], block: _Block) -> bool:
     """Whether no sentence stands before one item, or a numbered one, that is a sentence."""
     return (
         (block.kind == "number" or len(block.texts) == 1)
-        and _ends_sentence(block.texts[0])
-        and not any(map(_ends_sentence, paragraphs))
+        and _ends_sentence_before_marks(block.texts[0])
+        and not any(map(_ends_sentence_before_marks, paragraphs))
     )
 
 
@@ -211,7 +215,7 @@ def _is_complete(paragraphs: list[str], next_kind: LineKind) -> bool:
     """Whether what follows a heading or a rule is a note or another caption."""
     if next_kind == "heading":
         return bool(paragraphs)
-    return any(map(_ends_sentence, paragraphs))
+    return any(map(_ends_sentence_before_marks, paragraphs))
 
 
 def _is_quotation(paragraph: str) -> bool:
@@ -225,7 +229,7 @@ def _is_in_quotation(paragraphs: list[str]) -> bool:
         return False
     is_opened = paragraphs[0][:1] in _OPENING_QUOTES
     is_closed = paragraphs[-1][-1:] in _CLOSING_QUOTES
-    is_sentence = any(map(_ends_sentence, paragraphs))
+    is_sentence = any(map(_ends_sentence_before_marks, paragraphs))
     return (is_opened and (is_closed or is_sentence)) or (is_closed and is_sentence)
 
 
@@ -291,12 +295,12 @@ def _extract_from_list(block: _Block, *, joins_list: bool) -> CaptionParagraph:
 
 def _drop_fragments(paragraphs: list[str]) -> list[str]:
     """Without titles and keyword lists, where there are sentences beside them."""
-    kept = [text for text in paragraphs if _ends_sentence(text)]
+    kept = [text for text in paragraphs if _ends_sentence_before_marks(text)]
     if not kept:
         return paragraphs[:1]
     # The token ceiling may have cut the last paragraph: its whole sentences are kept.
     last = paragraphs[-1]
-    if not _ends_sentence(last) and len(last) > 60 and not _is_keyword_list(last):
+    if not _ends_sentence_before_marks(last) and len(last) > 60 and not _is_keyword_list(last):
         kept.append(last)
     return kept
 

@@ -82,12 +82,10 @@ _CAMERA_SETTING = re.compile(
     re.IGNORECASE,
 )
 _URL = re.compile(
-    r"\b(?:https?|ftp|file|data|javascript):\S|%[0-9A-F]{2}\S{0,40}%[0-9A-F]{2}"
+    r"\b(?:https?|ftp|file|data|javascript):\S|\bwww\.\w|%[0-9A-F]{2}\S{0,40}%[0-9A-F]{2}"
     r"|[\w.+-]@[\w-]{1,63}\.\w{2,}",
     re.IGNORECASE,
 )
-_HOST = re.compile(r"\bwww\.\w", re.IGNORECASE)
-_HOST_AND_PATH = re.compile(r"\bwww\.[\w.-]{1,80}[/:?#]\w", re.IGNORECASE)
 _DOMAIN = re.compile(
     r"\w[\w-]\.(?:com|org|net|io|edu|gov|info|biz|co\.uk|de|fr|it|es|nl|pl|ru|jp|cn|app|dev)\b(?!\.\w)",
     re.IGNORECASE,
@@ -226,13 +224,8 @@ def placeholder(given: RuleInput) -> str | None:
 
 
 def url_or_markup(given: RuleInput) -> str | None:
-    """A URL, an e-mail address or code. A bare host may be quoted as the text of a sign."""
-    if (
-        _URL.search(given.caption)
-        or _HOST.search(given.unquoted)
-        or _HOST_AND_PATH.search(given.caption)
-        or _DOMAIN.search(_NAMED_AS_DOMAIN.sub(" ", given.unquoted))
-    ):
+    """A URL, an e-mail address or code. A bare domain may be quoted as the text of a sign."""
+    if _URL.search(given.caption) or _DOMAIN.search(_NAMED_AS_DOMAIN.sub(" ", given.unquoted)):
         return "It holds an address; leave addresses out."
     if _MARKUP.search(given.caption):
         return "It holds markup or code; write plain text."

@@ -48,7 +48,7 @@ _CONNECTORS = frozenset({"&", "+", "-", "–", "—", "/", "=", "x", "×", "%"})
 """Signs between two words. Any other sign without a word is the symbol of a button."""
 _PARENTHESISED = re.compile(r"\((\w[\w .,'’&/+-]*)\)")
 """Words in parentheses, which are not code."""
-_ADDRESS = re.compile(r"[©℗]|\b[\w-]+\.[a-z]{2,}/|\bwww\.\w|@\w+[/.]|\bCC[ -]BY\b", re.IGNORECASE)
+_ADDRESS = re.compile(r"[©℗]|\b[\w-]+\.[a-z]{2,}/|@\w+[/.]|\bCC[ -]BY\b", re.IGNORECASE)
 _CODE_SIGN = re.compile(r"[=(){}\[\]<>_\\|#$^~]")
 """A text with two of these is code, a formula or a table."""
 _FIRST_CJK, _FEW_CJK = 0x2E80, 2
