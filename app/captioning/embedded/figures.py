@@ -14,7 +14,7 @@ _FIGURE = re.compile(
     |poupées?|marionnettes?|bustes?
     |muñec[ao]s?|figuras?|maniquí(?:es)?|marionetas?|estatuas?|bustos?
     |lutk[aeiu]|figuric[aeu]|kip(?:ovi)?|bist[ae]
-    )(?!\w)""",
+    )(?![\w-])""",
     re.VERBOSE | re.IGNORECASE,
 )
 """In English, German, French, Spanish and Croatian: a shop's names may be in any of them."""

@@ -132,6 +132,7 @@ def test_a_face_is_a_person_and_nothing_more(scene: Features, faces: int, people
 def test_what_is_called_a_doll_or_a_figure_is_no_person(cutout: Features, name: str) -> None:
     doll = see(paint(cutout, red=0.8), "dress", faces=1)
     assert "person" in caption(doll, context="Ida's red dress")
+    assert "person" in caption(doll, context="Figure-hugging dress")
     assert "person" not in caption(doll, context=name)
     assert "dress" in caption(doll, context=name)
 
