@@ -88,14 +88,10 @@ async def open_parts(settings: Settings, metrics: Metrics) -> AsyncIterator[Part
                 await model_captioner.recall(store)
         embedded = EmbeddedCaptioner(worker_pool, ocr_pool) if uses_embedded else None
         captioner = FallbackCaptioner([*model_captioners, *([embedded] if embedded else [])])
-        rate_limits = CallerRateLimits(
-            settings.default_rate_limit(),
-            settings.rate_limit_store,
-            on_store_change=metrics.rate_limit_store_up.set,
-        )
-        stack.callback(rate_limits.close)
         usage_store = _create_usage_store(settings, metrics)
         stack.push_async_callback(usage_store.aclose)
+        rate_limits = _create_rate_limits(settings, metrics, usage_store)
+        stack.callback(rate_limits.close)
         cache = CaptionCache(settings.cache_url) if settings.cache_url else None
         if cache is not None:
             stack.push_async_callback(cache.aclose)
@@ -125,6 +121,20 @@ def _create_usage_store(settings: Settings, metrics: Metrics) -> UsageStore:
     return RedisUsageStore(
         url, on_change=metrics.usage_store_up.set, spool_dir=settings.usage_spool_dir
     )
+
+
+def _create_rate_limits(
+    settings: Settings, metrics: Metrics, usage_store: UsageStore
+) -> CallerRateLimits:
+    url = settings.rate_limit_store
+    in_same_redis = url == settings.usage_store_url()
+
+    def record_change(responds: bool) -> None:
+        metrics.rate_limit_store_up.set(responds)
+        if in_same_redis and not responds and isinstance(usage_store, RedisUsageStore):
+            usage_store.expect_late()
+
+    return CallerRateLimits(settings.default_rate_limit(), url, on_store_change=record_change)
 
 
 def _create_worker_pool(settings: Settings, memory: WeightedSemaphore) -> WorkerPool:

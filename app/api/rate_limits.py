@@ -30,7 +30,7 @@ from app.settings.rate_limit import DEFAULT_LIMIT, parse_rate_limits
 _logger = logging.getLogger(__name__)
 
 _STORE_TIMEOUT_S = 0.25
-"""For one reply. A request waits for a fifth of it; see StoreGuard."""
+"""For one reply. A request waits for a part of it; see StoreGuard."""
 _STORE_THREADS = 4
 _MAX_SKEW_S = 300.0
 """Between the clocks of replicas that share a store."""

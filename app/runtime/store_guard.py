@@ -24,7 +24,8 @@ class StoreUnavailable(Exception):
 class StoreGuard:
     """Asks a store for requests, until a reply fails or is late, and again once a probe succeeds.
 
-    The probe runs beside the requests; none of them waits for it.
+    The probe runs beside the requests; none of them waits for it. Once one request has found the
+    store late or failing, the others stop waiting too.
     """
 
     def __init__(
@@ -33,15 +34,20 @@ class StoreGuard:
         on_change: Callable[[str | None], None],
         *,
         patience_s: float = PATIENCE_S,
+        gives_up_together: bool = True,
     ) -> None:
         """`probe` asks the store for something, within a timeout of its own.
 
         `on_change` is called with the reason of a failure, and with None when the store responds
-        again. `patience_s` is how long a request waits.
+        again. `patience_s` is how long a request waits. Without `gives_up_together` each request
+        waits that long, for a store whose callers are refused where it does not reply.
         """
         self._probe = probe
         self._patience_s = patience_s
+        self._gives_up_together = gives_up_together
         self._on_change = on_change
+        self._failure: asyncio.Future[None] | None = None
+        """Done at the next failure."""
         self._tasks: set[asyncio.Future[Any]] = set()
         """The probe, and commands whose requests no longer wait. They end at their own timeout."""
         self.is_usable = True
@@ -52,8 +58,13 @@ class StoreGuard:
         if not self.is_usable:
             raise StoreUnavailable
         asking = asyncio.ensure_future(command())
+        waited_for: set[asyncio.Future[Any]] = {asking}
+        if self._gives_up_together:
+            waited_for.add(self._next_failure())
         try:
-            await asyncio.wait({asking}, timeout=self._patience_s)
+            await asyncio.wait(
+                waited_for, timeout=self._patience_s, return_when=asyncio.FIRST_COMPLETED
+            )
             if not asking.done():
                 # Where the event loop was late, the reply may have arrived with the end of the
                 # time, and its task is next.
@@ -76,10 +87,18 @@ class StoreGuard:
         for task in tuple(self._tasks):
             task.cancel()
 
+    def _next_failure(self) -> asyncio.Future[None]:
+        if self._failure is None:
+            self._failure = asyncio.get_running_loop().create_future()
+        return self._failure
+
     def _fail(self, reason: str) -> None:
         if not self.is_usable:
             return
         self.is_usable = False
+        if self._failure is not None:
+            self._failure.set_result(None)
+            self._failure = None
         self._on_change(reason)
         # Without the context of the request that failed: the probe is nobody's work.
         self._keep(asyncio.get_running_loop().create_task(self._recover(), context=Context()))

@@ -78,7 +78,12 @@ class RedisUsageStore(UsageStore):
         self._clock = RedisClock(clock)
         self._commands = UsageCommands(url, self._clock, timeout_s=_SOCKET_TIMEOUT_S)
         self._on_change = on_change or (lambda _responds: None)
-        self._guard = StoreGuard(self.check, self._record_change, patience_s=_QUOTA_PATIENCE_S)
+        self._guard = StoreGuard(
+            self.check,
+            self._record_change,
+            patience_s=_QUOTA_PATIENCE_S,
+            gives_up_together=False,
+        )
         self._entries: dict[KeyMonth, LocalCounts] = {}
         self._unstored: dict[KeyMonth, LocalCounts] = {}
         self._batches = self._last_batch = 0
@@ -140,6 +145,13 @@ class RedisUsageStore(UsageStore):
         if not waiter.done():
             self._is_late = True
             self._spool_unstored()
+
+    def expect_late(self) -> None:
+        """Requests are answered without their count in Redis until Redis has stored a count.
+
+        For a part that found the same Redis late: what it waited for is not waited for again.
+        """
+        self._is_late = True
 
     def add_later(
         self,

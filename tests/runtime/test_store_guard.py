@@ -19,13 +19,15 @@ pytestmark = pytest.mark.usefixtures("virtual_time")
 class Store:
     """Answers after `delay_s`, or fails with `error`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gives_up_together: bool = True) -> None:
         self.delay_s = 0.001
         self.error: Exception | None = None
         self.asked = 0
         self.cancelled = 0
         self.changes: list[str | None] = []
-        self.guard = StoreGuard(self.answer, self.changes.append)
+        self.guard = StoreGuard(
+            self.answer, self.changes.append, gives_up_together=gives_up_together
+        )
 
     async def answer(self) -> str:
         self.asked += 1
@@ -67,6 +69,37 @@ async def test_a_late_store_delays_who_ask_together_by_the_patience_and_no_one_a
         assert (await ask(store))[1] == 0.0
     assert store.changes == ["late"]
     assert store.asked - 20 <= 3 + 60 / MAX_PAUSE_S, "by the probe alone"
+
+
+async def test_who_comes_while_another_waits_in_vain_gives_up_with_it() -> None:
+    store = Store()
+    store.delay_s = 60.0
+    first = asyncio.create_task(ask(store))
+    await asyncio.sleep(PATIENCE_S * 0.75)
+    assert (await ask(store))[1] == pytest.approx(PATIENCE_S * 0.25)
+    await first
+    assert store.changes == ["late"]
+
+
+async def test_an_error_ends_the_waiting_of_all() -> None:
+    store = Store()
+    store.delay_s = 60.0
+    first = asyncio.create_task(ask(store))
+    await asyncio.sleep(PATIENCE_S / 4)
+    store.delay_s, store.error = 0.001, ConnectionError()
+    await ask(store)
+    _, took_s = await first
+    assert took_s < PATIENCE_S / 2
+
+
+async def test_a_store_that_decides_on_refusals_is_waited_for_by_each_request() -> None:
+    store = Store(gives_up_together=False)
+    store.delay_s = PATIENCE_S * 1.1
+    first = asyncio.create_task(ask(store))
+    await asyncio.sleep(PATIENCE_S * 0.75)
+    store.delay_s = PATIENCE_S * 0.5
+    assert (await ask(store))[0] == "value"
+    assert (await first)[0] is None
 
 
 async def test_an_error_is_reported_once_and_delays_no_one_after() -> None:

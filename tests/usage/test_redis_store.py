@@ -3,10 +3,12 @@
 import asyncio
 import json
 import logging
+import time
 
 import pytest
 from redis import Redis
 
+from app.usage import redis_store
 from app.usage.errors import UsageUnavailable
 from app.usage.months import Month
 from app.usage.redis_store import RedisUsageStore
@@ -47,6 +49,7 @@ async def test_requests_that_end_together_are_told_together(redis_server: RedisS
     await store.aclose()
 
 
+@pytest.mark.measures
 async def test_while_redis_is_paused_counts_wait_here_and_are_added_once(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -73,6 +76,7 @@ async def test_while_redis_is_paused_counts_wait_here_and_are_added_once(
     await store.aclose()
 
 
+@pytest.mark.measures
 async def test_a_reservation_whose_reply_was_lost_is_given_back(redis_server: RedisServer) -> None:
     store = RedisUsageStore(redis_server.url)
     await store.check()
@@ -84,6 +88,23 @@ async def test_a_reservation_whose_reply_was_lost_is_given_back(redis_server: Re
         redis_server.resume()
     await wait_until_available(store)
     assert (await store.reserve(SHOP, 1, 1)).reservation is not None
+    await store.aclose()
+
+
+@pytest.mark.measures
+async def test_what_another_part_found_late_is_not_waited_for(redis_server: RedisServer) -> None:
+    store = RedisUsageStore(redis_server.url)
+    await store.check()
+    redis_server.pause()
+    try:
+        store.expect_late()
+        began_s = time.monotonic()
+        await store.add(SHOP, {"requests": 1})
+        assert time.monotonic() - began_s < redis_store._COUNT_PATIENCE_S / 2
+    finally:
+        redis_server.resume()
+    await wait_until_available(store)
+    assert await store.read(SHOP) == {"requests": 1}
     await store.aclose()
 
 
