@@ -14,6 +14,7 @@ from pathlib import Path
 from app.workers import seccomp
 
 _PR_SET_PDEATHSIG = 1
+_LEAST_PRIORITY = 19
 
 
 def exit_with_parent(parent_pid: int) -> None:
@@ -41,10 +42,18 @@ def lower_priority(niceness: int, *, as_batch: bool) -> None:
     """Give the server precedence, for the processor and for the out-of-memory killer.
 
     `as_batch` is for work that may wait: a SCHED_BATCH process preempts no other when it wakes.
+
+    On Linux priorities belong to threads, and a new one inherits that of the thread that starts it.
+    Libraries may have started some already.
     """
-    if as_batch and sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    os.nice(niceness)
+    if sys.platform == "linux":
+        lowered = min(_LEAST_PRIORITY, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
+        for thread in (int(each.name) for each in Path("/proc/self/task").iterdir()):
+            if as_batch:
+                os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+            os.setpriority(os.PRIO_PROCESS, thread, lowered)
+    else:
+        os.nice(niceness)
     try:
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     except OSError:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,21 @@ async def test_only_the_first_children_warm_up_with_the_servers_priority(own_pri
             await run(pool, "crash")
         replacement, _ = await run(pool, "niceness_at_warm_up")
     assert replacement["niceness"] == lowered
+
+
+@linux
+async def test_threads_that_a_library_started_before_have_the_priority_of_their_child(
+    own_priority: int,
+):
+    async with running_pool() as pool:
+        [pid] = pool.pids()
+        threads = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
+        found = {
+            (os.getpriority(os.PRIO_PROCESS, thread), os.sched_getscheduler(thread))
+            for thread in threads
+        }
+    assert len(threads) > 1
+    assert found == {(min(19, own_priority + NICENESS), os.SCHED_BATCH)}
 
 
 async def test_a_start_that_is_tried_again_takes_no_precedence(monkeypatch):
