@@ -55,6 +55,11 @@ class CircuitBreaker:
         self._retry_at_s = 0.0
 
     @property
+    def longest_pause_s(self) -> float:
+        """It is not open for longer without a probe, whatever wait the server names."""
+        return self._settings.max_open_s
+
+    @property
     def state(self) -> CircuitState:
         """The state now. An open breaker becomes half-open when its pause is over."""
         if self._open_until_s is None:

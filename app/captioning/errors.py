@@ -22,6 +22,13 @@ class RetryAfterTooLong(ModelUnavailable):
     """
 
 
+class LimitOfRequest(ModelUnavailable):
+    """The model server named a very long wait to this request, and captioned a known good image.
+
+    Its limit may be that of one caller, or the wait nonsense. Not counted by the circuit breaker.
+    """
+
+
 class ServerFailed(ModelUnavailable):
     """A 5xx or a broken connection that does not say why: the image may be the cause.
 

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from app.captioning.captioner import Captioner, DraftRequest
 from app.captioning.circuit_breaker import CircuitBreaker
@@ -15,6 +15,7 @@ from app.captioning.errors import (
     DeadlineExceeded,
     ImageNotAccepted,
     ImageNotTried,
+    LimitOfRequest,
     ModelCrashed,
     ModelError,
     ModelTimeout,
@@ -24,6 +25,7 @@ from app.captioning.errors import (
     RetryAfterTooLong,
     ServerFailed,
 )
+from app.captioning.suspects import FailedImage, Suspect
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
 from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
@@ -35,6 +37,9 @@ _UNEXPLAINED = (ServerFailed, RequestRejected)
 _REFUSED_IMAGES_IN_A_ROW = 20
 """After so many different images that the model refused, none captioned between them, a known good
 image is sent: a provider that blocks an account refuses every image in the words of a filter."""
+_LIMITED_IMAGES_IN_A_ROW = 20
+"""After so many different images that were told a very long wait, none captioned between them, the
+wait is believed: a limit by tokens may let the known good image pass."""
 _MAX_FAILED_IMAGES = 1_000
 """How many images are remembered with the moment of their first failure."""
 _MAX_TRIALS = 3
@@ -51,29 +56,6 @@ _SETTLE_S = 1.0
 """A process that dies ends all its calls at once. What is in flight after so long survived."""
 _SUSPECT_IMAGES_S = 3_600.0
 """After a model failed on images but captioned a known good one, each failure is checked so."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Suspect:
-    """A request that failed without an explanation, and what was known before its call."""
-
-    image: NormalisedImage
-    request: DraftRequest
-    deadline: Deadline
-    error: ModelUnavailable | ModelError
-    failed_probes: int
-    uses: list[TokenUse]
-    """The tokens of its calls that failed, also of those that follow."""
-
-
-@dataclass(slots=True)
-class _FailedImage:
-    """What is known of an image that failed without an explanation."""
-
-    verdicts: int = 0
-    """How often a trial found that the image is at fault."""
-    has_failed_server: bool = False
-    """It met a 5xx or a broken connection: its next call may end the calls of others."""
 
 
 class GuardedCaptioner:
@@ -102,7 +84,7 @@ class GuardedCaptioner:
         self._clock = clock
         self._failed_probes = 0
         """Counts probes that failed while nothing else could be the cause."""
-        self._failed_images: dict[str, _FailedImage] = {}
+        self._failed_images: dict[str, FailedImage] = {}
         """The images that failed without an explanation, oldest first."""
         self._in_flight: set[asyncio.Future[None]] = set()
         """The calls to the captioner that have not ended."""
@@ -115,6 +97,8 @@ class GuardedCaptioner:
         """Until then, that the captioner rejects an image says little about the image."""
         self._refused_images: set[str] = set()
         """The different images that the model refused since it last captioned one."""
+        self._limited_images: set[str] = set()
+        """The different images that were told a very long wait since one was last captioned."""
         self._suspects_images_until_s = 0.0
         self._probe: asyncio.Task[bool | None] | None = None
 
@@ -160,10 +144,13 @@ class GuardedCaptioner:
                 if self._count_verdicts(image_id):
                     raise _not_accepted(error) from None
                 self._check_suspicion(permit, image_id, error)
-                suspect = _Suspect(image, request, deadline, error, failed_probes, uses)
+                suspect = Suspect(image, request, deadline, error, failed_probes, uses)
                 draft = await self._find_culprit(suspect)
             except CaptionRefused as error:
                 await self._check_refusal(image_id, error, deadline)
+                raise
+            except RetryAfterTooLong as error:
+                await self._check_limit(permit, image_id, error, deadline)
                 raise
             self._record_success(image_id)
             return draft
@@ -209,7 +196,7 @@ class GuardedCaptioner:
     ) -> None:
         """Remember the image. Raises `error` where there is no reason for a trial yet."""
         is_repeated = image_id in self._failed_images
-        failed = self._failed_images.setdefault(image_id, _FailedImage())
+        failed = self._failed_images.setdefault(image_id, FailedImage())
         failed.has_failed_server |= isinstance(error, ServerFailed)
         while len(self._failed_images) > _MAX_FAILED_IMAGES:
             del self._failed_images[next(iter(self._failed_images))]
@@ -221,7 +208,7 @@ class GuardedCaptioner:
         ):
             raise error
 
-    async def _find_culprit(self, suspect: "_Suspect") -> Draft:
+    async def _find_culprit(self, suspect: Suspect) -> Draft:
         """The draft where the failure was not the image's.
 
         Raises ImageNotAccepted where it is, an error that the breaker counts where the known good
@@ -252,7 +239,7 @@ class GuardedCaptioner:
             self._tried_image = None
             self._trial.release()
 
-    async def _try_again(self, suspect: "_Suspect") -> Draft:
+    async def _try_again(self, suspect: Suspect) -> Draft:
         image_id, error = suspect.image.source.sha256, suspect.error
         for _ in range(_MAX_TRIALS):
             self._failed_meanwhile.clear()
@@ -278,7 +265,7 @@ class GuardedCaptioner:
                 raise _not_accepted(again) from None
         raise error
 
-    async def _ask_again(self, suspect: "_Suspect") -> Draft:
+    async def _ask_again(self, suspect: Suspect) -> Draft:
         """The draft, also where only one of several servers gives it. Raises the last error."""
         varies = self._clock() < self._answers_vary_until_s
         asks = _REJECTED_ASKS_WHERE_IT_VARIES if varies else _REJECTED_ASKS
@@ -317,6 +304,20 @@ class GuardedCaptioner:
             reason = f"{error.log_reason}; a known good image was not captioned either"
             raise ModelError(log_reason=reason)
 
+    async def _check_limit(
+        self, permit: int, image_id: str, error: RetryAfterTooLong, deadline: Deadline
+    ) -> None:
+        """Raise LimitOfRequest where a very long wait was named, but not to a known good image."""
+        if (error.retry_after_s or 0.0) <= self.breaker.longest_pause_s:
+            return
+        self._limited_images.add(image_id)
+        is_all = len(self._limited_images) >= _LIMITED_IMAGES_IN_A_ROW
+        if is_all or self.breaker.will_trip(permit, image_id):
+            return
+        if await self._run_probe(deadline):
+            reason = f"{error.log_reason}; a known good image was captioned"
+            raise LimitOfRequest(log_reason=reason, retry_after_s=error.retry_after_s) from None
+
     async def _run_probe(self, deadline: Deadline) -> bool | None:
         """Whether the captioner captions a known good image; None where it cannot tell in time.
 
@@ -344,6 +345,7 @@ class GuardedCaptioner:
 
     def _record_success(self, image_id: str) -> None:
         self._refused_images.clear()
+        self._limited_images.clear()
         self._failed_images.pop(image_id, None)
 
     @contextmanager
@@ -354,7 +356,7 @@ class GuardedCaptioner:
         try:
             yield
             reset = breaker.record_success(permit)
-        except (ImageNotAccepted, RequestSpecificError):
+        except (ImageNotAccepted, LimitOfRequest, RequestSpecificError):
             reset = breaker.record_request_error(permit)
             raise
         except (CaptionRefused, CaptionUncertain):

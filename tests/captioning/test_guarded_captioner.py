@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from app.captioning.captioner import Captioner, DraftRequest
-from app.captioning.circuit_breaker import CircuitBreakerSettings
+from app.captioning.circuit_breaker import MAX_RETRY_AFTER_S, CircuitBreakerSettings
 from app.captioning.errors import (
     CaptionRefused,
     DeadlineExceeded,
@@ -20,6 +20,7 @@ from app.captioning.errors import (
     ModelUnavailable,
     RequestRejected,
     RequestSpecificError,
+    RetryAfterTooLong,
     ServerFailed,
 )
 from app.captioning.fallback import FallbackCaptioner
@@ -465,3 +466,52 @@ async def test_twelve_captions_of_one_bad_image_share_a_slow_trial() -> None:
     found = await asyncio.gather(*(outcome(captioner, "bad", deadline_s=30) for _ in range(12)))
     assert set(found) == {"caption_refused!"}
     assert model.probes == 1
+
+
+A_CENTURY_S = 3.2e9
+
+
+async def test_a_very_long_wait_that_the_model_server_names_to_some_requests_stops_no_other() -> (
+    None
+):
+    """Its limit is that of one caller, or its header is nonsense."""
+    model = ImageDependentCaptioner(RetryAfterTooLong(retry_after_s=A_CENTURY_S))
+    captioner = FallbackCaptioner([model])
+    for number in range(10):
+        found = await outcomes(captioner, f"bad{number}", "good")
+        assert found == ["model_unavailable", "caption"]
+    assert captioner.circuit_states() == {"m": "closed"}
+
+
+async def test_nobody_is_told_to_wait_for_a_century() -> None:
+    image = normalised_image()
+    image = replace(image, source=replace(image.source, sha256="bad"))
+    model = ImageDependentCaptioner(RetryAfterTooLong(retry_after_s=A_CENTURY_S))
+    with pytest.raises(ModelUnavailable) as caught:
+        await FallbackCaptioner([model]).draft(image, draft_request(), Deadline.after(5.0))
+    assert caught.value.retry_after_s == MAX_RETRY_AFTER_S
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "works", "probes"),
+    [(A_CENTURY_S, False, 1), (A_CENTURY_S, None, 1), (60.0, True, 0)],
+)
+async def test_a_wait_opens_the_breaker_at_once_where_it_is_usual_or_the_known_good_image_waits_too(
+    wait_s: float, works: bool | None, probes: int
+) -> None:
+    model = ImageDependentCaptioner(RetryAfterTooLong(retry_after_s=wait_s), works)
+    captioner = FallbackCaptioner([model])
+    assert await outcomes(captioner, "bad", "good") == ["model_unavailable"] * 2
+    assert (captioner.circuit_states(), model.probes) == ({"m": "open"}, probes)
+
+
+async def test_a_very_long_wait_named_to_all_images_but_the_known_good_one_opens_the_breaker() -> (
+    None
+):
+    """A limit by tokens may let the small picture pass."""
+    model = ImageDependentCaptioner(RetryAfterTooLong(retry_after_s=A_CENTURY_S))
+    captioner = FallbackCaptioner([model])
+    await outcomes(captioner, *(f"bad{number}" for number in range(20)))
+    assert captioner.circuit_states() == {"m": "open"}
+    assert await outcome(captioner, "good") == "model_unavailable"
+    assert len(model.calls) == 20
