@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app.vision.colour_naming import name_colour
 from app.vision.oklab import oklab_distance, to_oklab
-from app.vision.onnx_session import OnnxSession, shrink_arena
+from app.vision.onnx_session import OnnxSession, round_subnormals_to_zero, shrink_arena
 from app.vision.text_lines import (
     TextBlock,
     TextLine,
@@ -65,6 +65,7 @@ class OcrEngine:
         from rapidocr import RapidOCR
 
         cv2.setNumThreads(0)
+        round_subnormals_to_zero()
         models = Path(str(resources.files("rapidocr") / "models"))
         self._engine: Any = RapidOCR(
             params={

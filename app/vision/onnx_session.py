@@ -4,6 +4,10 @@ Within a run, tensors of several MiB come and go by the hundred. From malloc, wh
 them to the system (ocr.py), the kernel clears every page anew: 240 ms of processor time for finding
 lines at 640 x 640, against 80 to 115 from an arena. An arena that stays holds 100 MB for good. This
 one is shared by all networks, grows by what is asked for, and a job ends with `shrink_arena`.
+
+256,000 weights of the text detector are subnormal numbers (below 1.2e-38), with which some
+processors calculate fifty times slower: 361 ms instead of 107 for finding lines at 640 x 640, with
+the same output. They count as 0.
 """
 
 import functools
@@ -32,6 +36,7 @@ class OnnxSession:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.use_env_allocators", "1")
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         self._session = onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model),
             options,
@@ -59,6 +64,14 @@ class OnnxSession:
     def get_modelmeta(self) -> Any:  # noqa: ANN401 - onnxruntime has no types
         """What the model's file says about it."""
         return self._session.get_modelmeta()
+
+
+def round_subnormals_to_zero() -> None:
+    """In this thread, from here on. Call it before another library opens a session.
+
+    onnxruntime does it for the first session of a process, and never again.
+    """
+    _open_shrinking_session()
 
 
 def shrink_arena() -> None:
