@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import astuple
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,6 +30,8 @@ from app.vision.subject import describe_subject
 from app.vision.triage import triage
 from app.workers.handler import Reserve
 
+GREYS = frozenset({"black", "dark grey", "grey", "light grey", "white"})
+"""All that is named in a black-and-white scene. A white thing before a cream wall is none."""
 JOB_MEMORY_BYTES = 48 * 1024 * 1024
 """Address space of one analysis, independent of the image: measured 32 MB at 1200 px."""
 
@@ -44,19 +47,22 @@ def analyse(encoded: bytes) -> Features:
         background, category = _find_background_and_category(image, colours)
     if background is not None and category in ("cutout", "shapes", "any"):
         colours = whiten_shades(image, colours, background)
+    main_colours = find_main_colours(image, colours, background, category)
+    regions = find_region_colours(colours)
+    named = {*(share.colour for share in main_colours), *astuple(regions)} - {None}
     return Features(
         triage=triage_result,
         triage_reason=reason,
         category=category,
         orientation=find_orientation(image.aspect_ratio),
         brightness=_find_brightness(image),
-        is_greyscale=_is_greyscale(image),
-        colours=find_main_colours(image, colours, background, category),
+        is_greyscale=_is_greyscale(image) and named <= GREYS,
+        colours=main_colours,
         background=find_background_colour(image, background, category),
         subject=describe_subject(colours, background)
         if background and category == "cutout"
         else None,
-        regions=find_region_colours(colours),
+        regions=regions,
         bands=find_bands(colours) if background is None else None,
         fills_box=background is not None and background.fills_box,
     )

@@ -3,6 +3,7 @@
 import io
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,6 +16,15 @@ def test_a_scene_without_colour_is_greyscale_and_one_with_colour_is_not():
     """JPEG's rounding of chroma does not count."""
     assert analyse(drawn.jpeg(drawn.noisy_scene().convert("L"))).is_greyscale
     assert not analyse(drawn.jpeg(drawn.noisy_scene())).is_greyscale
+
+
+def test_a_white_thing_before_a_cream_wall_is_no_black_and_white_scene():
+    """So pale a colour is within the chroma of JPEG's rounding, and has a name all the same."""
+    scene = np.asarray(drawn.noisy_scene().convert("L").point(lambda v: 225 + v // 10))
+    tint = np.stack([scene, scene, np.clip(scene.astype(int) - 10, 0, 255)], axis=2)
+    features = analyse(drawn.jpeg(Image.fromarray(tint.astype(np.uint8))))
+    assert "off-white" in {share.colour for share in features.colours}
+    assert not features.is_greyscale
 
 
 def test_equal_pixels_have_equal_features_which_survive_json():

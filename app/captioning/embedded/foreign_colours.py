@@ -28,8 +28,8 @@ CASE_MIN_SHARE = 0.6
 """From this share on the first colour is that of the thing, and not of a picture on it."""
 MIRRORING = frozenset({"accessory", "jewellery", "necklace"})
 """Metal and stones, which show what is around them: a gold bracelet is "light grey"."""
-MIXED = frozenset({"food"})
-"""A word for a dish: nobody knows which of its parts has which colour."""
+MIXED = frozenset({"food", "diver", "baseball_game"})
+"""Words for a dish, a person and an event: nobody knows which of its parts has which colour."""
 
 
 def has_foreign_colours(concept: str, colours: Sequence[ColourShare]) -> bool:

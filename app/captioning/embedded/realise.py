@@ -43,6 +43,13 @@ ALREADY_SAID = {
 """By topic, the slots of sentences that would say again what the first sentence says: a wide
 subject is wider than it is tall, and a black-and-white scene has no colours."""
 
+SEARCHED_SLOTS = frozenset({
+    "texts", "other_texts", "one_other", "several_others", "colours", "majority_colour",
+})  # fmt: skip
+"""Of the sentences that follow the first in a style for search engines. Nobody searches for a
+shadow, or for the side on which a colour is: such a sentence is only for a caption that would be
+too short."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -198,8 +205,7 @@ def _find_parts(
     if is_paragraph or request.style.uses_keywords:
         further += sentences["also"]
     if not is_paragraph:
-        # Nobody searches for a shadow.
-        details = tuple(t for t in further if "shadow_background" in slots_of(t))
+        details = tuple(t for t in further if not SEARCHED_SLOTS.issuperset(slots_of(t) or {""}))
         further = tuple(t for t in further if t not in details)
         fillers = (*details, *fillers)
     return _Parts(templates, further, fillers, slots, is_paragraph and names_things)

@@ -16,7 +16,7 @@ from app.captioning.embedded.concept_kinds import (
     load_concept_kinds,
 )
 from app.captioning.embedded.figures import names_figure
-from app.captioning.embedded.foreign_colours import has_foreign_colours
+from app.captioning.embedded.foreign_colours import MIXED, has_foreign_colours
 from app.captioning.embedded.phrasebook import Phrasebook
 from app.captioning.embedded.shades import without_shades
 from app.captioning.embedded.skin import without_skin
@@ -106,13 +106,20 @@ def _shows_one_person(features: Features) -> bool:
 
 
 def _find_nameable(features: Features, words: Words) -> list[str]:
-    """What was seen, each as the nearest concept that the language has a word for."""
+    """What was seen, each as the nearest concept that the language has a word for.
+
+    Of two concepts with one word (a mug and a cup are both "una taza") the surer one.
+    """
     named = (
         next((name for name in (s.concept, *generals_of(s.concept)) if name in words.nouns), None)
         for s in features.sightings
         if s.concept in load_concept_kinds()
     )
-    return [name for name in dict.fromkeys(named) if name is not None]
+    by_word: dict[str, str] = {}
+    for name in named:
+        if name is not None:
+            by_word.setdefault(words.nouns[name].word, name)
+    return list(by_word.values())
 
 
 def _find_topic(features: Features, *, in_setting: bool) -> str:
@@ -165,8 +172,11 @@ def _name_thing(
     colours = _colours_of(features)
     if not _has_own_colours(features):
         central = _find_central_colour(features, kind)
+        if main in MIXED or any(words.names_colour(noun, colour) for colour in central):
+            central = ()
         return _Main(words.phrase(noun, central, conjunction), bare)
-    if not colours or kind in UNCOLOURED_KINDS or has_foreign_colours(main, colours):
+    is_uncoloured = kind in UNCOLOURED_KINDS or not colours or has_foreign_colours(main, colours)
+    if is_uncoloured or any(words.names_colour(noun, share.colour) for share in colours):
         return _Main(plain, bare, _COLOUR_SLOTS)
     if kind in NEAR_SKIN_KINDS and without_skin(features) != features:
         colours = colours[: len(_worn_colour(colours))]

@@ -133,6 +133,10 @@ class Words:
             parts = (article, adjectives, noun.word)
         return " ".join(part for part in parts if part)
 
+    def names_colour(self, noun: Noun, colour: str) -> bool:
+        """Whether the thing is called like the colour: nobody says "an orange orange"."""
+        return self.adjectives[noun.form][colour].startswith(noun.word.casefold())
+
 
 def load_words(locale: str) -> Words:
     """The words of a locale.

@@ -431,3 +431,85 @@ def test_three_shades_of_one_word_are_too_many_for_a_search_engine(
     text = caption(greys, "seo", locale)
     draft = Draft(text, "embedded", cut=len(text) < STYLES["seo"].min_chars)
     assert not validate_draft(draft, style=STYLES["seo"], locale=locale).violations
+
+
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [
+        ("de", "Eine Person in blauer Badebekleidung"),
+        ("fr", "Une personne portant un maillot de bain bleu"),
+        ("es", "Una persona con un traje de baño azul"),
+        ("hr", "Osoba u plavom kupaćem kostimu"),
+    ],
+)
+def test_an_adjective_without_an_article_has_the_ending_of_the_case(
+    cutout: Features, locale: str, expected: str
+) -> None:
+    worn = see(paint(cutout, blue=0.9), "swimwear", faces=1)
+    assert caption(worn, locale=locale).startswith(expected)
+
+
+@pytest.mark.parametrize("locale", PHRASEBOOKS)
+def test_two_concepts_with_one_word_are_named_once(scene: Features, locale: str) -> None:
+    """A watch and a clock are both "eine Uhr", a mug and a cup both "una taza"."""
+    words = PHRASEBOOKS[locale].words
+    for pair in (("watch", "clock"), ("mug", "cup")):
+        text = caption(see(scene, *pair), "detailed", locale)
+        for concept in pair:
+            word = words.nouns[concept].word
+            assert len(re.findall(rf"\b{word}\b", text, re.IGNORECASE)) == 1, text
+
+
+def test_a_german_sentence_suits_one_text_and_several(scene: Features) -> None:
+    texts = (block("SALE", 0.1, 0.2), block("Today", 0.05, 0.5))
+    bus = see(scene, "bus", "dog").with_text(texts)
+    assert "Man liest „SALE“ und „Today“." in caption(bus, "detailed", "de")
+
+
+@pytest.mark.parametrize("locale", PHRASEBOOKS)
+def test_a_search_engine_gets_no_sentence_about_sides_and_shadows(
+    cutout: Features, scene: Features, locale: str
+) -> None:
+    """Where the caption is long enough without one."""
+    book = PHRASEBOOKS[locale]
+    shares = (ColourShare("blue", 0.4), ColourShare("white", 0.2), ColourShare("brown", 0.2))
+    regions = RegionColours(top="blue", bottom="white", left=None, right=None, centre="brown")
+    parted = replace(see(scene, "musical_instrument", "bus"), colours=shares, regions=regions)
+    tones = {"top": book.tone["blue"], "bottom": book.tone["white"]}
+    sides = book.further_sentences["scene"][0].format(**tones)
+    assert sides in caption(parted, "detailed", locale)
+    assert sides not in caption(parted, "seo", locale)
+    bag = see(paint(cutout, blue=0.5, white=0.3), "wine_bottle")
+    mostly = book.further_sentences["thing"][0].split("{")[0]
+    assert mostly in caption(bag, "detailed", locale)
+    assert mostly not in caption(bag, "seo", locale)
+
+
+@pytest.mark.parametrize("locale", PHRASEBOOKS)
+def test_a_background_is_said_to_be_plain_once(
+    drawn_features: dict[str, Features], locale: str
+) -> None:
+    """One line of text on a plain background, which has it on all sides."""
+    filler = PHRASEBOOKS[locale].further_sentences["filler"]
+    edges = next(t for t in filler if re.search(r"{(plain_edges|background)}", t)).split("{")[0]
+    shown = [f for f in drawn_features.values() if f.category == "shapes"]
+    assert shown
+    for features in shown:
+        assert edges not in caption(features.with_text((block("HARBOUR"),)), "detailed", locale)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("locale", PHRASEBOOKS)
+def test_an_orange_is_not_said_to_be_orange(cutout: Features, locale: str, style: str) -> None:
+    words = PHRASEBOOKS[locale].words
+    text = caption(see(paint(cutout, orange=0.7, green=0.3), "orange"), style, locale).casefold()
+    assert len(re.findall(words.nouns["orange"].word.casefold(), text)) == 1, text
+    apple = caption(see(paint(cutout, orange=0.9), "apple"), locale=locale)
+    assert words.adjectives[words.nouns["apple"].form]["orange"] in apple.casefold()
+
+
+@pytest.mark.parametrize("concept", ["diver", "baseball_game"])
+@pytest.mark.parametrize("style", STYLES)
+def test_people_and_events_have_no_colour(cutout: Features, style: str, concept: str) -> None:
+    """That of a diver is the suit's, and a game has none."""
+    assert "black" not in caption(see(paint(cutout, black=0.9), concept), style)
