@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 
 from app.vision.concepts import ConceptTable, Probabilities, load_concepts
 from app.vision.features import Sighting
+from app.vision.likenesses import TOY
 
 CENTRE_SHARE = 0.6
 """Of each side, for the view of what may be too small in the whole image."""
@@ -79,13 +80,16 @@ def _weigh_view(table: ConceptTable, view: Probabilities) -> NDArray[np.float32]
 
 
 def find_main(views: Sequence[Probabilities]) -> Sighting:
-    """The most general concept with the highest mean probability in the views, and that mean."""
+    """The most general concept with the highest mean probability in the views, and that mean.
+
+    A toy is none: it may be called what it is a model of.
+    """
     table = load_concepts()
     means: NDArray[np.float32] = table.sums @ np.mean([view.classes for view in views], axis=0)
     sightings = [
         Sighting(name, min(float(mean), 1.0))
         for name, mean in zip(table.concepts, means, strict=True)
-        if table.concepts[name].general is None
+        if table.concepts[name].general is None and name != TOY
     ]
     return max(sightings, key=lambda sighting: sighting.probability)
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.vision.features import Sighting
+from app.vision.likenesses import TOY, TOY_MIN_PROBABILITY, Likenesses
 from app.vision.product_classifier import load_product_classes
 
 _PACKAGE = "app.vision"
@@ -106,6 +107,7 @@ class ConceptTable:
     company_class: int
     carriers: tuple[int, ...]
     """Outputs of the classifier of products."""
+    likenesses: Likenesses
     sums: NDArray[np.float32]
     """1 where a concept (row) sums a class of ImageNet (column)."""
     product_sums: NDArray[np.float32]
@@ -126,14 +128,21 @@ class ConceptTable:
             Sighting(name, min(max(totals[name], means.get(name, 0.0)), 1.0))
             for name in certain - generals
         ]
+        found = [row for row in found if not self._is_denied(row.concept, probabilities)]
+        toys = self.likenesses.weigh_toys(probabilities.classes)
+        kinds = {self.concepts[sighting.concept].kind for sighting in found}
+        if toys >= TOY_MIN_PROBABILITY and self.concepts[TOY].kind not in kinds:
+            found.append(Sighting(TOY, min(toys, 1.0)))
         found.sort(key=lambda sighting: (-sighting.probability, sighting.concept))
-        found = [row for row in found if not self._is_denied(row.concept, probabilities.products)]
         return tuple(found[:MAX_SIGHTINGS])
 
-    def _is_denied(self, name: str, products: NDArray[np.float32]) -> bool:
-        """Whether the classifier of products knows better: what an animal is printed on, or that a
-        thing which both know is another one."""
-        if self.concepts[name].kind == "animal":
+    def _is_denied(self, name: str, probabilities: Probabilities) -> bool:
+        """Whether it may be a likeness, or the classifier of products knows better: what an animal
+        is printed on, or that a thing which both know is another one."""
+        products, kind = probabilities.products, self.concepts[name].kind
+        if self.likenesses.may_be_likeness(kind, probabilities.classes):
+            return True
+        if kind == "animal":
             return bool(products[list(self.carriers)].sum() >= CARRIER_MIN_PROBABILITY)
         numbers = {other: number for number, other in enumerate(self.concepts)}
         most_general = numbers[(name, *self.generals_of(name))[-1]]
@@ -182,7 +191,8 @@ class ConceptTable:
         )
         is_statue = classes[list(self.statue_classes)].sum() >= STATUE_MIN_PROBABILITY
         is_figure = classes[list(self.figure_classes)].sum() >= FIGURE_MIN_PROBABILITY
-        return bool(is_pictured or is_statue or is_figure)
+        is_likeness = self.likenesses.may_show_face(classes)
+        return bool(is_pictured or is_statue or is_figure or is_likeness)
 
     def shows_company(self, classes: NDArray[np.float32]) -> bool:
         """Whether somebody whose face is seen is hardly alone there."""
@@ -230,6 +240,7 @@ def load_concepts() -> ConceptTable:
         figure_classes=tuple(map(classes.index, FIGURE_CLASSES)),
         company_class=classes.index(COMPANY_CLASS),
         carriers=tuple(map(list(load_product_classes()).index, sorted(CARRIERS))),
+        likenesses=Likenesses.of(classes),
         sums=sums,
         product_sums=_sum_products(rows),
     )

@@ -21,8 +21,10 @@ from app.vision.absence import (
 from app.vision.analyse import JOB_MEMORY_BYTES as ANALYSIS_MEMORY_BYTES
 from app.vision.analyse import analyse
 from app.vision.analyse import warm_up as warm_up_analysis
-from app.vision.concepts import load_concepts
+from app.vision.concepts import ConceptTable, Probabilities, load_concepts
 from app.vision.evidence import LINE_MAX_CHARS, MAX_LINES
+from app.vision.features import Sighting
+from app.vision.likenesses import TOY
 from app.vision.ocr import JOB_MEMORY_BYTES as OCR_MEMORY_BYTES
 from app.vision.ocr import LONGEST_EDGE_PX, load_engine
 from app.vision.onnx_session import shrink_arena
@@ -68,6 +70,12 @@ def _read_lines(data: BinaryIO) -> list[tuple[str, float]]:
     return [(line.text[:LINE_MAX_CHARS], line.score) for line in ordered[:MAX_LINES]]
 
 
+def find_denying(table: ConceptTable, view: Probabilities) -> list[Sighting]:
+    """What is certain and may deny something else: no toy, which may be called what it is a model
+    of."""
+    return [sighting for sighting in table.find_sightings(view) if sighting.concept != TOY]
+
+
 def _weigh_subjects(data: BinaryIO) -> dict[str, Any] | None:
     recogniser, _ = load_recogniser()
     encoded = data.read()
@@ -83,7 +91,7 @@ def _weigh_subjects(data: BinaryIO) -> dict[str, Any] | None:
     main, is_plain = find_main(views), features.background is not None
     absent = find_absent(weigh_support(views)) if is_clear(main, is_plain=is_plain) else ()
     return {
-        "sightings": [(s.concept, s.probability) for s in table.find_sightings(views[0])],
+        "sightings": [(s.concept, s.probability) for s in find_denying(table, views[0])],
         "probabilities": dict(zip(table.concepts, totals, strict=True)),
         "absent": sorted(absent),
         "main": (main.concept, main.probability),

@@ -184,7 +184,7 @@ def test_one_face_in_a_barbershop_may_not_be_the_only_person():
 
 def test_a_box_of_wrenches_is_a_tool_and_toys_are_no_shop():
     assert named(carpenters_kit=0.5, can_opener=0.2) == ["tool"]
-    assert named(toyshop=0.7) == []
+    assert named(toyshop=0.7) == ["toy"]
     assert named(grocery_store=0.7) == ["shop"]
 
 
@@ -221,3 +221,51 @@ def test_a_vehicle_on_a_plain_background_may_be_a_model():
     models = {name for name in table.concepts if table.is_often_a_model(name)}
     assert {"car", "vehicle", "tank", "aeroplane", "ship"} <= models
     assert models.isdisjoint({"bicycle", "shopping_trolley", "camera", "dog"})
+
+
+def test_a_toy_is_named_where_nothing_more_is_certain_of_it():
+    """And a teddy bear is a teddy bear."""
+    assert named(toyshop=0.3, teddy=0.2) == ["toy"]
+    assert named(toyshop=0.2, teddy=0.7) == ["teddy_bear"]
+    assert named(toyshop=0.35) == []
+
+
+@pytest.mark.parametrize(
+    ("toys", "thing"),
+    [
+        ({"toyshop": 0.002}, {"sports_car": 0.9}),
+        ({"toyshop": 0.002}, {"fire_engine": 0.9}),
+        ({"teddy": 0.12}, {"tabby": 0.85}),
+        ({"teddy": 0.06, "toyshop": 0.05}, {"pajama": 0.85}),
+    ],
+)
+def test_what_toys_imitate_is_not_named_where_toys_are_likely(toys: dict, thing: dict):
+    """A model car in a scene, a plush cat and the clothes of a doll."""
+    assert named(**toys, **thing) == []
+    assert len(named(**thing)) == 1
+
+
+def test_a_framed_picture_is_no_screen():
+    """It is spread over all classes in which a picture stands in a frame."""
+    frame = {"entertainment_center": 0.32, "television": 0.32, "home_theater": 0.12}
+    assert named(products(monitor=0.99), **frame) == []
+    assert named(products(monitor=0.99), television=0.6, home_theater=0.16) == ["television"]
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        {"coffee_mug": 0.07, "cup": 0.05},
+        {"television": 0.09, "medicine_chest": 0.06, "web_site": 0.05},
+        {"toyshop": 0.12},
+    ],
+)
+def test_a_face_on_a_mug_in_a_frame_or_of_a_toy_is_no_persons(classes: dict):
+    """Also where the thing itself is not certain."""
+    assert load_concepts().may_picture_faces(probabilities(**classes))
+
+
+def test_a_person_beside_a_cup_or_a_screen_is_a_person():
+    """People had up to 0.02 and 0.12."""
+    table = load_concepts()
+    assert not table.may_picture_faces(probabilities(cup=0.02, screen=0.1, toyshop=0.02))

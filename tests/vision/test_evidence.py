@@ -4,11 +4,12 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from app.vision.colour_evidence import measure_job
-from app.vision.concepts import load_concepts
+from app.vision.concepts import Probabilities, load_concepts
 from app.vision.evidence import ColourEvidence, parse_lines, parse_subjects
 from app.vision.ocr_pool import is_ocr_installed
 from app.workers.errors import JobRefused
@@ -137,3 +138,18 @@ def test_lines_and_subjects_come_with_their_sureness() -> None:
     assert subjects.main is not None
     assert subjects.main.concept == "animal"
     assert not subjects.is_plain
+
+
+@needs_models
+def test_a_toy_denies_nothing_that_it_may_be_a_model_of() -> None:
+    """A caption that calls a toy train a train is not contradicted by the toy."""
+    from app.vision.absence import find_main
+    from app.vision.model_evidence import find_denying
+
+    table = load_concepts()
+    classes = np.zeros(table.sums.shape[1], np.float32)
+    classes[list(table.likenesses.models)] = 0.7
+    view = Probabilities(classes, np.zeros(table.product_sums.shape[1], np.float32))
+    assert [sighting.concept for sighting in table.find_sightings(view)] == ["toy"]
+    assert find_denying(table, view) == []
+    assert find_main([view]).concept != "toy"
