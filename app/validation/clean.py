@@ -130,6 +130,12 @@ _SPACE_BEFORE_STOP = re.compile(r"(?<=\w)\s(?=[.,](?:\s|$))")
 _AFTER_INTERJECTION = re.compile(r"\s?(?:[!.,:—–-]+\s+|[：！。，、]+\s*)")
 # A sentence of its own: "Hello, Dolly!" is a title.
 _AFTER_GREETING = re.compile(r"\s?[!.…]{1,3}\s(?=[^\W\d_a-z])")
+_COMMAS = tuple(",，、")
+# A slogan or a title behind a comma: "Yes, we are open! A sign hangs in a window."
+_SLOGAN = re.compile(
+    r"(?!(?i:an?|the|here|this|i|just|one|give|let|hold|happy|glad|right)\b)[^.!?:…。！？：]{1,30}"
+    r"(?:[!！]\s?(?=\w)|\s?[:：]\s(?=[a-zß-ÿ]))"
+)
 _EMOTICON = re.compile(r"\s(?:[:;]['’]?-?[)(DPp]|<3|\^_?\^)\s{0,3}$")
 _CITATION_AT_END = re.compile(r"\s?\[\d{1,2}\](?=\.$)")
 _PROMPT_ECHO = re.compile(
@@ -316,6 +322,17 @@ def _has_closed_quotations(text: str) -> bool:
     return text.count('"') % 2 == 0 and sum(map(text.count, "“„«»”")) % 2 == 0
 
 
+def _is_slogan(text: str, languages: tuple[Language, ...]) -> bool:
+    """Whether it begins with a short exclamation or title that speaks to nobody."""
+    slogan = _SLOGAN.match(text)
+    return slogan is not None and not any(
+        language.interjection.match(text)
+        or language.greeting.match(text)
+        or language.preamble.match(text)
+        for language in languages
+    )
+
+
 def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
     text = _PROMPT_ECHO.sub("", text, count=1) if _PROMPT_ECHO.match(text) else text
     head = _UP_TO_COLON.match(text)
@@ -325,7 +342,9 @@ def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
         and not _FORMAT_BEFORE_CAPITAL.search(head.group())
         and not _OPEN_QUOTATION.search(head.group())
         and _has_closed_quotations(head.group())
-        and is_inline_preamble(head.group(), languages)
+        and is_inline_preamble(
+            head.group(), languages, is_before_capital=not text[head.end()].islower()
+        )
     ):
         return text[head.end() :]
     for language in languages:
@@ -334,7 +353,9 @@ def _strip_preamble(text: str, languages: tuple[Language, ...]) -> str:
         if interjection is not None:
             mark = _AFTER_INTERJECTION.match(text[interjection.end() :] + " ")
             if mark is not None and len(text) > interjection.end() + mark.end():
-                return capitalise(text[interjection.end() + mark.end() :])
+                rest = text[interjection.end() + mark.end() :]
+                is_slogan = mark.group().strip() in _COMMAS and _is_slogan(rest, languages)
+                return text if is_slogan else capitalise(rest)
         greeting = language.greeting.match(text)
         mark = greeting and _AFTER_GREETING.match(text, greeting.end())
         if mark is not None and not text.endswith(("?", "？")):

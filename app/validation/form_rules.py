@@ -203,7 +203,10 @@ def unfinished(given: RuleInput) -> str | None:
 def redundant_opener(given: RuleInput) -> str | None:
     """It begins by saying that it is a picture, or mentions "this image" later."""
     if has_opener(given.caption, given.languages) or _THIS_PICTURE.search(given.unquoted):
-        return 'Do not say that it is an image ("photo of", "this picture"); say what is in it.'
+        return (
+            'Do not say that it is an image ("photo of", "this picture") or what it may be '
+            '("it appears to be"); say what is in it.'
+        )
     return None
 
 

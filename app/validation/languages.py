@@ -37,6 +37,7 @@ class _LanguageFile(BaseModel):
     trailing_openers: tuple[str, ...] = ()
     possessive_openers: tuple[str, ...] = ()
     possessive_heads: tuple[str, ...] = ()
+    picture_kinds: tuple[str, ...] = ()
     possessive_blockers: tuple[str, ...] = ()
     scene_verbs: tuple[str, ...] = ()
     scene_blockers: tuple[str, ...] = ()
@@ -85,6 +86,8 @@ class Language:
     """The same after a possessive ("...の写真"), which may as well be a thing in the picture."""
     possessive_head: re.Pattern[str]
     """Matches at the start of a text that `possessive_opener` ends ("一张...的照片")."""
+    picture_kind: re.Pattern[str]
+    """Matches a picture of a named kind at the start of a text, which is no opener."""
     possessive_blocker: re.Pattern[str]
     """Matches anywhere in a text whose last noun is a thing in the picture."""
     scene_verbs: str
@@ -178,6 +181,7 @@ def _compile(code: str, file: _LanguageFile) -> Language:
             rf"(?:{_alternation(expand(file.possessive_openers))})[.。．]?$", re.IGNORECASE
         ),
         possessive_head=re.compile(_alternation(expand(file.possessive_heads)), re.IGNORECASE),
+        picture_kind=_compile_at_start(expand(file.picture_kinds)),
         possessive_blocker=re.compile(_alternation(expand(file.possessive_blockers))),
         scene_verbs="|".join(expand(file.scene_verbs)),
         scene_blockers=_alternation(expand(file.scene_blockers)),

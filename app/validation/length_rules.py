@@ -12,6 +12,13 @@ _SIGN_MAX_CHARS = 60
 # "429", "€12.50", "24/7", "-20 %", "8:30": one number as it is written on a sign.
 _NUMBER = re.compile(r"[€$£¥+-]?\s?\d+(?:[.,:/-]\d+){0,2}\s?[€$£¥%°+]?\.?")
 
+_SEPARATOR = re.compile(r"[,;，、；]|\s[/+·]\s")
+_SEPARATOR_OF_TAGS = re.compile(r";|\s[/+·]\s")
+"""Prose has no two of these between short terms; it has commas."""
+# Words of Chinese and Japanese are not parted by spaces.
+_WIDE_COMMA = re.compile("[，、；]")
+_ALL = 0.99
+
 
 def empty(given: RuleInput) -> str | None:
     """It has neither a letter nor a digit."""
@@ -65,7 +72,7 @@ def sentence_count(given: RuleInput) -> str | None:
 def comma_list(given: RuleInput) -> str | None:
     """Terms between commas instead of prose. Stricter for a style that limits word repeats."""
     is_strict = given.style.max_word_repeats is not None
-    pieces = [piece.strip() for piece in re.split(r"[,;，、；]", given.unquoted) if piece.strip()]
+    pieces = [piece.strip() for piece in _SEPARATOR.split(given.unquoted) if piece.strip()]
     # People list headings of three words; keywords are shorter.
     longest_term_words = 3 if is_strict else 2
     run = longest_run = words_in_runs = 0
@@ -79,9 +86,16 @@ def comma_list(given: RuleInput) -> str | None:
         run = run + 1 if is_term else 0
         longest_run = max(longest_run, run)
         words_in_runs += words if is_term else 0
-    share = words_in_runs / max(1, len(given.unquoted.split()))
+    share = words_in_runs / max(1, sum(len(piece.split()) for piece in pieces))
     if is_strict and longest_run >= 4:
         return "It lists terms between commas; write sentences."
+    # Nothing but short terms: "brown dog; sandy beach; blue sea".
+    if (
+        share > _ALL
+        and not _WIDE_COMMA.search(given.unquoted)
+        and longest_run >= (3 if _SEPARATOR_OF_TAGS.search(given.unquoted) else 4)
+    ):
+        return "It is a list of terms; write sentences."
     if longest_run >= 5 and share > 0.7:
         return "It is a list of terms; write sentences."
     return None

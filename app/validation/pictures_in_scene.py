@@ -23,10 +23,11 @@ _PLACED = re.compile(
 
 
 def is_picture_in_scene(text: str, languages: tuple[Language, ...]) -> bool:
-    """Whether the picture named first is an object in the scene: it hangs, stands or is printed."""
+    """Whether the picture named first is meant itself: it hangs or is printed, or has a kind."""
     start = text[:_MAX_CHARS]
     return _PLACED.match(start) is not None or any(
-        _scene_pattern(language).match(start) is not None for language in languages
+        _scene_pattern(language).match(start) or language.picture_kind.match(start)
+        for language in languages
     )
 
 

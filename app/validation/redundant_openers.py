@@ -60,7 +60,8 @@ _INNER_REFERENCE = re.compile(
     r"|displayed|captured|presented|portrayed|featured|provided))?"
     r" (?:in|within) (?:this|the) (?:[Ii]mage|photo|picture|photograph|screenshot|snapshot)"
     r"(?: above| below)?"
-    r"(?=(?:,? (?:is|are|was|were|has|have|appears?|seems?|shows?|can|and|which|who)\b)|[.,;!?]|$)"
+    r"(?=(?:,? (?:is|are|was|were|has|have|appears?|seems?|shows?"
+    r"|reads?|says?|translates?|states?|would|will|can|and|which|who)\b)|[.,;!?]|$)"
 )
 _FIGURE_NUMBER = re.compile(r"[Ff]ig(?:ure)?\.? ?\d{1,3}[a-z]?(?:\.| ?[-–—:])? (?=[A-Z\W])")
 # "Captured at dusk, this image showcases a bridge."

@@ -42,6 +42,14 @@ _REASONING = re.compile(
     r"|\b(?:the|my) (?:instructions?|prompt|hints?) (?:say|says|ask|asks|state|states|require)\b",
     re.IGNORECASE,
 )
+# "Let's dance! Neon letters glow": the text of a sign, not a word to the user.
+_SLOGAN = re.compile(
+    r"(?:let['’]s|let me|we (?:need|must)) (?!(?:me|us|do|go|try|start|begin|see|look|know|help"
+    r"|think|check|say|take|give|find|get|make|break|use|keep|be|have|move|dive|read|answer|provide"
+    r"|explain|analy[sz]e|write|describe|caption|examine|create|generate|tell|show|note)\b)"
+    r"[a-z'’-]{2,12}(?: [a-z'’-]{1,12}){0,2}!\s(?=\S)",
+    re.IGNORECASE,
+)
 _CLOSING_MARKS = " \"'”’»)]*"
 _UNCUT_CHARS = 4_000
 """So much is read of a text that was cut."""
@@ -58,7 +66,8 @@ def about_itself(given: RuleInput) -> str | None:
     if given.defect == "reasoning":
         return "It is a train of thought, not a caption; answer with the caption alone."
     uncut = strip_quoted_text(given.uncut[:_UNCUT_CHARS])
-    unquoted = given.unquoted
+    slogan = _SLOGAN.match(given.unquoted)
+    unquoted = given.unquoted[0 if slogan is None else slogan.end() :]
     if (
         any(
             language.about_itself.search(unquoted) or language.refusal.match(unquoted)
