@@ -269,3 +269,12 @@ def test_a_person_beside_a_cup_or_a_screen_is_a_person():
     """People had up to 0.02 and 0.12."""
     table = load_concepts()
     assert not table.may_picture_faces(probabilities(cup=0.02, screen=0.1, toyshop=0.02))
+
+
+def test_a_dark_panel_is_no_electronic_device():
+    """It is a little of many; a device is mostly one."""
+    panel = {"loudspeaker": 0.17, "ipod": 0.17, "radio": 0.17, "remote_control": 0.17}
+    assert named(products(electronic_device=0.98), **panel) == []
+    assert named(products(electronic_device=0.98), loudspeaker=0.3, ipod=0.3) == [
+        "electronic_device"
+    ]
