@@ -61,7 +61,7 @@ _HEADS = (
     # "1. Setting: a room 2. Subject: a dog" are parts of one.
     (
         rf"\(?1[.)]\s(?!{_NAMED_PART})",
-        rf"(?:(?<=[{SENTENCE_ENDS}\"”’»)>\]`]\s)|\n\s{{0,4}})\(?2[.)]\s(?=\S)",
+        rf"(?:(?<=[{SENTENCE_ENDS}\"”’»)>}}\]`]\s)|\n\s{{0,4}})\(?2[.)]\s(?=\S)",
     ),
 )
 _LISTS = tuple(

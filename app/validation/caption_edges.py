@@ -168,7 +168,7 @@ _NO_LAST_SIGNS = frozenset("=|\\_^`´~<>{}@([")
 _SIGNS_OF_PROSE = frozenset("№©®™°℃℉♥❤")
 """Signs that Unicode calls symbols and that stand in a word's place."""
 _RUN_OF_CLOSERS = re.compile(
-    rf"(?<={_END})[{_CLOSERS}„‘】.,;]{{2,8}}$|(?<=\w)[\"”»›)\]」』】][{_CLOSERS}】.,;]{{1,7}}$"
+    rf"(?<={_END})[{_CLOSERS}„‘】.,;*_`]{{2,8}}$|(?<=\w)[\"”»›)\]」』】][{_CLOSERS}】.,;]{{1,7}}$"
 )
 _RUN_CHARS = 8
 _UNUSUAL_MARKS = frozenset({"Ps", "Pe", "Pi", "Pf", "Sk"})

@@ -40,11 +40,18 @@ _NOTES_AT_END = re.compile(
     r"|\s\w{2,20}:\s(?:\d?\.\d{1,4}|[^\n.:]{1,30}))){1,6}+\s{0,4}$"
 )
 _SENTENCE_END = re.compile(rf"[{SENTENCE_ENDS}](?!\w)")
+_SENTENCE_IN_CUT_CODE = re.compile(
+    rf"[{SENTENCE_ENDS}][\"”']\s?[,}}\]]"
+    rf"|[\"'{{]\w{{1,20}}[\"']\s?:\s?[\"'].{{0,1000}}[{SENTENCE_ENDS}]"
+)
 _LOWER_WORD = re.compile(r"[^\W\d_]{2}(?<![A-Z]{2})")
 _TAIL_CHARS = 40
 _LOOSE_END = "<>|*_`~{}[]()/\\\"'”» "
 """Signs of cut markup that may follow the end of a sentence."""
 _END_CHARS, _MAX_QUOTED_CHARS = 120, 1_000
+_SENTENCE_QUOTED_FIRST = re.compile(
+    rf"[\"“„«「『][^\"”“»」』]{{3,300}}[{SENTENCE_ENDS}][\"”“»」』]\s"
+)
 _OPENING_QUOTES, _CLOSING_QUOTES = tuple('"“„«「『'), tuple('"”“»」』')
 
 
@@ -96,19 +103,26 @@ def extract_caption_paragraph(
             return first  # its own label is not at the start of a line
     for name in (*wanted, "option", "title"):
         offered = [
-            (found, part.is_further_style)
+            (found, part)
             for part in sections
             if part.section == name
             and (
                 found := _extract_prose(part.lines, languages, joins_list=prefers_description)
             ).text
         ]
-        if offered:
-            whole = (one for one, is_further in offered if not is_further)
-            # A title may stand under the first label: "Caption: Dog. Alt text: A dog runs."
-            return next(
-                (one for one in whole if _ends_sentence_before_marks(one.text)), offered[0][0]
-            )
+        if not offered:
+            continue
+        # A title may stand under the first label: "Caption: Dog. Alt text: A dog runs."
+        found, chosen = next(
+            (
+                one
+                for one in offered
+                if not one[1].is_further_style and _ends_sentence_before_marks(one[0].text)
+            ),
+            offered[0],
+        )
+        is_second = not prefers_description and _is_second_caption(sections, chosen)
+        return CaptionParagraph(found.text, is_outline=found.is_outline or is_second)
     found = _extract_prose(sections[0].lines, languages, joins_list=prefers_description)
     if found.text:
         # An unknown label before known ones: "Setting: a room", "Subject: two cats".
@@ -122,6 +136,18 @@ def _before_further_style(sections: list[_LabelledSection]) -> list[_LabelledSec
     """The sections that may hold a first caption, where a further one in another style follows."""
     further = next((at for at, one in enumerate(sections) if one.is_further_style), 0)
     return [one for one in sections[:further] if one.section in (None, "caption", "description")]
+
+
+def _is_second_caption(sections: list[_LabelledSection], chosen: _LabelledSection) -> bool:
+    """Whether its label names a further style, and a sentence that is no caption precedes it.
+
+    The sentence is the first caption with a rest of its wrapping.
+    """
+    return chosen.is_further_style and any(
+        _SENTENCE_END.search(line.text)
+        for part in sections[: sections.index(chosen)]
+        for line in part.lines
+    )
 
 
 def _split_by_labels(
@@ -159,7 +185,7 @@ def _extract_prose(
         if block.is_list:
             if paragraphs and not _is_title_before(paragraphs, block):
                 break
-            if _is_title(block, blocks[at + 1 : at + 2]):
+            if _is_title(block, blocks[at + 1 :]):
                 continue
             return _extract_from_list(block, joins_list=joins_list)
         paragraph = block.texts[0]
@@ -181,7 +207,9 @@ def _drop_preambles(blocks: list[_Block], languages: tuple[Language, ...]) -> No
 def _ends_sentence_before_marks(text: str) -> bool:
     """Whether a sentence ends there, signs of cut markup aside."""
     end = text[-_END_CHARS:].rstrip("\"'”»<>|*_`~$} ")
-    if ends_sentence(_NOTES_AT_END.sub("", end).rstrip(_LOOSE_END)):
+    before = _NOTES_AT_END.sub("", end).rstrip(_LOOSE_END)
+    # "Sure! Title: Dog": one word is no sentence with a note.
+    if ends_sentence(before) and (before == end or " " in before or not before.isascii()):
         return True
     *_, tail = _SENTENCE_END.split(end[-_TAIL_CHARS:])
     return tail != end[-_TAIL_CHARS:] and not _LOWER_WORD.search(tail)
@@ -192,12 +220,14 @@ def _is_before_caption(block: _Block, languages: tuple[Language, ...]) -> bool:
 
 
 def _is_title(block: _Block, following: list[_Block]) -> bool:
-    """Whether it is one item that is no sentence, before a paragraph of sentences."""
+    """Whether it is one item that is no sentence, before a paragraph or a list with one."""
     return (
         len(block.texts) == 1
         and not _ends_sentence_before_marks(block.texts[0])
         and any(
-            one.kind == "text" and _ends_sentence_before_marks(one.texts[0]) for one in following
+            _SENTENCE_END.search(one.texts[0])
+            for index, one in enumerate(following)
+            if one.is_list or (one.kind == "text" and index == 0)
         )
     )
 
@@ -219,6 +249,9 @@ def _is_complete(paragraphs: list[str], next_kind: LineKind) -> bool:
 
 
 def _is_quotation(paragraph: str) -> bool:
+    """Whether it is a quotation, or a sentence in quotation marks and a remark after it."""
+    if _SENTENCE_QUOTED_FIRST.match(paragraph):
+        return True
     paragraph = _NOTES_AT_END.sub("", paragraph[-_MAX_QUOTED_CHARS:])
     return paragraph[:1] in _OPENING_QUOTES and paragraph[-1:] in _CLOSING_QUOTES
 
@@ -295,9 +328,14 @@ def _extract_from_list(block: _Block, *, joins_list: bool) -> CaptionParagraph:
 
 def _drop_fragments(paragraphs: list[str]) -> list[str]:
     """Without titles and keyword lists, where there are sentences beside them."""
-    kept = [text for text in paragraphs if _ends_sentence_before_marks(text)]
-    if not kept:
-        return paragraphs[:1]
+    if not any(map(_ends_sentence_before_marks, paragraphs)):
+        # A title is no caption where a sentence with a rest of its wrapping follows.
+        return [text for text in paragraphs if _SENTENCE_END.search(text)][:1] or paragraphs[:1]
+    kept = [
+        text
+        for text in paragraphs
+        if _ends_sentence_before_marks(text) or _SENTENCE_IN_CUT_CODE.search(text)
+    ]
     # The token ceiling may have cut the last paragraph: its whole sentences are kept.
     last = paragraphs[-1]
     if not _ends_sentence_before_marks(last) and len(last) > 60 and not _is_keyword_list(last):

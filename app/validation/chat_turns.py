@@ -152,7 +152,8 @@ _INTERJECTION_ALONE = re.compile(
 )
 # A reply only where no other turn has text.
 _TITLE_ALONE = re.compile(
-    r"[^*#\n]{0,40}(?:(?:\*\*)?[^*\n]{1,80}\*\*|#{1,6} [^\n]{1,80})(?<![.!?]\*\*)"
+    r"(?:\s{0,9}<[^<>\n]{1,40}>){0,3}\s{0,9}[^*#\n]{0,40}"
+    r"(?:(?:\*\*)?[^*\n]{1,80}\*\*|#{1,6} [^\n.!?。]{1,80})(?<![.!?]\*\*)"
     r"\s{0,9}(?:\\caption\{)?"
 )
 # One of these is part of every mark: without any nothing else is searched for.

@@ -40,7 +40,7 @@ _WRAPPINGS = {
 _WRAPPING = re.compile("|".join(_WRAPPINGS.values()))
 _TABLE = re.compile(r"\|[^|]{0,300}\||\w\s?\|\s?\w|\s\|(?:\s|$|[\"'])")
 _LABEL_INSIDE = re.compile(
-    rf"(?:^|[{SENTENCE_ENDS}\"'”»’)\]]\s|[。！？」』】》）]\s?)"
+    rf"(?:^|[{SENTENCE_ENDS}\"'”»’)\]]\s(?:[^\w\s]{{1,3}}\s)?|[。！？」』】》）]\s?)"
     r"(?:keywords|tags|hashtags|title|schlüsselwörter|schlagw[oö]rte?r?|stichworte|begründung"
     r"|mots[- ]clés|palabras clave|ključne riječi|parole chiave|palavras-chave|alt(?:[ -]text)?"
     r"|description|caption|note|answer|response|output|reasoning|explanation|translation|sources?|references?|mood|language"

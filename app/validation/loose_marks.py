@@ -23,7 +23,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "opening bracket or bar last": rf"[<>【|{{`][{_QUOTE}]?$",
         "angle bracket of mathematics": r"[⟨⟩]",
         "role in brackets first": r"^\[(?:ASSISTANT|USER|SYSTEM)\]",
-        "quotation mark apart from its text": rf"^[\"'‘“]\s|\s[{_QUOTE}](?:\s\S{{1,2}})?$",
+        "quotation mark apart from its text": rf"^[\"'‘“]\s|\s\",\s|\s[{_QUOTE}](?:\s\S{{1,2}})?$",
         "quotation in a quotation": rf"^[\"'“„«‘].{{0,1000}}{_SENTENCE_END}[\"'“”’»]{{2}}$"
         r"|^[\"'“„«‘]{2}.{0,1000}[\"'”’»]{2}$",
         "doubled quotation mark": r"^([\"'“”„«‘])\1|([\"'“”’»])\2$",
@@ -56,7 +56,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "arrow of a comment": r"-->",
         "joining word in brackets": r"\((?:or|oder|ou|oppure|lub|ili|alternatively):\s",
         "bracket apart from its text": r"\s[)\]]\s|[(\[]\s\d{1,2}[)\]]",
-        "half a tag": r"[\"']\s?/>|^[A-Za-z_]{1,20}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
+        "half a tag": r"[\"']\s?/>|[\"']>|^[A-Za-z_]{1,20}\d{0,6}>(?=[^\d\s]|\d{1,2}[.)]\s)"
         r"|^[A-Za-z_]{2,20}\d{2,6}>|^[A-Za-z_]{2,20}=\w{1,30}>"
         r"|^(?:em|strong|div|span|br|li|td|figcaption|figure|caption|alt|p|b|q|h[1-6])(?=[A-Z][a-z])"
         r"|^[\"'“„«‘]?0x[0-9A-Fa-f]{2}>"
@@ -65,12 +65,16 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "half an image's place": r"^[Ii](?:mg|mage)[ _#-]{0,2}\d{1,3}\]",
         # Words
         "names of columns first": r"\b[A-Za-z_]{1,20},[a-z_]{1,20}\s\d{1,2},",
-        "name of a field": r"\s(?:lang|tags|gt|pred):\s[^\W\d_]|\s(?:score|confidence):\s[01]?\.\d"
+        "number at the end of a quotation": rf"{_SENTENCE_END}\s?\(\d{{1,2}}\)[\"“”»]",
+        "run of per cent signs": r"%%",
+        "name of a field": r"\s(?:lang|tags|gt|pred):\s(?:[-*]\s)?[^\W\d_]"
+        r"|\s(?:score|confidence):\s[01]?\.\d"
         rf"|{_SENTENCE_END}\s(?:lang|score|tags)(?:$|\s\()"
         r"|(?<!\w)[a-z]{2,20}_[a-z]{2,20}:|(?<!\w):[a-z_]{2,20}:|\w::",
         "speaker first": r"^\W{0,3}(?:\w+ )?(?:AI|Bot|GPT|ChatGPT)[:：]\s",
         "answer without its question": r"^A:\s(?!.{0,1000}\bB\b)",
         "percent-encoded sign": r"%0[ADad]",
+        "word before a question": rf"{_SENTENCE_END}\s[a-z_]{{2,20}}\s(?=[A-Z][^.]{{0,200}}\?$)",
         "interjection first": r"^[(\[\"'“‘]{1,3}(?:Sure|Certainly|Of course|Okay|Absolutely)[!,.]",
         "file name first": r"^(?![A-Z]\w{1,12}\.js\s)\w{1,20}\.(?:py|js|ts|json|txt|md|html)[,\s]",
         "label without a colon": r"^(?:[Ff]inal [Aa]nswer|Reasoning|caption)\s"
@@ -91,7 +95,8 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         "mark of an end": r"/end (?:alt|id|caption|description|image)\b|\b[Ee]nd ID\b",
         "event of a stream": r"\bdata:\s?\[?DONE\b",
         "hashtag": rf"{_SENTENCE_END}\s?[\"'”’»›)\]」』]{{0,2}}\s?#[^\W\d]|^#\w+\s#",
-        "second number without a first": r"^(?!.{0,1000}①).{0,1000}[②-⑨]",
+        "second number without a first": r"^(?!.{0,1000}①).{0,1000}[②-⑨]"
+        rf"|^(?!.{{0,1000}}\b1\)).{{0,1000}}{_SENTENCE_END}[\"”»)]?\s(?:\w{{1,12}}\s)?\(?[2-9]\)\s",
         "further option": rf"(?i:(?<![\w\"'“„«‘])(?:{OPTION_WORDS}))\s?[2-9B-D]\s?[:：]"
         rf"|(?<![「『\"“])(?:{WIDE_OPTION_WORDS})\s?[2-9B-D]\s?[:：]",
         "length of a text": r"\(\d{1,4} (?:characters|chars|words)\b"
@@ -100,7 +105,7 @@ LOOSE_MARKS: Mapping[str, re.Pattern[str]] = {
         r"|\b(?:[Ll]ength|[Cc]ount)\s?[:=]\s?~?\d{1,4} (?:char|word)"
         r"|\b(?:[Cc]haracters|[Cc]hars|[Ww]ords)\s?[:=]\s?~?\d"
         r"|(?:\s|(?<=[。！？]))[—–-]\s\d{1,4} (?:characters|chars)\b(?!\s[a-z])"
-        r"|\[\d{1,4}/\d{1,4}\]",
+        rf"|\[\d{{1,4}}/\d{{1,4}}\]|{_SENTENCE_END}\s?\(\d{{1,4}}/\d{{1,4}}\)",
     }.items()
 }
 """The name of each kind of mark, and what finds it."""

@@ -28,7 +28,7 @@ _KEYS_OF_ERRORS = frozenset({"error", "code", "status", "reason", "detail", "ref
 _MAX_DEPTH = 4
 # A member of JSON that is cut, or in other text, or written as in Python.
 _JSON_MEMBER = re.compile(
-    r"(?:^\s{0,9}|\n\s{0,9}|[\"'])"
+    r"(?:^\s{0,9}|\n\s{0,9}|[\"'{])"
     r"(?:alt[_ -]?text|alt|(?:image_)?(?:caption|description)|text|(?:final_)?answer"
     r"|output|response|result|content|</?[a-z_]{2,30}>)[\"']\s{0,9}:\s{0,9}"
     r"(?:\"(?P<double>(?:[^\"\\]|\\.){1,4000}+)|'(?P<single>(?:[^'\\]|\\.|'(?=\w)){1,4000}+))",
@@ -62,6 +62,7 @@ _TAG = re.compile(
     r"</?[a-zA-Z][a-zA-Z0-9_:.-]{0,30}(?:=[\w-]{1,30})?(?:\s[^<>]{0,1000})?/?>|<!--[^<>]{0,1000}-->"
     r"|<\?xml[^<>]{0,200}\?>|<!\[CDATA\[|\]\]>"
 )
+_UNREAD_ALT = re.compile(r"\balt\s?=.{0,1000}[.!?。][\"']", re.DOTALL)
 _PROSE_IN_TAG = re.compile(r"[a-zA-Z][^=\s]{0,20}(?:\s[^=\s]{1,30}){2}[^=]*$")
 _OUTER_TAGS = re.compile(
     r"^(?:\s{0,9}<(?:p|div|span|b|i|u|em|strong|q|center|figure|figcaption|caption|blockquote|answer"
@@ -159,6 +160,8 @@ def parse_lines(answer: str) -> list[MarkupLine]:
 
 def _prose_in_tag(tag: re.Match[str]) -> str:
     """Angle brackets around a sentence are no tag: "<A man's hat lies on a desk.>"."""
+    if _UNREAD_ALT.search(tag.group()):  # left for the rules to reject
+        return tag.group()
     inner = tag.group()[1:-1]
     return f" {inner} " if _PROSE_IN_TAG.match(inner) else " "
 

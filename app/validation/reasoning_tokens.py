@@ -39,19 +39,21 @@ _ANSWER_STARTS = _any_of(
     "<|channel|>final<|message|>", "<|begin_of_box|>", "<|begin_of_solution|>", "<answer>",
     "<final_answer>", "<conclusion>", "[BEGIN FINAL RESPONSE]", "assistantfinal",
 )  # fmt: skip
-# What follows a lone end token and is no answer, but the second of several.
+# What follows a lone end token, and others, and is no answer, but the second of several.
 _SECOND_ALTERNATIVE = re.compile(
-    r"[}\])\"'`]{0,3}\s{0,9}(?:[-*_]{3}\s{0,9}\n|(?<=[\"”»]\n\n)[\"“«]|(?P<bullet>[-*•])\s"
+    r"(?:\s{0,4}<[/|｜]?\w[^<>\n]{0,30}>){0,3}[}\])\"'`]{0,3}\s{0,9}"
+    r"(?:[-*_]{3}\s{0,9}\n|(?<=[\"”»]\n\n)[\"“«]|(?P<bullet>[-*•])\s"
     rf"|[-*+#> \t]{{0,6}}(?:\(?2[.)]|(?:{OPTION_WORDS}|alt|caption)\s?#?(?:2|b|two|ii)\b"
     r"|(?:seo|detailed|long(?:er)?|alternative(?:ly)?)\b))",
     re.IGNORECASE,
 )
-_HALF_TOKEN = re.compile(r"\W{0,3}\w{3,20}>")
+_HALF_TOKEN = re.compile(r"[^\w<]{0,3}\w{3,20}>")
 _BULLET = re.compile(r"^[ \t]{0,4}[-*•]\s", re.MULTILINE)
-_ALTERNATIVE_MAX_CHARS = 300
+_ALTERNATIVE_MAX_CHARS, _SECOND_START_CHARS = 300, 160
 _SPECIAL_TOKENS = re.compile(
     r"<[|｜][^<>|｜\n]{1,40}[|｜]>|<(?:bos|pad|unk|image|row_\d+_col_\d+)>|<0x[0-9A-F]{2}>|▁|⁇"
-    r"|data:\s?\[DONE\]|(?<=\n)data:\s*$|<unused\d{1,4}>|\[[gs]MASK\](?:\s?<?sop(?![a-z])>?)?|<[se]op>|\[/?(?-i:[A-Z]{2,20}(?:_[A-Z\d]{1,20}){1,3})\]|\[(?:IMG|MASK|SUFFIX|PREFIX|DONE|END|EOS|EOT|BOS|STOP|PAD|UNK|CLS|SEP)\]",
+    r"|data:\s?\[DONE\]|(?<=\n)data:\s*$|<unused\d{1,4}>|\[[gs]MASK\](?:\s?<?sop(?![a-z])>?)?|<[se]op>|\[/?(?-i:[A-Z]{2,20}(?:_[A-Z\d]{1,20}){1,3})\]"
+    r"|\[(?:IMG|MASK|SUFFIX|PREFIX|DONE|END|EOS|EOT|BOS|START|STOP|PAD|UNK|CLS|SEP)(?:\]|\s{0,4}$)",
     re.IGNORECASE,
 )
 # What a template puts between these is the caller's.
@@ -124,17 +126,17 @@ def _drop_reasoning(draft: "_TokenText") -> "_TokenText":
     if after is None:
         return draft if before is None else before
     after = after.before_first(_REASONING_STARTS) or after
-    if before is None:
-        before = _first_alternative(draft, after)
-        if before is not None:
-            return before
+    whole = draft if before is None else draft.after_first(_REASONING_ENDS)
+    first = whole and _first_alternative(whole, after)
+    if first is not None:
+        return first
     # Some models answer first and reason afterwards.
     return after if before is None or str(after).strip() else before
 
 
 def _first_alternative(draft: "_TokenText", after: "_TokenText") -> "_TokenText | None":
     """The first of several captions, between which a lone end token stands."""
-    second = _SECOND_ALTERNATIVE.match(str(after)[:40])
+    second = _SECOND_ALTERNATIVE.match(str(after)[:_SECOND_START_CHARS])
     first = draft.before_first(_REASONING_ENDS)
     if second is None or first is None or len(str(first)) > _ALTERNATIVE_MAX_CHARS:
         return None
@@ -158,6 +160,11 @@ class _TokenText:
         ends = ((self._lower.rfind(token), len(token)) for token in tokens)
         end = max((start + length for start, length in ends if start >= 0), default=None)
         return None if end is None else self._slice(end, len(self._bytes))
+
+    def after_first(self, tokens: tuple[bytes, ...]) -> "_TokenText | None":
+        """The text after the first token; None where there is none."""
+        found = [(at, len(token)) for token in tokens if (at := self._lower.find(token)) >= 0]
+        return self._slice(sum(min(found)), len(self._bytes)) if found else None
 
     def before_first(self, tokens: tuple[bytes, ...]) -> "_TokenText | None":
         """The text before the first token; None where there is none."""
