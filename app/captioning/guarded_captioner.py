@@ -25,10 +25,16 @@ from app.captioning.errors import (
     RetryAfterTooLong,
     ServerFailed,
 )
-from app.captioning.suspects import FailedImage, Suspect
+from app.captioning.suspects import (
+    FailedImage,
+    Suspect,
+    captioner_failed,
+    image_not_accepted,
+    uncounted_uses,
+)
 from app.errors import CaptionError
 from app.runtime.deadline import Deadline
-from app.token_use import UNKNOWN_TOKEN_USE, TokenUse
+from app.token_use import TokenUse
 from app.types import Draft, NormalisedImage
 
 _logger = logging.getLogger(__name__)
@@ -142,7 +148,7 @@ class GuardedCaptioner:
                 draft = await self._call(image, request, deadline, uses)
             except _UNEXPLAINED as error:
                 if self._count_verdicts(image_id):
-                    raise _not_accepted(error) from None
+                    raise image_not_accepted(error) from None
                 self._check_suspicion(permit, image_id, error)
                 suspect = Suspect(image, request, deadline, error, failed_probes, uses)
                 draft = await self._find_culprit(suspect)
@@ -168,7 +174,7 @@ class GuardedCaptioner:
             return await self.captioner.draft(image, request, deadline)
         except CaptionError as error:
             is_told = error.token_uses is not None
-            uses += error.take_token_uses() if is_told else _uncounted_uses(error)
+            uses += error.take_token_uses() if is_told else uncounted_uses(error)
             if isinstance(error, ServerFailed):
                 self._failed_meanwhile.add(image.source.sha256)
             raise
@@ -231,9 +237,9 @@ class GuardedCaptioner:
         self._tried_image = image_id
         try:
             if self._count_verdicts(image_id) > verdicts:
-                raise _not_accepted(error)  # another request with this image was waited for
+                raise image_not_accepted(error)  # another request with this image was waited for
             if self._failed_probes > suspect.failed_probes:
-                raise _captioner_failed(error)
+                raise captioner_failed(error)
             return await self._try_again(suspect)
         finally:
             self._tried_image = None
@@ -253,7 +259,7 @@ class GuardedCaptioner:
                 if await self._others_failed(image_id):
                     continue
                 self._failed_probes += 1
-                raise _captioner_failed(error)
+                raise captioner_failed(error)
             try:
                 return await self._ask_again(suspect)
             except _UNEXPLAINED as again:
@@ -262,7 +268,7 @@ class GuardedCaptioner:
                     continue
                 if image_id in self._failed_images:
                     self._failed_images[image_id].verdicts += 1
-                raise _not_accepted(again) from None
+                raise image_not_accepted(again) from None
         raise error
 
     async def _ask_again(self, suspect: Suspect) -> Draft:
@@ -386,25 +392,3 @@ class GuardedCaptioner:
                 )
             elif reset:
                 _logger.info("circuit_breaker.closed", extra={"captioner": self.label})
-
-
-def _uncounted_uses(error: CaptionError) -> tuple[TokenUse, ...]:
-    """Of a call that may have used tokens, without saying how many.
-
-    A server that is down, limited or not called uses none.
-    """
-    may_cost = isinstance(error, (ModelTimeout, ModelError, CaptionRefused))
-    return (UNKNOWN_TOKEN_USE,) if may_cost else ()
-
-
-def _captioner_failed(error: ModelUnavailable | ModelError) -> ModelUnavailable | ModelError:
-    """The error as the captioner's own, which the breaker counts whatever the image."""
-    reason = f"{error.log_reason}; a known good image failed as well"
-    if isinstance(error, ModelUnavailable):
-        return ModelUnavailable(log_reason=reason, retry_after_s=error.retry_after_s)
-    return ModelError(log_reason=reason)
-
-
-def _not_accepted(error: ModelUnavailable | ModelError) -> ImageNotAccepted:
-    reason = f"{error.log_reason}; other images are captioned"
-    return ImageNotAccepted(log_reason=reason)

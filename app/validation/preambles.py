@@ -25,11 +25,11 @@ _ADJECTIVES = frozenset({
 })  # fmt: skip
 _PREAMBLE_MAX_CHARS = 60
 _INFLECTED_MIN_CHARS = 4
-# "caption → Menu on a chalkboard: soup": the words before the colon are the caption's own.
 # "Alt text", "image caption": no other thing has such a name.
 _NAMES_CAPTION_ALONE = re.compile(r"alt.?te|alttag|\w[\s_-]\w", re.IGNORECASE)
 _AFTER_INTERJECTION = re.compile(r"\s?[,.!—–]\s*|\s*$")
 _BRACKETED = re.compile(r"[(\[][^()\[\]]{0,60}[)\]]")
+# "caption → Menu on a chalkboard: soup": the words before the colon are the caption's own.
 _BEGINS_TEXT = re.compile(
     r"\s{0,3}[^\w\s’]{1,6}\s{0,3}(?:\(?(?:[a-h]|\d{1,2})[.)]\s)?[\"'“„«(\[]{0,3}[^\W\d_a-z]\w*\s[^\W\d]"
     r"|\s{1,3}\(?(?:[a-h]|\d{1,2})[.)]\s[^\W\d_a-z]"

@@ -4,6 +4,7 @@ Two mechanisms that do not depend on each other: resource limits (no new file, s
 memory map), and on Linux a seccomp filter of system calls (seccomp.py).
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -48,16 +49,25 @@ def lower_priority(niceness: int, *, as_batch: bool) -> None:
     """
     if sys.platform == "linux":
         lowered = min(_LEAST_PRIORITY, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
-        for thread in (int(each.name) for each in Path("/proc/self/task").iterdir()):
-            if as_batch:
-                os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
-            os.setpriority(os.PRIO_PROCESS, thread, lowered)
+        for thread in _own_threads():
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                if as_batch:
+                    os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+                os.setpriority(os.PRIO_PROCESS, thread, lowered)
     else:
         os.nice(niceness)
     try:
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     except OSError:
         return  # not Linux, or /proc is read-only: the kernel chooses by itself
+
+
+def _own_threads() -> list[int]:
+    """The threads of this process; without /proc the calling one alone, as 0."""
+    try:
+        return [int(each.name) for each in Path("/proc/self/task").iterdir()]
+    except OSError:
+        return [0]
 
 
 def confine(address_space_bytes: int) -> list[str]:

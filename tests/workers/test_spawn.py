@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +95,15 @@ async def test_a_start_that_is_tried_again_takes_no_precedence(monkeypatch):
         with pytest.raises(ChildDied):
             await pool.start()
     assert asked == [True, False]
+
+
+@linux
+def test_a_thread_that_ends_while_priorities_are_lowered_is_no_error():
+    code = (
+        "import os; from app.workers import confinement; before = os.getpriority(0, 0); "
+        "confinement._own_threads = lambda: [4_194_303, 0]; "
+        "confinement.lower_priority(1, as_batch=True); "
+        "print(os.getpriority(0, 0) == min(19, before + 1))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"
